@@ -1,0 +1,323 @@
+"""The words of gpudock: what a GPU, a request, a lease, a quota and a refusal are.
+
+Only frozen dataclasses and enumerations live here, so that every other module can share them
+without sharing anything else. Times are seconds since the Unix epoch (UTC), durations are seconds
+unless a name says otherwise, memory is MiB.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# NVML writes a UUID as five groups of hexadecimal digits; MIG slices have had two forms:
+# "MIG-<uuid>" (driver 470 and later) and "MIG-GPU-<uuid>/<gi>/<ci>" (before).
+_UUID = re.compile(
+    r"(GPU-|MIG-)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    r"|MIG-GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/\d{1,3}/\d{1,3}",
+    re.IGNORECASE,
+)
+
+
+def is_gpu_uuid(text: str) -> bool:
+    """Tell whether *text* is the full UUID of a GPU or of a MIG slice."""
+    return _UUID.fullmatch(text) is not None
+
+
+class Share(enum.StrEnum):
+    """Whether a request wants whole devices or a slot of a shared one."""
+
+    EXCLUSIVE = "exclusive"
+    SHARED = "shared"
+
+
+class WhenBusy(enum.StrEnum):
+    """What a request wants to happen when no suitable GPU is free."""
+
+    WAIT = "wait"
+    FAIL = "fail"
+    CPU = "cpu"
+
+
+class GPUState(enum.StrEnum):
+    """The state of a GPU as people see it; exactly one holds at any time."""
+
+    FREE = "free"
+    LEASED = "leased"
+    DRAINING = "draining"
+    QUARANTINED = "quarantined"
+    LOST = "lost"
+
+
+class LeaseState(enum.StrEnum):
+    """The life of a lease; it only ever moves down this list."""
+
+    GRANTED = "granted"  # committed; its container may or may not exist yet
+    ACTIVE = "active"  # bound to the container that was made for it
+    STOPPING = "stopping"  # asked to end; the GPU stays taken until the container's end is proven
+    ENDED = "ended"  # the container is proven gone, or proven never to have run
+
+
+@dataclass(frozen=True, slots=True)
+class GPU:
+    """One allocatable device: a whole GPU or one MIG slice.
+
+    Attributes:
+        uuid: full NVML UUID, ``GPU-…`` or ``MIG-…``; the only identity a device has.
+        index: the driver's number, for display only; it changes over reboots.
+        host: name of the machine that the device sits in.
+        model: NVML's product name, for example ``NVIDIA A100-SXM4-40GB``.
+        memory_mib: memory of the device (of the slice, for a slice), MiB.
+        parent_uuid: for a MIG slice, the UUID of the GPU that it is cut from.
+        mig_profile: for a MIG slice, its profile, for example ``1g.5gb``.
+    """
+
+    uuid: str
+    index: int
+    host: str
+    model: str
+    memory_mib: int
+    parent_uuid: str | None = None
+    mig_profile: str | None = None
+
+    @property
+    def physical_uuid(self) -> str:
+        """UUID of the physical GPU: a slice's parent, or the GPU itself."""
+        return self.parent_uuid or self.uuid
+
+
+@dataclass(frozen=True, slots=True)
+class GPUProcess:
+    """A process that NVML reports on a device. ``pid`` is a PID of the host."""
+
+    pid: int
+    memory_mib: int | None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """One reading of a device. ``None`` means that the device does not report the value."""
+
+    utilization_percent: int | None = None
+    memory_used_mib: int | None = None
+    temperature_c: int | None = None
+    power_w: float | None = None
+    power_limit_w: float | None = None
+    processes: tuple[GPUProcess, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GPUReading:
+    """A device with its latest reading.
+
+    Attributes:
+        gpu: the device.
+        telemetry: its latest values.
+        fault: ``None`` when the device answers; otherwise one sentence on what is wrong.
+        lost: the driver says that the device fell off the bus; no value of it can be trusted.
+    """
+
+    gpu: GPU
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    fault: str | None = None
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryReading:
+    """All devices of the lab at one moment.
+
+    Attributes:
+        taken_at: when the devices were read (Unix time); ``None`` when nothing was ever read.
+        readings: the devices, in display order.
+        driver_version: the NVIDIA driver's version, when there is a driver.
+        problem: one sentence when the devices could not be read (agent down, no driver …).
+            The readings are then the last known ones: good for display, never for a grant.
+        expects_readings: ``False`` for a lab that has no agent by choice (a static list of GPUs, or
+            none at all), where old readings are not a sign of trouble.
+    """
+
+    taken_at: float | None
+    readings: tuple[GPUReading, ...] = ()
+    driver_version: str | None = None
+    problem: str | None = None
+    expects_readings: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A wish for GPUs, made by one server of one user.
+
+    Attributes:
+        id: unique, URL-safe.
+        user: the Hub's user name, as it is.
+        server: the Hub's server name; empty for the default server.
+        gpus: how many devices; 0 asks for a server without a GPU.
+        gpu_model: a shell-style pattern for the model, matched without regard to case; ``None``
+            takes any model.
+        share: whole devices or a slot of a shared one.
+        when_busy: what to do when no device is free.
+        image: the container image that the server will run.
+        groups: the user's Hub groups at the time of the request.
+        created_at: when it was first made (Unix time); its place in the queue depends on it.
+        user_options: all spawn options as the Hub stores them, to start the server again.
+    """
+
+    id: str
+    user: str
+    server: str
+    gpus: int
+    created_at: float
+    image: str
+    gpu_model: str | None = None
+    share: Share = Share.EXCLUSIVE
+    when_busy: WhenBusy = WhenBusy.WAIT
+    groups: tuple[str, ...] = ()
+    user_options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A granted request.
+
+    Attributes:
+        id: unique, lower-case letters and digits; part of the container's name.
+        user, server, image: as in the request.
+        gpu_uuids: the devices, sorted; empty for a server without a GPU.
+        share: whole devices or a slot of a shared one.
+        granted_at: Unix time of the grant.
+        state: see :class:`LeaseState`.
+        container_id: Docker's full id of the container once it is known.
+        expires_at: Unix time until which the session may last at the latest; ``None``: no end.
+        ended_at: Unix time of the proven end.
+        end_reason: one short sentence on why it ended.
+    """
+
+    id: str
+    user: str
+    server: str
+    image: str
+    gpu_uuids: tuple[str, ...]
+    granted_at: float
+    share: Share = Share.EXCLUSIVE
+    state: LeaseState = LeaseState.GRANTED
+    container_id: str | None = None
+    expires_at: float | None = None
+    ended_at: float | None = None
+    end_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Limits as one level states them, or as they are in force for a user.
+
+    ``None`` is «no limit» in an effective quota. In a level's document a field that is left out is
+    not set at that level; which fields are set is the store's knowledge, not this class's.
+
+    Attributes:
+        max_gpus: devices at once, over all servers of the user.
+        gpu_hours: GPU-hours in any ``window_days`` days.
+        window_days: length of the rolling window, days.
+        max_session_hours: longest session, hours.
+        idle_minutes: a GPU idle for longer may be taken back.
+        weight: share of a busy lab relative to others.
+        gpu_models: patterns of models that may be used; ``None`` allows all.
+    """
+
+    max_gpus: int | None = 1
+    gpu_hours: float | None = None
+    window_days: float | None = 30.0
+    max_session_hours: float | None = 12.0
+    idle_minutes: float | None = None
+    weight: float = 1.0
+    gpu_models: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A refusal for a person to read.
+
+    Attributes:
+        reason: a short machine-readable label, for metrics (``quota``, ``busy`` …).
+        message: what happened, why, and what to do, in full sentences.
+    """
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a waiting request stands.
+
+    Attributes:
+        position: 1 is next.
+        length: how many wait in all.
+        reason: one sentence on what it waits for.
+        expected_start: the latest moment at which it can start if all leases in the way run to
+            their end (Unix time); ``None`` when that cannot be told.
+    """
+
+    position: int
+    length: int
+    reason: str
+    expected_start: float | None = None
+
+
+class ContainerState(enum.StrEnum):
+    """What an engine says of a container, reduced to what matters for a lease."""
+
+    CREATED = "created"  # exists, has never run
+    RUNNING = "running"  # runs, is paused, or is restarting: it holds its devices
+    EXITED = "exited"  # does not run; would get the same devices if it were started again
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedContainer:
+    """A container that carries gpudock's labels, as one look at the engine saw it.
+
+    Attributes:
+        id: Docker's full id.
+        name: without the leading slash.
+        state: see :class:`ContainerState`.
+        lease_id, user, server, gpu_uuids: from the labels.
+        image: the image's name as the container was created with it.
+        created_at: Unix time.
+        exit_code: for an exited container.
+    """
+
+    id: str
+    name: str
+    state: ContainerState
+    lease_id: str
+    user: str
+    server: str
+    gpu_uuids: tuple[str, ...]
+    image: str = ""
+    created_at: float = 0.0
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One complete, successful look at an engine.
+
+    A look that failed, even in part, is not an observation: unknown is occupied.
+
+    Attributes:
+        started_at: Unix time just before the engine was asked; nothing that happened later is
+            certain to be in it.
+        containers: every container with gpudock's labels, whatever its state.
+        foreign_use: device UUID to one sentence on who uses it: running containers which have
+            NVIDIA devices and which gpudock did not start.
+    """
+
+    started_at: float
+    containers: tuple[ObservedContainer, ...] = ()
+    foreign_use: Mapping[str, str] = field(default_factory=dict)
