@@ -1,0 +1,373 @@
+"""The Docker Engine as gpudock uses it: the only place on the hub's side that calls Docker.
+
+Every call runs in a bounded pool of threads, so that one slow call (a pull, a stop with its grace
+period) holds up neither the hub's event loop nor the other users. What an answer means for a lease
+is decided here once: a 404 is proof of absence, any other failure is «unknown».
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import docker
+import docker.errors
+import requests
+from docker import APIClient
+
+from gpudock import engine_answers as answers
+from gpudock.lifecycle import EngineRefused, EngineUnknown, NameTaken
+from gpudock.model import ContainerState, Observation, ObservedContainer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gpudock.host_config import ContainerSpec, GPUDelivery
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Engine 25 is the first that understands CDI device requests.
+_API_VERSION = "1.44"
+_QUICK_THREADS = 8
+_SLOW_THREADS = 8
+_QUICK_TIMEOUT = 30.0
+# A pull may be silent for long while a large layer is unpacked.
+_SLOW_TIMEOUT = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What an engine says of itself, as far as GPUs go.
+
+    Attributes:
+        version: for example ``28.5.2``.
+        api_version: the newest API that it speaks, for example ``1.51``.
+        name: the host's name.
+        delivery: how it gives GPUs; ``NONE`` when it has no way.
+        cdi_known: whether the engine lists its CDI devices. Engines before 28 do not; then
+            «CDI» is a supposition that the start of the agent proves or refutes.
+    """
+
+    version: str
+    api_version: str
+    name: str
+    delivery: GPUDelivery
+    cdi_known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignContainer:
+    """A running container that has NVIDIA devices and is not of this lab.
+
+    ``devices`` are names as the container was given them: UUIDs, indices, or ``all``.
+    """
+
+    id: str
+    name: str
+    devices: tuple[str, ...] = field(default_factory=tuple)
+
+
+class DockerEngine:
+    """One Docker Engine, called from an event loop."""
+
+    def __init__(self, base_url: str, lab: str) -> None:
+        """Prepare to talk to the engine at *base_url*; nothing is sent yet.
+
+        Args:
+            base_url: for example ``unix:///var/run/docker.sock``.
+            lab: name of the lab; containers of other labs are foreign.
+        """
+        self.base_url = base_url
+        self.lab = lab
+        self._local = threading.local()
+        self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="docker")
+        self._slow = ThreadPoolExecutor(_SLOW_THREADS, thread_name_prefix="docker-slow")
+        # Which devices a foreign container has never changes, so each is asked about once.
+        self._foreign: dict[str, ForeignContainer | None] = {}
+
+    # What the lifecycle of a container needs (see gpudock.lifecycle.ContainerEngine).
+
+    async def create(self, spec: ContainerSpec) -> str:
+        """Create a container and return its id.
+
+        Raises:
+            NameTaken: a container of that name exists.
+            EngineRefused: the engine did not accept the request; nothing was created.
+            EngineUnknown: it cannot be told whether it was created.
+        """
+
+        def call(client: APIClient) -> str:
+            answer = client.create_container_from_config(dict(spec.config), spec.name)
+            return str(answer["Id"])
+
+        try:
+            return await self._call(call)
+        except _Conflict as error:
+            existing = await self.inspect(spec.name)
+            raise NameTaken(existing.id if existing else None) from error
+
+    async def start(self, container: str) -> None:
+        """Start a container; one that runs already is left alone.
+
+        Raises:
+            EngineRefused: certain that it did not start.
+            EngineUnknown: it may or may not run.
+        """
+        await self._call(lambda client: client.start(container))
+
+    async def stop(self, container: str, grace: float = 10.0) -> None:
+        """Ask a container to end, and kill it after *grace* seconds.
+
+        A container that is gone or does not run counts as stopped.
+
+        Raises:
+            EngineUnknown: it may still run.
+        """
+
+        def call(client: APIClient) -> None:
+            try:
+                client.stop(container, timeout=int(grace))
+            except docker.errors.NotFound:
+                return
+
+        await self._call(call, slow=True)
+
+    async def remove(self, container: str, *, force: bool = False) -> None:
+        """Remove a container, with its anonymous volumes; one that is gone counts as removed.
+
+        Raises:
+            EngineRefused: it runs and *force* was not given.
+            EngineUnknown: it may still be there.
+        """
+
+        def call(client: APIClient) -> None:
+            try:
+                client.remove_container(container, v=True, force=force)
+            except docker.errors.NotFound:
+                return
+
+        try:
+            await self._call(call, slow=True)
+        except _Conflict as error:
+            # «removal is already in progress»: not done yet, and not refused either.
+            raise EngineUnknown(str(error)) from error
+
+    async def inspect(self, container: str) -> ObservedContainer | None:
+        """Return a container by id or name, or ``None`` when the engine proves that it is absent.
+
+        Raises:
+            EngineUnknown: the engine gave no proof either way.
+        """
+
+        def call(client: APIClient) -> Mapping[str, Any] | None:
+            try:
+                document: Mapping[str, Any] = client.inspect_container(container)
+            except docker.errors.NotFound:
+                return None
+            return document
+
+        document = await self._call(call)
+        return None if document is None else answers.from_inspect(document)
+
+    # What the hub needs besides.
+
+    async def observe(self, resolve: Callable[[Sequence[str]], Sequence[str]]) -> Observation:
+        """Take one complete look at the engine.
+
+        Args:
+            resolve: turns the device names of a foreign container (UUIDs, indices, ``all``) into
+                UUIDs of the lab's GPUs.
+
+        Raises:
+            EngineUnknown: the look failed, even if only in part.
+        """
+        started_at = time.time()
+        listed = await self._call(lambda client: client.containers(all=True))
+        ours = tuple(
+            answers.from_list(document)
+            for document in listed
+            if answers.is_server(document.get("Labels"), self.lab)
+        )
+        foreign_use: dict[str, str] = {}
+        for stranger in await self._foreign_containers(listed):
+            for uuid in resolve(stranger.devices):
+                foreign_use[uuid] = (
+                    f"The container «{stranger.name}», which this lab did not start, has this GPU."
+                )
+        return Observation(started_at=started_at, containers=ours, foreign_use=foreign_use)
+
+    async def address(self, container: str, network: str) -> str | None:
+        """Return a container's IP address on *network*, or ``None`` when it has none."""
+        document = await self._call(lambda client: client.inspect_container(container))
+        networks = document.get("NetworkSettings", {}).get("Networks") or {}
+        return (networks.get(network) or {}).get("IPAddress") or None
+
+    async def environment(self, container: str) -> dict[str, str]:
+        """Return the environment that a container was created with."""
+        document = await self._call(lambda client: client.inspect_container(container))
+        pairs = document.get("Config", {}).get("Env") or []
+        return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+
+    async def log_tail(self, container: str, lines: int = 20) -> str:
+        """Return the last *lines* lines of a container's output, for an error message."""
+        output = await self._call(lambda client: client.logs(container, tail=lines))
+        return str(output.decode("utf-8", "replace"))
+
+    async def info(self) -> EngineInfo:
+        """Ask the engine what it is and how it gives GPUs.
+
+        Raises:
+            EngineRefused: the engine is too old.
+            EngineUnknown: it does not answer.
+        """
+        version = await self._call(lambda client: client.version(api_version=False))
+        api_version = str(version.get("ApiVersion", "0"))
+        if answers.version_tuple(api_version) < answers.version_tuple(_API_VERSION):
+            message = (
+                f"This Docker Engine is version {version.get('Version')} and too old for gpudock. "
+                "Upgrade it to 25.0 or later."
+            )
+            raise EngineRefused(message)
+        answer = await self._call(lambda client: client.info())
+        delivery, cdi_known = answers.delivery(answer)
+        return EngineInfo(
+            version=str(version.get("Version")),
+            api_version=api_version,
+            name=str(answer.get("Name", "")),
+            delivery=delivery,
+            cdi_known=cdi_known,
+        )
+
+    async def image_present(self, image: str) -> bool:
+        """Tell whether the engine has *image*."""
+
+        def call(client: APIClient) -> bool:
+            try:
+                client.inspect_image(image)
+            except docker.errors.NotFound:
+                return False
+            return True
+
+        return await self._call(call)
+
+    async def pull(self, image: str) -> None:
+        """Fetch *image* from its registry.
+
+        Raises:
+            EngineRefused: there is no such image, or it may not be fetched.
+            EngineUnknown: the engine or the registry failed.
+        """
+        repository, _, tag = image.rpartition(":")
+        if not repository or "/" in tag:
+            repository, tag = image, "latest"
+        await self._call(lambda client: client.pull(repository, tag), slow=True)
+
+    async def own_image(self, container: str) -> str | None:
+        """Return the image id of a container, for example of the hub's own; ``None`` if unknown."""
+
+        def call(client: APIClient) -> str | None:
+            try:
+                return str(client.inspect_container(container)["Image"])
+            except docker.errors.NotFound:
+                return None
+
+        return await self._call(call)
+
+    async def labels(self, container: str) -> dict[str, str] | None:
+        """Return a container's labels, or ``None`` when it is proven absent."""
+
+        def call(client: APIClient) -> dict[str, str] | None:
+            try:
+                return dict(client.inspect_container(container)["Config"]["Labels"] or {})
+            except docker.errors.NotFound:
+                return None
+
+        return await self._call(call)
+
+    def close(self) -> None:
+        """Let the threads go; calls that run are not waited for."""
+        self._quick.shutdown(wait=False, cancel_futures=True)
+        self._slow.shutdown(wait=False, cancel_futures=True)
+
+    async def _foreign_containers(
+        self, listed: Sequence[Mapping[str, Any]]
+    ) -> list[ForeignContainer]:
+        running = [
+            str(document["Id"])
+            for document in listed
+            if answers.state(document.get("State", "")) is ContainerState.RUNNING
+            and not answers.is_server(document.get("Labels"), self.lab)
+            and not answers.is_agent(document.get("Labels"), self.lab)
+        ]
+        unknown = [container for container in running if container not in self._foreign]
+        found = await asyncio.gather(*(self._ask_foreign(container) for container in unknown))
+        self._foreign.update(zip(unknown, found, strict=True))
+        for gone in self._foreign.keys() - set(running):
+            del self._foreign[gone]
+        return [
+            stranger
+            for container in running
+            if (stranger := self._foreign[container]) is not None and stranger.devices
+        ]
+
+    async def _ask_foreign(self, container: str) -> ForeignContainer | None:
+        def call(client: APIClient) -> Mapping[str, Any] | None:
+            try:
+                document: Mapping[str, Any] = client.inspect_container(container)
+            except docker.errors.NotFound:
+                return None
+            return document
+
+        document = await self._call(call)
+        if document is None:
+            return None
+        return ForeignContainer(
+            id=container,
+            name=str(document.get("Name", container)).lstrip("/"),
+            devices=answers.devices_of(document),
+        )
+
+    def _client(self) -> APIClient:
+        # One client for each thread: requests' sessions are not meant to be shared.
+        client = getattr(self._local, "client", None)
+        if client is None:
+            client = APIClient(base_url=self.base_url, version=_API_VERSION, timeout=_QUICK_TIMEOUT)
+            self._local.client = client
+        return client
+
+    async def _call(self, function: Callable[[APIClient], T], *, slow: bool = False) -> T:
+        def work() -> T:
+            client = self._client()
+            client.timeout = _SLOW_TIMEOUT if slow else _QUICK_TIMEOUT
+            return function(client)
+
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._slow if slow else self._quick, work)
+        except docker.errors.APIError as error:
+            raise _meaning(error) from error
+        except (requests.RequestException, docker.errors.DockerException, OSError) as error:
+            message = f"The Docker Engine at {self.base_url} does not answer: {error}"
+            raise EngineUnknown(message) from error
+
+
+class _Conflict(EngineRefused):
+    """A 409: the name is taken, or the object is busy."""
+
+
+def _meaning(error: docker.errors.APIError) -> Exception:
+    """Tell what an error answer proves: a 4xx that nothing happened, anything else nothing."""
+    explanation = str(error.explanation or error)
+    status = error.status_code
+    if status == requests.codes.conflict:
+        return _Conflict(explanation)
+    if status is not None and 400 <= status < 500:
+        return EngineRefused(explanation)
+    return EngineUnknown(explanation)

@@ -1,0 +1,162 @@
+"""What the Docker Engine's answers mean: pure functions over the Engine API's documents."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING, Any
+
+from gpudock.host_config import (
+    CDI_KIND,
+    LABEL_AGENT,
+    LABEL_GPUS,
+    LABEL_LAB,
+    LABEL_LEASE,
+    LABEL_SERVER,
+    LABEL_USER,
+    GPUDelivery,
+)
+from gpudock.model import ContainerState, ObservedContainer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_STATES = {
+    "created": ContainerState.CREATED,
+    "running": ContainerState.RUNNING,
+    "paused": ContainerState.RUNNING,
+    "restarting": ContainerState.RUNNING,
+    # Its processes may still be there; it is gone when the engine no longer lists it.
+    "removing": ContainerState.RUNNING,
+    "exited": ContainerState.EXITED,
+    "dead": ContainerState.EXITED,
+}
+_EXIT_CODE = re.compile(r"Exited \((\d+)\)")
+_DEVICE_NODE = re.compile(r"/dev/nvidia(\d+)")
+
+
+def state(status: str) -> ContainerState:
+    """Reduce the engine's word for a container's state to what matters for a lease.
+
+    A word that a later engine invents counts as running: unknown is occupied.
+    """
+    return _STATES.get(status, ContainerState.RUNNING)
+
+
+def is_server(labels: Mapping[str, str] | None, lab: str) -> bool:
+    """Tell whether a container with these labels is a user's server of *lab*."""
+    return labels is not None and LABEL_LEASE in labels and labels.get(LABEL_LAB) == lab
+
+
+def is_agent(labels: Mapping[str, str] | None, lab: str) -> bool:
+    """Tell whether a container with these labels is the agent of *lab*."""
+    return labels is not None and LABEL_AGENT in labels and labels.get(LABEL_LAB) == lab
+
+
+def version_tuple(text: str) -> tuple[int, ...]:
+    """Return a dotted version as numbers that compare."""
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
+
+
+def delivery(info: Mapping[str, Any]) -> tuple[GPUDelivery, bool]:
+    """Decide how the engine gives GPUs: CDI where it can, else the NVIDIA runtime."""
+    discovered = info.get("DiscoveredDevices")
+    has_runtime = "nvidia" in (info.get("Runtimes") or {})
+    if discovered is not None:
+        names = [str(device.get("ID", "")) for device in discovered]
+        if any(name.startswith(f"{CDI_KIND}=") for name in names):
+            return GPUDelivery.CDI, True
+    # Engines before 28 do not list their devices; where there is a runtime, it is the safe choice.
+    if has_runtime:
+        return GPUDelivery.NVIDIA_RUNTIME, False
+    if discovered is None and info.get("CDISpecDirs"):
+        return GPUDelivery.CDI, False
+    return GPUDelivery.NONE, discovered is not None
+
+
+def from_list(document: Mapping[str, Any]) -> ObservedContainer:
+    """Read a container as ``GET /containers/json`` lists it."""
+    exit_code = _EXIT_CODE.match(str(document.get("Status", "")))
+    return _observed(
+        container_id=str(document["Id"]),
+        name=str((document.get("Names") or [""])[0]),
+        state=state(str(document.get("State", ""))),
+        labels=document.get("Labels") or {},
+        image=str(document.get("Image", "")),
+        created_at=float(document.get("Created", 0)),
+        exit_code=int(exit_code.group(1)) if exit_code else None,
+    )
+
+
+def from_inspect(document: Mapping[str, Any]) -> ObservedContainer:
+    """Read a container as ``GET /containers/{id}/json`` describes it."""
+    state_document = document.get("State") or {}
+    config = document.get("Config") or {}
+    status = state(str(state_document.get("Status", "")))
+    return _observed(
+        container_id=str(document["Id"]),
+        name=str(document.get("Name", "")),
+        state=status,
+        labels=config.get("Labels") or {},
+        image=str(config.get("Image", "")),
+        created_at=_timestamp(str(document.get("Created", ""))),
+        exit_code=state_document.get("ExitCode") if status is ContainerState.EXITED else None,
+    )
+
+
+def _observed(
+    *,
+    container_id: str,
+    name: str,
+    state: ContainerState,
+    labels: Mapping[str, str],
+    image: str,
+    created_at: float,
+    exit_code: int | None,
+) -> ObservedContainer:
+    return ObservedContainer(
+        id=container_id,
+        name=name.lstrip("/"),
+        state=state,
+        lease_id=labels.get(LABEL_LEASE, ""),
+        user=labels.get(LABEL_USER, ""),
+        server=labels.get(LABEL_SERVER, ""),
+        gpu_uuids=tuple(uuid for uuid in labels.get(LABEL_GPUS, "").split(",") if uuid),
+        image=image,
+        created_at=created_at,
+        exit_code=exit_code,
+    )
+
+
+def _timestamp(text: str) -> float:
+    try:
+        return dt.datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def devices_of(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the NVIDIA devices of a container, however it was given them."""
+    host_config = document.get("HostConfig") or {}
+    names: list[str] = []
+    for request in host_config.get("DeviceRequests") or []:
+        ids = [str(device) for device in request.get("DeviceIDs") or []]
+        if request.get("Driver") == "cdi":
+            prefix = f"{CDI_KIND}="
+            names += [name.removeprefix(prefix) for name in ids if name.startswith(prefix)]
+        elif "gpu" in {name for group in request.get("Capabilities") or [] for name in group}:
+            # `--gpus 2` names no device: the runtime picks, so any of them may be in use.
+            names += ids or ["all"]
+    if host_config.get("Runtime") == "nvidia":
+        environment = dict(
+            pair.split("=", 1)
+            for pair in (document.get("Config") or {}).get("Env") or []
+            if "=" in pair
+        )
+        visible = environment.get("NVIDIA_VISIBLE_DEVICES", "")
+        if visible not in ("", "void", "none"):
+            names += visible.split(",")
+    for device in host_config.get("Devices") or []:
+        if match := _DEVICE_NODE.fullmatch(str(device.get("PathOnHost", ""))):
+            names.append(match.group(1))
+    return tuple(dict.fromkeys(names))
