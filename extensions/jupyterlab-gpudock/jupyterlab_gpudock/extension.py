@@ -1,0 +1,75 @@
+"""Where the parts of the server extension are put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Float
+
+from jupyterlab_gpudock.environment import Prober
+from jupyterlab_gpudock.handlers import (
+    GPUsHandler,
+    HistoryHandler,
+    LeaseHandler,
+    StackHandler,
+    StreamHandler,
+)
+from jupyterlab_gpudock.nvml import NVML
+from jupyterlab_gpudock.sampler import Sampler, clamp_interval
+from jupyterlab_gpudock.stack import Stack
+from jupyterlab_gpudock.stream import Stream
+
+
+class GPUDock(ExtensionApp):
+    """Live GPU status for JupyterLab."""
+
+    name = "jupyterlab_gpudock"
+    description = "Live GPU and cuDNN status for JupyterLab"
+
+    interval_s = Float(
+        1.0,
+        config=True,
+        help="""
+        Seconds between two readings of the GPUs while somebody looks, from 0.5 to 60; a value
+        outside is moved to the nearer end. For example `c.GPUDock.interval_s = 2`.
+        """,
+    )
+    probe_timeout_s = Float(
+        30.0,
+        config=True,
+        min=1.0,
+        help="""
+        Seconds that a kernel environment has to tell its torch, CUDA and cuDNN versions before
+        its process is ended. Importing torch from a cold disk can take more than ten.
+        """,
+    )
+
+    _sampler: Sampler | None = None
+
+    def initialize_handlers(self) -> None:
+        """Make the sampler, which does nothing yet, and the routes."""
+        interval_s = clamp_interval(self.interval_s)
+        if interval_s != self.interval_s:
+            self.log.warning(
+                "GPUDock.interval_s is %g s, outside 0.5 to 60 s: %g s is used",
+                self.interval_s,
+                interval_s,
+            )
+        sampler = self._sampler = Sampler(NVML(), interval_s)
+        stack = Stack(Prober(self.probe_timeout_s), self.serverapp.kernel_spec_manager)
+        routes: list[tuple[str, type, dict[str, Any]]] = [
+            ("gpus", GPUsHandler, {"sampler": sampler}),
+            ("history", HistoryHandler, {"sampler": sampler}),
+            ("stack", StackHandler, {"sampler": sampler, "stack": stack}),
+            ("lease", LeaseHandler, {}),
+            ("stream", StreamHandler, {"stream": Stream(sampler)}),
+        ]
+        self.handlers.extend(
+            (f"/gpudock/api/{name}", handler, parts) for name, handler, parts in routes
+        )
+
+    async def stop_extension(self) -> None:
+        """End the sampling when the server stops."""
+        if self._sampler is not None:
+            self._sampler.close()

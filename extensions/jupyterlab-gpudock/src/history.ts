@@ -1,0 +1,46 @@
+import type { IHistory, ISnapshot } from './api';
+
+/** One moment of one GPU: seconds since 1970, and per cent. */
+export interface IPoint {
+  time: number;
+  use: number;
+}
+
+/** How far back the history reaches, in seconds. */
+export const HISTORY_SECONDS = 600;
+
+/** The use of each GPU over the last minutes, by UUID. */
+export type UseHistory = ReadonlyMap<string, readonly IPoint[]>;
+
+/** The history as the server remembers it. */
+export function fromServer(history: IHistory): UseHistory {
+  const result = new Map<string, IPoint[]>();
+  for (const [uuid, columns] of Object.entries(history.gpus)) {
+    const points: IPoint[] = [];
+    history.times.forEach((time, row) => {
+      const use = columns.utilization_percent[row];
+      if (typeof use === 'number') {
+        points.push({ time, use });
+      }
+    });
+    result.set(uuid, points);
+  }
+  return result;
+}
+
+/** The history with a snapshot added, and what is too old forgotten. */
+export function withSnapshot(history: UseHistory, snapshot: ISnapshot): UseHistory {
+  const oldest = snapshot.time - HISTORY_SECONDS;
+  const result = new Map<string, readonly IPoint[]>();
+  for (const gpu of snapshot.gpus) {
+    const before = (history.get(gpu.uuid) ?? []).filter(
+      point => point.time >= oldest && point.time < snapshot.time
+    );
+    const use = gpu.utilization_percent;
+    result.set(
+      gpu.uuid,
+      typeof use === 'number' ? [...before, { time: snapshot.time, use }] : before
+    );
+  }
+  return result;
+}

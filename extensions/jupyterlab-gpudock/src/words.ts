@@ -1,0 +1,208 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { GPUState, ILease, IStack } from './api';
+import { showAge } from './format';
+import type { Trouble } from './tokens';
+
+/** A state in words for the person who reads it: what is, why, and what to do. */
+export interface IWords {
+  title: string;
+  why: string;
+  advice: string;
+}
+
+/** The words for GPUs that cannot be read, or for a single one. */
+export function wordsForState(
+  state: Exclude<GPUState, 'ok'>,
+  detail: string,
+  lease: ILease | null,
+  trans: TranslationBundle
+): IWords {
+  switch (state) {
+    case 'no_gpu':
+    case 'no_driver':
+      if (lease?.managed) {
+        return lease.lease === null ? notRequested(trans) : notHandedOver(trans);
+      }
+      return state === 'no_gpu'
+        ? {
+            title: trans.__('No GPU on this machine'),
+            why: trans.__('The NVIDIA driver answers, but shows no GPU to this server.'),
+            advice: trans.__(
+              'In a container, start it with access to a GPU. On your own machine, see whether nvidia-smi lists one.'
+            )
+          }
+        : {
+            title: trans.__('No NVIDIA driver'),
+            why: trans.__(
+              'This server finds no NVIDIA driver, so either there is no GPU or the driver is not installed or loaded.'
+            ),
+            advice: trans.__(
+              'If there is a GPU, install the driver; in a container, start it with access to the GPU.'
+            )
+          };
+    case 'version_mismatch':
+      return {
+        title: trans.__('Driver update is not finished'),
+        why: trans.__(
+          'The NVIDIA driver was updated, and its library and its kernel module are of different versions now.'
+        ),
+        advice: trans.__(
+          'The machine must be restarted. Ask its administrator; save your work before.'
+        )
+      };
+    case 'lost':
+      return {
+        title: trans.__('GPU lost'),
+        why: trans.__(
+          'The GPU was there and answers no more: this container lost its access to it, or the GPU failed. What it computed is gone.'
+        ),
+        advice: lease?.managed
+          ? trans.__(
+              'Save your work, then stop this server and start it again in File → Hub Control Panel.'
+            )
+          : trans.__(
+              'Save your work, then restart this server or its container. If that does not help, the machine needs a restart.'
+            )
+      };
+    case 'failed':
+      return {
+        title: trans.__('GPU cannot be read'),
+        why: detail
+          ? trans.__('The NVIDIA driver answers with an error: %1', sentence(detail))
+          : trans.__('The NVIDIA driver answers with an error.'),
+        advice: trans.__(
+          'It is tried again by itself. If this stays, show the message to the administrator.'
+        )
+      };
+  }
+}
+
+function notRequested(trans: TranslationBundle): IWords {
+  return {
+    title: trans.__('No GPU was requested'),
+    why: trans.__('This server was started without a GPU.'),
+    advice: trans.__(
+      'To get one, stop this server in File → Hub Control Panel, and choose a GPU when you start it again.'
+    )
+  };
+}
+
+function notHandedOver(trans: TranslationBundle): IWords {
+  return {
+    title: trans.__('Your GPU is not visible'),
+    why: trans.__('A GPU is reserved for this server, but its container does not see it.'),
+    advice: trans.__(
+      'Stop this server in File → Hub Control Panel and start it again. If that does not help, tell the administrator.'
+    )
+  };
+}
+
+/** The words for a page that gets no readings. */
+export function wordsForTrouble(
+  trouble: Trouble,
+  ageMs: number | null,
+  trans: TranslationBundle
+): IWords {
+  switch (trouble) {
+    case 'forbidden':
+      return {
+        title: trans.__('Signed out'),
+        why: trans.__('The server does not accept this page’s sign-in any more.'),
+        advice: trans.__('Reload the page and sign in again.')
+      };
+    case 'missing':
+      return {
+        title: trans.__('Server part is missing'),
+        why: trans.__('This panel’s server extension is not running in your Jupyter server.'),
+        advice: trans.__(
+          'Run “jupyter server extension enable jupyterlab_gpudock” where the server runs, and restart it.'
+        )
+      };
+    case 'unreachable':
+      return {
+        title: trans.__('Connection lost – reconnecting'),
+        why:
+          ageMs === null
+            ? trans.__('The Jupyter server does not answer.')
+            : trans.__(
+                'The Jupyter server does not answer. What you see is %1 old.',
+                showAge(ageMs, trans)
+              ),
+        advice: trans.__('Wait a moment. If this stays, see whether the server still runs.')
+      };
+  }
+}
+
+/** The words for a server that itself waits for NVML. */
+export function wordsForStale(ageMs: number | null, trans: TranslationBundle): IWords {
+  return {
+    title: trans.__('GPU does not answer'),
+    why:
+      ageMs === null
+        ? trans.__('The NVIDIA driver has not answered yet.')
+        : trans.__(
+            'The NVIDIA driver has not answered for %1. What you see is that old.',
+            showAge(ageMs, trans)
+          ),
+    advice: trans.__(
+      'It is often only busy. If this stays, save your work and tell the administrator.'
+    )
+  };
+}
+
+/** The verdict on a stack, in words. */
+export function wordsForVerdict(stack: IStack, trans: TranslationBundle): string {
+  const { code, parameters } = stack.verdict;
+  const detail = parameters['detail'] ? sentence(parameters['detail']) : '';
+  switch (code) {
+    case 'usable':
+      return trans.__('Usable: torch computes on the GPU, with cuDNN.');
+    case 'usable_without_cudnn':
+      return trans.__(
+        'Usable, but torch finds no cuDNN: convolutions are slow. Install a torch that brings cuDNN.'
+      );
+    case 'no_driver':
+    case 'no_gpu':
+      return trans.__('Not usable: this server has no GPU.');
+    case 'version_mismatch':
+      return trans.__('Not usable until the machine is restarted: its driver was updated.');
+    case 'lost':
+      return trans.__('Not usable: the GPU is lost.');
+    case 'failed':
+      return trans.__('Not usable: the GPU cannot be read.');
+    case 'torch_missing':
+      return trans.__('Not usable with torch: it is not installed in this environment.');
+    case 'torch_broken':
+      return trans.__('Not usable: torch is installed but does not load. %1', detail);
+    case 'torch_cpu_only':
+      return trans.__(
+        'Not usable: this torch is built for the CPU only. Install a torch that is built for CUDA.'
+      );
+    case 'driver_too_old':
+      return trans.__(
+        'Not usable: torch’s CUDA %1 needs driver %2 or newer, and this one is %3. Install a torch for an older CUDA, or ask for a newer driver.',
+        parameters['cuda'] ?? '',
+        parameters['needed'] ?? '',
+        parameters['driver'] ?? ''
+      );
+    case 'cuda_unavailable':
+      return trans.__(
+        'Not usable: GPU and driver are fine, but torch cannot open CUDA. See what torch.cuda.init() says in a notebook, and whether CUDA_VISIBLE_DEVICES hides the GPU.'
+      );
+    case 'no_python':
+      return trans.__('Not known: this kernel is not a plain Python kernel.');
+    case 'python_broken':
+      return trans.__('Not usable: the Python of this kernel does not start. %1', detail);
+    case 'probe_timeout':
+      return trans.__(
+        'Not known: the environment did not answer in time. The machine may be busy; check again.'
+      );
+    default:
+      return trans.__('Not known.');
+  }
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
