@@ -1,0 +1,180 @@
+"""``python -m gpudock.agent``: read the GPUs of this host and serve what is read."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import tornado.httpserver
+import tornado.netutil
+
+from gpudock.agent.nvml import NVMLGate
+from gpudock.agent.reader import Reader
+from gpudock.agent.sampler import Sampler
+from gpudock.agent.server import Feed, make_application
+
+log = logging.getLogger("gpudock.agent")
+
+TOKEN_VARIABLE = "GPUDOCK_AGENT_TOKEN"  # noqa: S105 - the variable's name, not a token
+_SHORTEST_TOKEN = 16
+# Linux gives the first PID namespace of a machine this inode (PROC_PID_INIT_INO).
+_FIRST_PID_NAMESPACE = 0xEFFFFFFC
+
+
+class UsageError(Exception):
+    """The program cannot start as it was called; the message says why and what to do."""
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gpudock.agent",
+        description="Read the NVIDIA GPUs of this host and serve what is read over HTTP.",
+        epilog=f"Without --token-file the token is taken from {TOKEN_VARIABLE}.",
+    )
+    parser.add_argument(
+        "--listen", default="127.0.0.1:8089", metavar="ADDRESS:PORT", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="file with the token that clients bring"
+    )
+    parser.add_argument(
+        "--host",
+        default=socket.gethostname(),
+        metavar="NAME",
+        help="name of this host as people see it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--interval",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="time between two rounds of reading (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--stuck-after",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="time after which a call of the driver counts as hanging (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--host-pids",
+        choices=("auto", "yes", "no"),
+        default="auto",
+        help="whether this program shares the host's PID namespace and so sees the processes of "
+        "all containers; without that, processes are reported as unknown (default: %(default)s)",
+    )
+    return parser.parse_args(arguments)
+
+
+def listening_sockets(listen: str) -> list[socket.socket]:
+    """Open the sockets for ``ADDRESS:PORT``.
+
+    Raises:
+        UsageError: the address is malformed, foreign, or taken.
+    """
+    address, _, port = listen.rpartition(":")
+    if not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"--listen {listen}: give an address and a port, as in 0.0.0.0:8089.")
+    try:
+        return tornado.netutil.bind_sockets(int(port), address.strip("[]") or None)
+    except OSError as error:
+        raise UsageError(
+            f"The agent cannot listen on {listen}: {error.strerror}. Choose another address with "
+            "--listen, or stop what uses this one."
+        ) from error
+
+
+def read_token(file: Path | None, environment: dict[str, str]) -> str:
+    """Find the token.
+
+    Raises:
+        UsageError: there is none, or it is too short to be a secret.
+    """
+    if file is None:
+        source, token = TOKEN_VARIABLE, environment.get(TOKEN_VARIABLE, "")
+    else:
+        source = str(file)
+        try:
+            token = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"The token cannot be read from {source}: {error}.") from error
+    token = token.strip()
+    if len(token) < _SHORTEST_TOKEN or not (token.isascii() and token.isprintable()):
+        raise UsageError(
+            f"The agent needs a token of at least {_SHORTEST_TOKEN} printable ASCII characters in "
+            f"{source}; the hub brings the same one. Make one with `openssl rand -hex 32`."
+        )
+    return token
+
+
+def sees_all_processes(choice: str) -> bool:
+    """Tell whether NVML shows this program the processes of every container."""
+    if choice != "auto":
+        return choice == "yes"
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino == _FIRST_PID_NAMESPACE
+    except OSError:
+        return False
+
+
+async def serve(options: argparse.Namespace, token: str, sockets: list[socket.socket]) -> None:
+    """Read and serve until SIGTERM or SIGINT."""
+    complete = sees_all_processes(options.host_pids)
+    if not complete:
+        log.warning(
+            "this program does not share the host's PID namespace, so the processes on the GPUs "
+            "are reported as unknown; start its container with the host's PID namespace"
+        )
+    reader = Reader(NVMLGate(), options.host, sees_all_processes=complete)
+    sampler = Sampler(
+        reader, options.host, interval=options.interval, stuck_after=options.stuck_after
+    )
+    feed = Feed(sampler)
+    server = tornado.httpserver.HTTPServer(make_application(feed, token), max_buffer_size=65536)
+    server.add_sockets(sockets)
+    end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end.set)
+    feed.start()
+    log.info("listening on %s", ", ".join(_address(s) for s in sockets))
+    await end.wait()
+    log.info("ending")
+    server.stop()
+    await feed.stop(patience=2.0)
+    await server.close_all_connections()
+
+
+def _address(sock: socket.socket) -> str:
+    address, port = sock.getsockname()[:2]
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the program and return its exit status."""
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        if not (options.interval > 0 and options.stuck_after > 0):
+            raise UsageError("--interval and --stuck-after must be above 0 seconds.")
+        token = read_token(options.token_file, dict(os.environ))
+        sockets = listening_sockets(options.listen)
+    except UsageError as error:
+        log.error("%s", error)
+        return 2
+    asyncio.run(serve(options, token, sockets))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

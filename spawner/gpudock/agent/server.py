@@ -1,0 +1,254 @@
+"""The agent's HTTP side: who may ask, and what they get."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import math
+import time
+from http.client import responses
+from typing import TYPE_CHECKING, Any
+
+import tornado.web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from gpudock.agent.document import Dispatch, encode
+from gpudock.agent.metrics import GPUCollector
+
+if TYPE_CHECKING:
+    from gpudock.agent.sampler import Sample, Sampler
+
+log = logging.getLogger(__name__)
+
+LONGEST_WAIT = 60.0
+_DEFAULT_WAIT = 25.0
+
+
+class Feed:
+    """Lets requests wait for a sample that they have not seen. Lives on the event loop."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        """Make a feed of the sampler's samples."""
+        self._sampler = sampler
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._shown = ""
+        self._watch: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def sampler(self) -> Sampler:
+        """The sampler behind the feed."""
+        return self._sampler
+
+    def start(self) -> None:
+        """Start the sampler, and the watch that notices a driver that hangs."""
+        loop = asyncio.get_running_loop()
+
+        def on_sample() -> None:
+            try:
+                loop.call_soon_threadsafe(self._wake)
+            except RuntimeError:
+                log.debug("a round ended after the event loop was closed")
+
+        self._sampler.start(on_sample)
+        self._watch = loop.create_task(self._watch_for_hang())
+
+    async def stop(self, patience: float) -> None:
+        """Let go of all that wait, and end the reading thread within *patience* seconds."""
+        self._closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+        self._release()
+        ended = await asyncio.get_running_loop().run_in_executor(None, self._sampler.stop, patience)
+        if not ended:
+            log.warning("the NVIDIA driver hangs in a call; the agent ends without closing it")
+
+    async def beyond(self, cursor: str | None, wait: float) -> Sample:
+        """Return the first sample whose cursor is not *cursor*, or the newest after *wait* s."""
+        sample = self._sampler.current()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait
+        while sample.cursor == cursor and not self._closed and loop.time() < deadline:
+            future = loop.create_future()
+            self._waiting.add(future)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await future
+            except TimeoutError:
+                pass
+            finally:
+                self._waiting.discard(future)
+            sample = self._sampler.current()
+        return sample
+
+    def _wake(self) -> None:
+        cursor = self._sampler.current().cursor
+        if cursor != self._shown:
+            self._shown = cursor
+            self._release()
+
+    def _release(self) -> None:
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def _watch_for_hang(self) -> None:
+        while True:
+            await asyncio.sleep(self._sampler.interval)
+            self._wake()
+
+
+class Base(tornado.web.RequestHandler):
+    """Demands the token, and answers errors as JSON."""
+
+    def initialize(self, token: str, feed: Feed) -> None:
+        """Take what the application hands to every handler."""
+        self.token = token
+        self.feed = feed
+
+    def set_default_headers(self) -> None:
+        """Keep the answers out of caches, and the server's name out of the answers."""
+        self.clear_header("Server")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def prepare(self) -> None:
+        """Refuse who does not bring the token, before anything else is looked at."""
+        scheme, _, given = self.request.headers.get("Authorization", "").partition(" ")
+        expected = self.token.encode()
+        # Both sides of the comparison are bytes of the header as it came, whatever is in it.
+        right = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), expected)
+        if scheme.lower() != "bearer" or not right:
+            self.set_header("WWW-Authenticate", "Bearer")
+            raise tornado.web.HTTPError(
+                401, reason="Unauthorized", log_message="a request without the agent's token"
+            )
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer an error as ``{"error": …, "message": …}``."""
+        messages = {
+            401: "Send the agent's token as «Authorization: Bearer …».",
+            404: "There is nothing here; the agent serves /v1/inventory, /metrics and /healthz.",
+            405: "The agent can only be asked with GET.",
+        }
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        message = messages.get(status_code) or getattr(error, "log_message", None)
+        self.finish(
+            {
+                "error": responses.get(status_code, "error"),
+                "message": message or "The agent failed; its log says more.",
+            }
+        )
+
+
+class NotFoundHandler(Base):
+    """Everything that is not served; still only for those who bring the token."""
+
+    def prepare(self) -> None:
+        """Refuse, for one of two reasons."""
+        super().prepare()
+        raise tornado.web.HTTPError(404)
+
+
+class InventoryHandler(Base):
+    """``GET /v1/inventory[?after=<cursor>[&wait=<seconds>]]``."""
+
+    _gone = False
+
+    async def get(self) -> None:
+        """Answer with the newest sample; with ``after``, wait for one that is newer."""
+        after = self.get_query_argument("after", None)
+        wait = self._wait() if after is not None else 0.0
+        sample = await self.feed.beyond(after, wait)
+        if self._gone:
+            return
+        now = time.monotonic()
+        self.set_header("Content-Type", "application/json")
+        self.finish(
+            encode(
+                Dispatch(
+                    report=sample.report,
+                    cursor=sample.cursor,
+                    boot=self.feed.sampler.boot,
+                    clock=now,
+                    age=None if sample.read_at is None else now - sample.read_at,
+                )
+            )
+        )
+
+    def on_connection_close(self) -> None:
+        """Remember that nobody is there to answer to."""
+        self._gone = True
+
+    def _wait(self) -> float:
+        given = self.get_query_argument("wait", str(_DEFAULT_WAIT))
+        try:
+            wait = float(given)
+        except ValueError:
+            wait = math.nan
+        if not 0 <= wait <= LONGEST_WAIT:
+            raise tornado.web.HTTPError(
+                400, log_message=f"«wait» must be a number of seconds from 0 to {LONGEST_WAIT:g}."
+            )
+        return wait
+
+
+class MetricsHandler(Base):
+    """``GET /metrics``."""
+
+    def initialize(self, token: str, feed: Feed) -> None:
+        """Take what the application hands to every handler, and make the registry."""
+        super().initialize(token, feed)
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.registry.register(GPUCollector(feed.sampler.current, time.monotonic))
+
+    def get(self) -> None:
+        """Answer in the format that Prometheus asks for."""
+        write, content_type = choose_encoder(self.request.headers.get("Accept", ""))
+        self.set_header("Content-Type", content_type)
+        self.finish(write(self.registry))
+
+
+class HealthHandler(Base):
+    """``GET /healthz``: for the container's health check; needs no token and tells nothing."""
+
+    def prepare(self) -> None:
+        """Let everybody in."""
+
+    def get(self) -> None:
+        """Answer 200, or 503 while the driver hangs in a call."""
+        stuck = self.feed.sampler.current().stuck
+        self.set_status(503 if stuck else 200)
+        self.finish({"status": "stuck" if stuck else "ok"})
+
+
+def make_application(feed: Feed, token: str) -> tornado.web.Application:
+    """Put the routes together."""
+    handed: dict[str, Any] = {"token": token, "feed": feed}
+    return tornado.web.Application(
+        [
+            (r"/v1/inventory", InventoryHandler, handed),
+            (r"/metrics", MetricsHandler, handed),
+            (r"/healthz", HealthHandler, handed),
+        ],
+        default_handler_class=NotFoundHandler,
+        default_handler_args=handed,
+        log_function=_log_request,
+        compress_response=True,
+    )
+
+
+def _log_request(handler: tornado.web.RequestHandler) -> None:
+    """Log refusals and failures; a request per second that went well is noise."""
+    status = handler.get_status()
+    if status >= 400 and status != 503:
+        log.warning(
+            "%d %s %s from %s",
+            status,
+            handler.request.method,
+            json.dumps(handler.request.path),
+            handler.request.remote_ip,
+        )
