@@ -245,15 +245,14 @@ class DockerEngine:
             cdi_known=cdi_known,
         )
 
-    async def image_present(self, image: str) -> bool:
-        """Tell whether the engine has *image*."""
+    async def image_command(self, image: str) -> list[str] | None:
+        """Return the command that *image* starts by itself, ``None`` where there is no *image*."""
 
-        def call(client: APIClient) -> bool:
+        def call(client: APIClient) -> list[str] | None:
             try:
-                client.inspect_image(image)
+                return list(client.inspect_image(image)["Config"].get("Cmd") or [])
             except docker.errors.NotFound:
-                return False
-            return True
+                return None
 
         return await self._call(call)
 
@@ -275,17 +274,6 @@ class DockerEngine:
         def call(client: APIClient) -> str | None:
             try:
                 return str(client.inspect_container(container)["Image"])
-            except docker.errors.NotFound:
-                return None
-
-        return await self._call(call)
-
-    async def labels(self, container: str) -> dict[str, str] | None:
-        """Return a container's labels, or ``None`` when it is proven absent."""
-
-        def call(client: APIClient) -> dict[str, str] | None:
-            try:
-                return dict(client.inspect_container(container)["Config"]["Labels"] or {})
             except docker.errors.NotFound:
                 return None
 

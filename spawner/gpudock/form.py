@@ -1,0 +1,165 @@
+"""The fields of the spawn form: which GPUs are free, what the user may have, what waiting means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gpudock.model import GPUState, Place, WhenBusy
+from gpudock.progress import latest_start_in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gpudock.model import GPU
+    from gpudock.options import Offers
+    from gpudock.policy.quota import EffectiveQuota
+
+_MIB_PER_GB = 1024
+_MOST_SELECTABLE = 64
+
+BUSY_CHOICES = (
+    (WhenBusy.WAIT, "Wait in the queue; the server starts by itself when it is my turn"),
+    (WhenBusy.CPU, "Start now without a GPU"),
+    (WhenBusy.FAIL, "Do not start"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """All GPUs of one model: how many there are, are free, and cannot be had by anyone."""
+
+    name: str
+    memory: str
+    total: int
+    free: int
+    unavailable: int
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    """What the form's template shows."""
+
+    images: Mapping[str, str]
+    problem: str | None = None
+    models: Sequence[ModelRow] = ()
+    numbers: Sequence[int] = (0,)
+    limit: str = ""
+    outlook: str = ""
+    shared: bool = False
+    chosen_gpus: int = 0
+    chosen_model: str | None = None
+    chosen_busy: str = WhenBusy.WAIT
+    chosen_image: str | None = None
+    busy_choices: Sequence[tuple[str, str]] = BUSY_CHOICES
+
+    @property
+    def free(self) -> int:
+        """How many GPUs are free, of any model."""
+        return sum(model.free for model in self.models)
+
+    @property
+    def total(self) -> int:
+        """How many GPUs the lab has, of any model."""
+        return sum(model.total for model in self.models)
+
+    @classmethod
+    def unavailable(cls, offers: Offers, problem: str) -> FormView:
+        """Return the form for a lab that cannot say what it has."""
+        return cls(images=offers.images, problem=problem)
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        offers: Offers,
+        gpus: Iterable[tuple[GPU, GPUState]],
+        quota: EffectiveQuota,
+        place: Place | None,
+        problem: str | None,
+        chosen: Mapping[str, Any],
+        now: float,
+    ) -> FormView:
+        """Gather what the form shows.
+
+        Args:
+            offers: images and defaults of the lab.
+            gpus: every GPU of the lab with its state.
+            quota: the user's limits and what they use of them.
+            place: where a request for one GPU would stand if it were made now; ``None`` when it
+                would be granted at once.
+            problem: a sentence on why GPUs cannot be read at the moment.
+            chosen: the options of the user's last start.
+            now: Unix time.
+        """
+        models = _rows(gpus)
+        total = sum(model.total for model in models)
+        limit = quota.quota.max_gpus
+        most = min(_MOST_SELECTABLE, total, total if limit is None else limit)
+        chosen_gpus = chosen.get("gpus")
+        names = {model.name for model in models}
+        return cls(
+            images=offers.images,
+            problem=problem,
+            models=models,
+            numbers=range(most + 1),
+            limit=_limit_in_words(quota),
+            outlook=_outlook(models, place, now),
+            shared=offers.shared,
+            chosen_gpus=min(chosen_gpus if isinstance(chosen_gpus, int) else 1, most),
+            chosen_model=chosen.get("gpu_model") if chosen.get("gpu_model") in names else None,
+            chosen_busy=chosen.get("when_busy") or WhenBusy.WAIT,
+            chosen_image=chosen.get("image"),
+        )
+
+
+def render_form(view: FormView) -> str:
+    """Return the form's fields as HTML."""
+    return _environment().get_template("spawn_form.html").render(view=view)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(loader=PackageLoader("gpudock"), autoescape=True, undefined=StrictUndefined)
+
+
+def _rows(gpus: Iterable[tuple[GPU, GPUState]]) -> list[ModelRow]:
+    states: dict[tuple[str, int], list[GPUState]] = {}
+    for gpu, state in gpus:
+        name = f"{gpu.model} MIG {gpu.mig_profile}" if gpu.mig_profile else gpu.model
+        states.setdefault((name, gpu.memory_mib), []).append(state)
+    return [
+        ModelRow(
+            name=name,
+            memory=f"{round(memory_mib / _MIB_PER_GB)} GB",
+            total=len(found),
+            free=found.count(GPUState.FREE),
+            unavailable=sum(state not in (GPUState.FREE, GPUState.LEASED) for state in found),
+        )
+        for (name, memory_mib), found in sorted(states.items())
+    ]
+
+
+def _limit_in_words(quota: EffectiveQuota) -> str:
+    limit = quota.quota.max_gpus
+    if limit is None:
+        words = "Your limit: none."
+    else:
+        words = f"Your limit: {limit} GPU{'' if limit == 1 else 's'} at once."
+    if quota.used.gpus:
+        words += f" You use {quota.used.gpus} now."
+    return words
+
+
+def _outlook(models: Sequence[ModelRow], place: Place | None, now: float) -> str:
+    if not models:
+        return ""
+    if place is None:
+        return "Yours starts at once."
+    return (
+        f"If you start now, you are number {place.position} in the queue. {place.reason}"
+        f"{latest_start_in_words(place, now)}"
+    )

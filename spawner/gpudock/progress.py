@@ -1,0 +1,61 @@
+"""What a starting server tells its user, for the Hub's progress page."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from gpudock.model import Place
+
+_MINUTES_SHOWN = 120
+
+
+@dataclass(slots=True)
+class ProgressLog:
+    """The messages of one start; any number of pages may follow it, at any time."""
+
+    _events: list[dict[str, Any]] = field(default_factory=list)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def say(self, percent: int, message: str) -> None:
+        """Add a message, unless it is the last one again."""
+        event = {"progress": percent, "message": message}
+        if self._events and self._events[-1] == event:
+            return
+        self._events.append(event)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def follow(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield all messages so far and then each new one; the Hub ends this with the start."""
+        seen = 0
+        while True:
+            changed = self._changed
+            while seen < len(self._events):
+                yield self._events[seen]
+                seen += 1
+            await changed.wait()
+
+
+def place_in_words(place: Place, now: float) -> str:
+    """Tell a waiting user where they stand, why, and when it will be at the latest."""
+    return (
+        f"You are number {place.position} of {place.length} in the queue. {place.reason}"
+        f"{latest_start_in_words(place, now)} "
+        "Your server starts by itself; you may leave this page."
+    )
+
+
+def latest_start_in_words(place: Place, now: float) -> str:
+    """Tell when a request starts at the latest; nothing where that cannot be told."""
+    if place.expected_start is None:
+        return ""
+    minutes = max(1, math.ceil((place.expected_start - now) / 60))
+    if minutes < _MINUTES_SHOWN:
+        return f" It will be your turn in {minutes} minute{'s' * (minutes > 1)} at the latest."
+    return f" It will be your turn in {math.ceil(minutes / 60)} hours at the latest."

@@ -1,0 +1,111 @@
+"""The hub's loop between the engine's truth and the broker's leases.
+
+It looks at the engine at intervals, and at once when something happened; hands each complete look
+to the broker; and does what the broker says must be done. A look that fails is no look at all: the
+leases stay as they are, and what the last one said is still what is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from gpudock.lifecycle import EngineError, perform
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpudock.broker import Broker
+    from gpudock.engine import DockerEngine
+    from gpudock.inventory import Inventory
+    from gpudock.model import Observation
+
+log = logging.getLogger(__name__)
+
+# Each action's effect is proven by the next look; this bounds how fast looks follow each other.
+_SHORTEST_PAUSE = 0.2
+
+
+class Reconciler:
+    """Keeps the broker's leases true to the engine."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        engine: DockerEngine,
+        inventory: Inventory,
+        *,
+        interval: float = 3.0,
+    ) -> None:
+        """Prepare the loop; :meth:`run` is the loop.
+
+        Args:
+            broker: whose leases are kept true.
+            engine: where the truth is.
+            inventory: for the UUIDs of devices that others' containers hold by index.
+            interval: seconds between two looks when nothing happens.
+        """
+        self._broker = broker
+        self._engine = engine
+        self._inventory = inventory
+        self._interval = interval
+        self._wake = asyncio.Event()
+        self._looked = asyncio.Event()
+        self.observation: Observation | None = None
+        self.problem: str | None = None
+
+    def wake(self) -> None:
+        """Look again soon."""
+        self._wake.set()
+
+    async def first_look(self) -> None:
+        """Wait until the engine was looked at once, completely."""
+        await self._looked.wait()
+
+    async def run(self) -> None:
+        """Look and act until cancelled; no error ends the loop."""
+        while True:
+            acted = await self._look_and_act()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_SHORTEST_PAUSE if acted else self._interval):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def _look_and_act(self) -> bool:
+        try:
+            observation = await self._engine.observe(self._resolve)
+            actions = self._broker.reconcile(observation)
+        except EngineError as error:
+            self._note_problem(str(error))
+            return False
+        except Exception:
+            # A loop that ends would leave the lab without anyone who frees GPUs.
+            log.exception("Comparing the leases with the engine failed; trying again.")
+            self._note_problem("The leases could not be compared with the engine; see the log.")
+            return False
+        if self.problem:
+            log.info("The engine answers again.")
+            self.problem = None
+        self.observation = observation
+        self._looked.set()
+        if actions:
+            await perform(self._broker, self._engine, actions)
+        return bool(actions)
+
+    def _note_problem(self, problem: str) -> None:
+        if problem != self.problem:
+            log.warning("No look at the engine: %s Leases stay as they are.", problem)
+        self.problem = problem
+
+    def _resolve(self, devices: Sequence[str]) -> list[str]:
+        readings = self._inventory.reading().readings
+        return [
+            reading.gpu.uuid
+            for reading in readings
+            if "all" in devices
+            or reading.gpu.uuid in devices
+            or reading.gpu.physical_uuid in devices
+            or str(reading.gpu.index) in devices
+        ]

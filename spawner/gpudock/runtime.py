@@ -1,0 +1,211 @@
+"""What one hub process holds together: store, engine, agent, inventory, broker and reconciler.
+
+There is one :class:`Runtime` in a hub. It starts with the hub, so that leases are true and waiting
+users are served before anybody asks, and keeps trying for as long as the engine does not answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from gpudock.agent_container import AgentContainer
+from gpudock.broker import Broker
+from gpudock.engine import DockerEngine, EngineInfo
+from gpudock.host_config import GPUDelivery
+from gpudock.inventory import Inventory, NoInventory
+from gpudock.lifecycle import EngineError
+from gpudock.reconciler import Reconciler
+from gpudock.resume import resume_waiting
+from gpudock.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gpudock.model import Quota
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeConfig:
+    """What a runtime needs to know.
+
+    Attributes:
+        lab: name of the lab, which its containers carry.
+        docker_url: for example ``unix:///var/run/docker.sock``.
+        network: the Docker network of hub and users.
+        database_url: SQLAlchemy URL of the store.
+        state_directory: where the hub keeps what must outlive it (the agent's token).
+        default_quota: limits for whoever has none of their own.
+        agent_image: image that contains gpudock; ``None``: the one that the hub itself runs in.
+        hub_api_url, hub_api_token: to start the servers of those who waited when the hub stopped;
+            without a token they keep their place and start when they come back.
+    """
+
+    lab: str
+    docker_url: str
+    network: str
+    database_url: str
+    state_directory: Path
+    default_quota: Quota
+    agent_image: str | None = None
+    hub_api_url: str | None = None
+    hub_api_token: str | None = None
+
+
+class Runtime:
+    """The parts of a hub that outlast any one spawn."""
+
+    _instance: ClassVar[Runtime | None] = None
+
+    @classmethod
+    def install(cls, runtime: Runtime) -> None:
+        """Make *runtime* the hub's and start it on the running event loop."""
+        if cls._instance is not None:
+            message = "This hub has a gpudock runtime already."
+            raise RuntimeError(message)
+        cls._instance = runtime
+        runtime.start()
+
+    @classmethod
+    def instance(cls) -> Runtime:
+        """Return the hub's runtime.
+
+        Raises:
+            RuntimeError: the configuration did not install one.
+        """
+        if cls._instance is None:
+            message = (
+                "gpudock's runtime is not installed. Call Runtime.install in jupyterhub_config.py, "
+                "as the one in gpudock's repository does."
+            )
+            raise RuntimeError(message)
+        return cls._instance
+
+    def __init__(self, config: RuntimeConfig, engine: DockerEngine | None = None) -> None:
+        """Prepare the parts that need no answer from the engine.
+
+        Args:
+            config: what to know.
+            engine: the engine to use instead of the one at ``config.docker_url``.
+        """
+        self.config = config
+        self.engine = engine or DockerEngine(config.docker_url, config.lab)
+        self.engine_info: EngineInfo | None = None
+        self.inventory: Inventory = NoInventory("The Docker Engine has not answered yet.")
+        self.problem: str | None = "The lab is starting."
+        self._broker: Broker | None = None
+        self._reconciler: Reconciler | None = None
+        self._ready = asyncio.Event()
+        self._main: asyncio.Task[None] | None = None
+
+    @property
+    def broker(self) -> Broker:
+        """The broker; there is one as soon as :meth:`ready` returned."""
+        assert self._broker is not None, "the runtime is not ready"
+        return self._broker
+
+    @property
+    def reconciler(self) -> Reconciler:
+        """The reconciler; there is one as soon as :meth:`ready` returned."""
+        assert self._reconciler is not None, "the runtime is not ready"
+        return self._reconciler
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether leases can be asked for."""
+        return self._ready.is_set()
+
+    @property
+    def shutting_down(self) -> bool:
+        """Whether the hub is stopping.
+
+        The Hub cancels all its tasks when it stops, spawns among them, exactly as it cancels one
+        spawn that its user gave up. The runtime's own task tells the two apart: only a stopping
+        hub cancels it, and it does so to all tasks before any of them runs on.
+        """
+        return self._main is not None and (self._main.cancelling() > 0 or self._main.done())
+
+    async def ready(self) -> None:
+        """Wait until the engine answered and leases can be asked for."""
+        await self._ready.wait()
+
+    def start(self) -> None:
+        """Start working on the running event loop."""
+        self._main = asyncio.get_running_loop().create_task(self._run(), name="gpudock")
+
+    async def stop(self) -> None:
+        """Stop working; leases, containers and the agent stay as they are."""
+        if self._main is not None:
+            self._main.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._main
+        await self.inventory.stop()
+        self.engine.close()
+        if Runtime._instance is self:
+            Runtime._instance = None
+
+    async def _run(self) -> None:
+        store = Store(self.config.database_url)
+        store.migrate()
+        self.engine_info = await self._engine_info()
+        self.inventory = await self._find_gpus(self.engine_info)
+        await self.inventory.start()
+        self._broker = Broker(store, self.inventory, default_quota=self.config.default_quota)
+        self._reconciler = Reconciler(self._broker, self.engine, self.inventory)
+        unsubscribe = self.inventory.subscribe(lambda _reading: self.broker.tick())
+        self.problem = None
+        self._ready.set()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._reconciler.run())
+                tasks.create_task(self._resume())
+        finally:
+            unsubscribe()
+
+    async def _engine_info(self) -> EngineInfo:
+        while True:
+            try:
+                info = await self.engine.info()
+            except EngineError as error:
+                if str(error) != self.problem:
+                    log.warning("%s Waiting for it.", error)
+                self.problem = str(error)
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                log.info(
+                    "Docker Engine %s on %s; gives GPUs by: %s",
+                    info.version,
+                    info.name,
+                    info.delivery,
+                )
+                return info
+
+    async def _find_gpus(self, info: EngineInfo) -> Inventory:
+        if info.delivery is GPUDelivery.NONE:
+            return NoInventory(
+                "This server's Docker Engine has no NVIDIA GPU to give, so servers run on the CPU. "
+                "If there is a GPU, install its driver and the NVIDIA Container Toolkit 1.16 or "
+                "later, and restart the lab."
+            )
+        agent = AgentContainer(
+            self.engine,
+            lab=self.config.lab,
+            network=self.config.network,
+            image=self.config.agent_image,
+            delivery=info.delivery,
+            host_name=info.name,
+            token_file=self.config.state_directory / "agent-token",
+        )
+        return await agent.inventory()
+
+    async def _resume(self) -> None:
+        await self.reconciler.first_look()
+        if self.config.hub_api_url and self.config.hub_api_token:
+            await resume_waiting(self.broker, self.config.hub_api_url, self.config.hub_api_token)
