@@ -22,6 +22,7 @@ from gpudock.agent.server import Feed, make_application
 log = logging.getLogger("gpudock.agent")
 
 TOKEN_VARIABLE = "GPUDOCK_AGENT_TOKEN"  # noqa: S105 - the variable's name, not a token
+HOST_VARIABLE = "GPUDOCK_AGENT_HOST"
 _SHORTEST_TOKEN = 16
 # Linux gives the first PID namespace of a machine this inode (PROC_PID_INIT_INO).
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC
@@ -46,9 +47,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument(
         "--host",
-        default=socket.gethostname(),
+        default=os.environ.get(HOST_VARIABLE) or socket.gethostname(),
         metavar="NAME",
-        help="name of this host as people see it (default: %(default)s)",
+        help="name of this host as people see it "
+        f"(default: from {HOST_VARIABLE}, else the system's name)",
     )
     parser.add_argument(
         "--interval",

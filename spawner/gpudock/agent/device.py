@@ -6,12 +6,12 @@ What makes a GPU unfit to be given out (its reading carries a fault):
 - ECC met memory errors that it could not correct since the driver was loaded: results of what ran
   may be wrong, and the faulty row is only replaced by a reset, which also sets the count to zero;
 - faulty memory rows could not be replaced: there are no spares left, the card needs repair;
-- faulty pages wait for a reset to be retired (cards before Ampere go on using them until then);
-- MIG mode is on: the slices are given out, the whole GPU is not.
+- faulty pages wait for a reset to be retired (cards before Ampere go on using them until then).
 
 What does not: errors that ECC corrected, a row replacement that is only pending (the driver keeps
 the row out of use meanwhile; an uncorrectable error behind it counts above), heat, a damaged
-infoROM. A slice has every fault of its GPU but the last.
+infoROM. A slice has every fault of its GPU. MIG mode is no fault, but the GPU is marked as divided:
+its slices are given out, never the whole.
 """
 
 from __future__ import annotations
@@ -34,11 +34,6 @@ _PROFILE_IN_NAME = re.compile(r"\bMIG\s+(\S+)\s*$")
 
 # Memory errors and power limits change rarely: they are read in every tenth round.
 _SLOW_EVERY = 10
-
-DIVIDED = (
-    "MIG mode is on, so this GPU is given out in slices and not as a whole. To give it out as a "
-    "whole, stop what uses the slices and run `nvidia-smi -mig 0` for it on the host."
-)
 
 
 class LibraryFailedError(Exception):
@@ -123,7 +118,7 @@ class DeviceReader:
             telemetry = dataclasses.replace(telemetry, processes=None)
             slices = self._read_slices(gpu, handle, answers, telemetry.temperature_c)
         fault = answers.fault or ill
-        whole = GPUReading(gpu, telemetry, fault or (DIVIDED if divided else None), answers.lost)
+        whole = GPUReading(gpu, telemetry, fault, answers.lost)
         if fault is not None:
             slices = [
                 dataclasses.replace(part, fault=part.fault or fault, lost=part.lost or answers.lost)

@@ -52,7 +52,7 @@ _GAUGES: tuple[tuple[str, str, Callable[[GPUReading], float | None]], ...] = (
     ),
     (
         "gpudock_gpu_faulty",
-        "1 when the GPU has a fault or cannot be given out as a whole, else 0.",
+        "1 when the GPU has a fault, else 0.",
         lambda r: float(r.fault is not None),
     ),
 )

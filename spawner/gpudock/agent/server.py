@@ -123,9 +123,12 @@ class Base(tornado.web.RequestHandler):
         right = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), expected)
         if scheme.lower() != "bearer" or not right:
             self.set_header("WWW-Authenticate", "Bearer")
-            raise tornado.web.HTTPError(
-                401, reason="Unauthorized", log_message="a request without the agent's token"
-            )
+            raise tornado.web.HTTPError(401)
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log failures only: refusals are in the log of requests, without their query."""
+        if not isinstance(value, tornado.web.HTTPError):
+            super().log_exception(typ, value, tb)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer an error as ``{"error": …, "message": …}``."""

@@ -1,0 +1,221 @@
+"""An inventory that listens to an agent over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import random
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tornado.httpclient import HTTPError, HTTPRequest
+from tornado.httputil import HTTPInputError, url_concat
+from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError, SimpleAsyncHTTPClient
+
+from gpudock.agent.document import MAX_BYTES, Dispatch, DocumentError, decode
+from gpudock.inventory.clocks import RemoteClock
+from gpudock.model import InventoryReading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+_CONNECT_SECONDS = 5.0
+_SLACK_SECONDS = 5.0
+_FIRST_DELAY = 0.2
+_LONGEST_DELAY = 5.0
+# An agent that does not hold its answers back must not keep the hub busy.
+_SHORTEST_ROUND = 0.1
+_REFUSALS = {
+    401: "it refused the hub's token; give GPUDOCK_AGENT_TOKEN the same value on both sides",
+    403: "it refused the hub's token; give GPUDOCK_AGENT_TOKEN the same value on both sides",
+    404: "something else than gpudock's agent answers at this address",
+}
+
+
+class AgentInventory:
+    """Follows one agent: learns of every new reading at once, and of the agent's silence."""
+
+    def __init__(
+        self,
+        url: str | Callable[[], str],
+        token: str,
+        *,
+        wait: float = 10.0,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Make an inventory; nothing is asked before :meth:`start`.
+
+        Args:
+            url: where the agent listens, for example ``http://172.18.0.2:8089``; or a function
+                that tells, asked anew each time, because a container's address changes. An empty
+                text means that the address is not known yet.
+            token: the agent's token.
+            wait: seconds for which the agent may hold a request back until it has news.
+            clock: Unix time.
+            monotonic: a clock that is never set.
+        """
+        self._url = url if callable(url) else lambda: url
+        self._token = token
+        self._wait = wait
+        self._clock = clock
+        self._monotonic = monotonic
+        self._remote_clock = RemoteClock()
+        self._reading = InventoryReading(
+            taken_at=None, problem="The GPU agent has not been heard of yet."
+        )
+        self._cursor: str | None = None
+        self._heard_at: float | None = None
+        self._unidentified: tuple[str, ...] = ()
+        self._callbacks: dict[object, Callable[[InventoryReading], None]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def reading(self) -> InventoryReading:
+        """Return the newest reading; while the agent is silent, the last one with a problem."""
+        return self._reading
+
+    def subscribe(self, callback: Callable[[InventoryReading], None]) -> Callable[[], None]:
+        """Call *callback* with every new reading and every change of problem."""
+        key = object()
+        self._callbacks[key] = callback
+        return lambda: self._callbacks.pop(key, None) and None
+
+    async def start(self) -> None:
+        """Begin to follow the agent."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(
+                self._follow(), name="gpudock-inventory"
+            )
+
+    async def stop(self) -> None:
+        """Let go of the agent."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _follow(self) -> None:
+        client = SimpleAsyncHTTPClient(force_instance=True, max_body_size=MAX_BYTES)
+        failures = 0
+        try:
+            while True:
+                asked = self._monotonic()
+                trouble = await self._ask(client)
+                if trouble is None:
+                    failures = 0
+                    await asyncio.sleep(asked + _SHORTEST_ROUND - self._monotonic())
+                    continue
+                self._cursor = None
+                self._suffer(trouble)
+                delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(failures, 10))
+                failures += 1
+                # Not all hubs of a lab at the same moment, when an agent comes back.
+                await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311
+        finally:
+            client.close()
+
+    async def _ask(self, client: SimpleAsyncHTTPClient) -> str | None:
+        """Ask once. Return what went wrong, or ``None``."""
+        url = self._url()
+        if not url:
+            return "The GPU agent has not been started yet."
+        try:
+            answer = await client.fetch(self._request(url))
+            received = self._monotonic()
+            dispatch = decode(answer.body)
+        except DocumentError as error:
+            return (
+                f"The GPU agent at {url} sent an inventory that cannot be used ({error}), so it "
+                "was left aside. Agent and hub are probably of different versions: update both."
+            )
+        except (HTTPError, HTTPInputError, OSError, ValueError) as error:
+            since = "has not answered yet"
+            if self._heard_at is not None:
+                moment = datetime.fromtimestamp(self._heard_at, tz=UTC)
+                since = f"has not answered since {moment:%Y-%m-%d %H:%M:%S} UTC"
+            return (
+                f"The GPU agent at {url} {since}: {_explain(error)}. Leases go on; nothing new is "
+                "granted until it answers. Look at the log of the agent's container."
+            )
+        self._accept(dispatch, received)
+        return None
+
+    def _request(self, url: str) -> HTTPRequest:
+        target = url.rstrip("/") + "/v1/inventory"
+        if self._cursor is not None:
+            target = url_concat(target, {"after": self._cursor, "wait": f"{self._wait:g}"})
+        return HTTPRequest(
+            target,
+            headers={"Authorization": f"Bearer {self._token}", "Accept": "application/json"},
+            connect_timeout=_CONNECT_SECONDS,
+            request_timeout=self._wait + _SLACK_SECONDS,
+            follow_redirects=False,
+            # A few bytes could unpack to more than the hub's memory holds.
+            decompress_response=False,
+        )
+
+    def _accept(self, dispatch: Dispatch, received: float) -> None:
+        """Take over what the agent says."""
+        report = dispatch.report
+        self._remote_clock.received(dispatch.boot, dispatch.clock, received)
+        self._heard_at = self._clock()
+        news = dispatch.cursor != self._cursor
+        self._cursor = dispatch.cursor
+        for sentence in set(report.unidentified) - set(self._unidentified):
+            log.warning("%s", sentence)
+        self._unidentified = report.unidentified
+        if not news:
+            return
+        if dispatch.age is None:
+            # It has read nothing since it started: what was known before is still the best.
+            self._publish(dataclasses.replace(self._reading, problem=report.problem))
+            return
+        taken = self._remote_clock.to_local(dispatch.clock - dispatch.age)
+        self._publish(
+            InventoryReading(
+                taken_at=self._clock() - (self._monotonic() - taken),
+                # Of a GPU that is divided into slices, the slices are the devices.
+                readings=tuple(
+                    reading for reading in report.readings if reading.gpu.uuid not in report.divided
+                ),
+                driver_version=report.driver_version,
+                problem=report.problem,
+            )
+        )
+
+    def _suffer(self, trouble: str) -> None:
+        """Say what is wrong; the readings stay."""
+        if trouble != self._reading.problem:
+            log.warning("%s", trouble)
+            self._publish(dataclasses.replace(self._reading, problem=trouble))
+
+    def _publish(self, reading: InventoryReading) -> None:
+        if self._reading.problem is not None and reading.problem is None:
+            log.info("%d GPUs are read", len(reading.readings))
+        self._reading = reading
+        for callback in list(self._callbacks.values()):
+            try:
+                callback(reading)
+            except Exception:
+                log.exception("a subscriber of the inventory failed")
+
+
+def _explain(error: Exception) -> str:
+    """Say in a few words why a request failed."""
+    if isinstance(error, HTTPTimeoutError):
+        return "the connection timed out"
+    if isinstance(error, HTTPStreamClosedError):
+        return "the connection was closed"
+    if isinstance(error, HTTPError):
+        return _REFUSALS.get(error.code, f"it answered with HTTP status {error.code}")
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection was refused"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__

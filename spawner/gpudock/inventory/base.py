@@ -1,0 +1,74 @@
+"""The protocol of an inventory, and the two that need no agent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from gpudock.model import GPU, GPUReading, InventoryReading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class Inventory(Protocol):
+    """Knows the lab's GPUs."""
+
+    def reading(self) -> InventoryReading:
+        """Return the newest reading at once."""
+
+    def subscribe(self, callback: Callable[[InventoryReading], None]) -> Callable[[], None]:
+        """Call *callback* with every new reading, on the event loop; return what ends that."""
+
+    async def start(self) -> None:
+        """Begin to read. Returns at once; the first reading comes later."""
+
+    async def stop(self) -> None:
+        """End reading."""
+
+
+class _Constant:
+    """An inventory whose reading never changes, so that there is nothing to subscribe to."""
+
+    def __init__(self, reading: InventoryReading) -> None:
+        self._reading = reading
+
+    def reading(self) -> InventoryReading:
+        """Return the one reading."""
+        return self._reading
+
+    def subscribe(self, callback: Callable[[InventoryReading], None]) -> Callable[[], None]:
+        """Do nothing: no other reading will come."""
+        return lambda: None
+
+    async def start(self) -> None:
+        """Do nothing."""
+
+    async def stop(self) -> None:
+        """Do nothing."""
+
+
+class StaticInventory(_Constant):
+    """The GPUs that an administrator listed, without telemetry or health."""
+
+    def __init__(self, gpus: Iterable[GPU]) -> None:
+        """Make an inventory of *gpus*, in this order.
+
+        Raises:
+            ValueError: two of them have the same UUID.
+        """
+        readings = tuple(GPUReading(gpu) for gpu in gpus)
+        seen: set[str] = set()
+        for reading in readings:
+            uuid = reading.gpu.uuid
+            if uuid.lower() in seen:
+                raise ValueError(f"The GPU {uuid} is listed twice. List each GPU once.")
+            seen.add(uuid.lower())
+        super().__init__(InventoryReading(taken_at=None, readings=readings, expects_readings=False))
+
+
+class NoInventory(_Constant):
+    """A lab without GPUs."""
+
+    def __init__(self, reason: str) -> None:
+        """Make an empty inventory; *reason* is the sentence that tells people why it is empty."""
+        super().__init__(InventoryReading(taken_at=None, problem=reason, expects_readings=False))
