@@ -1,0 +1,5 @@
+"""What goes wrong with pretend GPUs, said to the person who tried them."""
+
+
+class SimulatorError(Exception):
+    """A sentence that says what happened, why, and what to do."""
