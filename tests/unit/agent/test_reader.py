@@ -1,0 +1,344 @@
+"""What becomes of NVML's answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from gpudock.agent import failures
+from gpudock.agent.failures import Failure, Meaning
+from gpudock.agent.nvml import Memory, RowRemapping, SliceShape
+from gpudock.agent.reader import Reader
+from gpudock.model import GPU, GPUProcess, Telemetry
+from unit.agent.gates import (
+    MIB,
+    NOT_SUPPORTED,
+    Card,
+    SteadyGate,
+    running,
+    slice_card,
+    uuid_of,
+)
+
+LOST = Failure(failures.GPU_IS_LOST)
+UNKNOWN = Failure(failures.UNKNOWN)
+
+
+def reader_of(*cards, sees_all_processes=True):
+    gate = SteadyGate(*cards)
+    return Reader(gate, "node1", sees_all_processes=sees_all_processes, clock=lambda: 1000.0), gate
+
+
+def test_all_values_of_a_device_come_in_the_units_of_the_model():
+    card = Card(uuid_of(1), compute_processes=(running(7, 512), running(9, None)))
+    reader, gate = reader_of(card)
+    gate.names = {7: "python3"}
+    report = reader.read()
+    (reading,) = report.readings
+    assert report.problem is None
+    assert report.taken_at == 1000.0
+    assert (report.driver_version, report.cuda_version) == ("550.54.15", "12.4")
+    assert reading.gpu == GPU(uuid_of(1), 0, "node1", "NVIDIA A100-SXM4-40GB", 40960)
+    assert reading.telemetry == Telemetry(
+        utilization_percent=7,
+        memory_used_mib=3,
+        temperature_c=41,
+        power_w=61.5,
+        power_limit_w=400.0,
+        processes=(GPUProcess(7, 512, "python3"), GPUProcess(9, None, None)),
+    )
+    assert reading.fault is None
+    assert not reading.lost
+
+
+def test_what_a_device_does_not_support_is_none_and_no_fault():
+    card = Card(uuid_of(1))
+    for name in ("utilization", "temperature", "power", "power_limit", "compute_processes"):
+        setattr(card, name, NOT_SUPPORTED)
+    for name in ("uncorrected_errors", "row_remapping", "mig_enabled"):
+        setattr(card, name, Failure(failures.FUNCTION_NOT_FOUND))
+    reading = reader_of(card)[0].read().readings[0]
+    assert reading.telemetry == Telemetry(memory_used_mib=3)
+    assert reading.fault is None
+
+
+def test_no_gpu_is_an_answer_and_no_problem():
+    report = reader_of()[0].read()
+    assert report.readings == ()
+    assert report.problem is None
+
+
+def test_a_process_in_both_lists_is_one_process():
+    card = Card(
+        uuid_of(1), compute_processes=(running(5, 70),), graphics_processes=(running(5, 70),)
+    )
+    processes = reader_of(card)[0].read().readings[0].telemetry.processes
+    assert processes == (GPUProcess(5, 70),)
+
+
+def test_graphics_processes_count_as_use():
+    card = Card(uuid_of(1), graphics_processes=(running(6, 20),))
+    assert reader_of(card)[0].read().readings[0].telemetry.processes == (GPUProcess(6, 20),)
+
+
+def test_processes_are_unknown_when_the_agent_cannot_see_those_of_containers():
+    card = Card(uuid_of(1), compute_processes=())
+    reader, _ = reader_of(card, sees_all_processes=False)
+    assert reader.read().readings[0].telemetry.processes is None
+
+
+def test_a_process_is_asked_for_its_name_once():
+    card = Card(uuid_of(1), compute_processes=(running(5),))
+    reader, gate = reader_of(card)
+    for _ in range(3):
+        reader.read()
+    assert gate.calls.count("process_name") == 1
+
+
+def test_a_pid_that_comes_back_is_asked_for_its_name_again():
+    card = Card(uuid_of(1), compute_processes=(running(5),))
+    reader, gate = reader_of(card)
+    gate.names = {5: "first"}
+    reader.read()
+    card.compute_processes = ()
+    reader.read()
+    reader.read()
+    gate.names = {5: "second"}
+    card.compute_processes = (running(5),)
+    assert reader.read().readings[0].telemetry.processes[0].name == "second"
+
+
+@pytest.mark.parametrize("value", ["utilization", "memory", "compute_processes", "mig_enabled"])
+@pytest.mark.parametrize("code", [failures.UNKNOWN, failures.TIMEOUT, failures.RESET_REQUIRED])
+def test_any_other_failure_is_a_fault_of_that_device_alone(value, code):
+    ill, well = Card(uuid_of(1)), Card(uuid_of(2))
+    reader, _ = reader_of(ill, well)
+    reader.read()
+    setattr(ill, value, Failure(code))
+    report = reader.read()
+    assert report.problem is None
+    assert [r.fault is None for r in report.readings] == [False, True]
+    assert not report.readings[0].lost
+    assert report.readings[0].gpu.uuid == uuid_of(1)
+
+
+@pytest.mark.parametrize("where", ["handle", "uuid", "memory"])
+def test_a_lost_device_stays_in_the_report_with_its_name_and_without_values(where):
+    card, other = Card(uuid_of(1)), Card(uuid_of(2))
+    reader, gate = reader_of(card, other)
+    before = reader.read().readings
+    if where == "handle":
+        gate.cards[0] = LOST
+    else:
+        setattr(card, where, LOST)
+    reading, unharmed = reader.read().readings
+    assert reading.gpu == before[0].gpu
+    assert reading.lost
+    assert "fell off the bus" in reading.fault
+    assert reading.telemetry == Telemetry()
+    assert unharmed == before[1]
+
+
+def test_a_device_that_was_lost_from_the_start_is_told_of_without_a_name():
+    reader, _ = reader_of(LOST, Card(uuid_of(2)))
+    report = reader.read()
+    assert [r.gpu.uuid for r in report.readings] == [uuid_of(2)]
+    assert report.problem is None
+    (sentence,) = report.unidentified
+    assert sentence.startswith("GPU number 0 cannot be identified.")
+
+
+def test_a_lost_device_is_not_taken_for_the_one_that_moved_to_its_number():
+    first, second = Card(uuid_of(1)), Card(uuid_of(2))
+    reader, gate = reader_of(first, second)
+    reader.read()
+    gate.cards = [second, LOST]
+    report = reader.read()
+    assert [(r.gpu.uuid, r.gpu.index, r.lost) for r in report.readings] == [(uuid_of(2), 0, False)]
+    assert len(report.unidentified) == 1
+
+
+def test_a_device_that_answers_again_is_well_again():
+    card = Card(uuid_of(1))
+    reader, gate = reader_of(card)
+    reader.read()
+    gate.cards[0] = LOST
+    assert reader.read().readings[0].lost
+    gate.cards[0] = card
+    reading = reader.read().readings[0]
+    assert reading.fault is None
+    assert not reading.lost
+
+
+def test_after_a_fault_the_library_is_opened_anew_less_and_less_often():
+    card = Card(uuid_of(1), power=UNKNOWN)
+    reader, gate = reader_of(card)
+    opened_before_round = []
+    for number in range(200):
+        opens = gate.calls.count("open")
+        reader.read()
+        if gate.calls.count("open") > opens:
+            opened_before_round.append(number)
+    assert opened_before_round == [0, 5, 15, 35, 75, 135, 195]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (failures.LIBRARY_NOT_FOUND, "libnvidia-ml.so.1"),
+        (failures.DRIVER_NOT_LOADED, "not loaded"),
+        (failures.LIB_RM_VERSION_MISMATCH, "different versions"),
+        (failures.UNKNOWN, "999"),
+        (failures.NO_PERMISSION, "NVML error 4"),
+    ],
+)
+def test_a_library_that_does_not_open_is_a_problem_and_is_tried_again(code, words):
+    reader, gate = reader_of(Card(uuid_of(1)))
+    gate.opening = Failure(code)
+    report = reader.read()
+    assert words in report.problem
+    assert report.taken_at is None
+    gate.opening = None
+    assert reader.read().problem is None
+
+
+def test_a_library_that_fails_is_tried_less_and_less_often():
+    reader, gate = reader_of(Card(uuid_of(1)))
+    gate.opening = Failure(failures.DRIVER_NOT_LOADED)
+    for _ in range(36):
+        reader.read()
+    assert gate.calls.count("open") == 7  # rounds 0, 1, 3, 7, 15, 25, 35
+
+
+def test_a_driver_that_goes_away_leaves_the_last_known_devices():
+    card = Card(uuid_of(1))
+    reader, _ = reader_of(card)
+    before = reader.read()
+    card.utilization = Failure(failures.LIB_RM_VERSION_MISMATCH)
+    report = reader.read()
+    assert "Reboot the host" in report.problem
+    assert report.readings == before.readings
+    assert report.taken_at == before.taken_at
+    card.utilization = 7
+    assert reader.read().problem is None
+
+
+@pytest.mark.parametrize(
+    ("value", "state", "words"),
+    [
+        ("uncorrected_errors", 3, "3 memory errors"),
+        ("row_remapping", RowRemapping(pending=False, failed=True), "no spare ones"),
+        ("page_retirement_pending", True, "retired at its next reset"),
+    ],
+)
+def test_memory_that_cannot_be_trusted_is_a_fault(value, state, words):
+    reading = reader_of(Card(uuid_of(1), **{value: state}))[0].read().readings[0]
+    assert words in reading.fault
+    assert reading.telemetry.utilization_percent == 7
+
+
+def test_a_row_replacement_that_is_only_pending_is_no_fault():
+    card = Card(uuid_of(1), row_remapping=RowRemapping(pending=True, failed=False))
+    assert reader_of(card)[0].read().readings[0].fault is None
+
+
+def test_memory_errors_are_noticed_within_ten_rounds():
+    card = Card(uuid_of(1))
+    reader, _ = reader_of(card)
+    reader.read()
+    card.uncorrected_errors = 1
+    assert any(reader.read().readings[0].fault for _ in range(10))
+    card.uncorrected_errors = 0
+    assert any(reader.read().readings[0].fault is None for _ in range(10))
+
+
+def test_a_failing_question_for_errors_is_a_fault_in_every_round():
+    card = Card(uuid_of(1), uncorrected_errors=UNKNOWN)
+    reader, _ = reader_of(card)
+    assert all(reader.read().readings[0].fault for _ in range(12))
+
+
+def test_a_divided_gpu_is_marked_and_its_slices_are_devices():
+    parts = [slice_card(10, instances=(7, 0)), slice_card(11, "2g.10gb", instances=(3, 0))]
+    parts[0].compute_processes = (running(5, 8, (7, 0)), running(6, 8, (3, 0)))
+    card = Card(uuid_of(1), mig_enabled=True, slices=parts, utilization=NOT_SUPPORTED)
+    report = reader_of(card)[0].read()
+    whole, one, two = report.readings
+    assert report.divided == {uuid_of(1)}
+    assert whole.telemetry.processes is None
+    assert whole.fault is None
+    assert one.gpu == GPU(
+        uuid_of(10, "MIG"),
+        0,
+        "node1",
+        "NVIDIA A100-SXM4-40GB MIG 1g.5gb",
+        4864,
+        parent_uuid=uuid_of(1),
+        mig_profile="1g.5gb",
+    )
+    assert two.gpu.mig_profile == "2g.10gb"
+    assert one.telemetry == Telemetry(
+        memory_used_mib=12, temperature_c=41, processes=(GPUProcess(5, 8),)
+    )
+    assert (one.fault, one.lost) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("shape", "total", "profile"),
+    [
+        (SliceShape(1, 1, 4864), 40960, "1g.5gb"),
+        (SliceShape(3, 3, 19968), 40960, "3g.20gb"),
+        (SliceShape(2, 1, 9856), 40960, "1c.2g.10gb"),
+        (SliceShape(7, 7, 80896), 81559, "7g.80gb"),
+        (SliceShape(1, 1, 9984), 81559, "1g.10gb"),
+    ],
+)
+def test_a_slice_whose_name_tells_no_profile_has_that_of_its_shape(shape, total, profile):
+    part = slice_card(10)
+    part.name = NOT_SUPPORTED
+    part.slice_shape = shape
+    card = Card(uuid_of(1), mig_enabled=True, slices=[part], memory=Memory(total * MIB, 0))
+    assert reader_of(card)[0].read().readings[1].gpu.mig_profile == profile
+
+
+def test_a_slice_that_was_recut_under_the_same_uuid_has_its_new_shape():
+    card = Card(uuid_of(1), mig_enabled=True, slices=[slice_card(10)])
+    reader, _ = reader_of(card)
+    reader.read()
+    card.slices = [slice_card(10, "2g.10gb")]
+    card.slices[0].memory = Memory(9856 * MIB, 0)
+    gpu = reader.read().readings[1].gpu
+    assert (gpu.mig_profile, gpu.memory_mib) == ("2g.10gb", 9856)
+
+
+@pytest.mark.parametrize("how", ["power", "handle", "errors"])
+def test_a_fault_of_a_gpu_is_a_fault_of_its_slices(how):
+    card = Card(uuid_of(1), mig_enabled=True, slices=[slice_card(10)])
+    reader, gate = reader_of(card)
+    reader.read()
+    if how == "power":
+        card.power = UNKNOWN
+    elif how == "handle":
+        gate.cards[0] = LOST
+    else:
+        card.uncorrected_errors = 1
+        for _ in range(9):
+            reader.read()
+    report = reader.read()
+    assert [r.gpu.uuid for r in report.readings] == [uuid_of(1), uuid_of(10, "MIG")]
+    assert report.readings[0].fault == report.readings[1].fault is not None
+    assert [r.lost for r in report.readings] == [how == "handle"] * 2
+
+
+def test_slices_that_were_destroyed_are_gone():
+    card = Card(uuid_of(1), mig_enabled=True, slices=[slice_card(10)])
+    reader, _ = reader_of(card)
+    reader.read()
+    card.slices = []
+    assert [r.gpu.uuid for r in reader.read().readings] == [uuid_of(1)]
+    card.mig_enabled = False
+    assert reader.read().divided == frozenset()
+
+
+def test_a_code_that_nobody_knows_concerns_the_device():
+    assert Failure(12345).meaning is Meaning.DEVICE
+    assert "12345" in Failure(12345).device_sentence("name")
