@@ -1,0 +1,191 @@
+"""The kinds of value that a setting can have: each is parsed or refused by one function here.
+
+A parser takes what was written and returns the value, or raises ValueError with what to write
+instead.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+MINIMUM_PASSWORD_LENGTH = 10
+MINIMUM_MEMORY_MIB = 512
+
+Parser = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image that users may choose.
+
+    Attributes:
+        label: what the spawn form calls it.
+        name: the image's reference.
+    """
+
+    label: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Workspaces:
+    """Where users' workspaces are.
+
+    Attributes:
+        kind: named Docker volumes, or directories of the host.
+        pattern: the volume's name or the directory's path, with ``{user}`` once.
+    """
+
+    kind: Literal["volume", "directory"]
+    pattern: str
+
+    def source(self, slug: str) -> str:
+        """Return the volume or directory of the user whose safe, unique name is ``slug``."""
+        return self.pattern.replace("{user}", slug)
+
+
+def integer(low: int, high: int) -> Parser:
+    """Whole numbers from ``low`` to ``high``."""
+
+    def parse(value: str) -> int:
+        number = int(value) if re.fullmatch(r"-?[0-9]{1,9}", value) else None
+        if number is None or not low <= number <= high:
+            raise ValueError(f"give a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def number(low: float, high: float) -> Parser:
+    """Numbers from ``low`` to ``high``, with a decimal point or without."""
+
+    def parse(value: str) -> float:
+        number = float(value) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value) else None
+        if number is None or not low <= number <= high:
+            raise ValueError(f"give a number from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+def or_word(words: Mapping[str, Any], parse: Parser) -> Parser:
+    """Take some words for what they stand for, and hand anything else on."""
+    return lambda value: words[value] if value in words else parse(value)
+
+
+def switch(value: str) -> bool:
+    """Yes or no."""
+    words = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+    if value.lower() not in words:
+        raise ValueError("say yes or no")
+    return words[value.lower()]
+
+
+def mebibytes(value: str) -> int:
+    """Sizes such as ``512M`` or ``32G``, as MiB."""
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([MGT])(?:i?B)?", value, re.IGNORECASE)
+    if match is None:
+        raise ValueError("give a size such as 512M or 32G")
+    return int(float(match[1]) * {"M": 1, "G": 1024, "T": 1024**2}[match[2].upper()])
+
+
+def memory(value: str) -> int:
+    """Sizes, as MiB, in which JupyterLab can run."""
+    size = mebibytes(value)
+    if size < MINIMUM_MEMORY_MIB:
+        raise ValueError(f"JupyterLab needs {MINIMUM_MEMORY_MIB}M at least")
+    return size
+
+
+def absolute_path(value: str) -> Path:
+    """Absolute paths, whether or not something is there."""
+    if not value.startswith("/") or "\0" in value:
+        raise ValueError("give an absolute path, one that begins with /")
+    return Path(value)
+
+
+def web_address(value: str) -> str:
+    """Addresses of web servers, without a slash at the end."""
+    address = urlsplit(value)
+    if address.scheme not in {"http", "https"} or not address.hostname:
+        raise ValueError("give an address that begins with http:// or https://")
+    return value.rstrip("/")
+
+
+def database(value: str) -> str:
+    """SQLAlchemy addresses of the databases that the store can use."""
+    scheme = value.partition("://")[0]
+    if scheme == "sqlite":
+        if not value.startswith("sqlite:////"):
+            raise ValueError("give SQLite an absolute path: sqlite:////srv/gpudock/gpudock.sqlite")
+    elif scheme not in {"postgresql", "postgresql+psycopg"} or not urlsplit(value).path.strip("/"):
+        raise ValueError(
+            "give sqlite:////absolute/path or postgresql://user:password@host/database"
+        )
+    return value
+
+
+def user_name(value: str) -> str:
+    """Names of users, as JupyterHub would normalise them."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._@-]{0,63}", value):
+        raise ValueError(
+            "give at most 64 of the characters a-z, 0-9 and . _ @ - with a letter or digit first"
+        )
+    return value
+
+
+def password(value: str) -> str:
+    """Passwords that are not too short."""
+    if len(value) < MINIMUM_PASSWORD_LENGTH:
+        raise ValueError(f"give at least {MINIMUM_PASSWORD_LENGTH} characters")
+    return value
+
+
+def authenticator(value: str) -> str:
+    """Names of authenticators, whether or not they are installed."""
+    if not re.fullmatch(r"[A-Za-z_][\w-]*(\.[A-Za-z_]\w*)*", value, re.ASCII):
+        raise ValueError("give the name of a JupyterHub authenticator, or package.module.Class")
+    return value
+
+
+def docker_name(value: str) -> str:
+    """Names that Docker takes for networks and volumes."""
+    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,62}", value):
+        raise ValueError("give 2 to 63 of the characters a-z, A-Z, 0-9 and _ . -")
+    return value
+
+
+def image_reference(value: str) -> str:
+    """References of images, whether or not they exist."""
+    if not re.fullmatch(r"[a-z0-9][\w./:@-]{0,254}", value, re.ASCII):
+        raise ValueError(f"«{value}» is not the name of an image")
+    return value
+
+
+def images(value: str) -> tuple[Image, ...]:
+    """Comma-separated ``Label=image`` pairs; an image alone is its own label."""
+    found = []
+    for entry in filter(None, (part.strip() for part in value.split(","))):
+        label, separator, name = (part.strip() for part in entry.partition("="))
+        found.append(Image(label, image_reference(name if separator else label)))
+    if not found or not all(image.label for image in found):
+        raise ValueError("give Label=image pairs, separated by commas")
+    if len({image.label for image in found}) < len(found):
+        raise ValueError("give each image a label of its own")
+    return tuple(found)
+
+
+def workspaces(value: str) -> Workspaces:
+    """Patterns of volume names or host directories with ``{user}``."""
+    rest = value.replace("{user}", "user", 1)
+    is_directory = value.startswith("/")
+    allowed = r"(/[\w.@ -]+)+" if is_directory else r"[a-zA-Z0-9][\w.-]+"
+    if rest == value or ".." in rest or not re.fullmatch(allowed, rest, re.ASCII):
+        raise ValueError(
+            "give a volume name such as gpudock-workspace-{user}, or an absolute directory such as"
+            " /data/workspaces/{user}, with {user} once"
+        )
+    return Workspaces("directory" if is_directory else "volume", value)
