@@ -19,7 +19,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Model:
-    """What all GPUs of a model share: a Gpu's fixed fields, its idle power in W, its MIG profiles."""
+    """What all GPUs of a model share: fixed fields, idle power in W, MIG profiles."""
 
     fields: dict[str, Any]
     idle_w: float

@@ -58,6 +58,10 @@ nvmlReturn_t give_value(const struct value *value, double scale, unsigned int *t
 nvmlReturn_t give_value_u64(const struct value *value, double scale, nvml_u64 *target);
 nvmlReturn_t give_word(int word, unsigned int *target);
 
+/* Gathers the device's processes of one type in an array of MAX_PROCESSES, and says how many there are. */
+unsigned int gather_processes(const struct call *call, enum process_type type, const struct process **found);
+nvmlProcessDetail_v1_t process_detail(const struct state *state, const struct process *process);
+
 /* Counts a call in the file that GPUDOCK_SIMULATOR_CALLS names, if it does. */
 void count_call(const char *function, int *slot);
 

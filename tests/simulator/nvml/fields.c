@@ -28,6 +28,8 @@ enum {
     FIELD_POWER_LIMIT_REQUESTED = 192,
 };
 
+enum { POWER_SCOPE_GPU = 0 };
+
 static const double MW_PER_W = 1000;
 static const unsigned int NVLINK_SPEED_MB_S = 25781;
 
@@ -60,6 +62,9 @@ static nvmlReturn_t give_energy(nvmlDevice_t handle, const struct gpu *gpu, nvml
 
 static nvmlReturn_t give_field(nvmlDevice_t handle, const struct gpu *gpu, nvmlFieldValue_t *field)
 {
+    bool of_power = field->fieldId >= FIELD_POWER_AVERAGE && field->fieldId <= FIELD_POWER_LIMIT_REQUESTED;
+    if (of_power && field->scopeId != POWER_SCOPE_GPU) /* the module's, the memory's */
+        return NVML_ERROR_NOT_SUPPORTED;
     switch (field->fieldId) {
     case FIELD_ECC_CURRENT:
     case FIELD_ECC_PENDING: return give_switch(gpu->ecc, field);

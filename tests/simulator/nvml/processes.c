@@ -32,8 +32,7 @@ static unsigned int compute_instance(const struct state *state, const struct pro
                               : (unsigned int)value_whole(&state->slices[process->slice].compute_instance);
 }
 
-/* Gathers the device's processes of one type; returns how many there are, however few fit. */
-static unsigned int gather(const struct call *call, enum process_type type, const struct process **found)
+unsigned int gather_processes(const struct call *call, enum process_type type, const struct process **found)
 {
     unsigned int count = 0;
     for (unsigned int i = 0; i < call->state->process_count; i++) {
@@ -42,6 +41,12 @@ static unsigned int gather(const struct call *call, enum process_type type, cons
             found[count++] = process;
     }
     return count;
+}
+
+nvmlProcessDetail_v1_t process_detail(const struct state *state, const struct process *process)
+{
+    return (nvmlProcessDetail_v1_t){process->pid, used_bytes(process), gpu_instance(state, process),
+                                    compute_instance(state, process), NVML_VALUE_NOT_AVAILABLE};
 }
 
 /* Says how many there are, and whether the caller's array of `room` has place for them. */
@@ -61,7 +66,7 @@ static nvmlReturn_t give_v1(const struct call *call, enum process_type type, uns
 {
     const struct process *found[MAX_PROCESSES];
     REQUIRE(count);
-    unsigned int present = gather(call, type, found);
+    unsigned int present = gather_processes(call, type, found);
     nvmlReturn_t result = give_process_count(present, count, infos);
     for (unsigned int i = 0; result == NVML_SUCCESS && i < present; i++)
         infos[i] = (nvmlProcessInfo_v1_t){found[i]->pid, used_bytes(found[i])};
@@ -73,7 +78,7 @@ static nvmlReturn_t give_v2(const struct call *call, enum process_type type, uns
 {
     const struct process *found[MAX_PROCESSES];
     REQUIRE(count);
-    unsigned int present = gather(call, type, found);
+    unsigned int present = gather_processes(call, type, found);
     nvmlReturn_t result = give_process_count(present, count, infos);
     for (unsigned int i = 0; result == NVML_SUCCESS && i < present; i++)
         infos[i] = (nvmlProcessInfo_v2_t){found[i]->pid, used_bytes(found[i]), gpu_instance(call->state, found[i]),
@@ -114,12 +119,10 @@ NVML_API nvmlReturn_t nvmlDeviceGetRunningProcessDetailList(nvmlDevice_t handle,
     if (list->version != NVML_STRUCT_VERSION(nvmlProcessDetailList_v1_t, 1))
         return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
     REQUIRE(list->mode <= PROCESS_MPS);
-    unsigned int present = gather(&call, (enum process_type)list->mode, found);
+    unsigned int present = gather_processes(&call, (enum process_type)list->mode, found);
     nvmlReturn_t result = give_process_count(present, &list->numProcArrayEntries, list->procArray);
     for (unsigned int i = 0; result == NVML_SUCCESS && i < present; i++)
-        list->procArray[i] = (nvmlProcessDetail_v1_t){found[i]->pid, used_bytes(found[i]),
-                                                      gpu_instance(call.state, found[i]),
-                                                      compute_instance(call.state, found[i]), NVML_VALUE_NOT_AVAILABLE};
+        list->procArray[i] = process_detail(call.state, found[i]);
     return result;
 }
 
@@ -133,7 +136,7 @@ NVML_API nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t handle, nvmlP
     REQUIRE(count);
     if (call.gpu->mig == 1 || !call.gpu->utilization.known)
         return NVML_ERROR_NOT_SUPPORTED;
-    unsigned int present = gather(&call, PROCESS_COMPUTE, found);
+    unsigned int present = gather_processes(&call, PROCESS_COMPUTE, found);
     if (present == 0 || since_us >= now_us) {
         *count = 0;
         return NVML_ERROR_NOT_FOUND;
