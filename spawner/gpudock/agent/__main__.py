@@ -83,10 +83,10 @@ def listening_sockets(listen: str) -> list[socket.socket]:
         UsageError: the address is malformed, foreign, or taken.
     """
     address, _, port = listen.rpartition(":")
-    if not port.isdecimal() or int(port) > 65535:
+    if not address or not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"--listen {listen}: give an address and a port, as in 0.0.0.0:8089.")
     try:
-        return tornado.netutil.bind_sockets(int(port), address.strip("[]") or None)
+        return tornado.netutil.bind_sockets(int(port), address.strip("[]"))
     except OSError as error:
         raise UsageError(
             f"The agent cannot listen on {listen}: {error.strerror}. Choose another address with "
@@ -167,8 +167,8 @@ def main(arguments: list[str] | None = None) -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
-        if not (options.interval > 0 and options.stuck_after > 0):
-            raise UsageError("--interval and --stuck-after must be above 0 seconds.")
+        if not all(0 < seconds <= 3600 for seconds in (options.interval, options.stuck_after)):
+            raise UsageError("--interval and --stuck-after must be above 0 and at most 3600 s.")
         token = read_token(options.token_file, dict(os.environ))
         sockets = listening_sockets(options.listen)
     except UsageError as error:

@@ -106,7 +106,14 @@ class AgentInventory:
         try:
             while True:
                 asked = self._monotonic()
-                trouble = await self._ask(client)
+                try:
+                    trouble = await self._ask(client)
+                except Exception:
+                    log.exception("asking the agent failed")
+                    trouble = (
+                        "The GPU agent's answer could not be read, which is a defect of the hub. "
+                        "The hub's log says more; please report it."
+                    )
                 if trouble is None:
                     failures = 0
                     await asyncio.sleep(asked + _SHORTEST_ROUND - self._monotonic())
