@@ -72,7 +72,7 @@ class Agent:
                 "PATH": os.environ["PATH"],
                 "PYTHONPATH": str(_SOURCES),
                 "GPUDOCK_AGENT_TOKEN": TOKEN,
-                **environment,
+                **{name: value for name, value in environment.items() if name != "PYTHONPATH"},
             },
             stderr=subprocess.PIPE,
             text=True,
