@@ -24,6 +24,8 @@ log = logging.getLogger("gpudock.agent")
 TOKEN_VARIABLE = "GPUDOCK_AGENT_TOKEN"  # noqa: S105 - the variable's name, not a token
 HOST_VARIABLE = "GPUDOCK_AGENT_HOST"
 _SHORTEST_TOKEN = 16
+# The status with which the program asks to be started anew (EX_TEMPFAIL of sysexits.h).
+RESTART_STATUS = 75
 # Linux gives the first PID namespace of a machine this inode (PROC_PID_INIT_INO).
 _FIRST_PID_NAMESPACE = 0xEFFFFFFC
 
@@ -65,6 +67,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         default=10.0,
         metavar="SECONDS",
         help="time after which a call of the driver counts as hanging (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--restart-after",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="time without any reading after which the program ends with status "
+        f"{RESTART_STATUS}: a container that is started anew gets its devices and the driver's "
+        "library anew; 0 goes on for ever (default: %(default)s)",
     )
     parser.add_argument(
         "--host-pids",
@@ -127,8 +138,8 @@ def sees_all_processes(choice: str) -> bool:
         return False
 
 
-async def serve(options: argparse.Namespace, token: str, sockets: list[socket.socket]) -> None:
-    """Read and serve until SIGTERM or SIGINT."""
+async def serve(options: argparse.Namespace, token: str, sockets: list[socket.socket]) -> int:
+    """Read and serve until SIGTERM or SIGINT, and return the exit status."""
     complete = sees_all_processes(options.host_pids)
     if not complete:
         log.warning(
@@ -148,11 +159,22 @@ async def serve(options: argparse.Namespace, token: str, sockets: list[socket.so
         loop.add_signal_handler(number, end.set)
     feed.start()
     log.info("listening on %s", ", ".join(_address(s) for s in sockets))
-    await end.wait()
+    status = 0
+    while not end.is_set():
+        try:
+            async with asyncio.timeout(options.interval):
+                await end.wait()
+        except TimeoutError:
+            silence = sampler.silence()
+            if 0 < options.restart_after < silence:
+                status = RESTART_STATUS
+                end.set()
+                log.error("No GPU could be read for %.0f s; ending, to be started anew.", silence)
     log.info("ending")
     server.stop()
     await feed.stop(patience=2.0)
     await server.close_all_connections()
+    return status
 
 
 def _address(sock: socket.socket) -> str:
@@ -169,13 +191,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if not all(0 < seconds <= 3600 for seconds in (options.interval, options.stuck_after)):
             raise UsageError("--interval and --stuck-after must be above 0 and at most 3600 s.")
+        if not 0 <= options.restart_after <= 86400:
+            raise UsageError("--restart-after must be from 0 to 86400 s.")
         token = read_token(options.token_file, dict(os.environ))
         sockets = listening_sockets(options.listen)
     except UsageError as error:
         log.error("%s", error)
         return 2
-    asyncio.run(serve(options, token, sockets))
-    return 0
+    return asyncio.run(serve(options, token, sockets))
 
 
 if __name__ == "__main__":

@@ -87,6 +87,7 @@ class Sampler:
         )
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
+        self._begun = monotonic()
         self._on_sample: Callable[[], None] = lambda: None
 
     @property
@@ -130,6 +131,11 @@ class Sampler:
             cursor=f"{sample.cursor}.stuck",
             stuck=True,
         )
+
+    def silence(self) -> float:
+        """Seconds since the last reading; since the beginning, if there was none."""
+        read_at = self._sample.read_at
+        return self._monotonic() - (self._begun if read_at is None else read_at)
 
     def _run(self) -> None:
         try:

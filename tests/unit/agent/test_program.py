@@ -213,6 +213,25 @@ def test_a_driver_that_hangs_does_not_hold_the_agent_up_when_it_is_to_end(tmp_pa
         assert agent.end() == 0
 
 
+@pytest.mark.parametrize("trouble", [{"fault": "version_mismatch"}, {"hang": "all"}])
+def test_an_agent_that_reads_nothing_for_long_ends_to_be_started_anew(tmp_path, trouble):
+    host = PretendHost(tmp_path, [Gpu.of_model("L4")])
+    with running_agent(host, "--restart-after", "1") as agent:
+        agent.first_reading()
+        host.simulator.update_system(**trouble)
+        assert agent.process.wait(20) == 75
+        wait_until(lambda: "to be started anew" in agent.log, "the reason in the log")
+
+
+def test_an_agent_that_may_not_give_up_goes_on(tmp_path):
+    host = PretendHost(tmp_path, [Gpu.of_model("L4")], System(fault="driver_not_loaded"))
+    with running_agent(host, "--restart-after", "0") as agent:
+        cursor = agent.inventory()["cursor"]
+        for _ in range(15):
+            cursor = agent.inventory(f"?after={cursor}&wait=20")["cursor"]
+        assert agent.process.poll() is None
+
+
 def test_who_waits_is_answered_as_soon_as_there_is_news(tmp_path):
     host = PretendHost(tmp_path, [Gpu.of_model("L4")])
     with running_agent(host, interval=1.0) as agent:
