@@ -14,14 +14,13 @@ from simulator.errors import SimulatorError
 SOURCES = Path(__file__).parent / "nvml"
 SONAME = "libnvidia-ml.so.1"
 COMPILER_OPTIONS = (
-    "-std=c11",
+    "-std=gnu11",
     "-O2",
     "-fPIC",
     "-shared",
     "-fvisibility=hidden",
     "-Wall",
     "-Wextra",
-    "-Werror",
 )
 LINKER_OPTIONS = (f"-Wl,-soname,{SONAME}", "-Wl,-z,defs", "-lm", "-lpthread")
 _COUNTER = struct.Struct("=56sQ")

@@ -191,10 +191,4 @@ typedef struct {
     nvml_u64 referenceTime, violationTime;
 } nvmlViolationTime_t;
 
-typedef struct {
-    unsigned int id, isP2pSupported, sliceCount, instanceCount, multiprocessorCount, copyEngineCount, decoderCount,
-        encoderCount, jpegCount, ofaCount;
-    nvml_u64 memorySizeMB;
-} nvmlGpuInstanceProfileInfo_t;
-
 #endif

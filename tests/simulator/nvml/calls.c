@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -94,7 +95,8 @@ struct call call_begin_device(const char *function, int *slot, nvmlDevice_t hand
     struct call call = call_begin(function, slot);
     if (call.refusal != NVML_SUCCESS)
         return call;
-    if (handle < handles || handle >= handles + handle_count) {
+    uintptr_t offset = (uintptr_t)handle - (uintptr_t)handles;
+    if (offset >= handle_count * sizeof *handles || offset % sizeof *handles != 0) {
         call.refusal = NVML_ERROR_INVALID_ARGUMENT;
         return call;
     }

@@ -1,0 +1,53 @@
+"""Reads two pretend GPUs from eight threads and prints what did not fit together.
+
+The state is rewritten meanwhile: step n has utilisation n, 10 n MiB of used memory, and processes
+whose memory in MiB is their pid. Prints how many different steps were seen, and the misfits.
+"""
+
+import threading
+
+import pynvml
+
+TURNS = 1500
+MIB = 2**20
+
+misfits: list[object] = []
+steps: set[int] = set()
+
+
+def read(handles: list[object]) -> None:
+    """Takes readings, each of which must be of one step."""
+    for turn in range(TURNS):
+        handle = handles[turn % len(handles)]
+        try:
+            memory = pynvml.nvmlDeviceGetMemoryInfo(handle, pynvml.nvmlMemory_v2)
+            rates = pynvml.nvmlDeviceGetUtilizationRates(handle)
+            processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        except pynvml.NVMLError as error:
+            misfits.append(str(error))
+            continue
+        used = memory.used // MIB
+        if memory.total != memory.used + memory.free + memory.reserved or used % 10:
+            misfits.append(("memory", used))
+        if rates.gpu > 50:
+            misfits.append(("utilisation", rates.gpu))
+        pids = [process.pid for process in processes]
+        if pids != [process.usedGpuMemory // MIB for process in processes]:
+            misfits.append(("processes", pids))
+        steps.add(used // 10)
+
+
+def main() -> None:
+    """Runs the threads."""
+    pynvml.nvmlInit()
+    handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in (0, 1)]
+    threads = [threading.Thread(target=read, args=(handles,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(len(steps), misfits[:5])
+
+
+if __name__ == "__main__":
+    main()
