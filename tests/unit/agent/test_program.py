@@ -402,3 +402,17 @@ def test_the_token_can_come_from_a_file(tmp_path):
     with running_agent(None, "--token-file", str(file)) as agent:
         assert agent.get("/v1/inventory", "another-token-for-tests")[0] == 200
         assert agent.get("/v1/inventory", TOKEN)[0] == 401
+
+
+def test_in_a_pid_namespace_of_its_own_the_agent_does_not_vouch_for_processes():
+    code = "from gpudock.agent.__main__ import sees_all_processes as s; print(s('auto'), s('yes'))"
+    done = subprocess.run(
+        ["unshare", "--pid", "--fork", sys.executable, "-c", code],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "Operation not permitted" in done.stderr:
+        pytest.skip("only root may make a PID namespace")
+    assert done.stdout == "False True\n", done.stderr
