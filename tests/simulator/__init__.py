@@ -8,6 +8,7 @@ cannot do. Standard library only.
 from simulator.errors import SimulatorError
 from simulator.format import Wave
 from simulator.gpus import Gpu, Process, Slice, System
+from simulator.host import Host
 from simulator.install import Installation, install, uninstall
 from simulator.library import build_library, read_calls
 from simulator.models import MODELS
@@ -16,6 +17,7 @@ from simulator.state import Simulator
 __all__ = [
     "MODELS",
     "Gpu",
+    "Host",
     "Installation",
     "Process",
     "Simulator",

@@ -1,9 +1,11 @@
 """The pretend GPUs answer NVML's callers as real ones do."""
 
 import ctypes
+import dataclasses
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -566,6 +568,34 @@ def test_a_bad_change_is_refused_and_changes_nothing(tmp_path, changes):
     with pytest.raises(SimulatorError):
         simulator.update(0, **changes)
     assert simulator.state_file.read_bytes() == before
+
+
+def test_the_documented_state_file_is_one_that_works(host):
+    example = (SOURCES.parent / "README.md").read_text().split("```\n[system]")[1].split("```")[0]
+    host.create()
+    host.simulator.state_file.write_text(f"[system]{example}")
+    for node in ("nvidia0", "nvidia-caps/nvidia-cap66", "nvidia-caps/nvidia-cap67"):
+        host.show(node)
+    piece = host.simulator.gpu(0).slices[0]
+    with host.client() as client:
+        assert client.ask("nvmlDeviceGetUUID(mig(0, 0))") == piece.uuid
+        assert client.ask("nvmlSystemGetProcessName(4712)") == "python serve.py"
+
+
+def test_every_field_of_a_gpu_is_documented():
+    text = (SOURCES.parent / "README.md").read_text()
+    table = text.split("| keys of a GPU")[1].split("\n\n")[0]
+    fields = {each.name for each in dataclasses.fields(Gpu)} - {
+        "index",
+        "fault",
+        "processes",
+        "slices",
+    }
+    words = set(re.findall(r"`(\w+)`", table))
+    with_max = {"clock_graphics", "clock_sm", "clock_memory", "clock_video"}
+    with_max |= {"pcie_generation", "pcie_width"}
+    documented = words | {f"{name}_max" for name in with_max}
+    assert fields <= documented
 
 
 def test_what_a_person_got_wrong_is_named_with_its_line():
