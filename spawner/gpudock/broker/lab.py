@@ -1,0 +1,277 @@
+"""The lab within one transaction: its devices, its queue, and what is granted next."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gpudock.model import GPU, Denial, Lease, LeaseState, Place, Quota, is_gpu_uuid
+from gpudock.policy import quota as quotas
+from gpudock.policy.condition import Rules, Standing, assess, distrust
+from gpudock.policy.decide import Grant, Snapshot, decide
+from gpudock.policy.queue import FirstCome, Ordering, Waiting
+from gpudock.store import RequestState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gpudock.model import InventoryReading, Request
+    from gpudock.policy.condition import Condition, GPURecord
+    from gpudock.policy.quota import EffectiveQuota
+    from gpudock.store import QueuedRequest, Transaction
+
+log = logging.getLogger(__name__)
+
+# How often it is written down that a device is still there.
+_SEEN_SECONDS = 300.0
+
+_MOST_GPUS = 1_000_000
+
+WITHDRAWN = Denial(
+    "withdrawn",
+    "The request was taken out of the queue. Start the server again to ask for a GPU anew.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a broker was configured with.
+
+    Attributes:
+        default_quota: the limits where no level says otherwise.
+        rules: when a device may be granted.
+        ordering: who is looked at first.
+        claim_seconds: how long a granted lease waits for somebody to make its container.
+    """
+
+    default_quota: Quota = field(default_factory=Quota)
+    rules: Rules = field(default_factory=Rules)
+    ordering: Ordering = field(default_factory=FirstCome)
+    claim_seconds: float = 120.0
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one round over the queue came to, by (user, server)."""
+
+    grants: dict[tuple[str, str], Lease] = field(default_factory=dict)
+    refusals: dict[tuple[str, str], Denial] = field(default_factory=dict)
+    places: dict[tuple[str, str], Place] = field(default_factory=dict)
+    granted: list[str] = field(default_factory=list)
+
+
+class Lab:
+    """One transaction's view of the lab."""
+
+    def __init__(
+        self,
+        transaction: Transaction,
+        reading: InventoryReading,
+        terms: Terms,
+        now: float,
+        hold: str | None,
+    ) -> None:
+        """Look at the lab.
+
+        Args:
+            transaction: through which it is read and changed.
+            reading: the newest reading of the devices.
+            terms: the configuration.
+            now: Unix time.
+            hold: one sentence on why nothing may be granted; ``None``: grants are open.
+        """
+        self.transaction = transaction
+        self.reading = reading
+        self.terms = terms
+        self.now = now
+        self.hold = hold
+        self.outcome = Outcome()
+
+    # Devices.
+
+    def note_devices(self) -> None:
+        """Write down which devices the latest reading shows."""
+        known = {record.gpu.uuid: record for record in self.transaction.gpu_records()}
+        for item in self.reading.readings:
+            record = known.get(item.gpu.uuid)
+            if (
+                record is None
+                or record.gpu != item.gpu
+                or self.now - record.last_seen > _SEEN_SECONDS
+            ):
+                self.transaction.save_gpu(item.gpu, self.now)
+            if record is not None and record.standing is Standing.FORGOTTEN:
+                self.transaction.set_standing(item.gpu.uuid, Standing.ACTIVE, None)
+
+    def ensure_device(self, uuid: str) -> None:
+        """Make sure that a device which a container holds is known, even if nobody reports it."""
+        if all(record.gpu.uuid != uuid for record in self.transaction.gpu_records()):
+            gpu = GPU(uuid=uuid, index=-1, host="", model="unknown GPU", memory_mib=0)
+            self.transaction.save_gpu(gpu, self.now)
+
+    def conditions(self, records: Iterable[GPURecord] | None = None) -> list[Condition]:
+        """Return how every device stands."""
+        return assess(
+            self.transaction.gpu_records() if records is None else records,
+            self.reading,
+            {
+                uuid: lease.id
+                for lease in self.transaction.live_leases()
+                for uuid in lease.gpu_uuids
+            },
+            self.now,
+            self.terms.rules,
+            self.hold,
+        )
+
+    def keep_verdicts(self) -> None:
+        """Write down which devices must not be granted any more until an explicit act."""
+        for condition in self.conditions():
+            if condition.verdict is not None:
+                self.bar(condition.gpu.uuid, condition.verdict.standing, condition.verdict.reason)
+
+    def bar(self, uuid: str, standing: Standing, reason: str) -> None:
+        """Take a device out of service until an explicit act."""
+        self.transaction.set_standing(uuid, standing, reason)
+        log.warning("GPU %s is %s: %s", uuid, standing, reason)
+
+    # Quotas and the queue.
+
+    def effective(self, user: str, groups: Iterable[str]) -> EffectiveQuota:
+        """Resolve the limits in force for *user*."""
+        return self._resolve([(user, tuple(groups))])[0]
+
+    def _resolve(self, users: list[tuple[str, tuple[str, ...]]]) -> list[EffectiveQuota]:
+        documents = self.transaction.quota_documents(
+            {user for user, _ in users}, {group for _, groups in users for group in groups}
+        )
+        return [
+            quotas.resolve(
+                self.terms.default_quota,
+                documents.get(("default", "")),
+                {g: documents["group", g] for g in groups if ("group", g) in documents},
+                documents.get(("user", user)),
+            )
+            for user, groups in users
+        ]
+
+    def snapshot(self, extra: Request | None = None) -> Snapshot:
+        """Gather all that a decision depends on; *extra* is put at the end of the queue."""
+        queue = [(item.sequence, item.request) for item in self.transaction.waiting()]
+        if extra is not None:
+            queue.append((queue[-1][0] + 1 if queue else 1, extra))
+        limits = self._resolve([(request.user, request.groups) for _, request in queue])
+        return Snapshot(
+            now=self.now,
+            conditions=tuple(self.conditions()),
+            leases=tuple(self.transaction.live_leases()),
+            waiting=tuple(
+                Waiting(sequence, request, effective)
+                for (sequence, request), effective in zip(queue, limits, strict=True)
+            ),
+            hold=self.hold,
+            inventory_known=distrust(self.reading, self.now, self.terms.rules) is None,
+        )
+
+    def schedule(self) -> None:
+        """Grant what can be granted, refuse what has become impossible, place all others."""
+        outcome = self.outcome
+        self.keep_verdicts()
+        queued = {item.request.id: item for item in self.transaction.waiting()}
+        if self.hold is None:
+            for request_id, item in list(queued.items()):
+                if self._has_its_lease(item):
+                    del queued[request_id]
+        if not queued:
+            return
+        decision = decide(self.snapshot(), self.terms.ordering)
+        for grant in decision.grants:
+            lease = self._make_lease(grant)
+            self.transaction.settle_request(
+                queued[grant.request.id].sequence, RequestState.GRANTED, lease_id=lease.id
+            )
+            outcome.grants[lease.user, lease.server] = lease
+            outcome.granted.append(lease.id)
+        for request_id, denial in decision.refusals.items():
+            item = queued[request_id]
+            self.transaction.settle_request(
+                item.sequence, RequestState.DENIED, message=denial.message
+            )
+            outcome.refusals[item.request.user, item.request.server] = denial
+        for request_id, place in decision.places.items():
+            request = queued[request_id].request
+            outcome.places[request.user, request.server] = place
+
+    def look_up(self, servers: Iterable[tuple[str, str]]) -> None:
+        """Find out what became of requests that somebody waits for and that wait no more.
+
+        Another process may have settled them. Of a request that a lost database knew nothing is
+        found; whoever waits for it makes it again.
+        """
+        for user, server in servers:
+            found = self.transaction.latest_request(user, server)
+            if found is None or found.state is RequestState.WAITING:
+                continue
+            lease = self.transaction.live_lease(user, server)
+            if found.state is RequestState.DENIED:
+                message = found.message or "The request was refused."
+                self.outcome.refusals[user, server] = Denial("denied", message)
+            elif found.state is RequestState.WITHDRAWN:
+                self.outcome.refusals[user, server] = WITHDRAWN
+            elif lease is None or lease.state is LeaseState.STOPPING:
+                self.outcome.refusals[user, server] = Denial(
+                    "ended",
+                    "The GPU was granted and taken back before the server started. Ask again.",
+                )
+            elif self.hold is None:
+                self.outcome.grants[user, server] = lease
+
+    def _has_its_lease(self, item: QueuedRequest) -> bool:
+        """Settle a waiting request whose server has a lease already, for example an adopted one."""
+        request = item.request
+        lease = self.transaction.live_lease(request.user, request.server)
+        if lease is None or lease.state is LeaseState.STOPPING:
+            return False
+        self.transaction.settle_request(item.sequence, RequestState.GRANTED, lease_id=lease.id)
+        self.outcome.grants[request.user, request.server] = lease
+        return True
+
+    def _make_lease(self, grant: Grant) -> Lease:
+        lease = Lease(
+            id=secrets.token_hex(8),
+            user=grant.request.user,
+            server=grant.request.server,
+            image=grant.request.image,
+            gpu_uuids=grant.gpu_uuids,
+            granted_at=self.now,
+            share=grant.request.share,
+            expires_at=grant.expires_at,
+        )
+        self.transaction.add_lease(lease)
+        return lease
+
+
+def known_form(lease_id: str, uuids: Iterable[str]) -> bool:
+    """Tell whether a container's labels are such as this program writes."""
+    return (
+        0 < len(lease_id) <= 64
+        and lease_id.isascii()
+        and lease_id.isalnum()
+        and lease_id == lease_id.lower()
+        and all(is_gpu_uuid(uuid) for uuid in uuids)
+    )
+
+
+def writable(request: Request) -> bool:
+    """Tell whether every part of a request can be stored: real text, and numbers of sane size."""
+    texts = (request.id, request.user, request.server, request.image, request.gpu_model or "")
+    try:
+        for text in (*texts, *request.groups):
+            text.encode()
+        json.dumps(dict(request.user_options), allow_nan=False).encode()
+    except (TypeError, ValueError):  # UnicodeEncodeError is a ValueError
+        return False
+    return abs(request.gpus) <= _MOST_GPUS and not any("\0" in text for text in texts)

@@ -1,0 +1,114 @@
+"""What one process knows and no database needs to: who is making which container right now.
+
+A look at the engine takes time. Whatever happened after it began may be missing in it, so the
+process remembers when it last touched each lease; what a former process did happened before any
+look of this one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_KEEP_SECONDS = 3600.0
+
+
+class Memory:
+    """Facts about leases that only the process itself has.
+
+    Its clock never runs backwards, so that a clock that is set back cannot make something that
+    happened after a look seem to have happened before it.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._latest = clock()
+        self._in_flight: set[str] = set()
+        self._touched: dict[str, float] = {}
+        self._granted: dict[str, float] = {}
+        self._claimed: set[str] = set()
+        self._begun: set[str] = set()
+        self._doomed: dict[str, str] = {}
+        self._ended: dict[str, float] = {}
+
+    def now(self) -> float:
+        """Return Unix time, never less than before."""
+        self._latest = max(self._latest, self._clock())
+        return self._latest
+
+    def granted(self, lease_id: str) -> None:
+        """Note that this process granted a lease."""
+        self._granted[lease_id] = self._touched[lease_id] = self.now()
+
+    def claimed(self, lease_id: str) -> None:
+        """Note that somebody in this process was told of a lease and will use it."""
+        if lease_id not in self._claimed:
+            self._claimed.add(lease_id)
+            self._granted[lease_id] = self._touched[lease_id] = self.now()
+
+    def begun(self, lease_id: str) -> None:
+        """Note that a container is being made for a lease."""
+        self._in_flight.add(lease_id)
+        self._begun.add(lease_id)
+        self._claimed.add(lease_id)
+        self._granted.setdefault(lease_id, self.now())
+        self._touched[lease_id] = self.now()
+
+    def finished(self, lease_id: str) -> None:
+        """Note that the making of a container is over, one way or the other."""
+        self._in_flight.discard(lease_id)
+        self._touched[lease_id] = self.now()
+
+    def touched(self, lease_id: str) -> None:
+        """Note that something happened to a lease or its container."""
+        self._touched[lease_id] = self.now()
+
+    def ended(self, lease_id: str) -> None:
+        """Note that a lease ended, and forget what is old."""
+        now = self.now()
+        self._ended[lease_id] = now
+        for known in (self._touched, self._granted):
+            known.pop(lease_id, None)
+        self._claimed.discard(lease_id)
+        self._begun.discard(lease_id)
+        self._doomed.pop(lease_id, None)
+        for old in [key for key, at in self._ended.items() if at < now - _KEEP_SECONDS]:
+            del self._ended[old]
+
+    def doom(self, lease_id: str, reason: str) -> None:
+        """Note that a lease is to end, which could not be written down."""
+        self._doomed[lease_id] = reason
+
+    def doomed(self) -> dict[str, str]:
+        """Return the leases that are to end, with the reasons."""
+        return dict(self._doomed)
+
+    def is_in_flight(self, lease_id: str) -> bool:
+        """Tell whether a container is being made for a lease right now."""
+        return lease_id in self._in_flight
+
+    def has_begun(self, lease_id: str) -> bool:
+        """Tell whether this process ever began to make a container for a lease."""
+        return lease_id in self._begun
+
+    def is_claimed(self, lease_id: str) -> bool:
+        """Tell whether somebody in this process knows of a lease."""
+        return lease_id in self._claimed
+
+    def is_own(self, lease_id: str) -> bool:
+        """Tell whether this process granted a lease or handed it out."""
+        return lease_id in self._granted
+
+    def granted_at(self, lease_id: str) -> float:
+        """Return when this process granted or handed out a lease of its own."""
+        return self._granted[lease_id]
+
+    def since(self, lease_id: str, moment: float) -> bool:
+        """Tell whether a look that began at *moment* may have missed what became of a lease."""
+        return lease_id in self._in_flight or self._touched.get(lease_id, float("-inf")) >= moment
+
+    def ended_since(self, lease_id: str, moment: float) -> bool:
+        """Tell whether a lease ended after *moment*, or at it."""
+        return self._ended.get(lease_id, float("-inf")) >= moment

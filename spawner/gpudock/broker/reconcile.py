@@ -1,0 +1,277 @@
+"""Comparing the leases with one complete look at the engine.
+
+The engine is the truth about containers, the store about grants. A container that runs with a
+lease's labels is that lease's proof of life; its absence from a complete look is the proof of its
+end. Where the two contradict each other, the device stays taken or is quarantined: unknown is
+occupied.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gpudock.broker.lab import known_form
+from gpudock.model import ContainerState, Lease, LeaseState, WhenBusy
+from gpudock.policy.condition import Standing
+from gpudock.policy.placement import overlap
+from gpudock.store import RequestState
+
+if TYPE_CHECKING:
+    from gpudock.broker.lab import Lab
+    from gpudock.broker.memory import Memory
+    from gpudock.model import Observation, ObservedContainer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StopContainer:
+    """Stop a container that must not run."""
+
+    container_id: str
+    name: str
+    lease_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveContainer:
+    """Remove a container that does not run and must not run again, even if it runs by then."""
+
+    container_id: str
+    name: str
+    lease_id: str
+    why: str
+
+
+Action = StopContainer | RemoveContainer
+
+
+@dataclass(slots=True)
+class Findings:
+    """What came of a comparison.
+
+    Attributes:
+        actions: what is to be done at the engine.
+        ended: ids of leases that ended.
+    """
+
+    actions: list[Action] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+
+
+class Comparison:
+    """One comparison of the lab with an observation, within one transaction."""
+
+    def __init__(self, lab: Lab, memory: Memory, observation: Observation) -> None:
+        self.lab = lab
+        self.transaction = lab.transaction
+        self.memory = memory
+        self.observation = observation
+        self.findings = Findings()
+        self.in_use: dict[str, str] = dict(observation.foreign_use)
+
+    def run(self) -> Findings:
+        """Compare, change the store accordingly, and return what is to be done."""
+        self._make_up_for_failed_stops()
+        by_lease: dict[str, list[ObservedContainer]] = {}
+        for container in sorted(
+            self.observation.containers, key=lambda item: (item.created_at, item.id)
+        ):
+            by_lease.setdefault(container.lease_id, []).append(container)
+        strangers: list[ObservedContainer] = []
+        for lease in self.transaction.live_leases():
+            strangers += self._compare_lease(lease, by_lease.pop(lease.id, []))
+        strangers += [container for group in by_lease.values() for container in group]
+        strangers.sort(key=lambda item: (item.created_at, item.id))
+        for container in strangers:
+            self._compare_stranger(container)
+        self._note_use()
+        return self.findings
+
+    # Leases.
+
+    def _make_up_for_failed_stops(self) -> None:
+        """Mark the leases as stopping that were to stop while the database failed."""
+        for lease_id, reason in self.memory.doomed().items():
+            lease = self.transaction.lease(lease_id)
+            if lease is not None and lease.state in (LeaseState.GRANTED, LeaseState.ACTIVE):
+                self.transaction.set_lease_state(lease_id, LeaseState.STOPPING, reason)
+
+    def _compare_lease(
+        self, lease: Lease, containers: list[ObservedContainer]
+    ) -> list[ObservedContainer]:
+        """Compare a live lease with the containers that name it; return those not its own."""
+        if self.memory.since(lease.id, self.observation.started_at):
+            # Somebody in this process is at it, or was after the look began.
+            return []
+        own = next((item for item in containers if _belongs(item, lease)), None)
+        others = [item for item in containers if item is not own]
+        if own is None:
+            if not self._may_still_be_claimed(lease):
+                self._end(lease, lease.end_reason or "its container is gone")
+                if lease.state is LeaseState.GRANTED:
+                    self._queue_again(lease)
+        elif own.state is ContainerState.RUNNING:
+            self._runs(lease, own)
+        elif own.state is ContainerState.CREATED:
+            # It never ran, and whoever was to start it is gone. A start that is still on its way
+            # inside the engine can take effect until the container is removed, so the devices
+            # stay taken until a later look proves that.
+            self._interrupted(lease, own)
+        else:
+            self._end(lease, lease.end_reason or f"its container exited ({own.exit_code})")
+            self._remove(own, "it has exited and its lease is over")
+        return others
+
+    def _may_still_be_claimed(self, lease: Lease) -> bool:
+        """Tell whether a lease that this process granted still waits for its container."""
+        return (
+            lease.state is LeaseState.GRANTED
+            and lease.container_id is None
+            and self.memory.is_own(lease.id)
+            and self.lab.now - self.memory.granted_at(lease.id) < self.lab.terms.claim_seconds
+        )
+
+    def _runs(self, lease: Lease, own: ObservedContainer) -> None:
+        if lease.container_id is None:
+            self.transaction.bind_lease(lease.id, own.id)
+        if lease.state is LeaseState.STOPPING:
+            self._stop(own, lease.end_reason or "its lease is over")
+        elif lease.state is LeaseState.GRANTED:
+            self.transaction.set_lease_state(lease.id, LeaseState.ACTIVE)
+
+    def _interrupted(self, lease: Lease, own: ObservedContainer) -> None:
+        reason = "its start was interrupted"
+        if lease.container_id is None:
+            self.transaction.bind_lease(lease.id, own.id)
+        if lease.state is not LeaseState.STOPPING:
+            self.transaction.set_lease_state(lease.id, LeaseState.STOPPING, reason)
+            self._queue_again(lease)
+        self._remove(own, reason)
+
+    def _end(self, lease: Lease, reason: str) -> None:
+        self.transaction.end_lease(lease, reason, self.lab.now)
+        self.findings.ended.append(lease.id)
+        log.info("The lease %s of %s ended: %s.", lease.id, lease.user, reason)
+
+    def _queue_again(self, lease: Lease) -> None:
+        """Give a request its old place back when a former process died before its server ran."""
+        if self.memory.is_own(lease.id):
+            return
+        for item in self.transaction.requests_of_leases([lease.id]):
+            waiting = self.transaction.waiting_request(lease.user, lease.server)
+            if item.request.when_busy is WhenBusy.WAIT and waiting is None:
+                self.transaction.settle_request(item.sequence, RequestState.WAITING)
+
+    # Containers that are not a live lease's own.
+
+    def _compare_stranger(self, container: ObservedContainer) -> None:
+        runs = container.state is ContainerState.RUNNING
+        lease = self.transaction.lease(container.lease_id)
+        if lease is not None:
+            if self.memory.ended_since(lease.id, self.observation.started_at):
+                return
+            if runs:
+                self._intruder(
+                    container, "it runs on the labels of a lease that is not, or no longer, its own"
+                )
+            else:
+                self._remove(container, "its lease is over")
+            return
+        if not known_form(container.lease_id, container.gpu_uuids) or not container.user:
+            if runs:
+                self._quarantine(
+                    container, "carries labels that gpudock did not write; stop or relabel it"
+                )
+            return
+        if container.state is ContainerState.EXITED:
+            self._remove(container, "it has exited and no lease is known for it")
+        elif self._can_adopt(container):
+            self._adopt(container)
+        elif runs:
+            self._intruder(container, "it runs on devices, or for a server, that a lease has")
+        else:
+            self._remove(container, "it never ran, and a lease has its devices or its server")
+
+    def _can_adopt(self, container: ObservedContainer) -> bool:
+        leases = self.transaction.live_leases()
+        if any((x.user, x.server) == (container.user, container.server) for x in leases):
+            return False
+        gpus = {record.gpu.uuid: record.gpu for record in self.transaction.gpu_records()}
+        held = {uuid for lease in leases for uuid in lease.gpu_uuids}
+        return not any(
+            uuid == taken or (uuid in gpus and taken in gpus and overlap(gpus[uuid], gpus[taken]))
+            for uuid in container.gpu_uuids
+            for taken in held
+        )
+
+    def _adopt(self, container: ObservedContainer) -> None:
+        """Write down the lease that a container's labels tell of and the store has lost."""
+        starting = self.memory.is_in_flight(container.lease_id)
+        interrupted = container.state is ContainerState.CREATED and not starting
+        hours = self.lab.effective(container.user, ()).quota.max_session_hours
+        for uuid in container.gpu_uuids:
+            self.lab.ensure_device(uuid)
+        self.transaction.add_lease(
+            Lease(
+                id=container.lease_id,
+                user=container.user,
+                server=container.server,
+                image=container.image,
+                gpu_uuids=tuple(sorted(set(container.gpu_uuids))),
+                granted_at=container.created_at,
+                state=LeaseState.STOPPING if interrupted else LeaseState.ACTIVE,
+                container_id=container.id,
+                expires_at=None if hours is None else container.created_at + hours * 3600,
+                end_reason="its start was interrupted" if interrupted else None,
+            )
+        )
+        log.warning(
+            "The lease %s of %s was not in the database; took it over from container %s.",
+            container.lease_id,
+            container.user,
+            container.name,
+        )
+        if interrupted:
+            self._remove(container, "its start was interrupted")
+
+    def _intruder(self, container: ObservedContainer, why: str) -> None:
+        self._stop(container, why)
+        self._quarantine(container, f"is being stopped, because {why}")
+
+    def _quarantine(self, container: ObservedContainer, what: str) -> None:
+        for uuid in container.gpu_uuids:
+            self.in_use.setdefault(uuid, f"The container «{container.name}» {what}.")
+
+    def _stop(self, container: ObservedContainer, why: str) -> None:
+        self.findings.actions.append(
+            StopContainer(container.id, container.name, container.lease_id, why)
+        )
+
+    def _remove(self, container: ObservedContainer, why: str) -> None:
+        self.findings.actions.append(
+            RemoveContainer(container.id, container.name, container.lease_id, why)
+        )
+
+    def _note_use(self) -> None:
+        """Write down who else uses which device, and quarantine those."""
+        for record in self.transaction.gpu_records():
+            sentence = self.in_use.get(record.gpu.uuid)
+            if sentence != record.in_use_by:
+                self.transaction.set_in_use_by(record.gpu.uuid, sentence)
+            if sentence is not None and record.standing in (Standing.ACTIVE, Standing.DRAINING):
+                self.lab.bar(record.gpu.uuid, Standing.QUARANTINED, sentence)
+
+
+def _belongs(container: ObservedContainer, lease: Lease) -> bool:
+    """Tell whether *container* is the one of *lease*, not one that carries copied labels."""
+    if lease.container_id is not None:
+        return container.id == lease.container_id
+    return (container.user, container.server, tuple(sorted(set(container.gpu_uuids)))) == (
+        lease.user,
+        lease.server,
+        lease.gpu_uuids,
+    )

@@ -1,0 +1,274 @@
+"""The condition of a device: may it be granted, and what do people read about it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpudock.model import GPUState
+from gpudock.policy.placement import overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gpudock.model import GPU, GPUReading, InventoryReading
+
+
+class Standing(enum.StrEnum):
+    """What the lab has decided about a device. All but ``ACTIVE`` last until an explicit act.
+
+    ``FORGOTTEN`` is a device that an administrator took out of the list after it had gone.
+    """
+
+    ACTIVE = "active"
+    DRAINING = "draining"
+    QUARANTINED = "quarantined"
+    LOST = "lost"
+    FORGOTTEN = "forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class GPURecord:
+    """What the store knows about a device.
+
+    Attributes:
+        gpu: the device as it was last reported.
+        standing: what was decided about it.
+        reason: one sentence on why it is not active.
+        in_use_by: one sentence on who else used it at the last look at the engine.
+        freed_at: when its last lease ended (Unix time).
+        first_seen, last_seen: when it was first and last reported (Unix time).
+    """
+
+    gpu: GPU
+    standing: Standing = Standing.ACTIVE
+    reason: str | None = None
+    in_use_by: str | None = None
+    freed_at: float | None = None
+    first_seen: float = 0.0
+    last_seen: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A standing that follows from what was seen and is to be kept."""
+
+    standing: Standing
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a device stands now.
+
+    Attributes:
+        gpu: the device.
+        state: the one state that people see.
+        reason: one sentence on why it is neither free nor simply leased.
+        grantable: it may be granted at this moment, if no lease is in the way.
+        in_service: it is granted again by itself, without anybody's act.
+        verdict: a standing to keep, when what was seen calls for one.
+    """
+
+    gpu: GPU
+    state: GPUState
+    reason: str | None
+    grantable: bool
+    in_service: bool
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The numbers that conditions depend on.
+
+    Attributes:
+        settle_seconds: how long processes of an ended session may linger on a device.
+        reading_max_age: seconds after which a reading is too old to grant on.
+    """
+
+    settle_seconds: float = 30.0
+    reading_max_age: float = 15.0
+
+
+def distrust(inventory: InventoryReading, now: float, rules: Rules) -> str | None:
+    """Tell why *inventory* is no ground for a grant; ``None`` when it is."""
+    if inventory.problem is not None:
+        return inventory.problem
+    if not inventory.expects_readings:
+        return None
+    if inventory.taken_at is None:
+        return "The GPUs have not been read yet."
+    age = now - inventory.taken_at
+    if age > rules.reading_max_age:
+        return (
+            f"The latest reading of the GPUs is {age:.0f} s old; the agent that reads them may"
+            " have stopped."
+        )
+    return None
+
+
+def assess(
+    records: Iterable[GPURecord],
+    inventory: InventoryReading,
+    leased: Mapping[str, str],
+    now: float,
+    rules: Rules,
+    hold: str | None = None,
+) -> list[Condition]:
+    """Assess every device that the store knows.
+
+    A slice that is neither reported nor leased is left out: it was configured away.
+
+    Args:
+        records: what the store knows.
+        inventory: the latest reading.
+        leased: device UUID to the id of the live lease that holds it.
+        now: Unix time.
+        rules: see :class:`Rules`.
+        hold: a sentence on why nothing at all may be granted at the moment.
+    """
+    known = list(records)
+    seen = {reading.gpu.uuid: reading for reading in inventory.readings}
+    doubt = distrust(inventory, now, rules)
+    kin = _kinship(known)
+    conditions = []
+    for record in known:
+        uuid = record.gpu.uuid
+        reading = seen.get(uuid)
+        if record.standing is Standing.FORGOTTEN and uuid not in leased:
+            continue
+        if reading is None and record.gpu.parent_uuid and uuid not in leased and doubt is None:
+            continue
+        family = kin[uuid]
+        held_by_kin = any(other.gpu.uuid in leased for other in family)
+        freed_at = max((r.freed_at for r in family if r.freed_at is not None), default=None)
+        verdict: Verdict | None = None
+        barrier: str | None = None
+        if doubt is None:
+            verdict = _verdict(record, reading, leased=uuid in leased)
+            if verdict is None and reading is not None and not held_by_kin and hold is None:
+                verdict, barrier = _cleanliness(
+                    reading, freed_at, inventory, now, rules.settle_seconds
+                )
+        conditions.append(
+            _condition(
+                record,
+                verdict if _is_news(verdict, record) else None,
+                missing=reading is None and doubt is None,
+                leased=uuid in leased,
+                held_by_kin=held_by_kin,
+                kin_barrier=_kin_barrier(record, family),
+                passing=hold or doubt or barrier,
+            )
+        )
+    return conditions
+
+
+def _kinship(records: list[GPURecord]) -> dict[str, list[GPURecord]]:
+    """Map each device to the records that share silicon with it, itself included."""
+    by_physical: dict[str, list[GPURecord]] = {}
+    for record in records:
+        by_physical.setdefault(record.gpu.physical_uuid, []).append(record)
+    return {
+        record.gpu.uuid: [
+            other
+            for other in by_physical[record.gpu.physical_uuid]
+            if overlap(record.gpu, other.gpu)
+        ]
+        for record in records
+    }
+
+
+def _verdict(record: GPURecord, reading: GPUReading | None, *, leased: bool) -> Verdict | None:
+    if reading is None:
+        if leased:
+            return Verdict(Standing.LOST, "The driver stopped reporting it while it was leased.")
+        return None
+    if reading.lost:
+        return Verdict(Standing.LOST, reading.fault or "The driver says that it is lost.")
+    if reading.fault is not None:
+        return Verdict(Standing.QUARANTINED, reading.fault)
+    if record.in_use_by is not None:
+        return Verdict(Standing.QUARANTINED, record.in_use_by)
+    return None
+
+
+def _cleanliness(
+    reading: GPUReading,
+    freed_at: float | None,
+    inventory: InventoryReading,
+    now: float,
+    settle_seconds: float,
+) -> tuple[Verdict | None, str | None]:
+    """Judge the processes on a device that no lease holds: (verdict, passing barrier)."""
+    processes = reading.telemetry.processes
+    if processes is None or not inventory.expects_readings or inventory.taken_at is None:
+        return None, None
+    if freed_at is not None and inventory.taken_at <= freed_at:
+        return None, "It is being checked after its last session."
+    if not processes:
+        return None, None
+    pids = ", ".join(str(process.pid) for process in processes[:5])
+    if freed_at is None:
+        reason = f"Processes that gpudock did not start are using it (host PIDs {pids})."
+        return Verdict(Standing.QUARANTINED, reason), None
+    if now - freed_at <= settle_seconds:
+        return None, f"Processes of its last session are still ending (host PIDs {pids})."
+    reason = (
+        f"Processes are using it although its last session ended {now - freed_at:.0f} s ago"
+        f" (host PIDs {pids})."
+    )
+    return Verdict(Standing.QUARANTINED, reason), None
+
+
+def _is_news(verdict: Verdict | None, record: GPURecord) -> bool:
+    """Tell whether *verdict* changes the standing; the first reason of a quarantine is kept."""
+    if verdict is None or record.standing is Standing.LOST:
+        return False
+    return not (
+        record.standing is Standing.QUARANTINED and verdict.standing is Standing.QUARANTINED
+    )
+
+
+def _kin_barrier(record: GPURecord, family: list[GPURecord]) -> str | None:
+    for other in family:
+        if other.gpu.uuid == record.gpu.uuid:
+            continue
+        if other.standing is not Standing.ACTIVE or other.in_use_by is not None:
+            what = "The GPU that it is cut from" if record.gpu.parent_uuid else "A slice of it"
+            return f"{what} is {other.standing if other.in_use_by is None else 'in use'}."
+    return None
+
+
+def _condition(
+    record: GPURecord,
+    verdict: Verdict | None,
+    *,
+    missing: bool,
+    leased: bool,
+    held_by_kin: bool,
+    kin_barrier: str | None,
+    passing: str | None,
+) -> Condition:
+    standing = verdict.standing if verdict else record.standing
+    reason = verdict.reason if verdict else record.reason
+    if standing is not Standing.ACTIVE:
+        return Condition(
+            record.gpu, GPUState(standing.value), reason, False, False, verdict=verdict
+        )
+    if missing:
+        gone = "The driver does not report it any more."
+        return Condition(record.gpu, GPUState.LOST, gone, False, False)
+    if leased:
+        return Condition(record.gpu, GPUState.LEASED, passing, passing is None, True)
+    if record.in_use_by is not None or kin_barrier is not None:
+        why = record.in_use_by or kin_barrier
+        return Condition(record.gpu, GPUState.QUARANTINED, why, False, False)
+    if held_by_kin:
+        what = "The GPU that it is cut from" if record.gpu.parent_uuid else "A slice of it"
+        return Condition(record.gpu, GPUState.LEASED, f"{what} is leased.", passing is None, True)
+    if passing is not None:
+        return Condition(record.gpu, GPUState.QUARANTINED, passing, False, True)
+    return Condition(record.gpu, GPUState.FREE, None, True, True)

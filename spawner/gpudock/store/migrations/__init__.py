@@ -1,0 +1,39 @@
+"""The chain of schema versions, and how a database is brought to the newest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from gpudock.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring the database to the newest schema, within the connection's open transaction.
+
+    Raises:
+        StoreError: a newer version of gpudock wrote it.
+    """
+    config = Config()
+    config.set_main_option("script_location", "gpudock.store:migrations")
+    scripts = ScriptDirectory.from_config(config)
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current == scripts.get_current_head():
+        return
+    if current is not None and current not in {
+        script.revision for script in scripts.walk_revisions()
+    }:
+        msg = (
+            f"The lab's database was written by a newer version of gpudock (schema {current})."
+            " Install that version or a later one, or restore a backup made before the upgrade."
+        )
+        raise StoreError(msg)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,159 @@
+"""The tables. What they look like at each version is the business of ``migrations``.
+
+Two partial unique indexes make the database itself refuse what must never happen: a device (or a
+slot of it) in two live leases, and two live leases of one server.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts rows by itself only in a column of exactly this type.
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+gpus = Table(
+    "gpus",
+    metadata,
+    Column("uuid", String(128), primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("memory_mib", Integer, nullable=False),
+    Column("parent_uuid", String(128)),
+    Column("mig_profile", Text),
+    Column("standing", String(16), nullable=False),
+    Column("reason", Text),
+    Column("in_use_by", Text),
+    Column("freed_at", Float),
+    Column("first_seen", Float, nullable=False),
+    Column("last_seen", Float, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("username", Text, nullable=False),
+    Column("server", Text, nullable=False),
+    Column("image", Text, nullable=False),
+    Column("share", String(16), nullable=False),
+    Column("granted_at", Float, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("container_id", String(128)),
+    Column("expires_at", Float),
+    Column("ended_at", Float),
+    Column("end_reason", Text),
+)
+Index(
+    "one_live_lease_per_server",
+    leases.c.username,
+    leases.c.server,
+    unique=True,
+    sqlite_where=leases.c.state != "ended",
+    postgresql_where=leases.c.state != "ended",
+)
+Index("ix_leases_state", leases.c.state)
+Index("ix_leases_ended_at", leases.c.ended_at)
+
+lease_gpus = Table(
+    "lease_gpus",
+    metadata,
+    Column("lease_id", ForeignKey("leases.id"), primary_key=True),
+    Column("gpu_uuid", ForeignKey("gpus.uuid"), primary_key=True),
+    Column("slot", Integer, nullable=False),
+    Column("live", Boolean, nullable=False),
+)
+Index(
+    "one_live_lease_per_slot",
+    lease_gpus.c.gpu_uuid,
+    lease_gpus.c.slot,
+    unique=True,
+    sqlite_where=text("live"),
+    postgresql_where=text("live"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("sequence", _Serial, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("username", Text, nullable=False),
+    Column("server", Text, nullable=False),
+    Column("gpus", Integer, nullable=False),
+    Column("gpu_model", Text),
+    Column("share", String(16), nullable=False),
+    Column("when_busy", String(16), nullable=False),
+    Column("image", Text, nullable=False),
+    Column("groups", JSON, nullable=False),
+    Column("user_options", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("settled_at", Float),
+    Column("lease_id", ForeignKey("leases.id")),
+    Column("message", Text),
+    sqlite_autoincrement=True,
+)
+Index(
+    "one_waiting_request_per_server",
+    requests.c.username,
+    requests.c.server,
+    unique=True,
+    sqlite_where=requests.c.state == "waiting",
+    postgresql_where=requests.c.state == "waiting",
+)
+Index("ix_requests_state", requests.c.state)
+Index("ix_requests_lease_id", requests.c.lease_id)
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("level", String(16), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("document", JSON, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("updated_by", Text, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", _Serial, primary_key=True, autoincrement=True),
+    Column("at", Float, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("what", String(64), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("before", JSON),
+    Column("after", JSON),
+    sqlite_autoincrement=True,
+)
+Index("ix_audit_at", audit.c.at)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)

@@ -1,0 +1,147 @@
+"""The database: how it is opened, brought up to date, and used in transactions."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import create_engine, event, exc, text
+from sqlalchemy.engine import make_url
+
+from gpudock.store.errors import StoreError, translate
+from gpudock.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import Connection, Engine
+
+# PostgreSQL: all writers of one lab queue up behind this lock, as SQLite's writers do by nature.
+_ADVISORY_LOCK = 0x67707564
+
+
+class Store:
+    """The lab's database.
+
+    Writing transactions run one after the other, whichever process they come from, so that what
+    one of them reads is true until it ends. Each either happens entirely or not at all.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        clock: Callable[[], float] = time.time,
+        *,
+        busy_seconds: float = 5.0,
+        durable: bool = True,
+    ) -> None:
+        """Prepare to use the database at *url*; it is opened at first use.
+
+        Args:
+            url: an SQLAlchemy URL, for example ``sqlite:////srv/gpudock/gpudock.sqlite``.
+            clock: returns Unix time, for the times of changes.
+            busy_seconds: how long to wait for another process that writes.
+            durable: whether SQLite waits for the disk at each commit, so that a power cut loses
+                no grant.
+
+        Raises:
+            StoreError: *url* is not a database URL, or its driver is not installed.
+        """
+        self.clock = clock
+        try:
+            parsed = make_url(url)
+            self._sqlite = parsed.get_backend_name() == "sqlite"
+            options: dict[str, Any] = {}
+            if self._sqlite:
+                options["connect_args"] = {"timeout": busy_seconds, "check_same_thread": False}
+            self._engine: Engine = create_engine(parsed, pool_pre_ping=not self._sqlite, **options)
+        except exc.ArgumentError as error:
+            msg = (
+                "GPUDOCK_DB_URL is not a database URL. Write it like"
+                " sqlite:////srv/gpudock/gpudock.sqlite or postgresql+psycopg://user@host/name."
+            )
+            raise StoreError(msg) from error
+        except (exc.NoSuchModuleError, ImportError) as error:
+            msg = f"The driver for the database in GPUDOCK_DB_URL is not installed ({error})."
+            raise StoreError(msg) from error
+        if self._sqlite:
+            _prepare_sqlite(self._engine, durable=durable)
+
+    def migrate(self) -> None:
+        """Bring the database to the schema of this version; do nothing when it is there already.
+
+        Raises:
+            StoreError: a newer version of gpudock wrote it, or it cannot be changed.
+        """
+        from gpudock.store.migrations import upgrade
+
+        with self._translated(), self._engine.connect() as connection:
+            writing = connection.execution_options(gpudock_begin="BEGIN IMMEDIATE")
+            with writing.begin():
+                self._lock(writing)
+                upgrade(writing)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Open a writing transaction; it is committed when the block ends without an error.
+
+        Raises:
+            StoreError: the database failed; nothing was changed.
+        """
+        with self._translated(), self._engine.connect() as connection:
+            writing = connection.execution_options(gpudock_begin="BEGIN IMMEDIATE")
+            with writing.begin():
+                self._lock(writing)
+                transaction = Transaction(writing, self.clock)
+                yield transaction
+                transaction.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Transaction]:
+        """Open a transaction that only reads; what it reads is of one moment.
+
+        Raises:
+            StoreError: the database failed.
+        """
+        options = {} if self._sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self._translated(), self._engine.connect() as connection:
+            reading = connection.execution_options(**options)
+            with reading.begin() as begun:
+                yield Transaction(reading, self.clock)
+                begun.rollback()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _lock(self, connection: Connection) -> None:
+        if not self._sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _ADVISORY_LOCK})
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except exc.SQLAlchemyError as error:
+            raise translate(error) from error
+
+
+def _prepare_sqlite(engine: Engine, *, durable: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        # The driver is not to open transactions by itself; the "begin" listener below does.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
+            cursor.execute("PRAGMA foreign_keys=ON")
+        finally:
+            cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A writer takes the lock before it reads: what it then reads stays true until it commits.
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(options.get("gpudock_begin", "BEGIN"))
