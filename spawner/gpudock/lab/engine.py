@@ -184,7 +184,7 @@ def _start(place: Place, prefix: engine_packages.Prefix, environ: Mapping[str, s
     pool = None
     if place.own_bridge:
         pool = place.address_pool(network.routes(except_for=place.bridge))
-        network.add_bridge(place.bridge, f"{pool.network_address + 1}/24")
+        network.add_bridge(place.bridge, f"{pool.network_address + 1}/24", place.bridge_mac)
     place.write_configuration(place.daemon_options(prefix.programs, network.mtu(), pool))
     if place.log.exists() and place.log.stat().st_size > LOG_BYTES_KEPT:
         place.log.replace(place.log.with_suffix(".log.1"))

@@ -62,6 +62,11 @@ class Place:
         )
 
     @property
+    def bridge_mac(self) -> str:
+        """The hardware address of our own bridge: a locally administered one, always the same."""
+        return "02:42:" + hashlib.sha256(self.bridge.encode()).digest()[:4].hex(":")
+
+    @property
     def pidfile(self) -> Path:
         """The file with the process id of the engine."""
         return self.exec_root / "gpudock-engine.pid"

@@ -49,14 +49,21 @@ class Network:
             if any(ipaddress.IPv4Address(address["local"]) in network for network in networks)
         ]
 
-    def add_bridge(self, name: str, address: str) -> None:
+    def add_bridge(self, name: str, address: str, mac: str) -> None:
         """Make a bridge with an address, unless it is there already.
+
+        Args:
+            name: the bridge's name.
+            address: its address and the length of the network's prefix.
+            mac: its hardware address. A bridge that is left to choose takes on that of a container
+                which comes, and changes it when that one goes: all others then lose their way.
 
         Raises:
             ProblemError: the kernel refuses.
         """
         if not Path(f"/sys/class/net/{name}").exists():
             self._change("link", "add", name, "type", "bridge")
+        self._change("link", "set", name, "address", mac)
         self._change("address", "replace", address, "dev", name)
         self._change("link", "set", name, "up")
 
