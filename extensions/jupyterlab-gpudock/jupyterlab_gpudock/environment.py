@@ -15,15 +15,18 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 CACHE_SECONDS = 600.0
 _MARK = b"gpudock-probe:"
 _MOST_OUTPUT_BYTES = 64 * 1024
 _LONGEST_DETAIL = 400
+_LONGEST_END_S = 2.0
 
 
 class Problem(StrEnum):
@@ -80,7 +83,7 @@ def interpreter_of(argv: list[str], env: Mapping[str, str], language: str) -> In
 
 
 def cudnn_version(number: int | None) -> str | None:
-    """cuDNN's version number in the usual form: 90100 is 9.1.0, and 8907 is 8.9.7."""
+    """A version number of cuDNN in the usual form: 90100 is 9.1.0, and 8907 is 8.9.7."""
     if not number:
         return None
     major_unit = 10_000 if number >= 90_000 else 1_000
@@ -120,9 +123,7 @@ class Prober:
         # Whoever asked first may go away; the others still want the answer.
         return await asyncio.shield(task)
 
-    def _keep(
-        self, key: tuple[Interpreter, str], done: asyncio.Task[Environment]
-    ) -> None:
+    def _keep(self, key: tuple[Interpreter, str], done: asyncio.Task[Environment]) -> None:
         self._running.pop(key, None)
         if not done.cancelled() and done.exception() is None:
             self._answers[key] = (self._clock(), done.result())
@@ -146,9 +147,7 @@ class Prober:
         try:
             output, errors = await asyncio.wait_for(_read_both(process), self._timeout_s)
         except TimeoutError:
-            return Environment(
-                problem=Problem.PROBE_TIMEOUT, detail=f"{self._timeout_s:g} s"
-            )
+            return Environment(problem=Problem.PROBE_TIMEOUT, detail=f"{self._timeout_s:g} s")
         finally:
             await _end(process)
         return _understand(output, errors, process.returncode)
@@ -171,9 +170,12 @@ async def _read_end(stream: asyncio.StreamReader) -> bytes:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
+    """End the process with its children, and read what they left: only then it counts as ended."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+    with contextlib.suppress(TimeoutError):
+        # A child that has left the group may keep the pipes open; that is not waited for.
+        await asyncio.wait_for(_read_both(process), _LONGEST_END_S)
 
 
 def _understand(output: bytes, errors: bytes, returncode: int | None) -> Environment:

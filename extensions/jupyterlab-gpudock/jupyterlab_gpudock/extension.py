@@ -56,6 +56,7 @@ class GPUDock(ExtensionApp):
                 self.interval_s,
                 interval_s,
             )
+        assert self.serverapp is not None
         sampler = self._sampler = Sampler(NVML(), interval_s)
         stack = Stack(Prober(self.probe_timeout_s), self.serverapp.kernel_spec_manager)
         routes: list[tuple[str, type, dict[str, Any]]] = [

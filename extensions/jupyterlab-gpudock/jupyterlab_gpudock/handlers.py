@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import authorized, ws_authenticated
@@ -16,9 +16,11 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from jupyterlab_gpudock.lease import lease_context
 from jupyterlab_gpudock.readings import Reading, Snapshot, State
-from jupyterlab_gpudock.sampler import Sampler
-from jupyterlab_gpudock.stack import Stack
-from jupyterlab_gpudock.stream import Stream
+
+if TYPE_CHECKING:
+    from jupyterlab_gpudock.sampler import Sampler
+    from jupyterlab_gpudock.stack import Stack
+    from jupyterlab_gpudock.stream import Stream
 
 AUTH_RESOURCE = "gpudock"
 FIRST_READING_TIMEOUT_S = 5.0
@@ -134,9 +136,7 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
     @ws_authenticated
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Open the socket, for whom the server's authoriser lets read."""
-        allowed = self.authorizer.is_authorized(
-            self, self.current_user, "read", self.auth_resource
-        )
+        allowed = self.authorizer.is_authorized(self, self.current_user, "read", self.auth_resource)
         if not await ensure_async(allowed):
             raise web.HTTPError(403)
         await super().get(*args, **kwargs)

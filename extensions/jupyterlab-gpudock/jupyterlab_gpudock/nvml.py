@@ -10,10 +10,12 @@ import dataclasses
 import importlib
 import re
 import time
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jupyterlab_gpudock.readings import GPU, Metric, Missing, Reading, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MIB = 1024 * 1024
 REOPEN_SECONDS = 5.0
@@ -149,9 +151,8 @@ class NVML:
             uuid=_text(api.nvmlDeviceGetUUID(handle)),
             index=str(index),
             name=_text(api.nvmlDeviceGetName(handle)),
-            **self._limits(handle),
         )
-        return _Device(handle, handle, known)
+        return _Device(handle, handle, self._with_limits(known, handle))
 
     def _slices(self, index: int, board: Any) -> list[_Device]:
         """The MIG slices of a device that this process can see; empty when MIG is off."""
@@ -171,14 +172,13 @@ class NVML:
                 if self._state_of(error) is State.LOST:
                     raise
                 continue  # the numbers have gaps where no slice is, or none for this process
-            board_name = _text(api.nvmlDeviceGetName(board))
             known = GPU(
                 uuid=_text(api.nvmlDeviceGetUUID(handle)),
                 index=f"{index}:{number}",
-                name=board_name,
+                name=_text(api.nvmlDeviceGetName(board)),
                 mig_profile=self._mig_profile(handle),
-                **self._limits(board),
             )
+            known = self._with_limits(known, board)
             slices.append(_Device(handle, board, known, is_slice=True))
         return slices
 
@@ -198,22 +198,23 @@ class NVML:
         known = before.known if before else GPU(uuid="", index=str(index), name="")
         return _Device(None, None, dataclasses.replace(known, state=state, detail=str(error)))
 
-    def _limits(self, board: Any) -> dict[str, Metric]:
+    def _with_limits(self, gpu: GPU, board: Any) -> GPU:
         api = self._api
-        return {
-            "temperature_slowdown_c": self._metric(
+        return dataclasses.replace(
+            gpu,
+            temperature_slowdown_c=self._metric(
                 lambda: api.nvmlDeviceGetTemperatureThreshold(
                     board, api.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN
                 ),
                 highest=200,
             ),
-            "power_limit_w": self._metric(
+            power_limit_w=self._metric(
                 lambda: api.nvmlDeviceGetEnforcedPowerLimit(board) / 1000, highest=100_000
             ),
-            "sm_clock_max_mhz": self._metric(
+            sm_clock_max_mhz=self._metric(
                 lambda: api.nvmlDeviceGetMaxClockInfo(board, api.NVML_CLOCK_SM), highest=100_000
             ),
-        }
+        )
 
     # -- how they fare ----------------------------------------------------------------------
 
@@ -258,14 +259,15 @@ class NVML:
                 ),
             )
         except api.NVMLError as error:
-            return dataclasses.replace(
-                device.known, state=self._state_of(error), detail=str(error)
-            )
+            return dataclasses.replace(device.known, state=self._state_of(error), detail=str(error))
 
     def _utilization(self, handle: Any, *, is_slice: bool) -> Metric:
         if is_slice:
-            return Missing.NOT_SUPPORTED  # NVML has no use of a slice; the device's would mislead
-        return self._metric(lambda: self._api.nvmlDeviceGetUtilizationRates(handle).gpu, highest=100)
+            # NVML has no use of a slice, and the whole device's would mislead.
+            return Missing.NOT_SUPPORTED
+        return self._metric(
+            lambda: self._api.nvmlDeviceGetUtilizationRates(handle).gpu, highest=100
+        )
 
     def _memory(self, handle: Any) -> tuple[Metric, Metric]:
         """Used and total memory in MiB, without what the driver keeps for itself if it can say."""

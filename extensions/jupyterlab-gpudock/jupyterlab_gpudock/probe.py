@@ -1,7 +1,7 @@
 """Looks at the Python that runs it, and prints what it found as one line of JSON.
 
 The server passes this file's text to a kernel environment's own Python, so it uses nothing but
-what every Python 3 has, imports nothing of this package, and must not be imported by the server.
+what every Python since 3.6 has and nothing of this package. The server itself never imports it.
 """
 
 import json
@@ -10,9 +10,10 @@ import sys
 MARK = "gpudock-probe:"
 
 
-def look():
+def look() -> "dict[str, object]":
     """What matters for computing on a GPU here: versions, or the reason why torch fails."""
-    found = {"python": ".".join(str(part) for part in sys.version_info[:3])}
+    found: dict[str, object] = {}
+    found["python"] = ".".join(str(part) for part in sys.version_info[:3])
     try:
         import torch
     except ImportError as error:
@@ -20,20 +21,20 @@ def look():
         found["problem"] = "torch_missing" if missing else "torch_broken"
         found["detail"] = str(error)
         return found
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
         found["problem"] = "torch_broken"
-        found["detail"] = "%s: %s" % (type(error).__name__, error)
+        found["detail"] = f"{type(error).__name__}: {error}"
         return found
     found["torch"] = str(torch.__version__)
     found["torch_cuda"] = torch.version.cuda
     try:
         found["cudnn"] = torch.backends.cudnn.version()
         found["cuda_available"] = bool(torch.cuda.is_available())
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
         found["problem"] = "torch_broken"
-        found["detail"] = "%s: %s" % (type(error).__name__, error)
+        found["detail"] = f"{type(error).__name__}: {error}"
     return found
 
 
 if __name__ == "__main__":
-    print(MARK + json.dumps(look()))
+    sys.stdout.write("\n" + MARK + json.dumps(look()) + "\n")

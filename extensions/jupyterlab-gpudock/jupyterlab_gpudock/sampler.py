@@ -7,10 +7,14 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from jupyterlab_gpudock.nvml import Gate
 from jupyterlab_gpudock.readings import Reading, Snapshot, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyterlab_gpudock.nvml import Gate
 
 HISTORY_SECONDS = 600.0
 SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S = 0.5, 60.0
@@ -189,7 +193,7 @@ class Sampler:
     def _read(self) -> Reading:
         try:
             return self._gate.read()
-        except Exception as error:  # noqa: BLE001  the thread outlives whatever the gate does
+        except Exception as error:
             log.exception("Reading the GPUs failed in an unexpected way")
             return Reading(State.FAILED, f"{type(error).__name__}: {error}")
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jupyter_client.kernelspec import KernelSpec
 from jupyter_core.utils import ensure_async
 
 from jupyterlab_gpudock.environment import Environment, Prober, Problem, interpreter_of
-from jupyterlab_gpudock.readings import Reading
 from jupyterlab_gpudock.verdict import judge
+
+if TYPE_CHECKING:
+    from jupyter_client.kernelspec import KernelSpec
+
+    from jupyterlab_gpudock.readings import Reading
 
 
 class Stack:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tornado.ioloop import PeriodicCallback
 
-from jupyterlab_gpudock.readings import Snapshot
-from jupyterlab_gpudock.sampler import Sampler
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyterlab_gpudock.readings import Snapshot
+    from jupyterlab_gpudock.sampler import Sampler
 
 
 class Client(Protocol):

@@ -6,9 +6,12 @@ The verdict is a code with parameters. Its words are in the front end, where the
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
-from jupyterlab_gpudock.environment import Environment
 from jupyterlab_gpudock.readings import Reading, State
+
+if TYPE_CHECKING:
+    from jupyterlab_gpudock.environment import Environment
 
 OLDEST_DRIVER_FOR_CUDA = {
     11: (450, 80, 2),
@@ -74,5 +77,3 @@ def _version(text: str) -> tuple[int, ...]:
 
 def _only(**values: str | None) -> dict[str, str]:
     return {name: value for name, value in values.items() if value}
-
-

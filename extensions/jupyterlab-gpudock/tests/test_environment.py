@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import asyncio
+import stat
+import sys
+
+import pytest
+
+from jupyterlab_gpudock.environment import (
+    Interpreter,
+    Problem,
+    Prober,
+    cudnn_version,
+    interpreter_of,
+)
+
+TORCH = """
+import os
+class version: cuda = {cuda!r}
+class backends:
+    class cudnn:
+        @staticmethod
+        def version(): return {cudnn!r}
+class cuda:
+    @staticmethod
+    def is_available(): return {available!r}
+__version__ = {version!r}
+with open(os.environ["IMPORTS"], "a") as imports: imports.write("x")
+print("a noisy import")
+"""
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Makes an interpreter whose torch is what the test says; the real one is shut out."""
+
+    def make(torch: str) -> Interpreter:
+        (tmp_path / "torch.py").write_text(torch)
+        env = {"PYTHONPATH": str(tmp_path), "IMPORTS": str(tmp_path / "imports")}
+        return Interpreter(sys.executable, tuple(env.items()))
+
+    return make
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Makes an interpreter of a shell script."""
+
+    def make(text: str) -> Interpreter:
+        path = tmp_path / "python"
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        return Interpreter(str(path))
+
+    return make
+
+
+async def probe(interpreter: Interpreter, timeout_s: float = 30.0):
+    return await Prober(timeout_s).probe(interpreter, gpu_state="ok")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(90100, "9.1.0"), (91002, "9.10.2"), (8907, "8.9.7"), (8005, "8.0.5"), (None, None)],
+)
+def test_cudnn_numbers_are_read_as_versions(number, text):
+    assert cudnn_version(number) == text
+
+
+async def test_a_cuda_torch_tells_its_versions(environment):
+    torch = TORCH.format(cuda="12.4", cudnn=90100, available=True, version="2.6.0+cu124")
+    found = await probe(environment(torch))
+    assert (found.torch, found.torch_cuda, found.cudnn) == ("2.6.0+cu124", "12.4", "9.1.0")
+    assert found.cuda_available
+    assert found.problem is None
+    assert found.python == ".".join(map(str, sys.version_info[:3]))
+
+
+async def test_a_cpu_torch_has_neither_cuda_nor_cudnn(environment):
+    torch = TORCH.format(cuda=None, cudnn=None, available=False, version="2.6.0+cpu")
+    found = await probe(environment(torch))
+    assert (found.torch, found.torch_cuda, found.cudnn) == ("2.6.0+cpu", None, None)
+
+
+async def test_a_missing_torch_is_not_a_broken_one(environment):
+    missing = "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')"
+    assert (await probe(environment(missing))).problem is Problem.TORCH_MISSING
+    half = await probe(environment("import a_part_that_is_not_there"))
+    assert half.problem is Problem.TORCH_BROKEN
+    assert "a_part_that_is_not_there" in half.detail
+
+
+async def test_a_torch_that_fails_to_load_is_told_in_its_own_words(environment):
+    found = await probe(environment("raise OSError('libcudnn.so.9: cannot open')"))
+    assert found.problem is Problem.TORCH_BROKEN
+    assert found.detail == "OSError: libcudnn.so.9: cannot open"
+
+
+async def test_a_python_that_is_not_there_is_broken():
+    found = await probe(Interpreter("/nowhere/bin/python"))
+    assert found.problem is Problem.PYTHON_BROKEN
+    assert "/nowhere/bin/python" in found.detail
+
+
+async def test_a_python_that_dies_is_broken_with_its_last_words(script):
+    found = await probe(script("echo lots of noise >&2; echo no site module >&2; exit 3"))
+    assert found.problem is Problem.PYTHON_BROKEN
+    assert found.detail == "no site module"
+
+
+async def test_a_python_that_prints_nonsense_is_broken(script):
+    found = await probe(script("echo 'gpudock-probe:{not json'; echo 'gpudock-probe:[1]'"))
+    assert found.problem is Problem.PYTHON_BROKEN
+
+
+async def test_a_python_that_prints_without_end_is_stopped(script):
+    found = await probe(script("exec yes"), timeout_s=0.5)
+    assert found.problem is Problem.PROBE_TIMEOUT
+
+
+async def test_a_hanging_environment_is_ended_with_its_children(script, tmp_path, until):
+    interpreter = script(f"sleep 600 & echo $! > {tmp_path}/child; wait")
+    found = await probe(interpreter, timeout_s=0.5)
+    assert found.problem is Problem.PROBE_TIMEOUT
+    child = int((tmp_path / "child").read_text())
+
+    def is_gone() -> bool:
+        try:
+            with open(f"/proc/{child}/stat") as status:
+                return status.read().rsplit(")", 1)[1].split()[0] == "Z"
+        except FileNotFoundError:
+            return True
+
+    await until(is_gone, "the end of the child process")
+
+
+async def test_an_answer_is_kept_until_the_gpus_change_or_it_is_asked_anew(environment, tmp_path):
+    interpreter = environment(
+        TORCH.format(cuda="12.4", cudnn=90100, available=True, version="2.6.0")
+    )
+    prober = Prober(30.0)
+
+    def imports() -> int:
+        return len((tmp_path / "imports").read_text())
+
+    await asyncio.gather(*(prober.probe(interpreter, gpu_state="ok") for _ in range(5)))
+    await prober.probe(interpreter, gpu_state="ok")
+    assert imports() == 1
+    await prober.probe(interpreter, gpu_state="lost")
+    assert imports() == 2
+    await prober.probe(interpreter, gpu_state="ok", refresh=True)
+    assert imports() == 3
+
+
+async def test_an_answer_grows_old(environment, tmp_path):
+    now = 0.0
+    prober = Prober(30.0, clock=lambda: now)
+    interpreter = environment(TORCH.format(cuda=None, cudnn=None, available=False, version="2"))
+    await prober.probe(interpreter, gpu_state="ok")
+    now = 601.0
+    await prober.probe(interpreter, gpu_state="ok")
+    assert (tmp_path / "imports").read_text() == "xx"
+
+
+async def test_who_asks_first_may_go_away(environment):
+    interpreter = environment(TORCH.format(cuda=None, cudnn=None, available=False, version="2"))
+    prober = Prober(30.0)
+    first = asyncio.create_task(prober.probe(interpreter, gpu_state="ok"))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(prober.probe(interpreter, gpu_state="ok"))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).torch == "2"
+
+
+def test_the_kernels_that_jupyter_starts_with_its_own_python():
+    argv = ["python3", "-m", "ipykernel_launcher"]
+    assert interpreter_of(argv, {}, "python") == Interpreter(sys.executable)
+
+
+def test_a_kernel_of_another_environment_keeps_its_path_and_variables():
+    argv = ["/opt/conda/envs/old/bin/python", "-m", "ipykernel_launcher"]
+    found = interpreter_of(argv, {"LD_LIBRARY_PATH": "/opt/cuda"}, "Python")
+    assert found == Interpreter(argv[0], (("LD_LIBRARY_PATH", "/opt/cuda"),))
+
+
+@pytest.mark.parametrize(
+    ("argv", "language"),
+    [(["R", "--slave"], "R"), (["/opt/start-kernel.sh"], "python"), ([], "python")],
+)
+def test_a_kernel_without_a_python_that_can_be_told(argv, language):
+    assert interpreter_of(argv, {}, language) is None

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from jupyter_server.auth.authorizer import Authorizer
+from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.websocket import WebSocketHandler, websocket_connect
+
+ROUTES = ("gpus", "history", "lease", "stack", "stream")
+
+
+class DenyEverything(Authorizer):
+    """Knows every user and lets none of them do anything."""
+
+    def is_authorized(self, handler, user, action, resource):
+        return False
+
+
+class RememberQuestions(Authorizer):
+    """Allows everything, and keeps what was asked."""
+
+    questions: set[tuple[str, str]] = set()  # noqa: RUF012  shared with the test by the class
+
+    def is_authorized(self, handler, user, action, resource):
+        self.questions.add((action, resource))
+        return True
+
+
+def extension_routes(serverapp) -> dict[str, type]:
+    """Path and handler of every route that the extension has put into the server."""
+    found = {}
+    for host_rule in serverapp.web_app.default_router.rules:
+        for rule in getattr(host_rule.target, "rules", ()):
+            if str(getattr(rule.target, "__module__", "")).startswith("jupyterlab_gpudock"):
+                found[rule.matcher.regex.pattern.rstrip("$")] = rule.target
+    return found
+
+
+async def status_of_each_route(serverapp, port, client, headers) -> dict[str, int]:
+    statuses = {}
+    for path, handler in extension_routes(serverapp).items():
+        name = path.rsplit("/", 1)[1]
+        if issubclass(handler, WebSocketHandler):
+            request = HTTPRequest(f"ws://localhost:{port}{path}", headers=headers)
+            try:
+                (await websocket_connect(request)).close()
+                statuses[name] = 101
+            except HTTPClientError as error:
+                statuses[name] = error.code
+        else:
+            response = await client.fetch(
+                path, headers=headers, raise_error=False, follow_redirects=False
+            )
+            statuses[name] = response.code
+    return statuses
+
+
+async def test_every_route_refuses_who_has_no_token(jp_serverapp, jp_http_port, http_server_client):
+    statuses = await status_of_each_route(jp_serverapp, jp_http_port, http_server_client, {})
+    assert statuses == dict.fromkeys(ROUTES, 403)
+
+
+async def test_every_route_refuses_a_wrong_token(jp_serverapp, jp_http_port, http_server_client):
+    headers = {"Authorization": "token wrong"}
+    statuses = await status_of_each_route(jp_serverapp, jp_http_port, http_server_client, headers)
+    assert statuses == dict.fromkeys(ROUTES, 403)
+
+
+async def test_every_route_is_open_with_the_token(
+    jp_serverapp, jp_http_port, http_server_client, jp_auth_header
+):
+    statuses = await status_of_each_route(
+        jp_serverapp, jp_http_port, http_server_client, jp_auth_header
+    )
+    assert statuses == {**dict.fromkeys(ROUTES, 200), "stream": 101}
+
+
+async def test_every_route_refuses_whom_the_authorizer_refuses(
+    jp_serverapp, jp_http_port, http_server_client, jp_auth_header
+):
+    jp_serverapp.web_app.settings["authorizer"] = DenyEverything(parent=jp_serverapp)
+    statuses = await status_of_each_route(
+        jp_serverapp, jp_http_port, http_server_client, jp_auth_header
+    )
+    assert statuses == dict.fromkeys(ROUTES, 403)
+
+
+async def test_the_authorizer_is_asked_whether_gpudock_may_be_read(
+    jp_serverapp, jp_http_port, http_server_client, jp_auth_header
+):
+    RememberQuestions.questions.clear()
+    jp_serverapp.web_app.settings["authorizer"] = RememberQuestions(parent=jp_serverapp)
+    await status_of_each_route(jp_serverapp, jp_http_port, http_server_client, jp_auth_header)
+    assert RememberQuestions.questions == {("read", "gpudock")}
+
+
+async def test_no_route_changes_anything(jp_serverapp, jp_fetch):
+    for path, handler in extension_routes(jp_serverapp).items():
+        if issubclass(handler, WebSocketHandler):
+            continue
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            with pytest.raises(HTTPClientError) as refusal:
+                await jp_fetch(
+                    *re.findall(r"[^/]+", path)[1:], method=method, allow_nonstandard_methods=True
+                )
+            assert refusal.value.code in {403, 405}, (path, method)
+
+
+async def test_gpus_are_read_anew_when_nobody_looks(jp_fetch, gate):
+    first = json.loads((await jp_fetch("gpudock", "api", "gpus")).body)
+    assert (first["type"], first["state"], first["driver"]) == ("snapshot", "ok", "550.54.15")
+    (gpu,) = first["gpus"]
+    assert (gpu["name"], gpu["utilization_percent"]) == ("NVIDIA A100-SXM4-40GB", 87)
+    assert not first["stale"]
+    assert gate.reads == 1
+
+
+async def test_the_history_has_a_column_for_each_gpu(jp_fetch, gate):
+    await jp_fetch("gpudock", "api", "gpus")
+    history = json.loads((await jp_fetch("gpudock", "api", "history")).body)
+    assert len(history["times"]) == 1
+    assert list(history["gpus"].values()) == [
+        {"utilization_percent": [87], "memory_used_mib": [31_744]}
+    ]
+
+
+async def test_the_stack_of_an_unknown_kernel_is_not_found(jp_fetch):
+    with pytest.raises(HTTPClientError) as refusal:
+        await jp_fetch("gpudock", "api", "stack", params={"kernel": "../../bin/sh"})
+    assert refusal.value.code == 404
+
+
+async def test_the_stack_of_the_default_kernel_has_its_python_and_a_verdict(jp_fetch):
+    stack = json.loads((await jp_fetch("gpudock", "api", "stack")).body)
+    assert stack["environment"]["python"].startswith("3.")
+    assert stack["driver"] == "550.54.15"
+    assert set(stack["verdict"]) == {"usable", "code", "parameters"}
+
+
+async def test_the_lease_tells_a_hub_without_a_gpu_from_no_hub(jp_fetch, monkeypatch):
+    async def lease():
+        return json.loads((await jp_fetch("gpudock", "api", "lease")).body)
+
+    monkeypatch.delenv("GPUDOCK_LEASE", raising=False)
+    monkeypatch.delenv("GPUDOCK_API_URL", raising=False)
+    assert await lease() == {"managed": False, "lease": None}
+    monkeypatch.setenv("GPUDOCK_API_URL", "http://hub:8081/services/gpudock/api/v1")
+    assert await lease() == {"managed": True, "lease": None}
+    monkeypatch.setenv("GPUDOCK_LEASE", "lease-7")
+    assert await lease() == {"managed": True, "lease": "lease-7"}

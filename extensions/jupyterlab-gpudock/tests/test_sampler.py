@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from jupyterlab_gpudock.readings import State
+from jupyterlab_gpudock.sampler import Sampler, clamp_interval
+
+
+class HandheldClock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return HandheldClock()
+
+
+@pytest.fixture
+def sampler(gate, clock):
+    sampler = Sampler(gate, 1.0, clock=clock, wall_clock=clock)
+    yield sampler
+    sampler.close()
+
+
+@pytest.mark.parametrize(
+    ("wished", "used"), [(0.0, 0.5), (-3.0, 0.5), (0.5, 0.5), (2.0, 2.0), (60.0, 60.0), (1e9, 60.0)]
+)
+def test_the_interval_stays_between_half_a_second_and_a_minute(wished, used, gate):
+    assert clamp_interval(wished) == used
+    assert Sampler(gate, wished).interval_s == used
+
+
+def test_nothing_is_read_before_somebody_looks(sampler, gate):
+    assert sampler.newest is None
+    assert gate.reads == 0
+
+
+async def test_many_who_ask_at_once_share_one_reading(sampler, gate):
+    snapshots = await asyncio.gather(*(sampler.fresh(10) for _ in range(20)))
+    assert gate.reads == 1
+    assert len({snapshot.sequence for snapshot in snapshots}) == 1
+
+
+async def test_a_reading_serves_for_one_interval(sampler, gate, clock):
+    await sampler.fresh(10)
+    clock.now += 0.9
+    await sampler.fresh(10)
+    assert gate.reads == 1
+    clock.now += 0.2
+    await sampler.fresh(10)
+    assert gate.reads == 2
+
+
+async def test_the_history_forgets_after_ten_minutes(sampler, clock):
+    for _ in range(12):
+        await sampler.fresh(10)
+        clock.now += 60
+    sequences = [snapshot.sequence for snapshot in sampler.history()]
+    assert sequences == list(range(3, 13))
+
+
+async def test_an_old_snapshot_is_marked_stale_with_its_age(sampler, gate, clock):
+    fresh = await sampler.fresh(10)
+    assert sampler.document(fresh)["stale"] is False
+    gate.may_answer.clear()
+    clock.now += 42
+    old = await sampler.fresh(0.05)
+    assert old is fresh
+    document = sampler.document(old)
+    assert (document["stale"], document["age_s"]) == (True, 42.0)
+
+
+async def test_an_unexpected_error_of_the_gate_is_a_state_and_the_thread_goes_on(
+    sampler, gate, clock
+):
+    gate.error = OSError("out of luck")
+    failed = await sampler.fresh(10)
+    assert failed.reading.state is State.FAILED
+    assert failed.reading.detail == "OSError: out of luck"
+    gate.error = None
+    clock.now += 2
+    assert (await sampler.fresh(10)).reading.state is State.OK
+
+
+async def test_a_busy_event_loop_gets_the_newest_snapshot_not_a_queue(gate):
+    sampler = Sampler(gate, 0.5)
+    seen = []
+    stop = sampler.watch(seen.append)
+    deadline = time.monotonic() + 10
+    while gate.reads < 4 and time.monotonic() < deadline:
+        time.sleep(0.05)  # noqa: ASYNC251  the point is to hold up the loop
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    stop()
+    sampler.close()
+    assert len(seen) == 1
+    assert seen[0].sequence >= 3
+
+
+async def test_a_closed_sampler_reads_no_more(sampler, gate, clock):
+    await sampler.fresh(10)
+    sampler.close()
+    clock.now += 5
+    assert (await sampler.fresh(0.2)).sequence == 1
+    assert gate.reads == 1
