@@ -50,6 +50,7 @@ class EngineInfo:
         version: for example ``28.5.2``.
         api_version: the newest API that it speaks, for example ``1.51``.
         name: the host's name.
+        memory_mib: the host's main memory, MiB.
         delivery: how it gives GPUs; ``NONE`` when it has no way.
         cdi_known: whether the engine lists its CDI devices. Engines before 28 do not; then
             «CDI» is a supposition that the start of the agent proves or refutes.
@@ -58,6 +59,7 @@ class EngineInfo:
     version: str
     api_version: str
     name: str
+    memory_mib: int
     delivery: GPUDelivery
     cdi_known: bool
 
@@ -241,6 +243,7 @@ class DockerEngine:
             version=str(version.get("Version")),
             api_version=api_version,
             name=str(answer.get("Name", "")),
+            memory_mib=int(answer.get("MemTotal", 0)) // (1024 * 1024),
             delivery=delivery,
             cdi_known=cdi_known,
         )

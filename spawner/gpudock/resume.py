@@ -26,11 +26,11 @@ _ATTEMPTS = 60
 
 
 async def resume_waiting(broker: Broker, hub_api_url: str, token: str) -> None:
-    """Ask the Hub to start the server of every waiting request, in the order of the queue.
+    """Ask the Hub to start the server of every request that nobody waits for, in queue order.
 
     A user who no longer exists, or whose server cannot be started, leaves the queue.
     """
-    for request in broker.waiting():
+    for request in broker.to_resume():
         if await _start_server(hub_api_url, token, request):
             log.info("Resumed the wait of %s for a GPU.", _who(request))
         else:
@@ -50,12 +50,12 @@ async def _start_server(hub_api_url: str, token: str, request: Request) -> bool:
         try:
             await AsyncHTTPClient().fetch(http_request)
         except HTTPClientError as error:
-            if error.code in (400, 404):
-                # 400 is also the answer for a server that its user has started meanwhile.
-                already_there = "pending" in _body(error) or "already running" in _body(error)
-                if not already_there:
-                    log.warning("Not resuming the wait of %s: %s", _who(request), _body(error))
-                return already_there
+            if "already running" in _body(error):
+                return True
+            # A Hub that has just started is still looking at the servers that it knew: «pending».
+            if error.code in (400, 404) and "pending" not in _body(error):
+                log.warning("Not resuming the wait of %s: %s", _who(request), _body(error))
+                return False
             log.debug("The Hub answered %s; trying again.", error.code)
         except OSError:
             log.debug("The Hub does not listen yet; trying again.")

@@ -103,6 +103,7 @@ class Runtime:
         self._broker: Broker | None = None
         self._reconciler: Reconciler | None = None
         self._ready = asyncio.Event()
+        self._agent: AgentContainer | None = None
         self._main: asyncio.Task[None] | None = None
 
     @property
@@ -166,6 +167,8 @@ class Runtime:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._reconciler.run())
                 tasks.create_task(self._resume())
+                if self._agent is not None:
+                    tasks.create_task(self._agent.keep_running())
         finally:
             unsubscribe()
 
@@ -194,7 +197,7 @@ class Runtime:
                 "If there is a GPU, install its driver and the NVIDIA Container Toolkit 1.16 or "
                 "later, and restart the lab."
             )
-        agent = AgentContainer(
+        self._agent = AgentContainer(
             self.engine,
             lab=self.config.lab,
             network=self.config.network,
@@ -203,7 +206,7 @@ class Runtime:
             host_name=info.name,
             token_file=self.config.state_directory / "agent-token",
         )
-        return await agent.inventory()
+        return await self._agent.inventory()
 
     async def _resume(self) -> None:
         await self.reconciler.first_look()

@@ -13,7 +13,7 @@ from jupyterhub.spawner import SpawnException
 from jupyterhub.traitlets import ByteSpecification
 from traitlets import Bool, Float, Int, List, Unicode, default
 
-from gpudock.broker import Denied
+from gpudock.broker import Denied, LeaseConflict
 from gpudock.form import FormView, render_form
 from gpudock.host_config import Limits, Surroundings, container_config
 from gpudock.lifecycle import EngineError, LaunchFailed, launch, terminate
@@ -203,7 +203,7 @@ class GPUDockerSpawner(DockerSpawner):
             raise _refusal(str(error), reason="options") from error
         except Denied as error:
             raise _refusal(error.denial.message, reason=error.denial.reason, status=409) from error
-        except (LaunchFailed, ServerDied) as error:
+        except (LaunchFailed, LeaseConflict, ServerDied) as error:
             self.log.error("The server of %s did not start: %s", self._log_name, error)
             raise _refusal(str(error), reason="launch", status=500) from error
         except EngineError as error:
@@ -261,9 +261,9 @@ class GPUDockerSpawner(DockerSpawner):
         runtime = await self._ready_runtime()
         await runtime.reconciler.first_look()
         lease = runtime.broker.live_lease(self.user.name, self.name)
-        if lease is not None:
-            return None
-        return 0
+        # A lease that has no container yet is a start that waits, or one that a crash of the hub
+        # cut short; either way no server runs.
+        return 0 if lease is None or lease.container_id is None else None
 
     async def get_url(self) -> str:
         """Return the URL of the server that runs, as the engine knows it."""
@@ -382,7 +382,8 @@ class GPUDockerSpawner(DockerSpawner):
         """Take up a container that a former hub started: its token is in its environment."""
         self.object_id = str(lease.container_id)
         environment = await runtime.engine.environment(self.object_id)
-        self.api_token = environment.get("JUPYTERHUB_API_TOKEN", self.api_token)
+        if "JUPYTERHUB_API_TOKEN" in environment:
+            self.api_token = environment["JUPYTERHUB_API_TOKEN"]
 
     async def _url(self, runtime: Runtime, container_id: str) -> str | None:
         address = await runtime.engine.address(container_id, self.network_name)
@@ -394,6 +395,8 @@ class GPUDockerSpawner(DockerSpawner):
         if self.api_url:
             environment["GPUDOCK_API_URL"] = self.api_url
         memory = self._eval_if_callable(self.mem_limit)
+        memory_mib = _bytes(memory) // _MIB if memory else None
+        shm_mib = self.shm_size // _MIB
         cpus = self._eval_if_callable(self.cpu_limit)
         return container_config(
             lease,
@@ -406,10 +409,11 @@ class GPUDockerSpawner(DockerSpawner):
                 environment=environment,
                 delivery=runtime.engine_info.delivery,
                 limits=Limits(
-                    memory_mib=_bytes(memory) // _MIB if memory else None,
+                    memory_mib=memory_mib,
                     cpus=float(cpus) if cpus else None,
                     pids=self.pids_limit,
-                    shm_mib=self.shm_size // _MIB,
+                    # What is in /dev/shm counts as memory.
+                    shm_mib=min(shm_mib, memory_mib // 2) if memory_mib else shm_mib,
                 ),
                 extra_mounts=self.extra_mounts,
             ),

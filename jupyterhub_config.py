@@ -1,0 +1,92 @@
+"""JupyterHub's configuration for gpudock: reads the settings, and names who does what.
+
+Every setting comes from the environment; README.md lists them. What they do not cover goes into
+files ``*.py`` in ``jupyterhub_config.d`` beside this file, which are loaded last and see ``c``.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+from gpudock.model import Quota
+from gpudock.runtime import Runtime, RuntimeConfig
+from gpudock.settings import Settings
+from gpudock.sizing import memory_limit
+
+settings = Settings.from_environ(os.environ)
+state = Path.cwd()  # the hub's volume; everything that must outlive the hub is in it
+
+c = get_config()  # noqa: F821
+
+# The Hub. Users' containers outlive it, and so do the proxy and its routes.
+c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
+c.JupyterHub.cookie_secret_file = str(state / "jupyterhub_cookie_secret")
+c.JupyterHub.hub_ip = "0.0.0.0"  # noqa: S104 (in a container; the port is not published)
+c.JupyterHub.hub_connect_ip = "hub"
+c.JupyterHub.cleanup_servers = False
+c.JupyterHub.cleanup_proxy = False
+c.ConfigurableHTTPProxy.should_start = False
+c.ConfigurableHTTPProxy.api_url = "http://proxy-api:8001"
+c.JupyterHub.allow_named_servers = True
+c.JupyterHub.named_server_limit_per_user = 8
+# Whoever waits for a GPU is a pending spawn, and any number may wait.
+c.JupyterHub.concurrent_spawn_limit = 0
+# A few failures in a row are the engine's trouble and no reason to end the Hub for everybody.
+c.Spawner.consecutive_failure_limit = 0
+
+# Who may sign in.
+c.Authenticator.admin_users = {settings.admin}
+c.Authenticator.allow_all = True
+# Names end up in URLs, headers and logs; people's real names belong into an identity provider.
+c.Authenticator.username_pattern = r"[a-z0-9][a-z0-9._@+-]{0,63}\Z"
+if settings.authenticator == "native":
+    c.JupyterHub.authenticator_class = "gpudock.accounts.GPUDockAuthenticator"
+    c.GPUDockAuthenticator.first_admin = settings.admin
+    c.GPUDockAuthenticator.first_admin_password = settings.admin_password or ""
+    c.GPUDockAuthenticator.one_time_password_file = str(state / "admin-password")
+    c.GPUDockAuthenticator.minimum_password_length = 10
+    c.GPUDockAuthenticator.check_common_password = True
+    c.GPUDockAuthenticator.allowed_failed_logins = 5
+    c.GPUDockAuthenticator.seconds_before_next_try = 300
+else:
+    c.JupyterHub.authenticator_class = settings.authenticator
+
+# Users' servers.
+c.JupyterHub.spawner_class = "gpudock.spawner.GPUDockerSpawner"
+c.GPUDockerSpawner.lab = settings.network
+c.GPUDockerSpawner.network_name = settings.network
+c.GPUDockerSpawner.image = settings.images[0].name
+c.GPUDockerSpawner.allowed_images = {image.label: image.name for image in settings.images}
+c.GPUDockerSpawner.workspace = settings.workspaces.pattern
+c.GPUDockerSpawner.mem_limit = memory_limit(settings)
+c.GPUDockerSpawner.cpu_limit = settings.cpu_limit
+c.GPUDockerSpawner.pids_limit = settings.pids_limit
+c.GPUDockerSpawner.shm_size = settings.shm_size * 2**20
+if settings.queue_timeout_hours is not None:
+    c.GPUDockerSpawner.queue_timeout = settings.queue_timeout_hours * 3600
+
+# Starts, after a restart of the hub, the servers of those who were waiting. It may do nothing else.
+resume_token = secrets.token_hex(32)
+c.JupyterHub.services = [{"name": "gpudock-resume", "api_token": resume_token}]
+c.JupyterHub.load_roles = [
+    {"name": "gpudock-resume", "scopes": ["servers"], "services": ["gpudock-resume"]}
+]
+
+Runtime.install(
+    Runtime(
+        RuntimeConfig(
+            lab=settings.network,
+            docker_url=f"unix://{settings.docker_socket}",
+            network=settings.network,
+            database_url=settings.db_url,
+            state_directory=state,
+            default_quota=Quota(max_gpus=settings.max_gpus_default),
+            agent_image=settings.agent_image,
+            hub_api_url="http://127.0.0.1:8081/hub/api",
+            hub_api_token=resume_token,
+        )
+    )
+)
+
+for extra in sorted((Path(__file__).parent / "jupyterhub_config.d").glob("*.py")):
+    load_subconfig(str(extra))  # noqa: F821
