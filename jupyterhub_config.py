@@ -8,6 +8,7 @@ import os
 import secrets
 from pathlib import Path
 
+import gpudock
 from gpudock.model import Quota
 from gpudock.runtime import Runtime, RuntimeConfig
 from gpudock.settings import Settings
@@ -27,6 +28,7 @@ c.JupyterHub.cleanup_servers = False
 c.JupyterHub.cleanup_proxy = False
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = "http://proxy-api:8001"
+c.JupyterHub.template_paths = [str(Path(gpudock.__file__).parent / "templates" / "hub")]
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = 8
 # Whoever waits for a GPU is a pending spawn, and any number may wait.

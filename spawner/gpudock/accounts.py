@@ -14,12 +14,10 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from jupyterhub.handlers.login import LoginHandler
 from nativeauthenticator import NativeAuthenticator
-from nativeauthenticator.handlers import (
-    DiscardHandler,
-    LoginHandler,
-    ToggleAuthorizationHandler,
-)
+from nativeauthenticator.handlers import DiscardHandler, ToggleAuthorizationHandler
+from nativeauthenticator.handlers import LoginHandler as NativeLoginHandler
 from tornado import web
 from traitlets import Unicode
 
@@ -95,7 +93,7 @@ class GPUDockAuthenticator(NativeAuthenticator):
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
         """Return the account pages, with our own in the place of three of them."""
         ours = {
-            LoginHandler: _LoginHandler,
+            NativeLoginHandler: _LoginHandler,
             ToggleAuthorizationHandler: _ToggleAuthorizationHandler,
             DiscardHandler: _DiscardHandler,
         }
@@ -103,7 +101,19 @@ class GPUDockAuthenticator(NativeAuthenticator):
 
 
 class _LoginHandler(LoginHandler):
-    """The sign-in page; whoever came in with the one-time password is led to change it."""
+    """The Hub's own sign-in page (NativeAuthenticator's does not work with JupyterHub 6).
+
+    Whoever came in with the one-time password is led to change it, and whoever waits for an
+    administrator is told so.
+    """
+
+    def _render(self, login_error: str | None = None, **namespace: Any) -> Any:
+        password = self.get_body_argument("password", "", strip=False)
+        if login_error and password:
+            account = self.authenticator.get_user(self.get_body_argument("username", ""))
+            if account and not account.is_authorized and account.is_valid_password(password):
+                login_error = "An administrator has not let you in yet. Ask one, and try again."
+        return super()._render(login_error=login_error, **namespace)
 
     def get_next_url(self, user: Any = None, default: Any = None) -> str:
         password = self.get_body_argument("password", "", strip=False)

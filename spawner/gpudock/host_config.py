@@ -163,6 +163,8 @@ def agent_config(
         "Entrypoint": ["python3", "-m", "gpudock.agent"],
         "Cmd": ["--listen", f"0.0.0.0:{port}"],
         "User": "65534:65534",
+        # The image is the hub's, and so is its health check; the agent is looked after by the hub.
+        "Healthcheck": {"Test": ["NONE"]},
         "Env": [f"{name}={value}" for name, value in sorted(environment.items())],
         "Labels": {LABEL_LAB: lab, LABEL_AGENT: "true"},
         "HostConfig": host_config,
@@ -233,8 +235,6 @@ def _host_config(lease: Lease, surroundings: Surroundings) -> dict[str, Any]:
         "RestartPolicy": {"Name": "no"},
         "AutoRemove": False,
         "LogConfig": {"Type": "json-file", "Config": _LOG_OPTIONS},
-        # Pinned host memory (CUDA, NCCL, RDMA) is locked memory; the memory limit still holds.
-        "Ulimits": [{"Name": "memlock", "Soft": -1, "Hard": -1}],
     }
     if surroundings.delivery is GPUDelivery.NVIDIA_RUNTIME and lease.gpu_uuids:
         host_config["Runtime"] = "nvidia"

@@ -12,6 +12,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from jupyterhub.app import JupyterHub
+
 from gpudock.agent_container import AgentContainer
 from gpudock.broker import Broker
 from gpudock.engine import DockerEngine, EngineInfo
@@ -71,6 +73,11 @@ class Runtime:
             message = "This hub has a gpudock runtime already."
             raise RuntimeError(message)
         cls._instance = runtime
+        if JupyterHub.initialized():
+            # What gpudock logs belongs into the Hub's log, in the Hub's form.
+            package = logging.getLogger("gpudock")
+            package.parent = JupyterHub.instance().log
+            package.setLevel(logging.INFO)
         runtime.start()
 
     @classmethod

@@ -175,6 +175,11 @@ class GPUDockerSpawner(DockerSpawner):
     def _default_options_from_form(self) -> Any:
         return self._options_from_form
 
+    @default("apply_user_options")
+    def _default_apply_user_options(self) -> Any:
+        # The Hub warns of options that nobody takes; ours are taken when the server starts.
+        return lambda _spawner, _options: None
+
     def _offers(self) -> Offers:
         allowed = self._get_allowed_images()
         images = (

@@ -76,7 +76,6 @@ def test_a_lease_becomes_this_whole_request():
             "RestartPolicy": {"Name": "no"},
             "AutoRemove": False,
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
-            "Ulimits": [{"Name": "memlock", "Soft": -1, "Hard": -1}],
             "Memory": 32768 * 1024 * 1024,
             "MemorySwap": 32768 * 1024 * 1024,
             "NanoCpus": 2_500_000_000,
