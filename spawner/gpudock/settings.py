@@ -289,7 +289,7 @@ def markdown() -> str:
 def example() -> str:
     """Return the content of ``.env.example``: every setting, commented out, with its default."""
     lines = [
-        "# Settings of the lab. Copy this file to .env. Take the \"# \" from lines that you",
+        '# Settings of the lab. Copy this file to .env. Take the "# " from lines that you',
         "# change. What the environment sets goes before what is set in the file.",
     ]
     for setting in SETTINGS:

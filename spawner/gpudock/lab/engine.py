@@ -52,6 +52,35 @@ class Engine:
         return True
 
 
+def find_engine(socket: Path) -> Engine | None:
+    """Return the engine at a socket, or None where nothing answers.
+
+    Raises:
+        ProblemError: the engine is too old, or may not be used by this user.
+    """
+    try:
+        version = docker_api.call(socket, "GET", "/version")
+        information = docker_api.call(socket, "GET", "/info", timeout=60.0)
+    except PermissionError as error:
+        raise say.ProblemError(
+            f"You may not use the Docker Engine at {socket}."
+            " Run this as root, or join the group that owns the socket (usually «docker»)."
+        ) from error
+    except OSError:
+        return None
+    except docker_api.ApiError as error:
+        raise say.ProblemError(f"The Docker Engine at {socket} does not work: {error}") from error
+    api = tuple(int(part) for part in version["ApiVersion"].split("."))
+    if api < MINIMUM_API:
+        raise say.ProblemError(
+            f"Docker Engine {version['Version']} at {socket} is too old: it cannot hand GPUs to"
+            " containers by CDI. Upgrade it to 25 or newer and try again."
+        )
+    return Engine(
+        socket, version["Version"], Path(information["DockerRootDir"]), started_here=False
+    )
+
+
 def ensure_engine(
     socket: Path = DEFAULT_SOCKET,
     *,
@@ -69,14 +98,14 @@ def ensure_engine(
         ProblemError: the engine is too old or may not be used, or none can be brought.
     """
     environ = os.environ if environ is None else environ
-    present = _probe(socket)
+    present = find_engine(socket)
     if present is not None:
         return present
     prefix = engine_packages.obtain(environ)
     place = Place.of(socket, data_root)
     place.state.mkdir(parents=True, exist_ok=True)
     with _locked(place):
-        present = _probe(socket)
+        present = find_engine(socket)
         if present is not None:
             return present
         if _engine_pid(place) is None:
@@ -85,7 +114,7 @@ def ensure_engine(
         else:
             say.step(f"Waiting for the Docker Engine that starts at {socket}")
             _wait(lambda: _answers(socket), START_SECONDS)
-    answering = _probe(socket)
+    answering = find_engine(socket)
     if answering is None:
         raise say.ProblemError(
             f"The Docker Engine at {socket} does not answer; {place.log} says why."
@@ -129,35 +158,6 @@ def stop_engine(socket: Path, *, keep_containers: bool = False, purge: bool = Fa
         shutil.rmtree(place.state, ignore_errors=True)
 
 
-def _probe(socket: Path) -> Engine | None:
-    """Return the engine at a socket, or None where nothing answers.
-
-    Raises:
-        ProblemError: the engine is too old, or may not be used by this user.
-    """
-    try:
-        version = docker_api.call(socket, "GET", "/version")
-        information = docker_api.call(socket, "GET", "/info", timeout=60.0)
-    except PermissionError as error:
-        raise say.ProblemError(
-            f"You may not use the Docker Engine at {socket}."
-            " Run this as root, or join the group that owns the socket (usually «docker»)."
-        ) from error
-    except OSError:
-        return None
-    except docker_api.ApiError as error:
-        raise say.ProblemError(f"The Docker Engine at {socket} does not work: {error}") from error
-    api = tuple(int(part) for part in version["ApiVersion"].split("."))
-    if api < MINIMUM_API:
-        raise say.ProblemError(
-            f"Docker Engine {version['Version']} at {socket} is too old: it cannot hand GPUs to"
-            " containers by CDI. Upgrade it to 25 or newer and try again."
-        )
-    return Engine(
-        socket, version["Version"], Path(information["DockerRootDir"]), started_here=False
-    )
-
-
 def _answers(socket: Path) -> bool:
     try:
         docker_api.call(socket, "GET", "/_ping")
@@ -176,7 +176,7 @@ def _recorded_place(socket: Path) -> Place:
 
 
 def _start(place: Place, prefix: engine_packages.Prefix, environ: Mapping[str, str]) -> None:
-    for folder in (place.data_root, place.exec_root, place.socket.parent):
+    for folder in (place.data_root, place.exec_root, place.socket.parent, *place.cdi_spec_dirs):
         folder.mkdir(parents=True, exist_ok=True)
     # The engine mistakes the pid of its killed predecessor, when that is reused, for a running one.
     place.pidfile.unlink(missing_ok=True)

@@ -97,6 +97,11 @@ class Place:
                 return candidate
         raise ValueError("every 10.x.0.0/16 is routed on this machine")
 
+    @property
+    def cdi_spec_dirs(self) -> tuple[Path, ...]:
+        """Where the engine looks for devices: the usual folders, or one of its own."""
+        return (self.state / "cdi",) if self.own_bridge else CDI_SPEC_DIRS
+
     def daemon_options(
         self, programs: Path, mtu: int, pool: ipaddress.IPv4Network | None
     ) -> dict[str, Any]:
@@ -114,7 +119,7 @@ class Place:
             "pidfile": str(self.pidfile),
             "live-restore": True,
             "features": {"cdi": True},
-            "cdi-spec-dirs": [str(path) for path in CDI_SPEC_DIRS],
+            "cdi-spec-dirs": [str(path) for path in self.cdi_spec_dirs],
             "log-driver": "json-file",
             "log-opts": {"max-size": "10m", "max-file": "3"},
             "init-path": str(programs / "tini-static"),

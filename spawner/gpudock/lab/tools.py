@@ -39,14 +39,49 @@ class Tools:
             check=False,
         )
 
-    def show(self, *arguments: str | Path, environ: Mapping[str, str] | None = None) -> int:
-        """Call the client with its output on the terminal and return its exit status."""
-        return subprocess.run(
-            [self.docker, *arguments],
-            env={**self.environ, **(environ or {})},
+
+@dataclass(frozen=True)
+class Compose:
+    """Docker Compose on the lab's own file.
+
+    Attributes:
+        tools: the Docker client.
+        root: the folder with the Compose file.
+        environ: the settings that the Compose file reads.
+    """
+
+    tools: Tools
+    root: Path
+    environ: Mapping[str, str]
+
+    def start(self, *arguments: str, output: int | None = subprocess.PIPE) -> subprocess.Popen[str]:
+        """Start a Compose command, by default with its output and errors in one pipe.
+
+        Args:
+            arguments: the command.
+            output: where its output goes, as for ``Popen``; None is the terminal.
+        """
+        return subprocess.Popen(
+            [self.tools.docker, "compose", *arguments],
+            cwd=self.root,
+            env={**self.environ, **self.tools.environ},
             stdin=subprocess.DEVNULL,
-            check=False,
-        ).returncode
+            stdout=output,
+            stderr=subprocess.STDOUT if output is not None else None,
+            text=True,
+            errors="replace",
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run a Compose command and return its exit status and all that it said."""
+        with self.start(*arguments) as process:
+            said, _ = process.communicate()
+        return process.returncode, said
+
+    def show(self, *arguments: str) -> int:
+        """Run a Compose command on the terminal and return its exit status."""
+        with self.start(*arguments, output=None) as process:
+            return process.wait()
 
 
 def find_tools(socket: Path, environ: Mapping[str, str] | None = None) -> Tools:
@@ -64,7 +99,8 @@ def find_tools(socket: Path, environ: Mapping[str, str] | None = None) -> Tools:
         tools = Tools(Path(own), base)
         if _complete(tools):
             return tools
-    say.detail("The Docker client here lacks Compose 2.24 or buildx, so Debian's are used")
+    if engine_packages.newest() is None:
+        say.step("The Docker client here lacks Compose 2.24 or buildx")
     prefix = engine_packages.obtain(base)
     settings = prefix.client_settings / "config.json"
     users_settings = Path(base.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
