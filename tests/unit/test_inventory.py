@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gzip
 import json
 import logging
 import subprocess
@@ -230,7 +231,7 @@ TREE = json.loads(GOOD)
         {"body": GOOD, "status": 500},
         {"body": b"", "status": 302, "Location": "http://127.0.0.1:1/"},
         {"body": b"", "status": 304},
-        {"body": GOOD, "Content-Encoding": "gzip"},
+        {"body": gzip.compress(GOOD), "Content-Encoding": "gzip"},
     ],
     ids=range(13),
 )
@@ -238,8 +239,6 @@ async def test_an_answer_that_is_wrong_changes_nothing_and_is_told(agent, follow
     agent.report(GPU_1)
     inventory = await follow(agent.url)
     before = await reading_that(inventory, well)
-    if "Content-Encoding" in answer:
-        answer = answer | {"body": b"\x1f\x8b\x08" + bytes(100)}
     agent.answer(**answer)
     reading = await reading_that(inventory, ill)
     assert reading == dataclasses.replace(before, problem=reading.problem)
@@ -247,6 +246,19 @@ async def test_an_answer_that_is_wrong_changes_nothing_and_is_told(agent, follow
     assert TOKEN not in reading.problem
     agent.report(GPU_1, GPU_2)
     assert len((await reading_that(inventory, well)).readings) == 2
+
+
+async def test_a_short_trouble_is_over_as_soon_as_the_agent_answers_even_without_news(
+    agent, follow
+):
+    agent.report(GPU_1)
+    answer, number = agent.body, agent.cursor
+    inventory = await follow(agent.url)
+    before = await reading_that(inventory, well)
+    agent.answer(b"", 500)
+    await reading_that(inventory, ill)
+    agent.body, agent.status, agent.cursor = answer, 200, number
+    assert (await reading_that(inventory, well)).readings == before.readings
 
 
 async def test_a_refused_token_says_what_to_do(agent, follow):
