@@ -20,6 +20,9 @@ PREFIX = "GPUDOCK_"
 HOST_RESERVE = 0.1
 """The share of the host's memory that ``auto`` leaves to the hub and to the host itself."""
 
+TABLE_BEGIN = "<!-- settings:"
+TABLE_END = "<!-- end of settings -->"
+
 
 class SettingsError(Exception):
     """Settings that cannot be used.
@@ -298,13 +301,31 @@ def example() -> str:
     return "\n".join(lines)
 
 
+def with_table(page: str) -> str:
+    """Return a page of documentation with the table between its two marks renewed.
+
+    Raises:
+        ValueError: the page lacks the marks.
+    """
+    begin = page.find(TABLE_BEGIN)
+    start, end = page.find("\n", begin), page.find(TABLE_END)
+    if not 0 <= begin < start < end:
+        raise ValueError(f"there is no «{TABLE_BEGIN}…» line with a «{TABLE_END}» line below it")
+    return f"{page[:start]}\n{markdown()}\n{page[end:]}"
+
+
 def main() -> None:
-    """Write the settings' documentation to standard output."""
+    """Write the settings' documentation to standard output, or into a page."""
     parser = argparse.ArgumentParser(prog="gpudock.settings", description=main.__doc__)
     form = parser.add_mutually_exclusive_group(required=True)
-    form.add_argument("--markdown", action="store_const", dest="form", const=markdown)
-    form.add_argument("--example", action="store_const", dest="form", const=example)
-    sys.stdout.write(parser.parse_args().form() + "\n")
+    form.add_argument("--markdown", action="store_true", help="a table")
+    form.add_argument("--example", action="store_true", help="an example of .env")
+    form.add_argument("--into", type=Path, metavar="PAGE", help="renew the table of this page")
+    given = parser.parse_args()
+    if given.into is not None:
+        given.into.write_text(with_table(given.into.read_text()))
+    else:
+        sys.stdout.write((example() if given.example else markdown()) + "\n")
 
 
 if __name__ == "__main__":

@@ -185,6 +185,20 @@ def test_the_table_for_the_documentation_has_a_row_for_each_setting():
     assert rows == [setting.name for setting in SETTINGS]
 
 
+def test_the_table_is_renewed_between_its_marks_and_nothing_else_changes():
+    page = "before\n<!-- settings: old -->\nstale\n<!-- end of settings -->\nafter\n"
+    renewed = settings.with_table(page)
+    assert renewed.startswith("before\n<!-- settings: old -->\n| Setting |")
+    assert renewed.endswith("|\n<!-- end of settings -->\nafter\n")
+    assert "stale" not in renewed
+    assert settings.with_table(renewed) == renewed
+
+
+def test_a_page_without_the_marks_is_left_alone():
+    with pytest.raises(ValueError, match="settings"):
+        settings.with_table("nothing to see here\n")
+
+
 def test_no_help_text_breaks_the_table():
     for setting in SETTINGS:
         assert "|" not in setting.help

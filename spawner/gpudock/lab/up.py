@@ -19,6 +19,9 @@ LOG_LINES = 40
 DEFAULT_PROJECT = "gpudock"
 PASSWORD_FILE = "/srv/gpudock/admin-password"  # noqa: S105 (the file's name, not a password)
 
+NOT_SETTINGS = ("GPUDOCK_TEST_SOCKET", "GPUDOCK_TEST_THOROUGH")
+"""Names that look like settings and belong to the tests."""
+
 CA_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -53,6 +56,8 @@ def read_configuration(root: Path, environ: Mapping[str, str]) -> Configuration:
     """
     in_file = dotenv.read(root / ".env")
     problems = unknown_settings(in_file)
+    for problem in unknown_settings(set(environ) - set(NOT_SETTINGS)):
+        say.problem(f"In the environment: {problem}")
     merged = {**in_file, **environ}
     merged.setdefault("GPUDOCK_CA_BUNDLE", _ca_bundle())
     try:
@@ -78,20 +83,25 @@ def up(root: Path, simulate_gpus: int | None) -> None:
     """
     configuration = read_configuration(root, os.environ)
     settings = configuration.settings
-    for problem in unknown_settings(os.environ):
-        say.detail(f"In the environment: {problem}")
     engine = ensure_engine(settings.docker_socket, environ=configuration.environ)
-    tools = find_tools(engine.socket, configuration.environ)
-    compose = Compose(tools, root, configuration.environ)
     preflight.check_port(engine, configuration.project, settings.port)
-    preflight.check_disk(engine, _images(compose))
-    ensure_base_image(engine, tools, configuration.environ)
     pretend.simulate(engine, root, simulate_gpus)
-    images.build(compose)
+    compose = _build(configuration, engine, root)
     say.step("Starting the lab")
     if compose.show("up", "--detach", "--no-build", "--wait", "--wait-timeout", str(START_SECONDS)):
         _explain_failure(compose)
     _tell_address(compose, settings)
+
+
+def build_images(root: Path) -> None:
+    """Bring an engine, if none answers, and build the lab's images in it.
+
+    Raises:
+        ProblemError: something is in the way, or an image cannot be built.
+    """
+    configuration = read_configuration(root, os.environ)
+    engine = ensure_engine(configuration.settings.docker_socket, environ=configuration.environ)
+    _build(configuration, engine, root)
 
 
 def down(root: Path) -> None:
@@ -141,6 +151,15 @@ def _connect(root: Path) -> tuple[Configuration, Engine | None, Compose]:
     path = configuration.settings.docker_socket
     tools = find_tools(path, configuration.environ)
     return configuration, find_engine(path), Compose(tools, root, configuration.environ)
+
+
+def _build(configuration: Configuration, engine: Engine, root: Path) -> Compose:
+    tools = find_tools(engine.socket, configuration.environ)
+    compose = Compose(tools, root, configuration.environ)
+    preflight.check_disk(engine, _images(compose))
+    ensure_base_image(engine, tools, configuration.environ)
+    images.build(compose)
+    return compose
 
 
 def _ca_bundle() -> str:

@@ -1,0 +1,124 @@
+# «make help» lists what there is to make.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+LAB := PYTHONPATH=spawner $(PYTHON) -m gpudock.lab
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+EXTENSION := extensions/jupyterlab-gpudock
+
+# Tests have an engine of their own, which never meets the machine's. Its images are kept.
+export GPUDOCK_TEST_SOCKET ?= /run/gpudock-test/docker.sock
+TEST_ENGINE := $(LAB) engine --socket $(GPUDOCK_TEST_SOCKET)
+
+.PHONY: help up down password logs
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1|/' \
+		| while IFS='|' read -r target about; do printf '  %-14s %s\n' "$$target" "$$about"; done
+
+up: ## bring the lab up; SIMULATE_GPUS=4 gives it four pretend GPUs
+	@$(LAB) up $(if $(SIMULATE_GPUS),--simulate-gpus "$(SIMULATE_GPUS)")
+
+down: ## stop the lab and keep all its data
+	@$(LAB) down
+
+password: ## show the first administrator's one-time password
+	@$(LAB) password
+
+logs: ## follow the logs of hub and proxy
+	@$(LAB) logs
+
+# Development
+
+.venv/.stamp: tests/requirements.lock pyproject.toml
+	@echo "==> Making the development environment in .venv"
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "==> Installing Python's venv module"; \
+		apt-get update -qq && apt-get install -y -qq python3-venv; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes \
+		--requirement tests/requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(EXTENSION)/node_modules/.stamp: $(EXTENSION)/package-lock.json | .venv/.stamp
+	@echo "==> Installing the extension's Node packages"
+	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" \
+		npm install --no-save --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: dev lint format
+dev: .venv/.stamp $(EXTENSION)/node_modules/.stamp ## make the development environment
+
+lint: dev ## linters, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint
+
+format: dev ## format all sources
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run format
+
+.PHONY: test test-unit test-extension test-hub test-docker test-browser test-gpu test-engine
+test: ## all tests, the fast ones first; stops the engine that they were given
+	@trap '$(TEST_ENGINE) --stop' EXIT; \
+	$(MAKE) test-unit test-extension test-hub test-docker test-browser test-gpu
+
+test-unit: .venv/.stamp ## the fast tests
+	$(PYTEST) tests/unit --numprocesses auto
+
+test-extension: dev ## the tests of the JupyterLab extension
+	$(PYTEST) $(EXTENSION) --numprocesses auto
+	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm test
+
+test-hub: .venv/.stamp ## the tests that need a JupyterHub process
+	$(PYTEST) tests/hub
+
+test-docker: .venv/.stamp test-engine ## the tests that need a Docker Engine
+	$(PYTEST) tests/docker
+
+test-browser: .venv/.stamp test-engine .venv/.chromium ## the tests that drive the lab in a browser
+	$(PYTEST) tests/browser
+
+test-gpu: .venv/.stamp ## the tests that need a real NVIDIA GPU; skipped where there is none
+	$(PYTEST) tests/gpu
+
+test-engine: ## bring the tests' engine, with the lab's images in it
+	@GPUDOCK_DOCKER_SOCKET=$(GPUDOCK_TEST_SOCKET) $(LAB) images
+
+.venv/.chromium: | .venv/.stamp
+	@command -v chromium >/dev/null || { \
+		echo "==> Installing Chromium"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	@touch $@
+
+.PHONY: bench docs lock clean
+bench: .venv/.stamp test-engine ## compare the time from click to ready with stock DockerSpawner
+	PYTHONPATH=tests $(BIN)/python -m benchmarks
+
+docs: ## renew what the documentation takes from the sources
+	PYTHONPATH=spawner $(PYTHON) -m gpudock.settings --into README.md
+	PYTHONPATH=spawner $(PYTHON) -m gpudock.settings --example > .env.example
+
+LOCK := uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate \
+	--no-config --custom-compile-command "make lock"
+lock: .venv/.stamp ## renew all locked versions
+	cd images && ../$(BIN)/$(LOCK) --python-version 3.13 requirements-build.in \
+		--output-file requirements-build.lock
+	$(BIN)/$(LOCK) --python-version 3.13 pyproject.toml --extra postgresql \
+		--override images/overrides.txt --output-file images/hub/requirements.lock
+	cd images/pytorch-cuda && ../../$(BIN)/$(LOCK) --python-version 3.13 requirements-torch.in \
+		--output-file requirements-torch.lock
+	cd images/pytorch-cuda && ../../$(BIN)/$(LOCK) --python-version 3.13 requirements.in \
+		--override ../overrides.txt --output-file requirements.lock
+	$(BIN)/$(LOCK) --universal --python-version 3.11 tests/requirements.in \
+		--output-file tests/requirements.lock
+	cd images/proxy && PATH="$(CURDIR)/$(BIN):$$PATH" npm update --package-lock-only --ignore-scripts
+
+clean: ## remove what was made here, and the tests' engine with its images
+	@$(TEST_ENGINE) --stop --purge
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis $(EXTENSION)/node_modules
