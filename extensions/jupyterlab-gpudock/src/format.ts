@@ -52,8 +52,11 @@ export function showUse(gpu: IGPU, trans: TranslationBundle): IShown {
 /** The memory of a GPU. */
 export function showMemory(gpu: IGPU, trans: TranslationBundle): IShown {
   const { memory_used_mib: used, memory_total_mib: total } = gpu;
-  if (!isNumber(used) || !isNumber(total)) {
+  if (!isNumber(used)) {
     return { text: missing(used, trans), level: 'normal', word: '' };
+  }
+  if (!isNumber(total)) {
+    return { text: trans.__('%1 GiB', gibibytes(used)), level: 'normal', word: '' };
   }
   const text = trans.__('%1 / %2 GiB', gibibytes(used), gibibytes(total));
   const percent = share(used, total) ?? 0;

@@ -32,15 +32,16 @@ export function fromServer(history: IHistory): UseHistory {
 export function withSnapshot(history: UseHistory, snapshot: ISnapshot): UseHistory {
   const oldest = snapshot.time - HISTORY_SECONDS;
   const result = new Map<string, readonly IPoint[]>();
-  for (const gpu of snapshot.gpus) {
-    const before = (history.get(gpu.uuid) ?? []).filter(
-      point => point.time >= oldest && point.time < snapshot.time
-    );
-    const use = gpu.utilization_percent;
-    result.set(
-      gpu.uuid,
-      typeof use === 'number' ? [...before, { time: snapshot.time, use }] : before
-    );
+  for (const [uuid, points] of history) {
+    const kept = points.filter(point => point.time >= oldest && point.time < snapshot.time);
+    if (kept.length > 0) {
+      result.set(uuid, kept);
+    }
+  }
+  for (const { uuid, utilization_percent: use } of snapshot.gpus) {
+    if (typeof use === 'number') {
+      result.set(uuid, [...(result.get(uuid) ?? []), { time: snapshot.time, use }]);
+    }
   }
   return result;
 }

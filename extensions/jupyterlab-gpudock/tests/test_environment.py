@@ -3,13 +3,14 @@ from __future__ import annotations
 import asyncio
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 
 from jupyterlab_gpudock.environment import (
     Interpreter,
-    Problem,
     Prober,
+    Problem,
     cudnn_version,
     interpreter_of,
 )
@@ -126,8 +127,8 @@ async def test_a_hanging_environment_is_ended_with_its_children(script, tmp_path
 
     def is_gone() -> bool:
         try:
-            with open(f"/proc/{child}/stat") as status:
-                return status.read().rsplit(")", 1)[1].split()[0] == "Z"
+            status = Path(f"/proc/{child}/stat").read_text()
+            return status.rsplit(")", 1)[1].split()[0] == "Z"
         except FileNotFoundError:
             return True
 

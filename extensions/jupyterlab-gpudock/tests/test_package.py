@@ -25,7 +25,8 @@ def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def own_import_ms() -> float:
     """Milliseconds that the extension's modules add to a server that has imported its own."""
-    code = "import jupyter_server.serverapp, jupyter_server.base.websocket\nimport jupyterlab_gpudock.extension"
+    server = "jupyter_server.serverapp, jupyter_server.base.websocket"
+    code = f"import {server}\nimport jupyterlab_gpudock.extension"
     lines = run_python("-X", "importtime", "-c", code).stderr.splitlines()
     (total,) = [
         int(line.split("|")[1]) for line in lines if line.endswith(" jupyterlab_gpudock.extension")

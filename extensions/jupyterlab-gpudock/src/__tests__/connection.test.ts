@@ -1,0 +1,96 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+
+import { Connection } from '../connection';
+import { HandheldAPI, snapshot } from './pretend';
+
+let server: HandheldAPI;
+let connection: Connection;
+let frames: number;
+let losses: number;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  server = new HandheldAPI();
+  frames = 0;
+  losses = 0;
+  connection = new Connection({
+    open: () => server.openStream(),
+    onFrame: () => (frames += 1),
+    onLost: () => (losses += 1),
+    random: () => 1
+  });
+});
+
+afterEach(() => {
+  connection.stop();
+  vi.useRealTimers();
+});
+
+test('comes back later and later, up to half a minute', () => {
+  connection.start();
+  const waits = [1, 2, 4, 8, 16, 30, 30];
+  waits.forEach((seconds, attempt) => {
+    server.socket.breakOff();
+    vi.advanceTimersByTime(1000 * seconds - 1);
+    expect(server.sockets).toHaveLength(attempt + 1);
+    vi.advanceTimersByTime(1);
+    expect(server.sockets).toHaveLength(attempt + 2);
+  });
+});
+
+test('a frame makes the next loss a first one again', () => {
+  connection.start();
+  for (const seconds of [1, 2, 4]) {
+    server.socket.breakOff();
+    vi.advanceTimersByTime(1000 * seconds);
+  }
+  server.socket.send(snapshot());
+  server.socket.breakOff();
+  vi.advanceTimersByTime(1000);
+  expect(server.sockets).toHaveLength(5);
+});
+
+test('a stopped connection stays away and takes no more frames', () => {
+  connection.start();
+  const { socket } = server;
+  connection.stop();
+  socket.send(snapshot());
+  socket.breakOff();
+  vi.advanceTimersByTime(100000);
+  expect(socket.closed).toBe(true);
+  expect(server.sockets).toHaveLength(1);
+  expect([frames, losses]).toEqual([0, 0]);
+});
+
+test('a silent server is a lost one', () => {
+  connection.start();
+  server.socket.send(snapshot());
+  vi.advanceTimersByTime(14999);
+  expect(losses).toBe(0);
+  vi.advanceTimersByTime(1);
+  expect(losses).toBe(1);
+});
+
+test('a server that reads once a minute may be silent for longer', () => {
+  connection.start();
+  server.socket.send(snapshot({ interval_s: 60 }));
+  vi.advanceTimersByTime(130000);
+  expect(losses).toBe(0);
+});
+
+test('a frame that is no JSON is ignored', () => {
+  connection.start();
+  server.socket.onmessage?.({ data: '{garbage' });
+  expect(frames).toBe(0);
+  server.socket.send(snapshot());
+  expect(frames).toBe(1);
+});
+
+test('trying now does not wait for the back-off', () => {
+  connection.start();
+  server.socket.breakOff();
+  connection.retryNow();
+  expect(server.sockets).toHaveLength(2);
+  vi.advanceTimersByTime(5000);
+  expect(server.sockets).toHaveLength(2);
+});
