@@ -129,8 +129,7 @@ def _environment() -> Environment:
 def _rows(gpus: Iterable[tuple[GPU, GPUState]]) -> list[ModelRow]:
     states: dict[tuple[str, int], list[GPUState]] = {}
     for gpu, state in gpus:
-        name = f"{gpu.model} MIG {gpu.mig_profile}" if gpu.mig_profile else gpu.model
-        states.setdefault((name, gpu.memory_mib), []).append(state)
+        states.setdefault((gpu.model, gpu.memory_mib), []).append(state)
     return [
         ModelRow(
             name=name,

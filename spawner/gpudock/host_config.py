@@ -161,7 +161,8 @@ def agent_config(
     config: dict[str, Any] = {
         "Image": image,
         "Entrypoint": ["python3", "-m", "gpudock.agent"],
-        "Cmd": ["--listen", f"0.0.0.0:{port}"],
+        # It cannot find out by itself, inside a container, that it sees the host's processes.
+        "Cmd": ["--listen", f"0.0.0.0:{port}", "--host-pids", "yes"],
         "User": "65534:65534",
         # The image is the hub's, and so is its health check; the agent is looked after by the hub.
         "Healthcheck": {"Test": ["NONE"]},
