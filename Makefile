@@ -6,6 +6,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 LAB := PYTHONPATH=spawner $(PYTHON) -m gpudock.lab
 BIN := .venv/bin
+UV := UV_NATIVE_TLS=1 UV_NO_CONFIG=1 VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 PYTEST := $(BIN)/python -m pytest
 EXTENSION := extensions/jupyterlab-gpudock
 
@@ -38,9 +39,11 @@ logs: ## follow the logs of hub and proxy
 		echo "==> Installing Python's venv module"; \
 		apt-get update -qq && apt-get install -y -qq python3-venv; }
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes \
-		--requirement tests/requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@awk '/^uv==/ { found = 1 } found { print } found && !/\\$$/ { exit }' tests/requirements.lock \
+		> .venv/uv.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock
+	$(UV) pip install --quiet --no-deps --require-hashes --requirements tests/requirements.lock
+	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(EXTENSION)/node_modules/.stamp: $(EXTENSION)/package-lock.json | .venv/.stamp
