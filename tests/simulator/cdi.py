@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import SimulatorError
@@ -13,7 +14,6 @@ from simulator.library import SONAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from simulator.gpus import Gpu, Slice
 
@@ -65,8 +65,23 @@ def spec_text(specification: dict[str, Any]) -> str:
     return json.dumps(specification, indent=2) + "\n"
 
 
-def refuse_foreign(cdi_dir: Path) -> None:
-    """Raises SimulatorError where another specification there speaks for NVIDIA's GPUs already."""
+def owner(cdi_dir: Path) -> Path | None:
+    """The prefix of the pretend GPUs that the directory offers now; None where it offers none."""
+    try:
+        mounts = json.loads((cdi_dir / SPEC_NAME).read_text(encoding="utf-8"))["containerEdits"]
+        states = (each for each in mounts["mounts"] if each["containerPath"] == STATE_IN_CONTAINER)
+        return Path(next(states)["hostPath"]).parent
+    except (OSError, ValueError, LookupError, TypeError, StopIteration):
+        return None
+
+
+def refuse_foreign(cdi_dir: Path, prefix: Path) -> None:
+    """Raises SimulatorError where the directory offers other GPUs, real ones or pretend ones."""
+    other = owner(cdi_dir)
+    if other is not None and other != prefix and other.exists():
+        raise SimulatorError(
+            f"{cdi_dir} offers the pretend GPUs of {other} already: uninstall those first."
+        )
     for path in sorted(cdi_dir.glob("*")) if cdi_dir.is_dir() else ():
         if (
             path.suffix in (".json", ".yaml", ".yml")

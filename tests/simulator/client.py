@@ -95,6 +95,7 @@ class Client:
 
     def has_answered(self, within_s: float) -> bool:
         """Whether an answer to the last question comes within the time."""
+        assert self._process.stdout is not None
         return bool(select.select([self._process.stdout], [], [], within_s)[0])
 
     def receive(self) -> Any:

@@ -52,13 +52,14 @@ def install(
     compiler, an unknown model.
     """
     root, specs = Path(prefix).resolve(), Path(cdi_dir)
-    cdi.refuse_foreign(specs)
+    cdi.refuse_foreign(specs, root)
     simulator = Simulator(root / "state")
     present = simulator.gpus if simulator.state_file.exists() else []
     wanted = _wanted(gpus, models, present, lively=lively) if isinstance(gpus, int) else list(gpus)
     changed = not simulator.state_file.exists() or wanted != present
     for directory in (root / "lib", root / "dev" / "nvidia-caps", simulator.directory, specs):
         directory.mkdir(parents=True, exist_ok=True)
+    simulator.directory.chmod(0o755)  # whatever the umask: users in containers read it
     library = root / "lib" / SONAME
     changed |= _put_bytes(library, build_library().read_bytes(), mode=0o644)
     if wanted != present or not simulator.state_file.exists():
@@ -78,8 +79,9 @@ def install(
 
 def uninstall(prefix: str | os.PathLike[str], cdi_dir: str | os.PathLike[str]) -> None:
     """Removes what ``install`` put there; nothing where there is nothing."""
-    (Path(cdi_dir) / cdi.SPEC_NAME).unlink(missing_ok=True)
-    root = Path(prefix)
+    root, specs = Path(prefix).resolve(), Path(cdi_dir)
+    if cdi.owner(specs) == root:
+        (specs / cdi.SPEC_NAME).unlink()
     for name in ("lib", "dev", "state", "bin"):
         shutil.rmtree(root / name, ignore_errors=True)
     if root.is_dir() and not any(root.iterdir()):

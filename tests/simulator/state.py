@@ -97,17 +97,22 @@ class Simulator:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
+        if not self.directory.is_dir():
+            raise self._nothing_here()
         with (self.directory / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def _nothing_here(self) -> SimulatorError:
+        return SimulatorError(
+            f"There are no pretend GPUs at {self.directory}: install or create some first."
+        )
 
     def _read(self) -> tuple[System, list[Gpu]]:
         try:
             text = self.state_file.read_text(encoding="utf-8")
         except FileNotFoundError:
-            raise SimulatorError(
-                f"There is no pretend GPU at {self.directory}: install or create some first."
-            ) from None
+            raise self._nothing_here() from None
         system, gpus = text_format.parse(text)
         return System(**system), [_gpu_from(each) for each in gpus]
 
@@ -115,6 +120,7 @@ class Simulator:
         text = text_format.render(_fields_of(system), [_plain(gpu) for gpu in gpus])
         fresh = self.directory / f".state-{os.getpid()}"
         fresh.write_text(text, encoding="utf-8")
+        fresh.chmod(0o644)
         # A file system's own time stamps are coarse; this one differs at every change, so that no
         # change is missed.
         now = time.time_ns()

@@ -208,6 +208,17 @@ def test_a_running_process_sees_a_change(host):
             )
 
 
+def test_a_file_that_was_edited_in_place_is_read_again(host):
+    host.create(Gpu.of_model("A100", utilization=10))
+    text = host.simulator.state_file.read_text()
+    with host.client() as client:
+        rate = "nvmlDeviceGetUtilizationRates(gpu(0)).gpu"
+        assert client.ask(rate) == 10
+        changed = text.replace("\nutilization = 10\n", "\nutilization = 99\n")
+        host.simulator.state_file.write_text(changed)
+        assert client.wait_for(rate, lambda now: now == 99) == 99
+
+
 def test_a_wave_swings_between_its_ends(host):
     host.create(Gpu.of_model("A100", utilization=Wave(20, 90, period_s=0.3)))
     with host.client() as client:
@@ -430,6 +441,16 @@ def test_a_slice_is_seen_only_with_both_its_nodes(host):
         assert client.ask("nvmlDeviceGetIndex(mig(0, 0))") == 0
         assert client.error_of("mig(0, 1)") == pynvml.NVML_ERROR_NOT_FOUND
         assert client.error_of(f"by_uuid({first.uuid!r})") == pynvml.NVML_ERROR_NOT_FOUND
+
+
+def test_with_mig_off_there_are_no_slices(host):
+    host.create(Gpu.of_model("A100", slices=["1g.5gb"]))
+    piece = host.simulator.gpu(0).slices[0]
+    host.simulator.update(0, mig=False)
+    with host.client() as client:
+        assert client.error_of("mig(0, 0)") == pynvml.NVML_ERROR_NOT_FOUND
+        assert client.error_of(f"by_uuid({piece.uuid!r})") == pynvml.NVML_ERROR_NOT_FOUND
+        assert client.ask("nvmlDeviceGetUtilizationRates(gpu(0)).gpu") == 0
 
 
 # --- the binary interface ---
@@ -697,6 +718,38 @@ def test_real_gpus_are_not_replaced_by_pretend_ones(tmp_path, name, text):
     with pytest.raises(SimulatorError, match=name):
         install(tmp_path / "gpus", tmp_path / "cdi", 1)
     assert not (tmp_path / "gpus").exists()
+
+
+@needs_mknod
+def test_other_pretend_gpus_are_neither_replaced_nor_removed(tmp_path):
+    specs = tmp_path / "cdi"
+    first = install(tmp_path / "one", specs, 1)
+    before = first.specification.read_bytes()
+    with pytest.raises(SimulatorError, match="uninstall those first"):
+        install(tmp_path / "two", specs, 1)
+    uninstall(tmp_path / "two", specs)
+    assert first.specification.read_bytes() == before
+    uninstall(tmp_path / "one", specs)
+    assert install(tmp_path / "two", specs, 1).changed
+
+
+@needs_mknod
+def test_users_in_containers_can_read_the_state_whatever_the_umask(tmp_path):
+    before = os.umask(0o077)
+    try:
+        done = install(tmp_path / "gpus", tmp_path / "cdi", 1)
+        done.simulator.update(0, fan=3)
+    finally:
+        os.umask(before)
+    assert done.simulator.directory.stat().st_mode & 0o777 == 0o755
+    assert done.simulator.state_file.stat().st_mode & 0o777 == 0o644
+    assert done.library.stat().st_mode & 0o777 == 0o644
+
+
+def test_what_was_never_created_is_said_so(tmp_path):
+    for attempt in (lambda s: s.gpus, lambda s: s.update(0, fan=3)):
+        with pytest.raises(SimulatorError, match="no pretend GPUs at"):
+            attempt(Simulator(tmp_path / "nowhere"))
 
 
 @needs_mknod

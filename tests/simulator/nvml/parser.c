@@ -114,7 +114,7 @@ static bool read_number(const char *text, double *number)
     if (!text || !*text || !c_locale)
         return false;
     *number = strtod_l(text, &end, c_locale);
-    return *end == '\0' && isfinite(*number) && fabs(*number) < 1e15;
+    return *end == '\0' && fabs(*number) < 1e15; /* which no infinity and no NaN is */
 }
 
 static bool read_whole(const char *text, unsigned int *number)
