@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AGENT_PORT = 8089
+TOKEN_FILE = "agent-token"  # noqa: S105 (a file's name)
+"""The agent's token, in the hub's state directory."""
+
 _CHECK_SECONDS = 10.0
+
+
+def agent_name(lab: str) -> str:
+    """Return the name of the agent's container, by which the lab's network knows it."""
+    return f"{lab}-agent"
 
 
 class AgentContainer:
@@ -103,7 +111,7 @@ class AgentContainer:
 
     @property
     def _name(self) -> str:
-        return f"{self._lab}-agent"
+        return agent_name(self._lab)
 
     async def _recreate(self) -> None:
         image = self._image or await self._engine.own_image(socket.gethostname())

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from jupyterhub.app import JupyterHub
 
-from gpudock.agent_container import AgentContainer
+from gpudock.agent_container import TOKEN_FILE, AgentContainer
 from gpudock.broker import Broker
 from gpudock.engine import DockerEngine, EngineInfo
 from gpudock.host_config import GPUDelivery
@@ -211,7 +211,7 @@ class Runtime:
             image=self.config.agent_image,
             delivery=info.delivery,
             host_name=info.name,
-            token_file=self.config.state_directory / "agent-token",
+            token_file=self.config.state_directory / TOKEN_FILE,
         )
         return await self._agent.inventory()
 
