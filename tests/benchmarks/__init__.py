@@ -1,0 +1,1 @@
+"""From the click to a server that answers: stock DockerSpawner and gpudock, side by side."""
