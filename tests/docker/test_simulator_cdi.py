@@ -14,7 +14,7 @@ import pytest
 from docker.types import DeviceRequest
 
 import docker
-from gpudock.lab import engine_packages
+from gpudock.lab.engine import ensure_engine, stop_engine
 from simulator import Gpu, Installation, SimulatorError, install
 from simulator.nvidia_smi import fetch_nvidia_smi
 
@@ -47,45 +47,19 @@ def nvidia_smi() -> Path:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory) -> Iterator[docker.DockerClient]:
-    """An engine of our own, with no network and its own directory of CDI specifications."""
-    place = tmp_path_factory.mktemp("engine")
-    prefix = engine_packages.obtain(os.environ)
-    socket = f"unix://{place}/docker.sock"
-    (place / "daemon.json").write_text(
-        json.dumps(
-            {
-                "hosts": [socket],
-                "data-root": f"{place}/data",
-                "exec-root": f"{place}/exec",
-                "pidfile": f"{place}/pid",
-                "bridge": "none",
-                "iptables": False,
-                "ip6tables": False,
-                "features": {"cdi": True},
-                "cdi-spec-dirs": [f"{place}/cdi"],
-            }
-        )
-    )
-    with (place / "log").open("w") as log:
-        daemon = subprocess.Popen(
-            [prefix.programs / "dockerd", "--config-file", place / "daemon.json"],
-            env=prefix.environ(os.environ),
-            stdout=log,
-            stderr=log,
-        )
-    client = None
+    """An engine of our own, with its own directory of CDI specifications.
+
+    It has a bridge of its own too: an engine that is told to have none deletes the one that the
+    machine's engine works with.
+    """
+    socket = tmp_path_factory.mktemp("engine") / "docker.sock"
+    ensure_engine(socket)
+    client = docker.DockerClient(base_url=f"unix://{socket}")
     try:
-        wait_until(
-            lambda: (place / "docker.sock").exists() or daemon.poll() is not None, "the engine"
-        )
-        assert daemon.poll() is None, (place / "log").read_text()
-        client = docker.DockerClient(base_url=socket)
         yield client
     finally:
-        if client is not None:
-            client.close()
-        daemon.terminate()
-        daemon.wait(START_S)
+        client.close()
+        stop_engine(socket, purge=True)
 
 
 def libraries_of(program: Path) -> list[Path]:
