@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,26 +101,20 @@ def test_a_child_image_inherits_its_parents_tests(tmp_path):
     assert lineage(tmp_path, "child") == ["child", "parent"]
 
 
-def test_the_hub_is_an_unprivileged_user_with_nothing_to_regain_rights_by(tools: Tools, engine):
-    made = tools.run(
-        "create", "--network=none", "--cap-drop=ALL", "--cap-add=SETUID", "--cap-add=SETGID",
+def test_the_hub_is_an_unprivileged_user_with_nothing_to_regain_rights_by(
+    tools: Tools, engine: Engine, tmp_path: Path
+):
+    token = tmp_path / "proxy-token"
+    token.write_text("a secret that only the proxy and its group may read")
+    token.chmod(0o640)
+    os.chown(token, 901, 900)
+    started = tools.run(
+        "run", "--rm", "--network=none", "--cap-drop=ALL", "--cap-add=SETUID", "--cap-add=SETGID",
         "--cap-add=SETPCAP", f"--volume={engine.socket}:/var/run/docker.sock",
-        reference("hub"), "sh", "-c", "id -u; id -G; grep -E '^(Cap|NoNew)' /proc/self/status",
+        f"--volume={token}:/secret/proxy-token:ro", reference("hub"),
+        "sh", "-c", "id -u; id -G; grep -E '^(Cap|NoNew)' /proc/self/status", timeout=90,
     )  # fmt: skip
-    container = made.stdout.strip()
-    try:
-        token = subprocess.run(
-            ["tar", "--create", "--owner=901", "--group=900", "--mode=0640", "--file=-",
-             "--transform=s|.*|proxy-token|", "-C", ROOT, "LICENSE"],
-            capture_output=True, check=True,
-        ).stdout  # fmt: skip
-        subprocess.run(
-            [tools.docker, "cp", "-", f"{container}:/secret"],
-            env=dict(tools.environ), input=token, check=True,
-        )  # fmt: skip
-        started = tools.run("start", "--attach", container, timeout=90)
-    finally:
-        tools.run("rm", "--force", "--volumes", container)
+    assert started.returncode == 0, started
     uid, groups, *status = started.stdout.splitlines()
     assert uid == "1000", started
     assert set(groups.split()) == {"1000", "900", str(engine.socket.stat().st_gid)}

@@ -69,4 +69,4 @@ def _short(step: str) -> str:
     place, _, command = step.partition("] ")
     command = re.sub(r"--mount=\S+\s*|\. /run/with-ca\s*&&\s*", "", command)
     command = re.sub(r"\s+", " ", command)
-    return f"{place}: {command if len(command) <= 70 else command[:69] + '…'}"
+    return f"{place}: {command if len(command) <= 48 else command[:47] + '…'}"

@@ -199,7 +199,7 @@ def _stop_containers(tools: Tools, project: str) -> None:
     """Stop users' containers and remove the agent's; the leases end when the hub sees that."""
     for label, action in (
         ("gpudock.lease", ["stop", "--time", str(STOP_SECONDS)]),
-        ("gpudock.agent", ["rm", "--force"]),
+        ("gpudock.agent", ["rm", "--force", "--volumes"]),
     ):
         listed = tools.run(
             "ps",
