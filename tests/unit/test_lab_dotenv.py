@@ -29,7 +29,7 @@ def test_a_file_that_is_not_there_sets_nothing(tmp_path):
         ("NAME=", ""),
         ("NAME=value # a comment", "value"),
         ("NAME=val#ue", "val#ue"),
-        ("NAME=#comment", ""),
+        ("NAME=#value", "#value"),
         ("NAME='single $quoted # text'", "single $quoted # text"),
         ("NAME='quoted' # a comment", "quoted"),
         ('NAME="double # quoted"', "double # quoted"),

@@ -47,7 +47,7 @@ def _value(written: str) -> str:
             raise ValueError("has a double quote that is not closed, or text behind it")
         _refuse_interpolation(re.sub(r"\\.", "", match[1]))
         return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), match[1])
-    value = "" if written.startswith("#") else re.split(r"\s+#", written, maxsplit=1)[0].rstrip()
+    value = re.split(r"\s+#", written, maxsplit=1)[0].rstrip()
     _refuse_interpolation(value)
     return value
 
