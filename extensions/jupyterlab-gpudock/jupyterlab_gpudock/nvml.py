@@ -134,14 +134,13 @@ class NVML:
     # -- which devices there are ------------------------------------------------------------
 
     def _list_devices(self) -> None:
-        known = {device.known.index: device for device in self._devices}
         devices: list[_Device] = []
         for index in range(self._api.nvmlDeviceGetCount()):
             try:
                 handle = self._api.nvmlDeviceGetHandleByIndex(index)
                 devices += self._slices(index, handle) or [self._device(index, handle)]
             except self._api.NVMLError as error:
-                devices.append(self._unreachable(index, known.get(str(index)), error))
+                devices += self._unreachable(index, error)
         self._devices = devices
         self._relist_at = self._clock() + RELIST_SECONDS
 
@@ -193,10 +192,18 @@ class NVML:
         gigabytes = round(attributes.memorySizeMB / 1024)
         return f"{attributes.gpuInstanceSliceCount}g.{gigabytes}gb"
 
-    def _unreachable(self, index: int, before: _Device | None, error: Any) -> _Device:
-        state = self._state_of(error)
-        known = before.known if before else GPU(uuid="", index=str(index), name="")
-        return _Device(None, None, dataclasses.replace(known, state=state, detail=str(error)))
+    def _unreachable(self, index: int, error: Any) -> list[_Device]:
+        """A device that cannot be opened: what was known of it and its slices, in the new state."""
+        before = [
+            device.known
+            for device in self._devices
+            if device.known.index.partition(":")[0] == str(index)
+        ]
+        state, detail = self._state_of(error), str(error)
+        return [
+            _Device(None, None, dataclasses.replace(known, state=state, detail=detail))
+            for known in before or [GPU(uuid="", index=str(index), name="")]
+        ]
 
     def _with_limits(self, gpu: GPU, board: Any) -> GPU:
         api = self._api

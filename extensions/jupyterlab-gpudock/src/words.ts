@@ -55,7 +55,7 @@ export function wordsForState(
       return {
         title: trans.__('GPU lost'),
         why: trans.__(
-          'The GPU was there and answers no more: this container lost its access to it, or the GPU failed. What it computed is gone.'
+          'The GPU was there and answers no more: this container lost its access to it, or the GPU failed. Programs that used it have failed, too.'
         ),
         advice: lease?.managed
           ? trans.__(

@@ -247,3 +247,20 @@ def test_each_mig_slice_is_a_card_with_its_profile(gate, driver):
     assert {gpu.name for gpu in gpus} == {"NVIDIA A100-SXM4-40GB"}
     assert gpus[0].utilization_percent is Missing.NOT_SUPPORTED
     assert gpus[0].temperature_c == 64
+
+
+def test_slices_of_a_device_that_cannot_be_opened_any_more_keep_their_names(gate, driver):
+    driver.set(
+        nvmlDeviceGetMigMode=lambda handle: [pynvml.NVML_DEVICE_MIG_ENABLE] * 2,
+        nvmlDeviceGetMaxMigDeviceCount=lambda handle: 2,
+        nvmlDeviceGetMigDeviceHandleByIndex=lambda board, number: f"slice-{number}",
+    )
+    gate.read()
+    driver.fail("nvmlDeviceGetHandleByIndex", pynvml.NVML_ERROR_GPU_IS_LOST)
+    driver.now += 60
+    reading = gate.read()
+    assert reading.state is State.LOST
+    assert [(gpu.index, gpu.uuid, gpu.state) for gpu in reading.gpus] == [
+        ("0:0", "GPU-slice-0", "lost"),
+        ("0:1", "GPU-slice-1", "lost"),
+    ]

@@ -24,17 +24,18 @@ def run_python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def own_import_ms() -> float:
-    """Milliseconds that the extension's modules add to a server that has imported its own."""
-    server = "jupyter_server.serverapp, jupyter_server.base.websocket"
-    code = f"import {server}\nimport jupyterlab_gpudock.extension"
-    lines = run_python("-X", "importtime", "-c", code).stderr.splitlines()
-    (total,) = [
-        int(line.split("|")[1]) for line in lines if line.endswith(" jupyterlab_gpudock.extension")
-    ]
-    return total / 1000
+    """Milliseconds of CPU that loading the extension adds to a server that has loaded its own."""
+    code = (
+        "import time, jupyter_server.serverapp, jupyter_server.extension.application\n"
+        "began = time.process_time()\n"
+        "import jupyterlab_gpudock.extension\n"
+        "print(1000 * (time.process_time() - began))"
+    )
+    return float(run_python("-c", code).stdout)
 
 
 def test_loading_the_extension_costs_a_server_at_most_30_ms():
+    own_import_ms()  # the first one compiles
     assert min(own_import_ms() for _ in range(3)) <= 30
 
 

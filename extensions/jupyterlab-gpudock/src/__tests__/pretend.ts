@@ -101,7 +101,7 @@ export class HandheldAPI implements IAPI {
     });
   }
 
-  stack(kernel: string, refresh: boolean): Promise<IStack> {
+  stack(_kernel: string, refresh: boolean): Promise<IStack> {
     this.stacksAsked.push(refresh);
     return this.stackAnswer();
   }

@@ -37,10 +37,12 @@ export function GPUCard(props: {
     >
       <header className="jp-GPUDock-card-header" title={gpu.uuid}>
         <h3>{title}</h3>
-        {gpu.mig_profile && (
-          <span className="jp-GPUDock-chip">{trans.__('MIG %1', gpu.mig_profile)}</span>
-        )}
         <span className="jp-GPUDock-index">{trans.__('GPU %1', gpu.index)}</span>
+        {gpu.mig_profile && (
+          <div className="jp-GPUDock-chips">
+            <span className="jp-GPUDock-chip">{trans.__('MIG %1', gpu.mig_profile)}</span>
+          </div>
+        )}
       </header>
       {gpu.state === 'ok' ? (
         <Metrics {...props} />
