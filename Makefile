@@ -103,9 +103,10 @@ test-engine: ## bring the tests' engine, with the lab's images in it
 bench: .venv/.stamp test-engine ## compare the time from click to ready with stock DockerSpawner
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
-docs: ## renew what the documentation takes from the sources
+docs: .venv/.stamp ## renew what the documentation takes from the sources
 	PYTHONPATH=spawner $(PYTHON) -m gpudock.settings --into README.md
 	PYTHONPATH=spawner $(PYTHON) -m gpudock.settings --example > .env.example
+	$(BIN)/python docs/make_reference.py
 
 LOCK := uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate \
 	--no-config --custom-compile-command "make lock"

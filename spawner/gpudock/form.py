@@ -49,7 +49,6 @@ class FormView:
     numbers: Sequence[int] = (0,)
     limit: str = ""
     outlook: str = ""
-    shared: bool = False
     chosen_gpus: int = 0
     chosen_model: str | None = None
     chosen_busy: str = WhenBusy.WAIT
@@ -108,7 +107,6 @@ class FormView:
             numbers=range(most + 1),
             limit=_limit_in_words(quota),
             outlook=_outlook(models, place, now),
-            shared=offers.shared,
             chosen_gpus=min(chosen_gpus if isinstance(chosen_gpus, int) else 1, most),
             chosen_model=chosen.get("gpu_model") if chosen.get("gpu_model") in names else None,
             chosen_busy=chosen.get("when_busy") or WhenBusy.WAIT,

@@ -37,12 +37,10 @@ class Offers:
     Attributes:
         images: what people see to the image's name; the first is the default.
         default_gpus: GPUs for a server whose owner did not say.
-        shared: whether slots of shared GPUs are offered.
     """
 
     images: Mapping[str, str]
     default_gpus: int = 1
-    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +72,6 @@ def parse(raw: Mapping[str, Any], offers: Offers) -> SpawnOptions:
         raise OptionError(message)
     gpus = _gpus(_given(raw, "gpus"), offers.default_gpus)
     share = _choice(_given(raw, "share"), Share, Share.EXCLUSIVE, "share")
-    if share is Share.SHARED and not offers.shared:
-        message = "This lab does not offer shared GPUs. Choose «exclusive»."
-        raise OptionError(message)
     return SpawnOptions(
         image=_image(_given(raw, "image"), offers.images),
         gpus=gpus,

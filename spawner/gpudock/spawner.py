@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dockerspawner import DockerSpawner
 from jupyterhub.spawner import SpawnException
 from jupyterhub.traitlets import ByteSpecification
-from traitlets import Bool, Float, Int, List, Unicode, default
+from traitlets import Float, Int, List, Unicode, default
 
 from gpudock.broker import Denied, LeaseConflict
 from gpudock.form import FormView, render_form
@@ -81,12 +81,6 @@ class GPUDockerSpawner(DockerSpawner):
         More mounts for every container, in the Docker Engine API's form, for example
         ``[{"Type": "bind", "Source": "/data", "Target": "/data", "ReadOnly": True}]``.
         """,
-    )
-
-    shared_gpus = Bool(
-        False,
-        config=True,
-        help="""Whether users may ask for a slot of a shared GPU (``share=shared``).""",
     )
 
     queue_timeout = Float(
@@ -187,7 +181,7 @@ class GPUDockerSpawner(DockerSpawner):
         )
         runtime = Runtime.instance()
         has_gpus = bool(runtime.inventory.reading().readings)
-        return Offers(images=images, default_gpus=1 if has_gpus else 0, shared=self.shared_gpus)
+        return Offers(images=images, default_gpus=1 if has_gpus else 0)
 
     # What the Hub calls.
 

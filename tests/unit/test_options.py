@@ -44,7 +44,6 @@ def test_what_is_no_number_of_gpus_is_refused_in_one_sentence(gpus):
         ({"image": ["../x"]}, "not on this lab's list"),
         ({"image": 3}, "not on this lab's list"),
         ({"gpu": 1}, "Did you mean «gpus»"),
-        ({"share": "shared"}, "does not offer shared GPUs"),
         ({"share": "both"}, "no value for the option «share»"),
         ({"when_busy": "later"}, "no value for the option «when_busy»"),
         ({"gpu_model": "A100\nX"}, "not a GPU model"),

@@ -1,0 +1,37 @@
+"""The documentation says what the sources say."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from gpudock import settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_reference_lists_every_option_with_its_help():
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "make_reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.OUTPUT.read_text() == module.reference(), "run «make docs»"
+
+
+def test_the_readme_lists_every_setting_with_its_default():
+    assert settings.markdown() in (ROOT / "README.md").read_text(), "run «make docs»"
+
+
+def test_the_example_of_an_environment_file_lists_every_setting():
+    assert (ROOT / ".env.example").read_text() == settings.example() + "\n", "run «make docs»"
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]))
+def test_every_link_to_a_file_leads_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    missing = [
+        link
+        for link in links
+        if not link.startswith(("http://", "https://")) and not (page.parent / link).exists()
+    ]
+    assert missing == []
