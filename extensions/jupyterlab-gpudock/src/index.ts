@@ -1,4 +1,5 @@
 import {
+  ILabShell,
   ILayoutRestorer,
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
@@ -8,6 +9,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { API } from './api';
 import { gpuIcon } from './icon';
+import { followKernel } from './kernel';
 import { GPUModel } from './model';
 import { IGPUModel } from './tokens';
 import { GPUPanel } from './widget';
@@ -52,4 +54,17 @@ const sidebar: JupyterFrontEndPlugin<void> = {
   }
 };
 
-export default [model, sidebar];
+const kernel: JupyterFrontEndPlugin<void> = {
+  id: 'jupyterlab-gpudock:kernel',
+  description: 'Lets the software stack follow the kernel of the notebook that is worked in.',
+  autoStart: true,
+  requires: [IGPUModel],
+  optional: [ILabShell],
+  activate: (_app: JupyterFrontEnd, gpus: IGPUModel, shell: ILabShell | null) => {
+    if (shell) {
+      followKernel(shell, gpus);
+    }
+  }
+};
+
+export default [model, sidebar, kernel];

@@ -53,6 +53,16 @@ export class GPUModel implements IGPUModel, IDisposable {
     });
   }
 
+  setKernel(name: string): void {
+    if (name !== this.kernel) {
+      this.kernel = name;
+      this.stackJudgedFor = '';
+      if (this.connection.isAlive) {
+        this.judge();
+      }
+    }
+  }
+
   async refreshStack(): Promise<void> {
     await this.loadStack(true);
   }
@@ -96,7 +106,13 @@ export class GPUModel implements IGPUModel, IDisposable {
       trouble: null,
       history: withSnapshot(this.current.history, snapshot)
     });
-    const judged = `${snapshot.state} ${snapshot.driver ?? ''}`;
+    this.judge();
+  }
+
+  /** Ask for the stack if what it was judged for is not the case any more. */
+  private judge(): void {
+    const { snapshot } = this.current;
+    const judged = `${snapshot?.state ?? ''} ${snapshot?.driver ?? ''}`;
     if (judged !== this.stackJudgedFor) {
       this.stackJudgedFor = judged;
       void this.loadStack(false);
@@ -120,7 +136,7 @@ export class GPUModel implements IGPUModel, IDisposable {
     const request = ++this.stackRequest;
     this.update({ stackStatus: 'loading' });
     try {
-      const stack = await this.api.stack('', refresh);
+      const stack = await this.api.stack(this.kernel, refresh);
       if (request === this.stackRequest) {
         this.update({ stack, stackStatus: 'ready' });
       }
@@ -168,6 +184,7 @@ export class GPUModel implements IGPUModel, IDisposable {
   };
   private watchers = 0;
   private disposed = false;
+  private kernel = '';
   private stackJudgedFor = '';
   private stackRequest = 0;
 }

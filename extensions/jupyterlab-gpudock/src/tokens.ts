@@ -37,6 +37,8 @@ export interface IGPUModel {
    * The server reads its GPUs only while some page does so and is visible.
    */
   watch(): IDisposable;
+  /** Show the stack of this kernel from now on; the server's default kernel until then. */
+  setKernel(name: string): void;
   /** Ask the kernel's environment again for its versions. */
   refreshStack(): Promise<void>;
   /** Try at once to reach the server again. */

@@ -101,6 +101,18 @@ test('the stack is asked for once, and again when the GPUs change their state', 
   expect(server.stacksAsked).toHaveLength(2);
 });
 
+test('the stack follows the kernel that is worked in', async () => {
+  model.setKernel('conda-old');
+  expect(server.kernelsAsked).toEqual([]);
+  model.watch();
+  server.socket.send(snapshot());
+  await settle();
+  model.setKernel('conda-old');
+  model.setKernel('python3');
+  await settle();
+  expect(server.kernelsAsked).toEqual(['conda-old', 'python3']);
+});
+
 test('checking again asks past the cache', async () => {
   await model.refreshStack();
   expect(server.stacksAsked).toEqual([true]);

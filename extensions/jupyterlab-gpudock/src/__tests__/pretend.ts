@@ -87,6 +87,7 @@ export class HandheldSocket {
 export class HandheldAPI implements IAPI {
   sockets: HandheldSocket[] = [];
   stacksAsked: boolean[] = [];
+  kernelsAsked: string[] = [];
   failure: Error | null = null;
   stackAnswer: () => Promise<IStack> = () => Promise.resolve(stack());
 
@@ -101,7 +102,8 @@ export class HandheldAPI implements IAPI {
     });
   }
 
-  stack(_kernel: string, refresh: boolean): Promise<IStack> {
+  stack(kernel: string, refresh: boolean): Promise<IStack> {
+    this.kernelsAsked.push(kernel);
     this.stacksAsked.push(refresh);
     return this.stackAnswer();
   }
