@@ -91,7 +91,10 @@ def _run_mmdebstrap(usr: Path, mirror: str, archive: Path) -> subprocess.Complet
     command += ["--include=ca-certificates"]
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in excluded]
     command += ["--dpkgopt=path-include=/usr/share/doc/*/copyright"]
-    command += [SUITE, archive, f"deb {mirror} {SUITE} main"]
+    command += [SUITE, archive, f"deb {mirror} {SUITE} main", f"deb {mirror} {SUITE}-updates main"]
+    security = packages.security_mirror()
+    if security is not None:
+        command.append(f"deb {security} {SUITE}-security main")
     with say.heartbeat(lambda: "unpacking Debian"):
         return subprocess.run(
             command,

@@ -47,24 +47,35 @@ def debian_mirror(environ: Mapping[str, str]) -> str:
         ProblemError: neither is there.
     """
     configured = environ.get("GPUDOCK_DEBIAN_MIRROR", "").strip()
-    if configured:
-        return configured.rstrip("/")
-    if shutil.which("apt-get") and Host.read().distribution == "debian":
-        listed = subprocess.run(
-            ["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)"],
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout
-        codename = Host.read().codename
-        for line in listed.splitlines():
-            target, _, uri = line.partition(" ")
-            if target == codename and uri.startswith(("http://", "https://")):
-                return uri.rstrip("/")
+    found = configured.rstrip("/") or _machines_mirror(Host.read().codename)
+    if found:
+        return found
     raise say.ProblemError(
         "No Debian mirror is known: this machine's apt names none. Set GPUDOCK_DEBIAN_MIRROR to"
         " the address of one (the folder that holds «dists» and «pool») in .env and try again."
     )
+
+
+def security_mirror() -> str | None:
+    """Find the mirror of Debian's security updates that this machine uses, if it uses one."""
+    return _machines_mirror(f"{Host.read().codename}-security")
+
+
+def _machines_mirror(codename: str) -> str | None:
+    """Return the address from which this Debian machine gets a suite."""
+    if Host.read().distribution != "debian" or not shutil.which("apt-get"):
+        return None
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(CODENAME) $(REPO_URI)"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
+    for line in listed.splitlines():
+        target, _, uri = line.partition(" ")
+        if target == codename and uri.startswith(("http://", "https://")):
+            return uri.rstrip("/")
+    return None
 
 
 class PrivateApt:
