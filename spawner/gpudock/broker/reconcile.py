@@ -210,8 +210,11 @@ class Comparison:
 
     def _adopt(self, container: ObservedContainer) -> None:
         """Write down the lease that a container's labels tell of and the store has lost."""
-        starting = self.memory.is_in_flight(container.lease_id)
-        interrupted = container.state is ContainerState.CREATED and not starting
+        over = self.memory.doomed().get(container.lease_id)
+        if container.state is ContainerState.CREATED and not self.memory.is_in_flight(
+            container.lease_id
+        ):
+            over = "its start was interrupted"
         hours = self.lab.effective(container.user, ()).quota.max_session_hours
         for uuid in container.gpu_uuids:
             self.lab.ensure_device(uuid)
@@ -223,10 +226,10 @@ class Comparison:
                 image=container.image,
                 gpu_uuids=tuple(sorted(set(container.gpu_uuids))),
                 granted_at=container.created_at,
-                state=LeaseState.STOPPING if interrupted else LeaseState.ACTIVE,
+                state=LeaseState.ACTIVE if over is None else LeaseState.STOPPING,
                 container_id=container.id,
                 expires_at=None if hours is None else container.created_at + hours * 3600,
-                end_reason="its start was interrupted" if interrupted else None,
+                end_reason=over,
             )
         )
         log.warning(
@@ -235,8 +238,10 @@ class Comparison:
             container.user,
             container.name,
         )
-        if interrupted:
-            self._remove(container, "its start was interrupted")
+        if over is not None and container.state is ContainerState.CREATED:
+            self._remove(container, over)
+        elif over is not None:
+            self._stop(container, over)
 
     def _intruder(self, container: ObservedContainer, why: str) -> None:
         self._stop(container, why)

@@ -58,6 +58,9 @@ class Transaction(Ledger):
     def __init__(self, connection: Connection, clock: Callable[[], float]) -> None:
         super().__init__(connection, clock)
         self._changed = False
+        # What was read stays true until this very transaction changes something.
+        self._gpu_records: list[GPURecord] | None = None
+        self._live_leases: list[Lease] | None = None
 
     @property
     def generation(self) -> int:
@@ -83,17 +86,20 @@ class Transaction(Ledger):
 
     def _change(self, statement: Any) -> int:
         self._changed = True
+        self._gpu_records = self._live_leases = None
         return int(self._connection.execute(statement).rowcount)
 
     # Devices.
 
     def gpu_records(self) -> list[GPURecord]:
         """Return all devices that were ever seen, in display order."""
-        table = schema.gpus
-        rows = self._connection.execute(
-            select(table).order_by(table.c.host, table.c.number, table.c.uuid)
-        )
-        return [_gpu_record(row) for row in rows]
+        if self._gpu_records is None:
+            table = schema.gpus
+            rows = self._connection.execute(
+                select(table).order_by(table.c.host, table.c.number, table.c.uuid)
+            )
+            self._gpu_records = [_gpu_record(row) for row in rows]
+        return list(self._gpu_records)
 
     def save_gpu(self, gpu: GPU, seen_at: float) -> None:
         """Write down that *gpu* was reported at *seen_at*."""
@@ -179,17 +185,16 @@ class Transaction(Ledger):
 
     def live_lease(self, user: str, server: str) -> Lease | None:
         """Return the live lease of a server."""
-        table = schema.leases
-        found = self._leases(
-            (table.c.username == user)
-            & (table.c.server == server)
-            & (table.c.state != LeaseState.ENDED.value)
+        found = (
+            lease for lease in self.live_leases() if (lease.user, lease.server) == (user, server)
         )
-        return next(iter(found), None)
+        return next(found, None)
 
     def live_leases(self) -> list[Lease]:
         """Return all leases that have not ended, oldest first."""
-        return self._leases(schema.leases.c.state != LeaseState.ENDED.value)
+        if self._live_leases is None:
+            self._live_leases = self._leases(schema.leases.c.state != LeaseState.ENDED.value)
+        return list(self._live_leases)
 
     def all_leases(self) -> list[Lease]:
         """Return all leases, oldest first."""

@@ -1,0 +1,1 @@
+"""Test doubles that behave: each is named for how."""

@@ -1,0 +1,752 @@
+"""The promises as a state machine over a model of Docker's truth.
+
+The machine is a lab in which everything that can go wrong does: users start and stop servers,
+calls to the engine fail, are lost, or take effect late; hub, engine and database crash between any
+two steps; strangers use GPUs; devices fail. The hub's part is the production code: the broker, and
+the very sequences of ``gpudock.lifecycle``. After every step the promises are checked against what
+the engine really runs, which the hub itself can only ask about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from fakes.clock import HandClock
+from fakes.engine import Container, FakeEngine, Fate, Spec, Task
+from fakes.hub import DatabaseFile, Hub
+from fakes.inventory import SettableInventory, gpu, mig_slice
+from gpudock.broker import Broker, GPURefused, LeaseConflict, StopContainer
+from gpudock.lifecycle import LaunchFailed
+from gpudock.model import (
+    ContainerState,
+    Denial,
+    GPUProcess,
+    GPUReading,
+    GPUState,
+    InventoryReading,
+    Lease,
+    LeaseState,
+    Quota,
+    Request,
+    Telemetry,
+    WhenBusy,
+)
+from gpudock.policy.condition import Standing
+from gpudock.store import Store, StoreError, Transaction
+
+_WHOLE = gpu(2)
+GPUS = (gpu(0), gpu(1), _WHOLE, mig_slice(10, _WHOLE), mig_slice(11, _WHOLE))
+BY_UUID = {item.uuid: item for item in GPUS}
+
+USERS = ("ada", "bob", "../x{0}")
+SERVERS = ("", "second")
+LIMIT = 2
+# A root that is memory where there is one: the tests are about logic, not about disks.
+_ROOT = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+fates = st.sampled_from([Fate.DONE, Fate.DONE, Fate.DONE, Fate.LOST, Fate.FAILED, Fate.LATE])
+any_index = st.integers(0, 50)
+
+
+def share_silicon(one: str, other: str) -> bool:
+    """Say independently of the policy whether two devices are the same silicon."""
+    a, b = BY_UUID[one], BY_UUID[other]
+    return one == other or a.parent_uuid == other or b.parent_uuid == one
+
+
+class LabMachine(RuleBasedStateMachine):
+    """See the module's text."""
+
+    broker_class: ClassVar[type[Broker]] = Broker
+    _template: ClassVar[Path | None] = None
+
+    # Set-up.
+
+    @classmethod
+    def template(cls) -> Path:
+        """Return an empty, migrated database, made once."""
+        if LabMachine._template is None:
+            directory = Path(tempfile.mkdtemp(dir=_ROOT, prefix="gpudock-template-"))
+            path = directory / "template.sqlite"
+            store = Store(f"sqlite:///{path}", durable=False)
+            store.migrate()
+            store.close()
+            LabMachine._template = path
+        return LabMachine._template
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp(dir=_ROOT, prefix="gpudock-machine-"))
+        self.clock = HandClock()
+        self.database = DatabaseFile(self.directory, self.template())
+        self.inventory = SettableInventory()
+        self.engine = FakeEngine(self.clock, by_hand=True)
+        self.graveyard: list[Hub] = []
+        self.foreign: dict[str, str] = {}
+        self.faulty: set[str] = set()
+        self.lost: set[str] = set()
+        self.tampered: set[str] = set()
+        self.tampered_servers: set[tuple[str, str]] = set()
+        self.agent_up = True
+        self.look_taken = None
+        self.foreign_at_last_look: set[str] = set()
+        self.limit = self.limit_in_backup = LIMIT
+        self.reconciling = False
+        self.replacements = 0
+        self.known_version = None
+        self.known_leases: list[Lease] = []
+        self.news = True
+        self.stopped_by_users: set[str] = set()
+        self.request_count = 0
+        self.before: dict[str, Lease] = {}
+        self.store_is_older = False
+        self.hub = self._new_hub()
+
+    def teardown(self) -> None:
+        try:
+            self.settle()
+        finally:
+            for hub in (*self.graveyard, self.hub):
+                hub.store.close()
+            shutil.rmtree(self.directory)
+
+    def _new_hub(self) -> Hub:
+        hub = Hub(
+            self.database,
+            self.engine,
+            self.inventory,
+            self.clock,
+            Quota(max_gpus=LIMIT),
+            self.broker_class,
+        )
+        hub.store.on_grant = self.a_grant_is_as_promised
+        return hub
+
+    @initialize(processes=st.booleans())
+    def agent_starts(self, processes: bool) -> None:
+        self.reports_processes = processes
+        self.read_devices()
+
+    # Users.
+
+    def _leases(self, *states: LeaseState) -> list[Lease]:
+        return [lease for lease in self.hub.broker.leases() if not states or lease.state in states]
+
+    def _pick(self, items: list, index: int):
+        return items[index % len(items)] if items else None
+
+    @rule(
+        user=st.sampled_from(USERS),
+        server=st.sampled_from(SERVERS),
+        gpus=st.sampled_from([0, 1, 1, 1, 2, 3]),
+        when_busy=st.sampled_from([*WhenBusy, WhenBusy.WAIT]),
+        model=st.sampled_from([None, None, None, "*MIG*", "nvidia a100-sxm4-40gb"]),
+    )
+    def submit(self, user, server, gpus, when_busy, model) -> None:
+        self._submit(user, server, gpus, when_busy, model)
+
+    def _submit(self, user, server, gpus=1, when_busy=WhenBusy.WAIT, model=None):
+        self.request_count += 1
+        request = Request(
+            id=f"r{self.request_count}",
+            user=user,
+            server=server,
+            gpus=gpus,
+            created_at=self.clock(),
+            image="image",
+            gpu_model=model,
+            when_busy=when_busy,
+        )
+        was_ready = self.hub.broker.ready
+        try:
+            answer = self.hub.broker.submit(request)
+        except StoreError:
+            return None
+        if isinstance(answer, Lease):
+            assert was_ready, "promise 6: granted before the first look"
+            assert answer.state in (LeaseState.GRANTED, LeaseState.ACTIVE)
+        if gpus > self.limit:
+            assert isinstance(answer, Denial | Lease), "promise 8: queued beyond the quota"
+        return answer
+
+    @rule(user=st.sampled_from(USERS), server=st.sampled_from(SERVERS))
+    def start_server(self, user, server) -> None:
+        """A whole start on an engine that behaves: the ordinary case."""
+        answer = self._submit(user, server)
+        if isinstance(answer, Lease) and answer.state is LeaseState.GRANTED:
+            self._finish(self._launch(answer))
+
+    def _finish(self, task: Task | None) -> None:
+        if task is not None:
+            self.hub.finish(task)
+            self._check(task)
+
+    def _launch(self, lease: Lease) -> Task | None:
+        task = self.hub.launch(lease)
+        return None if self._check(task) else task
+
+    @rule(index=any_index)
+    def begin_launch(self, index) -> None:
+        lease = self._pick(self._leases(LeaseState.GRANTED, LeaseState.ACTIVE), index)
+        if lease is not None:
+            self._launch(lease)
+
+    @rule(index=any_index)
+    def begin_terminate(self, index) -> None:
+        lease = self._pick(self._leases(), index)
+        if lease is not None:
+            self.stopped_by_users.add(lease.id)
+            self._check(self.hub.terminate(lease))
+
+    @rule(index=any_index)
+    def late_stop(self, index) -> None:
+        """A stop with a lease that its caller saw long ago."""
+        leases = self.hub.broker.leases(live_only=False)
+        lease = self._pick(leases, index)
+        if lease is not None:
+            self.stopped_by_users.add(lease.id)
+            self._check(self.hub.terminate(lease))
+
+    @rule(user=st.sampled_from(USERS), server=st.sampled_from(SERVERS))
+    def stop_server(self, user, server) -> None:
+        """A whole stop on an engine that behaves."""
+        lease = self.hub.broker.live_lease(user, server)
+        if lease is not None:
+            self.stopped_by_users.add(lease.id)
+            task = self.hub.terminate(lease)
+            self.hub.finish(task)
+            self._check(task)
+
+    @rule(user=st.sampled_from(USERS), server=st.sampled_from(SERVERS))
+    def withdraw(self, user, server) -> None:
+        try:
+            self.hub.broker.withdraw(user, server)
+        except StoreError:
+            return
+        assert (user, server) not in {(r.user, r.server) for r in self.hub.broker.waiting()}
+
+    # The engine.
+
+    def _check(self, task: Task) -> bool:
+        """Tell whether a task is over, and check how it ended."""
+        expected = (LaunchFailed, LeaseConflict, StoreError, asyncio.CancelledError)
+        if task.error is not None and not isinstance(task.error, expected):
+            raise task.error
+        if task.done and task.what == "terminate" and task.result is True:
+            lease = self.hub.broker.lease(task.lease_id)
+            assert lease is None or lease.state is LeaseState.ENDED
+        self.hub.tidy()
+        return task.done
+
+    @precondition(lambda self: self.hub.tasks)
+    @rule(index=any_index, fate=fates)
+    def answer_a_call(self, index, fate) -> None:
+        task = self._pick(self.hub.tasks, index)
+        task.advance(fate)
+        self._check(task)
+
+    @precondition(lambda self: self.hub.tasks)
+    @rule(index=any_index)
+    def answer_all_calls(self, index) -> None:
+        task = self._pick(self.hub.tasks, index)
+        self.hub.finish(task)
+        self._check(task)
+
+    @precondition(lambda self: self.hub.tasks)
+    @rule(index=any_index, landing=st.sampled_from(["before", "later", "never"]))
+    def cancel(self, index, landing) -> None:
+        """The caller is cancelled in mid-call, which does not stop the call."""
+        task = self._pick(self.hub.tasks, index)
+        self._abandon(task, landing)
+        task.cancel()
+        self._check(task)
+
+    def _abandon(self, task: Task, landing: str) -> None:
+        if landing == "before":
+            self.engine.land(task.call)
+        elif landing == "later":
+            self.engine.late.append(task.call)
+
+    @precondition(lambda self: self.engine.late)
+    @rule(index=any_index)
+    def late_effect(self, index) -> None:
+        call = self._pick(self.engine.late, index)
+        self.engine.late.remove(call)
+        self.engine.land(call)
+
+    @rule(index=any_index)
+    def container_exits(self, index) -> None:
+        running = self._running()
+        if running:
+            self.engine.exit(self._pick(running, index), 1)
+
+    @rule(live_restore=st.booleans(), keeps_calls=st.booleans())
+    def engine_restarts(self, live_restore, keeps_calls) -> None:
+        if not live_restore:
+            for container in self._running():
+                self.engine.exit(container, 137)
+        if not keeps_calls:
+            self.engine.late.clear()
+
+    def _running(self) -> list[Container]:
+        return [
+            c for c in self.engine.containers.values() if c.state is ContainerState.RUNNING
+        ]
+
+    # The hub.
+
+    @rule()
+    def look(self) -> None:
+        """Look at the engine; what comes of it is told later."""
+        self.look_taken = self._observe()
+
+    def _observe(self):
+        self.clock.advance(0.001)
+        observation = self.engine.observe(dict(self.foreign))
+        self.clock.advance(0.001)
+        return observation
+
+    @precondition(lambda self: self.look_taken is not None)
+    @rule()
+    def reconcile(self) -> None:
+        observation, self.look_taken = self.look_taken, None
+        actions = self._reconcile(observation)
+        if actions and not any(task.what == "perform" for task in self.hub.tasks):
+            self._check(self.hub.perform(actions))
+
+    @rule()
+    def look_and_reconcile(self) -> None:
+        self.look_taken = None
+        actions = self._reconcile(self._observe())
+        if actions:
+            self._finish(self.hub.perform(actions))
+
+    def _reconcile(self, observation) -> list:
+        stopping = {lease.id for lease in self._leases(LeaseState.STOPPING)}
+        former, self.foreign_at_last_look = self.foreign_at_last_look, set(observation.foreign_use)
+        self.reconciling = True
+        try:
+            actions = self.hub.broker.reconcile(observation)
+        except StoreError:
+            self.foreign_at_last_look = former
+            return []
+        finally:
+            self.reconciling = False
+        if self.hub.broker.ready:
+            self.store_is_older = False
+        else:
+            self.foreign_at_last_look = former
+        self._spares_the_innocent(actions, stopping)
+        self._twice_is_once(observation, actions)
+        return actions
+
+    def _spares_the_innocent(self, actions, stopping) -> None:
+        for action in actions:
+            container = self.engine.containers.get(action.container_id)
+            if container is None or not container.ours or self._is_tampered(container):
+                continue
+            doomed = stopping | self.stopped_by_users | {t.lease_id for t in self.hub.tasks}
+            if isinstance(action, StopContainer):
+                lease = self.hub.broker.lease(action.lease_id)
+                assert action.lease_id in doomed or lease is None or lease.state in (
+                    LeaseState.STOPPING,
+                    LeaseState.ENDED,
+                ), "promise 11: reconciling stops a server that nobody stopped"
+
+    def _twice_is_once(self, observation, actions) -> None:
+        if self.hub.store.failures:
+            return
+        leases, waiting = self.hub.broker.leases(live_only=False), self.hub.broker.waiting()
+        again = self.hub.broker.reconcile(observation)
+        assert self.hub.broker.leases(live_only=False) == leases, f"promise 5: twice is not once: {set(self.hub.broker.leases(live_only=False)) ^ set(leases)} {observation}"
+        assert self.hub.broker.waiting() == waiting, "promise 5: twice is not once"
+        assert len(again) <= len(actions) or not actions
+
+    def _crash(self, landings: list[str]) -> None:
+        for task, landing in zip(self.hub.tasks, landings, strict=False):
+            self._abandon(task, landing)
+        self.hub.store.close()
+        self.graveyard.append(self.hub)
+        self.look_taken = None
+
+    @rule(
+        landings=st.lists(st.sampled_from(["before", "later", "never"]), min_size=4, max_size=4),
+        database=st.sampled_from(["kept", "kept", "kept", "lost", "older"]),
+    )
+    def hub_crashes(self, landings, database) -> None:
+        waiting = self.hub.broker.waiting()
+        self._crash(landings)
+        if database != "kept":
+            self._replace_database(database)
+        self.hub = self._new_hub()
+        if database == "kept":
+            assert self.hub.broker.waiting() == waiting, "promise 11: the queue is not what it was"
+        self.clock.advance(1)
+
+    @rule(database=st.sampled_from(["lost", "older"]))
+    def database_is_replaced(self, database) -> None:
+        """The database is replaced under a hub that goes on running."""
+        self.hub.store.close()
+        self._replace_database(database)
+
+    def _replace_database(self, how: str) -> None:
+        source = self.database.template if how == "lost" else self.database.backup
+        self.database.replace(source)
+        self.before = {}
+        self.replacements += 1
+        self.store_is_older = True
+        self.limit = LIMIT if how == "lost" else self.limit_in_backup
+
+    @rule()
+    def database_is_copied(self) -> None:
+        self.hub.store.close()
+        self.database.backup.unlink(missing_ok=True)
+        shutil.copy(self.database.path, self.database.backup)
+        self.limit_in_backup = self.limit
+
+    @rule(times=st.integers(1, 3))
+    def disk_is_full(self, times) -> None:
+        self.hub.store.failures = times
+
+    @rule()
+    def tick(self) -> None:
+        self.hub.broker.tick()
+
+    @rule(limit=st.sampled_from([0, 1, 2, 3]))
+    def quota_changes(self, limit) -> None:
+        try:
+            # Before the call: it grants what the new limit allows.
+            former, self.limit = self.limit, limit
+            self.hub.broker.set_quota("default", "", {"max_gpus": limit}, "root")
+        except StoreError:
+            self.limit = former
+
+    # The devices.
+
+    def read_devices(self) -> None:
+        busy: dict[str, list[GPUProcess]] = {}
+        for number, container in enumerate(self._running()):
+            for uuid in container.spec.gpu_uuids:
+                busy.setdefault(uuid, []).append(GPUProcess(1000 + number, 100))
+        for uuid in self.foreign:
+            busy.setdefault(uuid, []).append(GPUProcess(77, 100))
+        self.inventory.current = InventoryReading(
+            taken_at=self.clock(),
+            readings=tuple(
+                GPUReading(
+                    item,
+                    Telemetry(
+                        processes=tuple(busy.get(item.uuid, ())) if self.reports_processes else None
+                    ),
+                    fault="It does not answer." if item.uuid in self.faulty else None,
+                    lost=item.uuid in self.lost,
+                )
+                for item in GPUS
+            ),
+        )
+
+    @rule(seconds=st.sampled_from([0.5, 1, 5, 20]))
+    def time_passes(self, seconds) -> None:
+        self.clock.advance(seconds)
+        self.devices_are_read()
+
+    @rule()
+    def devices_are_read(self) -> None:
+        if self.agent_up:
+            self.read_devices()
+            self.hub.broker.tick()
+
+    @rule()
+    def agent_dies(self) -> None:
+        self.agent_up = False
+        self.inventory.current = replace(self.inventory.current, problem="The agent is down.")
+
+    @rule()
+    def agent_returns(self) -> None:
+        self.agent_up = True
+        self.devices_are_read()
+
+    @rule(index=any_index, lost=st.booleans())
+    def device_fails(self, index, lost) -> None:
+        uuid = self._pick(GPUS, index).uuid
+        (self.lost if lost else self.faulty).add(uuid)
+        self.engine.broken_devices = self.lost | self.faulty
+
+    @rule()
+    def devices_are_repaired(self) -> None:
+        self.lost.clear()
+        self.faulty.clear()
+        self.engine.broken_devices = set()
+        self.devices_are_read()
+
+    @rule(index=any_index)
+    def drain(self, index) -> None:
+        try:
+            self.hub.broker.set_gpu_state(self._pick(GPUS, index).uuid, "draining", "root")
+        except (GPURefused, StoreError):
+            return
+
+    @rule()
+    def return_all(self) -> None:
+        for item in GPUS:
+            try:
+                self.hub.broker.set_gpu_state(item.uuid, "active", "root")
+            except (GPURefused, StoreError):
+                continue
+            assert item.uuid not in self.foreign_at_last_look, "promise 10: returned while in use"
+
+    # Strangers.
+
+    @rule(index=any_index)
+    def stranger_takes_a_gpu(self, index) -> None:
+        uuid = self._pick(GPUS, index).uuid
+        self.foreign[uuid] = "Somebody's own container has it."
+        self.tampered.add(uuid)
+
+    @rule()
+    def strangers_leave(self) -> None:
+        self.foreign.clear()
+
+    @rule(index=any_index)
+    def stopped_container_is_started_by_hand(self, index) -> None:
+        pending = {call.target for call in self.engine.late}
+        stopped = [
+            c
+            for c in self.engine.containers.values()
+            if c.state is ContainerState.EXITED and c.id not in pending
+        ]
+        if stopped:
+            container = self._pick(stopped, index)
+            container.state = ContainerState.RUNNING
+            container.ours = False
+            self._note_tampering(container.spec)
+
+    @rule(
+        index=any_index,
+        lease_id=st.sampled_from(["f0f0f0f0f0f0f0f0", "", "NOT AN ID", "a" * 200, "$copied"]),
+        user=st.sampled_from([*USERS, ""]),
+        uuids=st.lists(
+            st.sampled_from([*BY_UUID, "GPU-0", "all", "GPU-99999999-0000-4000-8000-000000000000"]),
+            max_size=3,
+        ),
+        runs=st.booleans(),
+    )
+    def container_with_forged_labels(self, index, lease_id, user, uuids, runs) -> None:
+        if lease_id == "$copied":
+            leases = self._leases()
+            lease_id = self._pick(leases, index).id if leases else "f1f1"
+        spec = Spec(f"forged-{len(self.engine.containers)}-{self.clock()}", lease_id, user, "", tuple(uuids))
+        container_id = self.engine._create(spec)
+        container = self.engine.containers[container_id]
+        container.ours = False
+        if runs:
+            container.state = ContainerState.RUNNING
+        self._note_tampering(spec)
+
+    def _note_tampering(self, spec: Spec) -> None:
+        self.tampered.update(spec.gpu_uuids)
+        self.tampered_servers.add((spec.user, spec.server))
+
+    def _is_tampered(self, container: Container) -> bool:
+        spec = container.spec
+        return (spec.user, spec.server) in self.tampered_servers or any(
+            uuid in BY_UUID and other in BY_UUID and share_silicon(uuid, other)
+            for uuid in spec.gpu_uuids
+            for other in self.tampered
+        )
+
+    # The promises.
+
+    def _all_leases(self) -> list[Lease]:
+        """Return all leases; the database is asked only when it has changed."""
+        with self.hub.store.snapshot() as transaction:
+            version = (transaction.generation, id(self.hub), self.replacements)
+            if version != self.known_version:
+                self.known_version = version
+                self.known_leases = transaction.all_leases()
+                self.news = True
+        return self.known_leases
+
+    @invariant()
+    def the_promises_hold(self) -> None:
+        leases = self._all_leases()
+        for promise in (
+            self.a_gpu_is_in_at_most_one_running_container,
+            self.a_running_container_has_a_live_lease,
+            self.a_lease_that_ended_has_no_start_to_come,
+            self.leases_change_only_as_promised,
+            self.a_lease_has_at_most_one_container,
+            self.live_leases_share_no_silicon,
+            self.free_and_leased_and_barred_are_all,
+        ):
+            promise(leases)
+
+    def a_gpu_is_in_at_most_one_running_container(self, leases: list[Lease]) -> None:
+        ours = [c for c in self._running() if c.ours]
+        for number, one in enumerate(ours):
+            for other in ours[number + 1 :]:
+                for a in one.spec.gpu_uuids:
+                    for b in other.spec.gpu_uuids:
+                        assert not share_silicon(a, b), "promise 1: two containers on one GPU"
+
+    def a_running_container_has_a_live_lease(self, leases: list[Lease]) -> None:
+        if not self.hub.broker.ready or self.store_is_older:
+            return
+        live = {lease.id: lease for lease in leases if lease.state is not LeaseState.ENDED}
+        for container in self._running():
+            if container.ours and not self._is_tampered(container):
+                lease = live.get(container.spec.lease_id)
+                assert lease is not None, "promise 2: a container runs without a lease"
+                assert set(lease.gpu_uuids) == set(container.spec.gpu_uuids)
+
+    def a_lease_that_ended_has_no_start_to_come(self, leases: list[Lease]) -> None:
+        """The proof must outlast calls that are still on their way."""
+        known = {lease.id: lease for lease in leases}
+        for call in self.engine.late:
+            container = self.engine.containers.get(call.target)
+            if call.verb == "start" and container is not None:
+                lease = known.get(container.spec.lease_id)
+                assert lease is None or lease.state is not LeaseState.ENDED, (
+                    "promise 3: ended although a start is on its way"
+                )
+
+    def leases_change_only_as_promised(self, leases: list[Lease]) -> None:
+        known = {lease.id: lease for lease in leases}
+        order = list(LeaseState)
+        for lease in leases:
+            former = self.before.get(lease.id)
+            if former is None:
+                continue
+            assert order.index(lease.state) >= order.index(former.state), "a lease came back"
+            assert former.container_id in (None, lease.container_id), "promise 4: two containers"
+            assert former.gpu_uuids == lease.gpu_uuids
+        self.before = known
+
+    def a_lease_has_at_most_one_container(self, leases: list[Lease]) -> None:
+        by_lease: dict[str, set[str]] = {}
+        for lease_id, container_id in self.engine.starts:
+            by_lease.setdefault(lease_id, set()).add(container_id)
+        assert all(len(ids) == 1 for ids in by_lease.values()), "promise 4: two containers"
+        assert len(set(self.engine.starts)) == len(self.engine.starts), "started twice"
+
+    def live_leases_share_no_silicon(self, leases: list[Lease]) -> None:
+        live = [lease for lease in leases if lease.state is not LeaseState.ENDED]
+        assert len({(x.user, x.server) for x in live}) == len(live)
+        for number, one in enumerate(live):
+            for other in live[number + 1 :]:
+                for a in one.gpu_uuids:
+                    for b in other.gpu_uuids:
+                        if a in BY_UUID and b in BY_UUID:
+                            assert not share_silicon(a, b), "promises 1 and 9: two leases on one GPU"
+
+    def free_and_leased_and_barred_are_all(self, leases: list[Lease]) -> None:
+        if not self.news:
+            return
+        self.news = False
+        statuses = self.hub.broker.gpus()
+        seen = [status.gpu.uuid for status in statuses]
+        assert len(seen) == len(set(seen))
+        if self.hub.broker.ready and not self.store_is_older:
+            assert set(BY_UUID) <= set(seen), "promise 7: a GPU is missing"
+        live = [lease for lease in leases if lease.state is not LeaseState.ENDED]
+        held = {uuid for lease in live for uuid in lease.gpu_uuids}
+        for status in statuses:
+            assert (status.lease is not None) == (status.gpu.uuid in held)
+            if status.state is GPUState.FREE:
+                assert not any(
+                    share_silicon(status.gpu.uuid, uuid) for uuid in held if uuid in BY_UUID
+                ), "promise 9: a device is free while its silicon is leased"
+            assert (status.reason is None) or status.reason.endswith(".") or status.reason
+
+    def a_grant_is_as_promised(self, lease: Lease, transaction: Transaction) -> None:
+        """Check a lease in the moment in which it is about to be granted."""
+        look = self.reconciling or (self.hub.broker.ready and not self.store_is_older)
+        assert look, "promise 6: granted before the first look"
+        live = transaction.live_leases()
+        used = len(lease.gpu_uuids) + _used(live, lease.user)
+        assert not lease.gpu_uuids or used <= self.limit, "promise 8: granted beyond the quota"
+        request = transaction.waiting_request(lease.user, lease.server)
+        assert request is not None
+        wanted = request.request.gpus
+        assert len(lease.gpu_uuids) in (wanted, 0), "promise 7: not all"
+        assert lease.gpu_uuids or wanted == 0 or request.request.when_busy is WhenBusy.CPU
+        records = {record.gpu.uuid: record for record in transaction.gpu_records()}
+        for uuid in lease.gpu_uuids:
+            self._is_fit(uuid)
+            assert records[uuid].standing is Standing.ACTIVE, "promise 10: out of service"
+        healthy = all(
+            record.standing is Standing.ACTIVE and record.in_use_by is None
+            for record in records.values()
+        )
+        if healthy and not self.inventory.current.problem:
+            self._passes_nobody(lease, request.sequence, transaction, live)
+
+    def _is_fit(self, uuid: str) -> None:
+        reading = self.inventory.current
+        assert reading.problem is None, "promise 10: granted without a reading"
+        assert self.clock() - reading.taken_at <= 15, "promise 10: granted on an old reading"
+        for item in reading.readings:
+            if share_silicon(item.gpu.uuid, uuid):
+                assert item.gpu.uuid not in self.foreign_at_last_look, "promise 10: foreign use"
+            if item.gpu.uuid == uuid:
+                assert not item.lost, "promise 10: lost"
+                assert item.fault is None, "promise 10: unhealthy"
+                assert not item.telemetry.processes, "promise 10: dirty"
+
+    def _passes_nobody(self, lease, sequence, transaction, live) -> None:
+        served = {(item.user, item.server) for item in live}
+        for earlier in transaction.waiting():
+            wish = earlier.request
+            if (
+                earlier.sequence >= sequence
+                or wish.when_busy is not WhenBusy.WAIT
+                or wish.gpus != 1
+                or (wish.user, wish.server) in served
+                or _used(live, wish.user) + 1 > self.limit
+            ):
+                continue
+            models = [BY_UUID[uuid].model for uuid in lease.gpu_uuids]
+            could_use = [m for m in models if wish.gpu_model is None or fits(m, wish.gpu_model)]
+            assert not could_use, "promise 11: a later request passed an earlier one"
+
+    def settle(self) -> None:
+        """Let all troubles end; then nothing may be left that no one will ever clean up."""
+        self.hub.store.failures = 0
+        self.foreign.clear()
+        self.devices_are_repaired()
+        self.agent_returns()
+        for container in [c for c in self.engine.containers.values() if not c.ours]:
+            del self.engine.containers[container.id]
+        for task in list(self.hub.tasks):
+            self.hub.finish(task)
+        while self.engine.late:
+            self.late_effect(0)
+        for _ in range(6):
+            self.look_and_reconcile()
+            self.clock.advance(1)
+        self.clock.advance(300)
+        for _ in range(3):
+            self.look_and_reconcile()
+        running = {c.spec.lease_id for c in self.engine.containers.values()}
+        for container in self.engine.containers.values():
+            assert container.state is ContainerState.RUNNING, "a dead container is left over"
+        for lease in self._leases():
+            granted_meanwhile = self.clock() - lease.granted_at < 200  # noqa: PLR2004
+            assert lease.id in running or granted_meanwhile, "promise 7: a lease is left over"
+            assert lease.state is not LeaseState.STOPPING
+
+
+def fits(model: str, pattern: str) -> bool:
+    return ("MIG" in model) if "MIG" in pattern else model.lower() == pattern
+
+
+def _used(leases: list[Lease], user: str) -> int:
+    return sum(len(lease.gpu_uuids) for lease in leases if lease.user == user)

@@ -1,0 +1,208 @@
+"""The state machine finds each of these broken labs: it is no proof otherwise."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from fakes.machine import LabMachine
+from gpudock import lifecycle
+from gpudock.broker import Broker
+from gpudock.broker.lab import Lab
+from gpudock.broker.memory import Memory
+from gpudock.broker.reconcile import Comparison
+from gpudock.model import ContainerState
+from gpudock.policy import decide, placement, queue, quota
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Break = "Callable[[pytest.MonkeyPatch], None]"
+
+
+def grants_before_the_first_look(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Broker, "_hold", None)
+
+
+def ends_a_lease_when_asked_to_stop(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Broker, "stop", Broker.end)
+
+
+def takes_an_error_for_proof(patch: pytest.MonkeyPatch) -> None:
+    async def gone_or_unknown(engine: Any, container: str, *_: Any) -> bool:
+        try:
+            await engine.remove(container, force=True)
+            return await engine.inspect(container) is None
+        except lifecycle.EngineError:
+            return True
+
+    patch.setattr(lifecycle, "_stopped_and_removed", gone_or_unknown)
+    patch.setattr(lifecycle, "_gone", gone_or_unknown)
+
+
+def forgets_who_is_starting(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Memory, "since", lambda *_: False)
+    patch.setattr(Memory, "is_own", lambda *_: False)
+
+
+def forgets_what_happened_since_the_look(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Memory, "since", lambda self, lease_id, _: self.is_in_flight(lease_id))
+
+
+def frees_a_gpu_whose_start_may_still_come(patch: pytest.MonkeyPatch) -> None:
+    def ends_at_once(self: Comparison, lease: Any, own: Any) -> None:
+        self._end(lease, "it never ran")
+        self._remove(own, "it never ran")
+
+    patch.setattr(Comparison, "_interrupted", ends_at_once)
+
+
+def starts_before_it_binds(patch: pytest.MonkeyPatch) -> None:
+    async def create_and_start(broker: Any, engine: Any, lease: Any, spec: Any) -> str:
+        container_id = await engine.create(spec)
+        await engine.start(container_id)
+        broker.bind(lease.id, container_id)
+        return container_id
+
+    patch.setattr(lifecycle, "_create_and_start", create_and_start)
+
+
+def does_not_adopt(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Comparison, "_adopt", lambda *_: None)
+
+
+def does_not_notice_an_older_database(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Broker, "_distrust", lambda *_: None)
+
+
+def ignores_quotas(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(quota, "check", lambda *_: None)
+    patch.setattr(quota, "fits", lambda *_: True)
+
+
+def serves_the_last_first(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        queue.FirstCome, "order", lambda _, waiting, __: sorted(waiting, key=lambda w: -w.sequence)
+    )
+
+
+def lets_the_next_one_pass(patch: pytest.MonkeyPatch) -> None:
+    class Forgetful(decide._Round):
+        def _decide_one(self, item: Any) -> Any:
+            self.kept.clear()
+            self.grantable = {u for u in self.grantable if item.sequence % 2 or "MIG" not in u}
+            return super()._decide_one(item)
+
+    patch.setattr(decide, "_Round", Forgetful)
+
+
+def gives_a_gpu_and_its_slices(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(placement, "overlap", lambda one, other: one.uuid == other.uuid)
+    patch.setattr(placement, "blocked", lambda _, taken: set(taken))
+
+
+def gives_sick_gpus(patch: pytest.MonkeyPatch) -> None:
+    original = Lab.conditions
+
+    def all_well(self: Lab, *args: Any) -> Any:
+        from dataclasses import replace
+
+        return [
+            replace(item, grantable=True, in_service=True, verdict=None)
+            for item in original(self, *args)
+        ]
+
+    patch.setattr(Lab, "conditions", all_well)
+
+
+def ignores_strangers(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Comparison, "_note_use", lambda _: None)
+
+
+def gives_what_there_is(patch: pytest.MonkeyPatch) -> None:
+    original = placement.choose
+
+    def some(request: Any, gpus: Any, taken: Any, known: Any = ()) -> Any:
+        chosen = original(request, gpus, taken, known)
+        return chosen[:1] if chosen and taken else chosen
+
+    patch.setattr(placement, "choose", some)
+
+
+def a_late_stop_ends_the_newer_lease(patch: pytest.MonkeyPatch) -> None:
+    original = Broker.lease
+
+    def newest(self: Broker, lease_id: str) -> Any:
+        found = original(self, lease_id)
+        return found and (self.live_lease(found.user, found.server) or found)
+
+    patch.setattr(Broker, "lease", newest)
+
+
+def stops_what_it_does_not_know_from_before(patch: pytest.MonkeyPatch) -> None:
+    original = Comparison._runs
+
+    def stops(self: Comparison, lease: Any, own: Any) -> None:
+        if not self.memory.is_own(lease.id) and own.state is ContainerState.RUNNING:
+            self._stop(own, "it is not known from before")
+        original(self, lease, own)
+
+    patch.setattr(Comparison, "_runs", stops)
+
+
+def loses_the_queue_at_a_restart(patch: pytest.MonkeyPatch) -> None:
+    original = Broker.__init__
+
+    def forgets(self: Broker, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        for request in self.waiting():
+            self.withdraw(request.user, request.server)
+
+    patch.setattr(Broker, "__init__", forgets)
+
+
+BREAKS = [
+    grants_before_the_first_look,
+    ends_a_lease_when_asked_to_stop,
+    takes_an_error_for_proof,
+    forgets_who_is_starting,
+    forgets_what_happened_since_the_look,
+    frees_a_gpu_whose_start_may_still_come,
+    starts_before_it_binds,
+    does_not_adopt,
+    does_not_notice_an_older_database,
+    ignores_quotas,
+    serves_the_last_first,
+    lets_the_next_one_pass,
+    gives_a_gpu_and_its_slices,
+    gives_sick_gpus,
+    ignores_strangers,
+    gives_what_there_is,
+    a_late_stop_ends_the_newer_lease,
+    stops_what_it_does_not_know_from_before,
+    loses_the_queue_at_a_restart,
+]
+
+
+@pytest.mark.parametrize("break_it", BREAKS, ids=lambda function: function.__name__)
+def test_the_machine_finds_a_lab_that(break_it: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    LabMachine.template()
+    break_it(monkeypatch)
+    with pytest.raises(BaseException) as caught, nullcontext():  # noqa: PT011, PT012
+        run_state_machine_as_test(
+            LabMachine,
+            settings=settings(
+                max_examples=400,
+                stateful_step_count=60,
+                deadline=None,
+                database=None,
+                derandomize=True,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    assert isinstance(caught.value, AssertionError | ExceptionGroup)
