@@ -190,8 +190,8 @@ def _explain_failure(compose: Compose) -> None:
             say.detail(line)
     names = " and ".join(failed) or "a part of it"
     raise say.ProblemError(
-        f"The lab did not start: {names} is not healthy after {START_SECONDS} s or has ended."
-        " The lines above say why; «make logs» shows more."
+        f"The lab did not start: {names} did not come up. The lines above say why;"
+        " «make logs» shows more."
     )
 
 
