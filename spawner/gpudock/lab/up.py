@@ -1,9 +1,12 @@
 """``make up`` and ``make down``: the whole lab, from a bare machine to an address to sign in at."""
 
+import contextlib
+import fcntl
 import json
 import os
 import socket
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +85,11 @@ def up(root: Path, simulate_gpus: int | None) -> None:
         ProblemError: something is in the way, or the lab does not start.
     """
     configuration = read_configuration(root, os.environ)
+    with _alone(configuration):
+        _up(configuration, root, simulate_gpus)
+
+
+def _up(configuration: Configuration, root: Path, simulate_gpus: int | None) -> None:
     settings = configuration.settings
     engine = ensure_engine(settings.docker_socket, environ=configuration.environ)
     preflight.check_port(engine, configuration.project, settings.port)
@@ -114,12 +122,13 @@ def down(root: Path) -> None:
     if engine is None:
         say.step("No Docker Engine answers, so no lab runs")
         return
-    say.step("Stopping the lab; all data stays")
-    if compose.show("stop"):
-        raise say.ProblemError("Docker Compose could not stop the lab; it says why above.")
-    _stop_containers(compose.tools, configuration.project)
-    if compose.show("down", "--remove-orphans"):
-        raise say.ProblemError("Docker Compose could not end the lab; it says why above.")
+    with _alone(configuration):
+        say.step("Stopping the lab; all data stays")
+        if compose.show("stop"):
+            raise say.ProblemError("Docker Compose could not stop the lab; it says why above.")
+        _stop_containers(compose.tools, configuration.project)
+        if compose.show("down", "--remove-orphans"):
+            raise say.ProblemError("Docker Compose could not end the lab; it says why above.")
 
 
 def password(root: Path) -> None:
@@ -143,6 +152,22 @@ def logs(root: Path) -> None:
     _, engine, compose = _connect(root)
     if engine is not None:
         compose.show("logs", "--follow", "--tail", "100", "hub", "proxy")
+
+
+@contextlib.contextmanager
+def _alone(configuration: Configuration) -> Iterator[None]:
+    """Let one process at a time start or stop this lab: Compose confuses two that meet."""
+    name = f"gpudock-{os.getuid()}-{configuration.project}.lock"
+    lock = os.open(Path(tempfile.gettempdir(), name), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say.step("Another «make up» or «make down» is at work on this lab; waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _connect(root: Path) -> tuple[Configuration, Engine | None, Compose]:
