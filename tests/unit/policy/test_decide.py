@@ -1,0 +1,249 @@
+"""Who is granted what, and what all others are told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fakes.inventory import gpu, mig_slice
+from gpudock.model import Denial, GPUState, Lease, LeaseState, Quota, Request, Share, WhenBusy
+from gpudock.policy.condition import Condition
+from gpudock.policy.decide import Decision, Snapshot, decide, refuse
+from gpudock.policy.queue import Waiting
+from gpudock.policy.quota import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gpudock.model import GPU
+
+NOW = 1000.0
+LAB = [gpu(0), gpu(1)]
+
+
+def free(item: GPU) -> Condition:
+    return Condition(item, GPUState.FREE, None, grantable=True, in_service=True)
+
+
+def lease(user: str, *gpus: GPU, server: str = "", hours: float | None = 1) -> Lease:
+    return Lease(
+        f"lease{user}{server}",
+        user,
+        server,
+        "image",
+        tuple(item.uuid for item in gpus),
+        NOW,
+        expires_at=None if hours is None else NOW + hours * 3600,
+    )
+
+
+def ask(user: str, gpus: int = 1, server: str = "", **options: object) -> Request:
+    return Request(f"{user}/{server}", user, server, gpus, NOW, "image", **options)
+
+
+def lab(
+    *requests: Request,
+    leases: Iterable[Lease] = (),
+    gpus: Iterable[GPU] = LAB,
+    quota: Quota | None = None,
+    **rest: object,
+) -> Snapshot:
+    effective = resolve(quota or Quota(max_gpus=2))
+    return Snapshot(
+        now=NOW,
+        conditions=tuple(free(item) for item in gpus),
+        leases=tuple(leases),
+        waiting=tuple(Waiting(n, request, effective) for n, request in enumerate(requests)),
+        **rest,
+    )
+
+
+def granted(decision: Decision) -> dict[str, int]:
+    return {grant.request.user: len(grant.gpu_uuids) for grant in decision.grants}
+
+
+def test_first_come_first_served() -> None:
+    decision = decide(lab(ask("ada"), ask("bob"), ask("cy"), ask("di")))
+    assert granted(decision) == {"ada": 1, "bob": 1}
+    assert [place.position for place in decision.places.values()] == [1, 2]
+    assert {place.length for place in decision.places.values()} == {2}
+
+
+def test_every_waiting_request_is_granted_refused_or_placed() -> None:
+    snapshot = lab(ask("ada"), ask("bob", 5), ask("cy"), ask("di"), ask("ed", 0))
+    decision = decide(snapshot)
+    outcomes = [decision.outcome(item.request) for item in snapshot.waiting]
+    assert len(outcomes) == 5
+    assert isinstance(outcomes[1], Denial)
+
+
+def test_a_small_request_does_not_pass_a_large_one_that_could_use_the_gpu() -> None:
+    decision = decide(lab(ask("big", 2), ask("small"), leases=[lease("x", LAB[0])]))
+    assert granted(decision) == {}
+    big, small = decision.places.values()
+    assert big.reason == "This server needs 2 GPUs at once, and 1 that fit are free."
+    assert small.reason == "1 request is ahead of this one for the GPUs that fit."
+
+
+def test_a_later_request_passes_when_it_takes_nothing_that_the_earlier_could_use() -> None:
+    other = gpu(5, "NVIDIA T4")
+    decision = decide(
+        lab(
+            ask("ada", gpu_model="*A100*"),
+            ask("bob"),
+            leases=[lease("x", *LAB)],
+            gpus=[*LAB, other],
+        )
+    )
+    assert granted(decision) == {"bob": 1}
+
+
+def test_a_slice_of_a_gpu_that_an_earlier_request_waits_for_is_kept() -> None:
+    whole = gpu(4)
+    slices = [mig_slice(10, whole), mig_slice(11, whole)]
+    decision = decide(
+        lab(
+            ask("ada", gpu_model="NVIDIA A100-SXM4-40GB"),
+            ask("bob", gpu_model="*MIG*"),
+            leases=[lease("x", slices[0])],
+            gpus=[whole, *slices],
+        )
+    )
+    assert granted(decision) == {}
+
+
+def test_a_request_that_only_its_own_quota_holds_back_blocks_nobody() -> None:
+    decision = decide(
+        lab(
+            ask("ada", server="second"),
+            ask("bob"),
+            leases=[lease("ada", LAB[0])],
+            quota=Quota(max_gpus=1),
+        )
+    )
+    assert granted(decision) == {"bob": 1}
+    assert "You use 1 of the 1 GPUs that your quota allows" in decision.places["ada/second"].reason
+
+
+def test_the_quota_holds_across_named_servers_in_one_round() -> None:
+    requests = [ask("ada", server=str(number)) for number in range(3)]
+    decision = decide(lab(*requests, gpus=[gpu(n) for n in range(5)]))
+    assert len(decision.grants) == 2
+
+
+def test_a_quota_that_was_lowered_grants_nothing_beyond_it_and_ends_nothing() -> None:
+    held = [lease("ada", LAB[0])]
+    decision = decide(lab(ask("ada", server="b"), leases=held, quota=Quota(max_gpus=0)))
+    assert granted(decision) == {}
+    assert decision.refusals["ada/b"].reason == "quota"
+
+
+def test_a_request_for_more_than_is_in_service_blocks_nobody() -> None:
+    snapshot = lab(ask("big", 2), ask("small"))
+    sick = replace(
+        snapshot.conditions[0],
+        state=GPUState.QUARANTINED,
+        reason="It does not answer.",
+        grantable=False,
+        in_service=False,
+    )
+    decision = decide(replace(snapshot, conditions=(sick, snapshot.conditions[1])))
+    assert granted(decision) == {"small": 1}
+    assert decision.places["big/"].reason == (
+        "This server needs 2 GPUs and 1 that fit are in service. It does not answer."
+    )
+
+
+def test_a_gpu_that_cannot_be_granted_yet_is_waited_for_with_the_reason() -> None:
+    snapshot = lab(ask("ada"), gpus=LAB[:1])
+    checked = replace(
+        snapshot.conditions[0],
+        grantable=False,
+        reason="It is being checked after its last session.",
+    )
+    decision = decide(replace(snapshot, conditions=(checked,)))
+    assert decision.places["ada/"].reason == (
+        "A GPU that fits cannot be granted yet. It is being checked after its last session."
+    )
+
+
+def test_nothing_is_granted_while_the_lab_is_held() -> None:
+    decision = decide(
+        lab(ask("ada"), ask("bob", 0), ask("cy", when_busy=WhenBusy.FAIL), hold="Wait.")
+    )
+    assert not decision.grants
+    assert not decision.refusals
+    assert {place.reason for place in decision.places.values()} == {"Wait."}
+
+
+def test_when_busy_fail_is_refused_at_once_with_what_to_do() -> None:
+    decision = decide(lab(ask("ada", when_busy=WhenBusy.FAIL), leases=[lease("x", *LAB)]))
+    denial = decision.refusals["ada/"]
+    assert denial.reason == "busy"
+    assert denial.message == ("All GPUs that fit are in use. Try again later, or choose to wait.")
+
+
+def test_when_busy_cpu_starts_without_a_gpu() -> None:
+    decision = decide(lab(ask("ada", when_busy=WhenBusy.CPU), leases=[lease("x", *LAB)]))
+    assert granted(decision) == {"ada": 0}
+
+
+def test_a_request_that_does_not_wait_keeps_nothing_for_itself() -> None:
+    decision = decide(
+        lab(ask("big", 2, when_busy=WhenBusy.CPU), ask("small"), leases=[lease("x", LAB[0])])
+    )
+    assert granted(decision) == {"big": 0, "small": 1}
+
+
+def test_a_server_whose_former_container_still_stops_waits_and_blocks_nobody() -> None:
+    former = replace(lease("ada", LAB[0]), state=LeaseState.STOPPING)
+    decision = decide(lab(ask("ada"), ask("bob"), leases=[former]))
+    assert granted(decision) == {"bob": 1}
+    assert "former container" in decision.places["ada/"].reason
+
+
+def test_a_session_ends_when_the_quota_says() -> None:
+    (grant,) = decide(lab(ask("ada"), quota=Quota(max_session_hours=2.0))).grants
+    assert grant.expires_at == NOW + 7200
+    (grant,) = decide(lab(ask("ada"), quota=Quota(max_session_hours=None))).grants
+    assert grant.expires_at is None
+
+
+def test_the_expected_start_follows_the_ends_of_the_leases_in_the_way() -> None:
+    leases = [lease("x", LAB[0], hours=3), lease("y", LAB[1], hours=1)]
+    quota = Quota(max_gpus=2, max_session_hours=1.0)
+    decision = decide(lab(ask("a"), ask("b"), ask("c"), leases=leases, quota=quota))
+    starts = [place.expected_start for place in decision.places.values()]
+    assert starts == [NOW + 3600, NOW + 7200, NOW + 10800]
+
+
+def test_no_start_is_promised_behind_a_lease_without_an_end() -> None:
+    leases = [lease("x", *LAB, hours=None)]
+    (place,) = decide(lab(ask("a"), leases=leases)).places.values()
+    assert place.expected_start is None
+
+
+def test_what_can_never_be_is_refused_with_what_to_do() -> None:
+    effective = resolve(Quota(max_gpus=9))
+    for request, words in [
+        (ask("a", 3), "has not as many that fit"),
+        (ask("a", gpu_model="*H100*"), "It has: NVIDIA A100-SXM4-40GB."),
+        (ask("a", share=Share.SHARED), "does not share GPUs"),
+        (ask("a", -1), "Ask for 0 or more"),
+    ]:
+        denial = refuse(request, effective, lab())
+        assert denial is not None
+        assert words in denial.message
+    denial = refuse(ask("a"), resolve(Quota(gpu_models=("*H100*",))), lab())
+    assert denial is not None
+    assert "Your quota allows the models *H100*" in denial.message
+
+
+def test_a_lab_without_gpus_says_so_but_an_unknown_one_lets_wait() -> None:
+    effective = resolve(Quota())
+    denial = refuse(ask("a"), effective, lab(gpus=[]))
+    assert denial is not None
+    assert "has no GPU" in denial.message
+    assert refuse(ask("a"), effective, lab(gpus=[], inventory_known=False)) is None
+    assert refuse(ask("a", when_busy=WhenBusy.CPU), effective, lab(gpus=[])) is None
+    assert refuse(ask("a", 0), effective, lab(gpus=[])) is None
