@@ -16,7 +16,11 @@ from typing import Any
 
 from jupyterhub.handlers.login import LoginHandler
 from nativeauthenticator import NativeAuthenticator
-from nativeauthenticator.handlers import DiscardHandler, ToggleAuthorizationHandler
+from nativeauthenticator.handlers import (
+    DiscardHandler,
+    SignUpHandler,
+    ToggleAuthorizationHandler,
+)
 from nativeauthenticator.handlers import LoginHandler as NativeLoginHandler
 from tornado import web
 from traitlets import Unicode
@@ -91,9 +95,10 @@ class GPUDockAuthenticator(NativeAuthenticator):
         return changed
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
-        """Return the account pages, with our own in the place of three of them."""
+        """Return the account pages, with our own in the place of some of them."""
         ours = {
             NativeLoginHandler: _LoginHandler,
+            SignUpHandler: _SignUpHandler,
             ToggleAuthorizationHandler: _ToggleAuthorizationHandler,
             DiscardHandler: _DiscardHandler,
         }
@@ -122,6 +127,60 @@ class _LoginHandler(LoginHandler):
         return str(super().get_next_url(user, default))
 
 
+class _SignUpHandler(SignUpHandler):
+    """The sign-up page; a refusal says what was wrong: the user name or the password."""
+
+    def render_template(self, name: str, **namespace: Any) -> Any:
+        given = self.get_body_argument("username", "")
+        least = self.authenticator.minimum_password_length
+        return super().render_template(
+            name, **{"username": given, "minimum_password_length": least, **namespace}
+        )
+
+    def get_result_message(
+        self,
+        user: Any,
+        assume_user_is_human: bool,
+        username_already_taken: bool,
+        confirmation_matches: bool,
+        user_is_admin: bool,
+    ) -> tuple[str, str]:
+        if user is None and assume_user_is_human:
+            problem = self._problem(username_already_taken, confirmation_matches)
+            if problem:
+                return "alert-danger", problem
+        elif user is not None and not user.is_authorized and not user.login_email_sent:
+            return "alert-info", "You can sign in as soon as an administrator has let you in."
+        found: tuple[str, str] = super().get_result_message(
+            user,
+            assume_user_is_human,
+            username_already_taken,
+            confirmation_matches,
+            user_is_admin,
+        )
+        return found
+
+    def _problem(self, taken: bool, confirmed: bool) -> str | None:
+        name = self.authenticator.normalize_username(self.get_body_argument("username", ""))
+        password = self.get_body_argument("signup_password", "", strip=False)
+        least = self.authenticator.minimum_password_length
+        if not self.authenticator.validate_username(name):
+            # In words, what jupyterhub_config.py sets as username_pattern.
+            return (
+                "A user name has 1 to 64 characters: lower-case letters without accents, digits, "
+                "and . _ @ + - but not as the first. Choose another name."
+            )
+        if taken:
+            return f"The username «{name}» is taken. Choose another one."
+        if not confirmed:
+            return "The two passwords differ. Enter the same one twice."
+        if len(password) < least:
+            return f"The password is too short. Use at least {least} characters."
+        if not self.authenticator.is_password_strong(password):
+            return "The password is a common one, which others would guess. Choose another one."
+        return None
+
+
 class _FromOwnPagesOnly:
     """Refuses a request that another site's page made the browser send.
 
@@ -130,8 +189,11 @@ class _FromOwnPagesOnly:
     """
 
     async def prepare(self) -> None:
-        origin = self.request.headers.get("Sec-Fetch-Site", "")  # type: ignore[attr-defined]
-        if origin not in ("same-origin", "none"):
+        request = self.request  # type: ignore[attr-defined]
+        origin = request.headers.get("Sec-Fetch-Site", "")
+        # Browsers leave the header out where the lab is at a plain http:// address; the Hub's XSRF
+        # check, which every POST passes, does not depend on it.
+        if request.method == "GET" and origin not in ("same-origin", "none"):
             message = "Accounts can only be changed from the lab's own pages. Open /hub/authorize."
             raise web.HTTPError(_HTTP_FORBIDDEN, message)
         await super().prepare()  # type: ignore[misc]
@@ -140,6 +202,10 @@ class _FromOwnPagesOnly:
 class _ToggleAuthorizationHandler(_FromOwnPagesOnly, ToggleAuthorizationHandler):
     """Lets a user in, or shuts one out."""
 
+    post = ToggleAuthorizationHandler.get
+
 
 class _DiscardHandler(_FromOwnPagesOnly, DiscardHandler):
     """Discards a request for an account."""
+
+    post = DiscardHandler.get
