@@ -11,7 +11,9 @@ import gc
 import importlib
 import os
 import sys
+from pathlib import Path
 
+import bundle
 from on_demand import absent, function, on_demand
 
 # The Hub's half of JupyterHub. Its log function and its scopes name these, for the Hub's process.
@@ -48,16 +50,20 @@ SERVER = (
     "jupyterlab.labapp",
     "jupyterlab_gpudock.extension",
 )
+BUNDLE = Path(__file__).with_name("modules.bundle")
 
 
 def main() -> None:
-    """Start the server; return when it ends."""
+    """Start the server and return when it ends; with ``--bundle`` only write the bundle."""
     # Nothing that is imported becomes garbage: to look for some again and again only costs time.
     gc.disable()
+    if sys.argv[1:] == ["--bundle"]:
+        _import_server()
+        bundle.write(BUNDLE)
+        return
     try:
-        with on_demand(HUB | FORMATS | LAB), absent(*OPTIONAL):
-            for module in SERVER:
-                importlib.import_module(module)
+        bundle.use(BUNDLE)
+        _import_server()
     except Exception as error:  # noqa: BLE001 (whatever it is, a server is wanted)
         # Another JupyterHub or JupyterLab than this was made for: then slowly, but surely.
         sys.stderr.write(f"gpudock: starting the server the plain way, because of {error!r}\n")
@@ -66,3 +72,9 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     sys.modules["jupyterhub.singleuser"].main()
+
+
+def _import_server() -> None:
+    with on_demand(HUB | FORMATS | LAB), absent(*OPTIONAL):
+        for module in SERVER:
+            importlib.import_module(module)
