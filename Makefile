@@ -59,6 +59,7 @@ lint: dev ## linters, types, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint
 
 format: dev ## format all sources

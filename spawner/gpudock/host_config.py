@@ -213,7 +213,10 @@ def _environment(lease: Lease, surroundings: Surroundings) -> list[tuple[str, st
     environment = dict(surroundings.environment)
     # Last, so that neither an image, an administrator's slip nor a spawn option widens the view.
     environment.update(runtime_environment(surroundings.delivery, lease.gpu_uuids))
-    environment["GPUDOCK_LEASE"] = lease.id
+    if lease.gpu_uuids:
+        environment["GPUDOCK_LEASE"] = lease.id
+    else:
+        environment.pop("GPUDOCK_LEASE", None)
     return list(environment.items())
 
 

@@ -93,6 +93,7 @@ def test_a_server_without_gpus_sees_none_whatever_the_environment_says(delivery)
     assert "Runtime" not in spec.config["HostConfig"]
     assert "NVIDIA_VISIBLE_DEVICES=void" in spec.config["Env"]
     assert "NVIDIA_VISIBLE_DEVICES=all" not in spec.config["Env"]
+    assert not any(line.startswith("GPUDOCK_LEASE=") for line in spec.config["Env"])
 
 
 def test_the_nvidia_runtime_gets_exactly_the_leased_uuids():
