@@ -40,6 +40,7 @@ _SLOW_THREADS = 8
 _QUICK_TIMEOUT = 30.0
 # A pull may be silent for long while a large layer is unpacked.
 _SLOW_TIMEOUT = 600.0
+_DEEPEST_CAUSE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +223,18 @@ class DockerEngine:
         output = await self._call(lambda client: client.logs(container, tail=lines))
         return str(output.decode("utf-8", "replace"))
 
+    async def wait(self, container: str) -> int:
+        """Wait until a container has exited; return its exit code.
+
+        Raises:
+            EngineError: it is not there, or the engine gave no answer.
+        """
+
+        def call(client: APIClient) -> int:
+            return int(client.wait(container)["StatusCode"])
+
+        return await self._call(call, slow=True)
+
     async def info(self) -> EngineInfo:
         """Ask the engine what it is and how it gives GPUs.
 
@@ -269,7 +282,15 @@ class DockerEngine:
         repository, _, tag = image.rpartition(":")
         if not repository or "/" in tag:
             repository, tag = image, "latest"
-        await self._call(lambda client: client.pull(repository, tag), slow=True)
+
+        def call(client: APIClient) -> None:
+            # What fails after the first progress is told in the answer, whose status is 200 by
+            # then.
+            for event in client.pull(repository, tag, stream=True, decode=True):
+                if "error" in event:
+                    raise EngineUnknown(str(event["error"]))
+
+        await self._call(call, slow=True)
 
     async def own_image(self, container: str) -> str | None:
         """Return the image id of a container, for example of the hub's own; ``None`` if unknown."""
@@ -345,7 +366,7 @@ class DockerEngine:
         except docker.errors.APIError as error:
             raise _meaning(error) from error
         except (requests.RequestException, docker.errors.DockerException, OSError) as error:
-            message = f"The Docker Engine at {self.base_url} does not answer: {error}"
+            message = f"The Docker Engine at {self.base_url} does not answer ({_in_words(error)})."
             raise EngineUnknown(message) from error
 
 
@@ -355,10 +376,24 @@ class _Conflict(EngineRefused):
 
 def _meaning(error: docker.errors.APIError) -> Exception:
     """Tell what an error answer proves: a 4xx that nothing happened, anything else nothing."""
-    explanation = str(error.explanation or error)
+    explanation = str(error.explanation or error).strip()
+    # It becomes part of what a person reads, with another sentence after it.
+    if not explanation.endswith((".", "!", "?")):
+        explanation += "."
     status = error.status_code
     if status == requests.codes.conflict:
         return _Conflict(explanation)
     if status is not None and 400 <= status < 500:
         return EngineRefused(explanation)
     return EngineUnknown(explanation)
+
+
+def _in_words(error: BaseException) -> str:
+    """Say in a few words why a connection failed; the libraries wrap the operating system's."""
+    seen: list[Any] = [error]
+    for item in seen:
+        if isinstance(item, OSError) and item.strerror:
+            return item.strerror.lower()
+        if isinstance(item, BaseException) and len(seen) < _DEEPEST_CAUSE:
+            seen += [*item.args, item.__cause__, item.__context__]
+    return "it timed out" if isinstance(error, requests.Timeout) else type(error).__name__

@@ -20,10 +20,11 @@ from gpudock.lifecycle import EngineError, LaunchFailed, launch, terminate
 from gpudock.model import ContainerState, Lease, LeaseState, Place, Request
 from gpudock.names import slug
 from gpudock.options import Offers, OptionError, SpawnOptions, parse
-from gpudock.progress import ProgressLog, place_in_words
+from gpudock.progress import ProgressLog, duration_in_words, place_in_words
 from gpudock.readiness import ServerDied, wait_until_listening
 from gpudock.runtime import Runtime
 from gpudock.store import StoreError
+from gpudock.workspace import is_directory, prepare_directory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from gpudock.host_config import ContainerSpec
 
 _MIB = 1024 * 1024
+# How long a server that ran before a restart of the hub may stay silent after it.
+_ADOPTION_SECONDS = 600
 
 
 class GPUDockerSpawner(DockerSpawner):
@@ -151,7 +154,7 @@ class GPUDockerSpawner(DockerSpawner):
                 quota=runtime.broker.quota(self.user.name, self._groups()),
                 place=self._place_if_asked_now(runtime),
                 problem=runtime.inventory.reading().problem,
-                chosen=dict(self.orm_spawner.user_options or {}),
+                chosen=self._last_choices(offers),
                 now=time.time(),
             )
         )
@@ -161,9 +164,19 @@ class GPUDockerSpawner(DockerSpawner):
         forecast = runtime.broker.forecast(self._request(wish))
         return forecast if isinstance(forecast, Place) else None
 
+    def _last_choices(self, offers: Offers) -> dict[str, Any]:
+        """Return the options of the last start; a client of the API may have sent anything."""
+        try:
+            return parse(self.orm_spawner.user_options or {}, offers).as_user_options()
+        except OptionError:
+            return {}
+
     def _options_from_form(self, form: dict[str, list[str]]) -> dict[str, Any]:
         """Check the form's fields, so that a bad one is told on the form itself."""
-        return parse(form, self._offers()).as_user_options()
+        try:
+            return parse(form, self._offers()).as_user_options()
+        except OptionError as error:
+            raise _refusal(str(error), reason="options") from error
 
     @default("options_from_form")
     def _default_options_from_form(self) -> Any:
@@ -222,6 +235,7 @@ class GPUDockerSpawner(DockerSpawner):
         self.image = options.image
         runtime = await self._ready_runtime()
         self._command = await self._image_command(runtime, options.image)
+        await self._prepare_workspace(runtime)
         lease = await self._lease(runtime, self._request(options))
         try:
             async with asyncio.timeout(self.launch_timeout):
@@ -229,8 +243,9 @@ class GPUDockerSpawner(DockerSpawner):
         except TimeoutError as error:
             await terminate(runtime.broker, runtime.engine, lease, "did not start in time")
             message = (
-                f"Your server did not answer within {self.launch_timeout:.0f} seconds and was "
-                "stopped; its GPU is free again. Try again; if it stays so, tell the administrator."
+                f"Your server did not answer within {duration_in_words(self.launch_timeout)} and "
+                "was stopped; its GPU is free again. Try again; if it stays so, tell the "
+                "administrator."
             )
             raise _refusal(message, reason="timeout", status=504) from error
 
@@ -265,13 +280,23 @@ class GPUDockerSpawner(DockerSpawner):
         return 0 if lease is None or lease.container_id is None else None
 
     async def get_url(self) -> str:
-        """Return the URL of the server that runs, as the engine knows it."""
+        """Return the URL of the server that runs, as the engine knows it.
+
+        The Hub asks for it when it starts and finds a server that ran before; it then waits for
+        an answer of that server, and stops one that gives none. A server that is slow at that
+        moment holds somebody's work, so it is given more time than one that has just been started.
+        """
         runtime = await self._ready_runtime()
         lease = runtime.broker.live_lease(self.user.name, self.name)
-        if lease is None or lease.container_id is None:
-            return str(self.server.url)
-        await self._adopt(runtime, lease)
-        return await self._url(runtime, lease.container_id) or str(self.server.url)
+        self.http_timeout = max(self.http_timeout, _ADOPTION_SECONDS)
+        if lease is not None and lease.container_id is not None:
+            try:
+                await self._adopt(runtime, lease)
+                return await self._url(runtime, lease.container_id) or str(self.server.url)
+            except EngineError as error:
+                # An error here would end the hub. The address that the Hub has saved still holds.
+                self.log.warning("The address of %s is not sure: %s", self._log_name, error)
+        return str(self.server.url)
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """Yield what happens while the server starts, for the progress page."""
@@ -294,14 +319,24 @@ class GPUDockerSpawner(DockerSpawner):
             self._progress.say(10, f"Fetching the image {image}; this can take minutes.")
             try:
                 await runtime.engine.pull(image)
+                own = await runtime.engine.image_command(image)
             except EngineError as error:
                 message = (
                     f"The image {image} is not on this server and could not be fetched: {error} "
                     "Choose another image, or ask the administrator to build or pull it."
                 )
                 raise _refusal(message, reason="image", status=503) from error
-            own = await runtime.engine.image_command(image)
         return list(self.cmd or []) or own or ["jupyterhub-singleuser"]
+
+    @property
+    def _workspace(self) -> str:
+        # Not str.format: a user name is not a template, and neither is its slug.
+        return self.workspace.replace("{user}", slug(self.user.name))
+
+    async def _prepare_workspace(self, runtime: Runtime) -> None:
+        if is_directory(self._workspace):
+            image = runtime.config.agent_image or self.image
+            await prepare_directory(runtime.engine, self.lab, image, self._workspace)
 
     async def _lease(self, runtime: Runtime, request: Request) -> Lease:
         """Get the lease for *request*, telling the progress page while it waits."""
@@ -313,7 +348,7 @@ class GPUDockerSpawner(DockerSpawner):
         except TimeoutError as error:
             broker.withdraw(request.user, request.server)
             message = (
-                f"No GPU came free within {self.queue_timeout / 3600:.0f} hours, so your request "
+                f"No GPU came free within {duration_in_words(self.queue_timeout)}, so your request "
                 "was taken out of the queue. Ask again, or start without a GPU."
             )
             raise _refusal(message, reason="queue_timeout", status=503) from error
@@ -402,8 +437,7 @@ class GPUDockerSpawner(DockerSpawner):
             Surroundings(
                 lab=self.lab,
                 network=self.network_name,
-                # Not str.format: a user name is not a template, and neither is its slug.
-                workspace=self.workspace.replace("{user}", slug(self.user.name)),
+                workspace=self._workspace,
                 command=[*self._command, *self.get_args()],
                 environment=environment,
                 delivery=runtime.engine_info.delivery,
@@ -438,7 +472,10 @@ class GPUDockerSpawner(DockerSpawner):
 
 
 def _refusal(message: str, *, reason: str, status: int = 400) -> SpawnException:
-    return SpawnException(message, reason=reason, status_code=status)
+    refusal = SpawnException(message, reason=reason, status_code=status)
+    # What the Hub's pages show; without it they show the exception's name, or nothing at all.
+    refusal.jupyterhub_message = message
+    return refusal
 
 
 def _bytes(value: Any) -> int:
