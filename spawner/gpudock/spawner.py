@@ -288,7 +288,7 @@ class GPUDockerSpawner(DockerSpawner):
         """
         runtime = await self._ready_runtime()
         lease = runtime.broker.live_lease(self.user.name, self.name)
-        self.http_timeout = max(self.http_timeout, _ADOPTION_SECONDS)
+        self.http_timeout = _ADOPTION_SECONDS
         if lease is not None and lease.container_id is not None:
             try:
                 await self._adopt(runtime, lease)
@@ -331,7 +331,7 @@ class GPUDockerSpawner(DockerSpawner):
     @property
     def _workspace(self) -> str:
         # Not str.format: a user name is not a template, and neither is its slug.
-        return self.workspace.replace("{user}", slug(self.user.name))
+        return str(self.workspace).replace("{user}", slug(self.user.name))
 
     async def _prepare_workspace(self, runtime: Runtime) -> None:
         if is_directory(self._workspace):
