@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import docker
 import pytest
 from docker.types import DeviceRequest
 
-import docker
 from gpudock.lab.engine import ensure_engine, stop_engine
 from simulator import Gpu, Installation, SimulatorError, install
 from simulator.nvidia_smi import fetch_nvidia_smi
