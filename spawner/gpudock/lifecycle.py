@@ -125,6 +125,7 @@ async def launch(broker: Broker, engine: ContainerEngine[S], lease: Lease, spec:
     Raises:
         LeaseConflict: the lease is over, or another call is starting its container.
         LaunchFailed: the container did not start; the message says why.
+        EngineError: the lease has a container already, and it cannot be told whether that runs.
         StoreError: the database failed.
     """
     current = broker.lease(lease.id)

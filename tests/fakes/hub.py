@@ -87,17 +87,24 @@ class Hub:
         inventory: SettableInventory,
         clock: HandClock,
         quota: Quota,
-        broker_class: type[Broker] = Broker,
+        new_id: Callable[[], str] | None = None,
     ) -> None:
         self.engine = engine
         self.store = FlakyStore(database.url, clock, durable=False)
-        self.broker = broker_class(
-            self.store, inventory, clock=clock, default_quota=quota, settle_seconds=10
+        self.broker = Broker(
+            self.store,
+            inventory,
+            clock=clock,
+            default_quota=quota,
+            settle_seconds=10,
+            new_id=new_id,
         )
         self.tasks: list[Task] = []
 
     def launch(self, lease: Lease) -> Task:
-        return self._run("launch", lease.id, launch(self.broker, self.engine, lease, Spec.of(lease)))
+        return self._run(
+            "launch", lease.id, launch(self.broker, self.engine, lease, Spec.of(lease))
+        )
 
     def terminate(self, lease: Lease) -> Task:
         return self._run(

@@ -10,6 +10,7 @@ the engine really runs, which the hub itself can only ask about.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 import tempfile
 from dataclasses import replace
@@ -23,8 +24,8 @@ from fakes.clock import HandClock
 from fakes.engine import Container, FakeEngine, Fate, Spec, Task
 from fakes.hub import DatabaseFile, Hub
 from fakes.inventory import SettableInventory, gpu, mig_slice
-from gpudock.broker import Broker, GPURefused, LeaseConflict, StopContainer
-from gpudock.lifecycle import LaunchFailed
+from gpudock.broker import GPURefused, LeaseConflict, StopContainer
+from gpudock.lifecycle import EngineUnknown, LaunchFailed
 from gpudock.model import (
     ContainerState,
     Denial,
@@ -56,6 +57,30 @@ fates = st.sampled_from([Fate.DONE, Fate.DONE, Fate.DONE, Fate.LOST, Fate.FAILED
 any_index = st.integers(0, 50)
 
 
+TROUBLES = (
+    "answers",
+    "cancellations",
+    "database",
+    "devices",
+    "disk",
+    "draining",
+    "engine",
+    "forgery",
+    "hub",
+    "quotas",
+    "strangers",
+)
+
+
+def in_a_lab_with(trouble, also=lambda _: True):
+    """Keep a rule to the labs that have this kind of trouble.
+
+    Each lab has a few kinds only: one with all of them comes to a standstill before anything
+    interesting happens.
+    """
+    return precondition(lambda self: trouble in self.troubles and also(self))
+
+
 def share_silicon(one: str, other: str) -> bool:
     """Say independently of the policy whether two devices are the same silicon."""
     a, b = BY_UUID[one], BY_UUID[other]
@@ -65,7 +90,6 @@ def share_silicon(one: str, other: str) -> bool:
 class LabMachine(RuleBasedStateMachine):
     """See the module's text."""
 
-    broker_class: ClassVar[type[Broker]] = Broker
     _template: ClassVar[Path | None] = None
 
     # Set-up.
@@ -96,6 +120,7 @@ class LabMachine(RuleBasedStateMachine):
         self.tampered: set[str] = set()
         self.tampered_servers: set[tuple[str, str]] = set()
         self.agent_up = True
+        self.troubles: set[str] = set()
         self.look_taken = None
         self.foreign_at_last_look: set[str] = set()
         self.limit = self.limit_in_backup = LIMIT
@@ -106,6 +131,8 @@ class LabMachine(RuleBasedStateMachine):
         self.news = True
         self.stopped_by_users: set[str] = set()
         self.request_count = 0
+        # Leases of the same moment are ordered by id: chance would make a run unrepeatable.
+        self.lease_ids = itertools.count(1)
         self.before: dict[str, Lease] = {}
         self.store_is_older = False
         self.hub = self._new_hub()
@@ -125,14 +152,15 @@ class LabMachine(RuleBasedStateMachine):
             self.inventory,
             self.clock,
             Quota(max_gpus=LIMIT),
-            self.broker_class,
+            lambda: f"{next(self.lease_ids):016x}",
         )
         hub.store.on_grant = self.a_grant_is_as_promised
         return hub
 
-    @initialize(processes=st.booleans())
-    def agent_starts(self, processes: bool) -> None:
+    @initialize(processes=st.booleans(), troubles=st.sets(st.sampled_from(TROUBLES), max_size=4))
+    def lab_opens(self, processes: bool, troubles: set[str]) -> None:
         self.reports_processes = processes
+        self.troubles = troubles
         self.read_devices()
 
     # Users.
@@ -237,7 +265,13 @@ class LabMachine(RuleBasedStateMachine):
 
     def _check(self, task: Task) -> bool:
         """Tell whether a task is over, and check how it ended."""
-        expected = (LaunchFailed, LeaseConflict, StoreError, asyncio.CancelledError)
+        expected = (
+            LaunchFailed,
+            LeaseConflict,
+            EngineUnknown,
+            StoreError,
+            asyncio.CancelledError,
+        )
         if task.error is not None and not isinstance(task.error, expected):
             raise task.error
         if task.done and task.what == "terminate" and task.result is True:
@@ -250,7 +284,7 @@ class LabMachine(RuleBasedStateMachine):
     @rule(index=any_index, fate=fates)
     def answer_a_call(self, index, fate) -> None:
         task = self._pick(self.hub.tasks, index)
-        task.advance(fate)
+        task.advance(fate if "answers" in self.troubles else Fate.DONE)
         self._check(task)
 
     @precondition(lambda self: self.hub.tasks)
@@ -260,7 +294,7 @@ class LabMachine(RuleBasedStateMachine):
         self.hub.finish(task)
         self._check(task)
 
-    @precondition(lambda self: self.hub.tasks)
+    @in_a_lab_with("cancellations", lambda self: self.hub.tasks)
     @rule(index=any_index, landing=st.sampled_from(["before", "later", "never"]))
     def cancel(self, index, landing) -> None:
         """The caller is cancelled in mid-call, which does not stop the call."""
@@ -288,6 +322,7 @@ class LabMachine(RuleBasedStateMachine):
         if running:
             self.engine.exit(self._pick(running, index), 1)
 
+    @in_a_lab_with("engine")
     @rule(live_restore=st.booleans(), keeps_calls=st.booleans())
     def engine_restarts(self, live_restore, keeps_calls) -> None:
         if not live_restore:
@@ -297,9 +332,7 @@ class LabMachine(RuleBasedStateMachine):
             self.engine.late.clear()
 
     def _running(self) -> list[Container]:
-        return [
-            c for c in self.engine.containers.values() if c.state is ContainerState.RUNNING
-        ]
+        return [c for c in self.engine.containers.values() if c.state is ContainerState.RUNNING]
 
     # The hub.
 
@@ -356,9 +389,14 @@ class LabMachine(RuleBasedStateMachine):
             doomed = stopping | self.stopped_by_users | {t.lease_id for t in self.hub.tasks}
             if isinstance(action, StopContainer):
                 lease = self.hub.broker.lease(action.lease_id)
-                assert action.lease_id in doomed or lease is None or lease.state in (
-                    LeaseState.STOPPING,
-                    LeaseState.ENDED,
+                assert (
+                    action.lease_id in doomed
+                    or lease is None
+                    or lease.state
+                    in (
+                        LeaseState.STOPPING,
+                        LeaseState.ENDED,
+                    )
                 ), "promise 11: reconciling stops a server that nobody stopped"
 
     def _twice_is_once(self, observation, actions) -> None:
@@ -366,7 +404,9 @@ class LabMachine(RuleBasedStateMachine):
             return
         leases, waiting = self.hub.broker.leases(live_only=False), self.hub.broker.waiting()
         again = self.hub.broker.reconcile(observation)
-        assert self.hub.broker.leases(live_only=False) == leases, f"promise 5: twice is not once: {set(self.hub.broker.leases(live_only=False)) ^ set(leases)} {observation}"
+        assert self.hub.broker.leases(live_only=False) == leases, (
+            f"promise 5: twice is not once: {set(self.hub.broker.leases(live_only=False)) ^ set(leases)} {observation}"
+        )
         assert self.hub.broker.waiting() == waiting, "promise 5: twice is not once"
         assert len(again) <= len(actions) or not actions
 
@@ -377,6 +417,7 @@ class LabMachine(RuleBasedStateMachine):
         self.graveyard.append(self.hub)
         self.look_taken = None
 
+    @in_a_lab_with("hub")
     @rule(
         landings=st.lists(st.sampled_from(["before", "later", "never"]), min_size=4, max_size=4),
         database=st.sampled_from(["kept", "kept", "kept", "lost", "older"]),
@@ -391,6 +432,7 @@ class LabMachine(RuleBasedStateMachine):
             assert self.hub.broker.waiting() == waiting, "promise 11: the queue is not what it was"
         self.clock.advance(1)
 
+    @in_a_lab_with("database")
     @rule(database=st.sampled_from(["lost", "older"]))
     def database_is_replaced(self, database) -> None:
         """The database is replaced under a hub that goes on running."""
@@ -405,6 +447,7 @@ class LabMachine(RuleBasedStateMachine):
         self.store_is_older = True
         self.limit = LIMIT if how == "lost" else self.limit_in_backup
 
+    @in_a_lab_with("database")
     @rule()
     def database_is_copied(self) -> None:
         self.hub.store.close()
@@ -412,6 +455,7 @@ class LabMachine(RuleBasedStateMachine):
         shutil.copy(self.database.path, self.database.backup)
         self.limit_in_backup = self.limit
 
+    @in_a_lab_with("disk")
     @rule(times=st.integers(1, 3))
     def disk_is_full(self, times) -> None:
         self.hub.store.failures = times
@@ -420,6 +464,7 @@ class LabMachine(RuleBasedStateMachine):
     def tick(self) -> None:
         self.hub.broker.tick()
 
+    @in_a_lab_with("quotas")
     @rule(limit=st.sampled_from([0, 1, 2, 3]))
     def quota_changes(self, limit) -> None:
         try:
@@ -464,22 +509,26 @@ class LabMachine(RuleBasedStateMachine):
             self.read_devices()
             self.hub.broker.tick()
 
+    @in_a_lab_with("devices")
     @rule()
     def agent_dies(self) -> None:
         self.agent_up = False
         self.inventory.current = replace(self.inventory.current, problem="The agent is down.")
 
+    @in_a_lab_with("devices")
     @rule()
     def agent_returns(self) -> None:
         self.agent_up = True
         self.devices_are_read()
 
+    @in_a_lab_with("devices")
     @rule(index=any_index, lost=st.booleans())
     def device_fails(self, index, lost) -> None:
         uuid = self._pick(GPUS, index).uuid
         (self.lost if lost else self.faulty).add(uuid)
         self.engine.broken_devices = self.lost | self.faulty
 
+    @in_a_lab_with("devices")
     @rule()
     def devices_are_repaired(self) -> None:
         self.lost.clear()
@@ -487,6 +536,7 @@ class LabMachine(RuleBasedStateMachine):
         self.engine.broken_devices = set()
         self.devices_are_read()
 
+    @in_a_lab_with("draining")
     @rule(index=any_index)
     def drain(self, index) -> None:
         try:
@@ -505,16 +555,19 @@ class LabMachine(RuleBasedStateMachine):
 
     # Strangers.
 
+    @in_a_lab_with("strangers")
     @rule(index=any_index)
     def stranger_takes_a_gpu(self, index) -> None:
         uuid = self._pick(GPUS, index).uuid
         self.foreign[uuid] = "Somebody's own container has it."
         self.tampered.add(uuid)
 
+    @in_a_lab_with("strangers")
     @rule()
     def strangers_leave(self) -> None:
         self.foreign.clear()
 
+    @in_a_lab_with("strangers")
     @rule(index=any_index)
     def stopped_container_is_started_by_hand(self, index) -> None:
         pending = {call.target for call in self.engine.late}
@@ -529,6 +582,7 @@ class LabMachine(RuleBasedStateMachine):
             container.ours = False
             self._note_tampering(container.spec)
 
+    @in_a_lab_with("forgery")
     @rule(
         index=any_index,
         lease_id=st.sampled_from(["f0f0f0f0f0f0f0f0", "", "NOT AN ID", "a" * 200, "$copied"]),
@@ -543,7 +597,9 @@ class LabMachine(RuleBasedStateMachine):
         if lease_id == "$copied":
             leases = self._leases()
             lease_id = self._pick(leases, index).id if leases else "f1f1"
-        spec = Spec(f"forged-{len(self.engine.containers)}-{self.clock()}", lease_id, user, "", tuple(uuids))
+        spec = Spec(
+            f"forged-{len(self.engine.containers)}-{self.clock()}", lease_id, user, "", tuple(uuids)
+        )
         container_id = self.engine._create(spec)
         container = self.engine.containers[container_id]
         container.ours = False
@@ -645,7 +701,9 @@ class LabMachine(RuleBasedStateMachine):
                 for a in one.gpu_uuids:
                     for b in other.gpu_uuids:
                         if a in BY_UUID and b in BY_UUID:
-                            assert not share_silicon(a, b), "promises 1 and 9: two leases on one GPU"
+                            assert not share_silicon(a, b), (
+                                "promises 1 and 9: two leases on one GPU"
+                            )
 
     def free_and_leased_and_barred_are_all(self, leases: list[Lease]) -> None:
         if not self.news:

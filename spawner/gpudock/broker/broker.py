@@ -87,6 +87,7 @@ class Broker:
         reading_max_age: float = 15.0,
         claim_seconds: float = 120.0,
         ordering: Ordering | None = None,
+        new_id: Callable[[], str] | None = None,
     ) -> None:
         """Make a broker over a store that is up to date (see ``Store.migrate``).
 
@@ -100,13 +101,16 @@ class Broker:
             reading_max_age: age in seconds from which a reading is no ground for a grant.
             claim_seconds: how long a granted lease may be without a container before it ends.
             ordering: the rule of the queue; first come, first served by default.
+            new_id: makes a lease's id, lower-case letters and digits; random by default.
         """
         terms = Terms(
             default_quota=default_quota or Quota(),
             rules=Rules(settle_seconds=settle_seconds, reading_max_age=reading_max_age),
             claim_seconds=claim_seconds,
         )
-        self._terms = terms if ordering is None else replace(terms, ordering=ordering)
+        if ordering is not None:
+            terms = replace(terms, ordering=ordering)
+        self._terms = terms if new_id is None else replace(terms, new_id=new_id)
         self._store = store
         self._inventory = inventory
         self._memory = Memory(clock)

@@ -16,7 +16,7 @@ from gpudock.policy.queue import FirstCome, Ordering, Waiting
 from gpudock.store import RequestState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from gpudock.model import InventoryReading, Request
     from gpudock.policy.condition import Condition, GPURecord
@@ -45,12 +45,14 @@ class Terms:
         rules: when a device may be granted.
         ordering: who is looked at first.
         claim_seconds: how long a granted lease waits for somebody to make its container.
+        new_id: makes the id of a lease: lower-case letters and digits, never the same twice.
     """
 
     default_quota: Quota = field(default_factory=Quota)
     rules: Rules = field(default_factory=Rules)
     ordering: Ordering = field(default_factory=FirstCome)
     claim_seconds: float = 120.0
+    new_id: Callable[[], str] = lambda: secrets.token_hex(8)
 
 
 @dataclass(slots=True)
@@ -241,7 +243,7 @@ class Lab:
 
     def _make_lease(self, grant: Grant) -> Lease:
         lease = Lease(
-            id=secrets.token_hex(8),
+            id=self.terms.new_id(),
             user=grant.request.user,
             server=grant.request.server,
             image=grant.request.image,
