@@ -15,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
+
 from benchmarks.clicks import Clicker, ClickError
 from benchmarks.labs import Lab, build_stock_image, give_gpus
 from benchmarks.report import Figures, document, table, too_slow
@@ -30,6 +32,7 @@ def main() -> int:
     arguments = _arguments()
     try:
         engine = ensure_engine(arguments.socket)
+        found: list[Figures] = []
         build_stock_image(engine)
         give_gpus(engine, arguments.users)
         labs = [
@@ -40,18 +43,22 @@ def main() -> int:
             for lab in labs:
                 lab.down()
                 lab.up()
-            stock, ours = asyncio.run(_measure(labs, arguments))
-        except BaseException:
+            found = asyncio.run(_measure(labs, arguments))
+        except* (ClickError, httpx.HTTPError) as errors:
+            for error in errors.exceptions:
+                say.problem(repr(error))
             for lab in labs:
-                say.detail(f"The end of the log of {lab.name}'s hub:\n{lab.log()}")
-            raise
+                say.detail(f"The end of the log of the hub of «{lab.name}»:\n{lab.log()}")
         finally:
             for lab in labs:
                 lab.down()
             give_gpus(engine, 0)
-    except (say.ProblemError, ClickError) as error:
+    except say.ProblemError as error:
         say.problem(str(error))
         return 1
+    if not found:
+        return 1
+    stock, ours = found
     print(table(stock, ours, arguments.users))
     if arguments.json:
         machine = {
@@ -61,8 +68,8 @@ def main() -> int:
             "load_average": os.getloadavg(),
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
-        found = document(stock, ours, arguments.users, machine)
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+        everything = document(stock, ours, arguments.users, machine)
+        arguments.json.write_text(json.dumps(everything, indent=1) + "\n")
     slow = too_slow(stock, ours)
     for sentence in slow:
         say.problem(sentence)

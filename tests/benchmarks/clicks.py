@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from benchmarks.labs import Lab
 
 TRY_SECONDS = 0.02
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 240.0
 
 
 class ClickError(Exception):

@@ -14,3 +14,5 @@ c.JupyterHub.load_roles.append(
 )
 # A request for a server is answered at once; how it goes on is read from the progress stream.
 c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 0}
+# On a busy machine a burst may take longer than the Hub's patience; that is to be measured as well.
+c.Spawner.http_timeout = 180

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from gpudock.lab.tools import Compose, Tools, find_tools
 from gpudock.lab.up import read_configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from gpudock.lab.engine import Engine
 
@@ -126,9 +127,14 @@ class Lab:
         return Compose(find_tools(self.engine.socket, environ), ROOT, environ)
 
 
-def docker_client(engine: Engine) -> docker.DockerClient:
-    """Connect to the engine."""
-    return docker.DockerClient(base_url=f"unix://{engine.socket}", timeout=120)
+@contextmanager
+def docker_client(engine: Engine) -> Iterator[docker.DockerClient]:
+    """Be connected to the engine for the duration of a ``with`` block."""
+    client = docker.DockerClient(base_url=f"unix://{engine.socket}", timeout=120)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def build_stock_image(engine: Engine) -> None:
