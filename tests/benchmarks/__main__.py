@@ -110,8 +110,9 @@ async def _burst(clicker: Clicker, names: list[str]) -> float:
         for name in names:
             group.create_task(clicker.click(name))
     seconds = time.perf_counter() - begun
-    for name in names:
-        await clicker.stop(name)
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            group.create_task(clicker.stop(name))
     return seconds
 
 
