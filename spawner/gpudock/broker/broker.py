@@ -196,20 +196,19 @@ class Broker:
             Denied: the request was refused, now or while it waited, or taken out of the queue.
         """
         key = (request.user, request.server)
-        answer: Lease | Place | Denial | None = None
-        while True:
-            with self._signals.expect(key) as news:
-                # A database that was lost has lost the request as well: ask again.
-                if answer is None or key not in self._places:
+        with self._signals.expect(key) as mailbox:
+            answer = self.submit(request)
+            while isinstance(answer, Place):
+                news = await mailbox.next()
+                if news is not None:
+                    answer = news
+                elif key not in self._places:
+                    # A database that was lost has lost the request as well: ask again.
                     answer = self.submit(request)
-                if isinstance(answer, Place):
-                    answer = await news
-            if isinstance(answer, Denial):
-                raise Denied(answer)
-            if isinstance(answer, Lease):
-                self._memory.claimed(answer.id)
-                return answer
-            answer = self._places.get(key)
+        if isinstance(answer, Denial):
+            raise Denied(answer)
+        self._memory.claimed(answer.id)
+        return answer
 
     def place(self, user: str, server: str) -> Place | None:
         """Return where the request of a server stands; ``None`` when none waits."""
@@ -219,16 +218,13 @@ class Broker:
         """Yield the place of a server's request now and at each change, until it is settled."""
         key = (user, server)
         last: Place | None = None
-        while True:
-            with self._signals.expect(key) as news:
-                place = self._places.get(key)
-                if place is None:
-                    return
+        with self._signals.expect(key) as mailbox:
+            while (place := self._places.get(key)) is not None:
                 if place != last:
                     last = place
                     yield place
-                    continue
-                await news
+                else:
+                    await mailbox.next()
 
     def withdraw(self, user: str, server: str) -> bool:
         """Take the request of a server out of the queue; tell whether one was there."""
@@ -549,7 +545,7 @@ class Broker:
         for key in self._signals.servers():
             news = outcome.grants.get(key) or outcome.refusals.get(key)
             if news is not None or former.get(key) != outcome.places.get(key):
-                self._signals.wake(key, news)
+                self._signals.tell(key, news)
 
 
 def _why_not_bind(lease: Lease | None, container_id: str) -> str | None:

@@ -15,37 +15,53 @@ if TYPE_CHECKING:
     News = Lease | Denial | None
 
 
-class Signals:
-    """One-shot waits, by (user, server). May be woken from any thread."""
+class Mailbox:
+    """Where one coroutine gets its news. A grant or refusal is kept until it is read."""
 
     def __init__(self) -> None:
-        self._waits: dict[Server, set[asyncio.Future[News]]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._arrived = asyncio.Event()
+        self._news: News = None
+
+    def put(self, news: News) -> None:
+        """Deliver news, from any thread; ``None`` says that the place changed."""
+        if news is not None:
+            self._news = news
+        # A loop that was closed has nobody left to tell.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._arrived.set)
+
+    async def next(self) -> News:
+        """Wait for news."""
+        await self._arrived.wait()
+        self._arrived.clear()
+        return self._news
+
+
+class Signals:
+    """The mailboxes of those who wait, by (user, server)."""
+
+    def __init__(self) -> None:
+        self._boxes: dict[Server, set[Mailbox]] = {}
 
     @contextlib.contextmanager
-    def expect(self, server: Server) -> Iterator[asyncio.Future[News]]:
-        """Give a future that the next :meth:`wake` of *server* resolves."""
-        future: asyncio.Future[News] = asyncio.get_running_loop().create_future()
-        self._waits.setdefault(server, set()).add(future)
+    def expect(self, server: Server) -> Iterator[Mailbox]:
+        """Open a mailbox for the news of *server*."""
+        box = Mailbox()
+        self._boxes.setdefault(server, set()).add(box)
         try:
-            yield future
+            yield box
         finally:
-            waits = self._waits.get(server, set())
-            waits.discard(future)
-            if not waits:
-                self._waits.pop(server, None)
+            boxes = self._boxes.get(server, set())
+            boxes.discard(box)
+            if not boxes:
+                self._boxes.pop(server, None)
 
-    def wake(self, server: Server, news: News) -> None:
-        """Resolve all futures of *server* with *news*; ``None`` says that its place changed."""
-        for future in list(self._waits.get(server, ())):
-            # A loop that was closed has nobody left to tell.
-            with contextlib.suppress(RuntimeError):
-                future.get_loop().call_soon_threadsafe(_resolve, future, news)
+    def tell(self, server: Server, news: News) -> None:
+        """Put *news* into every mailbox of *server*."""
+        for box in list(self._boxes.get(server, ())):
+            box.put(news)
 
     def servers(self) -> list[Server]:
         """Return the servers that somebody waits for."""
-        return list(self._waits)
-
-
-def _resolve(future: asyncio.Future[News], news: News) -> None:
-    if not future.done():
-        future.set_result(news)
+        return list(self._boxes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -17,9 +17,6 @@ from gpudock.broker.memory import Memory
 from gpudock.broker.reconcile import Comparison
 from gpudock.model import ContainerState
 from gpudock.policy import decide, placement, queue, quota
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Break = "Callable[[pytest.MonkeyPatch], None]"
 
@@ -192,11 +189,11 @@ BREAKS = [
 def test_the_machine_finds_a_lab_that(break_it: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     LabMachine.template()
     break_it(monkeypatch)
-    with pytest.raises(BaseException) as caught, nullcontext():  # noqa: PT011, PT012
+    with pytest.raises(BaseException) as caught, nullcontext():  # noqa: PT011
         run_state_machine_as_test(
             LabMachine,
             settings=settings(
-                max_examples=400,
+                max_examples=1500,
                 stateful_step_count=60,
                 deadline=None,
                 database=None,

@@ -1,0 +1,346 @@
+"""The database: brought up to date, shared by processes, and honest when it fails."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+
+from fakes.clock import HandClock
+from fakes.inventory import gpu, uuid
+from gpudock.model import Lease, LeaseState, Request
+from gpudock.policy.condition import Standing
+from gpudock.store import RequestState, Store, StoreConflict, StoreError
+from gpudock.store.schema import metadata
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOSTILE = ["../x", "{0}", "'; DROP TABLE leases; --", "%s\x01", "名前🦆", "a" * 255, '"']
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "gpudock.sqlite"
+
+
+@pytest.fixture
+def store(path: Path) -> Store:
+    store = Store(f"sqlite:///{path}", HandClock())
+    store.migrate()
+    with store.transaction() as transaction:
+        for number in range(3):
+            transaction.save_gpu(gpu(number), 1.0)
+    return store
+
+
+def lease(lease_id: str, *gpus: int, user: str = "ada", server: str = "") -> Lease:
+    return Lease(lease_id, user, server, "image", tuple(uuid(n) for n in gpus), 5.0)
+
+
+def request(request_id: str, user: str = "ada", server: str = "") -> Request:
+    return Request(request_id, user, server, 1, 5.0, "image")
+
+
+# The schema.
+
+
+def test_a_migration_from_nothing_gives_the_schema_that_the_code_expects(
+    store: Store, path: Path
+) -> None:
+    with create_engine(f"sqlite:///{path}").connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+        found = {
+            name: sql
+            for name, sql in connection.exec_driver_sql(
+                "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+            )
+        }
+    for name in ("one_live_lease_per_slot", "one_live_lease_per_server"):
+        assert "UNIQUE" in found[name]
+        assert "WHERE" in found[name]
+
+
+def test_migrating_twice_changes_nothing(store: Store) -> None:
+    with store.snapshot() as transaction:
+        before = (transaction.generation, transaction.gpu_records())
+    store.migrate()
+    with store.snapshot() as transaction:
+        assert (transaction.generation, transaction.gpu_records()) == before
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(store: Store, path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match="written by a newer version of gpudock.*Install that"):
+        store.migrate()
+    with store.snapshot() as transaction:
+        assert len(transaction.gpu_records()) == 3
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gpudock.store import migrations
+
+    store = Store(f"sqlite:///{path}")
+    original = migrations.upgrade
+
+    def upgrade_and_break(connection: object) -> None:
+        original(connection)
+        connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)")
+
+    monkeypatch.setattr(migrations, "upgrade", upgrade_and_break)
+    with pytest.raises(StoreError):
+        store.migrate()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
+
+
+# What the database itself refuses.
+
+
+def test_the_database_itself_refuses_a_gpu_in_two_live_leases(store: Store) -> None:
+    with store.transaction() as transaction:
+        transaction.add_lease(lease("one", 0))
+    with pytest.raises(StoreConflict), store.transaction() as transaction:
+        transaction.add_lease(lease("two", 1, 0, user="bob"))
+    with store.snapshot() as transaction:
+        assert [item.id for item in transaction.all_leases()] == ["one"]
+
+
+def test_the_database_itself_refuses_two_live_leases_of_one_server(store: Store) -> None:
+    with store.transaction() as transaction:
+        transaction.add_lease(lease("one", 0))
+    with pytest.raises(StoreConflict), store.transaction() as transaction:
+        transaction.add_lease(lease("two", 1))
+
+
+def test_the_database_itself_refuses_two_waiting_requests_of_one_server(store: Store) -> None:
+    with store.transaction() as transaction:
+        transaction.add_request(request("one"))
+    with pytest.raises(StoreConflict), store.transaction() as transaction:
+        transaction.add_request(request("two"))
+
+
+def test_a_gpu_is_free_for_the_next_lease_once_its_lease_has_ended(store: Store) -> None:
+    with store.transaction() as transaction:
+        transaction.add_lease(lease("one", 0))
+        transaction.end_lease(lease("one", 0), "stopped", 9.0)
+        transaction.add_lease(lease("two", 0))
+    with store.snapshot() as transaction:
+        assert [item.id for item in transaction.live_leases()] == ["two"]
+        ended = transaction.lease("one")
+        assert ended is not None
+        assert (ended.state, ended.ended_at, ended.end_reason) == (LeaseState.ENDED, 9.0, "stopped")
+        (freed,) = [r.freed_at for r in transaction.gpu_records() if r.gpu.uuid == uuid(0)]
+        assert freed == 9.0
+
+
+# Failures.
+
+
+def test_an_error_in_mid_transaction_undoes_all_of_it(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.transaction() as transaction:
+        transaction.add_lease(lease("one", 0))
+        transaction.set_standing(uuid(1), Standing.DRAINING, "x")
+        raise ZeroDivisionError
+    with store.snapshot() as transaction:
+        assert transaction.all_leases() == []
+        assert {record.standing for record in transaction.gpu_records()} == {Standing.ACTIVE}
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_changes_nothing(store: Store, path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+
+    def fill(transaction: object) -> None:
+        transaction._connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        transaction.add_lease(lease("one", 0))
+        for number in range(500):
+            transaction.add_request(request(f"{number}", user="u" * 200 + str(number)))
+
+    with (
+        pytest.raises(StoreError, match="disk .* is full. Free some space"),
+        store.transaction() as t,
+    ):
+        fill(t)
+    with store.snapshot() as transaction:
+        assert transaction.all_leases() == []
+        assert transaction.waiting() == []
+
+
+def test_a_locked_database_is_told_in_a_sentence(store: Store, path: Path) -> None:
+    impatient = Store(f"sqlite:///{path}", busy_seconds=0.05)
+    with (
+        store.transaction(),
+        pytest.raises(StoreError, match="locked by another process. Try again"),
+    ):
+        with impatient.transaction():
+            pass
+    with impatient.transaction() as transaction:
+        transaction.add_lease(lease("one", 0))
+
+
+def test_readers_are_not_held_up_by_a_writer(store: Store, path: Path) -> None:
+    other = Store(f"sqlite:///{path}", busy_seconds=0.05)
+    with store.transaction() as writing:
+        writing.add_lease(lease("one", 0))
+        with other.snapshot() as reading:
+            assert reading.all_leases() == []
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (lambda path: path.write_bytes(b"this is no database, however long" * 100), "is damaged"),
+        (lambda path: path.mkdir(), "cannot be opened. Check GPUDOCK_DB_URL"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told_in_a_sentence(path, prepare, words) -> None:
+    prepare(path)
+    with pytest.raises(StoreError, match=words):
+        Store(f"sqlite:///{path}").migrate()
+
+
+def test_a_database_without_tables_is_told_in_a_sentence(path: Path) -> None:
+    with (
+        pytest.raises(StoreError, match="has not the tables"),
+        Store(f"sqlite:///{path}").snapshot() as transaction,
+    ):
+        transaction.live_leases()
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "nosuchdb://x", "postgresql+nodriver://x/y"])
+def test_a_url_that_means_nothing_is_told_in_a_sentence(url: str) -> None:
+    with pytest.raises(StoreError, match="GPUDOCK_DB_URL"):
+        Store(url)
+
+
+def test_a_url_with_a_password_is_never_shown() -> None:
+    with pytest.raises(StoreError) as caught:
+        Store("nosuchdb://lab:hunter2@host/name")
+    assert "hunter2" not in str(caught.value)
+
+
+# What is kept.
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_only_names(store: Store, name: str) -> None:
+    with store.transaction() as transaction:
+        transaction.add_lease(lease("one", 0, user=name, server=name))
+        transaction.add_request(request(name, user=name, server=name))
+        transaction.set_quota("user", name, {"max_gpus": 3}, by=name)
+    with store.snapshot() as transaction:
+        found = transaction.live_lease(name, name)
+        assert found is not None
+        assert (found.user, found.server) == (name, name)
+        (waiting,) = transaction.waiting()
+        assert waiting.request.user == name
+        assert transaction.quota_documents([name], []) == {("user", name): {"max_gpus": 3}}
+        assert transaction.audit()[-1].by == name
+
+
+def test_a_request_comes_back_as_it_was(store: Store) -> None:
+    wish = Request(
+        "r",
+        "ada",
+        "s",
+        2,
+        5.5,
+        "image",
+        "*A100*",
+        groups=("a", "b"),
+        user_options={"gpus": 2, "é": [1]},
+    )
+    with store.transaction() as transaction:
+        transaction.add_request(wish)
+    with store.snapshot() as transaction:
+        assert [item.request for item in transaction.waiting()] == [wish]
+
+
+def test_a_request_that_gets_its_place_back_is_where_it_was(store: Store) -> None:
+    with store.transaction() as transaction:
+        first = transaction.add_request(request("one"))
+        transaction.add_request(request("two", user="bob"))
+        transaction.settle_request(first, RequestState.GRANTED)
+        assert [item.request.id for item in transaction.waiting()] == ["two"]
+        transaction.settle_request(first, RequestState.WAITING)
+        assert [item.request.id for item in transaction.waiting()] == ["one", "two"]
+
+
+def test_a_sequence_number_is_never_used_twice(store: Store, path: Path) -> None:
+    with store.transaction() as transaction:
+        first = transaction.add_request(request("one"))
+    with sqlite3.connect(path) as connection:
+        connection.execute("DELETE FROM requests")
+    with store.transaction() as transaction:
+        assert transaction.add_request(request("two")) > first
+
+
+def test_quota_changes_are_audited_with_before_and_after(store: Store) -> None:
+    with store.transaction() as transaction:
+        transaction.set_quota("group", "g", {"max_gpus": 1}, by="root")
+        transaction.set_quota("group", "g", {"max_gpus": 2}, by="root")
+        transaction.set_quota("group", "g", None, by="eve")
+    with store.snapshot() as transaction:
+        assert transaction.quota_documents([], ["g"]) == {}
+        assert [(e.by, e.what, e.target, e.before, e.after) for e in transaction.audit()] == [
+            ("root", "quota.set", "group/g", None, {"max_gpus": 1}),
+            ("root", "quota.set", "group/g", {"max_gpus": 1}, {"max_gpus": 2}),
+            ("eve", "quota.unset", "group/g", {"max_gpus": 2}, None),
+        ]
+
+
+def test_every_change_is_counted_and_no_reading_is(store: Store) -> None:
+    with store.transaction() as transaction:
+        before = transaction.generation
+    with store.transaction() as transaction:
+        assert transaction.generation == before
+        transaction.add_lease(lease("one", 0))
+    with store.snapshot() as transaction:
+        assert transaction.generation == before + 1
+
+
+def test_what_is_read_again_in_one_transaction_shows_its_own_changes(store: Store) -> None:
+    with store.transaction() as transaction:
+        assert transaction.live_leases() == []
+        transaction.add_lease(lease("one", 0))
+        assert [item.id for item in transaction.live_leases()] == ["one"]
+        transaction.end_lease(lease("one", 0), "x", 9.0)
+        assert transaction.live_leases() == []
+
+
+# Crashes.
+
+
+def _grant_and_die(url: str, commits: bool) -> None:
+    store = Store(url)
+    with store.transaction() as transaction:
+        transaction.add_lease(lease("one", 0))
+        if not commits:
+            os._exit(9)
+    os._exit(9)
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_a_process_that_dies_leaves_all_of_its_transaction_or_nothing(
+    store: Store, path: Path, commits: bool
+) -> None:
+    store.close()
+    process = multiprocessing.get_context("fork").Process(
+        target=_grant_and_die, args=(f"sqlite:///{path}", commits)
+    )
+    process.start()
+    process.join(60)
+    assert process.exitcode == 9
+    with store.snapshot() as transaction:
+        assert [item.id for item in transaction.live_leases()] == (["one"] if commits else [])
