@@ -119,7 +119,8 @@ def assess(
 ) -> list[Condition]:
     """Assess every device that the store knows.
 
-    A slice that is neither reported nor leased is left out: it was configured away.
+    What is neither reported nor leased is left out where it was configured away: a slice, or a GPU
+    whose slices are reported in its place.
 
     Args:
         records: what the store knows.
@@ -131,6 +132,7 @@ def assess(
     """
     known = list(records)
     seen = {reading.gpu.uuid: reading for reading in inventory.readings}
+    divided = {reading.gpu.parent_uuid for reading in inventory.readings}
     doubt = distrust(inventory, now, rules)
     kin = _kinship(known)
     conditions = []
@@ -139,7 +141,8 @@ def assess(
         reading = seen.get(uuid)
         if record.standing is Standing.FORGOTTEN and uuid not in leased:
             continue
-        if reading is None and record.gpu.parent_uuid and uuid not in leased and doubt is None:
+        configured_away = record.gpu.parent_uuid is not None or uuid in divided
+        if reading is None and configured_away and uuid not in leased and doubt is None:
             continue
         family = kin[uuid]
         held_by_kin = any(other.gpu.uuid in leased for other in family)

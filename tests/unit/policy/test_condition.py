@@ -142,6 +142,21 @@ def test_a_slice_that_was_configured_away_is_not_shown() -> None:
     assert leased.state is GPUState.LOST
 
 
+def test_a_gpu_that_was_cut_into_slices_gives_way_to_them() -> None:
+    piece = mig_slice(9, ONE)
+    records = [GPURecord(ONE), GPURecord(piece)]
+    (found,) = assess(records, reading(GPUReading(piece, IDLE)), {}, NOW, RULES)
+    assert (found.gpu, found.state, found.grantable) == (piece, GPUState.FREE, True)
+
+
+def test_a_leased_gpu_stays_in_sight_when_slices_appear_in_its_place() -> None:
+    piece = mig_slice(9, ONE)
+    records = [GPURecord(ONE), GPURecord(piece)]
+    found = assess(records, reading(GPUReading(piece, IDLE)), {ONE.uuid: "x"}, NOW, RULES)
+    assert [(item.gpu, item.grantable) for item in found if item.gpu == ONE] == [(ONE, False)]
+    assert not any(item.state is GPUState.FREE for item in found)
+
+
 def test_the_first_reason_of_a_quarantine_is_kept() -> None:
     record = GPURecord(ONE, Standing.QUARANTINED, "First.")
     found = look(record, reading(GPUReading(ONE, fault="Second.")))
