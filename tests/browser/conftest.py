@@ -1,0 +1,122 @@
+"""Chromium before the whole lab; what its pages showed and said is told when a test fails."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import Error, expect, sync_playwright
+
+from browser.person import Person
+from support.lab import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WINDOW = {"width": 1280, "height": 800}
+_SHOWN_CHARACTERS = 3000
+
+_labs: list[Lab] = []
+_contexts: list[BrowserContext] = []
+_said: dict[BrowserContext, list[str]] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/browser/" in str(item.path):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed:
+        folder = item.config.rootpath / "test-results"
+        pages = [page for context in _contexts for page in context.pages]
+        for number, page in enumerate(pages):
+            file = folder / f"{item.name}-{number}.png"
+            report.sections.append((f"page {page.url}", _describe(page, file)))
+        if "lab" in item.fixturenames and _labs:
+            report.sections.extend(_labs[0].logs())
+    return report
+
+
+def _describe(page: Page, file: Path) -> str:
+    try:
+        page.screenshot(path=file)
+        text = page.inner_text("body")[:_SHOWN_CHARACTERS]
+    except Error as error:
+        return f"It cannot be looked at: {error}"
+    said = "\n".join(_said[page.context]) or "nothing"
+    return f"screenshot: {file}\n{text}\n\nits console said: {said}"
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The whole lab, up and with nobody in it."""
+    lab = Lab()
+    _labs.append(lab)
+    lab.up()
+    lab.clean_up()
+    yield lab
+    lab.clean_up()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=30_000)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def newcomer(chromium: Browser) -> Iterator[Callable[..., Person]]:
+    """Seat a person, who is not signed in, at a browser of their own until the test's end."""
+    with _seats(chromium) as seat:
+        yield seat
+
+
+@pytest.fixture(scope="module")
+def resident(chromium: Browser) -> Iterator[Callable[..., Person]]:
+    """Seat a person at a browser of their own for all tests of a module."""
+    with _seats(chromium) as seat:
+        yield seat
+
+
+@contextmanager
+def _seats(chromium: Browser) -> Iterator[Callable[..., Person]]:
+    opened: list[BrowserContext] = []
+
+    def seat(name: str, url: str, **look: Any) -> Person:
+        context = chromium.new_context(viewport=WINDOW, reduced_motion="reduce", **look)
+        said = _said[context] = []
+        context.on(
+            "console",
+            lambda message: said.append(message.text) if message.type == "error" else None,
+        )
+        context.on("weberror", lambda error: said.append(str(error.error)))
+        opened.append(context)
+        _contexts.append(context)
+        return Person(name, url, context)
+
+    yield seat
+    for context in opened:
+        _contexts.remove(context)
+        del _said[context]
+        context.close()

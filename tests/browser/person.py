@@ -1,0 +1,149 @@
+"""A person at a browser of their own: what they see, click and type in the lab."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Locator, Page
+
+PASSWORD = "correct-horse-battery"
+
+# Milliseconds. A machine with two cores that does a lot else takes its time.
+PAGE = 30_000
+START = 180_000
+CELL = 180_000
+
+
+@dataclass
+class Person:
+    """Someone with an account, or without one yet."""
+
+    name: str
+    url: str
+    context: BrowserContext
+    password: str = PASSWORD
+    page: Page = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.context.set_default_timeout(PAGE)
+        self.page = self.context.new_page()
+
+    def open(self, path: str) -> None:
+        """Go to a page of the Hub, for example ``/hub/home``."""
+        self.page.goto(self.url + path)
+
+    # Accounts.
+
+    def sign_up(self) -> None:
+        """Ask for an account, by way of the sign-in page."""
+        self.open("/hub/login")
+        self.page.get_by_role("link", name="Sign up").click()
+        self.fill_in_sign_up(self.name, self.password)
+        expect(self.page.get_by_role("alert")).to_contain_text("administrator has let you in")
+
+    def fill_in_sign_up(self, name: str, password: str) -> None:
+        """Fill in the sign-up page and send it."""
+        self.page.get_by_label("User name").fill(name)
+        self.page.get_by_label("Password", exact=True).fill(password)
+        self.page.get_by_label("The same password again").fill(password)
+        self.page.get_by_role("button", name="Sign up").click()
+
+    def fill_in_sign_in(self) -> None:
+        """Fill in the sign-in page and send it."""
+        self.open("/hub/login")
+        self.page.locator("#username_input").fill(self.name)
+        self.page.locator("#password_input").fill(self.password)
+        self.page.locator("#login_submit").click()
+
+    def sign_in(self) -> None:
+        """Sign in, which leads to the spawn form, the server, or another page of the Hub."""
+        self.fill_in_sign_in()
+        expect(self.page.get_by_role("button", name="Logout")).to_be_visible()
+
+    def change_password(self, new: str) -> None:
+        """Choose another password, on the page for it."""
+        self.page.get_by_label("The password you signed in with").fill(self.password)
+        self.page.get_by_label("New password", exact=True).fill(new)
+        self.page.get_by_label("The new password again").fill(new)
+        self.page.get_by_role("button", name="Change password").click()
+        self.password = new
+
+    def let_in(self, name: str) -> None:
+        """As an administrator, let somebody in."""
+        self.open("/hub/home")
+        self.page.get_by_role("link", name="Accounts").click()
+        self.page.get_by_role("button", name=f"Let in: {name}", exact=True).click()
+        expect(self.page.locator("#gpudock-members").get_by_text(name, exact=True)).to_be_visible()
+
+    # Servers.
+
+    @property
+    def start_button(self) -> Locator:
+        return self.page.get_by_role("button", name="Start", exact=True)
+
+    def fill_in_form(self, gpus: int) -> None:
+        """Open the spawn form and choose how many GPUs; ``start_button`` sends it."""
+        self.open("/hub/spawn")
+        self.page.get_by_label("Number of GPUs").select_option(str(gpus))
+
+    def wait_for_lab(self) -> None:
+        """Wait until JupyterLab is there, without doing anything."""
+        self.page.wait_for_url(re.compile(r"/user/[^/]+/lab"), timeout=START)
+        expect(self.page.locator("#jp-MainLogo")).to_be_visible(timeout=START)
+        expect(self.page.locator(".jp-LauncherCard").first).to_be_visible(timeout=START)
+
+    def start(self, gpus: int) -> None:
+        """Start a server and wait for its JupyterLab."""
+        self.fill_in_form(gpus)
+        self.start_button.click()
+        self.wait_for_lab()
+
+    def stop_server(self) -> None:
+        """Stop the server as people do: File, Hub Control Panel, Stop My Server."""
+        self.page.get_by_role("menuitem", name="File", exact=True).click()
+        with self.context.expect_page() as opened:
+            self.page.get_by_role("menuitem", name="Hub Control Panel").click()
+        panel = opened.value
+        # Until then the page's buttons do nothing.
+        panel.wait_for_function("window._jupyterhub_page_loaded")
+        panel.get_by_role("button", name="Stop My Server").click()
+        expect(panel.get_by_role("button", name="Start My Server")).to_be_visible(timeout=START)
+        panel.close()
+
+    # JupyterLab.
+
+    def open_sidebar(self) -> Locator:
+        """Show the GPU panel and return it."""
+        panel = self.page.locator("#jp-gpudock-panel")
+        if not panel.is_visible():
+            self.page.locator('.jp-SideBar [data-id="jp-gpudock-panel"]').click()
+        expect(panel).to_be_visible()
+        return panel
+
+    def gpus_in_sidebar(self) -> list[str]:
+        """Return the UUIDs of the GPUs that the sidebar shows."""
+        cards = self.open_sidebar().locator("[data-uuid]")
+        expect(cards.first).to_be_visible()
+        return [str(card.get_attribute("data-uuid")) for card in cards.all()]
+
+    def open_notebook(self) -> None:
+        """Open a new notebook, and wait for its kernel."""
+        self.page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
+        expect(self.page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute(
+            "data-status", "idle", timeout=CELL
+        )
+
+    def run_cell(self, code: str) -> Locator:
+        """Run code in the notebook's last cell, and return the place where its output comes."""
+        cell = self.page.locator(".jp-Notebook .jp-CodeCell").last
+        cell.locator(".cm-content").click()
+        # Typing would have the editor close brackets by itself.
+        self.page.keyboard.insert_text(code)
+        number = self.page.locator(".jp-Notebook .jp-CodeCell").count() - 1
+        self.page.keyboard.press("Shift+Enter")
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(number).locator(".jp-OutputArea")

@@ -1,0 +1,123 @@
+"""The whole lab as people use it: two at once, a third who waits, a notebook, the live sidebar."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.person import CELL, Person
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from support.lab import Lab
+
+# A lab that is used again knows the people of last time.
+RUN = secrets.token_hex(2)
+STACK = "import torch\nprint(torch.__version__, torch.backends.cudnn.version())"
+UUIDS = """import pynvml
+pynvml.nvmlInit()
+for index in range(pynvml.nvmlDeviceGetCount()):
+    print(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(index)))"""
+
+
+@pytest.fixture(scope="module")
+def admin(lab: Lab, resident: Callable[..., Person]) -> Person:
+    admin = resident("admin", lab.url)
+    admin.password = lab.admin.password
+    admin.sign_in()
+    return admin
+
+
+@pytest.fixture(scope="module")
+def ada(lab: Lab, admin: Person, resident: Callable[..., Person]) -> Person:
+    """Somebody whose server has a GPU."""
+    ada = resident(f"ada-{RUN}", lab.url)
+    join(admin, ada)
+    ada.start(gpus=1)
+    return ada
+
+
+def join(admin: Person, *people: Person) -> None:
+    """Have people sign up, let in and signed in."""
+    for person in people:
+        person.sign_up()
+    for person in people:
+        admin.let_in(person.name)
+    for person in people:
+        person.sign_in()
+
+
+def test_two_users_at_once_get_a_gpu_each_and_a_third_starts_when_the_first_stops(
+    lab, admin, newcomer
+):
+    one, two, three = (newcomer(f"{name}-{RUN}", lab.url) for name in ("grace", "alan", "edsger"))
+    join(admin, one, two, three)
+
+    one.fill_in_form(gpus=1)
+    two.fill_in_form(gpus=1)
+    expect(two.page.locator("#gpudock-summary")).to_contain_text("2 of 2 GPUs are free")
+    one.start_button.click(no_wait_after=True)
+    two.start_button.click(no_wait_after=True)
+    one.wait_for_lab()
+    two.wait_for_lab()
+    (first,), (second,) = one.gpus_in_sidebar(), two.gpus_in_sidebar()
+    assert {first, second} == {gpu.uuid for gpu in lab.simulator.gpus}
+
+    three.fill_in_form(gpus=1)
+    expect(three.page.locator("#gpudock-summary")).to_contain_text("0 of 2 GPUs are free")
+    three.start_button.click()
+    expect(three.page.locator("#progress-message")).to_contain_text(
+        "You are number 1 of 1 in the queue. All GPUs that fit are in use."
+    )
+    one.stop_server()
+    three.wait_for_lab()
+    assert three.gpus_in_sidebar() == [first]
+    assert two.gpus_in_sidebar() == [second]
+    two.stop_server()
+    three.stop_server()
+
+
+def test_a_notebook_has_the_stack_and_sees_the_one_gpu_that_the_sidebar_shows(ada):
+    ada.open_notebook()
+    expect(ada.run_cell(STACK)).to_contain_text("2.6.0+cu124 90100", timeout=CELL)
+    output = ada.run_cell(UUIDS)
+    expect(output).to_contain_text("GPU-")
+    assert output.inner_text().split() == ada.gpus_in_sidebar()
+
+
+def test_the_sidebar_follows_the_gpu(lab, ada):
+    (uuid,) = ada.gpus_in_sidebar()
+    use = ada.open_sidebar().get_by_role("meter", name="Use")
+    for percent in (97, 12):
+        lab.simulator.update(uuid, utilization=percent, temperature=40 + percent // 3)
+        expect(use).to_have_attribute("aria-valuenow", str(percent))
+        expect(ada.open_sidebar()).to_contain_text(f"{40 + percent // 3} °C")
+
+
+def test_the_sidebar_tells_the_stack_and_why_it_cannot_compute(ada):
+    stack = ada.open_sidebar().get_by_label("Software stack")
+    expect(stack).to_contain_text("2.6.0+cu124", timeout=CELL)
+    expect(stack.locator("[data-code]")).to_contain_text("Not usable")
+
+
+def test_a_lost_gpu_is_told_and_so_is_its_return(lab, ada):
+    (uuid,) = ada.gpus_in_sidebar()
+    card = ada.open_sidebar().locator(f'[data-uuid="{uuid}"]')
+    lab.simulator.update(uuid, fault="lost")
+    expect(card).to_have_attribute("data-state", "lost")
+    expect(card).to_contain_text("GPU lost")
+    lab.simulator.update(uuid, fault=None)
+    expect(card).to_have_attribute("data-state", "ok")
+
+
+def test_a_server_without_a_gpu_says_so(lab, admin, newcomer):
+    bob = newcomer(f"bob-{RUN}", lab.url)
+    join(admin, bob)
+    bob.start(gpus=0)
+    panel = bob.open_sidebar()
+    expect(panel).to_contain_text("No GPU was requested")
+    expect(panel.locator("[data-uuid]")).to_have_count(0)

@@ -1,0 +1,208 @@
+"""The Hub's pages in a browser: accounts, waiting and giving up, and what goes wrong.
+
+The hub is real and the engine behaves (see :mod:`support.fake_docker`), so that every state can be
+had in no time. The whole lab is in ``test_lab.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.person import PASSWORD, Person
+from gpudock.model import GPU, GPUReading, Telemetry
+from support.fake_docker import LAST_WORDS, FakeDocker
+from support.hub_process import HubProcess
+from support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Route
+
+GPU_A = GPUReading(
+    GPU("GPU-0a100000-0000-4000-8000-000000000000", 0, "host", "NVIDIA A100-SXM4-40GB", 40960),
+    Telemetry(processes=()),
+)
+ADMIN_PASSWORD = "a-password-of-ones-own"
+
+
+@pytest.fixture(scope="module")
+def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., HubProcess]]:
+    made: list[HubProcess] = []
+
+    def make(*readings: GPUReading, **settings: str) -> HubProcess:
+        directory = tmp_path_factory.mktemp("hub")
+        hub = HubProcess(directory, FakeDocker(directory, readings), **settings)
+        made.append(hub)
+        return hub.start()
+
+    yield make
+    for hub in made:
+        hub.docker.close()
+        hub.stop()
+
+
+@pytest.fixture(scope="module")
+def hub(new_hub: Callable[..., HubProcess]) -> HubProcess:
+    """A hub with one GPU, and with accounts of its own."""
+    return new_hub(GPU_A, AUTHENTICATOR="native", ALLOW_ANYONE="no")
+
+
+@pytest.fixture(scope="module")
+def admin(hub: HubProcess, resident: Callable[..., Person]) -> Person:
+    """The first administrator, who was led to choose a password and did."""
+    admin = resident("admin", hub.url)
+    admin.password = (hub.state / "admin-password").read_text().strip()
+    admin.fill_in_sign_in()
+    admin.page.wait_for_url("**/hub/change-password")
+    admin.change_password(ADMIN_PASSWORD)
+    expect(admin.page.get_by_role("alert")).to_contain_text("changed successfully")
+    return admin
+
+
+@pytest.fixture
+def member(
+    hub: HubProcess, admin: Person, newcomer: Callable[..., Person]
+) -> Callable[[str], Person]:
+    """Have somebody sign up, let in and signed in."""
+
+    def make(name: str) -> Person:
+        person = newcomer(name, hub.url)
+        person.sign_up()
+        admin.let_in(name)
+        person.sign_in()
+        return person
+
+    return make
+
+
+@pytest.fixture
+def busy(hub: HubProcess, admin: Person) -> Iterator[HubProcess]:
+    """A hub whose only GPU somebody has; at the end nothing runs and nobody waits."""
+    owner = hub.client("admin", admin.password)
+    owner.start_server()
+    yield hub
+    for user in owner.api("GET", "/users?include_stopped_servers").json():
+        for name, server in user["servers"].items():
+            if server["ready"] or server["pending"]:
+                owner.delete_server(name, user["name"])
+    wait_for(lambda: not hub.leases() and not hub.queue(), "nothing runs and nobody waits")
+
+
+def test_the_one_time_password_leads_to_a_password_of_ones_own(hub, admin, newcomer):
+    again = newcomer("admin", hub.url)
+    again.password = admin.password
+    again.sign_in()
+    expect(again.page).not_to_have_url(re.compile("change-password"))
+
+
+def test_whoever_signs_up_comes_in_when_an_administrator_says_so(hub, admin, newcomer):
+    ada = newcomer("ada", hub.url)
+    ada.sign_up()
+    ada.fill_in_sign_in()
+    expect(ada.page.locator(".login_error")).to_contain_text("has not let you in yet")
+    admin.let_in("ada")
+    ada.sign_in()
+    ada.open("/hub/home")
+    expect(ada.page.get_by_role("link", name="Password")).to_be_visible()
+    expect(ada.page.get_by_role("link", name="Accounts")).not_to_be_attached()
+
+
+def test_people_can_be_let_in_where_the_browser_does_not_tell_the_origin(hub, admin, newcomer):
+    """Browsers send no Sec-Fetch headers to a plain http:// address that is not this machine's."""
+
+    def without_origin(route: Route) -> None:
+        headers = route.request.all_headers()
+        route.continue_(headers={k: v for k, v in headers.items() if "sec-fetch" not in k})
+
+    newcomer("bea", hub.url).sign_up()
+    admin.page.route("**/hub/authorize/**", without_origin)
+    admin.let_in("bea")
+    admin.page.unroute("**/hub/authorize/**")
+
+
+@pytest.mark.parametrize("name", ["../x", "{0}", "ü" * 200])
+def test_a_hostile_name_is_refused_and_can_be_mended(hub, newcomer, name):
+    someone = newcomer(name, hub.url)
+    someone.open("/hub/signup")
+    someone.fill_in_sign_up(name, PASSWORD)
+    expect(someone.page.get_by_role("alert")).to_contain_text("A user name has 1 to 64 characters")
+    expect(someone.page.get_by_label("User name")).to_have_value(name)
+
+
+def test_a_bad_option_is_told_on_the_form(member):
+    carl = member("carl")
+    carl.open("/hub/spawn?opt-gpus=-3")
+    problem = carl.page.locator(".spawn-error-msg")
+    expect(problem).to_have_text("Error: «-3» is not a number of GPUs. Give a whole number, 0 or "
+                                 "more; 0 starts a server without a GPU.")  # fmt: skip
+    expect(carl.start_button).to_be_visible()
+
+
+def test_whoever_waits_can_stop_waiting(busy, member):
+    dora = member("dora")
+    dora.fill_in_form(gpus=1)
+    expect(dora.page.locator("#gpudock-summary")).to_contain_text("0 of 1 GPU is free")
+    dora.start_button.click()
+    expect(dora.page.locator("#progress-message")).to_contain_text(
+        "You are number 1 of 1 in the queue. All GPUs that fit are in use."
+    )
+    assert busy.queue() == ["dora"]
+    dora.page.get_by_role("button", name="Stop waiting").click()
+    dora.page.wait_for_url("**/hub/home")
+    expect(dora.page.get_by_role("button", name="Start My Server")).to_be_visible()
+    assert busy.queue() == []
+
+
+def test_a_named_server_can_stop_waiting(busy, member):
+    erin = member("erin")
+    erin.open("/hub/spawn/erin/second")
+    erin.start_button.click()
+    expect(erin.page.locator("#progress-message")).to_contain_text("in the queue")
+    assert busy.queue() == ["erin:second"]
+    erin.page.get_by_role("button", name="Stop waiting").click()
+    erin.page.wait_for_url("**/hub/home")
+    assert busy.queue() == []
+
+
+def test_the_waiting_page_lives_through_a_restart_of_the_hub(busy, member):
+    fay = member("fay")
+    fay.fill_in_form(gpus=1)
+    fay.start_button.click()
+    message = fay.page.locator("#progress-message")
+    expect(message).to_contain_text("number 1 of 1")
+    busy.kill()
+    expect(fay.page.get_by_text("The Hub does not answer. Your place is kept")).to_be_visible()
+    busy.start()
+    expect(message).to_contain_text("number 1 of 1", timeout=90_000)
+    expect(fay.page.get_by_text("The Hub does not answer.")).not_to_be_visible()
+
+
+def test_a_server_that_does_not_start_says_why(hub, member):
+    gus = member("gus")
+    gus.open("/hub/spawn")
+    gus.page.get_by_label("Image").select_option(label="Dying")
+    gus.start_button.click()
+    expect(gus.page.get_by_text(LAST_WORDS)).to_be_visible()
+    expect(gus.page.get_by_text("SpawnException")).not_to_be_visible()
+
+
+def test_the_form_says_that_the_engine_does_not_answer(hub, member):
+    hal = member("hal")
+    hub.docker.down()
+    hub.restart()
+    hal.open("/hub/spawn")
+    expect(hal.page.get_by_role("status")).to_contain_text("Docker Engine")
+    hub.docker.up()
+
+
+def test_a_lab_without_gpus_says_so_on_the_form(new_hub, newcomer):
+    ida = newcomer("ida", new_hub().url)
+    ida.sign_in()
+    expect(ida.page.get_by_role("status")).to_contain_text("servers run on the CPU")
+    expect(ida.page.get_by_label("Number of GPUs")).not_to_be_attached()
+    expect(ida.start_button).to_be_visible()
