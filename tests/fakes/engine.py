@@ -236,5 +236,5 @@ class Task:
             self.call = move()
         except StopIteration as stop:
             self.call, self.result = None, stop.value
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - a cancellation is an outcome as well
             self.call, self.error = None, error

@@ -21,110 +21,28 @@ database fails, and has then changed nothing; :meth:`Broker.tick` logs it instea
 from __future__ import annotations
 
 import logging
-import time
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gpudock.broker.devices import find_device, obstacle_to_return
-from gpudock.broker.errors import Denied, GPURefused, LeaseConflict
-from gpudock.broker.lab import WITHDRAWN, Lab, Outcome, Terms, writable
-from gpudock.broker.memory import Memory
+from gpudock.broker.core import FIRST_LOOK
+from gpudock.broker.errors import Denied, LeaseConflict
+from gpudock.broker.lab import WITHDRAWN, Lab, writable
+from gpudock.broker.office import Office
 from gpudock.broker.reconcile import Action, Comparison
-from gpudock.broker.signals import Signals
-from gpudock.model import Denial, GPUState, Lease, LeaseState, Place, Quota, Telemetry
-from gpudock.policy import quota as quotas
-from gpudock.policy.condition import Rules, Standing
+from gpudock.model import Denial, Lease, LeaseState, Place
 from gpudock.policy.decide import Grant, decide, refuse
-from gpudock.store import RequestState, Store, StoreError
+from gpudock.store import RequestState, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator
 
-    from gpudock.inventory import Inventory
-    from gpudock.model import GPU, Observation, Request
-    from gpudock.policy.queue import Ordering
-    from gpudock.policy.quota import EffectiveQuota
+    from gpudock.model import Observation, Request
 
 log = logging.getLogger(__name__)
 
-_FIRST_LOOK = "The lab is finding out which containers run; no GPU is given before that is known."
 
-
-@dataclass(frozen=True, slots=True)
-class GPUStatus:
-    """A device as people see it.
-
-    Attributes:
-        gpu: the device.
-        state: the one state that it is in; a state that bars it from being granted comes before
-            ``leased``, so look at ``lease`` to know whether somebody has it.
-        reason: one sentence on why it is neither free nor simply leased.
-        lease: the live lease that holds it.
-        telemetry: its latest values.
-        taken_at: when those were read (Unix time).
-    """
-
-    gpu: GPU
-    state: GPUState
-    reason: str | None
-    lease: Lease | None
-    telemetry: Telemetry
-    taken_at: float | None
-
-
-class Broker:
+class Broker(Office):
     """Grants GPUs as leases; see the module's text for what callers owe."""
-
-    def __init__(
-        self,
-        store: Store,
-        inventory: Inventory,
-        *,
-        default_quota: Quota | None = None,
-        clock: Callable[[], float] = time.time,
-        settle_seconds: float = 30.0,
-        reading_max_age: float = 15.0,
-        claim_seconds: float = 120.0,
-        ordering: Ordering | None = None,
-        new_id: Callable[[], str] | None = None,
-    ) -> None:
-        """Make a broker over a store that is up to date (see ``Store.migrate``).
-
-        Args:
-            store: the database.
-            inventory: which devices there are and how they fare.
-            default_quota: limits where no level says otherwise.
-            clock: returns Unix time.
-            settle_seconds: how long processes of an ended session may linger on a device before
-                it is quarantined.
-            reading_max_age: age in seconds from which a reading is no ground for a grant.
-            claim_seconds: how long a granted lease may be without a container before it ends.
-            ordering: the rule of the queue; first come, first served by default.
-            new_id: makes a lease's id, lower-case letters and digits; random by default.
-        """
-        terms = Terms(
-            default_quota=default_quota or Quota(),
-            rules=Rules(settle_seconds=settle_seconds, reading_max_age=reading_max_age),
-            claim_seconds=claim_seconds,
-        )
-        if ordering is not None:
-            terms = replace(terms, ordering=ordering)
-        self._terms = terms if new_id is None else replace(terms, new_id=new_id)
-        self._store = store
-        self._inventory = inventory
-        self._memory = Memory(clock)
-        self._signals = Signals()
-        self._places: dict[tuple[str, str], Place] = {}
-        self._generation = 0
-        self._trusted_from = float("-inf")
-        self._ready = False
-        self._problem: str | None = None
-
-    @property
-    def ready(self) -> bool:
-        """Whether the engine was looked at, so that leases may be granted."""
-        return self._ready
 
     # Requests.
 
@@ -283,7 +201,7 @@ class Broker:
             LeaseConflict: the lease is not one that a container may be made for now.
         """
         if not self._ready:
-            raise LeaseConflict(_FIRST_LOOK)
+            raise LeaseConflict(FIRST_LOOK)
         with self._store.snapshot() as transaction:
             lease = transaction.lease(lease_id)
             replaced = transaction.generation < self._generation
@@ -405,147 +323,6 @@ class Broker:
             self._problem = str(error)
         else:
             self._problem = None
-
-    def gpus(self) -> list[GPUStatus]:
-        """Return every device with its state, in display order."""
-        with self._reading_lab() as lab:
-            conditions = lab.conditions()
-            leases = lab.transaction.live_leases()
-        held = {uuid: lease for lease in leases for uuid in lease.gpu_uuids}
-        readings = {item.gpu.uuid: item for item in lab.reading.readings}
-        order = {uuid: number for number, uuid in enumerate(readings)}
-        conditions.sort(key=lambda item: order.get(item.gpu.uuid, len(order)))
-        return [
-            GPUStatus(
-                gpu=item.gpu,
-                state=item.state,
-                reason=item.reason,
-                lease=held.get(item.gpu.uuid),
-                telemetry=(
-                    readings[item.gpu.uuid].telemetry if item.gpu.uuid in readings else Telemetry()
-                ),
-                taken_at=lab.reading.taken_at if item.gpu.uuid in readings else None,
-            )
-            for item in conditions
-        ]
-
-    def set_gpu_state(self, uuid: str, state: str, by: str) -> None:
-        """Drain a device, or return it to service.
-
-        Args:
-            uuid: the device.
-            state: ``draining`` or ``active``.
-            by: the user who does so, for the audit trail.
-
-        Raises:
-            GPURefused: there is no such device or state, or it is not fit to return.
-        """
-        if state not in (Standing.ACTIVE, Standing.DRAINING):
-            raise GPURefused(f"A GPU can be set to «active» or «draining», not to «{state}».")
-        with self._lab() as lab:
-            record = find_device(lab, uuid)
-            if state == Standing.ACTIVE:
-                obstacle = obstacle_to_return(lab, record)
-                if obstacle is not None:
-                    raise GPURefused(f"The GPU cannot return to service yet. {obstacle}")
-                reason = None
-            else:
-                reason = f"Drained by {by}."
-            lab.transaction.set_standing(uuid, Standing(state), reason)
-            lab.transaction.record(by, "gpu.state", uuid, record.standing.value, str(state))
-
-    def forget_gpu(self, uuid: str, by: str) -> None:
-        """Take a device that was removed from the lab out of the list.
-
-        Raises:
-            GPURefused: there is no such device, it is leased, or it is still reported.
-        """
-        with self._lab() as lab:
-            record = find_device(lab, uuid)
-            if any(uuid in lease.gpu_uuids for lease in lab.transaction.live_leases()):
-                raise GPURefused("The GPU is leased. Release its lease first.")
-            if any(item.gpu.uuid == uuid for item in lab.reading.readings):
-                raise GPURefused("The GPU is still reported by its host. Drain it instead.")
-            lab.transaction.forget_gpu(uuid)
-            lab.transaction.record(by, "gpu.forget", uuid, record.standing.value, None)
-
-    # Quotas.
-
-    def quota(self, user: str, groups: Iterable[str]) -> EffectiveQuota:
-        """Return the limits in force for *user*, where each came from, and what is used."""
-        with self._reading_lab() as lab:
-            effective = lab.effective(user, groups)
-            used = quotas.usage(lab.transaction.live_leases(), user)
-        return replace(effective, used=used)
-
-    def set_quota(
-        self, level: str, name: str, document: Mapping[str, object] | None, by: str
-    ) -> None:
-        """Set one level's partial document, or remove it with ``None``; nobody's lease ends.
-
-        Args:
-            level: ``default``, ``group`` or ``user``.
-            name: the group or user; empty for the default.
-            document: the fields that this level sets.
-            by: the user who does so, for the audit trail.
-
-        Raises:
-            QuotaDocumentError: the document is not acceptable.
-        """
-        parsed = None if document is None else quotas.parse_document(document)
-        with self._lab() as lab:
-            lab.transaction.set_quota(level, name, parsed, by)
-
-    # Transactions.
-
-    @contextmanager
-    def _lab(self) -> Iterator[Lab]:
-        """Open a writing transaction; before it is committed, grant what can be granted then."""
-        with self._store.transaction() as transaction:
-            generation = transaction.generation
-            if generation < self._generation:
-                self._distrust()
-            lab = Lab(
-                transaction, self._inventory.reading(), self._terms, self._memory.now(), self._hold
-            )
-            lab.note_devices()
-            yield lab
-            lab.schedule()
-            outcome = lab.outcome
-            settled = {*outcome.grants, *outcome.refusals, *outcome.places}
-            lab.look_up(key for key in self._signals.servers() if key not in settled)
-            generation += transaction.changed
-        self._generation = generation
-        self._announce(lab.outcome)
-
-    @contextmanager
-    def _reading_lab(self) -> Iterator[Lab]:
-        """Open a transaction that only reads."""
-        with self._store.snapshot() as transaction:
-            yield Lab(
-                transaction, self._inventory.reading(), self._terms, self._memory.now(), self._hold
-            )
-
-    @property
-    def _hold(self) -> str | None:
-        return None if self._ready else _FIRST_LOOK
-
-    def _distrust(self) -> None:
-        """Stop granting until the next look: the database was replaced by an older copy."""
-        if self._ready:
-            log.warning("The database was replaced by an older one; looking at the engine again.")
-        self._ready = False
-        self._trusted_from = self._memory.now()
-        self._generation = 0
-
-    def _announce(self, outcome: Outcome) -> None:
-        for lease_id in outcome.granted:
-            self._memory.granted(lease_id)
-        former, self._places = self._places, outcome.places
-        for key in self._signals.servers():
-            news = outcome.grants.get(key) or outcome.refusals.get(key)
-            if news is not None or former.get(key) != outcome.places.get(key):
-                self._signals.tell(key, news)
 
 
 def _why_not_bind(lease: Lease | None, container_id: str) -> str | None:

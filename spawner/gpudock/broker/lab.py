@@ -160,6 +160,11 @@ class Lab:
             for user, groups in users
         ]
 
+    def _knows_inventory(self) -> bool:
+        # A lab that has no agent and no list of GPUs has none, whatever the reason.
+        has_none = not self.reading.expects_readings and not self.reading.readings
+        return has_none or distrust(self.reading, self.now, self.terms.rules) is None
+
     def snapshot(self, extra: Request | None = None) -> Snapshot:
         """Gather all that a decision depends on; *extra* is put at the end of the queue."""
         queue = [(item.sequence, item.request) for item in self.transaction.waiting()]
@@ -175,7 +180,7 @@ class Lab:
                 for (sequence, request), effective in zip(queue, limits, strict=True)
             ),
             hold=self.hold,
-            inventory_known=distrust(self.reading, self.now, self.terms.rules) is None,
+            inventory_known=self._knows_inventory(),
         )
 
     def schedule(self) -> None:

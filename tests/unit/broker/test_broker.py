@@ -658,8 +658,8 @@ async def test_acquire_survives_the_loss_of_the_database(opened: Setting, tmp_pa
     waiting = asyncio.create_task(opened.broker.acquire(ask()))
     await asyncio.sleep(0)
     opened.store.close()
-    for file in tmp_path.iterdir():
-        file.unlink()
+    for suffix in ("", "-wal", "-shm"):
+        (tmp_path / f"gpudock.sqlite{suffix}").unlink(missing_ok=True)
     opened.store.migrate()
     opened.broker.tick()
     assert not opened.broker.ready
