@@ -30,17 +30,24 @@ c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = "http://proxy-api:8001"
 c.JupyterHub.template_paths = [str(Path(gpudock.__file__).parent / "templates" / "hub")]
 c.JupyterHub.allow_named_servers = True
-c.JupyterHub.named_server_limit_per_user = 8
+c.JupyterHub.named_server_limit_per_user = 3
 # Whoever waits for a GPU is a pending spawn, and any number may wait.
 c.JupyterHub.concurrent_spawn_limit = 0
 # A few failures in a row are the engine's trouble and no reason to end the Hub for everybody.
 c.Spawner.consecutive_failure_limit = 0
 
 # Who may sign in.
-c.Authenticator.admin_users = {settings.admin}
-c.Authenticator.allow_all = True
 # Names end up in URLs, headers and logs; people's real names belong into an identity provider.
 c.Authenticator.username_pattern = r"[a-z0-9][a-z0-9._@+-]{0,63}\Z"
+# Whoever is shut out is out within a minute, and starts nothing.
+c.Authenticator.auth_refresh_age = 60
+c.Authenticator.refresh_pre_spawn = True
+if settings.authenticator in ("native", "dummy"):
+    c.Authenticator.admin_users = {settings.admin}
+    c.Authenticator.allow_all = True  # native lets in whom an administrator has let in
+elif "GPUDOCK_ADMIN" in os.environ:
+    # Elsewhere a name such as «admin» may be anybody's: only one that was named is trusted.
+    c.Authenticator.admin_users = {settings.admin}
 if settings.authenticator == "native":
     c.JupyterHub.authenticator_class = "gpudock.accounts.GPUDockAuthenticator"
     c.GPUDockAuthenticator.first_admin = settings.admin
@@ -80,6 +87,7 @@ Runtime.install(
             lab=settings.network,
             docker_url=f"unix://{settings.docker_socket}",
             network=settings.network,
+            agent_network=settings.agent_network or settings.network,
             database_url=settings.db_url,
             state_directory=state,
             default_quota=Quota(max_gpus=settings.max_gpus_default),

@@ -37,7 +37,10 @@ T = TypeVar("T")
 _API_VERSION = "1.44"
 _QUICK_THREADS = 8
 _SLOW_THREADS = 8
+# Stops must never wait behind pulls: a GPU is free only when its container has stopped.
+_PULL_THREADS = 2
 _QUICK_TIMEOUT = 30.0
+_LOG_BYTES = 16 * 1024
 # A pull may be silent for long while a large layer is unpacked.
 _SLOW_TIMEOUT = 600.0
 _DEEPEST_CAUSE = 100
@@ -92,8 +95,10 @@ class DockerEngine:
         self._local = threading.local()
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="docker")
         self._slow = ThreadPoolExecutor(_SLOW_THREADS, thread_name_prefix="docker-slow")
+        self._pulls = ThreadPoolExecutor(_PULL_THREADS, thread_name_prefix="docker-pull")
         # Which devices a foreign container has never changes, so each is asked about once.
         self._foreign: dict[str, ForeignContainer | None] = {}
+        self._fetching: dict[str, asyncio.Lock] = {}
 
     # What the lifecycle of a container needs (see gpudock.lifecycle.ContainerEngine).
 
@@ -221,7 +226,8 @@ class DockerEngine:
     async def log_tail(self, container: str, lines: int = 20) -> str:
         """Return the last *lines* lines of a container's output, for an error message."""
         output = await self._call(lambda client: client.logs(container, tail=lines))
-        return str(output.decode("utf-8", "replace"))
+        # A line may be as long as its writer likes.
+        return str(output[-_LOG_BYTES:].decode("utf-8", "replace"))
 
     async def wait(self, container: str) -> int:
         """Wait until a container has exited; return its exit code.
@@ -273,7 +279,7 @@ class DockerEngine:
         return await self._call(call)
 
     async def pull(self, image: str) -> None:
-        """Fetch *image* from its registry.
+        """Fetch *image* from its registry, once however many ask for it at the same time.
 
         Raises:
             EngineRefused: there is no such image, or it may not be fetched.
@@ -282,6 +288,11 @@ class DockerEngine:
         repository, _, tag = image.rpartition(":")
         if not repository or "/" in tag:
             repository, tag = image, "latest"
+        async with self._fetching.setdefault(image, asyncio.Lock()):
+            if await self.image_command(image) is None:
+                await self._pull(repository, tag)
+
+    async def _pull(self, repository: str, tag: str) -> None:
 
         def call(client: APIClient) -> None:
             # What fails after the first progress is told in the answer, whose status is 200 by
@@ -290,7 +301,7 @@ class DockerEngine:
                 if "error" in event:
                     raise EngineUnknown(str(event["error"]))
 
-        await self._call(call, slow=True)
+        await self._call(call, slow=True, pool=self._pulls)
 
     async def own_image(self, container: str) -> str | None:
         """Return the image id of a container, for example of the hub's own; ``None`` if unknown."""
@@ -307,6 +318,7 @@ class DockerEngine:
         """Let the threads go; calls that run are not waited for."""
         self._quick.shutdown(wait=False, cancel_futures=True)
         self._slow.shutdown(wait=False, cancel_futures=True)
+        self._pulls.shutdown(wait=False, cancel_futures=True)
 
     async def _foreign_containers(
         self, listed: Sequence[Mapping[str, Any]]
@@ -354,7 +366,13 @@ class DockerEngine:
             self._local.client = client
         return client
 
-    async def _call(self, function: Callable[[APIClient], T], *, slow: bool = False) -> T:
+    async def _call(
+        self,
+        function: Callable[[APIClient], T],
+        *,
+        slow: bool = False,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> T:
         def work() -> T:
             client = self._client()
             client.timeout = _SLOW_TIMEOUT if slow else _QUICK_TIMEOUT
@@ -362,7 +380,7 @@ class DockerEngine:
 
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._slow if slow else self._quick, work)
+            return await loop.run_in_executor(pool or (self._slow if slow else self._quick), work)
         except docker.errors.APIError as error:
             raise _meaning(error) from error
         except (requests.RequestException, docker.errors.DockerException, OSError) as error:

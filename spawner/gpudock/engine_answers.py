@@ -50,7 +50,7 @@ def is_server(labels: Mapping[str, str] | None, lab: str) -> bool:
 
 def is_agent(labels: Mapping[str, str] | None, lab: str) -> bool:
     """Tell whether a container with these labels is the agent of *lab*."""
-    return labels is not None and LABEL_AGENT in labels and labels.get(LABEL_LAB) == lab
+    return labels is not None and labels.get(LABEL_AGENT) == "true" and labels.get(LABEL_LAB) == lab
 
 
 def version_tuple(text: str) -> tuple[int, ...]:

@@ -107,7 +107,9 @@ def container_config(lease: Lease, surroundings: Surroundings) -> ContainerSpec:
         raise ValueError(message)
     config: dict[str, Any] = {
         "Image": lease.image,
-        "Hostname": slug(lease.user),
+        # Docker answers for host names too: without a prefix of its own, a user named «hub» would
+        # be taken for the hub by the other containers.
+        "Hostname": f"user-{slug(lease.user)}",
         "Cmd": list(surroundings.command),
         "WorkingDir": WORKSPACE_PATH,
         "Env": [f"{name}={value}" for name, value in sorted(_environment(lease, surroundings))],
@@ -117,6 +119,8 @@ def container_config(lease: Lease, surroundings: Surroundings) -> ContainerSpec:
             LABEL_USER: lease.user,
             LABEL_SERVER: lease.server,
             LABEL_GPUS: ",".join(lease.gpu_uuids),
+            # An image's labels are inherited; this one would make it pass for the agent.
+            LABEL_AGENT: "false",
         },
         "HostConfig": _host_config(lease, surroundings),
     }
@@ -230,6 +234,9 @@ def _host_config(lease: Lease, surroundings: Surroundings) -> dict[str, Any]:
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges:true"],
         "PidsLimit": limits.pids,
+        # When memory or processors run short, the lab itself is to go on.
+        "OomScoreAdj": 500,
+        "CpuShares": 512,
         "ShmSize": limits.shm_mib * _MIB,
         "IpcMode": "private",
         # An init process reaps what notebooks leave behind and passes signals on.

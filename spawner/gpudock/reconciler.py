@@ -90,8 +90,10 @@ class Reconciler:
             self.problem = None
         self.observation = observation
         self._looked.set()
-        if actions:
+        try:
             await perform(self._broker, self._engine, actions)
+        except Exception:
+            log.exception("What the comparison asked for could not be done; trying again.")
         return bool(actions)
 
     def _note_problem(self, problem: str) -> None:

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
 _ATTEMPTS = 60
+# The Hub or the proxy before it is not ready, or asks for patience; all else is an answer.
+_NOT_YET = (429, 502, 503, 599)
 
 
 async def resume_waiting(broker: Broker, hub_api_url: str, token: str) -> None:
@@ -30,11 +32,16 @@ async def resume_waiting(broker: Broker, hub_api_url: str, token: str) -> None:
 
     A user who no longer exists, or whose server cannot be started, leaves the queue.
     """
-    for request in broker.to_resume():
+
+    async def resume(request: Request) -> None:
         if await _start_server(hub_api_url, token, request):
             log.info("Resumed the wait of %s for a GPU.", _who(request))
         else:
             broker.withdraw(request.user, request.server)
+
+    # At once: the Hub answers a request that waits only after a while, and the order of the queue
+    # is the store's.
+    await asyncio.gather(*(resume(request) for request in broker.to_resume()))
 
 
 async def _start_server(hub_api_url: str, token: str, request: Request) -> bool:
@@ -53,7 +60,7 @@ async def _start_server(hub_api_url: str, token: str, request: Request) -> bool:
             if "already running" in _body(error):
                 return True
             # A Hub that has just started is still looking at the servers that it knew: «pending».
-            if error.code in (400, 404) and "pending" not in _body(error):
+            if error.code not in _NOT_YET and "pending" not in _body(error):
                 log.warning("Not resuming the wait of %s: %s", _who(request), _body(error))
                 return False
             log.debug("The Hub answered %s; trying again.", error.code)

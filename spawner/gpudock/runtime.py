@@ -22,7 +22,7 @@ from gpudock.inventory import Inventory, NoInventory
 from gpudock.lifecycle import EngineError
 from gpudock.reconciler import Reconciler
 from gpudock.resume import resume_waiting
-from gpudock.store import Store
+from gpudock.store import Store, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +42,7 @@ class RuntimeConfig:
         lab: name of the lab, which its containers carry.
         docker_url: for example ``unix:///var/run/docker.sock``.
         network: the Docker network of hub and users.
+        agent_network: the Docker network of hub and agent, out of users' reach where there is one.
         database_url: SQLAlchemy URL of the store.
         state_directory: where the hub keeps what must outlive it (the agent's token).
         default_quota: limits for whoever has none of their own.
@@ -53,6 +54,7 @@ class RuntimeConfig:
     lab: str
     docker_url: str
     network: str
+    agent_network: str
     database_url: str
     state_directory: Path
     default_quota: Quota
@@ -201,13 +203,13 @@ class Runtime:
         if info.delivery is GPUDelivery.NONE:
             return NoInventory(
                 "This server's Docker Engine has no NVIDIA GPU to give, so servers run on the CPU. "
-                "If there is a GPU, install its driver and the NVIDIA Container Toolkit 1.16 or "
-                "later, and restart the lab."
+                "If there is a GPU, install its driver and the NVIDIA Container Toolkit 1.17.8 "
+                "or later, and restart the lab."
             )
         self._agent = AgentContainer(
             self.engine,
             lab=self.config.lab,
-            network=self.config.network,
+            network=self.config.agent_network,
             image=self.config.agent_image,
             delivery=info.delivery,
             host_name=info.name,
@@ -217,5 +219,10 @@ class Runtime:
 
     async def _resume(self) -> None:
         await self.reconciler.first_look()
-        if self.config.hub_api_url and self.config.hub_api_token:
+        if not self.config.hub_api_url or not self.config.hub_api_token:
+            return
+        try:
             await resume_waiting(self.broker, self.config.hub_api_url, self.config.hub_api_token)
+        except StoreError as error:
+            # The others in the task group must go on: without them nobody frees GPUs.
+            log.error("Those who wait could not be resumed: %s They keep their places.", error)

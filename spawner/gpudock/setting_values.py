@@ -12,6 +12,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 MINIMUM_PASSWORD_LENGTH = 10
+MAXIMUM_PASSWORD_BYTES = 72
 MINIMUM_MEMORY_MIB = 512
 
 Parser = Callable[[str], Any]
@@ -138,9 +139,11 @@ def user_name(value: str) -> str:
 
 
 def password(value: str) -> str:
-    """Passwords that are not too short."""
+    """Passwords that are neither too short nor longer than bcrypt knows."""
     if len(value) < MINIMUM_PASSWORD_LENGTH:
         raise ValueError(f"give at least {MINIMUM_PASSWORD_LENGTH} characters")
+    if len(value.encode()) > MAXIMUM_PASSWORD_BYTES:
+        raise ValueError(f"give at most {MAXIMUM_PASSWORD_BYTES} characters")
     return value
 
 

@@ -172,6 +172,13 @@ SETTINGS = (
         setting_values.docker_name,
     ),
     Setting(
+        "GPUDOCK_AGENT_NETWORK",
+        "",
+        "The Docker network of hub and agent. `docker-compose.yml` sets it to one that users'"
+        " containers cannot reach. Not set: the network of hub and users.",
+        setting_values.docker_name,
+    ),
+    Setting(
         "GPUDOCK_AGENT_IMAGE",
         "",
         "The image of the container that reads the host's GPUs. Not set: the hub's own.",
@@ -218,6 +225,7 @@ class Settings:
     db_url: str = field(repr=False)
     docker_socket: Path
     network: str
+    agent_network: str | None
     agent_image: str | None
     debian_mirror: str | None
     ca_bundle: Path | None

@@ -139,6 +139,7 @@ class GPUDockerSpawner(DockerSpawner):
         super().__init__(**kwargs)
         self._progress = ProgressLog()
         self._command: list[str] = []
+        self._configured_http_timeout = self.http_timeout  # type: ignore[has-type]
 
     # The form and its options.
 
@@ -182,6 +183,17 @@ class GPUDockerSpawner(DockerSpawner):
     def _default_options_from_form(self) -> Any:
         return self._options_from_form
 
+    @default("options_from_query")
+    def _default_options_from_query(self) -> Any:
+        return self._options_from_query
+
+    def _options_from_query(self, query: dict[str, list[str]]) -> dict[str, Any]:
+        """Check the options of a link, which starts a server when somebody follows it."""
+        if self.handler.request.headers.get("Sec-Fetch-Site") == "cross-site":
+            message = "A page of another site wanted to start this server. Choose here yourself."
+            raise _refusal(message, reason="cross_site", status=403)
+        return self._options_from_form(query)
+
     @default("apply_user_options")
     def _default_apply_user_options(self) -> Any:
         # The Hub warns of options that nobody takes; ours are taken when the server starts.
@@ -207,6 +219,7 @@ class GPUDockerSpawner(DockerSpawner):
             SpawnException: with a message for the user; nothing is left behind then.
         """
         self._progress = ProgressLog()
+        self.http_timeout = self._configured_http_timeout
         try:
             return await self._start()
         except SpawnException:
@@ -277,7 +290,21 @@ class GPUDockerSpawner(DockerSpawner):
         lease = runtime.broker.live_lease(self.user.name, self.name)
         # A lease that has no container yet is a start that waits, or one that a crash of the hub
         # cut short; either way no server runs.
-        return 0 if lease is None or lease.container_id is None else None
+        if lease is None or lease.container_id is None or self._never_ran(runtime, lease):
+            return 0
+        return None
+
+    def _never_ran(self, runtime: Runtime, lease: Lease) -> bool:
+        """Tell whether a former hub made the lease's container, and this one found it unstarted."""
+        observation = runtime.reconciler.observation
+        return (
+            self.object_id != lease.container_id
+            and observation is not None
+            and any(
+                container.id == lease.container_id and container.state is ContainerState.CREATED
+                for container in observation.containers
+            )
+        )
 
     async def get_url(self) -> str:
         """Return the URL of the server that runs, as the engine knows it.
@@ -288,15 +315,25 @@ class GPUDockerSpawner(DockerSpawner):
         """
         runtime = await self._ready_runtime()
         lease = runtime.broker.live_lease(self.user.name, self.name)
+        url = str(self.server.url)
         self.http_timeout = _ADOPTION_SECONDS
-        if lease is not None and lease.container_id is not None:
-            try:
-                await self._adopt(runtime, lease)
-                return await self._url(runtime, lease.container_id) or str(self.server.url)
-            except EngineError as error:
-                # An error here would end the hub. The address that the Hub has saved still holds.
-                self.log.warning("The address of %s is not sure: %s", self._log_name, error)
-        return str(self.server.url)
+        if lease is None or lease.container_id is None:
+            self.http_timeout = 1
+            return url
+        container_id = lease.container_id
+        try:
+            await self._adopt(runtime, lease)
+            url = await self._url(runtime, container_id, str(self.server.base_url)) or url
+        except EngineError as error:
+            # An error here would end the hub. The address that the Hub has saved still holds.
+            self.log.warning("The address of %s is not sure: %s", self._log_name, error)
+        try:
+            async with asyncio.timeout(_ADOPTION_SECONDS):
+                await wait_until_listening(url, lambda: self._surely_exited(runtime, container_id))
+        except (ServerDied, TimeoutError):
+            # The Hub would wait for it in vain, and its user with the Hub.
+            self.http_timeout = 1
+        return url
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """Yield what happens while the server starts, for the progress page."""
@@ -412,6 +449,11 @@ class GPUDockerSpawner(DockerSpawner):
         container = await runtime.engine.inspect(container_id)
         return container is None or container.state is ContainerState.EXITED
 
+    async def _surely_exited(self, runtime: Runtime, container_id: str) -> bool:
+        with contextlib.suppress(EngineError):
+            return await self._exited(runtime, container_id)
+        return False
+
     async def _adopt(self, runtime: Runtime, lease: Lease) -> None:
         """Take up a container that a former hub started: its token is in its environment."""
         self.object_id = str(lease.container_id)
@@ -419,9 +461,9 @@ class GPUDockerSpawner(DockerSpawner):
         if "JUPYTERHUB_API_TOKEN" in environment:
             self.api_token = environment["JUPYTERHUB_API_TOKEN"]
 
-    async def _url(self, runtime: Runtime, container_id: str) -> str | None:
+    async def _url(self, runtime: Runtime, container_id: str, path: str = "") -> str | None:
         address = await runtime.engine.address(container_id, self.network_name)
-        return f"http://{address}:{self.port}" if address else None
+        return f"http://{address}:{self.port}{path}" if address else None
 
     def _container_spec(self, runtime: Runtime, lease: Lease) -> ContainerSpec:
         assert runtime.engine_info is not None

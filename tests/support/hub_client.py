@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
+
+from support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,20 +51,40 @@ class HubClient:
 
     def sign_in(self) -> HubClient:
         """Sign in, or fail."""
-        self.http.get("/hub/login")
-        answer = self.http.post(
-            "/hub/login",
-            data={"username": self.name, "password": self.password, "_xsrf": self._xsrf()},
-        )
+        answer = self.try_to_sign_in()
         assert "/hub/login" not in str(answer.url), f"{self.name} could not sign in"
         return self
 
+    def try_to_sign_in(self) -> httpx.Response:
+        """Sign in; return the page that one gets to, which is the sign-in page again on failure."""
+        self.http.get("/hub/login")
+        return self.http.post(
+            "/hub/login",
+            data={"username": self.name, "password": self.password, "_xsrf": self._xsrf()},
+        )
+
+    def change_password(self, password: str) -> None:
+        """Take another password."""
+        self.http.get("/hub/change-password")
+        answer = self.http.post(
+            "/hub/change-password",
+            data={
+                "old_password": self.password,
+                "new_password": password,
+                "new_password_confirmation": password,
+                "_xsrf": self._xsrf(),
+            },
+        )
+        assert "success" in answer.text, answer.text
+        self.password = password
+
     def authorize(self, name: str) -> None:
         """As an administrator, let *name* in."""
-        answer = self.http.get(
-            f"/hub/authorize/{quote(name)}", headers={"Sec-Fetch-Site": "same-origin"}
-        )
-        answer.raise_for_status()
+        self.change_account("authorize", name, let_in="yes").raise_for_status()
+
+    def change_account(self, act: str, name: str, **fields: str) -> httpx.Response:
+        """``authorize`` or ``discard`` an account, as the form on the accounts' page does."""
+        return self.http.post(f"/hub/{act}/{quote(name)}", data={"_xsrf": self._xsrf(), **fields})
 
     # Servers.
 
@@ -91,6 +113,10 @@ class HubClient:
                     if event.get("ready") or event.get("failed"):
                         return
 
+    def follow(self, server: str = "") -> Follower:
+        """Follow the progress page in a thread."""
+        return Follower(self, server)
+
     def start_server(self, server: str = "", **options: Any) -> str:
         """Start a server and return its URL once it is ready.
 
@@ -107,12 +133,13 @@ class HubClient:
 
     def stop_server(self, server: str = "") -> None:
         """Stop a server, also one that is still starting, and wait until it is gone."""
-        answer = self.api("DELETE", self._server_path(server))
+        self.delete_server(server)
+        wait_for(lambda: self.server_model(server) is None, "the server is gone", 60)
+
+    def delete_server(self, server: str = "", user: str | None = None) -> None:
+        """Ask for the end of a server, of one's own or, for an administrator, of another user."""
+        answer = self.api("DELETE", self._server_path(server, user))
         assert answer.status_code in (202, 204), answer.text
-        deadline = time.monotonic() + 60
-        while self.server_model(server) is not None:
-            assert time.monotonic() < deadline, "the server is still there after a minute"
-            time.sleep(0.1)
 
     def server_model(self, server: str = "") -> dict[str, Any] | None:
         """Return what the Hub says of a server, or ``None`` when it knows of none."""
@@ -121,6 +148,25 @@ class HubClient:
         if found is None or (found.get("stopped") and not found.get("pending")):
             return None
         return dict(found)
+
+    def refusal(self, server: str = "", **options: Any) -> str:
+        """Ask for a server that is to be refused; return what its user is told."""
+        try:
+            url = self.start_server(server, **options)
+        except SpawnFailed as refused:
+            return str(refused)
+        raise AssertionError(f"{self.name} got a server at {url}")
+
+    # Pages.
+
+    def page(self, path: str, **query: Any) -> httpx.Response:
+        """Return a page of the Hub; one that it leads on to is not followed."""
+        return self.http.get(path, params=query, follow_redirects=False)
+
+    def spawn_form(self, **fields: Any) -> httpx.Response:
+        """Fill in the spawn form and send it; a field may be a list of values."""
+        query = {"_xsrf": self._xsrf()}
+        return self.http.post("/hub/spawn", params=query, data=fields, follow_redirects=False)
 
     @contextmanager
     def server(self, server: str = "", **options: Any) -> Iterator[str]:
@@ -131,8 +177,8 @@ class HubClient:
         finally:
             self.stop_server(server)
 
-    def _server_path(self, server: str) -> str:
-        user = f"/users/{quote(self.name, safe='')}"
+    def _server_path(self, server: str, user: str | None = None) -> str:
+        user = f"/users/{quote(user or self.name, safe='')}"
         return f"{user}/servers/{quote(server, safe='')}" if server else f"{user}/server"
 
     def _xsrf(self) -> str:
@@ -141,3 +187,36 @@ class HubClient:
             if cookie.name == "_xsrf" and cookie.path == "/hub/":
                 return str(cookie.value)
         return ""
+
+
+class Follower:
+    """A progress page that stays open: all its events so far, in :attr:`events`."""
+
+    def __init__(self, client: HubClient, server: str) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._thread = threading.Thread(target=self._read, args=(client, server), daemon=True)
+        self._thread.start()
+
+    def _read(self, client: HubClient, server: str) -> None:
+        # A hub that is stopped or killed ends the page.
+        with suppress(httpx.TransportError):
+            for event in client.progress(server):
+                self.events.append(event)
+
+    @property
+    def messages(self) -> list[str]:
+        """What the page has said."""
+        return [event.get("message", "") for event in self.events]
+
+    def wait_for(self, words: str) -> str:
+        """Return the first message with *words* once there is one."""
+        return wait_for(
+            lambda: next((said for said in self.messages if words in said), ""),
+            f"«{words}» on the progress page, which says {self.messages}",
+        )
+
+    def result(self) -> dict[str, Any]:
+        """Return the last event once the start is over."""
+        self._thread.join(60)
+        assert not self._thread.is_alive(), f"still starting: {self.messages}"
+        return self.events[-1]

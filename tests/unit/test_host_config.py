@@ -40,7 +40,7 @@ def test_a_lease_becomes_this_whole_request():
     assert spec.name == "gpudock-alice-a1b2c3d4e5f60718"
     assert spec.config == {
         "Image": "gpudock/pytorch-cuda:v2.6",
-        "Hostname": "alice",
+        "Hostname": "user-alice",
         "Cmd": ["jupyterhub-singleuser", "--debug"],
         "WorkingDir": "/workspace",
         "Env": [
@@ -54,6 +54,7 @@ def test_a_lease_becomes_this_whole_request():
             "gpudock.user": "alice",
             "gpudock.server": "",
             "gpudock.gpus": f"{GPU_A},{GPU_B}",
+            "gpudock.agent": "false",
         },
         "HostConfig": {
             "NetworkMode": "gpudock",
@@ -70,6 +71,8 @@ def test_a_lease_becomes_this_whole_request():
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges:true"],
             "PidsLimit": 4096,
+            "OomScoreAdj": 500,
+            "CpuShares": 512,
             "ShmSize": 8192 * 1024 * 1024,
             "IpcMode": "private",
             "Init": True,

@@ -73,6 +73,7 @@ def test_a_variable_that_is_empty_or_blank_counts_as_not_set():
         ("GPUDOCK_DB_URL", "postgresql://host"),
         ("GPUDOCK_DOCKER_SOCKET", "docker.sock"),
         ("GPUDOCK_NETWORK", "two words"),
+        ("GPUDOCK_AGENT_NETWORK", "-x"),
         ("GPUDOCK_AGENT_IMAGE", "UPPER CASE"),
         ("GPUDOCK_DEBIAN_MIRROR", "mirror.example"),
         ("GPUDOCK_CA_BUNDLE", "ca.pem"),

@@ -158,7 +158,9 @@ def logs(root: Path) -> None:
 def _alone(configuration: Configuration) -> Iterator[None]:
     """Let one process at a time start or stop this lab: Compose confuses two that meet."""
     name = f"gpudock-{os.getuid()}-{configuration.project}.lock"
-    lock = os.open(Path(tempfile.gettempdir(), name), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    # Whoever owns the file could hold the lock for ever: not in a folder that all may write to.
+    folder = Path("/run") if os.getuid() == 0 else Path(tempfile.gettempdir())
+    lock = os.open(folder / name, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -224,7 +226,7 @@ def _stop_containers(tools: Tools, project: str) -> None:
     """Stop users' containers and remove the agent's; the leases end when the hub sees that."""
     for label, action in (
         ("gpudock.lease", ["stop", "--time", str(STOP_SECONDS)]),
-        ("gpudock.agent", ["rm", "--force", "--volumes"]),
+        ("gpudock.agent=true", ["rm", "--force", "--volumes"]),
     ):
         listed = tools.run(
             "ps",

@@ -1,0 +1,138 @@
+"""The lab's own accounts: the first administrator, signing up, and who may change what."""
+
+from __future__ import annotations
+
+import stat
+
+import httpx
+import pytest
+
+from support.hub_client import HubClient
+from support.hub_process import PASSWORD
+
+NEW_PASSWORD = "battery-staple-horse"
+
+
+@pytest.fixture(scope="module")
+def native_hub(new_module_hub):
+    return new_module_hub(gpus=(), AUTHENTICATOR="native").start()
+
+
+@pytest.fixture(scope="module")
+def one_time_password(native_hub):
+    """The password of a fresh lab, read before any test uses it."""
+    file = native_hub.state / "admin-password"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    return file.read_text().strip()
+
+
+@pytest.fixture(scope="module")
+def admin(native_hub, one_time_password):
+    """The administrator, who goes the way that a fresh lab leads."""
+    file = native_hub.state / "admin-password"
+    native_hub.stop()
+    native_hub.start()
+    assert file.read_text().strip() == one_time_password, "a second start makes no new one"
+    client = HubClient(native_hub.url, "admin", one_time_password)
+    assert client.try_to_sign_in().url.path == "/hub/change-password"
+    client.change_password(NEW_PASSWORD)
+    assert not file.exists()
+    return client
+
+
+def test_the_first_administrator_is_led_to_a_password_of_their_own(native_hub, admin):
+    assert admin.api("GET", "/users").status_code == 200
+    HubClient(native_hub.url, "admin", NEW_PASSWORD).sign_in()
+
+
+def test_the_one_time_password_is_good_for_nothing_afterwards(native_hub, admin, one_time_password):
+    page = HubClient(native_hub.url, "admin", one_time_password).try_to_sign_in()
+    assert "Invalid username or password" in page.text
+
+
+def test_passwords_are_never_in_the_log(native_hub, admin, one_time_password):
+    log = native_hub.log.read_text()
+    assert one_time_password not in log
+    assert NEW_PASSWORD not in log
+    assert str(native_hub.state / "admin-password") in log
+
+
+def test_who_signs_up_waits_to_be_let_in(native_hub, admin):
+    ada = HubClient(native_hub.url, "ada", PASSWORD)
+    ada.sign_up()
+    assert "An administrator has not let you in yet." in ada.try_to_sign_in().text
+    admin.authorize("ada")
+    ada.sign_in()
+
+
+@pytest.mark.parametrize("act", ["authorize", "discard"])
+def test_accounts_are_changed_from_the_labs_own_pages_only(native_hub, admin, act):
+    name = f"eve-{act}"
+    eve = HubClient(native_hub.url, name, PASSWORD)
+    eve.sign_up()
+    # By a link, wherever it stands; and by a form that does not know the XSRF token.
+    assert admin.http.get(f"/hub/{act}/{name}").status_code == 405
+    forged = {"let_in": "yes", "_xsrf": "guessed"}
+    assert admin.http.post(f"/hub/{act}/{name}", data=forged).status_code == 403
+    # Neither let in nor discarded.
+    assert "An administrator has not let you in yet." in eve.try_to_sign_in().text
+    admin.change_account("discard", name).raise_for_status()
+
+
+def test_who_is_shut_out_is_out(native_hub, admin):
+    name = "outcast"
+    outcast = HubClient(native_hub.url, name, PASSWORD)
+    outcast.sign_up()
+    admin.authorize(name)
+    outcast.sign_in()
+    token = outcast.api("POST", f"/users/{name}/tokens").json()["token"]
+    answer = admin.change_account("authorize", name, let_in="no")
+    assert answer.status_code == 200
+    headers = {"Authorization": f"token {token}"}
+    assert httpx.get(f"{native_hub.url}/hub/api/user", headers=headers).status_code == 403
+    assert outcast.ask_for_server(gpus=0).status_code == 403
+    assert "An administrator has not let you in yet." in outcast.try_to_sign_in().text
+
+
+def test_wrong_passwords_are_counted_for_each_account(native_hub, admin):
+    for name in ("victim", "neighbour"):
+        HubClient(native_hub.url, name, PASSWORD).sign_up()
+        admin.authorize(name)
+    for _ in range(5):
+        HubClient(native_hub.url, "victim", "a wrong one").try_to_sign_in()
+    refused = HubClient(native_hub.url, "victim", PASSWORD).try_to_sign_in()
+    assert "Too many wrong passwords. Try again in 5 minutes." in refused.text
+    HubClient(native_hub.url, "neighbour", PASSWORD).sign_in()
+
+
+def test_who_is_no_administrator_lets_nobody_in(native_hub, admin):
+    mallory, friend = (HubClient(native_hub.url, name, PASSWORD) for name in ("mallory", "friend"))
+    for user in (mallory, friend):
+        user.sign_up()
+    admin.authorize("mallory")
+    mallory.sign_in()
+    answer = mallory.change_account("authorize", "friend", let_in="yes")
+    assert answer.status_code == 403
+    assert "An administrator has not let you in yet." in friend.try_to_sign_in().text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x", "{0}", "a" * 200, "Zoë", "a b", "<b>x</b>", "-rf", ""],
+    ids=lambda name: name[:12],
+)
+def test_a_hostile_name_is_refused_with_a_sentence(native_hub, admin, name):
+    page = HubClient(native_hub.url, name, PASSWORD).sign_up()
+    assert "A user name has" in page
+    assert name == "" or f"/hub/authorize/{name}" not in admin.page("/hub/authorize").text
+
+
+@pytest.mark.parametrize(
+    ("password", "sentence"),
+    [
+        ("short", "The password is too short. Use at least 10 characters."),
+        ("password123", "The password is a common one, which others would guess."),
+    ],
+)
+def test_a_weak_password_is_refused_with_a_sentence(native_hub, password, sentence):
+    assert sentence in HubClient(native_hub.url, "weak", password).sign_up()
