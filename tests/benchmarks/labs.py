@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
+
 from gpudock.lab import say
 from gpudock.lab.pretend import simulate
 from gpudock.lab.tools import Compose, Tools, find_tools
