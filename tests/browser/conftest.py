@@ -9,13 +9,14 @@ import pytest
 from playwright.sync_api import Error, expect, sync_playwright
 
 from browser.person import Person
-from support.lab import Lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
+
+    from support.lab import Lab
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
@@ -30,7 +31,6 @@ FLAGS = (
 WINDOW = {"width": 1280, "height": 800}
 _SHOWN_CHARACTERS = 3000
 
-_labs: list[Lab] = []
 _contexts: list[BrowserContext] = []
 _said: dict[BrowserContext, list[str]] = {}
 
@@ -50,8 +50,6 @@ def pytest_runtest_makereport(item, call):
         for number, page in enumerate(pages):
             file = folder / f"{item.name}-{number}.png"
             report.sections.append((f"page {page.url}", _describe(page, file)))
-        if "lab" in item.fixturenames and _labs:
-            report.sections.extend(_labs[0].logs())
     return report
 
 
@@ -65,12 +63,9 @@ def _describe(page: Page, file: Path) -> str:
     return f"screenshot: {file}\n{text}\n\nits console said: {said}"
 
 
-@pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    """The whole lab, up and with nobody in it."""
-    lab = Lab()
-    _labs.append(lab)
-    lab.up()
+@pytest.fixture(scope="module")
+def lab(lab: Lab) -> Iterator[Lab]:
+    """The whole lab, which a module finds, and leaves, with nobody's servers in it."""
     lab.clean_up()
     yield lab
     lab.clean_up()

@@ -134,9 +134,9 @@ class Person:
     def open_notebook(self) -> None:
         """Open a new notebook, and wait for its kernel."""
         self.page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
-        expect(self.page.locator(".jp-Notebook-ExecutionIndicator")).to_have_attribute(
-            "data-status", "idle", timeout=CELL
-        )
+        # The indicator beside the kernel's name says «idle» also before there is a kernel.
+        status = self.page.locator("#jp-main-statusbar")
+        expect(status).to_contain_text("Python 3 (ipykernel) | Idle", timeout=CELL)
 
     def run_cell(self, code: str) -> Locator:
         """Run code in the notebook's last cell, and return the place where its output comes."""

@@ -1,0 +1,98 @@
+"""The documentation's pictures, taken anew with «GPUDOCK_SCREENSHOTS=1 make test-browser»."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.person import CELL
+from simulator import Wave
+from support.hub_client import HubClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
+
+    from browser.person import Person
+    from support.lab import Lab
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+MARGIN = 24
+HISTORY = 60  # seconds of the sidebar's line of use that make a picture
+CODE = """import torch
+
+print("torch", torch.__version__, "with cuDNN", torch.backends.cudnn.version())"""
+NEIGHBOURS = ("alan", "barbara", "donald", "edsger", "frances", "grace", "hedy", "ida")
+
+pytestmark = pytest.mark.skipif(
+    os.environ.get("GPUDOCK_SCREENSHOTS") != "1",
+    reason="GPUDOCK_SCREENSHOTS=1 takes the documentation's pictures anew",
+)
+
+
+def test_the_pictures_of_the_documentation(lab: Lab, newcomer: Callable[..., Person]):
+    names = ("ada", *NEIGHBOURS[: len(lab.simulator.gpus)])
+    # A lab that is used again knows the people of last time.
+    run = secrets.token_hex(2)
+    ada, *neighbours = (newcomer(f"{name}-{run}", lab.url) for name in names)
+    for person in (ada, *neighbours):
+        person.sign_up()
+        lab.admin.authorize(person.name)
+    first, *others, last = neighbours
+
+    _start(first)
+    ada.sign_in()
+    ada.fill_in_form(gpus=1)
+    _save(ada.page, "spawn-form", "h1", ".feedback-container")
+    ada.start_button.click()
+    ada.wait_for_lab()
+    (uuid,) = ada.gpus_in_sidebar()
+    busy = {"memory_used_mib": 31_400, "temperature": 63, "power": 287}
+    lab.simulator.update(uuid, utilization=Wave(61, 96, 23), **busy)
+    ada.open_notebook()
+    expect(ada.run_cell(CODE)).to_contain_text("90100", timeout=CELL)
+    ada.page.wait_for_function(
+        "points => document.querySelector('.jp-GPUDock-sparkline path')"
+        "?.getAttribute('d').split('L').length > points",
+        arg=HISTORY,
+        timeout=3000 * HISTORY,
+    )
+    stack = ada.open_sidebar().get_by_label("Software stack")
+    expect(stack).to_contain_text("2.6.0+cu124", timeout=CELL)
+    _save(ada.page, "jupyterlab")
+
+    for person in others:
+        _start(person)
+    last.sign_in()
+    last.fill_in_form(gpus=1)
+    last.start_button.click()
+    expect(last.page.locator("#progress-message")).to_contain_text("You are number 1")
+    _save(last.page, "waiting", "h1", "#progress-details")
+
+
+def _start(person: Person) -> None:
+    HubClient(person.url, person.name, person.password).sign_in().start_server(gpus=1)
+
+
+def _save(page: Page, name: str, first: str = "", last: str = "") -> None:
+    """Save a picture of the page, or of what lies between two of its elements."""
+    clip = None
+    if first:
+        top, bottom = (page.locator(which).first.bounding_box() for which in (first, last))
+        assert top is not None
+        assert bottom is not None
+        left = min(top["x"], bottom["x"]) - MARGIN
+        clip = {
+            "x": left,
+            "y": top["y"] - MARGIN,
+            "width": page.viewport_size["width"] - 2 * left,
+            "height": bottom["y"] + bottom["height"] - top["y"] + 2 * MARGIN,
+        }
+    page.mouse.move(0, 0)
+    page.screenshot(path=IMAGES / f"{name}.png", clip=clip, full_page=clip is not None)
