@@ -183,6 +183,7 @@ BREAKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("break_it", "kinds"), BREAKS, ids=[function.__name__ for function, _ in BREAKS]
 )
