@@ -94,6 +94,7 @@ Runtime.install(
             agent_image=settings.agent_image,
             hub_api_url="http://127.0.0.1:8081/hub/api",
             hub_api_token=resume_token,
+            engine_patience=20.0,
         )
     )
 )

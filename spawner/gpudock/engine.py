@@ -39,10 +39,10 @@ _QUICK_THREADS = 8
 _SLOW_THREADS = 8
 # Stops must never wait behind pulls: a GPU is free only when its container has stopped.
 _PULL_THREADS = 2
-_QUICK_TIMEOUT = 30.0
+_QUICK_TIMEOUT = 30
 _LOG_BYTES = 16 * 1024
 # A pull may be silent for long while a large layer is unpacked.
-_SLOW_TIMEOUT = 600.0
+_SLOW_TIMEOUT = 600
 _DEEPEST_CAUSE = 100
 
 
@@ -383,9 +383,16 @@ class DockerEngine:
             return await loop.run_in_executor(pool or (self._slow if slow else self._quick), work)
         except docker.errors.APIError as error:
             raise _meaning(error) from error
+        except requests.ConnectionError as error:
+            message = f"The Docker Engine at {self.base_url} does not answer ({_in_words(error)})."
+            raise EngineUnreachable(message) from error
         except (requests.RequestException, docker.errors.DockerException, OSError) as error:
             message = f"The Docker Engine at {self.base_url} does not answer ({_in_words(error)})."
             raise EngineUnknown(message) from error
+
+
+class EngineUnreachable(EngineUnknown):
+    """Nothing listens at the engine's socket, or whoever does hangs up."""
 
 
 class _Conflict(EngineRefused):

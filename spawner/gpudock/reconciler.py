@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from typing import TYPE_CHECKING
 
+from gpudock.engine import EngineUnreachable
 from gpudock.lifecycle import EngineError, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gpudock.broker import Broker
     from gpudock.engine import DockerEngine
@@ -38,6 +40,8 @@ class Reconciler:
         inventory: Inventory,
         *,
         interval: float = 3.0,
+        patience: float | None = None,
+        give_up: Callable[[], None] | None = None,
     ) -> None:
         """Prepare the loop; :meth:`run` is the loop.
 
@@ -46,11 +50,17 @@ class Reconciler:
             engine: where the truth is.
             inventory: for the UUIDs of devices that others' containers hold by index.
             interval: seconds between two looks when nothing happens.
+            patience: after how many seconds of a socket at which nothing listens, although the
+                engine answered before, *give_up* is called; ``None``: never.
+            give_up: ends the hub.
         """
         self._broker = broker
         self._engine = engine
         self._inventory = inventory
         self._interval = interval
+        self._patience = patience
+        self._give_up = give_up
+        self._unreachable_since: float | None = None
         self._wake = asyncio.Event()
         self._looked = asyncio.Event()
         self.observation: Observation | None = None
@@ -79,6 +89,7 @@ class Reconciler:
             actions = self._broker.reconcile(observation)
         except EngineError as error:
             self._note_problem(str(error))
+            self._count_silence(isinstance(error, EngineUnreachable))
             return False
         except Exception:
             # A loop that ends would leave the lab without anyone who frees GPUs.
@@ -89,12 +100,24 @@ class Reconciler:
             log.info("The engine answers again.")
             self.problem = None
         self.observation = observation
+        self._unreachable_since = None
         self._looked.set()
         try:
             await perform(self._broker, self._engine, actions)
         except Exception:
             log.exception("What the comparison asked for could not be done; trying again.")
         return bool(actions)
+
+    def _count_silence(self, unreachable: bool) -> None:
+        if not unreachable or not self._looked.is_set():
+            self._unreachable_since = None
+            return
+        now = time.monotonic()
+        if self._unreachable_since is None:
+            self._unreachable_since = now
+        waited = now - self._unreachable_since
+        if self._give_up is not None and self._patience is not None and waited >= self._patience:
+            self._give_up()
 
     def _note_problem(self, problem: str) -> None:
         if problem != self.problem:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
+import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -49,6 +51,10 @@ class RuntimeConfig:
         agent_image: image that contains gpudock; ``None``: the one that the hub itself runs in.
         hub_api_url, hub_api_token: to start the servers of those who waited when the hub stopped;
             without a token they keep their place and start when they come back.
+        engine_patience: after how many seconds without anyone at the engine's socket, where it
+            answered before, the hub ends itself, for whoever runs it to start it again; ``None``:
+            never. An engine that restarts may make its socket anew, and a container that has the
+            old one mounted sees the new one only after a restart of its own.
     """
 
     lab: str
@@ -61,6 +67,7 @@ class RuntimeConfig:
     agent_image: str | None = None
     hub_api_url: str | None = None
     hub_api_token: str | None = None
+    engine_patience: float | None = None
 
 
 class Runtime:
@@ -168,7 +175,13 @@ class Runtime:
         self.inventory = await self._find_gpus(self.engine_info)
         await self.inventory.start()
         self._broker = Broker(store, self.inventory, default_quota=self.config.default_quota)
-        self._reconciler = Reconciler(self._broker, self.engine, self.inventory)
+        self._reconciler = Reconciler(
+            self._broker,
+            self.engine,
+            self.inventory,
+            patience=self.config.engine_patience,
+            give_up=_end_hub,
+        )
         unsubscribe = self.inventory.subscribe(lambda _reading: self.broker.tick())
         self.problem = None
         self._ready.set()
@@ -226,3 +239,8 @@ class Runtime:
         except StoreError as error:
             # The others in the task group must go on: without them nobody frees GPUs.
             log.error("Those who wait could not be resumed: %s They keep their places.", error)
+
+
+def _end_hub() -> None:
+    log.error("The Docker Engine's socket is dead; ending the hub, to be started with a new one.")
+    os.kill(os.getpid(), signal.SIGTERM)

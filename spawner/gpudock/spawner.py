@@ -204,8 +204,10 @@ class GPUDockerSpawner(DockerSpawner):
         images = (
             dict(allowed) if isinstance(allowed, dict) and allowed else {self.image: self.image}
         )
-        runtime = Runtime.instance()
-        has_gpus = bool(runtime.inventory.reading().readings)
+        reading = Runtime.instance().inventory.reading()
+        # A lab whose GPUs have not been read yet has some: no server is to start without one only
+        # because the hub has just started.
+        has_gpus = reading.expects_readings or bool(reading.readings)
         return Offers(images=images, default_gpus=1 if has_gpus else 0)
 
     # What the Hub calls.
@@ -244,9 +246,11 @@ class GPUDockerSpawner(DockerSpawner):
             raise _refusal(message, reason="store", status=503) from error
 
     async def _start(self) -> str:
+        # What is wrong is told at once; how many GPUs are meant is known when the engine was heard.
+        parse(self.user_options or {}, self._offers())
+        runtime = await self._ready_runtime()
         options = parse(self.user_options or {}, self._offers())
         self.image = options.image
-        runtime = await self._ready_runtime()
         self._command = await self._image_command(runtime, options.image)
         await self._prepare_workspace(runtime)
         lease = await self._lease(runtime, self._request(options))
