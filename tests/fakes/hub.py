@@ -31,6 +31,7 @@ class FlakyStore(Store):
     """
 
     failures = 0
+    writes = 0
     on_grant: Callable[[Lease, Transaction], None] | None = None
 
     @contextmanager
@@ -44,6 +45,7 @@ class FlakyStore(Store):
             yield transaction
             if fails:
                 raise StoreError("the disk is full")
+            self.writes += transaction.changed
 
     def _watch(self, transaction: Transaction) -> None:
         add_lease = transaction.add_lease

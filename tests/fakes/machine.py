@@ -91,6 +91,7 @@ def share_silicon(one: str, other: str) -> bool:
 class LabMachine(RuleBasedStateMachine):
     """See the module's text."""
 
+    kinds: ClassVar[tuple[str, ...]] = TROUBLES
     _template: ClassVar[Path | None] = None
 
     # Set-up.
@@ -160,12 +161,12 @@ class LabMachine(RuleBasedStateMachine):
 
     @initialize(
         processes=st.booleans(),
-        troubles=st.lists(st.sampled_from(TROUBLES), min_size=1, max_size=4),
+        troubles=st.lists(any_index, min_size=1, max_size=4),
         at_work=st.lists(st.tuples(users, servers), max_size=5),
     )
-    def lab_opens(self, processes: bool, troubles: list[str], at_work: list) -> None:
+    def lab_opens(self, processes: bool, troubles: list[int], at_work: list) -> None:
         self.reports_processes = processes
-        self.troubles = set(troubles)
+        self.troubles = {self.kinds[index % len(self.kinds)] for index in troubles}
         self.read_devices()
         if at_work:
             self.look_and_reconcile()
@@ -175,7 +176,9 @@ class LabMachine(RuleBasedStateMachine):
     # Users.
 
     def _leases(self, *states: LeaseState) -> list[Lease]:
-        return [lease for lease in self.hub.broker.leases() if not states or lease.state in states]
+        """Return the live leases, or those in certain states."""
+        live = [lease for lease in self._all_leases() if lease.state is not LeaseState.ENDED]
+        return [lease for lease in live if not states or lease.state in states]
 
     def _pick(self, items: list, index: int):
         return items[index % len(items)] if items else None
@@ -209,8 +212,9 @@ class LabMachine(RuleBasedStateMachine):
             return None
         if isinstance(answer, Lease):
             assert was_ready, "promise 6: granted before the first look"
-            assert answer.state in (LeaseState.GRANTED, LeaseState.ACTIVE)
-        if gpus > self.limit:
+            usable = answer.state in (LeaseState.GRANTED, LeaseState.ACTIVE)
+            assert usable, "promise 4: handed out a lease that is over"
+        if gpus > self.limit and was_ready and self.hub.broker.ready:
             assert isinstance(answer, Denial | Lease), "promise 8: queued beyond the quota"
         return answer
 
@@ -292,7 +296,8 @@ class LabMachine(RuleBasedStateMachine):
             self.hub.broker.withdraw(user, server)
         except StoreError:
             return
-        assert (user, server) not in {(r.user, r.server) for r in self.hub.broker.waiting()}
+        waiting = {(request.user, request.server) for request in self.hub.broker.waiting()}
+        assert (user, server) not in waiting, "promise 11: withdrawn and still waiting"
 
     # The engine.
 
@@ -309,7 +314,8 @@ class LabMachine(RuleBasedStateMachine):
             raise task.error
         if task.done and task.what == "terminate" and task.result is True:
             lease = self.hub.broker.lease(task.lease_id)
-            assert lease is None or lease.state is LeaseState.ENDED
+            ended = lease is None or lease.state is LeaseState.ENDED
+            assert ended, "promise 3: an end was told that is none"
         self.hub.tidy()
         return task.done
 
@@ -435,9 +441,9 @@ class LabMachine(RuleBasedStateMachine):
     def _twice_is_once(self, observation, actions) -> None:
         if self.hub.store.failures:
             return
-        leases, waiting = self.hub.broker.leases(live_only=False), self.hub.broker.waiting()
+        leases, waiting = self._all_leases(), self.hub.broker.waiting()
         again = self.hub.broker.reconcile(observation)
-        changed = set(self.hub.broker.leases(live_only=False)) ^ set(leases)
+        changed = set(self._all_leases()) ^ set(leases)
         assert not changed, f"promise 5: twice is not once: {changed}"
         assert self.hub.broker.waiting() == waiting, "promise 5: twice is not once"
         assert len(again) <= len(actions) or not actions, f"promise 5: {again} after {actions}"
@@ -637,9 +643,7 @@ class LabMachine(RuleBasedStateMachine):
         if lease_id == "$copied":
             leases = self._leases()
             lease_id = self._pick(leases, index).id if leases else "f1f1"
-        spec = Spec(
-            f"forged-{next(self.lease_ids)}", lease_id, user, "", tuple(uuids)
-        )
+        spec = Spec(f"forged-{next(self.lease_ids)}", lease_id, user, "", tuple(uuids))
         container_id = self.engine._create(spec)
         container = self.engine.containers[container_id]
         container.ours = False
@@ -663,12 +667,11 @@ class LabMachine(RuleBasedStateMachine):
 
     def _all_leases(self) -> list[Lease]:
         """Return all leases; the database is asked only when it has changed."""
-        with self.hub.store.snapshot() as transaction:
-            version = (transaction.generation, id(self.hub), self.replacements)
-            if version != self.known_version:
-                self.known_version = version
-                self.known_leases = transaction.all_leases()
-                self.news = True
+        version = (id(self.hub), self.hub.store.writes, self.replacements)
+        if version != self.known_version:
+            self.known_version = version
+            self.known_leases = self.hub.broker.leases(live_only=False)
+            self.news = True
         return self.known_leases
 
     @invariant()
@@ -701,7 +704,8 @@ class LabMachine(RuleBasedStateMachine):
             if container.ours and not self._is_tampered(container):
                 lease = live.get(container.spec.lease_id)
                 assert lease is not None, "promise 2: a container runs without a lease"
-                assert set(lease.gpu_uuids) == set(container.spec.gpu_uuids)
+                same = set(lease.gpu_uuids) == set(container.spec.gpu_uuids)
+                assert same, "promise 2: a container has other GPUs than its lease"
 
     def a_lease_that_ended_has_no_start_to_come(self, leases: list[Lease]) -> None:
         """The proof must outlast calls that are still on their way."""
@@ -721,9 +725,11 @@ class LabMachine(RuleBasedStateMachine):
             former = self.before.get(lease.id)
             if former is None:
                 continue
-            assert order.index(lease.state) >= order.index(former.state), "a lease came back"
+            assert order.index(lease.state) >= order.index(former.state), (
+                "promise 3: a lease came back"
+            )
             assert former.container_id in (None, lease.container_id), "promise 4: two containers"
-            assert former.gpu_uuids == lease.gpu_uuids
+            assert former.gpu_uuids == lease.gpu_uuids, "promise 7: a lease changed its GPUs"
         self.before = known
 
     def a_lease_has_at_most_one_container(self, leases: list[Lease]) -> None:
@@ -731,11 +737,14 @@ class LabMachine(RuleBasedStateMachine):
         for lease_id, container_id in self.engine.starts:
             by_lease.setdefault(lease_id, set()).add(container_id)
         assert all(len(ids) == 1 for ids in by_lease.values()), "promise 4: two containers"
-        assert len(set(self.engine.starts)) == len(self.engine.starts), "started twice"
+        assert len(set(self.engine.starts)) == len(self.engine.starts), (
+            "promise 4: a container was started twice"
+        )
 
     def live_leases_share_no_silicon(self, leases: list[Lease]) -> None:
         live = [lease for lease in leases if lease.state is not LeaseState.ENDED]
-        assert len({(x.user, x.server) for x in live}) == len(live)
+        servers = {(lease.user, lease.server) for lease in live}
+        assert len(servers) == len(live), "promise 4: two leases of one server"
         for number, one in enumerate(live):
             for other in live[number + 1 :]:
                 for a in one.gpu_uuids:
@@ -751,18 +760,18 @@ class LabMachine(RuleBasedStateMachine):
         self.news = False
         statuses = self.hub.broker.gpus()
         seen = [status.gpu.uuid for status in statuses]
-        assert len(seen) == len(set(seen))
+        assert len(seen) == len(set(seen)), "promise 7: a GPU is counted twice"
         if self.hub.broker.ready and not self.store_is_older:
             assert set(BY_UUID) <= set(seen), "promise 7: a GPU is missing"
         live = [lease for lease in leases if lease.state is not LeaseState.ENDED]
         held = {uuid for lease in live for uuid in lease.gpu_uuids}
         for status in statuses:
-            assert (status.lease is not None) == (status.gpu.uuid in held)
+            shown = (status.lease is not None) == (status.gpu.uuid in held)
+            assert shown, "promise 7: a lease is not shown with its GPU"
             if status.state is GPUState.FREE:
                 assert not any(
                     share_silicon(status.gpu.uuid, uuid) for uuid in held if uuid in BY_UUID
                 ), "promise 9: a device is free while its silicon is leased"
-            assert (status.reason is None) or status.reason.endswith(".") or status.reason
 
     def a_grant_is_as_promised(self, lease: Lease, transaction: Transaction) -> None:
         """Check a lease in the moment in which it is about to be granted."""
@@ -772,10 +781,11 @@ class LabMachine(RuleBasedStateMachine):
         used = len(lease.gpu_uuids) + _used(live, lease.user)
         assert not lease.gpu_uuids or used <= self.limit, "promise 8: granted beyond the quota"
         request = transaction.waiting_request(lease.user, lease.server)
-        assert request is not None
+        assert request is not None, "promise 11: granted to nobody who waited"
         wanted = request.request.gpus
         assert len(lease.gpu_uuids) in (wanted, 0), "promise 7: not all"
-        assert lease.gpu_uuids or wanted == 0 or request.request.when_busy is WhenBusy.CPU
+        without = wanted == 0 or request.request.when_busy is WhenBusy.CPU
+        assert lease.gpu_uuids or without, "promise 7: granted without a GPU"
         records = {record.gpu.uuid: record for record in transaction.gpu_records()}
         for uuid in lease.gpu_uuids:
             self._is_fit(uuid)
@@ -806,9 +816,9 @@ class LabMachine(RuleBasedStateMachine):
             if (
                 earlier.sequence >= sequence
                 or wish.when_busy is not WhenBusy.WAIT
-                or wish.gpus != 1
+                or wish.gpus == 0
                 or (wish.user, wish.server) in served
-                or _used(live, wish.user) + 1 > self.limit
+                or _used(live, wish.user) + wish.gpus > self.limit
             ):
                 continue
             models = [BY_UUID[uuid].model for uuid in lease.gpu_uuids]
@@ -835,11 +845,14 @@ class LabMachine(RuleBasedStateMachine):
             self.look_and_reconcile()
         running = {c.spec.lease_id for c in self.engine.containers.values()}
         for container in self.engine.containers.values():
-            assert container.state is ContainerState.RUNNING, "a dead container is left over"
+            assert container.state is ContainerState.RUNNING, (
+                "promise 7: a dead container is left over"
+            )
         for lease in self._leases():
             granted_meanwhile = self.clock() - lease.granted_at < 200
             assert lease.id in running or granted_meanwhile, "promise 7: a lease is left over"
-            assert lease.state is not LeaseState.STOPPING
+            stuck = lease.state is LeaseState.STOPPING
+            assert not stuck, "promise 7: a lease never stops stopping"
 
 
 def fits(model: str, pattern: str) -> bool:
