@@ -194,7 +194,8 @@ def test_a_server_that_does_not_start_says_why(hub, member):
 def test_the_form_says_that_the_engine_does_not_answer(hub, member):
     hal = member("hal")
     hub.docker.down()
-    hub.restart()
+    hub.kill()
+    hub.start()
     hal.open("/hub/spawn")
     expect(hal.page.get_by_role("status")).to_contain_text("Docker Engine")
     hub.docker.up()
