@@ -67,6 +67,7 @@ c.GPUDockerSpawner.network_name = settings.network
 c.GPUDockerSpawner.image = settings.images[0].name
 c.GPUDockerSpawner.allowed_images = {image.label: image.name for image in settings.images}
 c.GPUDockerSpawner.workspace = settings.workspaces.pattern
+c.GPUDockerSpawner.api_url = "http://proxy:8000/services/gpudock/api/v1"
 c.GPUDockerSpawner.mem_limit = memory_limit(settings)
 c.GPUDockerSpawner.cpu_limit = settings.cpu_limit
 c.GPUDockerSpawner.pids_limit = settings.pids_limit

@@ -56,7 +56,7 @@ async def _run(options: argparse.Namespace) -> int:
     settings = Settings.from_environ(os.environ)
     inventory = await _inventory(settings)
     try:
-        broker = Broker(Store(settings.db_url), inventory)
+        broker = Broker(Store(settings.db_url), inventory, watching=options.verb == "list")
         if options.noun == "lease":
             _print_leases(broker, as_json=options.json)
         elif options.verb == "list":

@@ -41,6 +41,7 @@ class Core:
         claim_seconds: float = 120.0,
         ordering: Ordering | None = None,
         new_id: Callable[[], str] | None = None,
+        watching: bool = False,
     ) -> None:
         """Make a broker over a store that is up to date (see ``Store.migrate``).
 
@@ -55,6 +56,8 @@ class Core:
             claim_seconds: how long a granted lease may be without a container before it ends.
             ordering: the rule of the queue; first come, first served by default.
             new_id: makes a lease's id, lower-case letters and digits; random by default.
+            watching: only to look at a lab whose leases another process grants: what that process
+                learned from the engine is taken for granted, and nothing can be changed.
         """
         terms = Terms(
             default_quota=default_quota or Quota(),
@@ -71,7 +74,8 @@ class Core:
         self._places: dict[tuple[str, str], Place] = {}
         self._generation = 0
         self._trusted_from = float("-inf")
-        self._ready = False
+        self._watching = watching
+        self._ready = watching
         self._problem: str | None = None
 
     @property
@@ -84,6 +88,7 @@ class Core:
     @contextmanager
     def _lab(self) -> Iterator[Lab]:
         """Open a writing transaction; before it is committed, grant what can be granted then."""
+        assert not self._watching, "a broker that watches changes nothing"
         with self._store.transaction() as transaction:
             generation = transaction.generation
             if generation < self._generation:
