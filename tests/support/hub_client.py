@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -194,14 +194,17 @@ class Follower:
 
     def __init__(self, client: HubClient, server: str) -> None:
         self.events: list[dict[str, Any]] = []
+        self.end = ""
         self._thread = threading.Thread(target=self._read, args=(client, server), daemon=True)
         self._thread.start()
 
     def _read(self, client: HubClient, server: str) -> None:
-        # A hub that is stopped or killed ends the page.
-        with suppress(httpx.TransportError):
+        try:
             for event in client.progress(server):
                 self.events.append(event)
+        except httpx.HTTPError as error:
+            # A hub that is stopped or killed ends the page.
+            self.end = str(error)
 
     @property
     def messages(self) -> list[str]:
@@ -212,11 +215,12 @@ class Follower:
         """Return the first message with *words* once there is one."""
         return wait_for(
             lambda: next((said for said in self.messages if words in said), ""),
-            f"«{words}» on the progress page, which says {self.messages}",
+            f"«{words}» on the progress page, which says {self.messages} {self.end}",
         )
 
     def result(self) -> dict[str, Any]:
         """Return the last event once the start is over."""
         self._thread.join(60)
         assert not self._thread.is_alive(), f"still starting: {self.messages}"
+        assert self.events, self.end
         return self.events[-1]

@@ -1,0 +1,51 @@
+"""What several kinds of tests share: the whole lab, brought up once."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.lab import SOCKET, Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_lab: list[Lab] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "lab" in getattr(item, "fixturenames", ()):
+            # There is one lab: whoever runs tests side by side keeps these in one process.
+            item.add_marker(pytest.mark.xdist_group("lab"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed and _lab and "lab" in getattr(item, "fixturenames", ()):
+        report.sections.extend(_lab[0].logs())
+    return report
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The whole lab with two pretend GPUs, as ``make up`` brings it.
+
+    One that is up before the tests stays up; so does every one with GPUDOCK_TEST_KEEP=1.
+    """
+    if os.geteuid() != 0:
+        pytest.skip("an engine and device nodes need root")
+    done = Lab.command("engine", "--socket", str(SOCKET))
+    assert done.returncode == 0, done.stdout
+    lab = Lab()
+    keep = lab.is_up() or os.environ.get("GPUDOCK_TEST_KEEP") == "1"
+    lab.up()
+    _lab.append(lab)
+    lab.wait_until_up()
+    yield lab
+    _lab.remove(lab)
+    if not keep:
+        lab.down()

@@ -1,0 +1,28 @@
+"""Tests on a real engine; each leaves the lab as it found it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.lab import GPUS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.lab import Lab
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/docker/" in str(item.path):
+            item.add_marker(pytest.mark.docker)
+
+
+@pytest.fixture
+def clean_lab(lab: Lab) -> Iterator[Lab]:
+    """The lab, in which nothing runs before the test and after it."""
+    assert len(lab.simulator.gpus) == GPUS
+    yield lab
+    lab.clean_up()

@@ -1,0 +1,187 @@
+"""Every user gets a GPU of their own, sees that one only, and keeps their files."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gpudock.host_config import LABEL_GPUS
+from support.waiting import wait_for
+
+SEEN = """
+import json, os, re
+import pynvml
+try:
+    pynvml.nvmlInit()
+    uuids = [pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(n))
+             for n in range(pynvml.nvmlDeviceGetCount())]
+except pynvml.NVMLError as error:
+    uuids = []
+nodes = [name for name in os.listdir("/dev") if re.fullmatch(r"nvidia[0-9]+", name)]
+print(json.dumps({"uuids": uuids, "nodes": nodes}))
+"""
+
+
+@pytest.fixture
+def lab(clean_lab):
+    return clean_lab
+
+
+def seen_in(lab, container):
+    return json.loads(lab.run_in(container, "python3", "-c", SEEN))
+
+
+def test_two_users_see_one_gpu_each_and_a_third_waits_for_the_first_to_stop(lab):
+    ada, bob, cleo = (lab.client(name) for name in ("ada", "bob", "cleo"))
+    ada.start_server()
+    bob.start_server()
+    uuids = {gpu.uuid for gpu in lab.simulator.gpus}
+    given = {}
+    for user in ("ada", "bob"):
+        container = lab.server_of(user)
+        seen = seen_in(lab, container)
+        assert seen["uuids"] == [container.labels[LABEL_GPUS]]
+        assert len(seen["nodes"]) == 1
+        given[user] = seen
+    assert {given[user]["uuids"][0] for user in given} == uuids
+    assert given["ada"]["nodes"] != given["bob"]["nodes"]
+
+    assert cleo.ask_for_server().status_code == 202
+    page = cleo.follow()
+    page.wait_for("You are number 1 of 1 in the queue.")
+    assert len(lab.servers()) == 2
+    ada.stop_server()
+    assert page.result()["ready"], page.messages
+    assert seen_in(lab, lab.server_of("cleo"))["uuids"] == given["ada"]["uuids"]
+
+
+def test_a_server_without_a_gpu_sees_none_whatever_its_image_asks_for(lab):
+    image = lab.docker.images.get("gpudock/pytorch-cuda:v2.6")
+    asked = lab.docker.containers.create(image.id, environment={"NVIDIA_VISIBLE_DEVICES": "all"})
+    greedy = asked.commit("gpudock/pytorch-cuda", "greedy")
+    asked.remove()
+    image.tag("gpudock/pytorch-cuda", "kept")
+    greedy.tag("gpudock/pytorch-cuda", "v2.6")
+    try:
+        lab.client("ada").start_server(gpus=0)
+        container = lab.server_of("ada")
+        assert container.image.id == greedy.id
+        assert seen_in(lab, container) == {"uuids": [], "nodes": []}
+        assert container.labels[LABEL_GPUS] == ""
+    finally:
+        image.tag("gpudock/pytorch-cuda", "v2.6")
+        lab.clean_up()
+        lab.docker.images.remove("gpudock/pytorch-cuda:kept")
+        lab.docker.images.remove("gpudock/pytorch-cuda:greedy")
+
+
+def test_containers_are_hardened_and_limited(lab):
+    lab.client("ada").start_server()
+    container = lab.server_of("ada")
+    status = dict(
+        line.split(":\t", 1)
+        for line in lab.run_in(container, "cat", "/proc/1/status").splitlines()
+        if ":\t" in line
+    )
+    assert {status[name].strip() for name in ("CapEff", "CapPrm", "CapBnd")} == {"0" * 16}
+    assert status["NoNewPrivs"].strip() == "1"
+    assert status["Uid"].split() == ["1000"] * 4
+    pids = _control_group(lab, container, "pids.max", "pids/pids.max")
+    memory = _control_group(lab, container, "memory.max", "memory/memory.limit_in_bytes")
+    assert pids == "4096"
+    host_bytes = lab.docker.info()["MemTotal"]
+    assert 2**30 <= int(memory) <= host_bytes * 0.9
+    shm = lab.run_in(container, "df", "--output=size", "--block-size=1M", "/dev/shm").split()[1]
+    assert int(shm) == min(8192, int(memory) // 2**20 // 2)
+    config = container.attrs["HostConfig"]
+    assert config["RestartPolicy"]["Name"] == "no"
+    assert not config["Privileged"]
+    assert not [mount for mount in container.attrs["Mounts"] if "docker.sock" in mount["Source"]]
+
+
+def _control_group(lab, container, unified, legacy):
+    """Read a limit of a container; hosts have control groups of one kind or the other."""
+    root = "/sys/fs/cgroup"
+    command = f"cat {root}/{unified} 2>/dev/null || cat {root}/{legacy}"
+    return lab.run_in(container, "sh", "-c", command).strip()
+
+
+def test_a_workspace_outlives_the_container_and_is_nobody_elses(lab):
+    ada = lab.client("ada")
+    ada.start_server()
+    lab.run_in(lab.server_of("ada"), "sh", "-c", "echo mine > /workspace/thesis.txt")
+    first = lab.server_of("ada").id
+    ada.stop_server()
+    ada.start_server()
+    assert lab.server_of("ada").id != first
+    assert lab.run_in(lab.server_of("ada"), "cat", "/workspace/thesis.txt") == "mine\n"
+    lab.client("bob").start_server()
+    assert "thesis.txt" not in lab.run_in(lab.server_of("bob"), "ls", "/workspace")
+
+
+def test_an_image_that_is_not_on_the_list_is_refused_and_not_even_looked_for(lab):
+    told = lab.client("ada").refusal(image="debian:trixie-slim")
+    assert "The image «debian:trixie-slim» is not on this lab's list." in told
+    assert lab.servers(stopped=True) == []
+    assert lab.leases() == {}
+
+
+def test_a_faulty_gpu_is_quarantined_and_not_granted(lab):
+    good, bad = lab.simulator.gpus
+    lab.simulator.update(bad.uuid, fault="lost")
+    wait_for(lambda: lab.standings()[bad.uuid] != "active", "the fault is seen", every=0.5)
+    ada, bob = lab.client("ada"), lab.client("bob")
+    ada.start_server()
+    assert lab.server_of("ada").labels[LABEL_GPUS] == good.uuid
+    assert bob.ask_for_server().status_code == 202
+    bob.follow().wait_for("in the queue")
+    # It may answer again: it comes back by an explicit act only.
+    lab.simulator.update(bad.uuid, fault=None)
+    lab.simulator.update(bad.uuid, utilization=1)
+    assert lab.standings()[bad.uuid] != "active"
+    assert [item.labels[LABEL_GPUS] for item in lab.servers()] == [good.uuid]
+    lab.return_gpus_to_service()
+    wait_for(lambda: len(lab.servers()) == 2, "the GPU is granted again", every=0.5)
+
+
+def test_a_gpu_that_a_foreign_container_has_is_not_granted(lab):
+    taken, free = lab.simulator.gpus
+    stranger = lab.docker.containers.run(
+        "gpudock/pytorch-cuda:v2.6",
+        ["sleep", "infinity"],
+        detach=True,
+        network_mode="none",
+        device_requests=[{"Driver": "cdi", "DeviceIDs": [f"nvidia.com/gpu={taken.index}"]}],
+    )
+    try:
+        wait_for(lambda: lab.standings()[taken.uuid] == "quarantined", "it is seen", every=0.5)
+        lab.client("ada").start_server()
+        assert lab.server_of("ada").labels[LABEL_GPUS] == free.uuid
+        bob = lab.client("bob")
+        assert bob.ask_for_server().status_code == 202
+        page = bob.follow()
+        page.wait_for(f"The container «{stranger.name}», which this lab did not start")
+    finally:
+        stranger.remove(force=True)
+
+
+def test_a_stopped_container_that_is_started_by_hand_is_stopped(lab):
+    ada, bob = lab.client("ada"), lab.client("bob")
+    ada.start_server()
+    bob.start_server()
+    container = lab.server_of("ada")
+    (uuid,) = container.labels[LABEL_GPUS].split(",")
+    # The engine gives a stopped container its old device back, whoever holds it by then.
+    lab.kill_hub()
+    container.stop(timeout=1)
+    container.start()
+    lab.start_hub()
+    assert lab.leases()["ada"]["container"] == container.id
+    assert lab.leases()["ada"]["gpus"] == [uuid]
+    # But once its lease has ended, the GPU is not its own any more.
+    lab.kill_hub()
+    container.stop(timeout=1)
+    lab.start_hub()
+    wait_for(lambda: "ada" not in lab.leases(), "the lease ends", every=0.5)
+    assert not [item for item in lab.servers(stopped=True) if item.id == container.id]

@@ -1,0 +1,177 @@
+"""What goes wrong in a start is told to the user in sentences, and nothing is left behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from gpudock.model import LeaseState
+from support.fake_docker import DYING_IMAGE, LAST_WORDS, MUTE_IMAGE
+from support.waiting import wait_for
+
+NO_DEVICE = "could not select device driver: unresolvable CDI devices"
+
+
+@pytest.fixture
+def ada(hub):
+    return hub.client("ada")
+
+
+def assert_nothing_is_left(hub):
+    assert hub.leases() == {}
+    assert hub.queue() == []
+    assert hub.docker.servers == []
+
+
+def assert_is_for_people(told):
+    assert "Traceback" not in told
+    assert "Error(" not in told
+    assert "http+docker" not in told
+    assert told.rstrip().endswith((".", ")"))
+
+
+def test_the_last_words_of_a_container_that_ends_at_once_are_told(hub, ada):
+    told = ada.refusal(image=DYING_IMAGE)
+    assert "Your container ended right after its start" in told
+    assert LAST_WORDS in told
+    assert_is_for_people(told)
+    assert_nothing_is_left(hub)
+
+
+def test_an_image_that_is_nowhere_is_told_with_what_to_do(hub, ada):
+    told = ada.refusal(image="lab/gone:1")
+    assert "The image lab/gone:1 is not on this server and could not be fetched" in told
+    assert "pull access denied" in told
+    assert "Choose another image, or ask the administrator to build or pull it." in told
+    assert_nothing_is_left(hub)
+
+
+def test_an_image_that_did_not_arrive_whole_is_told(hub, ada):
+    hub.docker.pull_error = "write /var/lib/docker/tmp/x: no space left on device"
+    told = ada.refusal(image="lab/gone:1")
+    assert "could not be fetched" in told
+    assert "no space left on device" in told
+    assert_nothing_is_left(hub)
+
+
+def test_an_image_is_fetched_where_it_is_missing(hub, ada):
+    hub.docker.pullable = {"lab/gone:1"}
+    with hub.docker.hold("pull") as hold:
+        assert ada.ask_for_server(image="lab/gone:1").status_code == 202
+        page = ada.follow()
+        hold.wait()
+        page.wait_for("Fetching the image lab/gone:1; this can take minutes.")
+        # It costs nobody a GPU meanwhile.
+        assert hub.leases() == {}
+    assert page.result()["ready"]
+
+
+@pytest.mark.parametrize("call", ["image", "create", "start"])
+def test_an_error_of_the_engine_is_told_and_gives_the_gpu_back(hub, ada, call):
+    hub.docker.fail(call, 500, NO_DEVICE)
+    told = ada.refusal()
+    assert NO_DEVICE in told
+    assert_is_for_people(told)
+    wait_for(lambda: hub.leases() == {}, "the GPU is given back")
+    assert_nothing_is_left(hub)
+
+
+def test_a_refusal_of_the_engine_is_told_and_gives_the_gpu_back(hub, ada):
+    hub.docker.fail("create", 400, "invalid mount config: no space left on device")
+    told = ada.refusal()
+    assert "no space left on device" in told
+    assert_is_for_people(told)
+    assert_nothing_is_left(hub)
+
+
+def test_an_end_that_cannot_be_proven_keeps_the_gpu_until_it_can(hub, ada):
+    hub.docker.fail("start", 500, NO_DEVICE)
+    hub.docker.fail("remove", 500, "device busy")
+    assert NO_DEVICE in ada.refusal()
+    assert hub.leases()["ada"].state is LeaseState.STOPPING
+    assert len(hub.docker.servers) == 1
+    hub.docker.forget_plans()
+    wait_for(lambda: hub.leases() == {}, "the reconciler proves the end")
+    assert_nothing_is_left(hub)
+
+
+def test_a_stop_that_fails_keeps_the_gpu_until_the_end_is_proven(hub, ada):
+    ada.start_server()
+    hub.docker.fail("stop", 500, "cannot kill container")
+    hub.docker.fail("remove", 500, "cannot kill container")
+    ada.delete_server()
+    wait_for(lambda: hub.leases()["ada"].state is LeaseState.STOPPING, "the lease is stopping")
+    assert len(hub.docker.running) == 1
+    hub.docker.forget_plans()
+    wait_for(lambda: hub.leases() == {}, "the reconciler proves the end")
+    assert_nothing_is_left(hub)
+
+
+def test_an_engine_that_is_down_is_told_and_takes_no_gpu(hub, ada):
+    hub.docker.down()
+    told = ada.refusal()
+    assert "The Docker Engine at" in told
+    assert "does not answer" in told
+    assert_is_for_people(told)
+    assert "Connection refused" not in told or "administrator" in told
+    hub.docker.up()
+    assert_nothing_is_left(hub)
+    ada.start_server()
+
+
+def test_an_engine_that_is_down_ends_no_lease(hub, ada):
+    ada.start_server()
+    (container,) = hub.docker.running
+    hub.docker.down()
+    wait_for(lambda: "No look at the engine" in hub.log.read_text(), "a look fails")
+    assert hub.leases()["ada"].state is LeaseState.ACTIVE
+    hub.docker.up()
+    assert hub.docker.running == [container]
+    assert ada.server_model()["ready"]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", ["image", "create", "start", "inspect"])
+def test_a_start_that_is_cancelled_at_any_step_cleans_up(hub, ada, call, when):
+    with hub.docker.hold(call, when) as hold:
+        assert ada.ask_for_server().status_code == 202
+        hold.wait()
+        ada.delete_server()
+    wait_for(lambda: ada.server_model() is None, "the start is over")
+    wait_for(lambda: hub.leases() == {} and hub.docker.servers == [], "nothing is left")
+    assert hub.queue() == []
+    ada.start_server()
+    assert len(hub.docker.running) == 1
+
+
+def test_a_start_that_is_cancelled_while_the_server_does_not_answer_cleans_up(hub, ada):
+    ada.ask_for_server(image=MUTE_IMAGE)
+    page = ada.follow()
+    page.wait_for("Your container runs; JupyterLab is starting.")
+    ada.stop_server()
+    assert_nothing_is_left(hub)
+
+
+def test_a_container_that_ends_by_itself_gives_its_gpu_back_and_can_be_started_again(hub, ada):
+    ada.start_server()
+    hub.docker.exit(hub.docker.running[0], 137)
+    wait_for(lambda: hub.leases() == {}, "the GPU is given back")
+    wait_for(lambda: ada.server_model() is None, "the Hub notices")
+    ada.start_server()
+    assert len(hub.docker.servers) == 1
+
+
+def test_waiting_and_starting_have_an_end(new_hub):
+    """A hub of little patience tells both, and gives the place and the GPU back."""
+    hub = new_hub(
+        extra="c.GPUDockerSpawner.launch_timeout = 2\nc.GPUDockerSpawner.queue_timeout = 2\n"
+    ).start()
+    ada, bob, cleo = (hub.client(name) for name in ("ada", "bob", "cleo"))
+    told = ada.refusal(image=MUTE_IMAGE)
+    assert "Your server did not answer within 2 seconds and was stopped" in told
+    assert_nothing_is_left(hub)
+    ada.start_server(image="Notebook")
+    bob.start_server()
+    told = cleo.refusal()
+    assert "No GPU came free within 2 seconds, so your request was taken out of the queue." in told
+    assert hub.queue() == []
+    assert sorted(hub.leases()) == ["ada", "bob"]

@@ -1,0 +1,113 @@
+"""The spawn form says which GPUs are free, what the user may have, and what waiting would mean."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from support.waiting import wait_for
+
+
+@pytest.fixture
+def ada(hub):
+    return hub.client("ada")
+
+
+def form(client) -> str:
+    """The form with its white space in one."""
+    answer = client.page("/hub/spawn")
+    assert answer.status_code == 200
+    return re.sub(r"\s+", " ", answer.text)
+
+
+def selected(page: str, field: str) -> str:
+    """The value that is chosen in a field of selections."""
+    field_html = re.search(rf'<select[^>]*name="{field}".*?</select>', page)
+    assert field_html is not None, f"the form has no {field}"
+    chosen = re.search(r'value="([^"]*)" selected', field_html[0])
+    return chosen[1] if chosen else ""
+
+
+def test_the_form_shows_free_gpus_the_limit_and_that_a_server_starts_at_once(ada):
+    page = form(ada)
+    assert "<strong>2 of 2</strong> GPUs are free. Yours starts at once." in page
+    assert "NVIDIA A100-SXM4-40GB" in page
+    assert "NVIDIA L4" in page
+    assert page.count("1 of 1 free") == 2
+    assert "Your limit: 1 GPU at once." in page
+    assert selected(page, "gpus") == "1"
+
+
+def test_the_form_says_what_waiting_means(hub, ada):
+    hub.client("bob").start_server()
+    assert "<strong>1 of 2</strong> GPUs are free." in form(ada)
+    hub.client("cleo").start_server()
+    page = form(ada)
+    assert "<strong>0 of 2</strong> GPUs are free." in page
+    assert "If you start now, you are number 1 in the queue. All GPUs that fit are in use." in page
+    assert "It will be your turn in 12 hours at the latest." in page
+
+
+def test_the_form_remembers_the_last_choices(ada):
+    ada.start_server(gpus=0, when_busy="cpu", gpu_model="NVIDIA L4", image="lab/notebook:1")
+    ada.stop_server()
+    page = form(ada)
+    assert selected(page, "gpus") == "0"
+    assert selected(page, "gpu_model") == "NVIDIA L4"
+    assert selected(page, "image") == "lab/notebook:1"
+    assert re.search(r'value="cpu" checked', page)
+
+
+def test_the_form_remembers_choices_that_came_in_other_clothes(ada):
+    ada.start_server(gpus="0", image="Notebook")
+    ada.stop_server()
+    page = form(ada)
+    assert selected(page, "gpus") == "0"
+    assert selected(page, "image") == "lab/notebook:1"
+
+
+def test_a_hostile_model_name_stays_text(hub, ada):
+    uuid = hub.docker.agent.readings[0].gpu.uuid
+    hub.docker.agent.rename(uuid, '"><script>alert(1)</script>')
+    page = wait_for(
+        lambda: page if "alert(1)" in (page := form(ada)) else "", "the form shows the new name"
+    )
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_the_form_says_why_gpus_cannot_be_read(hub, ada):
+    hub.docker.agent.problem = "The NVIDIA driver is not loaded. Load it and look again."
+    page = wait_for(
+        lambda: page if "not loaded" in (page := form(ada)) else "", "the form tells the problem"
+    )
+    assert "The NVIDIA driver is not loaded. Load it and look again." in page
+
+
+def test_a_gpu_that_is_out_of_service_is_not_counted_as_free(hub, ada):
+    uuid = hub.docker.agent.readings[1].gpu.uuid
+    hub.docker.agent.change(uuid, fault="It reports an uncorrectable memory error.")
+    wait_for(
+        lambda: (
+            "<strong>1 of 2</strong> GPUs are free." in (page := form(ada))
+            and "0 of 1 free, 1 out of service" in page
+        ),
+        "the form shows the fault",
+    )
+
+
+def test_the_forms_post_starts_a_server(hub, ada):
+    answer = ada.spawn_form(
+        gpus="1", gpu_model="NVIDIA L4", when_busy="wait", image="lab/notebook:1"
+    )
+    assert answer.headers["Location"].startswith("/hub/spawn-pending/ada")
+    ada.follow().result()
+    assert hub.leases()["ada"].gpu_uuids == (hub.docker.agent.readings[1].gpu.uuid,)
+
+
+def test_a_link_with_options_starts_a_server(hub, ada):
+    answer = ada.page("/hub/spawn", **{"opt-gpus": "0"})
+    assert answer.headers["Location"].startswith("/hub/spawn-pending/ada")
+    wait_for(lambda: "ada" in hub.leases(), "the lease")
+    assert hub.leases()["ada"].gpu_uuids == ()

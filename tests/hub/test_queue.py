@@ -1,0 +1,136 @@
+"""When all GPUs are busy, people wait in order, know where they stand, and start by themselves."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.waiting import wait_for
+
+
+@pytest.fixture
+def busy(hub):
+    """Two users have the two GPUs."""
+    users = hub.client("ada"), hub.client("bob")
+    for user in users:
+        user.start_server()
+    return users
+
+
+def wait_in_queue(hub, name, **options):
+    client = hub.client(name)
+    assert client.ask_for_server(**options).status_code == 202
+    page = client.follow()
+    page.wait_for("in the queue")
+    return client, page
+
+
+def test_who_waits_sees_place_and_reason_and_starts_by_itself(hub, busy):
+    _, bob = busy
+    cleo, cleos_page = wait_in_queue(hub, "cleo")
+    _, doras_page = wait_in_queue(hub, "dora")
+    cleos_page.wait_for("You are number 1 of 1 in the queue. All GPUs that fit are in use.")
+    cleos_page.wait_for("You are number 1 of 2 in the queue.")
+    doras_page.wait_for("You are number 2 of 2 in the queue. All GPUs that fit are in use.")
+    assert hub.queue() == ["cleo", "dora"]
+    bob.stop_server()
+    assert cleos_page.result()["ready"]
+    assert "You have 1 GPU." in cleos_page.messages
+    doras_page.wait_for("You are number 1 of 1 in the queue.")
+    assert cleo.server_model()["ready"]
+    assert sorted(hub.leases()) == ["ada", "cleo"]
+
+
+def test_a_page_that_is_opened_late_tells_the_whole_story(hub, busy):
+    cleo, _ = wait_in_queue(hub, "cleo")
+    cleo.follow().wait_for("You are number 1 of 1 in the queue.")
+
+
+def test_when_busy_fail_is_refused_with_the_reason(hub, busy):
+    told = hub.client("cleo").refusal(when_busy="fail")
+    assert "All GPUs that fit are in use. Try again later, or choose to wait." in told
+    assert hub.queue() == []
+    assert "cleo" not in hub.leases()
+
+
+def test_when_busy_cpu_starts_without_a_gpu(hub, busy):
+    cleo = hub.client("cleo")
+    cleo.start_server(when_busy="cpu")
+    assert hub.leases()["cleo"].gpu_uuids == ()
+    container = next(item for item in hub.docker.running if not item.gpus)
+    assert not container.config["HostConfig"].get("DeviceRequests")
+    assert container.environment["NVIDIA_VISIBLE_DEVICES"] == "void"
+
+
+def test_who_gives_up_waiting_leaves_the_queue(hub, busy):
+    cleo, page = wait_in_queue(hub, "cleo")
+    wait_in_queue(hub, "dora")
+    cleo.stop_server()
+    assert hub.queue() == ["dora"]
+    page.result()
+    busy[0].stop_server()
+    wait_for(lambda: "dora" in hub.leases(), "the next one is served")
+    assert "cleo" not in hub.leases()
+
+
+def test_a_request_that_fits_passes_one_that_waits_for_another_model(hub, busy):
+    ada, bob = busy
+    l4_holder = ada if "L4" in _model_of(hub, "ada") else bob
+    other = _model_of(hub, "bob" if l4_holder is ada else "ada")
+    _, cleos_page = wait_in_queue(hub, "cleo", gpu_model=other)
+    _, doras_page = wait_in_queue(hub, "dora", gpu_model="NVIDIA L4")
+    l4_holder.stop_server()
+    assert doras_page.result()["ready"]
+    assert hub.queue() == ["cleo"]
+    cleos_page.wait_for("You are number 1 of 1 in the queue.")
+
+
+def _model_of(hub, user):
+    (uuid,) = hub.leases()[user].gpu_uuids
+    return next(item.gpu.model for item in hub.docker.agent.readings if item.gpu.uuid == uuid)
+
+
+def test_a_second_server_beyond_the_quota_is_refused_with_what_to_do(hub):
+    ada = hub.client("ada")
+    ada.start_server()
+    told = ada.refusal("second", gpus=1)
+    assert "You already use 1 of your 1 GPU, and this server asks for 1." in told
+    assert "Stop another server of yours first" in told
+    ada.start_server("cpu", gpus=0)
+    assert sorted(hub.leases()) == ["ada", "ada:cpu"]
+
+
+def test_two_servers_that_wait_get_no_more_than_the_quota_and_stand_in_nobodys_way(hub, busy):
+    ada, bob = busy
+    cleo, _ = wait_in_queue(hub, "cleo")
+    assert cleo.ask_for_server("second", gpus=1).status_code == 202
+    second = cleo.follow("second")
+    second.wait_for("in the queue")
+    dora, doras_page = wait_in_queue(hub, "dora")
+    ada.stop_server()
+    second.wait_for("You use 1 of the 1 GPUs that your quota allows")
+    bob.stop_server()
+    assert doras_page.result()["ready"]
+    assert sorted(hub.leases()) == ["cleo", "dora"]
+    dora.stop_server()
+    cleo.stop_server()
+    assert second.result()["ready"]
+    assert sorted(hub.leases()) == ["cleo:second"]
+
+
+def test_a_gpu_that_becomes_faulty_is_not_granted_and_the_page_says_so(hub):
+    _, two = (reading.gpu.uuid for reading in hub.docker.agent.readings)
+    hub.client("ada").start_server(gpu_model="NVIDIA A100-SXM4-40GB")
+    hub.docker.agent.change(two, fault="It reports an uncorrectable memory error.")
+    cleo = hub.client("cleo")
+    wait_for(
+        lambda: "1 out of service" in cleo.page("/hub/spawn").text, "the fault is known to the lab"
+    )
+    assert cleo.ask_for_server().status_code == 202
+    page = cleo.follow()
+    page.wait_for("in the queue")
+    assert set(hub.leases()) == {"ada"}
+    # The GPU comes back by an explicit act.
+    hub.docker.agent.change(two, fault=None)
+    hub.return_gpus_to_service()
+    assert page.result()["ready"]
+    assert hub.leases()["cleo"].gpu_uuids == (two,)

@@ -1,0 +1,189 @@
+"""A real JupyterHub in a process of its own, with the lab's own configuration."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import httpx
+
+from gpudock.policy.condition import Standing
+from gpudock.store import Store
+from support.forge import Forge, Process
+from support.hub_client import HubClient
+from support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from gpudock.model import Lease, Request
+    from support.fake_docker import FakeDocker
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "correct-horse-battery"
+
+# What differs from the configuration that a lab has: addresses, and the proxy.
+_CONFIGURATION = """
+import dataclasses
+from gpudock.runtime import Runtime
+
+c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
+c.JupyterHub.hub_ip = "127.0.0.1"
+c.JupyterHub.hub_port = {port}
+c.JupyterHub.hub_connect_ip = "127.0.0.1"
+c.JupyterHub.proxy_class = "support.file_proxy.FileProxy"
+# How long answers and the hub's start may be held up; it does not change what comes of it.
+c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0.5, "slow_stop_timeout": 5}}
+c.JupyterHub.init_spawners_timeout = 1
+runtime = Runtime.instance()
+runtime.config = dataclasses.replace(
+    runtime.config, hub_api_url="http://127.0.0.1:{port}/hub/api", engine_patience=None
+)
+"""
+
+
+class HubProcess:
+    """One lab's hub, which can be started, stopped and killed, again and again."""
+
+    def __init__(
+        self, directory: Path, docker: FakeDocker, extra: str = "", **settings: str
+    ) -> None:
+        """Prepare a hub; nothing runs yet.
+
+        Args:
+            directory: where all its files go.
+            docker: the engine that it uses.
+            extra: more configuration, as ``jupyterhub_config.py`` has it.
+            settings: GPUDOCK_* settings without their prefix.
+        """
+        self.docker = docker
+        self.state = directory / "state"
+        self.log = directory / "hub.log"
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: Process | None = None
+        self._config = directory / "etc" / "jupyterhub_config.py"
+        self.state.mkdir()
+        more = self._config.parent / "jupyterhub_config.d"
+        more.mkdir(parents=True)
+        shutil.copy(ROOT / "jupyterhub_config.py", self._config)
+        (more / "test.py").write_text(_CONFIGURATION.format(port=self.port) + extra)
+        given = {
+            "AUTHENTICATOR": "dummy",
+            "ALLOW_ANYONE": "yes",
+            "DB_URL": f"sqlite:///{self.state}/gpudock.sqlite",
+            "DOCKER_SOCKET": str(docker.socket),
+            "AGENT_IMAGE": "lab/hub:1",
+            "IMAGES": "Notebook=lab/notebook:1,Dying=lab/dying:1,Mute=lab/mute:1,Gone=lab/gone:1",
+            **settings,
+        }
+        self._store = Store(given["DB_URL"])
+        self._environ = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("GPUDOCK_", "COVERAGE"))},
+            **{f"GPUDOCK_{name}": value for name, value in given.items()},
+        }
+
+    def start(self) -> HubProcess:
+        """Start the hub and wait until it answers."""
+        self.launch()
+        wait_for(self._answers, "the hub answers", 120)
+        return self
+
+    def launch(self) -> None:
+        """Start the hub's process."""
+        self._process = Forge.instance().start(
+            config=str(self._config),
+            directory=str(self.state),
+            log=str(self.log),
+            environ=self._environ,
+        )
+
+    def kill(self) -> None:
+        """End the hub between two of its instructions."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the hub as ``docker stop`` does."""
+        self._end(signal.SIGTERM)
+
+    def has_ended(self) -> bool:
+        """Whether the hub has ended by itself."""
+        return self._process is not None and not self._process.runs()
+
+    def client(self, name: str, password: str = PASSWORD) -> HubClient:
+        """Return a user who is signed in."""
+        return HubClient(self.url, name, password).sign_in()
+
+    @functools.cached_property
+    def admin(self) -> HubClient:
+        """The administrator, signed in."""
+        return self.client("admin")
+
+    def forget_users(self) -> None:
+        """As an administrator, end all servers and waits, and remove all other accounts."""
+        for user in self.admin.api("GET", "/users?include_stopped_servers=1").json():
+            for name, server in user["servers"].items():
+                if server["ready"] or server["pending"]:
+                    self.admin.delete_server(name, user["name"])
+            if user["name"] != self.admin.name:
+                path = f"/users/{quote(user['name'], safe='')}"
+                wait_for(
+                    lambda path=path: self.admin.api("DELETE", path).status_code in (204, 404),
+                    f"{user['name']} is removed",
+                )
+
+    def return_gpus_to_service(self) -> None:
+        """End every quarantine, as an administrator does."""
+        with self._store.transaction() as transaction:
+            for record in transaction.gpu_records():
+                transaction.set_standing(record.gpu.uuid, Standing.ACTIVE, None)
+
+    def remove_account(self, name: str) -> None:
+        """Remove a user from the Hub's own database, while no hub runs."""
+        with sqlite3.connect(self.state / "jupyterhub.sqlite") as database:
+            database.execute("PRAGMA foreign_keys = ON")
+            database.execute("DELETE FROM users WHERE name = ?", (name,))
+
+    def leases(self) -> dict[str, Lease]:
+        """Return the live leases, by «user» or «user:server»."""
+        with self._store.snapshot() as transaction:
+            return {_key(lease): lease for lease in transaction.live_leases()}
+
+    def queue(self) -> list[str]:
+        """Return the servers whose requests wait, in order, as «user» or «user:server»."""
+        with self._store.snapshot() as transaction:
+            return [_key(item.request) for item in transaction.waiting()]
+
+    def routes(self) -> dict[str, str]:
+        """Return the proxy's routes: path to target."""
+        document = json.loads((self.state / "routes.json").read_text())
+        return {spec: route["target"] for spec, route in document.items()}
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.runs(), f"the hub ended:\n{self.log.read_text()[-4000:]}"
+        try:
+            return httpx.get(f"{self.url}/hub/health", timeout=5).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.end(how)
+
+
+def _key(item: Lease | Request) -> str:
+    return f"{item.user}:{item.server}" if item.server else item.user
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
