@@ -16,7 +16,7 @@ from gpudock.broker.lab import Lab
 from gpudock.broker.memory import Memory
 from gpudock.broker.reconcile import Comparison
 from gpudock.model import ContainerState
-from gpudock.policy import decide, placement, queue, quota
+from gpudock.policy import placement, queue, quota
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,16 +59,6 @@ def frees_a_gpu_whose_start_may_still_come(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Comparison, "_interrupted", ends_at_once)
 
 
-def starts_before_it_binds(patch: pytest.MonkeyPatch) -> None:
-    async def create_and_start(broker: Any, engine: Any, lease: Any, spec: Any) -> str:
-        container_id = await engine.create(spec)
-        await engine.start(container_id)
-        broker.bind(lease.id, container_id)
-        return container_id
-
-    patch.setattr(lifecycle, "_create_and_start", create_and_start)
-
-
 def does_not_adopt(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Comparison, "_adopt", lambda *_: None)
 
@@ -86,15 +76,6 @@ def serves_the_last_first(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         queue.FirstCome, "order", lambda _, waiting, __: sorted(waiting, key=lambda w: -w.sequence)
     )
-
-
-def lets_the_next_one_pass(patch: pytest.MonkeyPatch) -> None:
-    class Forgetful(decide._Round):
-        def _decide_one(self, item: Any) -> Any:
-            self.kept.clear()
-            return super()._decide_one(item)
-
-    patch.setattr(decide, "_Round", Forgetful)
 
 
 def gives_a_gpu_and_its_slices(patch: pytest.MonkeyPatch) -> None:
@@ -167,12 +148,10 @@ BREAKS = [
     (forgets_who_is_starting, ("cancellations",)),
     (forgets_what_happened_since_the_look, ("cancellations",)),
     (frees_a_gpu_whose_start_may_still_come, ("hub", "cancellations")),
-    (starts_before_it_binds, ("database",)),
     (does_not_adopt, ("hub", "database")),
     (does_not_notice_an_older_database, ("database",)),
     (ignores_quotas, ("quotas",)),
     (serves_the_last_first, ("cancellations",)),
-    (lets_the_next_one_pass, ("cancellations",)),
     (gives_a_gpu_and_its_slices, ("cancellations",)),
     (gives_sick_gpus, ("devices",)),
     (ignores_strangers, ("strangers",)),
