@@ -67,8 +67,8 @@ format: dev ## format all sources
 	$(BIN)/ruff format .
 	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run format
 
-.PHONY: test test-unit test-promises test-extension test-hub test-docker test-browser \
-	test-gpu test-engine
+.PHONY: test test-unit test-promises test-bites test-extension test-hub test-docker \
+	test-browser test-gpu test-engine
 test: ## all tests, the fast ones first; stops the engine that they were given
 	@trap '$(TEST_ENGINE) --stop' EXIT; \
 	$(MAKE) test-unit test-promises test-extension test-hub test-docker test-browser test-gpu
@@ -76,10 +76,11 @@ test: ## all tests, the fast ones first; stops the engine that they were given
 test-unit: .venv/.stamp ## the fast tests
 	$(PYTEST) tests/unit -m "not slow" --numprocesses auto
 
-test-promises: .venv/.stamp ## thousands of steps of the state machine, and the proof that it bites
-	GPUDOCK_TEST_EXAMPLES=$${GPUDOCK_TEST_EXAMPLES:-300} $(PYTEST) \
-		tests/unit/broker/test_promises.py tests/unit/broker/test_machine_bites.py \
-		--numprocesses auto
+test-promises: .venv/.stamp ## thousands of steps of the state machine
+	GPUDOCK_TEST_EXAMPLES=$${GPUDOCK_TEST_EXAMPLES:-300} $(PYTEST) tests/unit/broker/test_promises.py
+
+test-bites: .venv/.stamp ## the proof that the state machine finds what is broken; takes long
+	$(PYTEST) tests/unit/broker/test_machine_bites.py --numprocesses auto
 
 test-extension: dev ## the tests of the JupyterLab extension
 	$(PYTEST) $(EXTENSION) --numprocesses auto

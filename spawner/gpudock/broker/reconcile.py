@@ -170,6 +170,13 @@ class Comparison:
 
     def _compare_stranger(self, container: ObservedContainer) -> None:
         runs = container.state is ContainerState.RUNNING
+        # First of all: what gpudock did not write says nothing about a lease, known or not.
+        if not known_form(container.lease_id, container.gpu_uuids) or not container.user:
+            if runs:
+                self._quarantine(
+                    container, "carries labels that gpudock did not write; stop or relabel it"
+                )
+            return
         lease = self.transaction.lease(container.lease_id)
         if lease is not None:
             if self.memory.ended_since(lease.id, self.observation.started_at):
@@ -180,12 +187,6 @@ class Comparison:
                 )
             else:
                 self._remove(container, "its lease is over")
-            return
-        if not known_form(container.lease_id, container.gpu_uuids) or not container.user:
-            if runs:
-                self._quarantine(
-                    container, "carries labels that gpudock did not write; stop or relabel it"
-                )
             return
         if container.state is ContainerState.EXITED:
             self._remove(container, "it has exited and no lease is known for it")

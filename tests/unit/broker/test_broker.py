@@ -429,6 +429,16 @@ def test_labels_that_gpudock_did_not_write_are_not_believed(opened: Setting, lea
     assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
 
 
+def test_labels_without_a_user_say_nothing_of_a_lease_that_others_tell_of(opened: Setting) -> None:
+    def forged(name: str, user: str) -> ObservedContainer:
+        return ObservedContainer(f"c-{name}", name, ContainerState.CREATED, "f0f0", user, "", ())
+
+    first = opened.look(forged("one", ""), forged("two", "ada"))
+    assert [action.name for action in first] == ["two"]
+    # Twice is once, although the lease of the second is known by now.
+    assert opened.look(forged("one", ""), forged("two", "ada")) == first
+
+
 # 7. All or none; everything is accounted for.
 
 
