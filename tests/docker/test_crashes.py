@@ -120,7 +120,6 @@ def test_an_engine_that_restarts_with_live_restore_ends_nothing(lab):
     container = lab.server_of("ada")
     started = container.attrs["State"]["StartedAt"]
     lab.restart_engine(live_restore=True)
-    lab.wait_until_up()
     assert lab.server_of("ada").attrs["State"]["StartedAt"] == started
     assert ada.http.get(f"{url}api").status_code == 200
     lab.client("bob").start_server()
@@ -131,7 +130,6 @@ def test_an_engine_that_restarts_without_live_restore_gives_the_gpus_back(lab):
     ada = lab.client("ada")
     ada.start_server()
     lab.restart_engine(live_restore=False)
-    lab.wait_until_up()
     wait_for(lambda: "ada" not in lab.leases(), "the end is proven", 60, every=0.5)
     wait_for(lambda: ada.server_model() is None, "the Hub knows it", 60, every=0.5)
     ada.start_server()

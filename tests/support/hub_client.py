@@ -213,10 +213,13 @@ class Follower:
 
     def wait_for(self, words: str) -> str:
         """Return the first message with *words* once there is one."""
-        return wait_for(
-            lambda: next((said for said in self.messages if words in said), ""),
-            f"«{words}» on the progress page, which says {self.messages} {self.end}",
-        )
+        try:
+            return wait_for(
+                lambda: next((said for said in self.messages if words in said), ""), words
+            )
+        except AssertionError as error:
+            message = f"{error}; the progress page says {self.messages} {self.end}"
+            raise AssertionError(message) from None
 
     def result(self) -> dict[str, Any]:
         """Return the last event once the start is over."""

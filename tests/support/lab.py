@@ -237,7 +237,12 @@ class Lab:
         return int(self.place.pidfile.read_text())
 
     def restart_engine(self, *, live_restore: bool) -> None:
-        """Restart the engine; without live-restore all containers end with it."""
+        """Restart the engine; without live-restore all containers end with it.
+
+        Returns when the hub has come back: its container has the old engine's socket, so that the
+        hub ends itself, and the new engine starts it again.
+        """
+        hub_started = self.hub.attrs["State"]["StartedAt"]
         if not live_restore:
             options = json.loads(self.place.configuration.read_text())
             self.place.configuration.write_text(json.dumps({**options, "live-restore": False}))
@@ -247,6 +252,13 @@ class Lab:
         assert done.returncode == 0, done.stdout
         done = self.command("engine", "--socket", str(SOCKET))
         assert done.returncode == 0, done.stdout
+        wait_for(
+            lambda: self.hub.attrs["State"]["StartedAt"] != hub_started,
+            "the hub is started anew",
+            _STARTING_SECONDS,
+            every=0.5,
+        )
+        self.wait_until_up()
 
     # Tests.
 
