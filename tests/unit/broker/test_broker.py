@@ -439,6 +439,17 @@ def test_labels_without_a_user_say_nothing_of_a_lease_that_others_tell_of(opened
     assert opened.look(forged("one", ""), forged("two", "ada")) == first
 
 
+def test_a_container_that_gpudock_did_not_make_is_never_removed(opened: Setting) -> None:
+    """Even if its id is by chance, or by malice, that of a lease."""
+    lease = opened.grant()
+    seen = opened.activate(lease)
+    for stranger in (
+        replace(seen, id="c2", user="", state=ContainerState.CREATED),
+        replace(seen, id="c3", gpu_uuids=("all",), state=ContainerState.EXITED),
+    ):
+        assert opened.look(seen, stranger) == []
+
+
 # 7. All or none; everything is accounted for.
 
 
