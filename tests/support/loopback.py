@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import socketserver
 import threading
 import time
 from dataclasses import replace
@@ -51,12 +52,20 @@ class _Quiet(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        # HTTPServer asks the name servers for its own name here, which may take a minute.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+
 class LoopbackServer:
     """An HTTP server in threads, listening from its making until :meth:`close`."""
 
     def __init__(self, address: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
-        self._server = ThreadingHTTPServer((address, port), handler)
-        self._server.daemon_threads = True
+        self._server = _Server((address, port), handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
