@@ -71,7 +71,8 @@ format: dev ## format all sources
 	test-browser test-gpu test-engine
 test: ## all tests, the fast ones first; stops the engine that they were given
 	@trap '$(TEST_ENGINE) --stop' EXIT; \
-	$(MAKE) test-unit test-promises test-extension test-hub test-docker test-browser test-gpu
+	$(MAKE) test-unit test-promises test-bites test-extension test-hub test-docker test-browser \
+		test-gpu
 
 test-unit: .venv/.stamp ## the fast tests
 	$(PYTEST) tests/unit -m "not slow" --numprocesses auto
@@ -79,7 +80,7 @@ test-unit: .venv/.stamp ## the fast tests
 test-promises: .venv/.stamp ## thousands of steps of the state machine
 	GPUDOCK_TEST_EXAMPLES=$${GPUDOCK_TEST_EXAMPLES:-300} $(PYTEST) tests/unit/broker/test_promises.py
 
-test-bites: .venv/.stamp ## the proof that the state machine finds what is broken; takes long
+test-bites: .venv/.stamp ## the proof that the state machine finds what is broken
 	$(PYTEST) tests/unit/broker/test_machine_bites.py --numprocesses auto
 
 test-extension: dev ## the tests of the JupyterLab extension
