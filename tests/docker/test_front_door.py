@@ -12,6 +12,7 @@ def parts(lab):
 
 
 def test_a_second_make_up_changes_nothing(lab):
+    lab.up()
     before = parts(lab)
     images = {image.id for image in lab.docker.images.list()}
     lab.up()
