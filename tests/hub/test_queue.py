@@ -131,6 +131,12 @@ def test_a_gpu_that_becomes_faulty_is_not_granted_and_the_page_says_so(hub):
     assert set(hub.leases()) == {"ada"}
     # The GPU comes back by an explicit act.
     hub.docker.agent.change(two, fault=None)
-    hub.return_gpus_to_service()
+    wait_for(lambda: _served_after_return(hub), "the GPU is granted again", every=0.5)
     assert page.result()["ready"]
     assert hub.leases()["cleo"].gpu_uuids == (two,)
+
+
+def _served_after_return(hub):
+    # What the hub has not read as healthy yet it quarantines again, and rightly so.
+    hub.return_gpus_to_service()
+    return "cleo" in hub.leases()

@@ -9,6 +9,7 @@ process id.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import importlib
 import json
@@ -69,7 +70,7 @@ class Forge:
             stdout=subprocess.PIPE,
             text=True,
         )
-        atexit.register(self._process.terminate)
+        atexit.register(self._process.stdin.close)
 
     @classmethod
     @functools.cache
@@ -108,14 +109,20 @@ def main() -> None:
         importlib.import_module(module)
     # Nobody collects the children: whoever started one watches it by a descriptor.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    started = []
     for line in sys.stdin:
         order = json.loads(line)
         pid = os.fork()
         if pid == 0:
             _become_hub(order)
             os._exit(0)
+        started.append(os.pidfd_open(pid))
         sys.stdout.write(f"{pid}\n")
         sys.stdout.flush()
+    # The tests are over, perhaps because somebody killed them: no hub outlives them.
+    for descriptor in started:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
 
 
 if __name__ == "__main__":
