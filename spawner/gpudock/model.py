@@ -129,6 +129,32 @@ class GPUReading:
     lost: bool = False
 
 
+class LinkKind(enum.IntEnum):
+    """How two devices of one host are connected, the closest first, as NVML tells it."""
+
+    NVLINK = 0  # by one NVLink or more, directly or through a switch
+    PCIE_SWITCH = 1  # below one PCIe switch, or several in a row
+    HOST_BRIDGE = 2  # below one PCIe host bridge
+    NUMA_NODE = 3  # at one processor, across host bridges
+    SYSTEM = 4  # across processors
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The connection between two whole devices of one host.
+
+    Attributes:
+        one, other: their UUIDs, in alphabetical order.
+        kind: see :class:`LinkKind`.
+        lanes: how many NVLinks connect them; 0 for any other kind.
+    """
+
+    one: str
+    other: str
+    kind: LinkKind
+    lanes: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class InventoryReading:
     """All devices of the lab at one moment.
@@ -141,6 +167,8 @@ class InventoryReading:
             The readings are then the last known ones: good for display, never for a grant.
         expects_readings: ``False`` for a lab that has no agent by choice (a static list of GPUs, or
             none at all), where old readings are not a sign of trouble.
+        links: how the devices are connected, where the hosts tell it; none of a pair that is not
+            known.
     """
 
     taken_at: float | None
@@ -148,6 +176,7 @@ class InventoryReading:
     driver_version: str | None = None
     problem: str | None = None
     expects_readings: bool = True
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +223,18 @@ class Lease:
         granted_at: Unix time of the grant.
         state: see :class:`LeaseState`.
         container_id: Docker's full id of the container once it is known.
-        expires_at: Unix time until which the session may last at the latest; ``None``: no end.
+        expires_at: Unix time at which the session ends unless it is extended; ``None``: no end.
         ended_at: Unix time of the proven end.
         end_reason: one short sentence on why it ended.
+        groups: the user's Hub groups at the time of the grant, for the caps of groups.
+        slot, slots: which slot of how many the session has of its device. One of one is the whole
+            device.
+        latest_end: Unix time beyond which it is not extended under the limits that held when it
+            was granted; ``None``: no end. Forecasts reckon with it.
+        promised: somebody who waits was promised a start that relies on :attr:`latest_end`, so it
+            holds even if the limits are raised.
+        gpu_hours_limit: the user's limit of GPU-hours when the lease was granted or extended;
+            lowering the limit since then does not end the session. ``None``: no limit.
     """
 
     id: str
@@ -211,6 +249,17 @@ class Lease:
     expires_at: float | None = None
     ended_at: float | None = None
     end_reason: str | None = None
+    groups: tuple[str, ...] = ()
+    slot: int = 0
+    slots: int = 1
+    latest_end: float | None = None
+    promised: bool = False
+    gpu_hours_limit: float | None = None
+
+    @property
+    def gpu_share(self) -> float:
+        """How much the session has of GPUs: their number, or a fraction of one for a slot."""
+        return len(self.gpu_uuids) / self.slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +273,9 @@ class Quota:
         max_gpus: devices at once, over all servers of the user.
         gpu_hours: GPU-hours in any ``window_days`` days.
         window_days: length of the rolling window, days.
-        max_session_hours: longest session, hours.
+        session_hours: how long a session lasts unless it is extended, hours; ``None``: as long as
+            ``max_session_hours`` allows.
+        max_session_hours: longest session, extensions included, hours.
         idle_minutes: a GPU idle for longer may be taken back.
         weight: share of a busy lab relative to others.
         gpu_models: patterns of models that may be used; ``None`` allows all.
@@ -233,6 +284,7 @@ class Quota:
     max_gpus: int | None = 1
     gpu_hours: float | None = None
     window_days: float | None = 30.0
+    session_hours: float | None = None
     max_session_hours: float | None = 12.0
     idle_minutes: float | None = None
     weight: float = 1.0
@@ -260,8 +312,8 @@ class Place:
         position: 1 is next.
         length: how many wait in all.
         reason: one sentence on what it waits for.
-        expected_start: the latest moment at which it can start if all leases in the way run to
-            their end (Unix time); ``None`` when that cannot be told.
+        expected_start: when it can start if all leases in the way run to their latest end and
+            nobody joins the queue ahead of it (Unix time); ``None`` when that cannot be told.
     """
 
     position: int

@@ -39,6 +39,7 @@ class GPURecord:
         in_use_by: one sentence on who else used it at the last look at the engine.
         freed_at: when its last lease ended (Unix time).
         first_seen, last_seen: when it was first and last reported (Unix time).
+        slots: how many sessions may share it; 1: it is given to one session as a whole.
     """
 
     gpu: GPU
@@ -48,6 +49,7 @@ class GPURecord:
     freed_at: float | None = None
     first_seen: float = 0.0
     last_seen: float = 0.0
+    slots: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Condition:
         grantable: it may be granted at this moment, if no lease is in the way.
         in_service: it is granted again by itself, without anybody's act.
         verdict: a standing to keep, when what was seen calls for one.
+        slots: how many sessions may share it; 1: it is given to one session as a whole.
     """
 
     gpu: GPU
@@ -77,6 +80,7 @@ class Condition:
     grantable: bool
     in_service: bool
     verdict: Verdict | None = None
+    slots: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from gpudock.policy.queue import FirstCome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gpudock.model import GPU, Lease, Request
+    from gpudock.model import GPU, Lease, Link, Request
     from gpudock.policy.condition import Condition
     from gpudock.policy.queue import Ordering, Waiting
     from gpudock.policy.quota import EffectiveQuota, Usage
@@ -39,6 +39,8 @@ class Snapshot:
         hold: one sentence on why nothing may be granted now; ``None`` when grants are open.
         inventory_known: ``conditions`` are all devices of the lab, so that a wish beyond them can
             be refused instead of waiting for devices that are only not known yet.
+        recent_use: user to the GPU-seconds of the past, of which older ones count less.
+        links: how the devices are connected, as far as that is known.
     """
 
     now: float
@@ -47,6 +49,8 @@ class Snapshot:
     waiting: tuple[Waiting, ...]
     hold: str | None = None
     inventory_known: bool = True
+    recent_use: Mapping[str, float] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,19 @@ class Grant:
     Attributes:
         request: the wish.
         gpu_uuids: the devices, sorted; empty for a server without a GPU.
-        expires_at: Unix time until which the session may last; ``None``: no end.
+        expires_at: Unix time at which the session ends unless it is extended; ``None``: no end.
+        latest_end: Unix time beyond which it is not extended; ``None``: no end.
+        promised: it passed somebody who was promised a start that relies on ``latest_end``.
+        slot, slots: which slot of how many; one of one is the whole device.
     """
 
     request: Request
     gpu_uuids: tuple[str, ...]
     expires_at: float | None
+    latest_end: float | None = None
+    promised: bool = False
+    slot: int = 0
+    slots: int = 1
 
 
 @dataclass(slots=True)

@@ -29,12 +29,34 @@ class Usage:
     """What a user holds now.
 
     Attributes:
-        gpus: devices in live leases, those included whose containers are still being stopped.
+        gpus: devices in live leases, those included whose containers are still being stopped. A
+            slot of a shared device counts as one.
         stopping: how many of them are on their way back.
+        gpu_hours: GPU-hours of the last ``window_days`` days, running sessions included.
     """
 
     gpus: int = 0
     stopping: int = 0
+    gpu_hours: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A limit of all members of one group together, and what they use of it.
+
+    Attributes:
+        group: the group's name.
+        max_gpus: devices at once; ``None``: no limit.
+        gpu_hours: GPU-hours in any ``window_days`` days; ``None``: no limit.
+        window_days: length of the rolling window, days.
+        used: what the members use of it.
+    """
+
+    group: str
+    max_gpus: int | None = None
+    gpu_hours: float | None = None
+    window_days: float | None = 30.0
+    used: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +68,13 @@ class EffectiveQuota:
         origin: for each field's name the level that it came from: ``default``, ``group NAME`` or
             ``user``.
         used: what the user holds of it now.
+        caps: the limits of the user's groups as wholes.
     """
 
     quota: Quota
     origin: Mapping[str, str]
     used: Usage = field(default_factory=Usage)
+    caps: tuple[Cap, ...] = ()
 
 
 def usage(leases: Iterable[Lease], user: str) -> Usage:
@@ -127,6 +151,7 @@ _PARSERS: dict[str, Callable[[str, object], Any]] = {
     "max_gpus": _count,
     "gpu_hours": _hours,
     "window_days": _amount_or_none,
+    "session_hours": _amount_or_none,
     "max_session_hours": _amount_or_none,
     "idle_minutes": _amount_or_none,
     "weight": _weight,
