@@ -69,10 +69,19 @@ format: dev ## format all sources
 
 .PHONY: test test-unit test-promises test-bites test-extension test-hub test-docker \
 	test-browser test-gpu test-engine
+# Make runs a line that calls make even for «make -n», which is to touch no engine.
+DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 test: ## all tests, the fast ones first; stops the engine that they were given
-	@trap '$(TEST_ENGINE) --stop' EXIT; \
-	$(MAKE) test-unit test-promises test-bites test-extension test-hub test-docker test-browser \
-		test-gpu
+	@$(if $(DRY_RUN),,begun=$$SECONDS; \
+	finish() { \
+		status=$$?; took=$$((SECONDS - begun)); \
+		$(TEST_ENGINE) --stop || status=1; \
+		[ $$status != 0 ] || echo "==> All tests passed, in every tier, in $$((took / 60)) min $$((took % 60)) s"; \
+		exit $$status; \
+	}; \
+	trap finish EXIT;) \
+	$(MAKE) test-unit test-promises test-bites test-extension test-hub test-gpu test-docker \
+		test-browser
 
 test-unit: .venv/.stamp ## the fast tests
 	$(PYTEST) tests/unit -m "not slow" --numprocesses auto
@@ -96,8 +105,9 @@ test-docker: .venv/.stamp test-engine ## the tests that need a Docker Engine
 test-browser: .venv/.stamp test-engine .venv/.chromium ## the tests that drive the lab in a browser
 	$(PYTEST) tests/browser
 
-test-gpu: .venv/.stamp ## the tests that need a real NVIDIA GPU; skipped where there is none
-	$(PYTEST) tests/gpu
+test-gpu: .venv/.stamp ## the tests that need a real NVIDIA GPU; not run where there is none
+	@if nvidia-smi -L 2>/dev/null | grep '^GPU' >&2; then $(PYTEST) tests/gpu; \
+	else echo "==> No NVIDIA driver answers here, so the tests of a real GPU were not run"; fi
 
 test-engine: ## bring the tests' engine, with the lab's images in it
 	@GPUDOCK_DOCKER_SOCKET=$(GPUDOCK_TEST_SOCKET) $(LAB) images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ FLAGS = (
 )
 WINDOW = {"width": 1280, "height": 800}
 _SHOWN_CHARACTERS = 3000
+
+# Taking the documentation's pictures is a test only for whoever asks for them.
+collect_ignore = [] if os.environ.get("GPUDOCK_SCREENSHOTS") == "1" else ["test_pictures.py"]
 
 _contexts: list[BrowserContext] = []
 _said: dict[BrowserContext, list[str]] = {}

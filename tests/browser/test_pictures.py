@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
 from playwright.sync_api import expect
 
 from browser.person import CELL
@@ -29,11 +27,6 @@ CODE = """import torch
 
 print("torch", torch.__version__, "with cuDNN", torch.backends.cudnn.version())"""
 NEIGHBOURS = ("alan", "barbara", "donald", "edsger", "frances", "grace", "hedy", "ida")
-
-pytestmark = pytest.mark.skipif(
-    os.environ.get("GPUDOCK_SCREENSHOTS") != "1",
-    reason="GPUDOCK_SCREENSHOTS=1 takes the documentation's pictures anew",
-)
 
 
 def test_the_pictures_of_the_documentation(lab: Lab, newcomer: Callable[..., Person]):

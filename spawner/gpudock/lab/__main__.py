@@ -64,12 +64,16 @@ def _in_this_folder(run: Callable[[Path], None]) -> Callable[[argparse.Namespace
 
 def _engine(arguments: argparse.Namespace) -> None:
     if arguments.stop:
-        engine.stop_engine(
+        ran = engine.stop_engine(
             arguments.socket,
             keep_containers=arguments.keep_containers,
             purge=arguments.purge,
         )
-        say.step(f"No engine of ours runs at {arguments.socket}")
+        say.step(
+            f"Stopped the Docker Engine at {arguments.socket}"
+            if ran
+            else f"No Docker Engine of ours runs at {arguments.socket}"
+        )
         return
     found = engine.ensure_engine(arguments.socket, data_root=arguments.data_root)
     say.step(f"Docker Engine {found.version} answers at {found.socket}")

@@ -123,8 +123,10 @@ def ensure_engine(
     return Engine(socket, answering.version, answering.data_root, started_here=True)
 
 
-def stop_engine(socket: Path, *, keep_containers: bool = False, purge: bool = False) -> None:
+def stop_engine(socket: Path, *, keep_containers: bool = False, purge: bool = False) -> bool:
     """Stop an engine that ``ensure_engine`` started; one that is not there is stopped already.
+
+    Returns whether one ran.
 
     Args:
         socket: where the engine listens.
@@ -156,6 +158,7 @@ def stop_engine(socket: Path, *, keep_containers: bool = False, purge: bool = Fa
                 shutil.rmtree(folder, ignore_errors=True)
     if purge:
         shutil.rmtree(place.state, ignore_errors=True)
+    return pid is not None
 
 
 def _answers(socket: Path) -> bool:
