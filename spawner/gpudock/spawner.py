@@ -224,6 +224,12 @@ class GPUDockerSpawner(DockerSpawner):
         self.http_timeout = self._configured_http_timeout
         try:
             return await self._start()
+        except asyncio.CancelledError:
+            if not Runtime.instance().shutting_down:
+                # The Hub only looks for a server's address to tell its user «ready», and takes the
+                # address of a start that was given up away a second later.
+                self.server = None
+            raise
         except SpawnException:
             raise
         except OptionError as error:

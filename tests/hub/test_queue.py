@@ -66,7 +66,10 @@ def test_who_gives_up_waiting_leaves_the_queue(hub, busy):
     wait_in_queue(hub, "dora")
     cleo.stop_server()
     assert hub.queue() == ["dora"]
-    page.result()
+    end = page.result()
+    assert end["failed"]
+    assert end["message"] == "Spawn cancelled"
+    assert "ready" not in " ".join(page.messages)
     busy[0].stop_server()
     wait_for(lambda: "dora" in hub.leases(), "the next one is served")
     assert "cleo" not in hub.leases()
