@@ -14,7 +14,7 @@ from gpudock.progress import latest_start_in_words
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gpudock.model import GPU
+    from gpudock.broker import GPUStatus
     from gpudock.options import Offers
     from gpudock.policy.quota import EffectiveQuota
 
@@ -30,12 +30,23 @@ BUSY_CHOICES = (
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """All GPUs of one model: how many there are, are free, and cannot be had by anyone."""
+    """All GPUs of one model.
+
+    Attributes:
+        name: the model.
+        memory: of each of them, for people.
+        total: how many there are.
+        free: how many are free.
+        checked: how many are in nobody's hand but not free yet, for example because the last
+            session on them has only just ended. They come free by themselves.
+        unavailable: how many stay out of service until somebody acts.
+    """
 
     name: str
     memory: str
     total: int
     free: int
+    checked: int
     unavailable: int
 
 
@@ -75,7 +86,7 @@ class FormView:
         cls,
         *,
         offers: Offers,
-        gpus: Iterable[tuple[GPU, GPUState]],
+        gpus: Iterable[GPUStatus],
         quota: EffectiveQuota,
         place: Place | None,
         problem: str | None,
@@ -124,19 +135,23 @@ def _environment() -> Environment:
     return Environment(loader=PackageLoader("gpudock"), autoescape=True, undefined=StrictUndefined)
 
 
-def _rows(gpus: Iterable[tuple[GPU, GPUState]]) -> list[ModelRow]:
-    states: dict[tuple[str, int], list[GPUState]] = {}
-    for gpu, state in gpus:
-        states.setdefault((gpu.model, gpu.memory_mib), []).append(state)
+def _rows(gpus: Iterable[GPUStatus]) -> list[ModelRow]:
+    by_model: dict[tuple[str, int], list[GPUStatus]] = {}
+    for status in gpus:
+        by_model.setdefault((status.gpu.model, status.gpu.memory_mib), []).append(status)
     return [
         ModelRow(
             name=name,
             memory=f"{round(memory_mib / _MIB_PER_GB)} GB",
             total=len(found),
-            free=found.count(GPUState.FREE),
-            unavailable=sum(state not in (GPUState.FREE, GPUState.LEASED) for state in found),
+            free=sum(status.state is GPUState.FREE for status in found),
+            checked=sum(
+                status.in_service and status.state not in (GPUState.FREE, GPUState.LEASED)
+                for status in found
+            ),
+            unavailable=sum(not status.in_service for status in found),
         )
-        for (name, memory_mib), found in sorted(states.items())
+        for (name, memory_mib), found in sorted(by_model.items())
     ]
 
 

@@ -108,6 +108,9 @@ class GPUDockerSpawner(DockerSpawner):
         help="""Address of the lab's REST API as seen from users' containers.""",
     )
 
+    if TYPE_CHECKING:
+        server: Any  # of the Hub, which has no types
+
     @default("notebook_dir")
     def _default_notebook_dir(self) -> str:
         return "/workspace"
@@ -151,7 +154,7 @@ class GPUDockerSpawner(DockerSpawner):
         return render_form(
             FormView.of(
                 offers=offers,
-                gpus=[(status.gpu, status.state) for status in runtime.broker.gpus()],
+                gpus=runtime.broker.gpus(),
                 quota=runtime.broker.quota(self.user.name, self._groups()),
                 place=self._place_if_asked_now(runtime),
                 problem=runtime.inventory.reading().problem,

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from gpudock.model import GPUProcess, Telemetry
 from support.waiting import wait_for
 
 
@@ -96,6 +97,22 @@ def test_a_gpu_that_is_out_of_service_is_not_counted_as_free(hub, ada):
         ),
         "the form shows the fault",
     )
+
+
+def test_a_gpu_is_being_checked_and_not_out_of_service_after_a_session(hub, ada):
+    """Processes of a session may linger for a while after its container's end."""
+    uuid = hub.docker.agent.readings[1].gpu.uuid
+    ada.start_server(gpus=1, gpu_model="NVIDIA L4")
+    lingering = Telemetry(processes=(GPUProcess(4242, 600),))
+    hub.docker.agent.change(uuid, telemetry=lingering)
+    bob = hub.client("bob")
+    assert "0 of 1 free <" in form(bob)
+    ada.stop_server()
+    page = form(bob)
+    assert "0 of 1 free, 1 being checked <" in page
+    assert "out of service" not in page
+    hub.docker.agent.change(uuid, telemetry=Telemetry(processes=()))
+    wait_for(lambda: "<strong>2 of 2</strong> GPUs are free." in form(bob), "it is free again")
 
 
 def test_the_forms_post_starts_a_server(hub, ada):

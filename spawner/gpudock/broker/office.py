@@ -31,6 +31,7 @@ class GPUStatus:
         lease: the live lease that holds it.
         telemetry: its latest values.
         taken_at: when those were read (Unix time).
+        in_service: it is granted again by itself, without anybody's act.
     """
 
     gpu: GPU
@@ -39,6 +40,7 @@ class GPUStatus:
     lease: Lease | None
     telemetry: Telemetry
     taken_at: float | None
+    in_service: bool = True
 
 
 class Office(Core):
@@ -65,6 +67,7 @@ class Office(Core):
                     readings[item.gpu.uuid].telemetry if item.gpu.uuid in readings else Telemetry()
                 ),
                 taken_at=lab.reading.taken_at if item.gpu.uuid in readings else None,
+                in_service=item.in_service,
             )
             for item in conditions
         ]
