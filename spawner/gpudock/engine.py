@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import docker
@@ -22,7 +22,7 @@ from docker import APIClient
 
 from gpudock import engine_answers as answers
 from gpudock.lifecycle import EngineRefused, EngineUnknown, NameTaken
-from gpudock.model import ContainerState, Observation, ObservedContainer
+from gpudock.model import Observation, ObservedContainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,18 +68,6 @@ class EngineInfo:
     cdi_known: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignContainer:
-    """A running container that has NVIDIA devices and is not of this lab.
-
-    ``devices`` are names as the container was given them: UUIDs, indices, or ``all``.
-    """
-
-    id: str
-    name: str
-    devices: tuple[str, ...] = field(default_factory=tuple)
-
-
 class DockerEngine:
     """One Docker Engine, called from an event loop."""
 
@@ -96,8 +84,9 @@ class DockerEngine:
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="docker")
         self._slow = ThreadPoolExecutor(_SLOW_THREADS, thread_name_prefix="docker-slow")
         self._pulls = ThreadPoolExecutor(_PULL_THREADS, thread_name_prefix="docker-pull")
-        # Which devices a foreign container has never changes, so each is asked about once.
-        self._foreign: dict[str, ForeignContainer | None] = {}
+        # Which devices a container has never changes, so each is asked about once, and one that was
+        # made here not at all.
+        self._devices: dict[str, Sequence[str]] = {}
         self._fetching: dict[str, asyncio.Lock] = {}
 
     # What the lifecycle of a container needs (see gpudock.lifecycle.ContainerEngine).
@@ -116,10 +105,12 @@ class DockerEngine:
             return str(answer["Id"])
 
         try:
-            return await self._call(call)
+            container = await self._call(call)
         except _Conflict as error:
             existing = await self.inspect(spec.name)
             raise NameTaken(existing.id if existing else None) from error
+        self._devices[container] = answers.devices_of({**spec.config, "Config": spec.config})
+        return container
 
     async def start(self, container: str) -> None:
         """Start a container; one that runs already is left alone.
@@ -190,8 +181,8 @@ class DockerEngine:
         """Take one complete look at the engine.
 
         Args:
-            resolve: turns the device names of a foreign container (UUIDs, indices, ``all``) into
-                UUIDs of the lab's GPUs.
+            resolve: turns a container's device names (UUIDs, indices, ``all``) into UUIDs of the
+                lab's GPUs.
 
         Raises:
             EngineUnknown: the look failed, even if only in part.
@@ -203,13 +194,12 @@ class DockerEngine:
             for document in listed
             if answers.is_server(document.get("Labels"), self.lab)
         )
-        foreign_use: dict[str, str] = {}
-        for stranger in await self._foreign_containers(listed):
-            for uuid in resolve(stranger.devices):
-                foreign_use[uuid] = (
-                    f"The container «{stranger.name}», which this lab did not start, has this GPU."
-                )
-        return Observation(started_at=started_at, containers=ours, foreign_use=foreign_use)
+        devices = await self._devices_by_container(listed)
+        return Observation(
+            started_at=started_at,
+            containers=ours,
+            foreign_use=answers.foreign_use(listed, devices, self.lab, resolve),
+        )
 
     async def address(self, container: str, network: str) -> str | None:
         """Return a container's IP address on *network*, or ``None`` when it has none."""
@@ -320,43 +310,27 @@ class DockerEngine:
         self._slow.shutdown(wait=False, cancel_futures=True)
         self._pulls.shutdown(wait=False, cancel_futures=True)
 
-    async def _foreign_containers(
+    async def _devices_by_container(
         self, listed: Sequence[Mapping[str, Any]]
-    ) -> list[ForeignContainer]:
-        running = [
-            str(document["Id"])
-            for document in listed
-            if answers.state(document.get("State", "")) is ContainerState.RUNNING
-            and not answers.is_server(document.get("Labels"), self.lab)
-            and not answers.is_agent(document.get("Labels"), self.lab)
-        ]
-        unknown = [container for container in running if container not in self._foreign]
-        found = await asyncio.gather(*(self._ask_foreign(container) for container in unknown))
-        self._foreign.update(zip(unknown, found, strict=True))
-        for gone in self._foreign.keys() - set(running):
-            del self._foreign[gone]
-        return [
-            stranger
-            for container in running
-            if (stranger := self._foreign[container]) is not None and stranger.devices
-        ]
+    ) -> Mapping[str, Sequence[str]]:
+        """Return the names of the devices of every container that runs, by its id."""
+        there = {str(document["Id"]): answers.runs(document) for document in listed}
+        running = [container for container, runs in there.items() if runs]
+        unknown = [container for container in running if container not in self._devices]
+        found = await asyncio.gather(*(self._ask_for_devices(container) for container in unknown))
+        self._devices.update(zip(unknown, found, strict=True))
+        for gone in self._devices.keys() - there:
+            del self._devices[gone]
+        return {container: self._devices[container] for container in running}
 
-    async def _ask_foreign(self, container: str) -> ForeignContainer | None:
-        def call(client: APIClient) -> Mapping[str, Any] | None:
+    async def _ask_for_devices(self, container: str) -> Sequence[str]:
+        def call(client: APIClient) -> Sequence[str]:
             try:
-                document: Mapping[str, Any] = client.inspect_container(container)
+                return answers.devices_of(client.inspect_container(container))
             except docker.errors.NotFound:
-                return None
-            return document
+                return ()
 
-        document = await self._call(call)
-        if document is None:
-            return None
-        return ForeignContainer(
-            id=container,
-            name=str(document.get("Name", container)).lstrip("/"),
-            devices=answers.devices_of(document),
-        )
+        return await self._call(call)
 
     def _client(self) -> APIClient:
         # One client for each thread: requests' sessions are not meant to be shared.

@@ -16,10 +16,10 @@ from gpudock.host_config import (
     LABEL_USER,
     GPUDelivery,
 )
-from gpudock.model import ContainerState, ObservedContainer
+from gpudock.model import ContainerState, ObservedContainer, is_gpu_uuid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 _STATES = {
     "created": ContainerState.CREATED,
@@ -46,6 +46,11 @@ def state(status: str) -> ContainerState:
 def is_server(labels: Mapping[str, str] | None, lab: str) -> bool:
     """Tell whether a container with these labels is a user's server of *lab*."""
     return labels is not None and LABEL_LEASE in labels and labels.get(LABEL_LAB) == lab
+
+
+def runs(document: Mapping[str, Any]) -> bool:
+    """Tell whether a container, as ``GET /containers/json`` lists it, holds its devices."""
+    return state(str(document.get("State", ""))) is ContainerState.RUNNING
 
 
 def is_agent(labels: Mapping[str, str] | None, lab: str) -> bool:
@@ -160,3 +165,57 @@ def devices_of(document: Mapping[str, Any]) -> tuple[str, ...]:
         if match := _DEVICE_NODE.fullmatch(str(device.get("PathOnHost", ""))):
             names.append(match.group(1))
     return tuple(dict.fromkeys(names))
+
+
+def foreign_use(
+    listed: Iterable[Mapping[str, Any]],
+    devices: Mapping[str, Sequence[str]],
+    lab: str,
+    resolve: Callable[[Sequence[str]], Sequence[str]],
+) -> dict[str, str]:
+    """Tell which GPUs are held by containers that have no claim to them.
+
+    That is every container that is not of this lab, and every one that says it is a server of this
+    lab and has other GPUs than its labels name: leases are compared with labels only.
+
+    Args:
+        listed: the containers, as ``GET /containers/json`` lists them.
+        devices: names of the devices of those that run, by container id.
+        lab: name of the lab.
+        resolve: turns device names (UUIDs, indices, ``all``) into UUIDs of the lab's GPUs.
+
+    Returns:
+        UUID to one sentence on who has that GPU.
+    """
+    use: dict[str, str] = {}
+    for document in listed:
+        names = devices.get(str(document["Id"]), ())
+        labels = document.get("Labels") or {}
+        if not names or is_agent(labels, lab):
+            continue
+        held = resolve(names)
+        container = str((document.get("Names") or [document["Id"]])[0]).lstrip("/")
+        if not is_server(labels, lab):
+            sentence = f"The container «{container}», which this lab did not start, has this GPU."
+        elif not _tell_the_truth(labels, names, held):
+            sentence = (
+                f"The container «{container}» has this GPU, and its labels do not match the GPUs "
+                "that it has; this lab did not start it so. Stop it."
+            )
+        else:
+            continue
+        use.update(dict.fromkeys(held, sentence))
+    return use
+
+
+def _tell_the_truth(labels: Mapping[str, str], names: Sequence[str], held: Sequence[str]) -> bool:
+    """Tell whether a server's labels name somebody, and exactly the GPUs that it has.
+
+    A GPU that is not reported at the moment is known by its name alone.
+    """
+    told = labels.get(LABEL_GPUS, "").split(",")
+    return (
+        bool(labels.get(LABEL_LEASE) and labels.get(LABEL_USER))
+        and all(is_gpu_uuid(uuid) for uuid in told)
+        and set(told) in (set(names), set(held))
+    )

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from gpudock.host_config import LABEL_GPUS
+from gpudock.host_config import LABEL_GPUS, LABEL_LAB, LABEL_LEASE, LABEL_SERVER, LABEL_USER
+from support.lab import PROJECT
 from support.waiting import wait_for
 
 SEEN = """
@@ -150,12 +151,23 @@ def _served_after_return(lab):
     return len(lab.servers()) == 2
 
 
-def test_a_gpu_that_a_foreign_container_has_is_not_granted(lab):
+FORGED = {
+    LABEL_LAB: PROJECT,
+    LABEL_LEASE: "forged",
+    LABEL_USER: "mallory",
+    LABEL_SERVER: "",
+    LABEL_GPUS: "",
+}
+
+
+@pytest.mark.parametrize("labels", [{}, FORGED], ids=["a stranger's", "with forged labels"])
+def test_a_gpu_that_a_foreign_container_has_is_not_granted(lab, labels):
     taken, free = lab.simulator.gpus
     stranger = lab.docker.containers.run(
         "gpudock/pytorch-cuda:v2.6",
         ["sleep", "infinity"],
         detach=True,
+        labels=labels,
         network_mode="none",
         device_requests=[{"Driver": "cdi", "DeviceIDs": [f"nvidia.com/gpu={taken.index}"]}],
     )
@@ -166,7 +178,8 @@ def test_a_gpu_that_a_foreign_container_has_is_not_granted(lab):
         bob = lab.client("bob")
         assert bob.ask_for_server().status_code == 202
         bob.follow().wait_for("in the queue")
-        assert [item.labels[LABEL_GPUS] for item in lab.servers()] == [free.uuid]
+        given = [item.labels[LABEL_GPUS] for item in lab.servers() if item.id != stranger.id]
+        assert given == [free.uuid]
     finally:
         stranger.remove(force=True)
 
