@@ -135,6 +135,6 @@ class Office(Core):
         Raises:
             QuotaDocumentError: the document is not acceptable.
         """
-        parsed = None if document is None else quotas.parse_document(document)
+        parsed = None if document is None else quotas.parse_document(document, level)
         with self._lab() as lab:
             lab.transaction.set_quota(level, name, parsed, by)

@@ -2,42 +2,66 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gpudock.model import Denial, LeaseState, Quota
+from gpudock.policy.documents import (
+    BOOST,
+    FIELDS,
+    UNTIL,
+    QuotaDocumentError,
+    boost_end,
+    parse_document,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from gpudock.model import Lease, Request
 
-FIELDS = tuple(item.name for item in fields(Quota))
-"""The names that a quota document may use."""
+__all__ = [
+    "FIELDS",
+    "SHORTEST_SESSION_HOURS",
+    "Cap",
+    "EffectiveQuota",
+    "QuotaDocumentError",
+    "Usage",
+    "check",
+    "fits",
+    "held_back",
+    "needed_hours",
+    "parse_document",
+    "resolve",
+    "usage",
+]
 
-_LARGEST = 1_000_000
-"""No limit of a lab is beyond this; a larger number is a slip of the keyboard."""
+SHORTEST_SESSION_HOURS = 0.25
+"""A GPU is given only if its hours last for this long: a shorter session helps nobody."""
 
-
-class QuotaDocumentError(ValueError):
-    """A quota document is not acceptable. The message is a sentence for the person who sent it."""
+# Sums of hours are exact to much less than this: half a second.
+_ROUNDING_HOURS = 0.5 / 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a user holds now.
+    """What a user, or a group, holds now.
 
     Attributes:
         gpus: devices in live leases, those included whose containers are still being stopped. A
             slot of a shared device counts as one.
         stopping: how many of them are on their way back.
         gpu_hours: GPU-hours of the last ``window_days`` days, running sessions included.
+        hours_from: while the hours are used up, the Unix time from which there are enough again
+            for a session, if no more are used until then; ``None`` when that never comes.
     """
 
     gpus: int = 0
     stopping: int = 0
     gpu_hours: float = 0.0
+    hours_from: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +72,7 @@ class Cap:
         group: the group's name.
         max_gpus: devices at once; ``None``: no limit.
         gpu_hours: GPU-hours in any ``window_days`` days; ``None``: no limit.
-        window_days: length of the rolling window, days.
+        window_days: length of the rolling window, days; ``None``: since ever.
         used: what the members use of it.
     """
 
@@ -66,7 +90,7 @@ class EffectiveQuota:
     Attributes:
         quota: the limits.
         origin: for each field's name the level that it came from: ``default``, ``group NAME`` or
-            ``user``.
+            ``user``, followed by `` boost until …`` when a boost sets it.
         used: what the user holds of it now.
         caps: the limits of the user's groups as wholes.
     """
@@ -78,7 +102,7 @@ class EffectiveQuota:
 
 
 def usage(leases: Iterable[Lease], user: str) -> Usage:
-    """Count what *user* holds in *leases*, which must be the live ones."""
+    """Count the devices that *user* holds in *leases*, which must be the live ones."""
     gpus = stopping = 0
     for lease in leases:
         if lease.user == user:
@@ -88,158 +112,206 @@ def usage(leases: Iterable[Lease], user: str) -> Usage:
     return Usage(gpus=gpus, stopping=stopping)
 
 
-def parse_document(document: Mapping[str, object]) -> dict[str, Any]:
-    """Check a level's partial document and return it with numbers and lists in one form.
-
-    Raises:
-        QuotaDocumentError: a field is unknown, or its value makes no sense.
-    """
-    parsed: dict[str, Any] = {}
-    for name, value in document.items():
-        parser = _PARSERS.get(name)
-        if parser is None:
-            known = ", ".join(FIELDS)
-            msg = f"A quota has no field «{name}». Use one of: {known}."
-            raise QuotaDocumentError(msg)
-        parsed[name] = parser(name, value)
-    return parsed
-
-
-def _count(name: str, value: object) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
-        msg = f"{name} is a whole number from 0 to {_LARGEST}, or null for no limit."
-        raise QuotaDocumentError(msg)
-    return value
-
-
-def _amount(name: str, value: object, *, zero: bool) -> float:
-    number = math.nan
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        # A huge int does not fit a float; compare before converting.
-        number = float(value) if -_LARGEST <= value <= _LARGEST else math.inf
-    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
-        least = "0 or more" if zero else "more than 0"
-        msg = f"{name} is a number, {least} and at most {_LARGEST}."
-        raise QuotaDocumentError(msg)
-    return number
-
-
-def _amount_or_none(name: str, value: object) -> float | None:
-    return None if value is None else _amount(name, value, zero=False)
-
-
-def _hours(name: str, value: object) -> float | None:
-    return None if value is None else _amount(name, value, zero=True)
-
-
-def _weight(name: str, value: object) -> float:
-    return _amount(name, value, zero=False)
-
-
-def _patterns(name: str, value: object) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    if not isinstance(value, list | tuple) or not all(isinstance(v, str) and v for v in value):
-        msg = f"{name} is a list of model patterns such as «*A100*», or null for all models."
-        raise QuotaDocumentError(msg)
-    return tuple(value)
-
-
-_PARSERS: dict[str, Callable[[str, object], Any]] = {
-    "max_gpus": _count,
-    "gpu_hours": _hours,
-    "window_days": _amount_or_none,
-    "session_hours": _amount_or_none,
-    "max_session_hours": _amount_or_none,
-    "idle_minutes": _amount_or_none,
-    "weight": _weight,
-    "gpu_models": _patterns,
-}
-
-
 def resolve(
     base: Quota,
-    default: Mapping[str, object] | None = None,
-    groups: Mapping[str, Mapping[str, object]] | None = None,
-    user: Mapping[str, object] | None = None,
+    default: Mapping[str, Any] | None = None,
+    groups: Mapping[str, Mapping[str, Any]] | None = None,
+    user: Mapping[str, Any] | None = None,
+    now: float = 0.0,
 ) -> EffectiveQuota:
     """Resolve the levels field by field: the user's, else the groups', else the default.
 
     Of several groups that set a field the most generous counts; the first by name when two are
-    equally generous. ``gpu_models`` of several groups add up.
+    equally generous. ``gpu_models`` of several groups add up. While a level's boost lasts, its
+    fields stand in place of that level's own.
 
     Args:
         base: the lab's shipped or configured default.
         default: the default level's document, which overrides *base*.
         groups: the documents of the user's groups, by name.
         user: the user's own document.
+        now: Unix time, for boosts.
     """
+    of_default = _stated("default", default, now)
+    of_groups = [_stated(f"group {g}", d, now) for g, d in sorted((groups or {}).items())]
+    of_user = _stated("user", user, now)
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
     for name in FIELDS:
-        if user is not None and name in user:
-            values[name], origin[name] = user[name], "user"
-            continue
-        stated = [(g, d[name]) for g, d in sorted((groups or {}).items()) if name in d]
-        if stated:
+        stated = [level[name] for level in of_groups if name in level]
+        if name in of_user:
+            values[name], origin[name] = of_user[name]
+        elif stated:
             values[name], origin[name] = _most_generous(name, stated)
-        elif default is not None and name in default:
-            values[name], origin[name] = default[name], "default"
+        elif name in of_default:
+            values[name], origin[name] = of_default[name]
         else:
             values[name], origin[name] = getattr(base, name), "default"
     if values["gpu_models"] is not None:
         values["gpu_models"] = tuple(values["gpu_models"])
-    return EffectiveQuota(quota=Quota(**values), origin=origin)
+    window = of_default["window_days"][0] if "window_days" in of_default else base.window_days
+    caps = tuple(
+        Cap(
+            group=group,
+            max_gpus=_value(level, "group_max_gpus"),
+            gpu_hours=_value(level, "group_gpu_hours"),
+            window_days=_value(level, "window_days", window),
+        )
+        for group, level in zip(sorted(groups or {}), of_groups, strict=True)
+        if _value(level, "group_max_gpus") is not None
+        or _value(level, "group_gpu_hours") is not None
+    )
+    return EffectiveQuota(quota=Quota(**values), origin=origin, caps=caps)
 
 
-def _most_generous(name: str, stated: list[tuple[str, Any]]) -> tuple[Any, str]:
+def _stated(level: str, document: Mapping[str, Any] | None, now: float) -> dict[str, Any]:
+    """Return what a level states now: field to (value, origin)."""
+    stated = {name: (value, level) for name, value in (document or {}).items() if name != BOOST}
+    boost = (document or {}).get(BOOST)
+    if boost is not None and now < boost_end(boost):
+        origin = f"{level} boost until {boost[UNTIL]}"
+        stated |= {name: (value, origin) for name, value in boost.items() if name != UNTIL}
+    return stated
+
+
+def _value(level: Mapping[str, Any], name: str, otherwise: Any = None) -> Any:
+    return level[name][0] if name in level else otherwise
+
+
+def _most_generous(name: str, stated: list[tuple[Any, str]]) -> tuple[Any, str]:
     if name == "gpu_models":
-        for group, value in stated:
+        for value, origin in stated:
             if value is None:
-                return None, f"group {group}"
-        union = tuple(dict.fromkeys(pattern for _, value in stated for pattern in value))
-        return union, "group " + ", ".join(group for group, _ in stated)
+                return None, origin
+        union = tuple(dict.fromkeys(pattern for value, _ in stated for pattern in value))
+        first, *others = (origin for _, origin in stated)
+        return union, ", ".join([first, *(origin.removeprefix("group ") for origin in others)])
 
-    def generosity(item: tuple[str, Any]) -> float:
-        _, value = item
+    def generosity(item: tuple[Any, str]) -> float:
+        value, _ = item
         if name == "window_days":  # the same hours in a shorter window are more hours
             return -math.inf if value is None else -float(value)
         return math.inf if value is None else float(value)
 
-    group, value = max(stated, key=generosity)
-    return value, f"group {group}"
+    return max(stated, key=generosity)
+
+
+def needed_hours(limit: float, gpus: int) -> float:
+    """Return how many of *limit* GPU-hours must be left for a session of *gpus* to begin."""
+    return min(SHORTEST_SESSION_HOURS * gpus, limit)
 
 
 def check(request: Request, effective: EffectiveQuota, used: Usage) -> Denial | None:
-    """Tell whether the quota refuses *request*, given what its user holds now.
+    """Tell whether the quota refuses *request* when it is made.
 
     Devices that are on their way back do not count against the request here: it may wait for
-    them. Whether it may be *granted* is :func:`fits`.
+    them, as it may wait for devices that other members of a group hold. Whether it may be
+    *granted* is :func:`held_back`.
+
+    Args:
+        request: the wish.
+        effective: the limits in force for its user; its GPU-hours and caps are looked at as well.
+        used: the devices that count against it: those of the user's other servers.
     """
-    limit = effective.quota.max_gpus
-    if limit is None or request.gpus == 0:
+    if request.gpus == 0:
         return None
-    if request.gpus > limit:
-        if limit == 0:
-            allowance = "Your quota allows no GPU"
-        else:
-            allowance = f"Your quota allows {_gpus(limit)} at once"
-        return Denial(
-            "quota",
-            f"{allowance}, and this server asks for {request.gpus}. Ask for fewer GPUs, or ask an"
-            " administrator for a larger quota.",
+    limit = effective.quota.max_gpus
+    if limit is not None:
+        if request.gpus > limit:
+            if limit == 0:
+                allowance = "Your quota allows no GPU"
+            else:
+                allowance = f"Your quota allows {_gpus(limit)} at once"
+            return Denial(
+                "quota",
+                f"{allowance}, and this server asks for {request.gpus}. Ask for fewer GPUs, or ask"
+                " an administrator for a larger quota.",
+            )
+        held = used.gpus - used.stopping
+        if held + request.gpus > limit:
+            return Denial(
+                "quota",
+                f"You already use {held} of your {_gpus(limit)}, and this server asks for"
+                f" {request.gpus}. Stop another server of yours first, or ask an administrator for"
+                " a larger quota.",
+            )
+    for cap in effective.caps:
+        if cap.max_gpus is not None and request.gpus > cap.max_gpus:
+            return Denial(
+                "quota",
+                f"The group {cap.group} may use {_gpus(cap.max_gpus)} at once, and this server"
+                f" asks for {request.gpus}. Ask for fewer GPUs, or ask an administrator for a"
+                " larger quota of the group.",
+            )
+    hours = _hours_used_up(request, effective)
+    return None if hours is None else Denial("hours", f"{hours} Choose a server without a GPU.")
+
+
+def held_back(
+    request: Request,
+    effective: EffectiveQuota,
+    extra_gpus: int = 0,
+    extra_by_group: Mapping[str, int] | None = None,
+) -> str | None:
+    """Tell why the user's own limits, or a group's, keep *request* from being granted now.
+
+    Args:
+        request: the wish.
+        effective: the limits in force for its user, with what is used of them.
+        extra_gpus: devices that the user was granted in the same round, not yet in ``used``.
+        extra_by_group: the same for the members of each group.
+
+    Returns:
+        One sentence; ``None`` when nothing of this kind is in the way.
+    """
+    if request.gpus == 0:
+        return None
+    limit = effective.quota.max_gpus
+    if limit is not None:
+        used = effective.used.gpus + extra_gpus
+        if request.gpus > limit:
+            allowed = "no GPU" if limit == 0 else f"{_gpus(limit)} at once"
+            return f"Your quota allows {allowed} now, and this server asks for {request.gpus}."
+        if used + request.gpus > limit:
+            return (
+                f"You use {used} of the {_gpus(limit)} that your quota allows; this server starts"
+                " when another of yours has stopped."
+            )
+    for cap in effective.caps:
+        if cap.max_gpus is None:
+            continue
+        used = cap.used.gpus + (extra_by_group or {}).get(cap.group, 0)
+        if used + request.gpus > cap.max_gpus:
+            return (
+                f"The members of the group {cap.group} use {used} of the {_gpus(cap.max_gpus)} that"
+                " it may have at once."
+            )
+    return _hours_used_up(request, effective)
+
+
+def _hours_used_up(request: Request, effective: EffectiveQuota) -> str | None:
+    quota = effective.quota
+    if _are_used_up(quota.gpu_hours, effective.used, request.gpus):
+        return (
+            f"You have used {_amount(effective.used.gpu_hours)} of your"
+            f" {_amount(quota.gpu_hours)} GPU-hours{_window(quota.window_days)}."
+            f"{_again(effective.used)}"
         )
-    held = used.gpus - used.stopping
-    if held + request.gpus > limit:
-        return Denial(
-            "quota",
-            f"You already use {held} of your {_gpus(limit)}, and this server asks for"
-            f" {request.gpus}. Stop another server of yours first, or ask an administrator for a"
-            " larger quota.",
-        )
+    for cap in effective.caps:
+        if _are_used_up(cap.gpu_hours, cap.used, request.gpus):
+            return (
+                f"The group {cap.group} has used {_amount(cap.used.gpu_hours)} of its"
+                f" {_amount(cap.gpu_hours)} GPU-hours{_window(cap.window_days)}."
+                f"{_again(cap.used)}"
+            )
     return None
+
+
+def _are_used_up(limit: float | None, used: Usage, gpus: int) -> bool:
+    if limit is None:
+        return False
+    left = limit - used.gpu_hours
+    return limit == 0 or left < needed_hours(limit, gpus) - _ROUNDING_HOURS
 
 
 def fits(request: Request, effective: EffectiveQuota, used: Usage) -> bool:
@@ -250,3 +322,18 @@ def fits(request: Request, effective: EffectiveQuota, used: Usage) -> bool:
 
 def _gpus(count: int) -> str:
     return "1 GPU" if count == 1 else f"{count} GPUs"
+
+
+def _amount(hours: float | None) -> str:
+    return f"{hours or 0.0:.1f}".removesuffix(".0")
+
+
+def _window(days: float | None) -> str:
+    return "" if days is None else f" in {_amount(days)} days"
+
+
+def _again(used: Usage) -> str:
+    if used.hours_from is None:
+        return ""
+    moment = dt.datetime.fromtimestamp(used.hours_from, dt.UTC)
+    return f" There are hours again from {moment:%Y-%m-%d %H:%M} UTC."

@@ -75,9 +75,11 @@ def test_the_most_generous_group_counts(
 
 
 def test_a_document_is_kept_in_one_form() -> None:
-    parsed = parse_document({"max_gpus": 2, "gpu_hours": 5, "gpu_models": ["*A100*"], "weight": 2})
+    parsed = parse_document(
+        {"max_gpus": 2, "gpu_hours": 5, "gpu_models": ["*A100*"], "weight": 2}, "user"
+    )
     assert parsed == {"max_gpus": 2, "gpu_hours": 5.0, "gpu_models": ("*A100*",), "weight": 2.0}
-    assert parse_document({"max_gpus": None}) == {"max_gpus": None}
+    assert parse_document({"max_gpus": None}, "user") == {"max_gpus": None}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_a_document_is_kept_in_one_form() -> None:
 )
 def test_a_bad_document_is_refused_with_a_sentence(document: dict[str, object]) -> None:
     with pytest.raises(QuotaDocumentError) as caught:
-        parse_document(document)
+        parse_document(document, "user")
     assert str(caught.value).endswith(".")
 
 

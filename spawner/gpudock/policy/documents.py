@@ -1,0 +1,188 @@
+"""Quota documents: what one level may say, and what is wrong with one that says something else."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from gpudock.model import Quota
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LEVELS = ("default", "group", "user")
+"""The levels at which a document may stand; the later ones come before the earlier ones."""
+
+FIELDS = tuple(item.name for item in fields(Quota))
+"""The limits that a document of any level may set."""
+
+GROUP_FIELDS = ("group_max_gpus", "group_gpu_hours")
+"""The limits of a group as a whole, which only a group's document may set."""
+
+BOOST = "boost"
+UNTIL = "until"
+
+_LARGEST = 1_000_000
+"""No limit of a lab is beyond this; a larger number is a slip of the keyboard."""
+_LONGEST_NAME = 255
+_MOST_PATTERNS = 100
+
+
+class QuotaDocumentError(ValueError):
+    """A quota document is not acceptable. The message is a sentence for the person who sent it."""
+
+
+def check_place(level: str, name: str) -> None:
+    """Check that a document may stand at *level* for *name*.
+
+    Whether there is such a user or group is not asked: a document may come before they do, and
+    stays when they go.
+
+    Raises:
+        QuotaDocumentError: there is no such level, or the name cannot be one.
+    """
+    if level not in LEVELS:
+        raise QuotaDocumentError("A quota is set for «default», for a «group» or for a «user».")
+    if level == "default":
+        if name:
+            raise QuotaDocumentError("The default quota has no name.")
+        return
+    if not 0 < len(name) <= _LONGEST_NAME:
+        raise QuotaDocumentError(f"The name of a {level} has 1 to {_LONGEST_NAME} characters.")
+    if not _is_text(name):
+        raise QuotaDocumentError(f"The name of a {level} has no control characters.")
+
+
+def parse_document(document: object, level: str) -> dict[str, Any]:
+    """Check a level's partial document and return it with numbers and lists in one form.
+
+    Args:
+        document: field names to values; ``boost`` holds an object of fields with ``until``.
+        level: ``default``, ``group`` or ``user``.
+
+    Raises:
+        QuotaDocumentError: a field is unknown at this level, or its value makes no sense.
+    """
+    if not isinstance(document, Mapping):
+        raise QuotaDocumentError("A quota is an object of fields, for example {«max_gpus»: 2}.")
+    parsed: dict[str, Any] = {}
+    for name, value in document.items():
+        parsed[name] = _boost(value, level) if name == BOOST else _field(name, value, level)
+    return parsed
+
+
+def boost_end(boost: Mapping[str, Any]) -> float:
+    """Return the Unix time at which a parsed boost ends."""
+    return dt.datetime.fromisoformat(boost[UNTIL]).timestamp()
+
+
+def _field(name: object, value: object, level: str) -> Any:
+    parser = _PARSERS.get(name) if isinstance(name, str) else None
+    if parser is None or not isinstance(name, str):
+        known = ", ".join((*FIELDS, *(GROUP_FIELDS if level == "group" else ()), BOOST))
+        raise QuotaDocumentError(f"A quota has no field «{name}». Use one of: {known}.")
+    if name in GROUP_FIELDS and level != "group":
+        raise QuotaDocumentError(
+            f"{name} limits a group as a whole, so only a group's quota can have it."
+        )
+    return parser(name, value)
+
+
+def _boost(value: object, level: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise QuotaDocumentError(
+            "boost is an object with «until» and the fields that hold until then."
+        )
+    if UNTIL not in value:
+        raise QuotaDocumentError("A boost needs «until», the moment at which it ends.")
+    until = _moment(value[UNTIL])
+    boosted = {name: _field(name, item, level) for name, item in value.items() if name != UNTIL}
+    if not boosted:
+        raise QuotaDocumentError("A boost needs a field besides «until», for example max_gpus.")
+    return {UNTIL: until, **boosted}
+
+
+def _moment(value: object) -> str:
+    problem = (
+        "The boost's «until» is a date and time with its offset from UTC, for example"
+        " «2026-12-01T18:00:00+01:00»."
+    )
+    if not isinstance(value, str):
+        raise QuotaDocumentError(problem)
+    try:
+        moment = dt.datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise QuotaDocumentError(problem)
+        return moment.astimezone(dt.UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError) as error:
+        raise QuotaDocumentError(problem) from error
+
+
+def _count(name: str, value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
+        msg = f"{name} is a whole number from 0 to {_LARGEST}, or null for no limit."
+        raise QuotaDocumentError(msg)
+    return value
+
+
+def _amount(name: str, value: object, *, zero: bool) -> float:
+    number = math.nan
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        # A huge int does not fit a float; compare before converting.
+        number = float(value) if -_LARGEST <= value <= _LARGEST else math.inf
+    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
+        least = "0 or more" if zero else "more than 0"
+        msg = f"{name} is a number, {least} and at most {_LARGEST}."
+        raise QuotaDocumentError(msg)
+    return number
+
+
+def _amount_or_none(name: str, value: object) -> float | None:
+    return None if value is None else _amount(name, value, zero=False)
+
+
+def _hours(name: str, value: object) -> float | None:
+    return None if value is None else _amount(name, value, zero=True)
+
+
+def _weight(name: str, value: object) -> float:
+    return _amount(name, value, zero=False)
+
+
+def _patterns(name: str, value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if (
+        not isinstance(value, list | tuple)
+        or len(value) > _MOST_PATTERNS
+        or not all(isinstance(v, str) and 0 < len(v) <= _LONGEST_NAME for v in value)
+        or not all(map(_is_text, value))
+    ):
+        msg = f"{name} is a list of model patterns such as «*A100*», or null for all models."
+        raise QuotaDocumentError(msg)
+    return tuple(value)
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether *value* has neither control characters nor halves of surrogate pairs."""
+    return all(unicodedata.category(character) not in ("Cc", "Cs") for character in value)
+
+
+_PARSERS: dict[str, Callable[[str, object], Any]] = {
+    "max_gpus": _count,
+    "gpu_hours": _hours,
+    "window_days": _amount_or_none,
+    "session_hours": _amount_or_none,
+    "max_session_hours": _amount_or_none,
+    "idle_minutes": _amount_or_none,
+    "weight": _weight,
+    "gpu_models": _patterns,
+    "group_max_gpus": _count,
+    "group_gpu_hours": _hours,
+}
