@@ -14,7 +14,7 @@ EXTENSION := extensions/jupyterlab-gpudock
 export GPUDOCK_TEST_SOCKET ?= /run/gpudock-test/docker.sock
 TEST_ENGINE := $(LAB) engine --socket $(GPUDOCK_TEST_SOCKET)
 
-.PHONY: help up down password logs
+.PHONY: help up down password doctor logs
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1|/' \
 		| while IFS='|' read -r target about; do printf '  %-14s %s\n' "$$target" "$$about"; done
@@ -27,6 +27,9 @@ down: ## stop the lab and keep all its data
 
 password: ## show the first administrator's one-time password
 	@$(LAB) password
+
+doctor: ## say what is wrong with this server or the lab on it, and how to mend it
+	@PYTHONPATH=spawner $(PYTHON) -m gpudock.doctor
 
 logs: ## follow the logs of hub and proxy
 	@$(LAB) logs

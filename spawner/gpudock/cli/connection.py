@@ -1,0 +1,80 @@
+"""The lab as one command sees it: its settings, its database and the newest reading of its GPUs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpudock.agent_container import AGENT_PORT, TOKEN_FILE, agent_name
+from gpudock.broker import Broker
+from gpudock.inventory import AgentInventory, Inventory, NoInventory
+from gpudock.settings import Settings
+from gpudock.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+BY = "the command line"
+"""Who made a change, in the audit trail."""
+
+_READING_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What a command works with."""
+
+    settings: Settings
+    inventory: Inventory
+    broker: Broker
+
+
+@asynccontextmanager
+async def connect(*, watching: bool) -> AsyncIterator[Connection]:
+    """Connect to the lab that the environment's settings are about.
+
+    Args:
+        watching: only to look; then what the hub learned from the engine is taken for granted.
+
+    Raises:
+        SettingsError: a setting makes no sense.
+        StoreError: the database cannot be used.
+    """
+    settings = Settings.from_environ(os.environ)
+    inventory = await _inventory(settings)
+    try:
+        broker = Broker(Store(settings.db_url), inventory, watching=watching)
+        yield Connection(settings, inventory, broker)
+    finally:
+        await inventory.stop()
+
+
+async def _inventory(settings: Settings) -> Inventory:
+    """Return the newest reading of the agent, or an inventory that says why there is none."""
+    token = _agent_token()
+    if token is None:
+        return NoInventory("This lab has no agent, so nothing is known of its GPUs.")
+    inventory = AgentInventory(f"http://{agent_name(settings.network)}:{AGENT_PORT}", token)
+    news = asyncio.Event()
+    unsubscribe = inventory.subscribe(lambda _reading: news.set())
+    await inventory.start()
+    try:
+        async with asyncio.timeout(_READING_SECONDS):
+            while inventory.reading().problem is not None:
+                await news.wait()
+                news.clear()
+    except TimeoutError:
+        print(f"gpudock: {inventory.reading().problem}", file=sys.stderr)
+    finally:
+        unsubscribe()
+    return inventory
+
+
+def _agent_token() -> str | None:
+    file = Path(TOKEN_FILE)
+    return file.read_text().strip() if file.exists() else None

@@ -1,0 +1,106 @@
+"""``gpudock doctor``: what is wrong with the lab, and how to mend it.
+
+In the hub's container this sees engine and lab. «make doctor» on the server itself also sees the
+driver and the toolkit, and asks here for the lab.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpudock.cli.connection import Connection, connect
+from gpudock.cli.output import print_json
+from gpudock.doctor.engine import examine_engine, examine_images
+from gpudock.doctor.finding import Finding, in_words, is_sick, ok, problem
+from gpudock.doctor.host import Host, examine_folder
+from gpudock.doctor.lab import (
+    examine_inventory,
+    examine_one_time_password,
+    examine_settings,
+    examine_work,
+)
+from gpudock.lab import docker_api
+from gpudock.lab.up import PASSWORD_FILE
+from gpudock.settings import Settings, SettingsError
+from gpudock.store import StoreError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_to(nouns: Any) -> None:
+    """Add the command to the parser of nouns."""
+    parser = nouns.add_parser("doctor", help="what is wrong, and how to mend it")
+    parser.add_argument(
+        "--lab-only", action="store_true", help="leave out the engine, which was examined already"
+    )
+    parser.set_defaults(run=_doctor)
+
+
+async def _doctor(options: argparse.Namespace) -> int:
+    findings = await examine(lab_only=options.lab_only)
+    if options.json:
+        print_json([finding.document() for finding in findings])
+    else:
+        print(in_words(findings))
+    return 1 if is_sick(findings) else 0
+
+
+async def examine(*, lab_only: bool) -> list[Finding]:
+    """Examine what can be seen from the hub's container; nothing that fails ends it."""
+    try:
+        settings = Settings.from_environ(os.environ)
+    except SettingsError as error:
+        return [
+            problem("settings", text, "Mend it in .env and run «make up».")
+            for text in error.problems
+        ]
+    findings = [] if lab_only else _engine(settings)
+    findings += examine_settings(settings)
+    findings += _files(lab_only=lab_only)
+    try:
+        async with connect(watching=True) as lab:
+            findings += _lab(lab)
+    except StoreError as error:
+        findings.append(
+            problem(
+                "database",
+                str(error),
+                "No GPU is granted until it works again; running sessions are not touched.",
+            )
+        )
+    return findings
+
+
+def _files(*, lab_only: bool) -> list[Finding]:
+    findings = examine_one_time_password(exists=Path(PASSWORD_FILE).exists())
+    return findings if lab_only else [*findings, examine_folder(Path.cwd())]
+
+
+def _lab(lab: Connection) -> list[Finding]:
+    gpus = lab.broker.gpus()
+    findings = [ok("database", "It answers.")]
+    findings += examine_inventory(lab.inventory.reading(), gpus)
+    findings += examine_work(lab.broker.leases(), lab.broker.waiting(), gpus, time.time())
+    return findings
+
+
+def _engine(settings: Settings) -> list[Finding]:
+    try:
+        info = docker_api.call(settings.docker_socket, "GET", "/info", timeout=60.0)
+        images = docker_api.call(settings.docker_socket, "GET", "/images/json")
+    except (OSError, docker_api.ApiError) as error:
+        return [
+            problem(
+                "engine",
+                f"The Docker Engine does not answer: {error}",
+                "Start it on the server («systemctl start docker»), then «make up».",
+            )
+        ]
+    return [
+        *examine_engine(info, expects_gpus=Host().has_gpus),
+        *examine_images(images, [image.name for image in settings.images]),
+    ]

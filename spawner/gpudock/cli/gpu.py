@@ -1,0 +1,56 @@
+"""``gpudock gpu``: the lab's GPUs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gpudock.cli.connection import BY, connect
+from gpudock.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_to(nouns: Any) -> None:
+    """Add the commands to the parser of nouns."""
+    verbs = nouns.add_parser("gpu", help="the lab's GPUs").add_subparsers(
+        dest="verb", required=True
+    )
+    verbs.add_parser("list", help="all GPUs, their state, and who has them").set_defaults(run=_list)
+    for verb, state, text in (
+        ("drain", "draining", "give it to nobody new; who has it keeps it"),
+        ("return", "active", "return it to service after a drain or a quarantine"),
+    ):
+        parser = verbs.add_parser(verb, help=text)
+        parser.add_argument("uuid", help="full UUID, see «gpu list»")
+        parser.set_defaults(run=_set_state, state=state)
+
+
+async def _list(options: argparse.Namespace) -> int:
+    async with connect(watching=True) as lab:
+        rows = lab.broker.gpus()
+    if options.json:
+        print_json(rows)
+        return 0
+    print_table(
+        ("INDEX", "UUID", "MODEL", "STATE", "USER", "REASON"),
+        [
+            (
+                row.gpu.index,
+                row.gpu.uuid,
+                row.gpu.model,
+                row.state,
+                row.lease.user if row.lease else None,
+                row.reason,
+            )
+            for row in rows
+        ],
+    )
+    return 0
+
+
+async def _set_state(options: argparse.Namespace) -> int:
+    async with connect(watching=False) as lab:
+        lab.broker.set_gpu_state(options.uuid, options.state, by=BY)
+    print(f"{options.uuid} is {options.state}.")
+    return 0

@@ -1,0 +1,37 @@
+"""``gpudock``: the administrator's command line, run in the hub's container.
+
+It reads the lab's own settings and database: «docker compose exec --user gpudock hub gpudock gpu
+list» shows the GPUs, for example. «gpudock NOUN --help» says what else there is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from gpudock.broker import GPURefused
+from gpudock.cli import doctor, gpu, lease
+from gpudock.settings import SettingsError
+from gpudock.store import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NOUNS = (gpu, lease, doctor)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    parser = argparse.ArgumentParser(prog="gpudock", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    nouns = parser.add_subparsers(dest="noun", required=True)
+    for noun in _NOUNS:
+        noun.add_to(nouns)
+    options = parser.parse_args(arguments)
+    try:
+        return int(asyncio.run(options.run(options)))
+    except (GPURefused, SettingsError, StoreError) as error:
+        print(f"gpudock: {error}", file=sys.stderr)
+        return 1

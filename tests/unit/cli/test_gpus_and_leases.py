@@ -1,0 +1,51 @@
+"""``gpudock gpu`` and ``gpudock lease``."""
+
+from __future__ import annotations
+
+from fakes.inventory import gpu
+from gpudock.model import Lease, Request
+
+
+def lease(broker, user: str) -> Lease:
+    granted = broker.submit(Request(f"r-{user}", user, "", 1, 1.0, "image"))
+    assert isinstance(granted, Lease)
+    return granted
+
+
+def test_all_gpus_are_listed_with_who_has_them(gpudock, broker):
+    held = lease(broker, "ada")
+    lines = gpudock("gpu", "list").splitlines()
+    assert lines[0].split() == ["INDEX", "UUID", "MODEL", "STATE", "USER", "REASON"]
+    assert len(lines) == 3
+    (mine,) = (line for line in lines if held.gpu_uuids[0] in line)
+    assert "ada" in mine
+
+
+def test_the_list_is_json_on_demand(gpudock, broker):
+    assert {row["gpu"]["uuid"] for row in gpudock.json("gpu", "list")} == {
+        gpu(0).uuid,
+        gpu(1).uuid,
+    }
+
+
+def test_a_drain_is_written_down_and_undone(gpudock, broker):
+    assert "draining" in gpudock("gpu", "drain", gpu(0).uuid)
+    assert gpudock.json("gpu", "list")[0]["state"] == "draining"
+    gpudock("gpu", "return", gpu(0).uuid)
+    assert gpudock.status == 0
+    assert gpudock.json("gpu", "list")[0]["state"] != "draining"
+
+
+def test_an_unknown_gpu_is_refused_in_one_line(gpudock, broker):
+    assert gpudock("gpu", "drain", "GPU-nonsense") == ""
+    assert gpudock.status == 1
+    assert gpudock.err.splitlines()[-1] == "gpudock: This lab has no GPU with that UUID."
+
+
+def test_leases_are_listed(gpudock, broker):
+    held = lease(broker, "ada")
+    lines = gpudock("lease", "list").splitlines()
+    assert lines[0].startswith("LEASE")
+    assert held.id in lines[1]
+    assert "ada" in lines[1]
+    assert [row["user"] for row in gpudock.json("lease", "list")] == ["ada"]

@@ -1,0 +1,118 @@
+"""What ``gpudock doctor`` says of a running lab, and how it says it."""
+
+from __future__ import annotations
+
+import json
+
+from fakes.inventory import gpu
+from gpudock.broker import GPUStatus
+from gpudock.doctor.finding import Finding, Level, hint, in_words, is_sick, ok, problem
+from gpudock.doctor.lab import (
+    examine_inventory,
+    examine_one_time_password,
+    examine_settings,
+    examine_work,
+)
+from gpudock.model import GPUState, InventoryReading, Lease, LeaseState, Request, Telemetry
+from gpudock.settings import Settings
+
+NOW = 100_000.0
+READ = InventoryReading(taken_at=NOW, driver_version="550.54.15")
+
+
+def status(number: int, state: GPUState, reason: str | None = None) -> GPUStatus:
+    return GPUStatus(gpu(number), state, reason, None, Telemetry(), NOW)
+
+
+def levels(findings: list[Finding]) -> list[Level]:
+    return [finding.level for finding in findings]
+
+
+def test_a_sound_lab():
+    gpus = [status(0, GPUState.FREE), status(1, GPUState.LEASED)]
+    assert set(levels(examine_inventory(READ, gpus))) == {Level.OK}
+    assert set(levels(examine_work([], [], gpus, NOW))) == {Level.OK}
+    assert set(levels(examine_settings(Settings.from_environ({})))) == {Level.OK}
+
+
+def test_a_lab_without_gpus_is_not_blamed():
+    reading = InventoryReading(None, problem="There is no GPU.", expects_readings=False)
+    assert levels(examine_inventory(reading, [])) == [Level.OK]
+
+
+def test_an_agent_that_is_down():
+    reading = InventoryReading(NOW, problem="The agent does not answer.")
+    (finding,) = examine_inventory(reading, [status(0, GPUState.QUARANTINED)])
+    assert finding.level is Level.PROBLEM
+    assert "running sessions are not touched" in finding.text
+
+
+def test_each_gpu_out_of_service_is_named_with_its_reason_and_remedy():
+    gpus = [
+        status(0, GPUState.QUARANTINED, "A process of somebody else is using it."),
+        status(1, GPUState.LOST, "It fell off the bus."),
+        status(2, GPUState.DRAINING),
+        status(3, GPUState.FREE),
+    ]
+    findings = examine_inventory(READ, gpus)
+    assert levels(findings) == [Level.OK, Level.PROBLEM, Level.PROBLEM, Level.HINT]
+    assert "A process of somebody else" in findings[1].text
+    assert gpu(0).uuid in findings[1].remedy
+    assert "GPU 2" in findings[3].text
+
+
+def test_a_session_whose_end_is_not_proven_for_long():
+    lease = Lease(
+        "l1",
+        "ada",
+        "",
+        "image",
+        (gpu(0).uuid,),
+        NOW - 4000,
+        state=LeaseState.STOPPING,
+        end_reason="stopped",
+    )
+    findings = examine_work([lease], [], [], NOW)
+    assert findings[0].level is Level.HINT
+    assert "ada" in findings[0].text
+
+
+def test_a_queue_beside_free_gpus():
+    waiting = [Request("r1", "bob", "", 1, NOW, "image")]
+    (finding,) = examine_work([], waiting, [status(0, GPUState.FREE)], NOW)
+    assert finding.level is Level.HINT
+    (finding,) = examine_work([], waiting, [status(0, GPUState.LEASED)], NOW)
+    assert finding.level is Level.OK
+
+
+def test_sign_in_for_anybody_is_a_problem():
+    settings = Settings.from_environ(
+        {"GPUDOCK_AUTHENTICATOR": "dummy", "GPUDOCK_ALLOW_ANYONE": "yes"}
+    )
+    assert levels(examine_settings(settings)) == [Level.PROBLEM]
+
+
+def test_the_one_time_password():
+    assert examine_one_time_password(exists=False) == []
+    assert levels(examine_one_time_password(exists=True)) == [Level.HINT]
+
+
+def test_findings_in_words_end_with_a_verdict():
+    shown = in_words(
+        [ok("driver", "Fine."), problem("disk", "Full.", "Make room."), hint("x", "y", "z.")]
+    )
+    lines = shown.splitlines()
+    assert lines[0] == "✓ driver  Fine."
+    assert lines[1:3] == ["✗ disk    Full.", "          → Make room."]
+    assert lines[-1] == "Found 1 problem and 1 hint."
+    assert in_words([ok("driver", "Fine.")]).endswith("All is well.")
+
+
+def test_only_a_problem_makes_it_fail():
+    assert not is_sick([ok("a", "b"), hint("a", "b", "c")])
+    assert is_sick([ok("a", "b"), problem("a", "b", "c")])
+
+
+def test_findings_survive_the_way_out_of_the_container():
+    finding = problem("disk", "Full.", "Make room.")
+    assert Finding.of_document(json.loads(json.dumps(finding.document()))) == finding
