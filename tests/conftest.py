@@ -41,11 +41,13 @@ def lab() -> Iterator[Lab]:
     done = Lab.command("engine", "--socket", str(SOCKET))
     assert done.returncode == 0, done.stdout
     lab = Lab()
-    keep = lab.is_up() or os.environ.get("GPUDOCK_TEST_KEEP") == "1"
+    was_up = lab.is_up()
+    if not was_up:
+        lab.forget()
     lab.up()
     _lab.append(lab)
     lab.wait_until_up()
     yield lab
     _lab.remove(lab)
-    if not keep:
+    if not was_up and os.environ.get("GPUDOCK_TEST_KEEP") != "1":
         lab.down()

@@ -107,6 +107,13 @@ class Lab:
         self._first_gpus = self.simulator.gpus
         return done.stdout
 
+    def forget(self) -> None:
+        """Remove the data of an earlier lab, which may have had other GPUs."""
+        for volume in self.docker.volumes.list(
+            filters={"label": f"com.docker.compose.project={PROJECT}"}
+        ):
+            volume.remove()
+
     def down(self) -> None:
         """Bring the lab down; its data stays."""
         done = self.command("down")
