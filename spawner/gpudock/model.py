@@ -212,6 +212,21 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupHours:
+    """A group's limit of GPU-hours as it was at one moment.
+
+    Attributes:
+        group: the group's name.
+        limit: GPU-hours of all its members together.
+        window_days: in how many days; ``None``: in all.
+    """
+
+    group: str
+    limit: float
+    window_days: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """A granted request.
 
@@ -235,6 +250,13 @@ class Lease:
             holds even if the limits are raised.
         gpu_hours_limit: the user's limit of GPU-hours when the lease was granted or extended;
             lowering the limit since then does not end the session. ``None``: no limit.
+        gpu_hours_window: the days that this limit was about; ``None``: all days.
+        group_hours: the same of each of the user's groups that had such a limit as a whole.
+        active_at: Unix time at which its devices were last seen in use; ``None``: not yet.
+        warned_at: Unix time from which the user was told that the session ends soon; ``None``: not
+            told, or not any more.
+        adopted: it was rebuilt from a container's labels, so its times are not those that the user
+            was told when the session began.
     """
 
     id: str
@@ -255,6 +277,11 @@ class Lease:
     latest_end: float | None = None
     promised: bool = False
     gpu_hours_limit: float | None = None
+    gpu_hours_window: float | None = None
+    group_hours: tuple[GroupHours, ...] = ()
+    active_at: float | None = None
+    warned_at: float | None = None
+    adopted: bool = False
 
     @property
     def gpu_share(self) -> float:
@@ -342,6 +369,8 @@ class ObservedContainer:
         image: the image's name as the container was created with it.
         created_at: Unix time.
         exit_code: for an exited container.
+        slot, slots: from the labels, as in a lease; ``slots`` is 0 when the label makes no sense.
+        groups: from the labels; none when the label makes no sense.
     """
 
     id: str
@@ -354,6 +383,9 @@ class ObservedContainer:
     image: str = ""
     created_at: float = 0.0
     exit_code: int | None = None
+    slot: int = 0
+    slots: int = 1
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

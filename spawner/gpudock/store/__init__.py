@@ -1,11 +1,19 @@
 """gpudock's own database: devices, requests, leases, quotas and the audit trail."""
 
 from gpudock.store.errors import StoreConflict, StoreError
+from gpudock.store.ledger import AuditEntry, QuotaDocument, QuotaMoved
+from gpudock.store.requests import QueuedRequest, RequestState
 from gpudock.store.store import Store
-from gpudock.store.transaction import QueuedRequest, RequestState, Transaction
+from gpudock.store.transaction import Transaction
+from gpudock.store.usage import DayUse, PastUse
 
 __all__ = [
+    "AuditEntry",
+    "DayUse",
+    "PastUse",
     "QueuedRequest",
+    "QuotaDocument",
+    "QuotaMoved",
     "RequestState",
     "Store",
     "StoreConflict",

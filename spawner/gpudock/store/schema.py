@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -50,6 +51,7 @@ gpus = Table(
     Column("freed_at", Float),
     Column("first_seen", Float, nullable=False),
     Column("last_seen", Float, nullable=False),
+    Column("slots", Integer, nullable=False, server_default="1"),
 )
 
 leases = Table(
@@ -66,6 +68,16 @@ leases = Table(
     Column("expires_at", Float),
     Column("ended_at", Float),
     Column("end_reason", Text),
+    Column("groups", JSON, nullable=False, server_default="[]"),
+    Column("slots", Integer, nullable=False, server_default="1"),
+    Column("latest_end", Float),
+    Column("promised", Boolean, nullable=False, server_default=false()),
+    Column("gpu_hours_limit", Float),
+    Column("gpu_hours_window", Float),
+    Column("group_hours", JSON, nullable=False, server_default="[]"),
+    Column("active_at", Float),
+    Column("warned_at", Float),
+    Column("adopted", Boolean, nullable=False, server_default=false()),
 )
 Index(
     "one_live_lease_per_server",
@@ -77,6 +89,7 @@ Index(
 )
 Index("ix_leases_state", leases.c.state)
 Index("ix_leases_ended_at", leases.c.ended_at)
+Index("ix_leases_username_ended_at", leases.c.username, leases.c.ended_at)
 
 lease_gpus = Table(
     "lease_gpus",
@@ -135,7 +148,22 @@ quotas = Table(
     Column("document", JSON, nullable=False),
     Column("updated_at", Float, nullable=False),
     Column("updated_by", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False, server_default="1"),
 )
+
+# What the leases that have ended used, on each day (UTC, counted from 1970-01-01). One row for each
+# user, group and device that used anything, so that years are summed without reading each lease.
+usage_days = Table(
+    "usage_days",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("name", Text, primary_key=True),
+    Column("gpu_seconds", Float, nullable=False),
+    Column("leases", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("ix_usage_days_kind_name_day", usage_days.c.kind, usage_days.c.name, usage_days.c.day)
 
 audit = Table(
     "audit",
