@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gpudock.model import GPU, Denial, Lease, LeaseState, Place, Quota, is_gpu_uuid
@@ -171,12 +171,17 @@ class Lab:
         if extra is not None:
             queue.append((queue[-1][0] + 1 if queue else 1, extra))
         limits = self._resolve([(request.user, request.groups) for _, request in queue])
+        leases = tuple(self.transaction.live_leases())
         return Snapshot(
             now=self.now,
             conditions=tuple(self.conditions()),
-            leases=tuple(self.transaction.live_leases()),
+            leases=leases,
             waiting=tuple(
-                Waiting(sequence, request, effective)
+                Waiting(
+                    sequence,
+                    request,
+                    replace(effective, used=quotas.usage(leases, request.user)),
+                )
                 for (sequence, request), effective in zip(queue, limits, strict=True)
             ),
             hold=self.hold,
@@ -256,6 +261,7 @@ class Lab:
             granted_at=self.now,
             share=grant.request.share,
             expires_at=grant.expires_at,
+            latest_end=grant.latest_end,
         )
         self.transaction.add_lease(lease)
         return lease

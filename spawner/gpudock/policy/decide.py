@@ -1,10 +1,14 @@
 """The decision: over one snapshot of the lab, who is granted what, and what all others wait for.
 
-First come, first served, with two refinements:
+Requests are looked at in the order that an :class:`~gpudock.policy.queue.Ordering` gives:
 
-* A later request passes an earlier one only when it takes nothing that the earlier one could use.
-* A request that only its own user's limit holds back, or that waits for the same server's former
-  container, or for devices that are out of service, keeps nobody else waiting.
+* Who can start, starts.
+* Who cannot books the devices that come free first, from the latest end of the sessions on them.
+* A later request passes an earlier one only where that delays nobody: on devices that nobody has
+  booked, or with a session that ends before the booking begins. Such a session is *promised* to
+  end by then.
+* A request that only its own user's or group's limit holds back, or that waits for the same
+  server's former container, or for devices that are out of service, keeps nobody else waiting.
 """
 
 from __future__ import annotations
@@ -14,17 +18,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gpudock.model import Denial, Place, Share, WhenBusy
-from gpudock.policy import placement, quota
-from gpudock.policy.forecast import Calendar
+from gpudock.policy import placement, quota, reasons
+from gpudock.policy.floor import NEVER, NOT_BOOKED, Floor
 from gpudock.policy.queue import FirstCome
+from gpudock.policy.wishes import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gpudock.model import GPU, Lease, Link, Request
+    from gpudock.model import Lease, Link, Request
     from gpudock.policy.condition import Condition
+    from gpudock.policy.floor import Unit
     from gpudock.policy.queue import Ordering, Waiting
-    from gpudock.policy.quota import EffectiveQuota, Usage
+    from gpudock.policy.quota import EffectiveQuota
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +109,11 @@ def refuse(request: Request, effective: EffectiveQuota, snapshot: Snapshot) -> D
         return Denial("invalid", "A server cannot have fewer than 0 GPUs. Ask for 0 or more.")
     if request.gpus == 0:
         return None
-    if request.share is Share.SHARED:
+    if request.share is Share.SHARED and request.gpus > 1:
         return Denial(
-            "share", "This lab does not share GPUs between users. Ask for an exclusive GPU."
+            "share",
+            "A server gets one slot of one shared GPU at most. Ask for 1 GPU, or for GPUs of its"
+            " own.",
         )
     used = quota.usage(
         (
@@ -125,176 +133,127 @@ def refuse(request: Request, effective: EffectiveQuota, snapshot: Snapshot) -> D
 
 
 def _impossible(request: Request, effective: EffectiveQuota, snapshot: Snapshot) -> Denial | None:
-    gpus = [condition.gpu for condition in snapshot.conditions]
+    shared = request.share is Share.SHARED
+    gpus = [c.gpu for c in snapshot.conditions if (c.slots > 1) is shared]
     fitting = placement.eligible(request, gpus, effective.quota.gpu_models)
-    if placement.choose(request, fitting, ()) is not None:
+    if (fitting and shared) or placement.most_at_once(fitting) >= request.gpus:
         return None
-    if not gpus:
-        return Denial(
-            "impossible", "This lab has no GPU at the moment. Ask for a server without a GPU."
-        )
-    models = ", ".join(sorted({gpu.model for gpu in gpus}))
-    allowed = effective.quota.gpu_models
-    if request.gpu_model is not None and not placement.eligible(request, gpus, None):
-        message = (
-            f"No GPU of this lab matches the model «{request.gpu_model}». It has: {models}. Choose"
-            " one of these, or any model."
-        )
-    elif not fitting:
-        message = (
-            f"Your quota allows the models {', '.join(allowed or ()) or 'of no kind'}, and this"
-            f" lab has: {models}. Ask an administrator for a quota that fits."
-        )
-    else:
-        message = (
-            f"A server asks for {request.gpus} GPUs of one host, and this lab has not as many that"
-            " fit. Ask for fewer GPUs, or for another model."
-        )
-    return Denial("impossible", message)
+    return reasons.impossible(
+        request, effective.quota.gpu_models, [c.gpu for c in snapshot.conditions], gpus, fitting
+    )
 
 
-def decide(snapshot: Snapshot, ordering: Ordering | None = None) -> Decision:
-    """Decide on every waiting request of *snapshot*."""
-    return _Round(snapshot).run((ordering or FirstCome()).order(snapshot.waiting, snapshot.now))
+def decide(
+    snapshot: Snapshot, ordering: Ordering | None = None, *, backfill: bool = True
+) -> Decision:
+    """Decide on every waiting request of *snapshot*.
+
+    Args:
+        snapshot: the lab and its queue.
+        ordering: who is looked at first; first come, first served by default.
+        backfill: a later request may pass an earlier one where that delays nobody. Without it,
+            nobody gets a device that somebody ahead waits for, even if it stays idle meanwhile.
+    """
+    return _Round(snapshot, backfill=backfill).run((ordering or FirstCome()).order(snapshot))
 
 
 class _Round:
     """One pass over the queue."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, *, backfill: bool) -> None:
         self.snapshot = snapshot
+        self.backfill = backfill
         self.decision = Decision()
-        self.gpus = tuple(condition.gpu for condition in snapshot.conditions)
-        self.in_service = {c.gpu.uuid for c in snapshot.conditions if c.in_service}
-        self.grantable = {c.gpu.uuid for c in snapshot.conditions if c.grantable}
-        self.taken = {uuid for lease in snapshot.leases for uuid in lease.gpu_uuids}
-        self.kept: set[str] = set()
+        self.floor = Floor(snapshot.conditions, snapshot.leases, snapshot.links, snapshot.now)
+        self.wishes = Wishes(self.floor)
         self.servers = {(lease.user, lease.server) for lease in snapshot.leases}
         self.granted_to: dict[str, int] = {}
-        self.calendar: Calendar | None = None
-        self.ahead = 0
+        self.granted_in: dict[str, int] = {}
 
     def run(self, order: list[Waiting]) -> Decision:
-        reasons: list[tuple[Request, str, float | None]] = []
+        waiting: list[tuple[str, str, float | None]] = []
+        hold = self.snapshot.hold
         for item in order:
-            outcome = self._decide_one(item)
-            if isinstance(outcome, Grant):
+            outcome = self._decide_one(item) if hold is None else (hold, None)
+            if isinstance(outcome, tuple):
+                waiting.append((item.request.id, *outcome))
+            elif isinstance(outcome, Grant):
                 self._note(outcome)
-            elif isinstance(outcome, Denial):
-                self.decision.refusals[item.request.id] = outcome
             else:
-                reasons.append((item.request, *outcome))
-        for position, (request, reason, start) in enumerate(reasons, start=1):
-            self.decision.places[request.id] = Place(position, len(reasons), reason, start)
+                self.decision.refusals[item.request.id] = outcome
+        length = len(waiting)
+        places = self.decision.places
+        for position, (request_id, reason, start) in enumerate(waiting, start=1):
+            places[request_id] = Place(position, length, reason, start)
         return self.decision
 
     def _note(self, grant: Grant) -> None:
         self.decision.grants.append(grant)
-        self.taken.update(grant.gpu_uuids)
-        user = grant.request.user
-        self.granted_to[user] = self.granted_to.get(user, 0) + len(grant.gpu_uuids)
-        self.servers.add((user, grant.request.server))
-        self._until(grant)
-
-    def _until(self, grant: Grant) -> None:
-        if self.calendar is not None:
-            until = math.inf if grant.expires_at is None else grant.expires_at
-            self.calendar.occupy(grant.gpu_uuids, until)
-
-    def _used(self, user: str) -> Usage:
-        held = quota.usage(self.snapshot.leases, user)
-        return quota.Usage(held.gpus + self.granted_to.get(user, 0), held.stopping)
+        request = grant.request
+        self.servers.add((request.user, request.server))
+        count = len(grant.gpu_uuids)
+        self.granted_to[request.user] = self.granted_to.get(request.user, 0) + count
+        for group in request.groups:
+            self.granted_in[group] = self.granted_in.get(group, 0) + count
 
     def _decide_one(self, item: Waiting) -> Grant | Denial | tuple[str, float | None]:
         request, effective = item.request, item.effective
-        if self.snapshot.hold is not None:
-            return self.snapshot.hold, None
-        if (request.user, request.server) in self.servers:
-            return "The former container of this server is still being stopped.", None
+        user = request.user
+        if (user, request.server) in self.servers:
+            return reasons.FORMER_CONTAINER, None
         if request.gpus == 0:
-            return self._grant(item, ())
-        limit = effective.quota.max_gpus
-        if limit is not None and request.gpus > limit:
+            return self._grant(item, [])
+        limits = effective.quota
+        if limits.max_gpus is not None and request.gpus > limits.max_gpus:
             denial = quota.check(request, effective, quota.Usage())
-            assert denial is not None
-            return denial
-        used = self._used(request.user)
-        if not quota.fits(request, effective, used):
-            return self._busy(
-                item,
-                f"You use {used.gpus} of the {limit} GPUs that your quota allows; this server"
-                " starts when another of yours has stopped.",
-            )
-        return self._place(item)
+            if denial is not None:
+                return denial
+        own = quota.held_back(request, effective, self.granted_to.get(user, 0), self.granted_in)
+        if own is not None:
+            return self._busy(item, own)
+        wish = self.wishes.of(request, limits.gpu_models, shared=request.share is Share.SHARED)
+        if not wish.possible:
+            return self._busy(item, reasons.out_of_service(wish, self.floor))
+        hours = limits.max_session_hours
+        seconds = math.inf if hours is None else hours * 3600
+        end = self.snapshot.now + seconds
+        if end <= wish.passable:
+            units = wish.choose(end)
+            if units is not None:
+                return self._grant(item, units)
+        reason = reasons.in_the_way(wish)
+        if request.when_busy is not WhenBusy.WAIT:
+            return self._busy(item, reason)
+        start = wish.book(seconds)
+        wish.waiting += 1
+        if not self.backfill:
+            wish.keep_all()
+        return reason, None if start >= NEVER else start
 
-    def _place(self, item: Waiting) -> Grant | Denial | tuple[str, float | None]:
-        request = item.request
-        fitting = placement.eligible(request, self.gpus, item.effective.quota.gpu_models)
-        serving = [gpu for gpu in fitting if gpu.uuid in self.in_service]
-        if placement.choose(request, serving, ()) is None:
-            return self._busy(item, self._out_of_service(request, fitting, len(serving)))
-        ready = [gpu for gpu in serving if gpu.uuid in self.grantable]
-        chosen = placement.choose(request, ready, self.taken | self.kept, self.gpus)
-        if chosen is not None:
-            return self._grant(item, chosen)
-        reason = self._in_the_way(request, serving)
-        if request.when_busy is WhenBusy.WAIT:
-            self.kept.update(gpu.uuid for gpu in serving)
-            self.ahead += 1
-            return reason, self._expected_start(item, serving)
-        return self._busy(item, reason)
-
-    def _grant(self, item: Waiting, uuids: tuple[str, ...]) -> Grant:
-        hours = item.effective.quota.max_session_hours
-        expires_at = None if hours is None else self.snapshot.now + hours * 3600
-        return Grant(item.request, uuids, expires_at)
+    def _grant(self, item: Waiting, units: list[Unit]) -> Grant:
+        limits, now = item.effective.quota, self.snapshot.now
+        longest = math.inf if limits.max_session_hours is None else limits.max_session_hours
+        session = math.inf if limits.session_hours is None else limits.session_hours
+        latest_end = now + longest * 3600
+        expires_at = now + min(session, longest) * 3600
+        promised = any(unit.booked != NOT_BOOKED for unit in units)
+        self.floor.take(units, min(latest_end, NEVER))
+        return Grant(
+            item.request,
+            tuple(sorted(unit.gpu.uuid for unit in units)),
+            None if math.isinf(expires_at) else expires_at,
+            None if math.isinf(latest_end) else latest_end,
+            promised,
+            slot=units[0].slot if units else 0,
+            slots=units[0].slots if units else 1,
+        )
 
     def _busy(self, item: Waiting, reason: str) -> Grant | Denial | tuple[str, float | None]:
         match item.request.when_busy:
             case WhenBusy.CPU:
-                return self._grant(item, ())
+                return self._grant(item, [])
             case WhenBusy.FAIL:
                 advice = "Try again later, or choose to wait."
                 return Denial("busy", f"{reason} {advice}")
             case _:
                 return reason, None
-
-    def _expected_start(self, item: Waiting, serving: list[GPU]) -> float | None:
-        if self.calendar is None:
-            self.calendar = Calendar(self.gpus, self.snapshot.leases, self.snapshot.now)
-            for grant in self.decision.grants:
-                self._until(grant)
-        hours = item.effective.quota.max_session_hours
-        return self.calendar.book(serving, item.request.gpus, hours)
-
-    def _out_of_service(self, request: Request, fitting: tuple[GPU, ...], serving: int) -> str:
-        if not self.gpus:
-            return "No GPU of this lab is known at the moment."
-        if not fitting:
-            return "No GPU of this lab fits this server at the moment."
-        reasons = {c.gpu.uuid: c.reason for c in self.snapshot.conditions if not c.in_service}
-        why = next((reasons[g.uuid] for g in fitting if reasons.get(g.uuid)), None)
-        text = (
-            f"This server needs {request.gpus} GPUs and {serving} that fit are in service."
-            if request.gpus > 1
-            else "The GPUs that fit are out of service."
-        )
-        return f"{text} {why}" if why else text
-
-    def _in_the_way(self, request: Request, serving: list[GPU]) -> str:
-        barred = placement.blocked(self.gpus, self.taken)
-        idle = [gpu for gpu in serving if gpu.uuid not in barred]
-        waiting_for_check = [gpu for gpu in idle if gpu.uuid not in self.grantable]
-        if waiting_for_check:
-            reasons: Mapping[str, str | None] = {
-                c.gpu.uuid: c.reason for c in self.snapshot.conditions
-            }
-            why = reasons[waiting_for_check[0].uuid]
-            if why:
-                return f"A GPU that fits cannot be granted yet. {why}"
-        if not idle:
-            return "All GPUs that fit are in use."
-        if any(gpu.uuid in placement.blocked(self.gpus, self.kept) for gpu in idle):
-            who = "1 request is" if self.ahead == 1 else f"{self.ahead} requests are"
-            return f"{who} ahead of this one for the GPUs that fit."
-        return f"This server needs {request.gpus} GPUs at once, and {len(idle)} that fit are free."

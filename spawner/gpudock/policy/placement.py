@@ -1,20 +1,39 @@
-"""Placement: which devices a request gets."""
+"""Placement: which devices a request may have, and which of one host go best together."""
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from itertools import groupby
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from itertools import combinations
+from math import comb
+from typing import TYPE_CHECKING, TypeAlias
+
+from gpudock.model import LinkKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from gpudock.model import GPU, Request
+    from gpudock.model import GPU, Link, Request
+
+Weights: TypeAlias = tuple[tuple[int, ...], ...]
+"""How well each device of a host is connected with each other one; more is better."""
+
+# One NVLink more counts for more than any difference in how a whole host's PCIe is wired.
+_LANE = 10_000
+# Up to here all sets are looked at: any choice out of 8 devices.
+_MOST_SETS = 70
 
 
 def matches(model: str, pattern: str) -> bool:
     """Tell whether a model's name matches a shell-style pattern, without regard to case."""
     return fnmatchcase(model.lower(), pattern.lower())
+
+
+def suits(model: str, wanted: str | None, allowed: tuple[str, ...] | None) -> bool:
+    """Tell whether a request for *wanted* takes a model, and the quota's patterns allow it."""
+    return (wanted is None or matches(model, wanted)) and (
+        allowed is None or any(matches(model, pattern) for pattern in allowed)
+    )
 
 
 def overlap(one: GPU, other: GPU) -> bool:
@@ -26,90 +45,67 @@ def eligible(
     request: Request, gpus: Iterable[GPU], allowed: tuple[str, ...] | None
 ) -> tuple[GPU, ...]:
     """Keep the devices whose model the request takes and the quota's patterns allow."""
-    return tuple(
-        gpu
-        for gpu in gpus
-        if (request.gpu_model is None or matches(gpu.model, request.gpu_model))
-        and (allowed is None or any(matches(gpu.model, pattern) for pattern in allowed))
+    return tuple(gpu for gpu in gpus if suits(gpu.model, request.gpu_model, allowed))
+
+
+def most_at_once(gpus: Collection[GPU]) -> int:
+    """Count the most devices out of *gpus* that one host could give to one session."""
+    slices: dict[tuple[str, str], int] = {}
+    for gpu in gpus:
+        silicon = (gpu.host, gpu.physical_uuid)
+        slices[silicon] = slices.get(silicon, 0) + (gpu.parent_uuid is not None)
+    hosts: dict[str, int] = {}
+    for (host, _), count in slices.items():
+        hosts[host] = hosts.get(host, 0) + max(1, count)
+    return max(hosts.values(), default=0)
+
+
+def weight(link: Link) -> int:
+    """Say how good a connection is: more NVLinks first, then the closer kind."""
+    return link.lanes * _LANE + int(LinkKind.SYSTEM) - int(link.kind)
+
+
+@lru_cache(maxsize=4096)
+def best_connected(weights: Weights, candidates: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Choose *count* of *candidates* that are connected best.
+
+    Of two sets that are equally good the one counts as better that leaves better connected devices
+    behind, and then the one that comes first. Sets of many devices are grown one by one from the
+    best beginning instead of being compared all.
+
+    Args:
+        weights: the connections of all devices of one host.
+        candidates: positions in *weights*, the preferred ones first.
+        count: how many, at most as many as there are candidates.
+    """
+    if comb(len(candidates), count) <= _MOST_SETS:
+        return max(
+            combinations(candidates, count),
+            key=lambda chosen: _worth(weights, candidates, chosen),
+        )
+    return max(
+        (_grown(weights, candidates, seed, count) for seed in candidates),
+        key=lambda chosen: _worth(weights, candidates, chosen),
     )
 
 
-def blocked(gpus: Iterable[GPU], taken: Collection[str]) -> set[str]:
-    """Name every device that shares silicon with one in *taken*, those themselves included.
-
-    *taken* may name devices that are not in *gpus*, for example a slice that has disappeared: its
-    parent is then unknown, and only the devices that name it as a parent are found.
-    """
-    known = list(gpus)
-    parents = {gpu.parent_uuid for gpu in known if gpu.uuid in taken and gpu.parent_uuid}
-    return {
-        gpu.uuid
-        for gpu in known
-        if gpu.uuid in taken or gpu.parent_uuid in taken or gpu.uuid in parents
-    } | set(taken)
+def _worth(
+    weights: Weights, candidates: tuple[int, ...], chosen: tuple[int, ...]
+) -> tuple[int, int]:
+    within = sum(weights[one][other] for one, other in combinations(chosen, 2))
+    severed = sum(
+        weights[one][other] for one in chosen for other in candidates if other not in chosen
+    )
+    return within, -severed
 
 
-def choose(
-    request: Request, gpus: Iterable[GPU], taken: Collection[str], known: Iterable[GPU] = ()
-) -> tuple[str, ...] | None:
-    """Choose ``request.gpus`` devices out of *gpus*, or none at all.
-
-    *gpus* are the devices that may be given; *taken* are UUIDs which may not be, nor anything
-    that shares silicon with them. All devices of one answer sit in one host, because a container
-    does.
-
-    The order of preference is fixed, so that the same lab always gives the same answer:
-
-    1. devices of one model rather than a mix,
-    2. slices of a GPU that is already in use by other slices (whole GPUs stay whole),
-    3. smaller memory first (large devices stay free for those who ask for them),
-    4. host, then the driver's index, then UUID.
-
-    Args:
-        request: how many devices are wanted.
-        gpus: candidates, already filtered by :func:`eligible`.
-        taken: UUIDs in use, or kept for somebody else.
-        known: all devices of the lab, to know which silicon *taken* touches.
-
-    Returns:
-        The UUIDs, sorted; ``None`` when there are not enough.
-    """
-    candidates = list(gpus)
-    everything = {gpu.uuid: gpu for gpu in (*known, *candidates)}
-    barred = blocked(everything.values(), taken)
-    in_use = {everything[uuid].physical_uuid for uuid in taken if uuid in everything}
-    usable = [gpu for gpu in candidates if gpu.uuid not in barred]
-
-    def preference(gpu: GPU) -> tuple[bool, int, int, str]:
-        return (gpu.physical_uuid not in in_use, gpu.memory_mib, gpu.index, gpu.uuid)
-
-    usable.sort(key=lambda gpu: (gpu.host, gpu.model))
-    pools = [list(pool) for _, pool in groupby(usable, key=lambda gpu: (gpu.host, gpu.model))]
-    if request.gpus > 1:
-        usable.sort(key=lambda gpu: gpu.host)
-        mixed = [list(pool) for _, pool in groupby(usable, key=lambda gpu: gpu.host)]
-    else:
-        mixed = []
-    for alternatives in (pools, mixed):
-        picks = [
-            pick
-            for pool in alternatives
-            if (pick := _pick(sorted(pool, key=preference), request.gpus)) is not None
-        ]
-        if picks:
-            best = min(
-                picks, key=lambda pick: ([preference(gpu)[:2] for gpu in pick], pick[0].host)
+def _grown(weights: Weights, candidates: tuple[int, ...], seed: int, count: int) -> tuple[int, ...]:
+    chosen = [seed]
+    while len(chosen) < count:
+        chosen.append(
+            max(
+                (other for other in candidates if other not in chosen),
+                key=lambda other: sum(weights[one][other] for one in chosen),
             )
-            return tuple(sorted(gpu.uuid for gpu in best))
-    return None
-
-
-def _pick(ordered: list[GPU], count: int) -> list[GPU] | None:
-    """Take the first *count* devices that share no silicon."""
-    picked: list[GPU] = []
-    for gpu in ordered:
-        if len(picked) == count:
-            break
-        if not any(overlap(gpu, other) for other in picked):
-            picked.append(gpu)
-    return picked if len(picked) == count else None
+        )
+    return tuple(chosen)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gpudock.model import Request
+    from gpudock.policy.decide import Snapshot
     from gpudock.policy.quota import EffectiveQuota
 
 
@@ -30,14 +29,14 @@ class Waiting:
 class Ordering(Protocol):
     """A rule that says who is looked at first."""
 
-    def order(self, waiting: Iterable[Waiting], now: float) -> list[Waiting]:
-        """Return all of *waiting*, the one to serve first at the front."""
+    def order(self, snapshot: Snapshot) -> list[Waiting]:
+        """Return all who wait in *snapshot*, the one to serve first at the front."""
         ...
 
 
 class FirstCome:
     """First come, first served."""
 
-    def order(self, waiting: Iterable[Waiting], now: float) -> list[Waiting]:
-        """Return *waiting* in the order in which they joined."""
-        return sorted(waiting, key=lambda item: item.sequence)
+    def order(self, snapshot: Snapshot) -> list[Waiting]:
+        """Return all who wait in the order in which they joined."""
+        return sorted(snapshot.waiting, key=lambda item: item.sequence)

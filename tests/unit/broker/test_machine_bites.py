@@ -16,7 +16,9 @@ from gpudock.broker.lab import Lab
 from gpudock.broker.memory import Memory
 from gpudock.broker.reconcile import Comparison
 from gpudock.model import ContainerState
-from gpudock.policy import placement, queue, quota
+from gpudock.policy import queue, quota
+from gpudock.policy.floor import Floor
+from gpudock.policy.wishes import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,18 +71,19 @@ def does_not_notice_an_older_database(patch: pytest.MonkeyPatch) -> None:
 
 def ignores_quotas(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(quota, "check", lambda *_: None)
-    patch.setattr(quota, "fits", lambda *_: True)
+    patch.setattr(quota, "held_back", lambda *_: None)
 
 
 def serves_the_last_first(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
-        queue.FirstCome, "order", lambda _, waiting, __: sorted(waiting, key=lambda w: -w.sequence)
+        queue.FirstCome,
+        "order",
+        lambda _, snapshot: sorted(snapshot.waiting, key=lambda item: -item.sequence),
     )
 
 
 def gives_a_gpu_and_its_slices(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(placement, "overlap", lambda one, other: one.uuid == other.uuid)
-    patch.setattr(placement, "blocked", lambda _, taken: set(taken))
+    patch.setattr(Floor, "_relate", lambda _: None)
 
 
 def gives_sick_gpus(patch: pytest.MonkeyPatch) -> None:
@@ -100,12 +103,12 @@ def ignores_strangers(patch: pytest.MonkeyPatch) -> None:
 
 
 def gives_what_there_is(patch: pytest.MonkeyPatch) -> None:
-    original = placement.choose
+    original = Wishes.of
 
-    def some(request: Any, *rest: Any) -> Any:
-        return original(replace(request, gpus=1), *rest)
+    def some(self: Wishes, request: Any, *rest: Any, **options: Any) -> Any:
+        return original(self, replace(request, gpus=1), *rest, **options)
 
-    patch.setattr(placement, "choose", some)
+    patch.setattr(Wishes, "of", some)
 
 
 def a_late_stop_ends_the_newer_lease(patch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from gpudock.model import Denial, GPUState, Lease, LeaseState, Quota, Request, S
 from gpudock.policy.condition import Condition
 from gpudock.policy.decide import Decision, Snapshot, decide, refuse
 from gpudock.policy.queue import Waiting
-from gpudock.policy.quota import resolve
+from gpudock.policy.quota import resolve, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,11 @@ def free(item: GPU) -> Condition:
     return Condition(item, GPUState.FREE, None, grantable=True, in_service=True)
 
 
-def lease(user: str, *gpus: GPU, server: str = "", hours: float | None = 1) -> Lease:
+def lease(
+    user: str, *gpus: GPU, server: str = "", hours: float | None = 1, **rest: object
+) -> Lease:
+    """Make a lease that ends after *hours*, without a way to extend it."""
+    end = None if hours is None else NOW + hours * 3600
     return Lease(
         f"lease{user}{server}",
         user,
@@ -33,7 +37,9 @@ def lease(user: str, *gpus: GPU, server: str = "", hours: float | None = 1) -> L
         "image",
         tuple(item.uuid for item in gpus),
         NOW,
-        expires_at=None if hours is None else NOW + hours * 3600,
+        expires_at=end,
+        latest_end=end,
+        **rest,
     )
 
 
@@ -49,11 +55,15 @@ def lab(
     **rest: object,
 ) -> Snapshot:
     effective = resolve(quota or Quota(max_gpus=2))
+    leases = tuple(leases)
     return Snapshot(
         now=NOW,
         conditions=tuple(free(item) for item in gpus),
-        leases=tuple(leases),
-        waiting=tuple(Waiting(n, request, effective) for n, request in enumerate(requests)),
+        leases=leases,
+        waiting=tuple(
+            Waiting(n, request, replace(effective, used=usage(leases, request.user)))
+            for n, request in enumerate(requests)
+        ),
         **rest,
     )
 
@@ -122,7 +132,7 @@ def test_a_request_that_only_its_own_quota_holds_back_blocks_nobody() -> None:
         )
     )
     assert granted(decision) == {"bob": 1}
-    assert "You use 1 of the 1 GPUs that your quota allows" in decision.places["ada/second"].reason
+    assert "You use 1 of the 1 GPU that your quota allows" in decision.places["ada/second"].reason
 
 
 def test_the_quota_holds_across_named_servers_in_one_round() -> None:

@@ -1,0 +1,357 @@
+"""The floor: everything that can be given, what is free of it, and from when the rest is.
+
+A :class:`Unit` is what one session can get: a whole device, a MIG slice, or a slot of a shared
+device. Units that are alike and in one host lie in one :class:`Pool`. All of it changes during one
+round of decisions, and only in one direction: what is taken or booked stays so.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, insort
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpudock.policy.placement import Weights, weight
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gpudock.model import GPU, Lease, Link
+    from gpudock.policy.condition import Condition
+
+NEVER = 1e18
+"""A moment that is not known. It is finite, so that what is booked from then on is told from what
+is not booked at all: a session without an end may have only the latter."""
+
+NOT_BOOKED = math.inf
+
+
+class Silicon:
+    """One physical GPU.
+
+    Attributes:
+        total: how many units are cut from it.
+        used: how many of them are taken.
+    """
+
+    __slots__ = ("total", "used")
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.used = 0
+
+
+class Unit:
+    """What one session can get.
+
+    Attributes:
+        gpu: the device.
+        slot, slots: which slot of how many; one of one is the whole device.
+        rank: its place in the order of preference among units that are otherwise equal.
+        silicon: the physical GPU that it is a part of.
+        pool: where it lies while it is in service.
+        ready: it may be granted at this moment unless it is taken.
+        taken: a session has it, or has something of the same silicon that excludes it.
+        available: from when it can be booked (Unix time): when the last session on it, or the last
+            one that it is booked for, ends at the latest.
+        booked: when the first booking of it begins; :data:`NOT_BOOKED` without any.
+        kin: the units that exclude it, because one of the two is cut from the other.
+    """
+
+    __slots__ = (
+        "available",
+        "booked",
+        "gpu",
+        "kin",
+        "pool",
+        "rank",
+        "ready",
+        "silicon",
+        "slot",
+        "slots",
+        "taken",
+    )
+
+    def __init__(
+        self, gpu: GPU, slot: int, slots: int, silicon: Silicon, *, ready: bool, now: float
+    ) -> None:
+        self.gpu = gpu
+        self.slot = slot
+        self.slots = slots
+        self.silicon = silicon
+        self.ready = ready
+        self.rank = 0
+        self.pool: Pool | None = None
+        self.taken = False
+        self.available = now
+        self.booked = NOT_BOOKED
+        self.kin: tuple[Unit, ...] = ()
+
+
+class Host:
+    """A machine.
+
+    Attributes:
+        name: its name.
+        rank: its place in the order of the names.
+        version: grows whenever something of it is taken, or booked that is free.
+        units: how many units in service it has.
+        free: how many of them are not taken.
+        weights: how its whole devices are connected, in their order of preference; ``None``: all
+            alike, or not known.
+        position: a device's UUID to its position in *weights*.
+    """
+
+    __slots__ = ("free", "name", "position", "rank", "units", "version", "weights")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.rank = 0
+        self.version = 0
+        self.units = 0
+        self.free = 0
+        self.weights: Weights | None = None
+        self.position: dict[str, int] = {}
+
+
+@dataclass(slots=True)
+class Stock:
+    """All units of one model in the lab, whole and sliced ones together.
+
+    Attributes:
+        model: the model's name.
+        shared: they are slots of shared devices.
+        pools: where they lie.
+        idle: how many in service are not taken.
+        unready: those in service which cannot be granted at this moment, with the reasons.
+        out: sentences on the devices out of service, an empty one where no reason is known.
+        serving: how many are in service.
+    """
+
+    model: str
+    shared: bool
+    pools: list[Pool]
+    idle: int
+    unready: list[tuple[Unit, str | None]]
+    out: list[str]
+    serving: int
+
+
+class Pool:
+    """Units of one model and size, in service, in one host.
+
+    Attributes:
+        host: the machine.
+        stock: all of the model in the lab.
+        memory_mib: memory of the device (of the slice).
+        whole: they are neither slices nor slots.
+        units: all of them.
+        free: those that are ready and not taken.
+        times: for all units (available, rank, unit), sorted.
+    """
+
+    __slots__ = ("free", "host", "memory_mib", "stock", "times", "units", "whole")
+
+    def __init__(self, host: Host, stock: Stock, memory_mib: int, *, whole: bool) -> None:
+        self.host = host
+        self.stock = stock
+        self.memory_mib = memory_mib
+        self.whole = whole
+        self.units: list[Unit] = []
+        self.free: list[Unit] = []
+        self.times: list[tuple[float, int, Unit]] = []
+
+    def move(self, unit: Unit, available: float) -> None:
+        """Note from when *unit* can be booked."""
+        del self.times[bisect_left(self.times, (unit.available, unit.rank))]
+        unit.available = available
+        insort(self.times, (available, unit.rank, unit))
+
+
+class Floor:
+    """All units of the lab during one round."""
+
+    def __init__(
+        self,
+        conditions: Sequence[Condition],
+        leases: Iterable[Lease],
+        links: Sequence[Link],
+        now: float,
+    ) -> None:
+        """Lay out what there is, and what *leases* have of it."""
+        self.now = now
+        self.stocks: dict[tuple[str, bool], Stock] = {}
+        self._hosts: dict[str, Host] = {}
+        self._units: dict[str, list[Unit]] = {}
+        self._children: dict[str, list[Unit]] = {}
+        self._links = links
+        self._linked = False
+        self._lay_out(conditions)
+        self._relate()
+        for lease in leases:
+            self._let(lease)
+        for stock in self.stocks.values():
+            stock.idle = 0
+            for pool in stock.pools:
+                idle = [unit for unit in pool.units if not unit.taken]
+                stock.idle += len(idle)
+                pool.host.free += len(idle)
+                pool.free = [unit for unit in idle if unit.ready]
+                pool.times = sorted((unit.available, unit.rank, unit) for unit in pool.units)
+
+    # Building.
+
+    def _lay_out(self, conditions: Sequence[Condition]) -> None:
+        silicon: dict[str, Silicon] = {}
+        pools: dict[tuple[str, str, int, bool, bool], Pool] = {}
+        for condition in conditions:
+            gpu, slots = condition.gpu, condition.slots
+            physical = gpu.parent_uuid or gpu.uuid
+            chip = silicon.get(physical)
+            if chip is None:
+                chip = silicon[physical] = Silicon()
+            chip.total += slots
+            serving = condition.in_service
+            units = [
+                Unit(gpu, slot, slots, chip, ready=serving and condition.grantable, now=self.now)
+                for slot in range(slots)
+            ]
+            self._units[gpu.uuid] = units
+            if gpu.parent_uuid is not None:
+                self._children.setdefault(gpu.parent_uuid, []).extend(units)
+            shared = slots > 1
+            stock = self.stocks.get((gpu.model, shared))
+            if stock is None:
+                stock = Stock(gpu.model, shared, [], 0, [], [], 0)
+                self.stocks[gpu.model, shared] = stock
+            if not serving:
+                stock.out.append(condition.reason or "")
+                continue
+            sliced = gpu.parent_uuid is not None
+            key = (gpu.host, gpu.model, gpu.memory_mib, sliced, shared)
+            pool = pools.get(key)
+            if pool is None:
+                host = self._hosts.get(gpu.host)
+                if host is None:
+                    host = self._hosts[gpu.host] = Host(gpu.host)
+                pool = Pool(host, stock, gpu.memory_mib, whole=not sliced and not shared)
+                pools[key] = pool
+                stock.pools.append(pool)
+            pool.units.extend(units)
+            pool.host.units += slots
+            stock.serving += slots
+            for unit in units:
+                unit.pool = pool
+            if not condition.grantable:
+                stock.unready.extend((unit, condition.reason) for unit in units)
+        for rank, name in enumerate(sorted(self._hosts)):
+            self._hosts[name].rank = rank
+        for pool in pools.values():
+            pool.units.sort(key=lambda unit: (unit.gpu.index, unit.gpu.uuid, unit.slot))
+            for rank, unit in enumerate(pool.units):
+                unit.rank = rank
+
+    def _relate(self) -> None:
+        for parent, children in self._children.items():
+            whole = self._units.get(parent)
+            if whole is not None:
+                for unit in whole:
+                    unit.kin = tuple(children)
+                for child in children:
+                    child.kin = tuple(whole)
+
+    def _let(self, lease: Lease) -> None:
+        until = NEVER if lease.latest_end is None else max(lease.latest_end, self.now)
+        for uuid in lease.gpu_uuids:
+            units = self._units.get(uuid, [])
+            if len(units) == lease.slots:
+                # A slot that there is not stands for the whole device, as an unknown number does.
+                units = [unit for unit in units if unit.slot == lease.slot] or units
+            # Of a device that is not known any more, what is cut from it may still be.
+            for unit in units or self._children.get(uuid, []):
+                for one in (unit, *unit.kin):
+                    if not one.taken:
+                        one.taken = True
+                        one.silicon.used += one is unit
+                    one.available = max(one.available, until)
+
+    # What changes in a round.
+
+    def take(self, units: Iterable[Unit], until: float) -> None:
+        """Give *units* to a session that ends at *until* at the latest."""
+        for unit in units:
+            unit.silicon.used += 1
+            self._leave(unit, until)
+            for other in unit.kin:
+                self._leave(other, until)
+
+    def _leave(self, unit: Unit, until: float) -> None:
+        pool = unit.pool
+        if not unit.taken:
+            unit.taken = True
+            if pool is not None:
+                pool.stock.idle -= 1
+                pool.host.free -= 1
+                if unit.ready:
+                    pool.free.remove(unit)
+        if pool is None:
+            return
+        pool.host.version += 1
+        # What it is booked for comes later than this session.
+        if unit.booked == NOT_BOOKED:
+            pool.move(unit, max(unit.available, until))
+
+    def book(self, units: Iterable[Unit], start: float, end: float) -> None:
+        """Keep *units* from *start* to *end* for a request that waits."""
+        for unit in units:
+            self._keep(unit, start, end)
+            for other in unit.kin:
+                self._keep(other, start, end)
+
+    def _keep(self, unit: Unit, start: float, end: float) -> None:
+        pool = unit.pool
+        if pool is None:
+            return
+        if start < unit.booked:
+            unit.booked = start
+            if not unit.taken:
+                pool.host.version += 1
+        if end > unit.available:
+            pool.move(unit, end)
+
+    def keep_all(self, pools: Iterable[Pool]) -> None:
+        """Let nobody who comes later have anything of *pools* in this round."""
+        for pool in pools:
+            for unit in pool.units:
+                for one in (unit, *unit.kin):
+                    one.booked = -math.inf
+                    if one.pool is not None:
+                        one.pool.host.version += 1
+
+    # How devices are connected.
+
+    def weights(self, host: Host) -> Weights | None:
+        """Tell how the whole devices of *host* are connected; ``None``: no choice is better."""
+        if not self._linked:
+            self._linked = True
+            self._learn_links()
+        return host.weights
+
+    def _learn_links(self) -> None:
+        known: dict[str, dict[tuple[str, str], int]] = {}
+        for link in self._links:
+            units = self._units.get(link.one)
+            if units:
+                known.setdefault(units[0].gpu.host, {})[link.one, link.other] = weight(link)
+        for name, links in known.items():
+            host = self._hosts.get(name)
+            uuids = sorted({uuid for pair in links for uuid in pair})
+            complete = 2 * len(links) == len(uuids) * (len(uuids) - 1)
+            if host is None or (complete and len(set(links.values())) == 1):
+                continue
+            host.position = {uuid: position for position, uuid in enumerate(uuids)}
+            host.weights = tuple(
+                tuple(links.get((min(one, other), max(one, other)), 0) for other in uuids)
+                for one in uuids
+            )
