@@ -9,6 +9,7 @@ import secrets
 from pathlib import Path
 
 import gpudock
+from gpudock import hub_roles, shared
 from gpudock.model import Quota
 from gpudock.runtime import Runtime, RuntimeConfig
 from gpudock.settings import Settings
@@ -16,6 +17,7 @@ from gpudock.sizing import memory_limit
 
 settings = Settings.from_environ(os.environ)
 state = Path.cwd()  # the hub's volume; everything that must outlive the hub is in it
+shared_directory = shared.open_shared(state)  # what the desk needs of it, in a volume of its own
 
 c = get_config()  # noqa: F821
 
@@ -77,9 +79,26 @@ if settings.queue_timeout_hours is not None:
 
 # Starts, after a restart of the hub, the servers of those who were waiting. It may do nothing else.
 resume_token = secrets.token_hex(32)
-c.JupyterHub.services = [{"name": "gpudock-resume", "api_token": resume_token}]
+resume = {"name": "gpudock-resume", "api_token": resume_token}
+
+# The desk: pages and REST API, in a container of its own. Whoever may sign in may use it.
+desk = {
+    "name": shared.DESK_NAME,
+    "url": settings.desk_url,
+    "api_token": shared.secret(shared_directory / shared.DESK_TOKEN),
+    "timeout": 1,  # the hub waits for nobody at its start
+    "oauth_no_confirm": True,
+    "oauth_client_allowed_scopes": [hub_roles.MANAGE, hub_roles.READ],
+    "display": False,  # the pages' own link is in templates/hub/page.html
+}
+c.JupyterHub.services = [resume, desk]
+c.JupyterHub.custom_scopes = hub_roles.CUSTOM_SCOPES
+c.JupyterHub.extra_user_scopes = [hub_roles.ACCESS]
+c.Spawner.server_token_scopes = hub_roles.SERVER_TOKEN_SCOPES
+hub_roles.extend_admin_role()
 c.JupyterHub.load_roles = [
-    {"name": "gpudock-resume", "scopes": ["servers"], "services": ["gpudock-resume"]}
+    {"name": "gpudock-resume", "scopes": ["servers"], "services": ["gpudock-resume"]},
+    {"name": "gpudock-desk", "scopes": hub_roles.DESK_SCOPES, "services": [shared.DESK_NAME]},
 ]
 
 Runtime.install(
@@ -90,7 +109,7 @@ Runtime.install(
             network=settings.network,
             agent_network=settings.agent_network or settings.network,
             database_url=settings.db_url,
-            state_directory=state,
+            shared_directory=shared_directory,
             # Nothing ends a session when its time is up yet, so none is promised to end.
             default_quota=Quota(max_gpus=settings.max_gpus_default, max_session_hours=None),
             agent_image=settings.agent_image,

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
 import socket
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ from gpudock.host_config import GPUDelivery, agent_config
 from gpudock.inventory import AgentInventory, Inventory, NoInventory
 from gpudock.lifecycle import EngineError, EngineRefused, NameTaken
 from gpudock.model import ContainerState
+from gpudock.shared import AGENT_PORT, agent_name, secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,16 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AGENT_PORT = 8089
-TOKEN_FILE = "agent-token"  # noqa: S105 (a file's name)
-"""The agent's token, in the hub's state directory."""
-
 _CHECK_SECONDS = 10.0
-
-
-def agent_name(lab: str) -> str:
-    """Return the name of the agent's container, by which the lab's network knows it."""
-    return f"{lab}-agent"
 
 
 class AgentContainer:
@@ -77,7 +67,7 @@ class AgentContainer:
         When the engine refuses to start a container with GPUs, the lab has none; the inventory then
         says what the engine said.
         """
-        self._token = self._read_or_make_token()
+        self._token = secret(self._token_file)
         while True:
             try:
                 await self._recreate()
@@ -150,12 +140,3 @@ class AgentContainer:
         except EngineError:
             return False
         return True
-
-    def _read_or_make_token(self) -> str:
-        if self._token_file.exists():
-            return self._token_file.read_text().strip()
-        token = secrets.token_hex(32)
-        descriptor = os.open(self._token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(token)
-        return token

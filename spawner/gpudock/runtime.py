@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from jupyterhub.app import JupyterHub
 
-from gpudock.agent_container import TOKEN_FILE, AgentContainer
+from gpudock.agent_container import AgentContainer
 from gpudock.broker import Broker
 from gpudock.engine import DockerEngine, EngineInfo
 from gpudock.host_config import GPUDelivery
@@ -24,6 +24,7 @@ from gpudock.inventory import Inventory, NoInventory
 from gpudock.lifecycle import EngineError
 from gpudock.reconciler import Reconciler
 from gpudock.resume import resume_waiting
+from gpudock.shared import AGENT_TOKEN
 from gpudock.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class RuntimeConfig:
         network: the Docker network of hub and users.
         agent_network: the Docker network of hub and agent, out of users' reach where there is one.
         database_url: SQLAlchemy URL of the store.
-        state_directory: where the hub keeps what must outlive it (the agent's token).
+        shared_directory: what hub and desk share, the agent's token among it.
         default_quota: limits for whoever has none of their own.
         agent_image: image that contains gpudock; ``None``: the one that the hub itself runs in.
         hub_api_url, hub_api_token: to start the servers of those who waited when the hub stopped;
@@ -62,7 +63,7 @@ class RuntimeConfig:
     network: str
     agent_network: str
     database_url: str
-    state_directory: Path
+    shared_directory: Path
     default_quota: Quota
     agent_image: str | None = None
     hub_api_url: str | None = None
@@ -226,7 +227,7 @@ class Runtime:
             image=self.config.agent_image,
             delivery=info.delivery,
             host_name=info.name,
-            token_file=self.config.state_directory / TOKEN_FILE,
+            token_file=self.config.shared_directory / AGENT_TOKEN,
         )
         return await self._agent.inventory()
 

@@ -121,7 +121,9 @@ def database(value: str) -> str:
     scheme = value.partition("://")[0]
     if scheme == "sqlite":
         if not value.startswith("sqlite:////"):
-            raise ValueError("give SQLite an absolute path: sqlite:////srv/gpudock/gpudock.sqlite")
+            raise ValueError(
+                "give SQLite an absolute path: sqlite:////srv/gpudock/shared/gpudock.sqlite"
+            )
     elif scheme not in {"postgresql", "postgresql+psycopg"} or not urlsplit(value).path.strip("/"):
         raise ValueError(
             "give sqlite:////absolute/path or postgresql://user:password@host/database"
@@ -144,6 +146,13 @@ def password(value: str) -> str:
         raise ValueError(f"give at least {MINIMUM_PASSWORD_LENGTH} characters")
     if len(value.encode()) > MAXIMUM_PASSWORD_BYTES:
         raise ValueError(f"give at most {MAXIMUM_PASSWORD_BYTES} characters")
+    return value
+
+
+def token(value: str) -> str:
+    """Secrets that travel in a header of a request and cannot be guessed."""
+    if not re.fullmatch(r"[!-~]{16,256}", value):
+        raise ValueError("give 16 to 256 letters, digits and signs, without a space")
     return value
 
 

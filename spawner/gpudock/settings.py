@@ -151,10 +151,25 @@ SETTINGS = (
         setting_values.mebibytes,
     ),
     Setting(
+        "GPUDOCK_SHOW_HOLDERS",
+        "no",
+        "`yes` lets every user see who has which GPU. With `no` only administrators see names.",
+        setting_values.switch,
+    ),
+    Setting(
+        "GPUDOCK_METRICS_TOKEN",
+        "",
+        "A password of at least 16 characters with which Prometheus may read"
+        " `/services/gpudock/metrics`. Not set: only tokens of the Hub may, which have the scope"
+        " `custom:gpudock:read`.",
+        setting_values.token,
+        secret=True,
+    ),
+    Setting(
         "GPUDOCK_DB_URL",
-        "sqlite:////srv/gpudock/gpudock.sqlite",
-        "The database with leases and quotas: `sqlite:////path` in the hub's container, or"
-        " `postgresql://user:password@host/database`.",
+        "sqlite:////srv/gpudock/shared/gpudock.sqlite",
+        "The database with leases and quotas: `sqlite:////srv/gpudock/shared/NAME`, in the folder"
+        " that hub and desk share, or `postgresql://user:password@host/database`.",
         setting_values.database,
         secret=True,
     ),
@@ -177,6 +192,12 @@ SETTINGS = (
         "The Docker network of hub and agent. `docker-compose.yml` sets it to one that users'"
         " containers cannot reach. Not set: the network of hub and users.",
         setting_values.docker_name,
+    ),
+    Setting(
+        "GPUDOCK_DESK_URL",
+        "http://desk:10101",
+        "Where hub and proxy reach the desk, which serves the pages about GPUs and the REST API.",
+        setting_values.web_address,
     ),
     Setting(
         "GPUDOCK_AGENT_IMAGE",
@@ -222,10 +243,13 @@ class Settings:
     cpu_limit: float | None
     pids_limit: int
     shm_size: int
+    show_holders: bool
+    metrics_token: str | None = field(repr=False)
     db_url: str = field(repr=False)
     docker_socket: Path
     network: str
     agent_network: str | None
+    desk_url: str
     agent_image: str | None
     debian_mirror: str | None
     ca_bundle: Path | None

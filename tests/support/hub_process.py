@@ -66,6 +66,7 @@ class HubProcess:
         self.state = directory / "state"
         self.log = directory / "hub.log"
         self.port = _free_port()
+        self.desk_port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._process: Process | None = None
         self._config = directory / "etc" / "jupyterhub_config.py"
@@ -80,6 +81,7 @@ class HubProcess:
             "DB_URL": f"sqlite:///{self.state}/gpudock.sqlite",
             "DOCKER_SOCKET": str(docker.socket),
             "AGENT_IMAGE": "lab/hub:1",
+            "DESK_URL": f"http://127.0.0.1:{self.desk_port}",
             "IMAGES": "Notebook=lab/notebook:1,Dying=lab/dying:1,Mute=lab/mute:1,Gone=lab/gone:1",
             **settings,
         }

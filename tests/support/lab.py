@@ -47,7 +47,7 @@ _IN_STORE = """
 import json, os
 from gpudock.policy.condition import Standing
 from gpudock.store import Store
-store = Store(os.environ.get("GPUDOCK_DB_URL") or "sqlite:////srv/gpudock/gpudock.sqlite")
+store = Store(os.environ.get("GPUDOCK_DB_URL") or "sqlite:////srv/gpudock/shared/gpudock.sqlite")
 with store.transaction() as transaction:
     answer = None
     {statement}
@@ -234,7 +234,7 @@ class Lab:
 
     def wipe_store(self) -> None:
         """Lose the leases' database, while no hub runs."""
-        volume = self.docker.volumes.get(f"{PROJECT}_hub-data")
+        volume = self.docker.volumes.get(f"{PROJECT}_shared-data")
         for file in Path(volume.attrs["Mountpoint"]).glob("gpudock.sqlite*"):
             file.unlink()
 

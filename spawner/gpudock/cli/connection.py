@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpudock.agent_container import AGENT_PORT, TOKEN_FILE, agent_name
 from gpudock.broker import Broker
 from gpudock.inventory import AgentInventory, Inventory, NoInventory
 from gpudock.settings import Settings
+from gpudock.shared import AGENT_PORT, AGENT_TOKEN, FOLDER, agent_name
 from gpudock.store import Store
 
 if TYPE_CHECKING:
@@ -76,5 +76,5 @@ async def _inventory(settings: Settings) -> Inventory:
 
 
 def _agent_token() -> str | None:
-    file = Path(TOKEN_FILE)
+    file = Path(FOLDER) / AGENT_TOKEN
     return file.read_text().strip() if file.exists() else None
