@@ -1,0 +1,96 @@
+/** One GPU on the lab's map: its state in word, icon and colour, who has it, what it does. */
+import type { GPU, Holder } from '../../api/types';
+import { Icon } from '../../components/Notes';
+import { Readings } from '../../components/Readings';
+import { useDesk } from '../../config';
+import { useNow } from '../../lib/clock';
+import { duration, gibibytes } from '../../lib/format';
+import { t } from '../../strings';
+import { gpuName, LOOKS, shownState } from './gpus';
+
+interface GPUTileProps {
+  readonly gpu: GPU;
+  readonly onManage: () => void;
+}
+
+export function GPUTile({ gpu, onManage }: GPUTileProps) {
+  const desk = useDesk();
+  const state = shownState(gpu);
+  const look = LOOKS[state];
+  return (
+    <article className={`card gd-tile gd-tile-${look.tone}`} aria-label={gpuName(gpu)}>
+      <div className="card-body">
+        <div className="d-flex gap-2 justify-content-between align-items-start">
+          <h3 className="fs-6 mb-0">{gpuName(gpu)}</h3>
+          <span className={`badge gd-state gd-state-${look.tone}`}>
+            <Icon name={look.icon} /> {t.states[state]}
+          </span>
+        </div>
+        <div className="small mb-2">
+          {gpu.model} <span className="text-body-secondary">{gibibytes(gpu.memory_mib)}</span>
+        </div>
+        <Holders gpu={gpu} />
+        {gpu.reason && <p className="small mb-2">{gpu.reason}</p>}
+        <Readings gpu={gpu} />
+      </div>
+      {desk.manage && (
+        <button
+          type="button"
+          className="btn btn-sm btn-link gd-manage"
+          aria-label={t.lab.manageLabel(`${gpu.host}, ${gpuName(gpu)}`)}
+          onClick={onManage}
+        >
+          <Icon name="ellipsis" />
+          <span className="visually-hidden">{t.lab.manage}</span>
+        </button>
+      )}
+    </article>
+  );
+}
+
+function Holders({ gpu }: { readonly gpu: GPU }) {
+  if (gpu.slots === 1) {
+    const [holder] = gpu.leases;
+    return holder === undefined ? null : (
+      <p className="mb-2 text-break">
+        <HolderName holder={holder} />
+      </p>
+    );
+  }
+  return (
+    <div className="mb-2">
+      <div className="small text-body-secondary">{t.lab.shared(gpu.leases.length, gpu.slots)}</div>
+      <ul className="gd-slots list-unstyled mb-0">
+        {Array.from({ length: gpu.slots }, (_, slot) => {
+          const holder = gpu.leases.find(lease => lease.slot === slot);
+          return (
+            <li key={slot} className={holder ? 'gd-slot-taken' : ''}>
+              {holder ? (
+                <HolderName holder={holder} />
+              ) : (
+                <span className="text-body-secondary">{t.lab.freeSlot}</span>
+              )}
+            </li>
+          );
+        })}
+      </ul>
+    </div>
+  );
+}
+
+function HolderName({ holder }: { readonly holder: Holder }) {
+  const desk = useDesk();
+  const now = useNow(10);
+  const name =
+    holder.user === null ? t.lab.someone : holder.user === desk.user ? t.lab.you : holder.user;
+  return (
+    <>
+      <strong className="fw-semibold">{name}</strong>
+      {holder.idle_since !== null && (
+        <span className="text-body-secondary">
+          , {t.lab.idle(duration(now - holder.idle_since))}
+        </span>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,163 @@
+/** What an administrator can do with a GPU, and with the sessions on it. */
+import { useId, useState } from 'react';
+import { useChangeGPU, useRelease, type GPUChange } from '../../api/queries';
+import type { GPU, Holder } from '../../api/types';
+import { Dialog } from '../../components/Dialog';
+import { Failure, Icon } from '../../components/Notes';
+import { useSay } from '../../components/Toasts';
+import { t } from '../../strings';
+
+interface ManageDialogProps {
+  readonly gpu: GPU;
+  readonly name: string;
+  readonly onClose: () => void;
+}
+
+const MOST_SLOTS = 16;
+
+export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
+  const id = useId();
+  const say = useSay();
+  const change = useChangeGPU();
+  const release = useRelease();
+  const [slots, setSlots] = useState(gpu.slots);
+  const [asking, setAsking] = useState<Holder | null>(null);
+  const inService = gpu.state === 'free' || gpu.state === 'leased';
+  const send = (wish: GPUChange['change'], done: string) =>
+    change.mutate(
+      { uuid: gpu.uuid, change: wish },
+      {
+        onSuccess: () => {
+          say(done);
+          onClose();
+        }
+      }
+    );
+  const error = change.error ?? release.error;
+
+  return (
+    <Dialog title={t.lab.manageTitle(name)} onClose={onClose}>
+      {error && <Failure error={error} />}
+      <p className="mb-1">{gpu.model}</p>
+      <p className="small text-body-secondary text-break">
+        {t.lab.uuid}: <code>{gpu.uuid}</code>
+      </p>
+      <h3 className="fs-6">{t.lab.sessions}</h3>
+      {gpu.leases.length === 0 && <p>{t.lab.sessionsNone}</p>}
+      <ul className="list-group mb-4">
+        {gpu.leases.map(holder => {
+          const user = holder.user ?? t.lab.someone;
+          const asked = asking !== null && asking.id === holder.id;
+          return (
+            <li key={holder.id ?? holder.slot} className="list-group-item">
+              <div className="d-flex gap-2 justify-content-between align-items-center">
+                <span className="text-break">{user}</span>
+                {holder.id !== null && !asked && (
+                  <button
+                    type="button"
+                    className="btn btn-sm btn-outline-danger"
+                    aria-label={t.mine.releaseLabel(user)}
+                    onClick={() => setAsking(holder)}
+                  >
+                    <Icon name="stop" /> {t.mine.release}
+                  </button>
+                )}
+              </div>
+              {asked && holder.id !== null && (
+                <div className="mt-2" role="alert">
+                  <p className="mb-2">
+                    <strong>{t.lab.releaseTitle(user)}</strong> {t.lab.releaseText(user)}
+                  </p>
+                  <div className="d-flex gap-2 justify-content-end">
+                    <button
+                      type="button"
+                      className="btn btn-sm btn-outline-secondary"
+                      onClick={() => setAsking(null)}
+                    >
+                      {t.keep}
+                    </button>
+                    <button
+                      type="button"
+                      className="btn btn-sm btn-danger"
+                      disabled={release.isPending}
+                      onClick={() =>
+                        release.mutate(holder.id ?? '', {
+                          onSuccess: () => {
+                            say(t.lab.released(user));
+                            onClose();
+                          }
+                        })
+                      }
+                    >
+                      {release.isPending ? t.working : t.lab.releaseAction}
+                    </button>
+                  </div>
+                </div>
+              )}
+            </li>
+          );
+        })}
+      </ul>
+      <div className="mb-4">
+        {inService ? (
+          <>
+            <button
+              type="button"
+              className="btn btn-outline-warning gd-outline-warning"
+              disabled={change.isPending}
+              onClick={() => send({ state: 'draining' }, t.lab.drained(name))}
+            >
+              <Icon name="arrow-right-from-bracket" /> {t.lab.drain}
+            </button>
+            <p className="form-text mb-0">{t.lab.drainHelp}</p>
+          </>
+        ) : (
+          <>
+            <button
+              type="button"
+              className="btn btn-outline-success"
+              disabled={change.isPending}
+              onClick={() => send({ state: 'active' }, t.lab.returned(name))}
+            >
+              <Icon name="rotate-left" /> {t.lab.back}
+            </button>
+            <p className="form-text mb-0">{t.lab.backHelp}</p>
+          </>
+        )}
+      </div>
+      <form
+        onSubmit={event => {
+          event.preventDefault();
+          send({ slots }, t.lab.slotsSet(name, slots));
+        }}
+      >
+        <label className="form-label" htmlFor={id}>
+          {t.lab.slots}
+        </label>
+        <div className="d-flex gap-2">
+          <select
+            id={id}
+            className="form-select w-auto"
+            value={slots}
+            disabled={gpu.leases.length > 0}
+            onChange={event => setSlots(Number(event.target.value))}
+          >
+            {Array.from({ length: MOST_SLOTS }, (_, index) => index + 1).map(number => (
+              <option key={number} value={number}>
+                {number}
+              </option>
+            ))}
+          </select>
+          <button
+            type="submit"
+            className="btn btn-outline-secondary"
+            disabled={gpu.leases.length > 0 || slots === gpu.slots || change.isPending}
+          >
+            {t.lab.slotsSave}
+          </button>
+        </div>
+        <p className="form-text mb-0">{t.lab.slotsHelp}</p>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,41 @@
+/** Warns of sessions that end within the hour; a screen reader hears each warning once. */
+import type { Session } from '../../api/types';
+import { useNow } from '../../lib/clock';
+import { duration } from '../../lib/format';
+import { t } from '../../strings';
+import { serverName } from './names';
+
+const MINUTE = 60;
+
+export function Endings({ sessions }: { readonly sessions: readonly Session[] }) {
+  const now = useNow();
+  const soon = sessions.filter(
+    session =>
+      session.state !== 'stopping' &&
+      session.ends_at !== null &&
+      session.ends_at - now <= 60 * MINUTE
+  );
+  return soon.map(session => (
+    <Ending key={session.id} session={session} left={(session.ends_at ?? now) - now} />
+  ));
+}
+
+function Ending({ session, left }: { readonly session: Session; readonly left: number }) {
+  const name = serverName(session.server);
+  const urgent = left <= 15 * MINUTE;
+  // The spoken text changes only at the warnings' moments, or it would be read every second.
+  const step = [5, 15, 60].find(minutes => left <= minutes * MINUTE) ?? 60;
+  return (
+    <div className={`alert ${urgent ? 'alert-danger' : 'alert-warning'}`}>
+      <div aria-hidden="true">
+        <strong>{left > 0 ? t.mine.soon(name, duration(left)) : t.mine.overdue(name)}</strong>{' '}
+        {left > 0 && `${session.why} ${t.mine.soonHelp}`}
+      </div>
+      <div className="visually-hidden" role="alert">
+        {left > 0
+          ? `${t.mine.soon(name, `${step} min`)} ${session.why} ${t.mine.soonHelp}`
+          : t.mine.overdue(name)}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,88 @@
+/** A user's own sessions, places in the queue, and limits. */
+import { useDesk } from '../../config';
+import { useEffective, useMySessions, useQueue } from '../../api/queries';
+import { Empty, Failure, Icon, Loading } from '../../components/Notes';
+import { Page, Stale } from '../../components/Page';
+import { t } from '../../strings';
+import { Endings } from './Endings';
+import { Limits } from './Limits';
+import { PastSessions } from './PastSessions';
+import { SessionCard } from './SessionCard';
+import { WaitingCard } from './WaitingCard';
+
+export function MyGPUs() {
+  const desk = useDesk();
+  const sessions = useMySessions();
+  const queue = useQueue();
+  const effective = useEffective(desk.user);
+  const mine = queue.data?.filter(entry => entry.user === desk.user) ?? [];
+  const live = sessions.data ?? [];
+  return (
+    <Page
+      title={t.mine.title}
+      actions={
+        <a className="btn btn-jupyter" href={`${desk.hub}spawn`}>
+          <Icon name="play" /> {t.mine.start}
+        </a>
+      }
+    >
+      <Stale failing={sessions.isRefetchError} since={sessions.dataUpdatedAt} />
+      <Endings sessions={live} />
+      <div className="row g-4">
+        <div className="col-lg-8">
+          {mine.length > 0 && (
+            <section aria-labelledby="gd-waiting" className="mb-4">
+              <h2 className="fs-5" id="gd-waiting">
+                {t.mine.waiting}
+              </h2>
+              <div className="d-grid gap-3">
+                {mine.map(entry => (
+                  <WaitingCard key={entry.id} entry={entry} />
+                ))}
+              </div>
+            </section>
+          )}
+          <section aria-labelledby="gd-sessions">
+            <h2 className="fs-5" id="gd-sessions">
+              {t.mine.sessions}
+            </h2>
+            {sessions.isPending && <Loading what={t.mine.loading} />}
+            {sessions.isLoadingError && (
+              <Failure error={sessions.error} onRetry={() => void sessions.refetch()} />
+            )}
+            {sessions.data?.length === 0 && (
+              <div className="card">
+                <Empty icon="microchip" title={t.mine.none}>
+                  {mine.length === 0 && (
+                    <>
+                      <p className="text-body-secondary">{t.mine.noneHelp}</p>
+                      <a className="btn btn-jupyter" href={`${desk.hub}spawn`}>
+                        {t.mine.start}
+                      </a>
+                    </>
+                  )}
+                </Empty>
+              </div>
+            )}
+            <div className="d-grid gap-3">
+              {live.map(session => (
+                <SessionCard key={session.id} session={session} />
+              ))}
+            </div>
+          </section>
+        </div>
+        <section className="col-lg-4" aria-labelledby="gd-limits">
+          <h2 className="fs-5" id="gd-limits">
+            {t.mine.limits}
+          </h2>
+          {effective.isPending && <Loading what={t.loading} />}
+          {effective.isLoadingError && (
+            <Failure error={effective.error} onRetry={() => void effective.refetch()} />
+          )}
+          {effective.data && <Limits effective={effective.data} />}
+        </section>
+      </div>
+      <PastSessions user={desk.user} />
+    </Page>
+  );
+}

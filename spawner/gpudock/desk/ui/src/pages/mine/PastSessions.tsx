@@ -1,0 +1,66 @@
+/** Sessions that have ended, and why. */
+import { useState } from 'react';
+import { usePastSessions } from '../../api/queries';
+import { Failure } from '../../components/Notes';
+import { Pager } from '../../components/Pager';
+import { duration, moment, whole } from '../../lib/format';
+import { t } from '../../strings';
+import { serverName } from './names';
+
+const ROWS = 10;
+
+export function PastSessions({ user }: { readonly user: string }) {
+  const [offset, setOffset] = useState(0);
+  const past = usePastSessions(user, offset, ROWS);
+  if (past.isPending) return null;
+  if (past.isLoadingError) {
+    return (
+      <div className="mt-4">
+        <Failure error={past.error} onRetry={() => void past.refetch()} />
+      </div>
+    );
+  }
+  if (past.data.total === 0) return null;
+  return (
+    <section className="mt-4" aria-labelledby="gd-past">
+      <h2 className="fs-5" id="gd-past">
+        {t.mine.past}
+      </h2>
+      <div className="table-responsive" tabIndex={0} role="region" aria-labelledby="gd-past">
+        <table className="table table-sm">
+          <thead>
+            <tr>
+              <th scope="col">{t.mine.pastStart}</th>
+              <th scope="col">{t.mine.pastServer}</th>
+              <th scope="col" className="text-end">
+                {t.mine.pastGPUs}
+              </th>
+              <th scope="col">{t.mine.pastLength}</th>
+              <th scope="col">{t.mine.pastEnd}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {past.data.rows.map(session => (
+              <tr key={session.id}>
+                <td className="text-nowrap">{moment(session.granted_at)}</td>
+                <td>{serverName(session.server)}</td>
+                <td className="text-end">{whole(session.gpus.length)}</td>
+                <td className="text-nowrap">
+                  {session.ended_at !== null && duration(session.ended_at - session.granted_at)}
+                </td>
+                <td>{session.end_reason}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <Pager
+        offset={offset}
+        limit={ROWS}
+        total={past.data.total}
+        label={t.mine.past}
+        onMove={setOffset}
+      />
+    </section>
+  );
+}

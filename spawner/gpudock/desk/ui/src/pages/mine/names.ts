@@ -1,0 +1,15 @@
+/** What a session is called, and where its server is. */
+import type { Session } from '../../api/types';
+import type { Desk } from '../../config';
+import { t } from '../../strings';
+
+export function serverName(server: string): string {
+  return server === '' ? t.mine.defaultServer : t.mine.server(server);
+}
+
+/** The address of a session's JupyterLab. */
+export function serverAddress(desk: Desk, session: Session): string {
+  const root = desk.hub.replace(/hub\/$/, '');
+  const server = session.server === '' ? '' : `${encodeURIComponent(session.server)}/`;
+  return `${root}user/${encodeURIComponent(session.user)}/${server}`;
+}

@@ -1,0 +1,70 @@
+/** Takes limits from a CSV file; the desk checks all lines before it changes anything. */
+import { useId, useState } from 'react';
+import { sentence } from '../../api/client';
+import { useImportQuotas } from '../../api/queries';
+import { Dialog } from '../../components/Dialog';
+import { useSay } from '../../components/Toasts';
+import { t } from '../../strings';
+
+export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
+  const id = useId();
+  const say = useSay();
+  const load = useImportQuotas();
+  const [file, setFile] = useState<File | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const submit = () => {
+    if (file === null) {
+      setProblem(t.quotas.importEmpty);
+      return;
+    }
+    setProblem(null);
+    load.mutate(file, {
+      onSuccess: ({ changed }) => {
+        say(t.quotas.imported(changed));
+        onClose();
+      },
+      onError: error => setProblem(sentence(error))
+    });
+  };
+  return (
+    <Dialog
+      title={t.quotas.importTitle}
+      onClose={onClose}
+      footer={
+        <>
+          <button type="button" className="btn btn-outline-secondary" onClick={onClose}>
+            {t.cancel}
+          </button>
+          <button
+            type="button"
+            className="btn btn-jupyter"
+            disabled={load.isPending}
+            onClick={submit}
+          >
+            {load.isPending ? t.working : t.quotas.importAction}
+          </button>
+        </>
+      }
+    >
+      <p>{t.quotas.importText}</p>
+      <label className="form-label" htmlFor={id}>
+        {t.quotas.importFile}
+      </label>
+      <input
+        id={id}
+        type="file"
+        accept=".csv,text/csv"
+        className="form-control"
+        onChange={event => {
+          setFile(event.target.files?.[0] ?? null);
+          setProblem(null);
+        }}
+      />
+      {problem && (
+        <pre className="alert alert-danger mt-3 mb-0 gd-wrap" role="alert">
+          {problem}
+        </pre>
+      )}
+    </Dialog>
+  );
+}

@@ -1,0 +1,288 @@
+/** The limits of users, groups and the lab: looked up, edited in place, previewed, saved. */
+import type { RowSelectionState } from '@tanstack/react-table';
+import { useCallback, useEffect, useMemo, useState } from 'react';
+import { useQuotas, type QuotaView } from '../../api/queries';
+import type { Level, QuotaDocument, QuotaField, QuotaRow, QuotaValue } from '../../api/types';
+import { DataTable } from '../../components/DataTable';
+import { Confirm } from '../../components/Dialog';
+import { Empty, Failure, Icon, Loading } from '../../components/Notes';
+import { Page } from '../../components/Page';
+import { Pager } from '../../components/Pager';
+import { useSay } from '../../components/Toasts';
+import { useDesk } from '../../config';
+import { useAddress } from '../../lib/address';
+import { t } from '../../strings';
+import { BulkDialog } from './BulkDialog';
+import { COLUMNS } from './columns';
+import { ConflictDialog } from './ConflictDialog';
+import { EditingContext, type Editing } from './context';
+import { Drawer } from './Drawer';
+import { ImportDialog } from './ImportDialog';
+import { ReviewDialog } from './ReviewDialog';
+import { keyOf, stage, stageField, unstage, type Staged } from './staging';
+
+const ROWS = 50;
+const LEVELS: readonly Level[] = ['user', 'group', 'default'];
+const NOTHING: Staged = new Map();
+
+type Open = 'review' | 'conflict' | 'bulk' | 'import' | 'discard' | null;
+
+export function QuotasPage() {
+  const desk = useDesk();
+  const say = useSay();
+  const [address, setAddress] = useAddress();
+  const [staged, setStaged] = useState<Staged>(NOTHING);
+  const [selected, setSelected] = useState<RowSelectionState>({});
+  const [details, setDetails] = useState<QuotaRow | null>(null);
+  const [open, setOpen] = useState<Open>(null);
+  useUnsavedWarning(staged.size > 0);
+
+  const level = LEVELS.find(known => known === address.get('level')) ?? 'user';
+  const sort = address.get('sort') ?? 'name';
+  const view: QuotaView = {
+    level,
+    search: address.get('search') ?? '',
+    sort,
+    offset: Math.max(0, Number(address.get('offset')) || 0),
+    limit: ROWS
+  };
+  const page = useQuotas(view);
+  const rows = useMemo(() => page.data?.rows ?? [], [page.data]);
+
+  const setField = useCallback(
+    (row: QuotaRow, field: QuotaField, value: QuotaValue | undefined) =>
+      setStaged(all => stageField(all, row, field, value)),
+    []
+  );
+  const setDocument = useCallback(
+    (row: QuotaRow, document: QuotaDocument | null) => setStaged(all => stage(all, row, document)),
+    []
+  );
+  const editing = useMemo<Editing>(
+    () => ({ staged, editable: desk.manage, setField, setDocument, open: setDetails }),
+    [staged, desk.manage, setField, setDocument]
+  );
+  const show = (change: Readonly<Record<string, string | null>>) => {
+    setSelected({});
+    setAddress({ offset: null, ...change });
+  };
+  const chosen = rows.filter(row => selected[keyOf(row)]);
+
+  return (
+    <EditingContext value={editing}>
+      <Page title={t.quotas.title} actions={<CsvActions onImport={() => setOpen('import')} />}>
+        <div className="d-flex flex-wrap gap-2 align-items-center mb-3">
+          <div className="btn-group" role="group" aria-label={t.quotas.levelChoice}>
+            {LEVELS.map(choice => (
+              <button
+                key={choice}
+                type="button"
+                className={`btn btn-outline-secondary${choice === level ? ' active' : ''}`}
+                aria-pressed={choice === level}
+                onClick={() => show({ level: choice, search: null, sort: null })}
+              >
+                {t.quotas.levels[choice]}
+              </button>
+            ))}
+          </div>
+          {level !== 'default' && (
+            <Search
+              key={level}
+              label={t.quotas.search[level]}
+              value={view.search}
+              onSearch={search => show({ search })}
+            />
+          )}
+          {chosen.length > 0 && desk.manage && (
+            <div className="d-flex flex-wrap gap-2 align-items-center ms-md-auto">
+              <span role="status">{t.quotas.selected(chosen.length)}</span>
+              <button
+                type="button"
+                className="btn btn-sm btn-outline-secondary"
+                onClick={() => setOpen('bulk')}
+              >
+                <Icon name="pen-to-square" /> {t.quotas.bulk}
+              </button>
+              <button type="button" className="btn btn-sm btn-link" onClick={() => setSelected({})}>
+                {t.quotas.unselect}
+              </button>
+            </div>
+          )}
+        </div>
+        {page.isPending && <Loading what={t.quotas.loading} />}
+        {page.isError && <Failure error={page.error} onRetry={() => void page.refetch()} />}
+        {page.data && (
+          <>
+            <DataTable
+              caption={t.quotas.table[level]}
+              columns={COLUMNS[level]}
+              rows={rows}
+              rowId={keyOf}
+              rowClass={row => (staged.has(keyOf(row)) ? 'gd-changed-row' : '')}
+              rowLabel={row => row.name}
+              sort={{ column: sort.replace(/^-/, ''), descending: sort.startsWith('-') }}
+              {...(level !== 'default' && {
+                onSort: ({ column, descending }: { column: string; descending: boolean }) =>
+                  show({ sort: `${descending ? '-' : ''}${column}` })
+              })}
+              {...(desk.manage && level !== 'default' && { selected, onSelect: setSelected })}
+              empty={
+                <Empty
+                  icon="users"
+                  title={
+                    view.search !== ''
+                      ? t.quotas.noMatch(view.search)
+                      : t.quotas.none[level === 'group' ? 'group' : 'user']
+                  }
+                />
+              }
+            />
+            {desk.manage && <p className="form-text">{t.quotas.hint}</p>}
+            {level !== 'default' && (
+              <Pager
+                offset={view.offset}
+                limit={ROWS}
+                total={page.data.total}
+                label={t.quotas.table[level]}
+                onMove={offset => show({ offset: offset === 0 ? null : String(offset) })}
+              />
+            )}
+          </>
+        )}
+        {staged.size > 0 && (
+          <div className="gd-savebar" role="region" aria-label={t.quotas.staged(staged.size)}>
+            <span role="status">
+              <Icon name="pen" /> {t.quotas.staged(staged.size)}
+            </span>
+            <span className="d-flex gap-2">
+              <button
+                type="button"
+                className="btn btn-sm btn-outline-secondary"
+                onClick={() => setOpen('discard')}
+              >
+                {t.quotas.discard}
+              </button>
+              <button
+                type="button"
+                className="btn btn-sm btn-jupyter"
+                onClick={() => setOpen('review')}
+              >
+                {t.quotas.review}
+              </button>
+            </span>
+          </div>
+        )}
+      </Page>
+      {details !== null && (
+        <Drawer key={keyOf(details)} row={details} onClose={() => setDetails(null)} />
+      )}
+      {open === 'bulk' && (
+        <BulkDialog
+          level={level}
+          count={chosen.length}
+          onApply={(field, value) => {
+            setStaged(all =>
+              chosen.reduce((next, row) => stageField(next, row, field, value), all)
+            );
+            setOpen(null);
+          }}
+          onClose={() => setOpen(null)}
+        />
+      )}
+      {open === 'review' && (
+        <ReviewDialog
+          staged={staged}
+          onSaved={() => {
+            say(t.quotas.saved(staged.size));
+            setStaged(NOTHING);
+            setSelected({});
+            setOpen(null);
+          }}
+          onConflict={() => setOpen('conflict')}
+          onUndo={key => setStaged(all => unstage(all, key))}
+          onClose={() => setOpen(null)}
+        />
+      )}
+      {open === 'conflict' && (
+        <ConflictDialog
+          staged={staged}
+          onSettled={next => {
+            setStaged(next);
+            setOpen(next.size > 0 ? 'review' : null);
+            void page.refetch();
+          }}
+          onClose={() => setOpen(null)}
+        />
+      )}
+      {open === 'import' && <ImportDialog onClose={() => setOpen(null)} />}
+      {open === 'discard' && (
+        <Confirm
+          title={t.quotas.discardTitle}
+          action={t.quotas.discardAction}
+          busy={false}
+          onConfirm={() => {
+            setStaged(NOTHING);
+            setOpen(null);
+          }}
+          onClose={() => setOpen(null)}
+        >
+          <p className="mb-0">{t.quotas.discardText(staged.size)}</p>
+        </Confirm>
+      )}
+    </EditingContext>
+  );
+}
+
+function CsvActions({ onImport }: { readonly onImport: () => void }) {
+  const desk = useDesk();
+  return (
+    <>
+      <a className="btn btn-outline-secondary" href={`${desk.api}/quotas.csv`} download>
+        <Icon name="download" /> {t.quotas.export}
+      </a>
+      {desk.manage && (
+        <button type="button" className="btn btn-outline-secondary" onClick={onImport}>
+          <Icon name="upload" /> {t.quotas.import}
+        </button>
+      )}
+    </>
+  );
+}
+
+const TYPING_MS = 300;
+
+interface SearchProps {
+  readonly label: string;
+  readonly value: string;
+  readonly onSearch: (text: string | null) => void;
+}
+
+/** A search field that asks once the typing pauses. */
+function Search({ label, value, onSearch }: SearchProps) {
+  const [text, setText] = useState(value);
+  useEffect(() => {
+    if (text === value) return;
+    const timer = setTimeout(() => onSearch(text === '' ? null : text), TYPING_MS);
+    return () => clearTimeout(timer);
+  }, [text, value, onSearch]);
+  return (
+    <input
+      type="search"
+      className="form-control gd-search"
+      aria-label={label}
+      placeholder={label}
+      value={text}
+      onChange={event => setText(event.target.value)}
+    />
+  );
+}
+
+/** Has the browser ask before the page is left with changes that are not saved. */
+function useUnsavedWarning(unsaved: boolean): void {
+  useEffect(() => {
+    if (!unsaved) return;
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    window.addEventListener('beforeunload', ask);
+    return () => window.removeEventListener('beforeunload', ask);
+  }, [unsaved]);
+}

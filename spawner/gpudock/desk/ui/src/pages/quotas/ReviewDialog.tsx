@@ -1,0 +1,130 @@
+/** Shows what the staged changes are and what they mean, before they are saved. */
+import { ApiError } from '../../api/client';
+import { usePreview, useSaveQuotas } from '../../api/queries';
+import type { Preview, PreviewedSession } from '../../api/types';
+import { Dialog } from '../../components/Dialog';
+import { Failure, Loading } from '../../components/Notes';
+import { t } from '../../strings';
+import { Changes } from './Changes';
+import { keyOf, toChanges, type Staged } from './staging';
+
+interface ReviewDialogProps {
+  readonly staged: Staged;
+  readonly onSaved: () => void;
+  readonly onConflict: () => void;
+  readonly onUndo: (key: string) => void;
+  readonly onClose: () => void;
+}
+
+export function ReviewDialog({ staged, onSaved, onConflict, onUndo, onClose }: ReviewDialogProps) {
+  const changes = toChanges(staged);
+  const preview = usePreview(changes);
+  const save = useSaveQuotas();
+  const onSave = () =>
+    save.mutate(changes, {
+      onSuccess: onSaved,
+      onError: error => {
+        if (error instanceof ApiError && error.status === 412) onConflict();
+      }
+    });
+  return (
+    <Dialog
+      title={t.quotas.reviewTitle(staged.size)}
+      shape="wide"
+      onClose={onClose}
+      footer={
+        <>
+          <button type="button" className="btn btn-outline-secondary" onClick={onClose}>
+            {t.cancel}
+          </button>
+          <button
+            type="button"
+            className="btn btn-jupyter"
+            disabled={preview.isPending || preview.isError || save.isPending}
+            onClick={onSave}
+          >
+            {save.isPending ? t.working : t.quotas.save}
+          </button>
+        </>
+      }
+    >
+      {preview.isPending && <Loading what={t.quotas.previewing} />}
+      {preview.isError && <Failure error={preview.error} />}
+      {preview.data && <Meaning preview={preview.data} />}
+      {save.isError && <Failure error={save.error} />}
+      <ul className="list-group">
+        {[...staged.values()].map(change => (
+          <li key={keyOf(change)} className="list-group-item d-flex gap-3 align-items-start">
+            <div className="flex-grow-1">
+              <div>
+                <strong className="text-break">
+                  {change.level === 'default' ? t.quotas.defaultName : change.name}
+                </strong>{' '}
+                {change.level !== 'default' && (
+                  <span className="text-body-secondary small">{t.quotas.level[change.level]}</span>
+                )}
+              </div>
+              {change.document === null && <p className="mb-0 small">{t.quotas.remove}</p>}
+              <Changes level={change.level} before={change.base} after={change.document} />
+            </div>
+            {staged.size > 1 && (
+              <button
+                type="button"
+                className="btn btn-sm btn-link"
+                aria-label={t.quotas.undoLabel(change.name)}
+                onClick={() => onUndo(keyOf(change))}
+              >
+                {t.quotas.undo}
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+    </Dialog>
+  );
+}
+
+function Meaning({ preview }: { readonly preview: Preview }) {
+  const { exceeding, refused, startable } = preview;
+  if (exceeding.length + refused.length + startable.length === 0) {
+    return (
+      <p className="alert alert-success" role="status">
+        {t.quotas.harmless}
+      </p>
+    );
+  }
+  return (
+    <div role="status">
+      <Affected kind="warning" text={t.quotas.exceeding} who={exceeding} />
+      <Affected kind="warning" text={t.quotas.refused} who={refused} />
+      <Affected kind="info" text={t.quotas.startable} who={startable} />
+    </div>
+  );
+}
+
+interface AffectedProps {
+  readonly kind: 'warning' | 'info';
+  readonly text: (number: number) => string;
+  readonly who: readonly PreviewedSession[];
+}
+
+function Affected({ kind, text, who }: AffectedProps) {
+  if (who.length === 0) return null;
+  return (
+    <div className={`alert alert-${kind}`}>
+      <strong>{text(who.length)}</strong>
+      <details className="mt-1">
+        <summary>{t.quotas.affected}</summary>
+        <ul className="mb-0 mt-1">
+          {who.map(({ user, server, reason }) => (
+            <li key={`${user}/${server}`}>
+              {user}
+              {server && `, «${server}»`}
+              {reason && `: ${reason}`}
+            </li>
+          ))}
+        </ul>
+      </details>
+    </div>
+  );
+}

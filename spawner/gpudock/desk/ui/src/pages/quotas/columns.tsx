@@ -1,0 +1,131 @@
+/** The columns of the quota table for each level. */
+import type { Level, QuotaField, QuotaRow } from '../../api/types';
+import type { Column } from '../../components/DataTable';
+import { Icon } from '../../components/Notes';
+import { now } from '../../lib/clock';
+import { moment } from '../../lib/format';
+import { t } from '../../strings';
+import { Cell } from './Cell';
+import { useEditing } from './context';
+import { current } from './staging';
+
+// A phone shows the first two limits; all are in the drawer.
+const ALWAYS: readonly QuotaField[] = ['max_gpus', 'gpu_hours'];
+const MIDDLE: readonly QuotaField[] = ['session_hours', 'max_session_hours', 'weight'];
+
+function limitColumn(field: QuotaField): Column<QuotaRow> {
+  const size = ALWAYS.includes(field)
+    ? ''
+    : MIDDLE.includes(field)
+      ? ' d-none d-md-table-cell'
+      : ' d-none d-xl-table-cell';
+  return {
+    id: field,
+    header: t.quotas.fields[field],
+    enableSorting: field !== 'gpu_models',
+    accessorFn: row => row.document?.[field],
+    meta: { className: `gd-limit${size}`, title: t.quotas.about[field] },
+    cell: ({ row }) => <Cell row={row.original} field={field} />
+  };
+}
+
+const name: Column<QuotaRow> = {
+  id: 'name',
+  header: t.quotas.name,
+  accessorFn: row => row.name,
+  meta: { className: 'gd-name' },
+  cell: ({ row }) => <Name row={row.original} />
+};
+
+const boost: Column<QuotaRow> = {
+  id: 'boost',
+  header: t.quotas.boost,
+  enableSorting: false,
+  accessorFn: row => row.document?.boost?.until,
+  meta: { className: 'd-none d-lg-table-cell' },
+  cell: ({ row }) => <Boost row={row.original} />
+};
+
+const inUse: Column<QuotaRow> = {
+  id: 'used',
+  header: t.quotas.inUse,
+  accessorFn: row => row.used?.gpu_hours,
+  meta: { className: 'text-nowrap d-none d-sm-table-cell' },
+  cell: ({ row: { original } }) =>
+    original.used && t.quotas.inUseText(original.used.gpus, original.used.gpu_hours)
+};
+
+const details: Column<QuotaRow> = {
+  id: 'details',
+  header: () => <span className="visually-hidden">{t.quotas.details}</span>,
+  enableSorting: false,
+  meta: { className: 'text-end' },
+  cell: ({ row }) => <Details row={row.original} />
+};
+
+const LIMIT_COLUMNS: readonly QuotaField[] = [
+  'max_gpus',
+  'gpu_hours',
+  'session_hours',
+  'max_session_hours',
+  'idle_minutes',
+  'weight',
+  'gpu_models'
+];
+
+export const COLUMNS: { readonly [level in Level]: readonly Column<QuotaRow>[] } = {
+  user: [name, ...LIMIT_COLUMNS.map(limitColumn), boost, inUse, details],
+  group: [
+    name,
+    ...LIMIT_COLUMNS.map(limitColumn),
+    limitColumn('group_max_gpus'),
+    limitColumn('group_gpu_hours'),
+    boost,
+    details
+  ],
+  default: [name, ...LIMIT_COLUMNS.map(limitColumn), boost, details]
+};
+
+function Name({ row }: { readonly row: QuotaRow }) {
+  return (
+    <>
+      <span className="text-break">
+        {row.level === 'default' ? t.quotas.defaultName : row.name}
+      </span>
+      {row.groups.length > 0 && (
+        <div className="small text-body-secondary text-truncate gd-groups">
+          {row.groups.join(', ')}
+        </div>
+      )}
+    </>
+  );
+}
+
+function Boost({ row }: { readonly row: QuotaRow }) {
+  const { staged } = useEditing();
+  const given = current(staged, row)?.boost;
+  if (given === undefined) return null;
+  const until = Date.parse(given.until) / 1000;
+  const over = until <= now();
+  return (
+    <span className={`badge ${over ? 'text-bg-secondary' : 'text-bg-info'}`}>
+      <Icon name="bolt" /> {over ? t.quotas.boostOver : t.quotas.boostUntil(moment(until))}
+    </span>
+  );
+}
+
+function Details({ row }: { readonly row: QuotaRow }) {
+  const { open } = useEditing();
+  const name = row.level === 'default' ? t.quotas.defaultName : row.name;
+  return (
+    <button
+      type="button"
+      className="btn btn-sm btn-outline-secondary"
+      aria-label={t.quotas.detailsLabel(name)}
+      onClick={() => open(row)}
+    >
+      <Icon name="sliders" />
+      <span className="d-none d-md-inline"> {t.quotas.details}</span>
+    </button>
+  );
+}

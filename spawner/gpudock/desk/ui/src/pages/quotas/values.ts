@@ -1,0 +1,77 @@
+/** Quota values between the API and the text that people read and type. */
+import { CAPS, LIMITS, type Level, type QuotaField, type QuotaValue } from '../../api/types';
+import { amount } from '../../lib/format';
+import { t } from '../../strings';
+
+const LARGEST = 1_000_000;
+const SEPARATOR = '; ';
+
+type Kind = 'count' | 'amount' | 'positive' | 'weight' | 'models';
+
+const KINDS: { readonly [field in QuotaField]: Kind } = {
+  max_gpus: 'count',
+  gpu_hours: 'amount',
+  window_days: 'positive',
+  session_hours: 'positive',
+  max_session_hours: 'positive',
+  idle_minutes: 'positive',
+  weight: 'weight',
+  gpu_models: 'models',
+  group_max_gpus: 'count',
+  group_gpu_hours: 'amount'
+};
+
+/** The fields that a document of a level may have, in the order in which they are shown. */
+export function fieldsOf(level: Level): readonly QuotaField[] {
+  return level === 'group' ? [...LIMITS, ...CAPS] : LIMITS;
+}
+
+/** A value for reading: «2», «none», «*A100*; *L4*». */
+export function showValue(value: QuotaValue): string {
+  if (value === null) return t.quotas.noLimit;
+  if (typeof value === 'number') return amount(value);
+  return value.length === 0 ? t.quotas.noModel : value.join(SEPARATOR);
+}
+
+/** A value for editing; `undefined` is «not set here», an empty text. */
+export function editText(value: QuotaValue | undefined): string {
+  if (value === undefined) return '';
+  if (value === null) return t.quotas.noLimit;
+  if (typeof value === 'number') return String(value);
+  return value.length === 0 ? ';' : value.join(SEPARATOR);
+}
+
+/** What somebody typed: a value, `undefined` for «inherit», or the sentence that refuses it. */
+export type Parsed =
+  | { readonly ok: true; readonly value: QuotaValue | undefined }
+  | { readonly ok: false; readonly message: string };
+
+export function parseValue(field: QuotaField, text: string): Parsed {
+  const kind = KINDS[field];
+  const typed = text.trim();
+  if (typed === '') return { ok: true, value: undefined };
+  if (typed.toLowerCase() === t.quotas.noLimit) {
+    if (kind === 'weight') return { ok: false, message: t.quotas.invalid.weight };
+    return { ok: true, value: null };
+  }
+  if (kind === 'models') {
+    // As in the CSV: a «;» alone is the empty list, which allows no model.
+    const patterns = typed
+      .split(';')
+      .map(part => part.trim())
+      .filter(part => part !== '');
+    return { ok: true, value: [...new Set(patterns)] };
+  }
+  const number = /^\d{1,7}([.,]\d{1,6})?$/.test(typed) ? Number(typed.replace(',', '.')) : NaN;
+  const least = kind === 'positive' || kind === 'weight' ? Number.MIN_VALUE : 0;
+  const whole = kind !== 'count' || Number.isInteger(number);
+  if (!(number >= least && number <= LARGEST && whole)) {
+    return { ok: false, message: t.quotas.invalid[kind] };
+  }
+  return { ok: true, value: number };
+}
+
+/** Whether two values are the same limit; `undefined` is the same only as itself. */
+export function sameValue(one: QuotaValue | undefined, other: QuotaValue | undefined): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
