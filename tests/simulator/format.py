@@ -34,7 +34,7 @@ CHOICES = {
     },
     "architecture": {"volta", "turing", "ampere", "ada", "hopper", "blackwell"},
     "compute_mode": {"default", "prohibited", "exclusive_process"},
-    "fault": {"lost", "reset_required", "unknown"},
+    "fault": {"lost", "reset_required", "unknown", "hanging"},
 }  # fmt: skip
 SYSTEM_FAULTS = {"driver_not_loaded", "version_mismatch", "unknown"}
 THROTTLE_REASONS = {

@@ -62,8 +62,8 @@ class Gpu:
 
     Memory is in MiB, power in W, temperatures in °C, clocks in MHz, utilisation and fan in
     percent, PCIe throughput in KiB/s. ``index`` is the number of its node ``/dev/nvidia<index>``.
-    ``fault`` is ``lost``, ``reset_required``, ``unknown`` or None; ``mig`` is None where the model
-    has no MIG, else whether it is on.
+    ``fault`` is ``lost``, ``reset_required``, ``unknown``, ``hanging`` or None; ``mig`` is None
+    where the model has no MIG, else whether it is on.
     """
 
     index: int

@@ -308,6 +308,17 @@ def test_a_hanging_call_returns_when_the_state_lets_it(host):
         assert client.receive() == 52000
 
 
+def test_a_hanging_gpu_holds_up_only_calls_to_itself(host):
+    host.create(Gpu.of_model("A100", fault="hanging"), Gpu.of_model("L4"))
+    with host.client() as client:
+        assert client.ask("nvmlDeviceGetTemperature(gpu(1), 0)") == 34
+        client.send("nvmlDeviceGetTemperature(gpu(0), 0)")
+        assert not client.has_answered(within_s=0.3)
+        host.simulator.update(0, fault=None)
+        assert client.has_answered(within_s=20)
+        assert client.receive() == 34
+
+
 MALFORMED = {
     "no section": "uuid = GPU-1\n",
     "unknown section": "[gpus]\n",

@@ -35,6 +35,8 @@ static double delay_of(const struct state *state, const char *function)
     return delay;
 }
 
+static const double HANG_CHECK_MS = 5;
+
 static bool hangs(const struct state *state, const char *function)
 {
     return state && *state->hang && (strcmp(state->hang, "all") == 0 || strcmp(state->hang, function) == 0);
@@ -43,7 +45,6 @@ static bool hangs(const struct state *state, const char *function)
 /* Takes the lock with the newest state, after the delays that the state wants; nobody sleeps with the lock held. */
 static const struct state *enter(const char *function, bool opening, bool *missing)
 {
-    static const double HANG_CHECK_MS = 5;
     bool delayed = false;
     for (;;) {
         pthread_mutex_lock(&lock);
@@ -101,6 +102,18 @@ struct call call_begin_device(const char *function, int *slot, nvmlDevice_t hand
         return call;
     }
     find_device(&call, handle->uuid);
+    while (call.gpu && call.gpu->fault == FAULT_HANGING) {
+        pthread_mutex_unlock(&lock);
+        sleep_ms(HANG_CHECK_MS);
+        bool missing;
+        call.gpu = NULL;
+        call.slice = NULL;
+        call.state = enter(function, false, &missing);
+        call.refusal = call.state ? call.state->fault : NVML_ERROR_UNKNOWN;
+        if (call.refusal != NVML_SUCCESS)
+            return call;
+        find_device(&call, handle->uuid);
+    }
     /* A GPU that left the state, or whose node went away, is one that fell off the bus. */
     call.refusal = call.gpu ? (nvmlReturn_t)call.gpu->fault : NVML_ERROR_GPU_IS_LOST;
     return call;
@@ -164,13 +177,15 @@ static nvmlReturn_t handle_of(const char *uuid, nvmlDevice_t *handle)
 
 nvmlReturn_t hand_out_gpu(const struct gpu *gpu, nvmlDevice_t *handle)
 {
-    return gpu->fault == NVML_SUCCESS ? handle_of(gpu->uuid, handle) : (nvmlReturn_t)gpu->fault;
+    bool reached = gpu->fault == NVML_SUCCESS || gpu->fault == FAULT_HANGING;
+    return reached ? handle_of(gpu->uuid, handle) : (nvmlReturn_t)gpu->fault;
 }
 
 nvmlReturn_t hand_out_slice(const struct state *state, const struct slice *slice, nvmlDevice_t *handle)
 {
-    nvmlReturn_t fault = (nvmlReturn_t)state->gpus[slice->gpu].fault;
-    return fault == NVML_SUCCESS ? handle_of(slice->uuid, handle) : fault;
+    int fault = state->gpus[slice->gpu].fault;
+    bool reached = fault == NVML_SUCCESS || fault == FAULT_HANGING;
+    return reached ? handle_of(slice->uuid, handle) : (nvmlReturn_t)fault;
 }
 
 nvml_u64 energy_of(nvmlDevice_t handle, const struct gpu *gpu)

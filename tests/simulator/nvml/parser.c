@@ -27,6 +27,7 @@ static const struct word FAULTS[] = {{"none", 0},
                                      {"lost", NVML_ERROR_GPU_IS_LOST},
                                      {"reset_required", NVML_ERROR_RESET_REQUIRED},
                                      {"unknown", NVML_ERROR_UNKNOWN},
+                                     {"hanging", FAULT_HANGING},
                                      {NULL, 0}};
 static const struct word SYSTEM_FAULTS[] = {{"none", 0},
                                             {"driver_not_loaded", NVML_ERROR_DRIVER_NOT_LOADED},

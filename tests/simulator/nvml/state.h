@@ -41,6 +41,8 @@ struct value {
 #define WORD_MEMBER(key) int key; /* NOT_GIVEN, or what the word stands for */
 
 enum { NOT_GIVEN = -1 };
+/* A GPU's fault that is no answer of NVML's: calls to it do not return. */
+enum { FAULT_HANGING = -2 };
 
 struct gpu {
     unsigned int minor;
