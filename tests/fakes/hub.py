@@ -10,6 +10,7 @@ from fakes.engine import Fate, Spec, Task
 from gpudock.broker import Broker
 from gpudock.lifecycle import launch, perform, terminate
 from gpudock.model import LeaseState
+from gpudock.policy.queue import FirstCome
 from gpudock.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class Hub:
             default_quota=quota,
             settle_seconds=10,
             new_id=new_id,
+            ordering=FirstCome(),
         )
         self.tasks: list[Task] = []
 

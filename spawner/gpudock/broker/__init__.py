@@ -1,17 +1,46 @@
 """Grants GPUs, queues requests, and takes GPUs back; see :mod:`gpudock.broker.broker`."""
 
+from gpudock.broker.books import UsageRow
 from gpudock.broker.broker import Broker
-from gpudock.broker.errors import Denied, GPURefused, LeaseConflict
+from gpudock.broker.desk import QueueEntry
+from gpudock.broker.errors import (
+    Denied,
+    ExtensionRefused,
+    GPURefused,
+    LeaseConflict,
+    QuotaConflict,
+)
 from gpudock.broker.office import GPUStatus
+from gpudock.broker.preview import Effect, Excess, QuotaPreview, Refusal
+from gpudock.broker.quotas import QuotaChange
 from gpudock.broker.reconcile import Action, RemoveContainer, StopContainer
+from gpudock.policy.documents import QuotaDocumentError
+from gpudock.policy.quota import EffectiveQuota
+from gpudock.policy.sessions import EndCause, Session
+from gpudock.store import AuditEntry, QuotaDocument
 
 __all__ = [
     "Action",
+    "AuditEntry",
     "Broker",
     "Denied",
+    "Effect",
+    "EffectiveQuota",
+    "EndCause",
+    "Excess",
+    "ExtensionRefused",
     "GPURefused",
     "GPUStatus",
     "LeaseConflict",
+    "QueueEntry",
+    "QuotaChange",
+    "QuotaConflict",
+    "QuotaDocument",
+    "QuotaDocumentError",
+    "QuotaPreview",
+    "Refusal",
     "RemoveContainer",
+    "Session",
     "StopContainer",
+    "UsageRow",
 ]

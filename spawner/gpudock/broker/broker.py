@@ -24,10 +24,14 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gpudock.broker.books import Books
+from gpudock.broker.checks import writable
 from gpudock.broker.core import FIRST_LOOK
+from gpudock.broker.desk import Desk
 from gpudock.broker.errors import Denied, LeaseConflict
-from gpudock.broker.lab import WITHDRAWN, Lab, writable
+from gpudock.broker.lab import WITHDRAWN, Lab
 from gpudock.broker.office import Office
+from gpudock.broker.quotas import QuotaOffice
 from gpudock.broker.reconcile import Action, Comparison
 from gpudock.model import Denial, Lease, LeaseState, Place
 from gpudock.policy.decide import Grant, decide, refuse
@@ -41,7 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Broker(Office):
+class Broker(Office, QuotaOffice, Desk, Books):
     """Grants GPUs as leases; see the module's text for what callers owe."""
 
     # Requests.
@@ -83,7 +87,8 @@ class Broker(Office):
         """Put *request* into the queue, or refuse it and take what waits for its server out."""
         waiting = lab.transaction.waiting_request(request.user, request.server)
         if live is None or live.state is LeaseState.STOPPING:
-            denial = refuse(request, lab.effective(request.user, request.groups), lab.snapshot())
+            effective = lab.effective(request.user, request.groups)
+            denial = refuse(request, effective, lab.snapshot(queue=False))
             if denial is not None:
                 if waiting is not None:
                     lab.transaction.settle_request(

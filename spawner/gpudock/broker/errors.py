@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gpudock.model import Denial
+    from gpudock.store import QuotaDocument
 
 
 class Denied(Exception):  # noqa: N818 - an answer, not a failure
@@ -22,3 +24,28 @@ class LeaseConflict(Exception):  # noqa: N818 - an answer, not a failure
 
 class GPURefused(Exception):  # noqa: N818 - an answer, not a failure
     """The state of a GPU cannot be changed as asked; the message says why and what to do."""
+
+
+class ExtensionRefused(Exception):  # noqa: N818 - an answer, not a failure
+    """A session cannot be extended as asked; the message says why and what to do."""
+
+
+class QuotaConflict(Exception):  # noqa: N818 - an answer, not a failure
+    """A quota was changed by somebody else meanwhile; nothing was changed now.
+
+    Attributes:
+        level, name: whose quota it is.
+        stored: the document that is there; ``None`` when there is none any more.
+    """
+
+    def __init__(self, level: str, name: str, stored: QuotaDocument | None) -> None:
+        whose = f"The quota of the {level} «{name}»" if name else "The default quota"
+        if stored is None:
+            what = "was removed by somebody else meanwhile"
+        else:
+            moment = dt.datetime.fromtimestamp(stored.updated_at, dt.UTC)
+            what = f"was changed by {stored.updated_by} at {moment:%Y-%m-%d %H:%M:%S} UTC"
+        super().__init__(f"{whose} {what}. Look at it again, and repeat your change if need be.")
+        self.level = level
+        self.name = name
+        self.stored = stored

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gpudock.model import GPU, Denial, Lease, LeaseState, Place, Quota, is_gpu_uuid
-from gpudock.policy import quota as quotas
+from gpudock.broker.accounts import Limits
+from gpudock.model import GPU, Denial, Lease, LeaseState, Place, Quota
 from gpudock.policy.condition import Rules, Standing, assess, distrust
 from gpudock.policy.decide import Grant, Snapshot, decide
-from gpudock.policy.queue import FirstCome, Ordering, Waiting
+from gpudock.policy.fairness import FairShare
+from gpudock.policy.queue import Ordering, Waiting
+from gpudock.policy.sessions import begun, session
 from gpudock.store import RequestState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from gpudock.broker.accounts import Documents
+    from gpudock.broker.history import History
     from gpudock.model import InventoryReading, Request
     from gpudock.policy.condition import Condition, GPURecord
     from gpudock.policy.quota import EffectiveQuota
+    from gpudock.policy.sessions import Session
     from gpudock.store import QueuedRequest, Transaction
 
 log = logging.getLogger(__name__)
 
 # How often it is written down that a device is still there.
 _SEEN_SECONDS = 300.0
-
-_MOST_GPUS = 1_000_000
 
 WITHDRAWN = Denial(
     "withdrawn",
@@ -50,7 +52,7 @@ class Terms:
 
     default_quota: Quota = field(default_factory=Quota)
     rules: Rules = field(default_factory=Rules)
-    ordering: Ordering = field(default_factory=FirstCome)
+    ordering: Ordering = field(default_factory=FairShare)
     claim_seconds: float = 120.0
     new_id: Callable[[], str] = lambda: secrets.token_hex(8)
 
@@ -75,6 +77,7 @@ class Lab:
         terms: Terms,
         now: float,
         hold: str | None,
+        history: History,
     ) -> None:
         """Look at the lab.
 
@@ -84,13 +87,17 @@ class Lab:
             terms: the configuration.
             now: Unix time.
             hold: one sentence on why nothing may be granted; ``None``: grants are open.
+            history: what leases that have ended used.
         """
         self.transaction = transaction
         self.reading = reading
         self.terms = terms
         self.now = now
         self.hold = hold
+        self.history = history
         self.outcome = Outcome()
+        self._limits: Limits | None = None
+        self._limits_as_of = 0
 
     # Devices.
 
@@ -142,50 +149,76 @@ class Lab:
 
     # Quotas and the queue.
 
-    def effective(self, user: str, groups: Iterable[str]) -> EffectiveQuota:
-        """Resolve the limits in force for *user*."""
-        return self._resolve([(user, tuple(groups))])[0]
+    @property
+    def limits(self) -> Limits:
+        """The limits in force, as the transaction has them now."""
+        if self._limits is None or self._limits_as_of != self.transaction.changes:
+            self._limits_as_of = self.transaction.changes
+            self._limits = self.limits_with(None)
+        return self._limits
 
-    def _resolve(self, users: list[tuple[str, tuple[str, ...]]]) -> list[EffectiveQuota]:
-        documents = self.transaction.quota_documents(
-            {user for user, _ in users}, {group for _, groups in users for group in groups}
+    def limits_with(self, changes: Documents | None) -> Limits:
+        """Return the limits as they would be if documents were others."""
+        return Limits(
+            self.transaction,
+            self.terms.default_quota,
+            self.history,
+            self.transaction.live_leases(),
+            self.now,
+            changes,
         )
+
+    def effective(self, user: str, groups: Iterable[str]) -> EffectiveQuota:
+        """Return the limits in force for *user*, and what is used of them."""
+        return self.limits.of(user, groups)
+
+    def sessions(self, leases: Iterable[Lease], limits: Limits | None = None) -> list[Session]:
+        """Tell when live leases end."""
+        leases, limits = list(leases), limits or self.limits
+        effective = limits.of_all([(lease.user, lease.groups) for lease in leases])
+        accounts = limits.accounts(leases)
         return [
-            quotas.resolve(
-                self.terms.default_quota,
-                documents.get(("default", "")),
-                {g: documents["group", g] for g in groups if ("group", g) in documents},
-                documents.get(("user", user)),
-            )
-            for user, groups in users
+            session(lease, quota, accounts) for lease, quota in zip(leases, effective, strict=True)
         ]
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the newest reading is a ground for a grant."""
+        return distrust(self.reading, self.now, self.terms.rules) is None
 
     def _knows_inventory(self) -> bool:
         # A lab that has no agent and no list of GPUs has none, whatever the reason.
-        has_none = not self.reading.expects_readings and not self.reading.readings
-        return has_none or distrust(self.reading, self.now, self.terms.rules) is None
+        return self.is_trusted or (not self.reading.expects_readings and not self.reading.readings)
 
-    def snapshot(self, extra: Request | None = None) -> Snapshot:
-        """Gather all that a decision depends on; *extra* is put at the end of the queue."""
-        queue = [(item.sequence, item.request) for item in self.transaction.waiting()]
+    def snapshot(
+        self, extra: Request | None = None, limits: Limits | None = None, *, queue: bool = True
+    ) -> Snapshot:
+        """Gather all that a decision depends on.
+
+        Args:
+            extra: a request to put at the end of the queue.
+            limits: the limits to decide by; those in force by default.
+            queue: whether to look at the queue at all.
+        """
+        waiting = (
+            [(item.sequence, item.request) for item in self.transaction.waiting()] if queue else []
+        )
         if extra is not None:
-            queue.append((queue[-1][0] + 1 if queue else 1, extra))
-        limits = self._resolve([(request.user, request.groups) for _, request in queue])
-        leases = tuple(self.transaction.live_leases())
+            waiting.append((waiting[-1][0] + 1 if waiting else 1, extra))
+        limits = limits or self.limits
+        quotas = limits.of_all([(request.user, request.groups) for _, request in waiting])
         return Snapshot(
             now=self.now,
             conditions=tuple(self.conditions()),
-            leases=leases,
+            leases=tuple(self.transaction.live_leases()),
             waiting=tuple(
-                Waiting(
-                    sequence,
-                    request,
-                    replace(effective, used=quotas.usage(leases, request.user)),
-                )
-                for (sequence, request), effective in zip(queue, limits, strict=True)
+                Waiting(sequence, request, effective)
+                for (sequence, request), effective in zip(waiting, quotas, strict=True)
             ),
             hold=self.hold,
             inventory_known=self._knows_inventory(),
+            recent_use=limits.recent_use() if waiting else {},
+            links=self.reading.links,
         )
 
     def schedule(self) -> None:
@@ -200,8 +233,8 @@ class Lab:
         if not queued:
             return
         decision = decide(self.snapshot(), self.terms.ordering)
-        for grant in decision.grants:
-            lease = self._make_lease(grant)
+        granted = [self._make_lease(grant) for grant in decision.grants]
+        for grant, lease in zip(decision.grants, self._begin(granted), strict=True):
             self.transaction.settle_request(
                 queued[grant.request.id].sequence, RequestState.GRANTED, lease_id=lease.id
             )
@@ -261,30 +294,25 @@ class Lab:
             granted_at=self.now,
             share=grant.request.share,
             expires_at=grant.expires_at,
+            groups=grant.request.groups,
+            slot=grant.slot,
+            slots=grant.slots,
             latest_end=grant.latest_end,
+            promised=grant.promised,
         )
         self.transaction.add_lease(lease)
         return lease
 
-
-def known_form(lease_id: str, uuids: Iterable[str]) -> bool:
-    """Tell whether a container's labels are such as this program writes."""
-    return (
-        0 < len(lease_id) <= 64
-        and lease_id.isascii()
-        and lease_id.isalnum()
-        and lease_id == lease_id.lower()
-        and all(is_gpu_uuid(uuid) for uuid in uuids)
-    )
-
-
-def writable(request: Request) -> bool:
-    """Tell whether every part of a request can be stored: real text, and numbers of sane size."""
-    texts = (request.id, request.user, request.server, request.image, request.gpu_model or "")
-    try:
-        for text in (*texts, *request.groups):
-            text.encode()
-        json.dumps(dict(request.user_options), allow_nan=False).encode()
-    except (TypeError, ValueError):  # UnicodeEncodeError is a ValueError
-        return False
-    return abs(request.gpus) <= _MOST_GPUS and not any("\0" in text for text in texts)
+    def _begin(self, granted: list[Lease]) -> list[Lease]:
+        """Write the limits of hours that hold now into leases that have just been granted."""
+        if not granted:
+            return []
+        quotas = self.limits.of_all([(lease.user, lease.groups) for lease in granted])
+        accounts = self.limits.accounts()
+        leases = [
+            begun(lease, quota, accounts) for lease, quota in zip(granted, quotas, strict=True)
+        ]
+        for before, lease in zip(granted, leases, strict=True):
+            if lease != before:
+                self.transaction.save_terms(lease)
+        return leases

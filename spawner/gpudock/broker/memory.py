@@ -14,17 +14,33 @@ if TYPE_CHECKING:
 
 _KEEP_SECONDS = 3600.0
 
+# A clock that is set forward by more than this has jumped; less is how clocks are kept right.
+_JUMP_SECONDS = 60.0
+
 
 class Memory:
     """Facts about leases that only the process itself has.
 
-    Its clock never runs backwards, so that a clock that is set back cannot make something that
-    happened after a look seem to have happened before it.
+    It has two clocks. :meth:`now` never runs backwards, so that a clock that is set back cannot
+    make something that happened after a look seem to have happened before it; it stands until the
+    clock has caught up. :meth:`steady` goes on meanwhile, so that sessions end in time.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], ticks: Callable[[], float] | None = None
+    ) -> None:
+        """Remember nothing yet.
+
+        Args:
+            clock: returns Unix time, and may be set forward and back.
+            ticks: returns seconds since some moment, and cannot be set; *clock* by default.
+        """
         self._clock = clock
+        self._ticks = ticks or clock
         self._latest = clock()
+        self._steady = self._latest
+        self._ticked = self._ticks()
+        self._jumped = False
         self._in_flight: set[str] = set()
         self._touched: dict[str, float] = {}
         self._granted: dict[str, float] = {}
@@ -37,6 +53,29 @@ class Memory:
         """Return Unix time, never less than before."""
         self._latest = max(self._latest, self._clock())
         return self._latest
+
+    def steady(self) -> float:
+        """Return Unix time, or what it would be if the clock had not been set back."""
+        ticked = self._ticks()
+        expected = self._steady + max(0.0, ticked - self._ticked)
+        self._ticked = ticked
+        self.now()
+        self._steady = max(self._clock(), expected)
+        self._jumped = self._jumped or self._steady > expected + _JUMP_SECONDS
+        return self._steady
+
+    @property
+    def has_jumped(self) -> bool:
+        """Whether time has made a jump forward since :meth:`take_jump` was called."""
+        return self._jumped
+
+    def take_jump(self) -> None:
+        """Note that the jump has been reckoned with."""
+        self._jumped = False
+
+    def ahead(self) -> float:
+        """Return by how much :meth:`steady` is ahead of the clock, seconds."""
+        return self._steady - self._clock()
 
     def granted(self, lease_id: str) -> None:
         """Note that this process granted a lease."""

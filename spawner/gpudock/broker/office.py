@@ -1,22 +1,19 @@
-"""The broker's office: how every device stands, and what administrators decide."""
+"""The broker's office for devices: how each stands, and what administrators decide."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpudock.broker.checks import MOST_SLOTS
 from gpudock.broker.core import Core
 from gpudock.broker.devices import find_device, obstacle_to_return
 from gpudock.broker.errors import GPURefused
 from gpudock.model import GPUState, Lease, Telemetry
-from gpudock.policy import quota as quotas
 from gpudock.policy.condition import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from gpudock.model import GPU
-    from gpudock.policy.quota import EffectiveQuota
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class GPUStatus:
         state: the one state that it is in; a state that bars it from being granted comes before
             ``leased``, so look at ``lease`` to know whether somebody has it.
         reason: one sentence on why it is neither free nor simply leased.
-        lease: the live lease that holds it.
+        lease: the live lease that holds it, the oldest of several.
         telemetry: its latest values.
         taken_at: when those were read (Unix time).
         in_service: it is granted again by itself, without anybody's act.
@@ -44,16 +41,17 @@ class GPUStatus:
 
 
 class Office(Core):
-    """Devices and quotas."""
-
-    # Devices.
+    """Devices."""
 
     def gpus(self) -> list[GPUStatus]:
         """Return every device with its state, in display order."""
         with self._reading_lab() as lab:
             conditions = lab.conditions()
             leases = lab.transaction.live_leases()
-        held = {uuid: lease for lease in leases for uuid in lease.gpu_uuids}
+        held: dict[str, tuple[Lease, ...]] = {}
+        for lease in leases:
+            for uuid in lease.gpu_uuids:
+                held[uuid] = (*held.get(uuid, ()), lease)
         readings = {item.gpu.uuid: item for item in lab.reading.readings}
         order = {uuid: number for number, uuid in enumerate(readings)}
         conditions.sort(key=lambda item: order.get(item.gpu.uuid, len(order)))
@@ -62,7 +60,7 @@ class Office(Core):
                 gpu=item.gpu,
                 state=item.state,
                 reason=item.reason,
-                lease=held.get(item.gpu.uuid),
+                lease=next(iter(held.get(item.gpu.uuid, ())), None),
                 telemetry=(
                     readings[item.gpu.uuid].telemetry if item.gpu.uuid in readings else Telemetry()
                 ),
@@ -85,7 +83,7 @@ class Office(Core):
         """
         if state not in (Standing.ACTIVE, Standing.DRAINING):
             raise GPURefused(f"A GPU can be set to «active» or «draining», not to «{state}».")
-        with self._lab() as lab:
+        with self._change() as lab:
             record = find_device(lab, uuid)
             if state == Standing.ACTIVE:
                 obstacle = obstacle_to_return(lab, record)
@@ -97,13 +95,37 @@ class Office(Core):
             lab.transaction.set_standing(uuid, Standing(state), reason)
             lab.transaction.record(by, "gpu.state", uuid, record.standing.value, str(state))
 
+    def set_gpu_slots(self, uuid: str, slots: int, by: str) -> None:
+        """Say how many sessions may share a device; 1 gives it to one session as a whole.
+
+        Args:
+            uuid: the device.
+            slots: from 1 to 16.
+            by: the user who does so, for the audit trail.
+
+        Raises:
+            GPURefused: there is no such device or number, or the device is leased.
+        """
+        if isinstance(slots, bool) or not isinstance(slots, int) or not 1 <= slots <= MOST_SLOTS:
+            raise GPURefused(f"A GPU is shared by 1 to {MOST_SLOTS} sessions; 1 is not shared.")
+        with self._change() as lab:
+            record = find_device(lab, uuid)
+            if any(uuid in lease.gpu_uuids for lease in lab.transaction.live_leases()):
+                raise GPURefused(
+                    "The GPU is leased. Drain it, and change its slots when its sessions have"
+                    " ended."
+                )
+            if slots != record.slots:
+                lab.transaction.set_slots(uuid, slots)
+                lab.transaction.record(by, "gpu.slots", uuid, record.slots, slots)
+
     def forget_gpu(self, uuid: str, by: str) -> None:
         """Take a device that was removed from the lab out of the list.
 
         Raises:
             GPURefused: there is no such device, it is leased, or it is still reported.
         """
-        with self._lab() as lab:
+        with self._change() as lab:
             record = find_device(lab, uuid)
             if any(uuid in lease.gpu_uuids for lease in lab.transaction.live_leases()):
                 raise GPURefused("The GPU is leased. Release its lease first.")
@@ -111,30 +133,3 @@ class Office(Core):
                 raise GPURefused("The GPU is still reported by its host. Drain it instead.")
             lab.transaction.forget_gpu(uuid)
             lab.transaction.record(by, "gpu.forget", uuid, record.standing.value, None)
-
-    # Quotas.
-
-    def quota(self, user: str, groups: Iterable[str]) -> EffectiveQuota:
-        """Return the limits in force for *user*, where each came from, and what is used."""
-        with self._reading_lab() as lab:
-            effective = lab.effective(user, groups)
-            used = quotas.usage(lab.transaction.live_leases(), user)
-        return replace(effective, used=used)
-
-    def set_quota(
-        self, level: str, name: str, document: Mapping[str, object] | None, by: str
-    ) -> None:
-        """Set one level's partial document, or remove it with ``None``; nobody's lease ends.
-
-        Args:
-            level: ``default``, ``group`` or ``user``.
-            name: the group or user; empty for the default.
-            document: the fields that this level sets.
-            by: the user who does so, for the audit trail.
-
-        Raises:
-            QuotaDocumentError: the document is not acceptable.
-        """
-        parsed = None if document is None else quotas.parse_document(document, level)
-        with self._lab() as lab:
-            lab.transaction.set_quota(level, name, parsed, by)

@@ -12,10 +12,11 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gpudock.broker.lab import known_form
-from gpudock.model import ContainerState, Lease, LeaseState, WhenBusy
+from gpudock.broker.checks import known_form
+from gpudock.model import ContainerState, Lease, LeaseState, Share, WhenBusy
 from gpudock.policy.condition import Standing
 from gpudock.policy.placement import overlap
+from gpudock.policy.sessions import begun, session_hours
 from gpudock.store import RequestState
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Comparison:
             lease.state is LeaseState.GRANTED
             and lease.container_id is None
             and self.memory.is_own(lease.id)
-            and self.lab.now - self.memory.granted_at(lease.id) < self.lab.terms.claim_seconds
+            and self.memory.now() - self.memory.granted_at(lease.id) < self.lab.terms.claim_seconds
         )
 
     def _runs(self, lease: Lease, own: ObservedContainer) -> None:
@@ -171,7 +172,7 @@ class Comparison:
     def _compare_stranger(self, container: ObservedContainer) -> None:
         runs = container.state is ContainerState.RUNNING
         # First of all: what gpudock did not write says nothing about a lease, known or not.
-        if not known_form(container.lease_id, container.gpu_uuids) or not container.user:
+        if not known_form(container):
             if runs:
                 self._quarantine(
                     container, "carries labels that gpudock did not write; stop or relabel it"
@@ -202,11 +203,17 @@ class Comparison:
         if any((x.user, x.server) == (container.user, container.server) for x in leases):
             return False
         gpus = {record.gpu.uuid: record.gpu for record in self.transaction.gpu_records()}
-        held = {uuid for lease in leases for uuid in lease.gpu_uuids}
         return not any(
-            uuid == taken or (uuid in gpus and taken in gpus and overlap(gpus[uuid], gpus[taken]))
+            (uuid == taken and not _are_neighbours(container, lease))
+            or (
+                uuid != taken
+                and uuid in gpus
+                and taken in gpus
+                and overlap(gpus[uuid], gpus[taken])
+            )
+            for lease in leases
+            for taken in lease.gpu_uuids
             for uuid in container.gpu_uuids
-            for taken in held
         )
 
     def _adopt(self, container: ObservedContainer) -> None:
@@ -216,23 +223,30 @@ class Comparison:
             container.lease_id
         ):
             over = "its start was interrupted"
-        hours = self.lab.effective(container.user, ()).quota.max_session_hours
         for uuid in container.gpu_uuids:
             self.lab.ensure_device(uuid)
-        self.transaction.add_lease(
-            Lease(
-                id=container.lease_id,
-                user=container.user,
-                server=container.server,
-                image=container.image,
-                gpu_uuids=tuple(sorted(set(container.gpu_uuids))),
-                granted_at=container.created_at,
-                state=LeaseState.ACTIVE if over is None else LeaseState.STOPPING,
-                container_id=container.id,
-                expires_at=None if hours is None else container.created_at + hours * 3600,
-                end_reason=over,
-            )
+            self._share_as_it_is(uuid, container.slots)
+        effective = self.lab.effective(container.user, container.groups)
+        lease = Lease(
+            id=container.lease_id,
+            user=container.user,
+            server=container.server,
+            image=container.image,
+            gpu_uuids=tuple(sorted(set(container.gpu_uuids))),
+            granted_at=container.created_at,
+            share=Share.EXCLUSIVE if container.slots == 1 else Share.SHARED,
+            state=LeaseState.ACTIVE if over is None else LeaseState.STOPPING,
+            container_id=container.id,
+            expires_at=_later(container.created_at, session_hours(effective.quota)),
+            end_reason=over,
+            groups=container.groups,
+            slot=container.slot,
+            slots=container.slots,
+            latest_end=_later(container.created_at, effective.quota.max_session_hours),
+            active_at=self.lab.now,
+            adopted=True,
         )
+        self.transaction.add_lease(begun(lease, effective, self.lab.limits.accounts()))
         log.warning(
             "The lease %s of %s was not in the database; took it over from container %s.",
             container.lease_id,
@@ -243,6 +257,12 @@ class Comparison:
             self._remove(container, over)
         elif over is not None:
             self._stop(container, over)
+
+    def _share_as_it_is(self, uuid: str, slots: int) -> None:
+        """Take over from a container by how many sessions its device is shared."""
+        for record in self.transaction.gpu_records():
+            if record.gpu.uuid == uuid and record.slots != slots:
+                self.transaction.set_slots(uuid, slots)
 
     def _intruder(self, container: ObservedContainer, why: str) -> None:
         self._stop(container, why)
@@ -276,8 +296,20 @@ def _belongs(container: ObservedContainer, lease: Lease) -> bool:
     """Tell whether *container* is the one of *lease*, not one that carries copied labels."""
     if lease.container_id is not None:
         return container.id == lease.container_id
-    return (container.user, container.server, tuple(sorted(set(container.gpu_uuids)))) == (
+    uuids = tuple(sorted(set(container.gpu_uuids)))
+    return (container.user, container.server, uuids, container.slot, container.slots) == (
         lease.user,
         lease.server,
         lease.gpu_uuids,
+        lease.slot,
+        lease.slots,
     )
+
+
+def _are_neighbours(container: ObservedContainer, lease: Lease) -> bool:
+    """Tell whether a container's slot is another one than that of a lease on the same device."""
+    return container.slots == lease.slots > 1 and container.slot != lease.slot
+
+
+def _later(moment: float, hours: float | None) -> float | None:
+    return None if hours is None else moment + hours * 3600

@@ -129,7 +129,8 @@ def assess(
     Args:
         records: what the store knows.
         inventory: the latest reading.
-        leased: device UUID to the id of the live lease that holds it.
+        leased: device UUID to the id of a live lease that holds it, or a slot of it. While one
+            does, the processes on a shared device cannot be told apart, and are not judged.
         now: Unix time.
         rules: see :class:`Rules`.
         hold: a sentence on why nothing at all may be granted at the moment.
@@ -261,21 +262,24 @@ def _condition(
 ) -> Condition:
     standing = verdict.standing if verdict else record.standing
     reason = verdict.reason if verdict else record.reason
+
+    def condition(state: GPUState, why: str | None, *, grantable: bool, serves: bool) -> Condition:
+        return Condition(record.gpu, state, why, grantable, serves, verdict, record.slots)
+
     if standing is not Standing.ACTIVE:
-        return Condition(
-            record.gpu, GPUState(standing.value), reason, False, False, verdict=verdict
-        )
+        return condition(GPUState(standing.value), reason, grantable=False, serves=False)
     if missing:
         gone = "The driver does not report it any more."
-        return Condition(record.gpu, GPUState.LOST, gone, False, False)
+        return condition(GPUState.LOST, gone, grantable=False, serves=False)
     if leased:
-        return Condition(record.gpu, GPUState.LEASED, passing, passing is None, True)
+        return condition(GPUState.LEASED, passing, grantable=passing is None, serves=True)
     if record.in_use_by is not None or kin_barrier is not None:
         why = record.in_use_by or kin_barrier
-        return Condition(record.gpu, GPUState.QUARANTINED, why, False, False)
+        return condition(GPUState.QUARANTINED, why, grantable=False, serves=False)
     if held_by_kin:
         what = "The GPU that it is cut from" if record.gpu.parent_uuid else "A slice of it"
-        return Condition(record.gpu, GPUState.LEASED, f"{what} is leased.", passing is None, True)
+        leased_kin = f"{what} is leased."
+        return condition(GPUState.LEASED, leased_kin, grantable=passing is None, serves=True)
     if passing is not None:
-        return Condition(record.gpu, GPUState.QUARANTINED, passing, False, True)
-    return Condition(record.gpu, GPUState.FREE, None, True, True)
+        return condition(GPUState.QUARANTINED, passing, grantable=False, serves=True)
+    return condition(GPUState.FREE, None, grantable=True, serves=True)

@@ -13,7 +13,7 @@ from gpudock.policy.hours import HOUR, Span, enough_from, runs_out_at, used_seco
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gpudock.model import Lease
+    from gpudock.model import Lease, Quota
     from gpudock.policy.quota import EffectiveQuota
 
 WARNINGS = (3600.0, 900.0, 300.0)
@@ -256,6 +256,12 @@ def _words(
                 f"its GPU was not used for {minutes} minutes",
                 f"A GPU that is not used for {minutes} minutes is taken back.",
             )
+
+
+def session_hours(quota: Quota) -> float | None:
+    """Return how long a session lasts unless it is extended; ``None``: without end."""
+    hours = [h for h in (quota.session_hours, quota.max_session_hours) if h is not None]
+    return min(hours, default=None)
 
 
 def begun(lease: Lease, effective: EffectiveQuota, accounts: Accounts) -> Lease:

@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 
 class Part:
-    """A connection in a transaction, and whether anything was changed through it."""
+    """A connection in a transaction, and how many changes were made through it."""
 
     def __init__(self, connection: Connection, clock: Callable[[], float]) -> None:
         self._connection = connection
         self.clock = clock
-        self._changed = False
+        self.changes = 0
 
     @property
     def changed(self) -> bool:
         """Whether this transaction has changed anything so far."""
-        return self._changed
+        return self.changes > 0
 
     def _change(self, statement: Any, values: list[dict[str, Any]] | None = None) -> int:
         """Execute a statement that changes something; return how many rows it met."""
-        self._changed = True
+        self.changes += 1
         self._forget_what_was_read()
         return int(self._connection.execute(statement, values).rowcount)
 

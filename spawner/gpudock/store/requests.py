@@ -59,7 +59,7 @@ class Requests(Part):
         known = self._connection.execute(select(table.c.id).where(table.c.id == request.id)).first()
         if known is not None:
             request = replace(request, id=secrets.token_hex(16))
-        self._changed = True
+        self.changes += 1
         result = self._connection.execute(
             insert(table).values(
                 **_request_values(request),

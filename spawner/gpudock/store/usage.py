@@ -33,7 +33,7 @@ class PastUse(NamedTuple):
     Attributes:
         lease_id, user, groups: whose it was.
         gpu_uuids: the devices.
-        start, end: Unix times.
+        granted_at, ended_at: Unix times.
         slots: of how many slots of its device it had one.
     """
 
@@ -41,8 +41,8 @@ class PastUse(NamedTuple):
     user: str
     groups: tuple[str, ...]
     gpu_uuids: tuple[str, ...]
-    start: float
-    end: float
+    granted_at: float
+    ended_at: float
     slots: int
 
     @property
@@ -65,14 +65,14 @@ class Books(Part):
 
     @property
     def ended_leases(self) -> int:
-        """How many leases have been entered; it changes whenever the books do."""
+        """How many leases with devices have been entered; it changes whenever the books do."""
         return self._number("ended_leases")
 
     def enter_use(self, lease: Lease, ended_at: float) -> None:
         """Enter what a lease used until its end."""
-        self._set_number("ended_leases", self.ended_leases + 1)
         if not lease.gpu_uuids:
             return
+        self._set_number("ended_leases", self.ended_leases + 1)
         length = math.ceil(max(0.0, ended_at - lease.granted_at))
         if length > self._number("longest_lease"):
             self._set_number("longest_lease", length)

@@ -39,6 +39,7 @@ from gpudock.model import (
     WhenBusy,
 )
 from gpudock.policy.decide import Grant
+from gpudock.policy.queue import FirstCome
 from gpudock.policy.quota import QuotaDocumentError
 from gpudock.store import Store, StoreError
 
@@ -62,7 +63,13 @@ class Setting:
 
     def new_broker(self, **rest: object) -> Broker:
         """Make the broker of another hub process on the same database."""
-        options = {"clock": self.clock, "default_quota": Quota(max_gpus=2), **rest}
+        options = {
+            "clock": self.clock,
+            "default_quota": Quota(max_gpus=2),
+            # Whose turn it is by what they have used is the matter of test_fairness.
+            "ordering": FirstCome(),
+            **rest,
+        }
         return Broker(self.store, self.inventory, **options)
 
     def look(self, *containers: ObservedContainer, **foreign: str) -> list:

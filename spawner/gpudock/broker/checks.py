@@ -1,0 +1,44 @@
+"""What may be believed of labels, and what can be stored of a request."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from gpudock.model import is_gpu_uuid
+
+if TYPE_CHECKING:
+    from gpudock.model import ObservedContainer, Request
+
+MOST_SLOTS = 16
+"""A device is shared by so many sessions at most."""
+
+_MOST_GPUS = 1_000_000
+
+
+def known_form(container: ObservedContainer) -> bool:
+    """Tell whether a container's labels are such as this program writes."""
+    lease_id = container.lease_id
+    whole = (container.slot, container.slots) == (0, 1)
+    shared = 1 < container.slots <= MOST_SLOTS and 0 <= container.slot < container.slots
+    return (
+        0 < len(lease_id) <= 64
+        and lease_id.isascii()
+        and lease_id.isalnum()
+        and lease_id == lease_id.lower()
+        and bool(container.user)
+        and all(is_gpu_uuid(uuid) for uuid in container.gpu_uuids)
+        and (whole or (shared and len(set(container.gpu_uuids)) == 1))
+    )
+
+
+def writable(request: Request) -> bool:
+    """Tell whether every part of a request can be stored: real text, and numbers of sane size."""
+    texts = (request.id, request.user, request.server, request.image, request.gpu_model or "")
+    try:
+        for text in (*texts, *request.groups):
+            text.encode()
+        json.dumps(dict(request.user_options), allow_nan=False).encode()
+    except (TypeError, ValueError):  # UnicodeEncodeError is a ValueError
+        return False
+    return abs(request.gpus) <= _MOST_GPUS and not any("\0" in text for text in texts)

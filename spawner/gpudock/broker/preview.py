@@ -1,0 +1,177 @@
+"""What a change of quotas would mean for the sessions that run and the requests that wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gpudock.policy.decide import decide
+from gpudock.policy.placement import matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gpudock.broker.accounts import Limits
+    from gpudock.broker.lab import Lab
+    from gpudock.model import Lease, Request
+    from gpudock.policy.decide import Decision
+    from gpudock.policy.quota import EffectiveQuota
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A running session that would not be granted like this any more. It goes on all the same."""
+
+    lease: Lease
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A waiting request that would be refused."""
+
+    request: Request
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a change would mean.
+
+    Attributes:
+        level, name: whose document would change; both empty for all changes together.
+        exceeding: the sessions that would be beyond the limits, and are not now.
+        refused: the waiting requests that would be refused.
+        starting: the waiting requests that would start at once, and cannot now.
+        held_back: the waiting requests that would start now, and could not then.
+    """
+
+    level: str
+    name: str
+    exceeding: tuple[Excess, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    starting: tuple[Request, ...] = ()
+    held_back: tuple[Request, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaPreview:
+    """What changes would mean.
+
+    Attributes:
+        total: all of them together.
+        changes: the part of each: what happens to those whom it is about.
+    """
+
+    total: Effect
+    changes: tuple[Effect, ...]
+
+
+def preview(
+    lab: Lab,
+    changes: Mapping[tuple[str, str], Mapping[str, object] | None],
+    groups_of: Mapping[str, tuple[str, ...]],
+) -> QuotaPreview:
+    """Compare the lab as it is with the lab as it would be.
+
+    Args:
+        lab: the lab.
+        changes: (level, name) to the parsed document, ``None``: removed.
+        groups_of: user to groups, where they are known.
+    """
+    now, then = lab.limits_with(None), lab.limits_with(changes)
+    exceeding = tuple(_exceeding(lab, now, then, groups_of))
+    before, after = (
+        decide(lab.snapshot(limits=limits), lab.terms.ordering) for limits in (now, then)
+    )
+    requests = {item.request.id: item.request for item in lab.transaction.waiting()}
+    starts, would_start = _granted(before), _granted(after)
+    total = Effect(
+        "",
+        "",
+        exceeding,
+        tuple(
+            Refusal(requests[key], denial.message)
+            for key, denial in after.refusals.items()
+            if key not in before.refusals
+        ),
+        tuple(requests[key] for key in requests if key in would_start - starts),
+        tuple(requests[key] for key in requests if key in starts - would_start),
+    )
+    return QuotaPreview(
+        total, tuple(_part(total, level, name, groups_of) for level, name in changes)
+    )
+
+
+def _granted(decision: Decision) -> set[str]:
+    return {grant.request.id for grant in decision.grants}
+
+
+def _exceeding(
+    lab: Lab, now: Limits, then: Limits, groups_of: Mapping[str, tuple[str, ...]]
+) -> Iterable[Excess]:
+    leases = lab.transaction.live_leases()
+    members = [(lease.user, groups_of.get(lease.user, lease.groups)) for lease in leases]
+    models = {record.gpu.uuid: record.gpu.model for record in lab.transaction.gpu_records()}
+    for lease, before, after in zip(leases, now.of_all(members), then.of_all(members), strict=True):
+        names = [models[uuid] for uuid in lease.gpu_uuids if uuid in models]
+        why = _excess(lease, after, names)
+        if why is not None and _excess(lease, before, names) is None:
+            yield Excess(lease, why)
+
+
+def _excess(lease: Lease, effective: EffectiveQuota, models: list[str]) -> str | None:
+    """Tell in one sentence which limit a session is beyond."""
+    quota, used = effective.quota, effective.used
+    if lease.gpu_uuids:
+        if quota.max_gpus is not None and used.gpus > quota.max_gpus:
+            return f"{lease.user} uses {used.gpus} GPUs, and the limit is {quota.max_gpus}."
+        if quota.gpu_hours is not None and used.gpu_hours >= quota.gpu_hours:
+            return (
+                f"{lease.user} has used {used.gpu_hours:.1f} GPU-hours, and the limit is"
+                f" {quota.gpu_hours:g}."
+            )
+        for cap in effective.caps:
+            if cap.max_gpus is not None and cap.used.gpus > cap.max_gpus:
+                return (
+                    f"The group {cap.group} uses {cap.used.gpus} GPUs, and its limit is"
+                    f" {cap.max_gpus}."
+                )
+            if cap.gpu_hours is not None and cap.used.gpu_hours >= cap.gpu_hours:
+                return (
+                    f"The group {cap.group} has used {cap.used.gpu_hours:.1f} GPU-hours, and its"
+                    f" limit is {cap.gpu_hours:g}."
+                )
+        allowed = quota.gpu_models
+        for model in models:
+            if allowed is not None and not any(matches(model, pattern) for pattern in allowed):
+                return f"{lease.user} uses the model {model}, which the limits do not allow."
+    hours = quota.max_session_hours
+    if hours is not None and (
+        lease.expires_at is None or lease.expires_at > lease.granted_at + hours * 3600 + 1
+    ):
+        return f"The session lasts longer than {hours:g} hours."
+    return None
+
+
+def _part(total: Effect, level: str, name: str, groups_of: Mapping[str, tuple[str, ...]]) -> Effect:
+    """Return the part of all effects that is about those whom one change is about."""
+
+    def concerns(user: str, groups: tuple[str, ...]) -> bool:
+        match level:
+            case "user":
+                return user == name
+            case "group":
+                return name in groups_of.get(user, groups)
+            case _:
+                return True
+
+    return replace(
+        total,
+        level=level,
+        name=name,
+        exceeding=tuple(e for e in total.exceeding if concerns(e.lease.user, e.lease.groups)),
+        refused=tuple(e for e in total.refused if concerns(e.request.user, e.request.groups)),
+        starting=tuple(r for r in total.starting if concerns(r.user, r.groups)),
+        held_back=tuple(r for r in total.held_back if concerns(r.user, r.groups)),
+    )
