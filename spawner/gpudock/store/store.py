@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event, exc, text
@@ -81,6 +82,22 @@ class Store:
             with writing.begin():
                 self._lock(writing)
                 upgrade(writing)
+
+    def is_current(self) -> bool:
+        """Tell whether the database is there and has the schema of this version.
+
+        For a process that leaves bringing it up to date to another one.
+
+        Raises:
+            StoreError: it does not answer.
+        """
+        from gpudock.store.migrations import is_current
+
+        file = self._engine.url.database if self._sqlite else None
+        if file and file != ":memory:" and not Path(file).exists():
+            return False  # opening it would make it
+        with self._translated(), self._engine.connect() as connection:
+            return is_current(connection)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:

@@ -15,15 +15,20 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+def is_current(connection: Connection) -> bool:
+    """Tell whether the database has the newest schema."""
+    current = MigrationContext.configure(connection).get_current_revision()
+    return current is not None and current == _scripts(_config()).get_current_head()
+
+
 def upgrade(connection: Connection) -> None:
     """Bring the database to the newest schema, within the connection's open transaction.
 
     Raises:
         StoreError: a newer version of gpudock wrote it.
     """
-    config = Config()
-    config.set_main_option("script_location", "gpudock.store:migrations")
-    scripts = ScriptDirectory.from_config(config)
+    config = _config()
+    scripts = _scripts(config)
     current = MigrationContext.configure(connection).get_current_revision()
     if current == scripts.get_current_head():
         return
@@ -37,3 +42,13 @@ def upgrade(connection: Connection) -> None:
         raise StoreError(msg)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "gpudock.store:migrations")
+    return config
+
+
+def _scripts(config: Config) -> ScriptDirectory:
+    return ScriptDirectory.from_config(config)
