@@ -110,8 +110,7 @@ Runtime.install(
             agent_network=settings.agent_network or settings.network,
             database_url=settings.db_url,
             shared_directory=shared_directory,
-            # Nothing ends a session when its time is up yet, so none is promised to end.
-            default_quota=Quota(max_gpus=settings.max_gpus_default, max_session_hours=None),
+            default_quota=Quota(max_gpus=settings.max_gpus_default),
             agent_image=settings.agent_image,
             hub_api_url="http://127.0.0.1:8081/hub/api",
             hub_api_token=resume_token,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +11,11 @@ from gpudock.host_config import (
     CDI_KIND,
     LABEL_AGENT,
     LABEL_GPUS,
+    LABEL_GROUPS,
     LABEL_LAB,
     LABEL_LEASE,
     LABEL_SERVER,
+    LABEL_SLOT,
     LABEL_USER,
     GPUDelivery,
 )
@@ -31,6 +34,7 @@ _STATES = {
     "exited": ContainerState.EXITED,
     "dead": ContainerState.EXITED,
 }
+_SLOT = re.compile(r"([1-9]\d?)/([1-9]\d?)", re.ASCII)
 _EXIT_CODE = re.compile(r"Exited \((\d+)\)")
 _DEVICE_NODE = re.compile(r"/dev/nvidia(\d+)")
 
@@ -119,6 +123,7 @@ def _observed(
     created_at: float,
     exit_code: int | None,
 ) -> ObservedContainer:
+    slot, slots = _slot(labels)
     return ObservedContainer(
         id=container_id,
         name=name.lstrip("/"),
@@ -130,7 +135,27 @@ def _observed(
         image=image,
         created_at=created_at,
         exit_code=exit_code,
+        slot=slot,
+        slots=slots,
+        groups=_groups(labels),
     )
+
+
+def _slot(labels: Mapping[str, str]) -> tuple[int, int]:
+    """Read which slot of how many a container has; (0, 0) where the label makes no sense."""
+    # Containers from before devices could be shared have no such label.
+    match = _SLOT.fullmatch(labels.get(LABEL_SLOT, "1/1"))
+    return (int(match[1]) - 1, int(match[2])) if match else (0, 0)
+
+
+def _groups(labels: Mapping[str, str]) -> tuple[str, ...]:
+    try:
+        groups = json.loads(labels.get(LABEL_GROUPS, "[]"))
+    except (ValueError, RecursionError):
+        return ()
+    if not isinstance(groups, list):
+        return ()
+    return tuple(group for group in groups if isinstance(group, str))
 
 
 def _timestamp(text: str) -> float:

@@ -8,6 +8,7 @@ Tests compare whole documents, so that no privilege slips in unnoticed.
 from __future__ import annotations
 
 import enum
+import json
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ LABEL_LEASE = "gpudock.lease"
 LABEL_USER = "gpudock.user"
 LABEL_SERVER = "gpudock.server"
 LABEL_GPUS = "gpudock.gpus"
+LABEL_SLOT = "gpudock.slot"
+LABEL_GROUPS = "gpudock.groups"
 LABEL_AGENT = "gpudock.agent"
 
 WORKSPACE_PATH = "/workspace"
@@ -119,6 +122,8 @@ def container_config(lease: Lease, surroundings: Surroundings) -> ContainerSpec:
             LABEL_USER: lease.user,
             LABEL_SERVER: lease.server,
             LABEL_GPUS: ",".join(lease.gpu_uuids),
+            LABEL_SLOT: f"{lease.slot + 1}/{lease.slots}",
+            LABEL_GROUPS: json.dumps(lease.groups),
             # An image's labels are inherited; this one would make it pass for the agent.
             LABEL_AGENT: "false",
         },

@@ -26,6 +26,7 @@ from gpudock.reconciler import Reconciler
 from gpudock.resume import resume_waiting
 from gpudock.shared import AGENT_TOKEN
 from gpudock.store import Store, StoreError
+from gpudock.warden import Warden
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,6 +190,7 @@ class Runtime:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._reconciler.run())
+                tasks.create_task(Warden(self._broker, self.engine).run())
                 tasks.create_task(self._resume())
                 if self._agent is not None:
                     tasks.create_task(self._agent.keep_running())

@@ -47,8 +47,8 @@ def test_the_form_says_what_waiting_means(hub, ada):
     page = form(ada)
     assert "<strong>0 of 2</strong> GPUs are free." in page
     assert "If you start now, you are number 1 in the queue. All GPUs that fit are in use." in page
-    # Sessions have no end yet, so nothing can be said of the latest moment.
-    assert "at the latest" not in page
+    # Sessions last 12 hours, and the first of these two has just begun.
+    assert "It will be your turn in 12 hours at the latest." in page
 
 
 def test_the_form_remembers_the_last_choices(ada):

@@ -3,8 +3,8 @@
 import pytest
 
 from gpudock.engine_answers import delivery, devices_of, from_inspect, from_list, is_server, state
-from gpudock.host_config import GPUDelivery
-from gpudock.model import ContainerState
+from gpudock.host_config import GPUDelivery, Surroundings, container_config
+from gpudock.model import ContainerState, Lease
 
 UUID = "GPU-11111111-2222-3333-4444-555555555555"
 
@@ -114,3 +114,50 @@ def test_another_labs_container_is_not_ours():
 )
 def test_foreign_gpu_use_is_recognised_however_it_was_asked_for(document, devices):
     assert devices_of(document) == devices
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        (None, (0, 1)),
+        ("1/1", (0, 1)),
+        ("2/4", (1, 4)),
+        ("4/4", (3, 4)),
+        ("", (0, 0)),
+        ("0/4", (0, 0)),
+        ("2/4 ", (0, 0)),
+        ("-1/4", (0, 0)),
+        ("x", (0, 0)),
+        ("1/999999999", (0, 0)),
+    ],
+)
+def test_a_container_tells_its_slot_or_nothing_that_could_be_taken_for_one(label, expected):
+    labels = {} if label is None else {"gpudock.slot": label}
+    found = from_list({"Id": "1f", "State": "running", "Labels": labels})
+    assert (found.slot, found.slots) == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        (None, ()),
+        ('["a", "b"]', ("a", "b")),
+        ('["a", 1, null]', ("a",)),
+        ('{"a": 1}', ()),
+        ("[", ()),
+        ("[" * 100_000, ()),
+    ],
+)
+def test_a_container_tells_its_users_groups(label, expected):
+    labels = {} if label is None else {"gpudock.groups": label}
+    assert from_list({"Id": "1f", "State": "running", "Labels": labels}).groups == expected
+
+
+def test_what_a_lease_is_labelled_with_is_read_back():
+    lease = Lease(
+        "abc", "ada", "", "image", (UUID,), 0.0, slot=1, slots=4, groups=("x,y", '"', "名")
+    )
+    surroundings = Surroundings("lab", "net", "work", (), {}, GPUDelivery.CDI)
+    spec = container_config(lease, surroundings)
+    found = from_list({"Id": "1f", "State": "running", "Labels": spec.config["Labels"]})
+    assert (found.slot, found.slots, found.groups) == (lease.slot, lease.slots, lease.groups)

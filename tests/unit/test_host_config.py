@@ -54,6 +54,8 @@ def test_a_lease_becomes_this_whole_request():
             "gpudock.user": "alice",
             "gpudock.server": "",
             "gpudock.gpus": f"{GPU_A},{GPU_B}",
+            "gpudock.slot": "1/1",
+            "gpudock.groups": "[]",
             "gpudock.agent": "false",
         },
         "HostConfig": {
