@@ -30,7 +30,6 @@ __all__ = [
     "QuotaDocumentError",
     "Usage",
     "check",
-    "fits",
     "held_back",
     "needed_hours",
     "parse_document",
@@ -312,12 +311,6 @@ def _are_used_up(limit: float | None, used: Usage, gpus: int) -> bool:
         return False
     left = limit - used.gpu_hours
     return limit == 0 or left < needed_hours(limit, gpus) - _ROUNDING_HOURS
-
-
-def fits(request: Request, effective: EffectiveQuota, used: Usage) -> bool:
-    """Tell whether granting *request* now keeps its user within ``max_gpus``."""
-    limit = effective.quota.max_gpus
-    return limit is None or request.gpus == 0 or used.gpus + request.gpus <= limit
 
 
 def _gpus(count: int) -> str:
