@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from gpudock.policy.queue import Ordering, Waiting
     from gpudock.policy.quota import EffectiveQuota
 
+# Looking a member up in its class is slow, and a long queue asks for these at every request.
+_SHARED = Share.SHARED
+_WAIT = WhenBusy.WAIT
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -171,20 +175,26 @@ class _Round:
         self.granted_in: dict[str, int] = {}
 
     def run(self, order: list[Waiting]) -> Decision:
-        waiting: list[tuple[str, str, float | None]] = []
         hold = self.snapshot.hold
+        # Three lists of plain values: the collector of garbage has nothing to look at in them.
+        ids: list[str] = []
+        reasons_of: list[str] = []
+        starts: list[float | None] = []
         for item in order:
             outcome = self._decide_one(item) if hold is None else (hold, None)
             if isinstance(outcome, tuple):
-                waiting.append((item.request.id, *outcome))
+                reason, start = outcome
+                ids.append(item.request.id)
+                reasons_of.append(reason)
+                starts.append(start)
             elif isinstance(outcome, Grant):
                 self._note(outcome)
             else:
                 self.decision.refusals[item.request.id] = outcome
-        length = len(waiting)
+        length = len(ids)
         places = self.decision.places
-        for position, (request_id, reason, start) in enumerate(waiting, start=1):
-            places[request_id] = Place(position, length, reason, start)
+        for position, request_id in enumerate(ids):
+            places[request_id] = Place(position + 1, length, reasons_of[position], starts[position])
         return self.decision
 
     def _note(self, grant: Grant) -> None:
@@ -211,7 +221,7 @@ class _Round:
         own = quota.held_back(request, effective, self.granted_to.get(user, 0), self.granted_in)
         if own is not None:
             return self._busy(item, own)
-        wish = self.wishes.of(request, limits.gpu_models, shared=request.share is Share.SHARED)
+        wish = self.wishes.of(request, limits.gpu_models, shared=request.share is _SHARED)
         if not wish.possible:
             return self._busy(item, reasons.out_of_service(wish, self.floor))
         hours = limits.max_session_hours
@@ -221,8 +231,8 @@ class _Round:
             units = wish.choose(end)
             if units is not None:
                 return self._grant(item, units)
-        reason = reasons.in_the_way(wish)
-        if request.when_busy is not WhenBusy.WAIT:
+        reason = wish.full or reasons.in_the_way(wish)
+        if request.when_busy is not _WAIT:
             return self._busy(item, reason)
         start = wish.book(seconds)
         wish.waiting += 1

@@ -12,8 +12,10 @@ Nobody starves: virtual times are never negative, so a request is before all tha
 from __future__ import annotations
 
 import math
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING
+
+from gpudock.model import Share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +34,7 @@ _DAY = 86400.0
 _LEAST_WEIGHT = 1e-9
 
 _sequence = attrgetter("sequence")
-_key = itemgetter(0)
+_SHARED = Share.SHARED
 
 
 def nominal_seconds(quota: Quota) -> float:
@@ -105,8 +107,10 @@ class FairShare:
         ageing, now = self.ageing, snapshot.now
         slot = _largest_slot(snapshot)
         latest: dict[str, float] = {}
-        keys: list[tuple[float, Waiting]] = []
-        for item in sorted(snapshot.waiting, key=_sequence):
+        nominal: dict[tuple[float | None, float | None], float] = {}
+        items = sorted(snapshot.waiting, key=_sequence)
+        keys: list[float] = []
+        for item in items:
             request, quota = item.request, item.effective.quota
             user = request.user
             charge = charged.get(user, 0.0)
@@ -119,13 +123,16 @@ class FairShare:
             if before is not None and before > key:
                 key = before
             latest[user] = key
-            keys.append((key, item))
+            keys.append(key)
             if request.gpus:
-                share = slot if request.share == "shared" else request.gpus
-                charged[user] = charge + share * nominal_seconds(quota)
+                terms = (quota.session_hours, quota.max_session_hours)
+                seconds = nominal.get(terms)
+                if seconds is None:
+                    seconds = nominal[terms] = nominal_seconds(quota)
+                share = slot if request.share is _SHARED else request.gpus
+                charged[user] = charge + share * seconds
         # Sorting is stable, so of equal keys the one that joined first stays first.
-        keys.sort(key=_key)
-        return [item for _, item in keys]
+        return [items[number] for number in sorted(range(len(items)), key=keys.__getitem__)]
 
 
 def _outstanding(snapshot: Snapshot) -> dict[str, float]:

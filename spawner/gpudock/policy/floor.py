@@ -57,6 +57,7 @@ class Unit:
             one that it is booked for, ends at the latest.
         booked: when the first booking of it begins; :data:`NOT_BOOKED` without any.
         kin: the units that exclude it, because one of the two is cut from the other.
+        settled: it is taken and has no kin, so a booking changes nothing but ``available``.
     """
 
     __slots__ = (
@@ -67,6 +68,7 @@ class Unit:
         "pool",
         "rank",
         "ready",
+        "settled",
         "silicon",
         "slot",
         "slots",
@@ -84,6 +86,7 @@ class Unit:
         self.rank = 0
         self.pool: Pool | None = None
         self.taken = False
+        self.settled = False
         self.available = now
         self.booked = NOT_BOOKED
         self.kin: tuple[Unit, ...] = ()
@@ -273,6 +276,7 @@ class Floor:
                 for one in (unit, *unit.kin):
                     if not one.taken:
                         one.taken = True
+                        one.settled = not one.kin
                         one.silicon.used += one is unit
                     one.available = max(one.available, until)
 
@@ -290,6 +294,7 @@ class Floor:
         pool = unit.pool
         if not unit.taken:
             unit.taken = True
+            unit.settled = not unit.kin
             if pool is not None:
                 pool.stock.idle -= 1
                 pool.host.free -= 1

@@ -22,7 +22,9 @@ def in_the_way(wish: Wish) -> str:
     idle = wish.idle
     if idle == 0:
         what = "slots of shared GPUs" if wish.shared else "GPUs"
-        return f"All {what} that fit are in use.{_out(wish)}"
+        # What is in use stays in use in this round, so the sentence holds for all who follow.
+        wish.full = f"All {what} that fit are in use.{_out(wish)}"
+        return wish.full
     ahead = wish.ahead
     if ahead:
         who = "1 request is" if ahead == 1 else f"{ahead} requests are"

@@ -36,17 +36,28 @@ class Site:
         pools: one pool, or several of one host for a mix of models.
         capacity: how many units one session could get here.
         rank: its place among sites that can serve equally soon.
+        times: the pool's times, where it is one pool.
         version: the host's version that the rest is true for.
         passage: a session that ends until then can start here now; :data:`NOT_BOOKED`: any can;
             minus infinity: none can.
         preference: how it compares with other sites where any session can start; less is better.
     """
 
-    __slots__ = ("capacity", "host", "passage", "pools", "preference", "rank", "version")
+    __slots__ = (
+        "capacity",
+        "host",
+        "passage",
+        "pools",
+        "preference",
+        "rank",
+        "times",
+        "version",
+    )
 
     def __init__(self, pools: tuple[Pool, ...], rank: int) -> None:
         self.host: Host = pools[0].host
         self.pools = pools
+        self.times = pools[0].times if len(pools) == 1 else None
         self.capacity = sum(len(_apart(pool.units, pools)) for pool in pools)
         self.rank = rank
         self.version = -1
@@ -139,6 +150,7 @@ class Wish:
         stocks: the models that they take.
         possible: devices in service suffice, as soon as they come free.
         passable: no session that ends later than this can start now; it only ever gets earlier.
+        full: the sentence that all of them are in use, once that is so.
         waiting: how many requests of this kind wait already.
         rivals: the wishes that compete for some of the same models, this one included.
     """
@@ -149,6 +161,7 @@ class Wish:
         "_kept",
         "_sites",
         "count",
+        "full",
         "passable",
         "possible",
         "rivals",
@@ -167,6 +180,7 @@ class Wish:
         self._kept = False
         self.possible = bool(self._sites)
         self.passable = NOT_BOOKED if self.possible else _NO_PASSAGE
+        self.full: str | None = None
         self.waiting = 0
         self.rivals: list[Wish] = [self]
         if self.possible:
@@ -242,25 +256,26 @@ class Wish:
         Returns:
             When it starts at the latest (Unix time); :data:`NEVER` when that is not known.
         """
-        heap, count = self._heap, self.count
+        heap, last = self._heap, self.count - 1
         while True:
             start, rank, site = heap[0]
-            actual = site.start(count)
+            times = site.times
+            actual = site.start(self.count) if times is None else times[last][0]
             if actual == start:
                 break
+            # A site only ever becomes worse, so what is at the front and true is the best.
             heapreplace(heap, (actual, rank, site))
         end = min(start + seconds, NEVER)
-        if count == 1 and len(site.pools) == 1:
-            times = site.pools[0].times
-            unit = times[0][2]
-            # The common case of a long queue: nothing to compare, nothing else concerned.
-            if unit.taken and not unit.kin:
-                if end > start:
-                    del times[0]
+        if times is not None and end > start:
+            entries = times[: self.count]
+            # The common case of a long queue: nothing of it is free, nothing else concerned.
+            if all(entry[2].settled for entry in entries):
+                del times[: self.count]
+                for _, number, unit in entries:
                     unit.available = end
-                    insort(times, (end, unit.rank, unit))
+                    insort(times, (end, number, unit))
                 return start
-        self._floor.book(site.soonest(count), start, end)
+        self._floor.book(site.soonest(self.count), start, end)
         return start
 
     def keep_all(self) -> None:
