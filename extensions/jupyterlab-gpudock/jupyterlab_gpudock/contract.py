@@ -28,7 +28,7 @@ ThrottleReason = Literal[
     "hw_power_brake",
     "display_clocks",
 ]
-"""Why the clocks are not at their highest. ``gpu_idle`` and ``applications_clocks`` are no trouble."""
+"""Why the clocks are not at their highest; ``gpu_idle`` and ``applications_clocks`` are no harm."""
 
 HealthNote = Literal[
     "ecc_uncorrected",
@@ -62,7 +62,7 @@ class ProcessDocument(TypedDict):
 
     pid: int
     """As NVML tells it. In a container that is the host's number, of no use inside."""
-    kind: Literal["compute", "graphics", "mps"]
+    kind: Literal["compute", "graphics"]
     memory_mib: Metric
     name: str | None
     """Its command's name; None when it cannot be seen from here."""
@@ -244,7 +244,7 @@ class EnvironmentDocument(TypedDict):
 
 
 class Finding(TypedDict):
-    """One remark of the verdict. Words are the front end's; ``message`` is English, as a fallback."""
+    """One remark of the verdict. The words are the front end's; ``message`` is a fallback."""
 
     code: str
     level: Literal["ok", "note", "warning", "error"]

@@ -7,18 +7,21 @@ from typing import Any
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Float
 
+from jupyterlab_gpudock.attribution import Attribution
 from jupyterlab_gpudock.environment import Prober
-from jupyterlab_gpudock.handlers import (
-    GPUsHandler,
-    HistoryHandler,
-    LeaseHandler,
-    StackHandler,
-    StreamHandler,
-)
+from jupyterlab_gpudock.handlers import GPUsHandler, HistoryHandler, LeaseHandler, StackHandler
 from jupyterlab_gpudock.nvml import NVML
-from jupyterlab_gpudock.sampler import Sampler, clamp_interval
+from jupyterlab_gpudock.owners import Owners
+from jupyterlab_gpudock.patience import Patient
+from jupyterlab_gpudock.sampler import Gate, Sampler, clamp_interval
 from jupyterlab_gpudock.stack import Stack
 from jupyterlab_gpudock.stream import Stream
+from jupyterlab_gpudock.stream_handler import StreamHandler
+
+
+def make_gate() -> Gate:
+    """What reads the GPUs of this machine, when it is asked to."""
+    return Patient(NVML())
 
 
 class GPUDock(ExtensionApp):
@@ -57,14 +60,22 @@ class GPUDock(ExtensionApp):
                 interval_s,
             )
         assert self.serverapp is not None
-        sampler = self._sampler = Sampler(NVML(), interval_s)
+        attribution = Attribution()
+        sampler = self._sampler = Sampler(make_gate(), interval_s, annotate=attribution.annotate)
+        owners = Owners(
+            self.serverapp.kernel_manager,
+            self.serverapp.session_manager,
+            lambda: self.serverapp.web_app.settings.get("terminal_manager"),
+            attribution.set_owners,
+        )
+        stream = Stream(sampler, lambda snapshot: owners.renew_soon())
         stack = Stack(Prober(self.probe_timeout_s), self.serverapp.kernel_spec_manager)
         routes: list[tuple[str, type, dict[str, Any]]] = [
-            ("gpus", GPUsHandler, {"sampler": sampler}),
+            ("gpus", GPUsHandler, {"sampler": sampler, "owners": owners}),
             ("history", HistoryHandler, {"sampler": sampler}),
             ("stack", StackHandler, {"sampler": sampler, "stack": stack}),
             ("lease", LeaseHandler, {}),
-            ("stream", StreamHandler, {"stream": Stream(sampler)}),
+            ("stream", StreamHandler, {"stream": stream}),
         ]
         self.handlers.extend(
             (f"/gpudock/api/{name}", handler, parts) for name, handler, parts in routes

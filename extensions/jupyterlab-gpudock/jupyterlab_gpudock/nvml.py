@@ -1,4 +1,4 @@
-"""The one gate to NVML: the only module that calls nvidia-ml-py.
+"""The one gate to NVML: the only module, with ``facts``, that calls nvidia-ml-py.
 
 Nothing here runs before the first reading: opening NVML can take seconds on a machine without the
 persistence daemon, and on many machines there is no NVML at all.
@@ -10,9 +10,11 @@ import dataclasses
 import importlib
 import re
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from jupyterlab_gpudock.readings import GPU, Metric, Missing, Reading, State
+from jupyterlab_gpudock.attempt import Attempt
+from jupyterlab_gpudock.facts import Asker, with_health, with_limits
+from jupyterlab_gpudock.readings import GPU, Metric, Missing, Process, Reading, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,21 +33,25 @@ _STATES_BY_ERROR = {
     "NVML_ERROR_RESET_REQUIRED": State.LOST,
     "NVML_ERROR_UNKNOWN": State.LOST,
 }
-_UNSUPPORTED = ("NVML_ERROR_NOT_SUPPORTED", "NVML_ERROR_FUNCTION_NOT_FOUND")
+_THROTTLE_REASONS = (
+    (0x01, "gpu_idle"),
+    (0x02, "applications_clocks"),
+    (0x04, "sw_power_cap"),
+    (0x08, "hw_slowdown"),
+    (0x10, "sync_boost"),
+    (0x20, "sw_thermal"),
+    (0x40, "hw_thermal"),
+    (0x80, "hw_power_brake"),
+    (0x100, "display_clocks"),
+)
 _MIG_PROFILE = re.compile(r"\bMIG (\S+)")
-
-
-class Gate(Protocol):
-    """What the sampler needs: something that can be read, over and over."""
-
-    def read(self) -> Reading:
-        """Look at every GPU once. May block; never raises for a fault of a GPU."""
 
 
 @dataclasses.dataclass(slots=True)
 class _Device:
     """A device or MIG slice with what does not change while NVML is open."""
 
+    board_index: int
     handle: Any
     board: Any
     """The handle to ask for temperature, power and clock: the device, also for its slices."""
@@ -63,6 +69,7 @@ class NVML:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._api: Any = None
+        self._ask: Any = None
         self._is_open = False
         self._fault: Reading | None = None
         self._reopen_at = 0.0
@@ -70,55 +77,68 @@ class NVML:
         self._driver: str | None = None
         self._driver_cuda: str | None = None
         self._devices: list[_Device] = []
+        self._limits: dict[str, GPU] = {}
 
-    def read(self) -> Reading:
+    def known(self) -> tuple[GPU, ...]:
+        """What is known of the devices without asking any."""
+        return tuple(device.known for device in self._devices)
+
+    def read(self, attempt: Attempt | None = None) -> Reading:
         """Look at every visible GPU once.
 
+        :param attempt: says which boards to leave alone, and is told what is being asked
         :returns: a reading whose state tells what is wrong, if something is; errors of NVML are
             never raised
+        :raises Abandoned: when the attempt was given up meanwhile
         """
+        attempt = attempt or Attempt()
         if self._fault is not None:
             if self._clock() >= self._reopen_at:
-                self._close()
+                self._close(attempt)
             elif not self._is_open:
                 return self._fault
         if self._api is None:
             self._api = importlib.import_module("pynvml")
+            self._ask = Asker(self._api, lambda error: self._state_of(error) is State.LOST)
         try:
             if not self._is_open:
-                self._open()
+                self._open(attempt)
             if self._clock() >= self._relist_at:
-                self._list_devices()
-            return self._read_devices()
+                self._list_devices(attempt)
+            return self._read_devices(attempt)
         except self._api.NVMLError as error:
-            return self._give_up(error)
+            return self._give_up(error, attempt)
 
-    def _open(self) -> None:
-        self._api.nvmlInit()
-        self._is_open = True
+    def _open(self, attempt: Attempt) -> None:
+        with attempt.asking(None):
+            self._api.nvmlInit()
+            self._is_open = True
         self._fault = None
+        self._limits = {}
         self._relist_at = self._clock()
-        self._driver = _text(self._api.nvmlSystemGetDriverVersion())
-        self._driver_cuda = self._cuda_of_driver()
+        with attempt.asking(None):
+            self._driver = _text(self._api.nvmlSystemGetDriverVersion())
+            self._driver_cuda = self._cuda_of_driver()
 
-    def _close(self) -> None:
-        if not self._is_open:
+    def _close(self, attempt: Attempt) -> None:
+        if not self._is_open or attempt.skip:
+            # NVML is not shut down under a call that is still in it.
             return
         self._is_open = False
         try:
-            self._api.nvmlShutdown()
+            with attempt.asking(None):
+                self._api.nvmlShutdown()
         except self._api.NVMLError:
             return  # it is gone already, and that is all that was wanted
 
-    def _give_up(self, error: Any) -> Reading:
+    def _give_up(self, error: Any, attempt: Attempt) -> Reading:
         """Turn an error that spoils the whole reading into a state, and plan a fresh start."""
         state, detail = self._state_of(error), str(error)
-        self._close()
+        self._close(attempt)
         lost: tuple[GPU, ...] = ()
         if state is State.LOST:
             lost = tuple(
-                dataclasses.replace(device.known, state=state, detail=detail)
-                for device in self._devices
+                dataclasses.replace(known, state=state, detail=detail) for known in self.known()
             )
         self._fault = Reading(state, detail, self._driver, self._driver_cuda, lost)
         self._reopen_at = self._clock() + REOPEN_SECONDS
@@ -133,14 +153,21 @@ class NVML:
 
     # -- which devices there are ------------------------------------------------------------
 
-    def _list_devices(self) -> None:
+    def _list_devices(self, attempt: Attempt) -> None:
         devices: list[_Device] = []
-        for index in range(self._api.nvmlDeviceGetCount()):
-            try:
-                handle = self._api.nvmlDeviceGetHandleByIndex(index)
-                devices += self._slices(index, handle) or [self._device(index, handle)]
-            except self._api.NVMLError as error:
-                devices += self._unreachable(index, error)
+        with attempt.asking(None):
+            count = self._api.nvmlDeviceGetCount()
+        for index in range(count):
+            if index in attempt.skip:
+                devices += [device for device in self._devices if device.board_index == index]
+                continue
+            with attempt.asking(index):
+                try:
+                    handle = self._api.nvmlDeviceGetHandleByIndex(index)
+                    found = self._slices(index, handle) or [self._device(index, handle)]
+                except self._api.NVMLError as error:
+                    found = self._unreachable(index, error)
+            devices += found
         self._devices = devices
         self._relist_at = self._clock() + RELIST_SECONDS
 
@@ -151,7 +178,7 @@ class NVML:
             index=str(index),
             name=_text(api.nvmlDeviceGetName(handle)),
         )
-        return _Device(handle, handle, self._with_limits(known, handle))
+        return _Device(index, handle, handle, self._with_facts(known, handle))
 
     def _slices(self, index: int, board: Any) -> list[_Device]:
         """The MIG slices of a device that this process can see; empty when MIG is off."""
@@ -177,8 +204,8 @@ class NVML:
                 name=_text(api.nvmlDeviceGetName(board)),
                 mig_profile=self._mig_profile(handle),
             )
-            known = self._with_limits(known, board)
-            slices.append(_Device(handle, board, known, is_slice=True))
+            known = self._with_facts(known, board)
+            slices.append(_Device(index, handle, board, known, is_slice=True))
         return slices
 
     def _mig_profile(self, handle: Any) -> str:
@@ -194,47 +221,39 @@ class NVML:
 
     def _unreachable(self, index: int, error: Any) -> list[_Device]:
         """A device that cannot be opened: what was known of it and its slices, in the new state."""
-        before = [
-            device.known
-            for device in self._devices
-            if device.known.index.partition(":")[0] == str(index)
-        ]
+        before = [device.known for device in self._devices if device.board_index == index]
         state, detail = self._state_of(error), str(error)
         return [
-            _Device(None, None, dataclasses.replace(known, state=state, detail=detail))
+            _Device(index, None, None, dataclasses.replace(known, state=state, detail=detail))
             for known in before or [GPU(uuid="", index=str(index), name="")]
         ]
 
-    def _with_limits(self, gpu: GPU, board: Any) -> GPU:
-        api = self._api
-        return dataclasses.replace(
-            gpu,
-            temperature_slowdown_c=self._metric(
-                lambda: api.nvmlDeviceGetTemperatureThreshold(
-                    board, api.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN
-                ),
-                highest=200,
-            ),
-            power_limit_w=self._metric(
-                lambda: api.nvmlDeviceGetEnforcedPowerLimit(board) / 1000, highest=100_000
-            ),
-            sm_clock_max_mhz=self._metric(
-                lambda: api.nvmlDeviceGetMaxClockInfo(board, api.NVML_CLOCK_SM), highest=100_000
-            ),
-        )
+    def _with_facts(self, gpu: GPU, board: Any) -> GPU:
+        """Limits are asked for once while NVML is open; the memory's health each time."""
+        known = self._limits.get(gpu.uuid)
+        if known is None or known.index != gpu.index:
+            known = self._limits[gpu.uuid] = with_limits(self._ask, gpu, board)
+        return with_health(self._ask, known, board)
 
     # -- how they fare ----------------------------------------------------------------------
 
-    def _read_devices(self) -> Reading:
-        gpus = tuple(self._read_device(device) for device in self._devices)
+    def _read_devices(self, attempt: Attempt) -> Reading:
+        gpus = []
+        for device in self._devices:
+            if device.board_index in attempt.skip:
+                gpus.append(dataclasses.replace(device.known, state=State.HANGING))
+                continue
+            with attempt.asking(device.board_index):
+                gpu = self._read_device(device)
+            gpus.append(gpu)
         unwell = [gpu for gpu in gpus if gpu.state is not State.OK]
         state, detail = State.OK, ""
         if not gpus:
             state = State.NO_GPU
         elif len(unwell) == len(gpus):
             state, detail = unwell[0].state, unwell[0].detail
-        reading = Reading(state, detail, self._driver, self._driver_cuda, gpus)
-        if state is State.NO_GPU or unwell:
+        reading = Reading(state, detail, self._driver, self._driver_cuda, tuple(gpus))
+        if state is State.NO_GPU or any(gpu.state is not State.HANGING for gpu in unwell):
             # Only a fresh start sees devices that come (back) while NVML is open.
             if self._fault is None:
                 self._reopen_at = self._clock() + REOPEN_SECONDS
@@ -246,7 +265,7 @@ class NVML:
     def _read_device(self, device: _Device) -> GPU:
         if device.handle is None:
             return device.known
-        api, board, handle = self._api, device.board, device.handle
+        api, metric, board, handle = self._api, self._ask.metric, device.board, device.handle
         try:
             used, total = self._memory(handle)
             return dataclasses.replace(
@@ -254,16 +273,21 @@ class NVML:
                 utilization_percent=self._utilization(handle, is_slice=device.is_slice),
                 memory_used_mib=used,
                 memory_total_mib=total,
-                temperature_c=self._metric(
+                temperature_c=metric(
                     lambda: api.nvmlDeviceGetTemperature(board, api.NVML_TEMPERATURE_GPU),
                     highest=200,
                 ),
-                power_w=self._metric(
-                    lambda: api.nvmlDeviceGetPowerUsage(board) / 1000, highest=100_000
+                power_w=metric(
+                    lambda: round(api.nvmlDeviceGetPowerUsage(board) / 1000, 1), highest=100_000
                 ),
-                sm_clock_mhz=self._metric(
+                sm_clock_mhz=metric(
                     lambda: api.nvmlDeviceGetClockInfo(board, api.NVML_CLOCK_SM), highest=100_000
                 ),
+                memory_clock_mhz=metric(
+                    lambda: api.nvmlDeviceGetClockInfo(board, api.NVML_CLOCK_MEM), highest=100_000
+                ),
+                throttle=self._throttle(board),
+                processes=self._processes(handle),
             )
         except api.NVMLError as error:
             return dataclasses.replace(device.known, state=self._state_of(error), detail=str(error))
@@ -272,7 +296,7 @@ class NVML:
         if is_slice:
             # NVML has no use of a slice, and the whole device's would mislead.
             return Missing.NOT_SUPPORTED
-        return self._metric(
+        return self._ask.metric(
             lambda: self._api.nvmlDeviceGetUtilizationRates(handle).gpu, highest=100
         )
 
@@ -287,28 +311,46 @@ class NVML:
                     raise
                 memory = api.nvmlDeviceGetMemoryInfo(handle)
         except api.NVMLError as error:
-            missing = self._missing(error)
+            missing = self._ask.missing(error)
             return missing, missing
         if not 0 <= memory.used <= memory.total:
-            return Missing.NOT_AVAILABLE, Missing.NOT_AVAILABLE
+            return Missing.NONSENSE, Missing.NONSENSE
         return memory.used // MIB, memory.total // MIB
 
-    def _metric(self, call: Callable[[], int | float], *, highest: float) -> Metric:
-        """The call's number, or why there is none.
-
-        :raises pynvml.NVMLError: when the GPU is lost
-        """
+    def _throttle(self, board: Any) -> tuple[str, ...] | Missing:
         try:
-            value = call()
+            mask = self._api.nvmlDeviceGetCurrentClocksThrottleReasons(board)
         except self._api.NVMLError as error:
-            return self._missing(error)
-        return value if 0 <= value <= highest else Missing.NOT_AVAILABLE
+            return self._ask.missing(error)
+        return tuple(word for bit, word in _THROTTLE_REASONS if mask & bit)
 
-    def _missing(self, error: Any) -> Missing:
-        if self._state_of(error) is State.LOST:
-            raise error
-        unsupported = [getattr(self._api, name) for name in _UNSUPPORTED]
-        return Missing.NOT_SUPPORTED if error.value in unsupported else Missing.NOT_AVAILABLE
+    def _processes(self, handle: Any) -> tuple[Process, ...] | Missing:
+        """The processes on a device or slice, one entry for each; CUDA's before graphics'."""
+        found: dict[int, Process] = {}
+        for kind in ("Graphics", "Compute"):
+            try:
+                listed = self._list_processes(kind, handle)
+            except self._api.NVMLError as error:
+                missing = self._ask.missing(error)
+                if kind == "Compute":
+                    return missing
+                continue
+            for process in listed:
+                memory: Metric = Missing.NOT_SUPPORTED
+                if process.usedGpuMemory is not None:
+                    memory = process.usedGpuMemory // MIB
+                found[process.pid] = Process(process.pid, kind.lower(), memory)
+        return tuple(sorted(found.values(), key=lambda process: process.pid))
+
+    def _list_processes(self, kind: str, handle: Any) -> list[Any]:
+        api = self._api
+        try:
+            return list(getattr(api, f"nvmlDeviceGet{kind}RunningProcesses_v3")(handle))
+        except api.NVMLError as error:
+            if error.value != api.NVML_ERROR_FUNCTION_NOT_FOUND:
+                raise
+            # A driver before 510.
+            return list(getattr(api, f"nvmlDeviceGet{kind}RunningProcesses_v2")(handle))
 
     def _state_of(self, error: Any) -> State:
         for name, state in _STATES_BY_ERROR.items():

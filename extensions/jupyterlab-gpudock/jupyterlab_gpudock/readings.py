@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from enum import StrEnum
+from typing import Any
 
 
 class Missing(StrEnum):
@@ -12,7 +13,9 @@ class Missing(StrEnum):
     NOT_SUPPORTED = "not_supported"
     """This GPU does not report it, and never will."""
     NOT_AVAILABLE = "not_available"
-    """It could not be read this time, or what was read made no sense."""
+    """It could not be read this time."""
+    NONSENSE = "nonsense"
+    """What was read cannot be, for example a use of 4294967295 %, and was dropped."""
 
 
 Metric = int | float | Missing
@@ -31,15 +34,48 @@ class State(StrEnum):
     """Library and kernel module come from two driver versions: the host needs a restart."""
     LOST = "lost"
     """A GPU that was there answers no more, or this container lost access to it."""
+    HANGING = "hanging"
+    """A call to NVML has not returned for seconds; what else there is, is read without it."""
     FAILED = "failed"
     """NVML answers with an error that is none of the above; the detail has its words."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PCIe:
+    """The bus that a GPU is on; None for what it does not tell."""
+
+    generation: int | None = None
+    generation_max: int | None = None
+    width: int | None = None
+    width_max: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Process:
+    """A process that holds memory of a GPU, and whose it is."""
+
+    pid: int
+    """As NVML tells it: the host's number."""
+    kind: str
+    """``compute`` or ``graphics``."""
+    memory_mib: Metric
+    name: str | None = None
+    certainty: str = "unknown"
+    reason: str = "hidden"
+    owner: dict[str, str] | None = None
+    """As ``Owner`` in the contract."""
+
+    def document(self) -> dict[str, Any]:
+        """The process as JSON-ready data."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class GPU:
     """One device, or one MIG slice of a device, at one moment.
 
-    Of a MIG slice, temperature, power and clock are those of the whole device: NVML has no others.
+    Of a MIG slice, temperature, power, clocks and health are those of the whole device: NVML has
+    no others.
     """
 
     uuid: str
@@ -48,6 +84,8 @@ class GPU:
     name: str
     mig_profile: str | None = None
     """For example ``1g.10gb``; None for a whole device."""
+    compute_capability: str | None = None
+    """For example ``8.0``."""
     state: State = State.OK
     detail: str = ""
     """NVML's own words for a state other than ok."""
@@ -61,6 +99,40 @@ class GPU:
     power_limit_w: Metric = Missing.NOT_AVAILABLE
     sm_clock_mhz: Metric = Missing.NOT_AVAILABLE
     sm_clock_max_mhz: Metric = Missing.NOT_AVAILABLE
+    memory_clock_mhz: Metric = Missing.NOT_AVAILABLE
+    memory_clock_max_mhz: Metric = Missing.NOT_AVAILABLE
+    throttle: tuple[str, ...] | Missing = Missing.NOT_AVAILABLE
+    """Why the clocks are not at their highest, as ``ThrottleReason`` in the contract."""
+    pcie: PCIe | None = None
+    nvlinks: int | None = None
+    """NVLinks that are up; None for a GPU without any."""
+    ecc_corrected: Metric = Missing.NOT_AVAILABLE
+    ecc_uncorrected: Metric = Missing.NOT_AVAILABLE
+    """Memory errors since the driver was loaded."""
+    health: tuple[str, ...] = ()
+    """What is wrong with its memory, as ``HealthNote`` in the contract."""
+    processes: tuple[Process, ...] | Missing = Missing.NOT_AVAILABLE
+
+    def document(self) -> dict[str, Any]:
+        """The GPU as JSON-ready data."""
+        document = {name: getattr(self, name) for name in self.__slots__}
+        if self.pcie is not None:
+            document["pcie"] = dataclasses.asdict(self.pcie)
+        if not isinstance(self.processes, Missing):
+            document["processes"] = [process.document() for process in self.processes]
+        return document
+
+
+CHANGING = (
+    "utilization_percent",
+    "memory_used_mib",
+    "temperature_c",
+    "power_w",
+    "sm_clock_mhz",
+    "memory_clock_mhz",
+    "throttle",
+)
+"""The fields of a GPU that are expected to change from one reading to the next, but processes."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -93,6 +165,7 @@ class Snapshot:
 
     def document(self, *, age_s: float, stale: bool) -> dict[str, object]:
         """The snapshot as JSON-ready data, as the REST call and the stream both send it."""
+        reading = self.reading
         return {
             "type": "snapshot",
             "sequence": self.sequence,
@@ -100,5 +173,9 @@ class Snapshot:
             "interval_s": self.interval_s,
             "age_s": round(age_s, 1),
             "stale": stale,
-            **dataclasses.asdict(self.reading),
+            "state": reading.state,
+            "detail": reading.detail,
+            "driver": reading.driver,
+            "driver_cuda": reading.driver_cuda,
+            "gpus": [gpu.document() for gpu in reading.gpus],
         }

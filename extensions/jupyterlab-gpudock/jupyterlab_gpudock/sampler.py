@@ -4,27 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 import time
-from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from jupyterlab_gpudock.history import History
 from jupyterlab_gpudock.readings import Reading, Snapshot, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyterlab_gpudock.nvml import Gate
+    from jupyterlab_gpudock.history import Row
 
-HISTORY_SECONDS = 600.0
 SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S = 0.5, 60.0
 
 log = logging.getLogger(__name__)
 
 
 def clamp_interval(seconds: float) -> float:
-    """The interval that is used for a wished one: 0.5 s to 60 s."""
+    """The interval that is used for a wished one: 0.5 s to 60 s.
+
+    :raises ValueError: for what is no number
+    """
+    if math.isnan(seconds):
+        raise ValueError("An interval is a number of seconds, not NaN")
     return min(max(seconds, SHORTEST_INTERVAL_S), LONGEST_INTERVAL_S)
+
+
+class Gate(Protocol):
+    """What the sampler needs: something that can be read, over and over."""
+
+    def read(self) -> Reading:
+        """Look at every GPU once. May block; never raises for a fault of a GPU."""
+
+
+def as_it_is(reading: Reading) -> Reading:
+    """The reading, unchanged."""
+    return reading
 
 
 class Sampler:
@@ -35,6 +52,7 @@ class Sampler:
 
     :param gate: where readings come from
     :param interval_s: seconds between two readings, clamped to 0.5…60
+    :param annotate: adds to a reading what NVML does not know; called in the sampler's thread
     :param clock: monotonic seconds
     :param wall_clock: seconds since 1970
     """
@@ -44,11 +62,13 @@ class Sampler:
         gate: Gate,
         interval_s: float = 1.0,
         *,
+        annotate: Callable[[Reading], Reading] = as_it_is,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._gate = gate
-        self.interval_s = clamp_interval(interval_s)
+        self._annotate = annotate
+        self._interval_s = clamp_interval(interval_s)
         self._clock = clock
         self._wall_clock = wall_clock
         self._wake = threading.Condition()
@@ -59,7 +79,7 @@ class Sampler:
         self._closed = False
         self._handover: Snapshot | None = None
         self._newest: Snapshot | None = None
-        self._history: deque[Snapshot] = deque()
+        self._history = History()
         self._listeners: set[Callable[[Snapshot], None]] = set()
         self._waiting: set[asyncio.Future[None]] = set()
 
@@ -67,6 +87,17 @@ class Sampler:
     def newest(self) -> Snapshot | None:
         """The last snapshot, however old; None before the first."""
         return self._newest
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two readings while somebody looks."""
+        return self._interval_s
+
+    def set_interval(self, seconds: float) -> None:
+        """Read at another rate from now on, clamped to 0.5…60 s."""
+        with self._wake:
+            self._interval_s = clamp_interval(seconds)
+            self._wake.notify()
 
     @property
     def stale_after_s(self) -> float:
@@ -82,10 +113,10 @@ class Sampler:
         age_s = self.age_s(snapshot)
         return snapshot.document(age_s=age_s, stale=age_s > self.stale_after_s)
 
-    def history(self) -> tuple[Snapshot, ...]:
-        """The snapshots of the last 10 minutes, oldest first; gaps are where nobody looked."""
-        self._forget_old()
-        return tuple(self._history)
+    def history(self) -> tuple[Row, ...]:
+        """The numbers of the last 10 minutes, oldest first; gaps are where nobody looked."""
+        self._history.forget(self._clock())
+        return self._history.rows()
 
     def watch(self, listener: Callable[[Snapshot], None]) -> Callable[[], None]:
         """Sample for as long as somebody watches; the listener gets each snapshot, in the loop.
@@ -150,39 +181,37 @@ class Sampler:
         if snapshot is None:
             return
         self._newest = snapshot
-        self._history.append(snapshot)
-        self._forget_old()
+        self._history.add(snapshot)
         for done in self._waiting:
             if not done.done():
                 done.set_result(None)
         for listener in tuple(self._listeners):
             listener(snapshot)
 
-    def _forget_old(self) -> None:
-        while self._history and self.age_s(self._history[0]) > HISTORY_SECONDS:
-            self._history.popleft()
-
     # -- in the thread ----------------------------------------------------------------------
 
     def _run(self) -> None:
         sequence = 0
-        due = self._clock()
-        while self._wait_until_wanted(due):
-            due = self._clock() + self.interval_s
+        began = ended = -math.inf
+        while self._wait_until_wanted(began, ended):
+            began = self._clock()
             reading = self._read()
             sequence += 1
-            self._hand_over(
-                Snapshot(sequence, self._wall_clock(), self._clock(), self.interval_s, reading)
-            )
-            # A gate that is slower than the interval gets a pause all the same.
-            due = max(due, self._clock() + self.interval_s / 4)
+            ended = self._clock()
+            self._hand_over(Snapshot(sequence, self._wall_clock(), ended, self.interval_s, reading))
 
-    def _wait_until_wanted(self, due: float) -> bool:
-        """Sleep until a reading is due and wanted; False when the sampler is closed."""
+    def _wait_until_wanted(self, began: float, ended: float) -> bool:
+        """Sleep until a reading is due and wanted; False when the sampler is closed.
+
+        :param began: when the last one began
+        :param ended: when it ended; a gate that is slower than the interval gets a pause all the
+            same
+        """
         with self._wake:
             while not self._closed:
                 if self._asked_once:
                     break
+                due = max(began + self._interval_s, ended + self._interval_s / 4)
                 left = due - self._clock()
                 if self._watchers and left <= 0:
                     break
@@ -192,7 +221,7 @@ class Sampler:
 
     def _read(self) -> Reading:
         try:
-            return self._gate.read()
+            return self._annotate(self._gate.read())
         except Exception as error:
             log.exception("Reading the GPUs failed in an unexpected way")
             return Reading(State.FAILED, f"{type(error).__name__}: {error}")

@@ -1,69 +1,188 @@
-"""One stream of snapshots for every client: encoded once, never queued."""
+"""One stream of frames for every client: encoded once, never queued, and only what changed."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado.ioloop import PeriodicCallback
+
+from jupyterlab_gpudock.readings import CHANGING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyterlab_gpudock.readings import Snapshot
+    from jupyterlab_gpudock.readings import GPU, Snapshot
     from jupyterlab_gpudock.sampler import Sampler
+
+_SAME_ANYWAY = {**dict.fromkeys(CHANGING), "processes": ()}
 
 
 class Client(Protocol):
     """A connection that takes frames."""
 
-    def offer(self, frame: bytes) -> None:
-        """Send the frame now, or drop it when the last one is still on its way."""
+    def offer(self, frame: bytes) -> bool:
+        """Send the frame now, or drop it when the last one is still on its way; whether sent."""
 
 
 class Stream:
     """Gives each snapshot to every client, and says so when snapshots fail to come.
 
-    Frames are JSON documents of ``type`` ``snapshot``, ``stale`` (no reading for ``age_s``
-    seconds) or ``waiting`` (there was no reading yet).
+    A client that has the snapshot before gets what changed since; one that missed it gets
+    everything. Frames are the documents of the contract.
+
+    :param sampler: where snapshots come from
+    :param on_snapshot: called with each one, before it is sent
     """
 
-    def __init__(self, sampler: Sampler) -> None:
+    def __init__(
+        self, sampler: Sampler, on_snapshot: Callable[[Snapshot], None] | None = None
+    ) -> None:
         self._sampler = sampler
-        self._clients: set[Client] = set()
+        self._usual_interval_s = sampler.interval_s
+        self._on_snapshot = on_snapshot
+        self._clients: dict[Client, int | None] = {}
+        """By client, the sequence of what it has on its screen; None: nothing."""
+        self._wishes: dict[Client, float] = {}
         self._stop_watching: Callable[[], None] | None = None
-        self._frame: bytes = b""
-        self._watchdog = PeriodicCallback(self._tell_if_stale, 1000 * sampler.stale_after_s)
+        self._last: Snapshot | None = None
+        self._is_stale = False
+        self._watchdog: PeriodicCallback | None = None
 
     def join(self, client: Client) -> None:
         """Add a client; the first one starts the sampling."""
-        self._clients.add(client)
+        self._clients[client] = None
         if self._stop_watching is None:
             self._stop_watching = self._sampler.watch(self._publish)
-            self._watchdog.start()
-        elif self._frame:
-            client.offer(self._frame)
+            self._watch_for_silence()
+        elif self._last is not None:
+            self._give(client, self._last.sequence, self._whole(self._last))
 
     def leave(self, client: Client) -> None:
         """Remove a client; the last one ends the sampling. Leaving twice is leaving once."""
-        self._clients.discard(client)
+        if self._clients.pop(client, -1) == -1:
+            return
+        if self._wishes.pop(client, None) is not None:
+            self._set_rate()
         if not self._clients and self._stop_watching is not None:
             self._stop_watching()
             self._stop_watching = None
-            self._watchdog.stop()
-            self._frame = b""
+            self._last = None
+            if self._watchdog is not None:
+                self._watchdog.stop()
 
-    def _publish(self, snapshot: Snapshot) -> None:
-        self._send(self._sampler.document(snapshot))
+    def wish(self, client: Client, interval_s: float | None) -> None:
+        """Read at this client's rate, if no other one wants a faster one.
+
+        :param interval_s: seconds, clamped by the sampler; None for the server's setting
+        """
+        if client not in self._clients:
+            return
+        if interval_s is None:
+            self._wishes.pop(client, None)
+        else:
+            self._wishes[client] = interval_s
+        self._set_rate()
+
+    def tell(self, document: dict[str, Any]) -> None:
+        """Send a document that is no reading to every client that is not behind."""
+        frame = encode(document)
+        for client in tuple(self._clients):
+            client.offer(frame)
+
+    def _set_rate(self) -> None:
+        wishes = [*self._wishes.values()]
+        if len(wishes) < len(self._clients) or not wishes:
+            wishes.append(self._usual_interval_s)
+        before = self._sampler.interval_s
+        self._sampler.set_interval(min(wishes))
+        if self._sampler.interval_s != before and self._stop_watching is not None:
+            self._watch_for_silence()
+
+    def _watch_for_silence(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.stop()
+        self._watchdog = PeriodicCallback(self._tell_if_stale, 1000 * self._sampler.stale_after_s)
+        self._watchdog.start()
 
     def _tell_if_stale(self) -> None:
         newest = self._sampler.newest
         if newest is None:
-            self._send({"type": "waiting"})
+            self.tell({"type": "waiting"})
         elif (age_s := self._sampler.age_s(newest)) > self._sampler.stale_after_s:
-            self._send({"type": "stale", "age_s": round(age_s, 1)})
+            self._is_stale = True
+            self.tell({"type": "stale", "age_s": round(age_s, 1)})
 
-    def _send(self, document: dict[str, object]) -> None:
-        self._frame = json.dumps(document, separators=(",", ":")).encode()
-        for client in tuple(self._clients):
-            client.offer(self._frame)
+    def _publish(self, snapshot: Snapshot) -> None:
+        if self._on_snapshot is not None:
+            self._on_snapshot(snapshot)
+        base, self._last = self._last, snapshot
+        change: bytes | None = None
+        if base is not None and not self._is_stale:
+            document = delta(base, snapshot)
+            change = None if document is None else encode(document)
+        self._is_stale = False
+        whole: bytes | None = None
+        for client, has in tuple(self._clients.items()):
+            if change is not None and base is not None and has == base.sequence:
+                frame = change
+            else:
+                frame = whole = whole or self._whole(snapshot)
+            self._give(client, snapshot.sequence, frame)
+
+    def _whole(self, snapshot: Snapshot) -> bytes:
+        return encode(self._sampler.document(snapshot))
+
+    def _give(self, client: Client, sequence: int, frame: bytes) -> None:
+        # One that could not take it keeps what it has, and gets everything the next time.
+        if client.offer(frame) and client in self._clients:
+            self._clients[client] = sequence
+
+
+def encode(document: dict[str, Any]) -> bytes:
+    """The document as a frame, without spaces."""
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+
+
+def delta(base: Snapshot, snapshot: Snapshot) -> dict[str, Any] | None:
+    """What changed between two snapshots, or None when it is more than a delta can say."""
+    before, after = base.reading, snapshot.reading
+    if (
+        base.interval_s != snapshot.interval_s
+        or (before.state, before.detail) != (after.state, after.detail)
+        or (before.driver, before.driver_cuda) != (after.driver, after.driver_cuda)
+        or len(before.gpus) != len(after.gpus)
+    ):
+        return None
+    pairs = list(zip(before.gpus, after.gpus, strict=True))
+    if any(_fixed(old) != _fixed(new) for old, new in pairs):
+        return None
+    columns = {}
+    for name in CHANGING:
+        column = [
+            None if getattr(old, name) == getattr(new, name) else getattr(new, name)
+            for old, new in pairs
+        ]
+        if any(value is not None for value in column):
+            columns[name] = column
+    document: dict[str, Any] = {
+        "type": "delta",
+        "sequence": snapshot.sequence,
+        "base": base.sequence,
+        "time": round(snapshot.time, 3),
+        "columns": columns,
+    }
+    processes = {
+        str(place): new.document()["processes"]
+        for place, (old, new) in enumerate(pairs)
+        if old.processes != new.processes
+    }
+    if processes:
+        document["processes"] = processes
+    return document
+
+
+def _fixed(gpu: GPU) -> GPU:
+    """The GPU without what a delta can say."""
+    return dataclasses.replace(gpu, **_SAME_ANYWAY)

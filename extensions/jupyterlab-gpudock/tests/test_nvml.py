@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
-from jupyterlab_gpudock.nvml import NVML, REOPEN_SECONDS
-from jupyterlab_gpudock.readings import Missing, State
+from jupyterlab_gpudock.nvml import NVML, RELIST_SECONDS, REOPEN_SECONDS
+from jupyterlab_gpudock.readings import Missing, PCIe, Process, State
 
 GIB = 1024**3
 
@@ -48,7 +48,24 @@ class Driver:
             nvmlDeviceGetEnforcedPowerLimit=lambda handle: 400_000,
             nvmlDeviceGetClockInfo=lambda handle, clock: 1410,
             nvmlDeviceGetMaxClockInfo=lambda handle, clock: 1410,
+            nvmlDeviceGetCurrentClocksThrottleReasons=lambda handle: 0,
+            nvmlDeviceGetComputeRunningProcesses_v3=lambda handle: [],
+            nvmlDeviceGetGraphicsRunningProcesses_v3=lambda handle: [],
+            nvmlDeviceGetCudaComputeCapability=lambda handle: (8, 0),
+            nvmlDeviceGetCurrPcieLinkGeneration=lambda handle: 3,
+            nvmlDeviceGetMaxPcieLinkGeneration=lambda handle: 4,
+            nvmlDeviceGetCurrPcieLinkWidth=lambda handle: 8,
+            nvmlDeviceGetMaxPcieLinkWidth=lambda handle: 16,
+            nvmlDeviceGetNvLinkState=lambda handle, link: self._link(link),
+            nvmlDeviceGetTotalEccErrors=lambda handle, kind, counter: 0,
+            nvmlDeviceGetRemappedRows=lambda handle: (0, 0, 0, 0),
+            nvmlDeviceGetRetiredPagesPendingStatus=not_supported,
         )
+
+    def _link(self, link: int) -> int:
+        if link >= 12:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_INVALID_ARGUMENT)
+        return pynvml.NVML_FEATURE_ENABLED if link < 11 else pynvml.NVML_FEATURE_DISABLED
 
     def _init(self) -> None:
         self.inits += 1
@@ -137,7 +154,7 @@ def test_nonsense_is_not_shown(gate, driver):
     )
     (gpu,) = gate.read().gpus
     values = (gpu.utilization_percent, gpu.temperature_c, gpu.memory_used_mib)
-    assert values == (Missing.NOT_AVAILABLE,) * 3
+    assert values == (Missing.NONSENSE,) * 3
 
 
 def test_memory_is_read_the_old_way_where_the_new_one_is_missing(gate, driver):
@@ -264,3 +281,91 @@ def test_slices_of_a_device_that_cannot_be_opened_any_more_keep_their_names(gate
         ("0:0", "GPU-slice-0", "lost"),
         ("0:1", "GPU-slice-1", "lost"),
     ]
+
+
+def test_what_a_gpu_is_and_how_well_its_memory_is(gate, driver):
+    (gpu,) = gate.read().gpus
+    assert gpu.compute_capability == "8.0"
+    assert gpu.pcie == PCIe(generation=3, generation_max=4, width=8, width_max=16)
+    assert gpu.nvlinks == 11
+    assert (gpu.ecc_corrected, gpu.ecc_uncorrected, gpu.health) == (0, 0, ())
+    driver.set(
+        nvmlDeviceGetTotalEccErrors=lambda handle, kind, counter: 3,
+        nvmlDeviceGetRemappedRows=lambda handle: (0, 1, 1, 1),
+        nvmlDeviceGetRetiredPagesPendingStatus=lambda handle: 1,
+    )
+    driver.now += RELIST_SECONDS
+    (gpu,) = gate.read().gpus
+    assert gpu.health == ("ecc_uncorrected", "remap_pending", "remap_failed", "retirement_pending")
+    assert gpu.ecc_uncorrected == 3
+
+
+def test_a_gpu_without_links_ecc_and_bus_has_none(gate, driver):
+    for name in (
+        "nvmlDeviceGetNvLinkState",
+        "nvmlDeviceGetTotalEccErrors",
+        "nvmlDeviceGetRemappedRows",
+        "nvmlDeviceGetCurrPcieLinkGeneration",
+        "nvmlDeviceGetMaxPcieLinkGeneration",
+        "nvmlDeviceGetCurrPcieLinkWidth",
+        "nvmlDeviceGetMaxPcieLinkWidth",
+        "nvmlDeviceGetCudaComputeCapability",
+    ):
+        driver.fail(name, pynvml.NVML_ERROR_NOT_SUPPORTED)
+    (gpu,) = gate.read().gpus
+    assert (gpu.nvlinks, gpu.pcie, gpu.compute_capability, gpu.health) == (None, None, None, ())
+    assert gpu.ecc_uncorrected is Missing.NOT_SUPPORTED
+
+
+def test_throttle_reasons_are_words(gate, driver):
+    driver.set(nvmlDeviceGetCurrentClocksThrottleReasons=lambda handle: 0x04 | 0x40 | 0x8000)
+    assert gate.read().gpus[0].throttle == ("sw_power_cap", "hw_thermal")
+    driver.fail("nvmlDeviceGetCurrentClocksThrottleReasons", pynvml.NVML_ERROR_NOT_SUPPORTED)
+    assert gate.read().gpus[0].throttle is Missing.NOT_SUPPORTED
+
+
+def test_processes_come_once_each_with_their_memory(gate, driver):
+    def process(pid, memory):
+        return SimpleNamespace(pid=pid, usedGpuMemory=memory)
+
+    driver.set(
+        nvmlDeviceGetComputeRunningProcesses_v3=lambda handle: [
+            process(900, 3 * GIB),
+            process(30, None),
+        ],
+        nvmlDeviceGetGraphicsRunningProcesses_v3=lambda handle: [
+            process(900, 3 * GIB),
+            process(7, GIB),
+        ],
+    )
+    assert gate.read().gpus[0].processes == (
+        Process(7, "graphics", 1024),
+        Process(30, "compute", Missing.NOT_SUPPORTED),
+        Process(900, "compute", 3072),
+    )
+
+
+def test_a_driver_before_510_tells_its_processes_the_old_way(gate, driver):
+    driver.fail("nvmlDeviceGetComputeRunningProcesses_v3", pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
+    driver.set(
+        nvmlDeviceGetComputeRunningProcesses_v2=lambda handle: [
+            SimpleNamespace(pid=5, usedGpuMemory=GIB)
+        ]
+    )
+    assert gate.read().gpus[0].processes == (Process(5, "compute", 1024),)
+
+
+def test_processes_that_may_not_be_seen_are_missing_and_not_none(gate, driver):
+    driver.fail("nvmlDeviceGetComputeRunningProcesses_v3", pynvml.NVML_ERROR_NO_PERMISSION)
+    assert gate.read().gpus[0].processes is Missing.NOT_AVAILABLE
+
+
+def test_limits_are_asked_for_once_while_nvml_is_open(gate, driver):
+    asked = []
+    driver.set(
+        nvmlDeviceGetEnforcedPowerLimit=lambda handle: asked.append(handle) or 400_000,
+    )
+    for _ in range(5):
+        driver.now += RELIST_SECONDS
+        assert gate.read().gpus[0].power_limit_w == 400.0
+    assert len(asked) == 1

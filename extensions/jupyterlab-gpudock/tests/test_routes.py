@@ -122,8 +122,21 @@ async def test_the_history_has_a_column_for_each_gpu(jp_fetch, gate):
     history = json.loads((await jp_fetch("gpudock", "api", "history")).body)
     assert len(history["times"]) == 1
     assert list(history["gpus"].values()) == [
-        {"utilization_percent": [87], "memory_used_mib": [31_744]}
+        {
+            "utilization_percent": [87],
+            "memory_used_mib": [31_744],
+            "temperature_c": [64],
+            "power_w": [283.4],
+        }
     ]
+
+
+@pytest.mark.parametrize("points", ["-1", "1e3", "many", "²", "9" * 30])
+async def test_a_history_of_no_number_of_points_is_refused(jp_fetch, points):
+    with pytest.raises(HTTPClientError) as refusal:
+        await jp_fetch("gpudock", "api", "history", params={"points": points})
+    assert refusal.value.code == 400
+    assert json.loads(refusal.value.response.body)["code"] == "bad_request"
 
 
 async def test_the_stack_of_an_unknown_kernel_is_not_found(jp_fetch):

@@ -64,8 +64,8 @@ async def test_the_history_forgets_after_ten_minutes(sampler, clock):
     for _ in range(12):
         await sampler.fresh(10)
         clock.now += 60
-    sequences = [snapshot.sequence for snapshot in sampler.history()]
-    assert sequences == list(range(3, 13))
+    times = [time for time, _ in sampler.history()]
+    assert times == [1000.0 + 60 * minute for minute in range(2, 12)]
 
 
 async def test_an_old_snapshot_is_marked_stale_with_its_age(sampler, gate, clock):
@@ -113,3 +113,20 @@ async def test_a_closed_sampler_reads_no_more(sampler, gate, clock):
     clock.now += 5
     assert (await sampler.fresh(0.2)).sequence == 1
     assert gate.reads == 1
+
+
+def test_an_interval_that_is_no_number_is_refused(sampler):
+    with pytest.raises(ValueError, match="NaN"):
+        sampler.set_interval(float("nan"))
+    assert sampler.interval_s == 1.0
+
+
+async def test_a_faster_rate_holds_from_now_on(gate, until):
+    sampler = Sampler(gate, 60.0)
+    stop = sampler.watch(lambda snapshot: None)
+    await until(lambda: gate.reads == 1, "the first reading")
+    sampler.set_interval(0.0)
+    assert sampler.interval_s == 0.5
+    await until(lambda: gate.reads >= 3, "readings long before the minute is over")
+    stop()
+    sampler.close()

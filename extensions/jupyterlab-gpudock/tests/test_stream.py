@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import threading
 
 import pytest
+from samples import A100, HEALTHY
 
-from jupyterlab_gpudock.handlers import StreamHandler
-from jupyterlab_gpudock.sampler import Sampler
-from jupyterlab_gpudock.stream import Stream
+from jupyterlab_gpudock.readings import Process, Reading, Snapshot, State
+from jupyterlab_gpudock.sampler import Sampler, clamp_interval
+from jupyterlab_gpudock.stream import Stream, delta, encode
+from jupyterlab_gpudock.stream_handler import MOST_BAD_MESSAGES, StreamHandler, wished_interval
 
 
 class CollectingClient:
@@ -16,9 +19,30 @@ class CollectingClient:
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []
+        self.takes = True
 
-    def offer(self, frame: bytes) -> None:
+    def offer(self, frame: bytes) -> bool:
+        if not self.takes:
+            return False
         self.frames.append(frame)
+        return True
+
+    def screen(self) -> dict:
+        """What a browser shows that lays each frame over the ones before."""
+        shown: dict = {}
+        for frame in map(json.loads, self.frames):
+            if frame["type"] == "snapshot":
+                shown = frame
+            elif frame["type"] == "delta":
+                assert frame["base"] == shown["sequence"], "a delta follows on what is shown"
+                shown["sequence"], shown["time"] = frame["sequence"], frame["time"]
+                for name, column in frame["columns"].items():
+                    for gpu, value in zip(shown["gpus"], column, strict=True):
+                        if value is not None:
+                            gpu[name] = value
+                for place, processes in frame.get("processes", {}).items():
+                    shown["gpus"][int(place)]["processes"] = processes
+        return shown
 
     @property
     def types(self) -> list[str]:
@@ -60,7 +84,7 @@ async def test_a_change_of_use_reaches_the_client(jp_ws_fetch, gate):
     gate.set_use(12)
     for _ in range(3):
         (frame,) = await read_frames(socket, 1)
-        if frame["gpus"][0]["utilization_percent"] == 12:
+        if frame["type"] == "delta" and frame["columns"].get("utilization_percent") == [12]:
             break
     else:
         pytest.fail("three readings later the old use was still sent")
@@ -69,9 +93,11 @@ async def test_a_change_of_use_reaches_the_client(jp_ws_fetch, gate):
 
 async def test_what_a_client_sends_changes_nothing_and_too_much_of_it_cuts_it_off(jp_ws_fetch):
     socket = await jp_ws_fetch("gpudock", "api", "stream")
+    (before,) = await read_frames(socket, 1)
     await socket.write_message('{"interval_s": 0.0001}')
-    frames = await read_frames(socket, 2)
-    assert frames[-1]["interval_s"] == 0.5
+    while (frame := (await read_frames(socket, 1))[0])["type"] != "error":
+        assert frame["type"] == "delta", "the rate has not changed"
+    assert before["interval_s"] == 0.5
     await socket.write_message("x" * 5000)
     while (await asyncio.wait_for(socket.read_message(), 10)) is not None:
         pass
@@ -113,7 +139,8 @@ async def test_a_hanging_nvml_is_told_as_stale_with_its_age(sampler, gate, until
     await until(lambda: "stale" in client.types, "a frame that says so")
     assert json.loads(client.frames[-1])["age_s"] >= sampler.stale_after_s
     gate.may_answer.set()
-    await until(lambda: client.types[-1] == "snapshot", "snapshots again when NVML answers")
+    await until(lambda: client.types[-1] in ("snapshot", "delta"), "frames when NVML answers again")
+    assert client.types[client.types.index("stale") :].count("snapshot") == 1
     stream.leave(client)
 
 
@@ -155,3 +182,167 @@ async def test_a_slow_client_loses_frames_and_keeps_none_in_memory(monkeypatch):
     await asyncio.sleep(0)
     handler.offer(b"{}")
     assert len(writes) == 2
+
+
+async def rate_messages(socket, *messages: str) -> list[str]:
+    """Send what a client may say, and return what the server has against it."""
+    said = []
+    for message in messages:
+        await socket.write_message(message)
+        while (frame := (await read_frames(socket, 1))[0])["type"] != "error":
+            pass
+        said.append(frame["message"])
+    return said
+
+
+GARBAGE = (
+    "",
+    "not json",
+    "[" * 900,
+    "[]",
+    "null",
+    '"rate"',
+    '{"type": "rate"}',
+    '{"type": "rate", "interval_s": "fast"}',
+    '{"type": "rate", "interval_s": true}',
+    '{"type": "rate", "interval_s": NaN}',
+    '{"type": "rate", "interval_s": [1]}',
+    '{"type": "reboot"}',
+)
+
+
+async def test_garbage_is_answered_with_an_error_and_the_stream_goes_on(jp_ws_fetch):
+    socket = await jp_ws_fetch("gpudock", "api", "stream")
+    await read_frames(socket, 1)
+    answers = await rate_messages(socket, *GARBAGE)
+    assert all(answer.endswith(".") for answer in answers)
+    frames = await read_frames(socket, 2)
+    assert {frame["type"] for frame in frames} == {"delta"}
+    socket.close()
+
+
+async def test_a_client_that_sends_nothing_but_garbage_is_cut_off(jp_ws_fetch):
+    socket = await jp_ws_fetch("gpudock", "api", "stream")
+    for _ in range(MOST_BAD_MESSAGES + 1):
+        await socket.write_message("garbage")
+    while (await asyncio.wait_for(socket.read_message(), 10)) is not None:
+        pass
+    assert socket.close_code == 1008
+
+
+@pytest.mark.parametrize(
+    ("message", "interval_s"),
+    [
+        ('{"type": "rate", "interval_s": 2}', 2.0),
+        ('{"type": "rate", "interval_s": null}', None),
+        ('{"type": "rate", "interval_s": -1e400}', 0.0),
+        ('{"type": "rate", "interval_s": Infinity}', 1e9),
+        (b'{"type": "rate", "interval_s": 0.0001}', 0.0001),
+    ],
+)
+def test_absurd_rates_are_numbers_that_the_sampler_clamps(message, interval_s):
+    assert wished_interval(message) == interval_s
+    if interval_s is not None:
+        assert 0.5 <= clamp_interval(interval_s) <= 60
+
+
+async def test_the_fastest_rate_that_is_asked_for_is_used_until_its_client_leaves(gate):
+    sampler = Sampler(gate, 5.0)
+    stream = Stream(sampler)
+    quiet, slow, fast = (CollectingClient() for _ in range(3))
+    for client in (quiet, slow, fast):
+        stream.join(client)
+    stream.wish(slow, 30.0)
+    assert sampler.interval_s == 5.0, "the quiet one has the server's setting"
+    stream.leave(quiet)
+    stream.wish(fast, 0.001)
+    assert sampler.interval_s == 0.5
+    stream.leave(fast)
+    assert sampler.interval_s == 30.0
+    stream.wish(slow, None)
+    assert sampler.interval_s == 5.0
+    stream.leave(slow)
+    stream.wish(slow, 1.0)
+    assert sampler.interval_s == 5.0, "who has left wishes nothing"
+    sampler.close()
+
+
+async def test_a_client_that_lays_changes_over_what_it_has_shows_what_was_read(
+    sampler, gate, until
+):
+    stream, client, late = Stream(sampler), CollectingClient(), CollectingClient()
+    stream.join(client)
+    await until(lambda: client.frames, "a first frame")
+    gate.set_use(11)
+    await until(lambda: len(client.frames) >= 3, "changes")
+    stream.join(late)
+    held = len(client.frames)
+    client.takes = False
+    gate.set_use(12)
+    seen = len(late.frames)
+    await until(lambda: len(late.frames) >= seen + 2, "changes that one client misses")
+    assert len(client.frames) == held
+    client.takes = True
+    gate.reading = dataclasses.replace(
+        gate.reading,
+        gpus=(
+            dataclasses.replace(
+                gate.reading.gpus[0], processes=(Process(4711, "compute", 900),), throttle=()
+            ),
+        ),
+    )
+    await until(
+        lambda: all(one.screen()["gpus"][0]["processes"] for one in (client, late)),
+        "the process on both screens",
+    )
+    newest = sampler.newest
+    for one in (client, late):
+        await until(lambda one=one: one.screen()["sequence"] >= newest.sequence, "the newest")
+        shown = one.screen()
+        whole = json.loads(json.dumps(sampler.newest.document(age_s=0, stale=False)))
+        assert shown["gpus"] == whole["gpus"]
+    assert client.types[held] == "snapshot", "after a gap comes everything"
+    assert "delta" in late.types
+    stream.leave(client)
+    stream.leave(late)
+
+
+def snapshot_of(sequence: int, reading: Reading, interval_s: float = 1.0) -> Snapshot:
+    return Snapshot(sequence, 1000.0 + sequence, float(sequence), interval_s, reading)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        dataclasses.replace(HEALTHY, state=State.LOST, detail="gone"),
+        dataclasses.replace(HEALTHY, driver="560.28.03"),
+        dataclasses.replace(HEALTHY, gpus=()),
+        dataclasses.replace(HEALTHY, gpus=(dataclasses.replace(A100, uuid="GPU-2"),)),
+        dataclasses.replace(HEALTHY, gpus=(dataclasses.replace(A100, health=("remap_failed",)),)),
+    ],
+)
+def test_what_is_more_than_numbers_is_no_delta(other):
+    assert delta(snapshot_of(1, HEALTHY), snapshot_of(2, HEALTHY))["columns"] == {}
+    assert delta(snapshot_of(1, HEALTHY), snapshot_of(2, other)) is None
+
+
+def test_a_delta_of_eight_busy_gpus_is_small():
+    def reading(step: int) -> Reading:
+        return dataclasses.replace(
+            HEALTHY,
+            gpus=tuple(
+                dataclasses.replace(
+                    A100,
+                    index=str(index),
+                    utilization_percent=80 + step,
+                    memory_used_mib=31_000 + step,
+                    temperature_c=60 + step,
+                    power_w=283.4 + step,
+                    sm_clock_mhz=1300 + step,
+                )
+                for index in range(8)
+            ),
+        )
+
+    frame = encode(delta(snapshot_of(1, reading(1)), snapshot_of(2, reading(2))))
+    assert len(frame) < 500

@@ -1,0 +1,94 @@
+"""What Linux tells about processes in ``/proc``: read where a process may end at any moment."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+INITIAL_PID_NAMESPACE = "pid:[4026531836]"
+"""The kernel gives the host's own PID namespace this number on every machine."""
+_CUDA_NODE = Path("/dev/nvidia-uvm")
+"""Open in every process that uses CUDA, and not in one that only reads NVML."""
+_MOST_ANCESTORS = 64
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Seen:
+    """One process, at one moment."""
+
+    pid: int
+    parent: int
+    session: int
+    """The process that called ``setsid`` last: a kernel or a terminal's shell."""
+    started: int
+    """In the kernel's clock ticks since it booted; with the PID, it names a process for good."""
+    name: str
+
+
+class Processes:
+    """Reads a ``/proc``.
+
+    :param root: where it is mounted
+    """
+
+    def __init__(self, root: Path = Path("/proc")) -> None:
+        self._root = root
+
+    def tells_host_pids(self) -> bool:
+        """Whether PIDs here are the host's, as NVML tells them: no container is in between."""
+        try:
+            return str((self._root / "self/ns/pid").readlink()) == INITIAL_PID_NAMESPACE
+        except OSError:
+            return False
+
+    def see(self, pid: int) -> Seen | None:
+        """The process, or None when there is none of this number."""
+        try:
+            text = (self._root / str(pid) / "stat").read_text(errors="replace")
+        except OSError:
+            return None
+        # The name is in brackets, and may hold brackets and spaces itself.
+        before, _, rest = text.rpartition(")")
+        fields = rest.split()
+        try:
+            return Seen(
+                pid=pid,
+                parent=int(fields[1]),
+                session=int(fields[3]),
+                started=int(fields[19]),
+                name=before.partition("(")[2],
+            )
+        except (IndexError, ValueError):
+            return None
+
+    def lineage(self, pid: int) -> list[Seen]:
+        """The process and its ancestors, nearest first; empty when there is no such process."""
+        line: list[Seen] = []
+        while pid > 0 and len(line) < _MOST_ANCESTORS:
+            seen = self.see(pid)
+            if seen is None:
+                break
+            line.append(seen)
+            pid = seen.parent
+        return line
+
+    def uses_cuda(self, pid: int) -> bool:
+        """Whether the process has CUDA's device open; False when that may not be looked at."""
+        try:
+            entries = list((self._root / str(pid) / "fd").iterdir())
+        except OSError:
+            return False
+        for entry in entries:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if entry.readlink() == _CUDA_NODE:
+                    return True
+        return False
+
+    def cuda_users(self) -> list[int]:
+        """The processes that use CUDA, of those that can be looked at."""
+        try:
+            names = [entry.name for entry in self._root.iterdir()]
+        except OSError:
+            return []
+        return sorted(pid for pid in map(int, filter(str.isdigit, names)) if self.uses_cuda(pid))

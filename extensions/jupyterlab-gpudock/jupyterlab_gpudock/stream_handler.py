@@ -1,0 +1,117 @@
+"""The WebSocket of the stream, and what its clients may say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.auth.decorator import ws_authenticated
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.base.websocket import WebSocketMixin
+from tornado import web
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from jupyterlab_gpudock.base import AUTH_RESOURCE
+from jupyterlab_gpudock.stream import encode
+
+if TYPE_CHECKING:
+    from jupyterlab_gpudock.stream import Stream
+
+MOST_BAD_MESSAGES = 20
+"""A client that has sent so many is cut off: it is broken, or it is none of ours."""
+_POLICY_VIOLATION = 1008
+
+
+class BadMessageError(ValueError):
+    """A client's message makes no sense; the words are for whoever wrote the client."""
+
+
+def wished_interval(message: str | bytes) -> float | None:
+    """The rate that a message asks for, in seconds; None for the server's setting.
+
+    :raises BadMessageError: for whatever else it says
+    """
+    try:
+        said = json.loads(message)
+    except (ValueError, RecursionError):
+        raise BadMessageError("A message has to be JSON.") from None
+    if not isinstance(said, dict) or said.get("type") != "rate" or "interval_s" not in said:
+        raise BadMessageError(
+            'The only message is {"type": "rate", "interval_s": seconds or null}.'
+        )
+    wish = said["interval_s"]
+    if wish is None:
+        return None
+    if isinstance(wish, bool) or not isinstance(wish, int | float) or math.isnan(wish):
+        raise BadMessageError("«interval_s» has to be a number of seconds, or null.")
+    return float(min(max(wish, 0), 1e9))
+
+
+class StreamHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
+    """``gpudock/api/stream``: a WebSocket that carries each snapshot once."""
+
+    auth_resource = AUTH_RESOURCE
+    _sending: asyncio.Future[None] | None = None
+    _bad_messages = 0
+
+    def initialize(self, stream: Stream) -> None:
+        """Take what the route was made with."""
+        self._stream = stream
+
+    @property
+    def max_message_size(self) -> int:
+        """Clients have little to say; one that sends more than this many bytes is cut off."""
+        return 1024
+
+    def set_default_headers(self) -> None:
+        """Leave out the headers of a page, which mean nothing here."""
+
+    @ws_authenticated
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Open the socket, for whom the server's authoriser lets read."""
+        allowed = self.authorizer.is_authorized(self, self.current_user, "read", self.auth_resource)
+        if not await ensure_async(allowed):
+            raise web.HTTPError(403)
+        await super().get(*args, **kwargs)
+
+    def open(self, *args: Any, **kwargs: Any) -> None:
+        """Start the keep-alive and take part in the stream."""
+        super().open(*args, **kwargs)
+        self.set_nodelay(True)
+        self._stream.join(self)
+
+    def on_message(self, message: str | bytes) -> None:
+        """Take the client's wish for a rate, or tell it what is wrong with its message."""
+        try:
+            self._stream.wish(self, wished_interval(message))
+        except BadMessageError as error:
+            self._bad_messages += 1
+            if self._bad_messages > MOST_BAD_MESSAGES:
+                self.close(_POLICY_VIOLATION, "Too many messages that make no sense")
+            else:
+                self.offer(encode({"type": "error", "code": "bad_message", "message": str(error)}))
+
+    def on_close(self) -> None:
+        """Leave the stream; the last one to leave ends the sampling."""
+        self._stream.leave(self)
+
+    def offer(self, frame: bytes) -> bool:
+        """Send a frame, unless the one before is still on its way to a slow client."""
+        if self._sending is not None and not self._sending.done():
+            return False
+        try:
+            self._sending = asyncio.ensure_future(self.write_message(frame))
+        except WebSocketClosedError:
+            self._stream.leave(self)
+            return False
+        self._sending.add_done_callback(_forget_closed)
+        return True
+
+
+def _forget_closed(sent: asyncio.Future[None]) -> None:
+    """Look at the outcome: a client that went away in mid-frame is nothing to log."""
+    if not sent.cancelled():
+        sent.exception()
