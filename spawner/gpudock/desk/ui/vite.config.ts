@@ -19,6 +19,7 @@ export default defineConfig({
   },
   test: {
     environment: 'jsdom',
+    testTimeout: 60_000,
     include: ['src/**/__tests__/*.test.{ts,tsx}'],
     setupFiles: ['src/testing/setup.ts']
   }

@@ -66,6 +66,7 @@ export const t = {
     idleFor: (time: string) => `Its GPU has been idle for ${time}.`,
     soon: (server: string, time: string) => `${server} ends in ${time}.`,
     soonHelp: 'Save your work, or extend the session. The workspace is kept.',
+    soonLast: 'Save your work. The workspace is kept.',
     overdue: (server: string) => `${server} is being stopped. The workspace is kept.`,
     stopping: 'Stopping',
     starting: 'Starting',
@@ -140,9 +141,14 @@ export const t = {
     temperature: 'Temperature',
     power: 'Power',
     unknown: 'not reported',
+    gibibytes: (used: number, all: number) => `${amount(used)} of ${amount(all)} GiB`,
     watts: (now: string, limit: string | null) => (limit ? `${now} of ${limit}` : now),
     queue: 'Queue',
     queueNone: 'Nobody is waiting.',
+    queueOthers: (number: number) =>
+      number === 1
+        ? '1 request of others is waiting.'
+        : `${number} requests of others are waiting.`,
     queueUser: 'Who',
     queueWish: 'Wants',
     queueReason: 'Waits for',
@@ -157,6 +163,9 @@ export const t = {
     back: 'Return to service',
     backHelp: 'It is checked, and then given to whoever is next.',
     returned: (gpu: string) => `${gpu} is back in service.`,
+    forget: 'Remove from the list',
+    forgetHelp: 'For a GPU that has gone for good. What it was used for stays known.',
+    forgotten: (gpu: string) => `${gpu} is no longer listed.`,
     slots: 'Slots',
     slotsHelp:
       'More than one: so many sessions share this GPU. All of them see all of its memory. Only while nobody has it.',
@@ -195,6 +204,9 @@ export const t = {
     hint: 'Choose a value to edit it. Grey values are inherited. Leave a value empty to inherit it; «none» is no limit.',
     noLimit: 'none',
     noModel: 'no model',
+    unlimited: 'no limit',
+    allModels: 'all',
+    nothing: '–',
     inherited: 'inherited',
     notSet: 'not set',
     cell: (field: string, name: string, value: string, set: boolean) =>
@@ -267,6 +279,10 @@ export const t = {
         : `${number} waiting requests would be refused.`,
     startable: (number: number) =>
       number === 1 ? '1 waiting request could start.' : `${number} waiting requests could start.`,
+    heldBack: (number: number) =>
+      number === 1
+        ? '1 waiting request that could start now would wait longer.'
+        : `${number} waiting requests that could start now would wait longer.`,
     affected: 'Show who',
     save: 'Save',
     saved: (number: number) => `${count(number, 'change')} saved.`,
@@ -340,7 +356,8 @@ export const t = {
     others: 'Others',
     total: 'Total',
     gpuHours: 'GPU-hours',
-    sessions: 'Sessions',
+    sessions: 'Sessions begun',
+    utc: 'Days begin at midnight UTC.',
     share: 'Share',
     summary: (hours: string, sessions: string) => `${hours} GPU-hours in ${sessions}.`,
     more: (number: string) => `${number} more are in the CSV.`,

@@ -10,13 +10,13 @@ import type {
   Level,
   Page,
   Preview,
+  Queue,
   QuotaChange,
   QuotaRow,
   Session,
   StoredQuota,
   UsageBy,
-  UsageRow,
-  Waiting
+  UsageRow
 } from './types';
 
 const LAB_MS = 2_000;
@@ -24,10 +24,11 @@ const SESSIONS_MS = 5_000;
 const path = encodeURIComponent;
 
 /** All GPUs with their telemetry, again every two seconds while the page is seen. */
-export function useLab() {
+export function useLab(enabled = true) {
   const desk = useDesk();
   return useQuery({
     queryKey: ['gpus'],
+    enabled,
     queryFn: async ({ signal }) => (await call<LabReading>(desk, 'GET', 'gpus', { signal })).data,
     refetchInterval: LAB_MS
   });
@@ -69,8 +70,7 @@ export function useQueue() {
   const desk = useDesk();
   return useQuery({
     queryKey: ['queue'],
-    queryFn: async ({ signal }) =>
-      (await call<{ queue: readonly Waiting[] }>(desk, 'GET', 'queue', { signal })).data.queue,
+    queryFn: async ({ signal }) => (await call<Queue>(desk, 'GET', 'queue', { signal })).data,
     refetchInterval: SESSIONS_MS
   });
 }
@@ -209,6 +209,16 @@ export function useChangeGPU() {
   return useMutation({
     mutationFn: ({ uuid, change }: GPUChange) =>
       call(desk, 'PATCH', `gpus/${path(uuid)}`, { body: change }),
+    onSettled: () => refresh(queries)
+  });
+}
+
+/** Takes a GPU that has gone for good out of the list. */
+export function useForgetGPU() {
+  const desk = useDesk();
+  const queries = useQueryClient();
+  return useMutation({
+    mutationFn: (uuid: string) => call(desk, 'DELETE', `gpus/${path(uuid)}`),
     onSettled: () => refresh(queries)
   });
 }

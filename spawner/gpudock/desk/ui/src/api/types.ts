@@ -28,6 +28,8 @@ export interface GPU {
   readonly mig_profile: string | null;
   readonly state: GPUState;
   readonly reason: string | null;
+  /** Whether it is given again by itself, without anybody's act. */
+  readonly in_service: boolean;
   readonly slots: number;
   readonly leases: readonly Holder[];
   readonly telemetry: Telemetry | null;
@@ -35,6 +37,7 @@ export interface GPU {
 
 export interface LabReading {
   readonly gpus: readonly GPU[];
+  /** When the GPUs were last read. */
   readonly taken_at: number | null;
   readonly problem: string | null;
 }
@@ -62,7 +65,7 @@ export interface Session {
 
 export interface Waiting {
   readonly id: string;
-  readonly user: string | null;
+  readonly user: string;
   readonly server: string;
   readonly gpus: number;
   readonly gpu_model: string | null;
@@ -147,6 +150,13 @@ export interface Page<T> {
   readonly total: number;
 }
 
+/** Those who wait, as far as one may see them. */
+export interface Queue {
+  readonly queue: readonly Waiting[];
+  /** How many wait in all. */
+  readonly length: number;
+}
+
 /** One level's document as it shall be; null removes it. */
 export interface QuotaChange {
   readonly level: Level;
@@ -166,6 +176,7 @@ export interface Preview {
   readonly exceeding: readonly PreviewedSession[];
   readonly refused: readonly PreviewedSession[];
   readonly startable: readonly PreviewedSession[];
+  readonly held_back: readonly PreviewedSession[];
 }
 
 export type UsageBy = 'user' | 'group' | 'gpu';
@@ -173,7 +184,7 @@ export type Bucket = 'day' | 'week' | 'month';
 
 export interface UsageRow {
   readonly name: string;
-  readonly bucket_start: number | null;
+  readonly bucket_start: number;
   readonly gpu_hours: number;
   readonly leases: number;
 }

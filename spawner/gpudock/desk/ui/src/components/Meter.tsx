@@ -10,11 +10,19 @@ interface MeterProps {
   readonly text: string;
   /** Where the limit comes from, or another remark. */
   readonly note?: ReactNode;
+  /** Whether little left is bad news; to hold all the GPUs one may hold is not. */
+  readonly alarming?: boolean;
 }
 
-export function Meter({ label, used, limit, text, note }: MeterProps) {
+export function Meter({ label, used, limit, text, note, alarming = false }: MeterProps) {
   const part = limit === null ? 0 : limit === 0 ? 1 : Math.min(1, used / limit);
-  const tone = part >= 1 ? 'bg-danger' : part >= 0.8 ? 'bg-warning' : 'bg-primary';
+  const tone = !alarming
+    ? 'bg-primary'
+    : part >= 1
+      ? 'bg-danger'
+      : part >= 0.8
+        ? 'bg-warning'
+        : 'bg-primary';
   return (
     <div className="gd-meter">
       <div className="d-flex justify-content-between gap-2">

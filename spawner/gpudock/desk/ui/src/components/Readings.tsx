@@ -1,6 +1,6 @@
 /** What a GPU does right now, in words and bars. */
 import type { GPU } from '../api/types';
-import { gibibytes, watts, whole } from '../lib/format';
+import { watts, whole } from '../lib/format';
 import { t } from '../strings';
 
 export function Readings({ gpu }: { readonly gpu: GPU }) {
@@ -16,7 +16,7 @@ export function Readings({ gpu }: { readonly gpu: GPU }) {
       />
       <Reading
         label={t.lab.memory}
-        text={memory === null ? null : `${gibibytes(memory)} of ${gibibytes(gpu.memory_mib)}`}
+        text={memory === null ? null : t.lab.gibibytes(memory / 1024, gpu.memory_mib / 1024)}
         part={memory === null ? null : memory / gpu.memory_mib}
       />
       <Reading

@@ -106,6 +106,17 @@ export function dateInput(seconds: number): string {
   return `${then.getFullYear()}-${two(then.getMonth() + 1)}-${two(then.getDate())}`;
 }
 
+/** The day (UTC) of a moment, as an `<input type="date">` has it. */
+export function utcDateInput(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().slice(0, 10);
+}
+
+/** The first moment of the day (UTC) that an `<input type="date">` says. */
+export function startOfUtcDay(value: string): number | null {
+  const time = /^\d{4}-\d{2}-\d{2}$/.test(value) ? Date.parse(`${value}T00:00:00Z`) : NaN;
+  return Number.isNaN(time) ? null : time / 1000;
+}
+
 /** The first moment of the day that an `<input type="date">` says, in the browser's time zone. */
 export function startOfDay(value: string): number | null {
   const [year, month, date] = value.split('-').map(Number);

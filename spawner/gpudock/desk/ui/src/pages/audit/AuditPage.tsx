@@ -29,7 +29,7 @@ const COLUMNS: readonly Column<AuditRow>[] = [
     id: 'by',
     header: t.audit.who,
     accessorFn: row => row.by,
-    meta: { className: 'text-break' },
+    meta: { className: 'gd-text' },
     cell: ({ row }) => row.original.by
   },
   {
@@ -42,12 +42,13 @@ const COLUMNS: readonly Column<AuditRow>[] = [
     id: 'target',
     header: t.audit.target,
     accessorFn: row => row.target,
-    meta: { className: 'text-break' },
+    meta: { className: 'gd-text' },
     cell: ({ row }) => row.original.target
   },
   {
     id: 'change',
     header: t.audit.change,
+    meta: { className: 'gd-wide' },
     cell: ({ row }) => <Change row={row.original} />
   }
 ];

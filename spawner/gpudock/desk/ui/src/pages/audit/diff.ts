@@ -1,4 +1,7 @@
 /** What changed between two states of anything that JSON can say, line by line. */
+import { moment } from '../../lib/format';
+
+const MOMENT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
 
 export interface Line {
   /** Where: «boost.max_gpus»; empty when the whole is one value. */
@@ -38,6 +41,7 @@ function flatten(
 function write(value: unknown): string {
   if (value === null) return 'none';
   if (Array.isArray(value)) return value.map(write).join('; ');
-  if (typeof value === 'string') return value;
+  if (typeof value === 'string')
+    return MOMENT.test(value) ? moment(Date.parse(value) / 1000) : value;
   return JSON.stringify(value);
 }

@@ -21,10 +21,21 @@ export function GPUTile({ gpu, onManage }: GPUTileProps) {
     <article className={`card gd-tile gd-tile-${look.tone}`} aria-label={gpuName(gpu)}>
       <div className="card-body">
         <div className="d-flex gap-2 justify-content-between align-items-start">
-          <h3 className="fs-6 mb-0">{gpuName(gpu)}</h3>
+          <h3 className="fs-6 mb-0 me-auto">{gpuName(gpu)}</h3>
           <span className={`badge gd-state gd-state-${look.tone}`}>
             <Icon name={look.icon} /> {t.states[state]}
           </span>
+          {desk.manage && (
+            <button
+              type="button"
+              className="btn btn-sm gd-manage"
+              aria-label={t.lab.manageLabel(`${gpu.host}, ${gpuName(gpu)}`)}
+              title={t.lab.manage}
+              onClick={onManage}
+            >
+              <Icon name="ellipsis-vertical" />
+            </button>
+          )}
         </div>
         <div className="small mb-2">
           {gpu.model} <span className="text-body-secondary">{gibibytes(gpu.memory_mib)}</span>
@@ -33,17 +44,6 @@ export function GPUTile({ gpu, onManage }: GPUTileProps) {
         {gpu.reason && <p className="small mb-2">{gpu.reason}</p>}
         <Readings gpu={gpu} />
       </div>
-      {desk.manage && (
-        <button
-          type="button"
-          className="btn btn-sm btn-link gd-manage"
-          aria-label={t.lab.manageLabel(`${gpu.host}, ${gpuName(gpu)}`)}
-          onClick={onManage}
-        >
-          <Icon name="ellipsis" />
-          <span className="visually-hidden">{t.lab.manage}</span>
-        </button>
-      )}
     </article>
   );
 }

@@ -1,6 +1,6 @@
 /** What an administrator can do with a GPU, and with the sessions on it. */
 import { useId, useState } from 'react';
-import { useChangeGPU, useRelease, type GPUChange } from '../../api/queries';
+import { useChangeGPU, useForgetGPU, useRelease, type GPUChange } from '../../api/queries';
 import type { GPU, Holder } from '../../api/types';
 import { Dialog } from '../../components/Dialog';
 import { Failure, Icon } from '../../components/Notes';
@@ -20,9 +20,9 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
   const say = useSay();
   const change = useChangeGPU();
   const release = useRelease();
+  const forget = useForgetGPU();
   const [slots, setSlots] = useState(gpu.slots);
   const [asking, setAsking] = useState<Holder | null>(null);
-  const inService = gpu.state === 'free' || gpu.state === 'leased';
   const send = (wish: GPUChange['change'], done: string) =>
     change.mutate(
       { uuid: gpu.uuid, change: wish },
@@ -33,7 +33,7 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
         }
       }
     );
-  const error = change.error ?? release.error;
+  const error = change.error ?? release.error ?? forget.error;
 
   return (
     <Dialog title={t.lab.manageTitle(name)} onClose={onClose}>
@@ -99,7 +99,7 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
         })}
       </ul>
       <div className="mb-4">
-        {inService ? (
+        {gpu.in_service ? (
           <>
             <button
               type="button"
@@ -125,6 +125,26 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
           </>
         )}
       </div>
+      {gpu.state === 'lost' && gpu.leases.length === 0 && (
+        <div className="mb-4">
+          <button
+            type="button"
+            className="btn btn-outline-danger"
+            disabled={forget.isPending}
+            onClick={() =>
+              forget.mutate(gpu.uuid, {
+                onSuccess: () => {
+                  say(t.lab.forgotten(name));
+                  onClose();
+                }
+              })
+            }
+          >
+            <Icon name="trash" /> {t.lab.forget}
+          </button>
+          <p className="form-text mb-0">{t.lab.forgetHelp}</p>
+        </div>
+      )}
       <form
         onSubmit={event => {
           event.preventDefault();

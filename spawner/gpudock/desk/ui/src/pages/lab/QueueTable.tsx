@@ -18,16 +18,20 @@ export function QueueTable() {
   const queue = useQueue();
   const withdraw = useWithdraw();
   const [asking, setAsking] = useState<Waiting | null>(null);
-  const nameOf = (entry: Waiting) =>
-    entry.user === null ? t.lab.someone : entry.user === desk.user ? t.lab.you : entry.user;
+  const nameOf = (entry: Waiting) => (entry.user === desk.user ? t.lab.you : entry.user);
+  const entries = queue.data?.queue ?? [];
   return (
     <section aria-labelledby="gd-queue">
       <h2 className="fs-5" id="gd-queue">
         {t.lab.queue}
       </h2>
       {queue.isLoadingError && <Failure error={queue.error} onRetry={() => void queue.refetch()} />}
-      {queue.data?.length === 0 && <p className="text-body-secondary">{t.lab.queueNone}</p>}
-      {queue.data && queue.data.length > 0 && (
+      {queue.data && entries.length === 0 && (
+        <p className="text-body-secondary">
+          {queue.data.length === 0 ? t.lab.queueNone : t.lab.queueOthers(queue.data.length)}
+        </p>
+      )}
+      {entries.length > 0 && (
         <div className="table-responsive" tabIndex={0} role="region" aria-labelledby="gd-queue">
           <table className="table table-sm align-middle">
             <thead>
@@ -45,7 +49,7 @@ export function QueueTable() {
               </tr>
             </thead>
             <tbody>
-              {queue.data.map(entry => (
+              {entries.map(entry => (
                 <tr key={entry.id}>
                   <td>{entry.position}</td>
                   <td className="text-break">

@@ -8,7 +8,7 @@ export type Shown = GPUState | 'idle';
 export const LOOKS: {
   readonly [state in Shown]: { readonly icon: string; readonly tone: string };
 } = {
-  free: { icon: 'circle-check', tone: 'success' },
+  free: { icon: 'circle-check', tone: 'free' },
   leased: { icon: 'user', tone: 'primary' },
   idle: { icon: 'moon', tone: 'info' },
   draining: { icon: 'arrow-right-from-bracket', tone: 'warning' },

@@ -22,6 +22,7 @@ export function Endings({ sessions }: { readonly sessions: readonly Session[] })
 
 function Ending({ session, left }: { readonly session: Session; readonly left: number }) {
   const name = serverName(session.server);
+  const help = session.can_extend ? t.mine.soonHelp : t.mine.soonLast;
   const urgent = left <= 15 * MINUTE;
   // The spoken text changes only at the warnings' moments, or it would be read every second.
   const step = [5, 15, 60].find(minutes => left <= minutes * MINUTE) ?? 60;
@@ -29,11 +30,11 @@ function Ending({ session, left }: { readonly session: Session; readonly left: n
     <div className={`alert ${urgent ? 'alert-danger' : 'alert-warning'}`}>
       <div aria-hidden="true">
         <strong>{left > 0 ? t.mine.soon(name, duration(left)) : t.mine.overdue(name)}</strong>{' '}
-        {left > 0 && `${session.why} ${t.mine.soonHelp}`}
+        {left > 0 && `${session.why} ${help}`}
       </div>
       <div className="visually-hidden" role="alert">
         {left > 0
-          ? `${t.mine.soon(name, `${step} min`)} ${session.why} ${t.mine.soonHelp}`
+          ? `${t.mine.soon(name, `${step} min`)} ${session.why} ${help}`
           : t.mine.overdue(name)}
       </div>
     </div>

@@ -3,7 +3,7 @@ import type { Effective, Limit, QuotaValue } from '../../api/types';
 import { Meter } from '../../components/Meter';
 import { amount, count, whole } from '../../lib/format';
 import { t } from '../../strings';
-import { showValue } from '../quotas/values';
+import { sayLimit } from '../quotas/values';
 
 const REST: readonly Limit[] = [
   'session_hours',
@@ -28,6 +28,7 @@ export function Limits({ effective }: { readonly effective: Effective }) {
         />
         <Meter
           label={t.mine.hoursMeter}
+          alarming
           used={used.gpu_hours}
           limit={asNumber(limits.gpu_hours.value)}
           text={usedOf(used.gpu_hours, limits.gpu_hours.value, 'h', amount)}
@@ -52,6 +53,7 @@ export function Limits({ effective }: { readonly effective: Effective }) {
             {cap.gpu_hours !== null && (
               <Meter
                 label={t.mine.hoursMeter}
+                alarming
                 used={cap.used.gpu_hours}
                 limit={cap.gpu_hours}
                 text={usedOf(cap.used.gpu_hours, cap.gpu_hours, 'h', amount)}
@@ -64,7 +66,7 @@ export function Limits({ effective }: { readonly effective: Effective }) {
             <div key={field} title={t.quotas.about[field]}>
               <dt>{t.quotas.fields[field]}</dt>
               <dd>
-                {showValue(limits[field].value)}{' '}
+                {sayLimit(field, limits[field].value)}{' '}
                 <span className="text-body-secondary small">({limits[field].origin})</span>
               </dd>
             </div>

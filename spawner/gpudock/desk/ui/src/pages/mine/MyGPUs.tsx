@@ -15,13 +15,13 @@ export function MyGPUs() {
   const sessions = useMySessions();
   const queue = useQueue();
   const effective = useEffective(desk.user);
-  const mine = queue.data?.filter(entry => entry.user === desk.user) ?? [];
+  const mine = queue.data?.queue.filter(entry => entry.user === desk.user) ?? [];
   const live = sessions.data ?? [];
   return (
     <Page
       title={t.mine.title}
       actions={
-        <a className="btn btn-jupyter" href={`${desk.hub}spawn`}>
+        <a className="btn btn-primary" href={`${desk.hub}spawn`}>
           <Icon name="play" /> {t.mine.start}
         </a>
       }
@@ -56,7 +56,7 @@ export function MyGPUs() {
                   {mine.length === 0 && (
                     <>
                       <p className="text-body-secondary">{t.mine.noneHelp}</p>
-                      <a className="btn btn-jupyter" href={`${desk.hub}spawn`}>
+                      <a className="btn btn-primary" href={`${desk.hub}spawn`}>
                         {t.mine.start}
                       </a>
                     </>

@@ -41,7 +41,7 @@ export function BulkDialog({ level, count, onApply, onClose }: BulkDialogProps) 
           <button type="button" className="btn btn-outline-secondary" onClick={onClose}>
             {t.cancel}
           </button>
-          <button type="submit" form={`${id}-form`} className="btn btn-jupyter">
+          <button type="submit" form={`${id}-form`} className="btn btn-primary">
             {t.quotas.bulkAction}
           </button>
         </>

@@ -52,7 +52,7 @@ export function Cell({ row, field }: CellProps) {
       aria-label={t.quotas.cell(t.quotas.fields[field], name, shown, own !== undefined)}
       onClick={() => setEditing(true)}
     >
-      {shown}
+      {own === undefined && shown === t.quotas.notSet ? t.quotas.nothing : shown}
     </button>
   );
 }

@@ -51,7 +51,7 @@ export function ConflictDialog({ staged, onSettled, onClose }: ConflictDialogPro
           </button>
           <button
             type="button"
-            className="btn btn-jupyter"
+            className="btn btn-primary"
             disabled={!stored.isSuccess}
             onClick={settle}
           >

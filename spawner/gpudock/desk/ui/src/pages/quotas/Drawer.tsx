@@ -12,7 +12,7 @@ import { t } from '../../strings';
 import { useEditing } from './context';
 import { LimitFields, readTyped, typedOf, type Typed } from './LimitFields';
 import { current } from './staging';
-import { fieldsOf, showValue } from './values';
+import { fieldsOf, sayLimit } from './values';
 
 interface DrawerProps {
   readonly row: QuotaRow;
@@ -88,7 +88,7 @@ function LimitTable({ effective }: { readonly effective: Effective }) {
               <th scope="row" className="fw-normal">
                 {t.quotas.fields[field]}
               </th>
-              <td>{showValue(limits[field].value)}</td>
+              <td>{sayLimit(field, limits[field].value)}</td>
               <td className="text-body-secondary">{limits[field].origin}</td>
               <td>{uses[field]}</td>
             </tr>
@@ -150,8 +150,6 @@ function DocumentForm({ row, onDone }: { readonly row: QuotaRow; readonly onDone
   const { staged, editable, setDocument } = useEditing();
   const id = useId();
   const fields = fieldsOf(row.level);
-  // A boost is for somebody's limits; the caps of a group are edited with the group's own.
-  const boostable = LIMITS;
   const [start] = useState(() => current(staged, row));
   const [typed, setTyped] = useState<Typed>(() => typedOf(start, fields));
   const [boost, setBoost] = useState<BoostForm | null>(() =>
@@ -159,12 +157,12 @@ function DocumentForm({ row, onDone }: { readonly row: QuotaRow; readonly onDone
       ? null
       : {
           until: localInput(Date.parse(start.boost.until) / 1000),
-          typed: typedOf(start.boost, boostable)
+          typed: typedOf(start.boost, fields)
         }
   );
   const [tried, setTried] = useState(false);
   const own = readTyped(typed, fields);
-  const boosted = readTyped(boost?.typed ?? {}, boostable);
+  const boosted = readTyped(boost?.typed ?? {}, fields);
   const until = boost === null ? NaN : Date.parse(boost.until) / 1000;
   const untilProblem = boost !== null && !(until > now()) ? t.quotas.invalid.until : null;
   const emptyBoost =
@@ -235,7 +233,7 @@ function DocumentForm({ row, onDone }: { readonly row: QuotaRow; readonly onDone
             </div>
           )}
           <LimitFields
-            fields={boostable}
+            fields={fields}
             typed={boost.typed}
             problems={tried ? boosted.problems : {}}
             disabled={!editable}
@@ -259,7 +257,7 @@ function DocumentForm({ row, onDone }: { readonly row: QuotaRow; readonly onDone
       )}
       {editable && (
         <div className="d-flex flex-wrap gap-2 mt-4">
-          <button type="submit" className="btn btn-jupyter">
+          <button type="submit" className="btn btn-primary">
             {t.quotas.apply}
           </button>
           {row.document !== null && (

@@ -37,7 +37,7 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
           </button>
           <button
             type="button"
-            className="btn btn-jupyter"
+            className="btn btn-primary"
             disabled={load.isPending}
             onClick={submit}
           >

@@ -164,7 +164,7 @@ export function QuotasPage() {
               </button>
               <button
                 type="button"
-                className="btn btn-sm btn-jupyter"
+                className="btn btn-sm btn-primary"
                 onClick={() => setOpen('review')}
               >
                 {t.quotas.review}

@@ -39,7 +39,7 @@ export function ReviewDialog({ staged, onSaved, onConflict, onUndo, onClose }: R
           </button>
           <button
             type="button"
-            className="btn btn-jupyter"
+            className="btn btn-primary"
             disabled={preview.isPending || preview.isError || save.isPending}
             onClick={onSave}
           >
@@ -85,8 +85,8 @@ export function ReviewDialog({ staged, onSaved, onConflict, onUndo, onClose }: R
 }
 
 function Meaning({ preview }: { readonly preview: Preview }) {
-  const { exceeding, refused, startable } = preview;
-  if (exceeding.length + refused.length + startable.length === 0) {
+  const { exceeding, refused, startable, held_back } = preview;
+  if (exceeding.length + refused.length + startable.length + held_back.length === 0) {
     return (
       <p className="alert alert-success" role="status">
         {t.quotas.harmless}
@@ -97,6 +97,7 @@ function Meaning({ preview }: { readonly preview: Preview }) {
     <div role="status">
       <Affected kind="warning" text={t.quotas.exceeding} who={exceeding} />
       <Affected kind="warning" text={t.quotas.refused} who={refused} />
+      <Affected kind="warning" text={t.quotas.heldBack} who={held_back} />
       <Affected kind="info" text={t.quotas.startable} who={startable} />
     </div>
   );

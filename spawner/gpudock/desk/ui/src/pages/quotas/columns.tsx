@@ -120,12 +120,13 @@ function Details({ row }: { readonly row: QuotaRow }) {
   return (
     <button
       type="button"
-      className="btn btn-sm btn-outline-secondary"
+      className="btn btn-sm btn-outline-secondary text-nowrap"
+      title={t.quotas.details}
       aria-label={t.quotas.detailsLabel(name)}
       onClick={() => open(row)}
     >
       <Icon name="sliders" />
-      <span className="d-none d-md-inline"> {t.quotas.details}</span>
+      <span className="d-none d-xxl-inline"> {t.quotas.details}</span>
     </button>
   );
 }

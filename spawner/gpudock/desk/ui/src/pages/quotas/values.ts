@@ -33,6 +33,12 @@ export function showValue(value: QuotaValue): string {
   return value.length === 0 ? t.quotas.noModel : value.join(SEPARATOR);
 }
 
+/** A limit in force in words: «2», «no limit», and of models «all». */
+export function sayLimit(field: QuotaField, value: QuotaValue): string {
+  if (value !== null) return showValue(value);
+  return field === 'gpu_models' ? t.quotas.allModels : t.quotas.unlimited;
+}
+
 /** A value for editing; `undefined` is «not set here», an empty text. */
 export function editText(value: QuotaValue | undefined): string {
   if (value === undefined) return '';

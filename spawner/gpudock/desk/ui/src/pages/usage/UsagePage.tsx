@@ -1,15 +1,16 @@
 /** GPU-hours by user, group or GPU over time: a chart, the numbers behind it, and CSV. */
 import { lazy, Suspense, useId, useMemo } from 'react';
 import { query } from '../../api/client';
-import { useUsage, type UsageView } from '../../api/queries';
-import type { Bucket, UsageBy } from '../../api/types';
+import { useLab, useUsage, type UsageView } from '../../api/queries';
+import type { Bucket, UsageBy, UsageRow } from '../../api/types';
 import { Empty, Failure, Icon, Loading } from '../../components/Notes';
 import { Page } from '../../components/Page';
 import { useDesk } from '../../config';
 import { useAddress } from '../../lib/address';
 import { now } from '../../lib/clock';
-import { amount, count, dateInput, startOfDay, whole } from '../../lib/format';
+import { amount, count, startOfUtcDay, utcDateInput, whole } from '../../lib/format';
 import { t } from '../../strings';
+import { gpuName } from '../lab/gpus';
 import { buckets, series, totals } from './series';
 
 const UsageChart = lazy(() => import('./UsageChart'));
@@ -21,29 +22,44 @@ const BYS: readonly UsageBy[] = ['user', 'group', 'gpu'];
 const BUCKETS: readonly Bucket[] = ['day', 'week', 'month'];
 const RANGES = [7, 30, 90, 365] as const;
 
+/** The rows with GPUs called as people know them, as far as the lab still has them. */
+function useNames(rows: readonly UsageRow[] | undefined, by: UsageBy): readonly UsageRow[] {
+  const lab = useLab(by === 'gpu');
+  const gpus = lab.data?.gpus;
+  return useMemo(() => {
+    if (rows === undefined) return [];
+    if (by !== 'gpu') return rows;
+    const names = new Map(
+      gpus?.map(gpu => [gpu.uuid, `${gpu.host}, ${gpuName(gpu)} (${gpu.model})`])
+    );
+    return rows.map(row => ({ ...row, name: names.get(row.name) ?? row.name }));
+  }, [rows, by, gpus]);
+}
+
 export function UsagePage() {
   const desk = useDesk();
   const id = useId();
   const [address, setAddress] = useAddress();
   const by = BYS.find(known => known === address.get('by')) ?? 'user';
   const bucket = BUCKETS.find(known => known === address.get('bucket')) ?? 'day';
-  const today = startOfDay(dateInput(now())) ?? 0;
+  const today = startOfUtcDay(utcDateInput(now())) ?? 0;
   const custom = address.has('from') || address.has('to');
   const days = Number(address.get('days')) || 30;
-  const from = startOfDay(address.get('from') ?? '') ?? today - (days - 1) * DAY;
-  const to = (startOfDay(address.get('to') ?? '') ?? today) + DAY;
+  const from = startOfUtcDay(address.get('from') ?? '') ?? today - (days - 1) * DAY;
+  const to = (startOfUtcDay(address.get('to') ?? '') ?? today) + DAY;
   const view = useMemo<UsageView | null>(
     () => (from < to ? { from, to, by, bucket } : null),
     [from, to, by, bucket]
   );
   const usage = useUsage(view);
   const rows = usage.data;
+  const named = useNames(usage.data, by);
   const starts = useMemo(() => buckets(from, to, bucket), [from, to, bucket]);
   const bars = useMemo(
-    () => series(rows ?? [], starts, MOST_SERIES, t.usage.others),
-    [rows, starts]
+    () => series(named, starts, bucket, MOST_SERIES, t.usage.others),
+    [named, starts, bucket]
   );
-  const lines = useMemo(() => totals(rows ?? []), [rows]);
+  const lines = useMemo(() => totals(named), [named]);
   const sum = lines.reduce((all, line) => all + line.gpuHours, 0);
   const sessions = lines.reduce((all, line) => all + line.sessions, 0);
 
@@ -114,7 +130,7 @@ export function UsagePage() {
           value =>
             setAddress(
               value === 'custom'
-                ? { days: null, from: dateInput(from), to: dateInput(to - DAY) }
+                ? { days: null, from: utcDateInput(from), to: utcDateInput(to - DAY) }
                 : {
                     days: value,
                     from: null,
@@ -133,7 +149,7 @@ export function UsagePage() {
                 id={`${id}-${name}`}
                 type="date"
                 className="form-control form-control-sm"
-                value={dateInput(name === 'from' ? from : to - DAY)}
+                value={utcDateInput(name === 'from' ? from : to - DAY)}
                 onChange={event => setAddress({ [name]: event.target.value || null })}
               />
             </div>
@@ -153,9 +169,10 @@ export function UsagePage() {
       )}
       {view !== null && rows !== undefined && rows.length > 0 && (
         <>
-          <p className="fs-5" role="status">
+          <p className="fs-5 mb-1" role="status">
             {t.usage.summary(amount(sum), count(sessions, 'session'))}
           </p>
+          <p className="form-text mt-0">{t.usage.utc}</p>
           <div className="card mb-4">
             <div className="card-body">
               <Suspense fallback={<Loading what={t.loading} />}>

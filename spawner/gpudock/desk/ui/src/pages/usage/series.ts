@@ -42,6 +42,7 @@ export function bucketStart(seconds: number, bucket: Bucket): number {
 /** All buckets that a range touches, also those in which nothing was used. */
 export function buckets(from: number, to: number, bucket: Bucket): readonly number[] {
   const starts: number[] = [];
+  if (from >= to) return starts;
   let start = bucketStart(from, bucket);
   while (start < to) {
     starts.push(start);
@@ -58,6 +59,7 @@ export function buckets(from: number, to: number, bucket: Bucket): readonly numb
 export function series(
   rows: readonly UsageRow[],
   starts: readonly number[],
+  bucket: Bucket,
   most: number,
   others: string
 ): readonly Series[] {
@@ -72,7 +74,8 @@ export function series(
     ])
   );
   for (const row of rows) {
-    const index = row.bucket_start === null ? undefined : place.get(row.bucket_start);
+    // The first piece begins where the range does, which may be within a bucket.
+    const index = place.get(bucketStart(row.bucket_start, bucket));
     const line = values.get(row.name) ?? values.get(others);
     if (index !== undefined && line !== undefined) line[index] = (line[index] ?? 0) + row.gpu_hours;
   }

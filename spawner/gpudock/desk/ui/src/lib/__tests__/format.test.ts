@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { count, duration, spokenDuration, startOfUtcDay, utcDateInput } from '../format';
+
+describe('duration', () => {
+  it.each([
+    [-5, '0 s'],
+    [59.9, '59 s'],
+    [60, '1 min 00 s'],
+    [599, '9 min 59 s'],
+    [600, '10 min'],
+    [3599, '59 min'],
+    [3600, '1 h 00 min'],
+    [3600 * 47 + 300, '47 h 05 min'],
+    [3600 * 53, '2 d 5 h']
+  ])('of %d s is %s', (seconds, text) => {
+    expect(duration(seconds)).toBe(text);
+  });
+
+  it.each([
+    [20, 'less than a minute'],
+    [60, '1 minute'],
+    [7500, '2 hours and 5 minutes'],
+    [90_000, '1 day and 1 hour']
+  ])('of %d s is said as «%s»', (seconds, text) => {
+    expect(spokenDuration(seconds)).toBe(text);
+  });
+});
+
+it('counts one and many', () => {
+  expect([count(1, 'GPU'), count(2, 'GPU'), count(0, 'row')]).toEqual([
+    '1 GPU',
+    '2 GPUs',
+    '0 rows'
+  ]);
+});
+
+it('reads back the day that it writes, and nothing that is no day', () => {
+  const start = startOfUtcDay('2026-11-23');
+  expect(start).toBe(Date.UTC(2026, 10, 23) / 1000);
+  expect(utcDateInput(start ?? 0)).toBe('2026-11-23');
+  expect([startOfUtcDay(''), startOfUtcDay('2026-13-01'), startOfUtcDay('yesterday')]).toEqual([
+    null,
+    null,
+    null
+  ]);
+});

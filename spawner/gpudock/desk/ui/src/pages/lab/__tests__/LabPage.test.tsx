@@ -1,0 +1,74 @@
+import { screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { expect, it } from 'vitest';
+import { renderPage } from '../../../testing/renderPage';
+import { LabPage } from '../LabPage';
+
+const host = async (name: string) => within(await screen.findByRole('region', { name }));
+const tile = async (on: string, name: string) =>
+  within((await host(on)).getByRole('article', { name }));
+
+it('says the state of each GPU in words, and whose it is', async () => {
+  renderPage(<LabPage />, { admin: true });
+  expect((await tile('gpu-node-1', 'GPU 0')).getByText('ada')).toBeDefined();
+  expect((await tile('gpu-node-1', 'GPU 2')).getByText('Idle')).toBeDefined();
+  expect((await tile('gpu-node-1', 'GPU 3')).getByText('Free')).toBeDefined();
+  const lost = await tile('gpu-node-1', 'GPU 6');
+  expect(lost.getByText('Lost')).toBeDefined();
+  expect(lost.getByText(/fallen off the bus/)).toBeDefined();
+  expect((await tile('workstation', 'GPU 1')).getByText('2 of 4 slots taken')).toBeDefined();
+});
+
+it('shows only the GPUs of a state, and keeps that in the address', async () => {
+  renderPage(<LabPage />);
+  await userEvent.click(await screen.findByRole('button', { name: 'Out of service 3' }));
+  expect(screen.getAllByRole('article')).toHaveLength(3);
+  expect(window.location.search).toBe('?state=out');
+});
+
+it('lets nobody but administrators manage', async () => {
+  renderPage(<LabPage />);
+  await host('gpu-node-1');
+  expect(screen.queryByRole('button', { name: /Manage/ })).toBeNull();
+});
+
+it('drains a GPU and returns one to service', async () => {
+  const { lab } = renderPage(<LabPage />, { admin: true });
+  const manage = async (name: string) =>
+    userEvent.click(await screen.findByRole('button', { name: `Manage gpu-node-1, ${name}` }));
+  await manage('GPU 3');
+  await userEvent.click(screen.getByRole('button', { name: 'Drain' }));
+  await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  await manage('GPU 5');
+  await userEvent.click(screen.getByRole('button', { name: 'Return to service' }));
+  await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  expect(lab.gpus[3]?.state).toBe('draining');
+  expect(lab.gpus[5]?.state).toBe('free');
+});
+
+it('divides only a GPU that nobody has', async () => {
+  const { lab } = renderPage(<LabPage />, { admin: true });
+  await userEvent.click(await screen.findByRole('button', { name: 'Manage gpu-node-1, GPU 0' }));
+  expect(screen.getByRole<HTMLSelectElement>('combobox', { name: 'Slots' }).disabled).toBe(true);
+  await userEvent.click(screen.getByRole('button', { name: 'Close' }));
+  await userEvent.click(screen.getByRole('button', { name: 'Manage gpu-node-1, GPU 7' }));
+  await userEvent.selectOptions(screen.getByRole('combobox', { name: 'Slots' }), '4');
+  await userEvent.click(screen.getByRole('button', { name: 'Set slots' }));
+  await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  expect(lab.gpus[7]?.slots).toBe(4);
+});
+
+it('stops a session only after it was asked', async () => {
+  const { lab } = renderPage(<LabPage />, { admin: true });
+  await userEvent.click(await screen.findByRole('button', { name: 'Manage gpu-node-1, GPU 2' }));
+  await userEvent.click(screen.getByRole('button', { name: 'Release grace' }));
+  expect(lab.calls).toEqual([]);
+  await userEvent.click(screen.getByRole('button', { name: 'Stop the session' }));
+  await waitFor(() => expect(lab.calls).toEqual(['DELETE leases/lease-grace-2']));
+});
+
+it('says that there is no GPU', async () => {
+  renderPage(<LabPage />, { empty: true });
+  expect(await screen.findByText('The lab has no GPU.')).toBeDefined();
+  expect(await screen.findByText('Nobody is waiting.')).toBeDefined();
+});

@@ -1,0 +1,83 @@
+import { screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { expect, it } from 'vitest';
+import { renderPage } from '../../../testing/renderPage';
+import { MyGPUs } from '../MyGPUs';
+
+const session = async (name: string) => within(await screen.findByRole('article', { name }));
+
+it('shows each session with its GPUs, the time left, and why it ends', async () => {
+  renderPage(<MyGPUs />);
+  const card = await session('Your server');
+  expect(card.getByRole('timer').textContent).toMatch(/^5 h 0[12] min$/);
+  expect(await card.findAllByText(/NVIDIA A100/)).toHaveLength(2);
+  expect(card.getByText(/Its time is up then/)).toBeDefined();
+});
+
+it('warns of a session that ends soon, and not of one that does not', async () => {
+  renderPage(<MyGPUs />);
+  const warnings = await screen.findAllByRole('alert');
+  expect(warnings).toHaveLength(1);
+  expect(warnings[0]?.textContent).toContain('Server «sweep» ends in 15 min.');
+});
+
+it('extends a session, and says until when', async () => {
+  const { lab } = renderPage(<MyGPUs />);
+  const card = await session('Your server');
+  await userEvent.click(card.getByRole('button', { name: 'Extend Your server' }));
+  expect(await screen.findByText(/Your server now ends/)).toBeDefined();
+  expect(lab.calls).toEqual(['POST leases/lease-1/extend']);
+});
+
+it('offers no extension where none is left', async () => {
+  renderPage(<MyGPUs />);
+  const card = await session('Server «sweep»');
+  expect(card.getByRole<HTMLButtonElement>('button', { name: /Extend/ }).disabled).toBe(true);
+  expect(card.getByText(/cannot be extended/)).toBeDefined();
+});
+
+it('releases a session only after it was asked', async () => {
+  const { lab, requests } = renderPage(<MyGPUs />);
+  const card = await session('Server «sweep»');
+  await userEvent.click(card.getByRole('button', { name: /Release/ }));
+  await userEvent.click(await screen.findByRole('button', { name: 'Keep it' }));
+  expect(lab.calls).toEqual([]);
+  await userEvent.click(card.getByRole('button', { name: /Release/ }));
+  await userEvent.click(await screen.findByRole('button', { name: 'Stop it and release' }));
+  await card.findByText('Stopping');
+  expect(lab.calls).toEqual(['DELETE leases/lease-2']);
+  expect(requests.every(({ xsrf }) => xsrf === 'the-token')).toBe(true);
+});
+
+it('shows the place in the queue, and the way out of it', async () => {
+  const { lab } = renderPage(<MyGPUs />);
+  const card = await session('Server «big»');
+  expect(card.getByText('Place 2 of 3')).toBeDefined();
+  expect(card.getByText(/Expected to start/)).toBeDefined();
+  await userEvent.click(card.getByRole('button', { name: 'Cancel' }));
+  await userEvent.click(await screen.findByRole('button', { name: 'Leave the queue' }));
+  await waitFor(() => expect(screen.queryByText('Place 2 of 3')).toBeNull());
+  expect(lab.calls).toEqual(['DELETE queue/r2']);
+});
+
+it('shows each limit with its level and its use', async () => {
+  renderPage(<MyGPUs />);
+  const bars = await screen.findAllByRole('progressbar', { name: 'GPU-hours' });
+  expect(bars[0]?.getAttribute('aria-valuetext')).toBe('342.5 of 400 h');
+  expect(screen.getByText(/Set by: group vision/)).toBeDefined();
+});
+
+it('says what to do when there is nothing', async () => {
+  renderPage(<MyGPUs />, { empty: true });
+  expect(await screen.findByText('You have no GPU now.')).toBeDefined();
+  for (const link of screen.getAllByRole('link', { name: 'Start a server' })) {
+    expect(link.getAttribute('href')).toBe('/hub/spawn');
+  }
+});
+
+it('says what is wrong, and how to try again', async () => {
+  renderPage(<MyGPUs />, { broken: true });
+  const problems = await screen.findAllByText(/database does not answer/);
+  expect(problems.length).toBeGreaterThan(0);
+  expect(screen.getAllByRole('button', { name: 'Try again' }).length).toBeGreaterThan(0);
+});

@@ -1,0 +1,161 @@
+import { screen, waitFor, within } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { beforeEach, expect, it } from 'vitest';
+import { renderPage } from '../../../testing/renderPage';
+import { QuotasPage } from '../QuotasPage';
+
+const cell = (field: string, name: string) =>
+  screen.findByRole('button', { name: new RegExp(`^${field} of ${name}:`) });
+
+async function edit(field: string, name: string, text: string): Promise<void> {
+  await userEvent.click(await cell(field, name));
+  const input = screen.getByRole('textbox', { name: `${field} of ${name}` });
+  await userEvent.clear(input);
+  await userEvent.type(input, `${text}{Enter}`);
+}
+
+async function review() {
+  await userEvent.click(await screen.findByRole('button', { name: 'Review and save…' }));
+  return within(await screen.findByRole('dialog'));
+}
+
+beforeEach(() => window.history.replaceState(null, '', '/'));
+
+it('tells what is set from what is inherited', async () => {
+  renderPage(<QuotasPage />, { admin: true });
+  expect((await cell('GPUs at once', 'ada')).getAttribute('aria-label')).toBe(
+    'GPUs at once of ada: 2. Edit'
+  );
+  expect((await cell('GPUs at once', 'grace')).getAttribute('aria-label')).toBe(
+    'GPUs at once of grace: 4, inherited. Edit'
+  );
+});
+
+it('edits in place, previews, and saves with the revision', async () => {
+  const { lab } = renderPage(<QuotasPage />, { admin: true });
+  await edit('GPUs at once', 'ada', '5');
+  await edit('Weight', 'grace', '2');
+  const dialog = await review();
+  expect(
+    await dialog.findByText('No running session and nobody who waits is affected.')
+  ).toBeDefined();
+  await userEvent.click(dialog.getByRole('button', { name: 'Save' }));
+  expect(await screen.findByText('2 changes saved.')).toBeDefined();
+  expect(lab.documents.get('user/ada')?.document).toMatchObject({
+    max_gpus: 5,
+    gpu_models: ['*A100*', '*H100*']
+  });
+  expect(lab.documents.get('user/grace')?.document).toEqual({ weight: 2 });
+  expect(screen.queryByRole('button', { name: 'Review and save…' })).toBeNull();
+});
+
+it('says before it is saved which sessions would exceed it', async () => {
+  renderPage(<QuotasPage />, { admin: true, user: 'ada' });
+  await edit('GPUs at once', 'ada', '0');
+  const dialog = await review();
+  expect(await dialog.findByText(/2 running sessions would exceed it/)).toBeDefined();
+});
+
+it('refuses what is no limit, and keeps what was typed', async () => {
+  renderPage(<QuotasPage />, { admin: true });
+  await edit('GPUs at once', 'ada', 'many');
+  const input = screen.getByRole<HTMLInputElement>('textbox', { name: 'GPUs at once of ada' });
+  expect(input.value).toBe('many');
+  expect(screen.getByRole('alert').textContent).toMatch(/whole number/);
+  await userEvent.type(input, '{Escape}');
+  await waitFor(async () => expect(document.activeElement).toBe(await cell('GPUs at once', 'ada')));
+});
+
+it('shows both versions when somebody else was faster, and loses neither', async () => {
+  const { lab } = renderPage(<QuotasPage />, { admin: true });
+  await edit('GPUs at once', 'ada', '5');
+  lab.put('user', 'ada', { max_gpus: 3, weight: 9 }, 'grace');
+  await userEvent.click((await review()).getByRole('button', { name: 'Save' }));
+  const conflict = await screen.findByRole('dialog', {
+    name: 'Somebody else changed this meanwhile'
+  });
+  const line = within(conflict).findByRole('row', { name: /GPUs at once/ });
+  expect((await line).textContent).toBe('GPUs at once235');
+  await userEvent.click(within(conflict).getByRole('button', { name: 'Go on' }));
+  const again = within(await screen.findByRole('dialog', { name: 'Save 1 change' }));
+  await again.findByText(/nobody who waits/);
+  await userEvent.click(again.getByRole('button', { name: 'Save' }));
+  expect(await screen.findByText('1 change saved.')).toBeDefined();
+  expect(lab.documents.get('user/ada')?.document).toEqual({ max_gpus: 5, weight: 9 });
+});
+
+it('can keep the version of the other', async () => {
+  const { lab } = renderPage(<QuotasPage />, { admin: true });
+  await edit('GPUs at once', 'ada', '5');
+  lab.put('user', 'ada', { max_gpus: 3 }, 'grace');
+  await userEvent.click((await review()).getByRole('button', { name: 'Save' }));
+  await userEvent.click(await screen.findByRole('button', { name: 'Keep theirs' }));
+  await userEvent.click(screen.getByRole('button', { name: 'Go on' }));
+  await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  expect(screen.queryByRole('button', { name: 'Review and save…' })).toBeNull();
+  expect(lab.documents.get('user/ada')?.document).toEqual({ max_gpus: 3 });
+});
+
+it('edits many at once', async () => {
+  const { lab } = renderPage(<QuotasPage />, { admin: true });
+  await userEvent.click(await screen.findByRole('checkbox', { name: 'Select ada' }));
+  await userEvent.click(screen.getByRole('checkbox', { name: 'Select grace' }));
+  await userEvent.click(screen.getByRole('button', { name: 'Edit selected…' }));
+  await userEvent.selectOptions(screen.getByRole('combobox', { name: 'Limit' }), 'idle_minutes');
+  await userEvent.type(screen.getByRole('textbox', { name: 'New value' }), '30');
+  await userEvent.click(screen.getByRole('button', { name: 'Stage the changes' }));
+  const dialog = await review();
+  await dialog.findByText(/nobody who waits/);
+  await userEvent.click(dialog.getByRole('button', { name: 'Save' }));
+  await screen.findByText('2 changes saved.');
+  expect(lab.documents.get('user/grace')?.document).toEqual({ idle_minutes: 30 });
+});
+
+it('searches, sorts and pages at the server, and keeps that in the address', async () => {
+  renderPage(<QuotasPage />, { admin: true, users: 120 });
+  await cell('GPUs at once', 'ada');
+  expect(screen.getByText('1 to 50 of 120')).toBeDefined();
+  await userEvent.click(screen.getByRole('button', { name: 'Next' }));
+  await screen.findByText('51 to 100 of 120');
+  await userEvent.click(screen.getByRole('button', { name: /^Name/ }));
+  await waitFor(() => expect(window.location.search).toBe('?sort=-name'));
+  await userEvent.type(screen.getByRole('searchbox'), 'grace');
+  await screen.findByText('1 row');
+  expect(window.location.search).toContain('search=grace');
+});
+
+it('explains in the drawer where each limit comes from', async () => {
+  renderPage(<QuotasPage />, { admin: true });
+  await userEvent.click(await screen.findByRole('button', { name: 'Details of ada' }));
+  const drawer = within(screen.getByRole('dialog', { name: 'Limits of ada' }));
+  const line = await drawer.findByRole('row', { name: /^GPU-hours/ });
+  expect(line.textContent).toBe('GPU-hours400group vision342.5');
+  expect(drawer.getByRole('row', { name: /^GPUs of all/ }).textContent).toContain('Group vision');
+});
+
+it('gives a boost with an end, and no boost without a limit', async () => {
+  const { lab } = renderPage(<QuotasPage />, { admin: true });
+  await userEvent.click(await screen.findByRole('button', { name: 'Details of grace' }));
+  const drawer = within(screen.getByRole('dialog'));
+  await userEvent.click(drawer.getByRole('button', { name: 'Add a boost' }));
+  await userEvent.click(drawer.getByRole('button', { name: 'Stage the changes' }));
+  expect(drawer.getByRole('alert').textContent).toBe('A boost needs at least one limit.');
+  const boost = within(drawer.getByRole('group', { name: 'Boost with an end date' }));
+  await userEvent.type(boost.getByLabelText('GPUs at once'), '8');
+  await userEvent.click(drawer.getByRole('button', { name: 'Stage the changes' }));
+  const dialog = await review();
+  await dialog.findByText(/nobody who waits/);
+  await userEvent.click(dialog.getByRole('button', { name: 'Save' }));
+  await screen.findByText('1 change saved.');
+  const saved = lab.documents.get('user/grace')?.document?.boost;
+  expect(saved?.max_gpus).toBe(8);
+  expect(Date.parse(saved?.until ?? '')).toBeGreaterThan(Date.now());
+});
+
+it('lets somebody who may only read change nothing', async () => {
+  renderPage(<QuotasPage />);
+  await screen.findByText('ada');
+  expect(screen.queryByRole('checkbox')).toBeNull();
+  expect(screen.queryByRole('button', { name: /Edit$/ })).toBeNull();
+  expect(screen.queryByRole('button', { name: 'Import CSV…' })).toBeNull();
+});

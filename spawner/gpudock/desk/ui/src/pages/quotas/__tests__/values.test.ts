@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import type { QuotaField } from '../../../api/types';
+import { editText, fieldsOf, parseValue, showValue } from '../values';
+
+describe('what is typed', () => {
+  it.each<[QuotaField, string, unknown]>([
+    ['max_gpus', '2', 2],
+    ['max_gpus', ' 0 ', 0],
+    ['max_gpus', '', undefined],
+    ['max_gpus', 'None', null],
+    ['gpu_hours', '12,5', 12.5],
+    ['gpu_hours', '0', 0],
+    ['weight', '0.5', 0.5],
+    ['gpu_models', '*A100*; *L4* ;*A100*', ['*A100*', '*L4*']],
+    ['gpu_models', ';', []],
+    ['gpu_models', 'none', null]
+  ])('for %s, «%s», is taken', (field, text, value) => {
+    expect(parseValue(field, text)).toEqual({ ok: true, value });
+  });
+
+  it.each<[QuotaField, string]>([
+    ['max_gpus', '1.5'],
+    ['max_gpus', '-1'],
+    ['max_gpus', '1e3'],
+    ['max_gpus', '1000001'],
+    ['max_gpus', '99999999999999999999'],
+    ['gpu_hours', 'NaN'],
+    ['gpu_hours', 'Infinity'],
+    ['gpu_hours', '0x10'],
+    ['session_hours', '0'],
+    ['weight', '0'],
+    ['weight', 'none']
+  ])('for %s, «%s», is refused with a sentence', (field, text) => {
+    const parsed = parseValue(field, text);
+    expect(parsed).toMatchObject({ ok: false, message: expect.stringMatching(/\.$/) as string });
+  });
+
+  it.each([[2], [0.5], [null], [['*A100*', 'L?']], [[]]])('is what %j reads as', value => {
+    const field = Array.isArray(value) ? 'gpu_models' : 'gpu_hours';
+    expect(parseValue(field, editText(value))).toEqual({ ok: true, value });
+  });
+});
+
+it('shows that no model is allowed, which is not the same as no limit', () => {
+  expect(showValue([])).not.toBe(showValue(null));
+});
+
+it('knows caps only of groups', () => {
+  expect(fieldsOf('group')).toContain('group_max_gpus');
+  expect(fieldsOf('user')).not.toContain('group_max_gpus');
+  expect(fieldsOf('default')).not.toContain('group_gpu_hours');
+});

@@ -1,0 +1,505 @@
+/** A lab in memory that answers as the REST API does: for developing the pages, and for tests. */
+import {
+  LIMITS,
+  type AuditRow,
+  type Effective,
+  type EffectiveLimit,
+  type GPU,
+  type Level,
+  type Limit,
+  type QuotaChange,
+  type QuotaDocument,
+  type QuotaRow,
+  type QuotaValue,
+  type Session,
+  type StoredQuota,
+  type Waiting
+} from '../api/types';
+
+export interface MockAnswer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+export interface MockOptions {
+  readonly user: string;
+  readonly users: number;
+  /** Nobody has anything, and nothing was ever changed. */
+  readonly empty: boolean;
+  /** Every call fails. */
+  readonly broken: boolean;
+  readonly now: () => number;
+}
+
+const HOUR = 3600;
+const DAY = 24 * HOUR;
+const SHIPPED: { readonly [limit in Limit]: QuotaValue } = {
+  max_gpus: 1,
+  gpu_hours: null,
+  window_days: 30,
+  session_hours: null,
+  max_session_hours: 12,
+  idle_minutes: null,
+  weight: 1,
+  gpu_models: null
+};
+const GROUPS = ['vision', 'language', 'robotics', 'students'];
+
+export class MockLab {
+  gpus: GPU[];
+  sessions: Session[];
+  queue: Waiting[];
+  audit: AuditRow[] = [];
+  /** Changes that were asked for, in order: method and path. */
+  readonly calls: string[] = [];
+  readonly documents = new Map<string, StoredQuota>();
+  private readonly people: readonly string[];
+
+  constructor(private readonly options: MockOptions) {
+    const now = options.now();
+    this.people = [
+      'ada',
+      'grace',
+      'linus',
+      'margaret',
+      ...Array.from({ length: options.users - 4 }, (_, i) => `user${String(i).padStart(4, '0')}`)
+    ].slice(0, Math.max(1, options.users));
+    this.gpus = options.empty ? [] : makeGPUs(now);
+    this.sessions = options.empty ? [] : makeSessions(now, options.user);
+    this.queue = options.empty ? [] : makeQueue(now, options.user);
+    if (!options.empty) {
+      this.put('default', '', { max_gpus: 1, max_session_hours: 12 }, 'admin');
+      this.put('group', 'vision', { max_gpus: 4, gpu_hours: 400, group_max_gpus: 8 }, 'admin');
+      this.put('group', 'students', { session_hours: 4, idle_minutes: 30 }, 'admin');
+      this.put('user', 'ada', { max_gpus: 2, gpu_models: ['*A100*', '*H100*'] }, 'grace');
+      const until = new Date((now + 8 * DAY) * 1000).toISOString();
+      this.put('user', 'linus', { weight: 2, boost: { until, max_gpus: 4 } }, 'admin');
+    }
+  }
+
+  /** Answer one call; *path* is below the API's root, with its query. */
+  answer(method: string, path: string, body: unknown): MockAnswer {
+    if (this.options.broken) {
+      return refusal(
+        503,
+        'unavailable',
+        'The lab’s database does not answer. Try again in a moment.'
+      );
+    }
+    const url = new URL(path, 'http://mock/');
+    const parts = url.pathname.split('/').filter(Boolean).map(decodeURIComponent);
+    if (method !== 'GET') this.calls.push(`${method} ${url.pathname.slice(1)}`);
+    switch (parts[0]) {
+      case 'gpus':
+        return method === 'PATCH' ? this.changeGPU(parts[1] ?? '', body) : ok(this.lab());
+      case 'leases':
+        return this.leases(method, parts, url.searchParams);
+      case 'queue':
+        if (method === 'DELETE') this.queue = this.queue.filter(entry => entry.id !== parts[1]);
+        return ok({ queue: this.queue, length: this.queue.length });
+      case 'quotas':
+        return this.quotas(method, parts, url.searchParams, body);
+      case 'usage':
+        return ok({ rows: this.options.empty ? [] : this.usage(url.searchParams) });
+      case 'audit':
+        return this.auditPage(url.searchParams);
+      default:
+        return refusal(404, 'not_found', 'There is no such page.');
+    }
+  }
+
+  /** Store a document as somebody's act. */
+  put(level: Level, name: string, document: QuotaDocument | null, by: string): void {
+    const key = `${level}/${name}`;
+    const before = this.documents.get(key);
+    const updated_at = this.options.now() - 3 * HOUR;
+    this.documents.set(key, {
+      level,
+      name,
+      document,
+      revision: (before?.revision ?? 0) + 1,
+      updated_at,
+      updated_by: by
+    });
+    this.audit.unshift({
+      sequence: this.audit.length + 1,
+      at: updated_at,
+      by,
+      what: document === null ? 'quota.remove' : 'quota.set',
+      target: level === 'default' ? 'default' : `${level} ${name}`,
+      before: before?.document ?? null,
+      after: document
+    });
+  }
+
+  private lab() {
+    const now = this.options.now();
+    const wave = (seed: number, low: number, high: number) =>
+      Math.round(low + ((high - low) * (1 + Math.sin(now / 3 + seed))) / 2);
+    return {
+      taken_at: now,
+      problem: null,
+      gpus: this.gpus.map((gpu, index) => {
+        const busy = gpu.leases.some(holder => holder.idle_since === null);
+        return gpu.state === 'lost'
+          ? gpu
+          : {
+              ...gpu,
+              telemetry: {
+                utilization_percent: busy ? wave(index, 70, 99) : 0,
+                memory_used_mib: busy ? wave(index, 9000, gpu.memory_mib * 0.9) : 4,
+                temperature_c: busy ? wave(index, 58, 74) : 34,
+                power_w: busy ? wave(index, 210, 390) : 52,
+                power_limit_w: 400
+              }
+            };
+      })
+    };
+  }
+
+  private changeGPU(uuid: string, body: unknown): MockAnswer {
+    const change = body as { state?: 'draining' | 'active'; slots?: number };
+    const gpu = this.gpus.find(item => item.uuid === uuid);
+    if (gpu === undefined) return refusal(404, 'not_found', 'The lab has no such GPU.');
+    const state =
+      change.state === 'draining' ? 'draining' : gpu.leases.length > 0 ? 'leased' : 'free';
+    const changed = change.slots
+      ? { ...gpu, slots: change.slots }
+      : { ...gpu, state, in_service: state !== 'draining', reason: null };
+    this.gpus = this.gpus.map(item => (item === gpu ? (changed as GPU) : item));
+    return ok(changed);
+  }
+
+  private leases(method: string, parts: string[], parameters: URLSearchParams): MockAnswer {
+    if (parts[1] === 'me') {
+      return ok({ leases: this.sessions.filter(item => item.user === this.options.user) });
+    }
+    const session = this.sessions.find(item => item.id === parts[1]);
+    if (method === 'DELETE' && session) {
+      this.sessions = this.sessions.map(item =>
+        item === session ? { ...item, state: 'stopping' } : item
+      );
+      return { status: 202, body: null };
+    }
+    if (method === 'POST' && session) {
+      const ends_at = session.extendable_until;
+      const extended = { ...session, ends_at, can_extend: false };
+      this.sessions = this.sessions.map(item => (item === session ? extended : item));
+      return ok(extended);
+    }
+    if (parameters.get('state') === 'ended') {
+      const past = this.options.empty ? [] : makePast(this.options.now(), this.options.user);
+      const offset = Number(parameters.get('offset'));
+      return ok({
+        leases: past.slice(offset, offset + Number(parameters.get('limit'))),
+        total: past.length
+      });
+    }
+    return refusal(404, 'not_found', 'There is no such session.');
+  }
+
+  private quotas(
+    method: string,
+    parts: string[],
+    parameters: URLSearchParams,
+    body: unknown
+  ): MockAnswer {
+    if (parts[1] === 'preview')
+      return ok(this.preview((body as { changes: QuotaChange[] }).changes));
+    if (parts[3] === 'effective') return ok(this.effective(parts[2] ?? ''));
+    if (parts.length > 1) {
+      const level = (parts[1] ?? '').replace(/s$/, '') as Level;
+      return ok(this.stored(level, parts[2] ?? ''));
+    }
+    if (method === 'PATCH') return this.save((body as { changes: QuotaChange[] }).changes);
+    const level = (parameters.get('level') ?? 'user') as Level;
+    const search = parameters.get('search') ?? '';
+    const names = level === 'user' ? this.people : level === 'group' ? GROUPS : [''];
+    const found = names.filter(name => name.includes(search));
+    const sort = parameters.get('sort') ?? 'name';
+    const rows = found.map(name => this.row(level, name));
+    const value = (row: QuotaRow): string | number =>
+      sort.endsWith('name')
+        ? row.name
+        : sort.endsWith('used')
+          ? (row.used?.gpu_hours ?? 0)
+          : Number(row.effective?.[sort.replace('-', '') as Limit].value ?? Infinity);
+    rows.sort((a, b) => (value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0));
+    if (sort.startsWith('-')) rows.reverse();
+    const offset = Number(parameters.get('offset') ?? 0);
+    const limit = Number(parameters.get('limit') ?? 50);
+    return ok({ rows: rows.slice(offset, offset + limit), total: rows.length });
+  }
+
+  private save(changes: readonly QuotaChange[]): MockAnswer {
+    const stale = changes.find(
+      change => this.stored(change.level, change.name).revision !== change.revision
+    );
+    if (stale) {
+      return refusal(
+        412,
+        'conflict',
+        `Somebody else changed the quota of ${stale.name} meanwhile.`
+      );
+    }
+    for (const change of changes) {
+      this.put(change.level, change.name, change.document, this.options.user);
+    }
+    return ok({ changed: changes.length });
+  }
+
+  private preview(changes: readonly QuotaChange[]) {
+    const low = changes.filter(change => change.document?.max_gpus === 0);
+    const sessions = this.sessions.filter(item => low.some(change => change.name === item.user));
+    return {
+      exceeding: sessions.map(({ user, server }) => ({
+        user,
+        server,
+        reason: 'it has 1 GPU, and the limit would be 0.'
+      })),
+      refused: [],
+      startable: [],
+      held_back: []
+    };
+  }
+
+  private stored(level: Level, name: string): StoredQuota {
+    const none = { level, name, document: null, revision: 0, updated_at: null, updated_by: null };
+    return this.documents.get(`${level}/${name}`) ?? none;
+  }
+
+  private groupsOf(user: string): string[] {
+    const number = this.people.indexOf(user);
+    return number < 3 ? ['vision'] : [GROUPS[number % GROUPS.length] ?? 'students'];
+  }
+
+  private limits(user: string): { readonly [limit in Limit]: EffectiveLimit } {
+    const levels: [string, QuotaDocument | null][] = [
+      ['user', this.stored('user', user).document],
+      ...this.groupsOf(user).map(
+        group => [`group ${group}`, this.stored('group', group).document] as [string, QuotaDocument]
+      ),
+      ['default', this.stored('default', '').document]
+    ];
+    return Object.fromEntries(
+      LIMITS.map(limit => {
+        const level = levels.find(([, document]) => document?.[limit] !== undefined);
+        const value = level?.[1]?.[limit] ?? (level ? null : SHIPPED[limit]);
+        return [limit, { value, origin: level?.[0] ?? 'default' }];
+      })
+    ) as { readonly [limit in Limit]: EffectiveLimit };
+  }
+
+  private effective(user: string): Effective {
+    return {
+      user,
+      groups: this.groupsOf(user),
+      limits: this.limits(user),
+      used: { gpus: this.options.empty ? 0 : 2, gpu_hours: this.options.empty ? 0 : 342.5 },
+      caps: this.options.empty
+        ? []
+        : [
+            {
+              group: 'vision',
+              max_gpus: 8,
+              gpu_hours: null,
+              window_days: 30,
+              used: { gpus: 7, gpu_hours: 1203 }
+            }
+          ]
+    };
+  }
+
+  private row(level: Level, name: string): QuotaRow {
+    return {
+      ...this.stored(level, name),
+      groups: level === 'user' ? this.groupsOf(name) : [],
+      effective: level === 'user' ? this.limits(name) : null,
+      used: level === 'user' ? { gpus: name.length % 3, gpu_hours: (name.length * 17) % 90 } : null
+    };
+  }
+
+  private usage(parameters: URLSearchParams) {
+    const by = parameters.get('by');
+    const names =
+      by === 'gpu'
+        ? this.gpus.map(gpu => gpu.uuid)
+        : by === 'group'
+          ? GROUPS
+          : this.people.slice(0, 12);
+    const from = Math.floor(Number(parameters.get('from')) / DAY) * DAY;
+    const to = Number(parameters.get('to'));
+    const rows = [];
+    for (let start = from; start < to; start += DAY) {
+      for (const [index, name] of names.entries()) {
+        const hours = Math.max(0, 14 * Math.sin(start / DAY / (index + 2)) + 6);
+        if (hours > 0) rows.push({ name, bucket_start: start, gpu_hours: hours, leases: 2 });
+      }
+    }
+    return rows;
+  }
+
+  private auditPage(parameters: URLSearchParams): MockAnswer {
+    const rows = this.audit.filter(row =>
+      (['by', 'what', 'target'] as const).every(name =>
+        row[name].includes(parameters.get(name) ?? '')
+      )
+    );
+    const offset = Number(parameters.get('offset') ?? 0);
+    return ok({
+      rows: rows.slice(offset, offset + Number(parameters.get('limit') ?? 50)),
+      total: rows.length
+    });
+  }
+}
+
+function ok(body: unknown): MockAnswer {
+  return { status: 200, body };
+}
+
+function refusal(status: number, error: string, message: string): MockAnswer {
+  return { status, body: { error, message } };
+}
+
+function makeGPUs(now: number): GPU[] {
+  const make = (host: string, index: number, model: string, memory_mib: number): GPU => ({
+    uuid: `GPU-${host.length}${index}a7c0b1-91d2-4c33-8d2e-5f1e0c9b7a6${index}`,
+    index,
+    host,
+    model,
+    memory_mib,
+    parent_uuid: null,
+    mig_profile: null,
+    state: 'free',
+    reason: null,
+    in_service: true,
+    slots: 1,
+    leases: [],
+    telemetry: null
+  });
+  const held = (gpu: GPU, user: string, idle: number | null = null): GPU => ({
+    ...gpu,
+    state: 'leased',
+    leases: [{ id: `lease-${user}-${gpu.index}`, user, slot: 0, idle_since: idle }]
+  });
+  const big = (index: number) => make('gpu-node-1', index, 'NVIDIA A100-SXM4-80GB', 81920);
+  const small = (index: number) => make('workstation', index, 'NVIDIA GeForce RTX 4090', 24564);
+  return [
+    held(big(0), 'ada'),
+    held(big(1), 'ada'),
+    held(big(2), 'grace', now - 47 * 60),
+    big(3),
+    {
+      ...held(big(4), 'linus'),
+      state: 'draining',
+      in_service: false,
+      reason: 'An administrator drains it.'
+    },
+    {
+      ...big(5),
+      state: 'quarantined',
+      in_service: false,
+      reason: 'A process that the lab did not start uses it (PID 4711, python3).'
+    },
+    {
+      ...big(6),
+      state: 'lost',
+      in_service: false,
+      reason: 'The driver says that it has fallen off the bus.'
+    },
+    big(7),
+    small(0),
+    {
+      ...small(1),
+      slots: 4,
+      leases: [
+        { id: 'lease-s1', user: 'margaret', slot: 0, idle_since: null },
+        { id: 'lease-s2', user: 'user0003', slot: 2, idle_since: now - 600 }
+      ],
+      state: 'leased'
+    }
+  ];
+}
+
+function makeSessions(now: number, user: string): Session[] {
+  const base = {
+    user,
+    image: 'PyTorch',
+    share: 'exclusive' as const,
+    slot: 0,
+    slots: 1,
+    state: 'active' as const,
+    ends_because: 'time' as const,
+    why: 'Its time is up then.',
+    can_extend: true,
+    idle_since: null,
+    ended_at: null,
+    end_reason: null
+  };
+  const [first, second, ...rest] = makeGPUs(now).map(gpu => gpu.uuid);
+  return [
+    {
+      ...base,
+      id: 'lease-1',
+      server: '',
+      gpus: [first ?? '', second ?? ''],
+      granted_at: now - 3 * HOUR,
+      ends_at: now + 5 * HOUR + 120,
+      extendable_until: now + 9 * HOUR
+    },
+    {
+      ...base,
+      id: 'lease-2',
+      server: 'sweep',
+      gpus: [rest[6] ?? ''],
+      granted_at: now - 11.8 * HOUR,
+      ends_at: now + 11 * 60,
+      extendable_until: null,
+      can_extend: false,
+      idle_since: now - 19 * 60
+    }
+  ];
+}
+
+function makePast(now: number, user: string): Session[] {
+  return Array.from({ length: 23 }, (_, index) => ({
+    id: `past-${index}`,
+    user,
+    server: index % 4 === 0 ? 'sweep' : '',
+    image: 'PyTorch',
+    gpus: ['GPU-1'],
+    share: 'exclusive' as const,
+    slot: 0,
+    slots: 1,
+    state: 'ended' as const,
+    granted_at: now - (index + 1) * DAY,
+    ends_at: null,
+    ends_because: null,
+    why: '',
+    can_extend: false,
+    extendable_until: null,
+    idle_since: null,
+    ended_at: now - (index + 1) * DAY + 5 * HOUR,
+    end_reason: index % 3 === 0 ? 'its time was up' : 'its user stopped it'
+  }));
+}
+
+function makeQueue(now: number, user: string): Waiting[] {
+  const entry = (id: string, name: string, position: number, gpus: number): Waiting => ({
+    id,
+    user: name,
+    server: name === user ? 'big' : '',
+    gpus,
+    gpu_model: position === 1 ? '*A100*' : null,
+    share: 'exclusive',
+    created_at: now - position * 900,
+    position,
+    length: 3,
+    reason:
+      position === 1
+        ? 'It waits for 4 free GPUs of the model «*A100*» on one host; 2 are free.'
+        : 'All suitable GPUs are in use or reserved for those who are ahead.',
+    expected_start: position === 3 ? null : now + position * HOUR
+  });
+  return [entry('r1', 'margaret', 1, 4), entry('r2', user, 2, 2), entry('r3', 'user0009', 3, 1)];
+}

@@ -1,0 +1,62 @@
+/** Shows a page before a lab in memory, for tests. */
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { render } from '@testing-library/react';
+import type { ReactNode } from 'react';
+import { vi } from 'vitest';
+import { Toasts } from '../components/Toasts';
+import { DeskContext, type Desk } from '../config';
+import { MockLab, type MockOptions } from './mockLab';
+
+export const NOW = Date.UTC(2026, 10, 23, 12, 0, 0) / 1000;
+
+export interface Shown {
+  readonly lab: MockLab;
+  /** The requests that were sent, with their XSRF tokens. */
+  readonly requests: readonly { readonly method: string; readonly xsrf: string | null }[];
+}
+
+interface Options extends Partial<MockOptions> {
+  readonly admin?: boolean;
+  readonly search?: string;
+}
+
+export function renderPage(page: ReactNode, options: Options = {}): Shown {
+  const { admin = false, search = '', ...rest } = options;
+  const user = rest.user ?? (admin ? 'admin' : 'ada');
+  const lab = new MockLab({
+    users: 12,
+    empty: false,
+    broken: false,
+    now: () => Date.now() / 1000,
+    ...rest,
+    user
+  });
+  const desk: Desk = {
+    api: 'http://desk/api/v1',
+    base: '/services/gpudock/',
+    hub: '/hub/',
+    user,
+    read: admin,
+    manage: admin,
+    section: 'mine',
+    xsrf: 'the-token'
+  };
+  const requests: { method: string; xsrf: string | null }[] = [];
+  vi.stubGlobal('fetch', async (address: string, init: RequestInit) => {
+    const method = init.method ?? 'GET';
+    requests.push({ method, xsrf: new Headers(init.headers).get('X-XSRFToken') });
+    const sent: unknown = typeof init.body === 'string' ? JSON.parse(init.body) : init.body;
+    const { status, body } = lab.answer(method, address.slice(desk.api.length + 1), sent);
+    return Promise.resolve(new Response(body === null ? null : JSON.stringify(body), { status }));
+  });
+  window.history.replaceState(null, '', `/services/gpudock/${search}`);
+  const queries = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  render(
+    <DeskContext value={desk}>
+      <QueryClientProvider client={queries}>
+        <Toasts>{page}</Toasts>
+      </QueryClientProvider>
+    </DeskContext>
+  );
+  return { lab, requests };
+}
