@@ -266,10 +266,13 @@ class Wish:
             # A site only ever becomes worse, so what is at the front and true is the best.
             heapreplace(heap, (actual, rank, site))
         end = min(start + seconds, NEVER)
+        # The common case of a long queue: nothing of it is free, nothing else concerned.
         if times is not None and end > start:
             entries = times[: self.count]
-            # The common case of a long queue: nothing of it is free, nothing else concerned.
-            if all(entry[2].settled for entry in entries):
+            for _, _, unit in entries:
+                if not unit.settled:
+                    break
+            else:
                 del times[: self.count]
                 for _, number, unit in entries:
                     unit.available = end
