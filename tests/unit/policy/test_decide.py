@@ -10,7 +10,7 @@ from gpudock.model import Denial, GPUState, Lease, LeaseState, Quota, Request, S
 from gpudock.policy.condition import Condition
 from gpudock.policy.decide import Decision, Snapshot, decide, refuse
 from gpudock.policy.queue import Waiting
-from gpudock.policy.quota import resolve, usage
+from gpudock.policy.quota import Cap, resolve, usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -257,3 +257,182 @@ def test_a_lab_without_gpus_says_so_but_an_unknown_one_lets_wait() -> None:
     assert refuse(ask("a"), effective, lab(gpus=[], inventory_known=False)) is None
     assert refuse(ask("a", when_busy=WhenBusy.CPU), effective, lab(gpus=[])) is None
     assert refuse(ask("a", 0), effective, lab(gpus=[])) is None
+
+
+# Passing where it delays nobody.
+
+
+def two(hours: float | None) -> list[Lease]:
+    return [lease("x", LAB[0], hours=hours)]
+
+
+def test_a_short_session_passes_on_a_gpu_that_is_booked_for_later() -> None:
+    big, small = ask("big", 2), ask("small")
+    snapshot = lab(big, small, leases=two(5), quota=Quota(max_gpus=2, max_session_hours=4))
+    decision = decide(snapshot)
+    (grant,) = decision.grants
+    assert grant.request is small
+    assert grant.promised
+    assert grant.latest_end == NOW + 4 * 3600
+    assert decision.places["big/"].expected_start == NOW + 5 * 3600
+
+
+def test_a_session_that_would_still_be_there_does_not_pass() -> None:
+    quota = Quota(max_gpus=2, max_session_hours=6)
+    assert granted(decide(lab(ask("big", 2), ask("small"), leases=two(5), quota=quota))) == {}
+
+
+def test_how_long_a_session_may_be_extended_counts_and_not_how_long_it_is_at_first() -> None:
+    quota = Quota(max_gpus=2, max_session_hours=6, session_hours=1)
+    assert granted(decide(lab(ask("big", 2), ask("small"), leases=two(5), quota=quota))) == {}
+
+
+def test_a_session_without_an_end_never_passes_on_a_booked_gpu() -> None:
+    quota = Quota(max_gpus=2, max_session_hours=None)
+    snapshot = lab(ask("big", 2), ask("small"), leases=two(None), quota=quota)
+    assert granted(decide(snapshot)) == {}
+
+
+def test_nothing_is_promised_where_nobody_is_passed() -> None:
+    assert [g.promised for g in decide(lab(ask("ada"), ask("bob"))).grants] == [False, False]
+
+
+def test_in_strict_order_nobody_passes() -> None:
+    quota = Quota(max_gpus=2, max_session_hours=4)
+    snapshot = lab(ask("big", 2), ask("small"), leases=two(5), quota=quota)
+    assert granted(decide(snapshot, backfill=False)) == {}
+
+
+def test_gpus_beyond_those_that_are_booked_are_for_whoever_comes_next() -> None:
+    hosts = [gpu(n, host=f"host{n // 2}") for n in range(4)]
+    held = [lease("x", hosts[0], hours=1), lease("y", hosts[2], hours=9)]
+    decision = decide(lab(ask("big", 2), ask("small"), leases=held, gpus=hosts))
+    (grant,) = decision.grants
+    assert grant.gpu_uuids == (hosts[3].uuid,)
+    assert not grant.promised
+
+
+# Sessions' ends, limits of hours and of groups.
+
+
+def test_a_session_lasts_as_long_as_the_quota_says_unless_it_is_extended() -> None:
+    quota = Quota(session_hours=2.0, max_session_hours=8.0)
+    (grant,) = decide(lab(ask("ada"), quota=quota)).grants
+    assert (grant.expires_at, grant.latest_end) == (NOW + 2 * 3600, NOW + 8 * 3600)
+    (grant,) = decide(lab(ask("a"), quota=Quota(session_hours=9.0, max_session_hours=8.0))).grants
+    assert (grant.expires_at, grant.latest_end) == (NOW + 8 * 3600, NOW + 8 * 3600)
+    (grant,) = decide(lab(ask("a"), quota=Quota(session_hours=9.0, max_session_hours=None))).grants
+    assert (grant.expires_at, grant.latest_end) == (NOW + 9 * 3600, None)
+
+
+def test_a_groups_cap_holds_within_one_round_and_keeps_nobody_else_waiting() -> None:
+    members = [replace(ask(user), groups=("course",)) for user in ("ada", "bob", "cy")]
+    snapshot = lab(*members, ask("di"), gpus=[gpu(n) for n in range(5)])
+    capped = tuple(
+        replace(item, effective=replace(item.effective, caps=(Cap("course", max_gpus=2),)))
+        if item.request.groups
+        else item
+        for item in snapshot.waiting
+    )
+    decision = decide(replace(snapshot, waiting=capped))
+    assert granted(decision) == {"ada": 1, "bob": 1, "di": 1}
+    assert "The members of the group course use 2 of the 2 GPUs" in decision.places["cy/"].reason
+
+
+# Shared GPUs.
+
+
+def shared(*slots: int, **rest: object) -> Snapshot:
+    """Make a lab of GPUs with so many slots each; a request is ``requests=``."""
+    snapshot = lab(*rest.pop("requests"), gpus=[gpu(n) for n in range(len(slots))], **rest)
+    return replace(
+        snapshot,
+        conditions=tuple(
+            replace(item, slots=count)
+            for item, count in zip(snapshot.conditions, slots, strict=True)
+        ),
+    )
+
+
+def slot_of(user: str) -> Request:
+    return ask(user, share=Share.SHARED)
+
+
+def test_slots_of_the_fullest_shared_gpu_come_first() -> None:
+    held = [lease("x", gpu(1), slot=1, slots=2)]
+    decision = decide(shared(2, 2, requests=[slot_of(u) for u in "abcd"], leases=held))
+    assert [(g.gpu_uuids[0], g.slot, g.slots) for g in decision.grants] == [
+        (gpu(1).uuid, 0, 2),
+        (gpu(0).uuid, 0, 2),
+        (gpu(0).uuid, 1, 2),
+    ]
+    assert decision.places["d/"].reason == "All slots of shared GPUs that fit are in use."
+    assert decision.places["d/"].expected_start == NOW + 3600
+
+
+def test_a_shared_gpu_is_given_to_nobody_as_a_whole_and_a_whole_one_is_not_shared() -> None:
+    decision = decide(shared(2, 1, requests=[ask("a"), ask("b"), slot_of("c")]))
+    assert {g.request.user: g.gpu_uuids for g in decision.grants} == {
+        "a": (gpu(1).uuid,),
+        "c": (gpu(0).uuid,),
+    }
+
+
+def test_a_lease_of_other_slots_than_the_gpu_has_now_holds_all_of_it() -> None:
+    held = [lease("x", gpu(0), slot=0, slots=4)]
+    assert granted(decide(shared(2, requests=[slot_of("a")], leases=held))) == {}
+    assert granted(decide(shared(1, requests=[ask("a")], leases=held))) == {}
+
+
+def test_shared_wishes_that_cannot_be_are_refused() -> None:
+    snapshot = shared(2, requests=[])
+    effective = resolve(Quota(max_gpus=4))
+    for request, words in [
+        (ask("a", 2, share=Share.SHARED), "one slot of one shared GPU at most"),
+        (ask("a"), "All GPUs of this lab are shared"),
+        (ask("a", share=Share.SHARED, gpu_model="*H100*"), "No shared GPU of this lab matches"),
+    ]:
+        denial = refuse(request, effective, snapshot)
+        assert denial is not None
+        assert words in denial.message
+    assert refuse(slot_of("a"), effective, snapshot) is None
+
+
+# What people read.
+
+
+def test_gpus_out_of_service_are_mentioned_where_they_would_fit() -> None:
+    snapshot = lab(ask("ada"), leases=[lease("x", LAB[0])])
+    drained = replace(
+        snapshot.conditions[1], state=GPUState.DRAINING, grantable=False, in_service=False
+    )
+    decision = decide(replace(snapshot, conditions=(snapshot.conditions[0], drained)))
+    assert decision.places["ada/"].reason == (
+        "All GPUs that fit are in use. 1 more is out of service."
+    )
+
+
+def test_only_those_ahead_that_want_the_same_gpus_are_counted() -> None:
+    other = gpu(5, "NVIDIA T4")
+    decision = decide(
+        lab(
+            ask("ada", gpu_model="*T4*"),
+            ask("bob", 2, gpu_model="*A100*"),
+            ask("cy", gpu_model="*A100*"),
+            leases=[lease("x", LAB[0]), lease("y", other)],
+            gpus=[*LAB, other],
+        )
+    )
+    assert decision.places["cy/"].reason == (
+        "1 request is ahead of this one for the GPUs that fit."
+    )
+
+
+def test_gpus_that_are_not_in_one_host_are_told_as_such() -> None:
+    lab_of_two = [gpu(n, host=f"host{n // 2}") for n in range(4)]
+    held = [lease("x", lab_of_two[0]), lease("y", lab_of_two[2])]
+    decision = decide(lab(ask("ada", 2), leases=held, gpus=lab_of_two))
+    assert decision.places["ada/"].reason == (
+        "This server needs 2 GPUs of one host at once; 2 that fit are free, but not so many in one"
+        " host."
+    )
