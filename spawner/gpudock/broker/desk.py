@@ -14,6 +14,8 @@ from gpudock.policy.decide import decide
 from gpudock.store import RequestState
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from gpudock.broker.lab import Lab
     from gpudock.model import Lease, Request
     from gpudock.policy.sessions import Session
@@ -124,13 +126,14 @@ class Desk(Core):
         Args:
             now: a moment (Unix time) in place of the present one.
         """
+        moment = self._memory.steady() if now is None else now
+        # After a jump nobody has been warned for as long as it seems; the next look mends that.
         if not self._ready or self._memory.has_jumped:
             return []
         return [
             session
             for session in self.sessions()
-            if session.ends_at is not None
-            and session.ends_at <= (self._memory.steady() if now is None else now)
+            if session.ends_at is not None and session.ends_at <= moment
         ]
 
     def expire(self, lease_id: str) -> str | None:
@@ -154,11 +157,17 @@ class Desk(Core):
         return session.reason
 
     def history(
-        self, user: str | None = None, offset: int = 0, limit: int = 100
+        self, users: Collection[str] | None = None, offset: int = 0, limit: int = 100
     ) -> tuple[list[Lease], int]:
-        """Return a page of the leases that have ended, the latest first, and how many there are."""
+        """Return a page of the leases that have ended, the latest first, and how many there are.
+
+        Args:
+            users: whose; ``None``: everybody's.
+            offset: how many to leave out.
+            limit: how many to return at most.
+        """
         with self._store.snapshot() as transaction:
-            return transaction.history(user, offset, limit)
+            return transaction.history(users, offset, limit)
 
     # The queue.
 

@@ -81,11 +81,8 @@ class History:
 
     def recent_use(self, now: float) -> dict[str, float]:
         """Return user to GPU-seconds of the past, halved for every half-life of their age."""
-        factor = self._age(now)
+        factor = math.exp2(-(now - self._recent_at) / (self.half_life_days * DAY))
         return {user: seconds * factor for user, seconds in self._recent.items()}
-
-    def _age(self, now: float) -> float:
-        return math.exp2(-(now - self._recent_at) / (self.half_life_days * DAY))
 
     def _read_all(self, transaction: Transaction, now: float, since: float) -> None:
         self.forget()
@@ -117,6 +114,7 @@ class History:
         ]
         if len(new) != count - self._count:
             return False
+        self._recent, self._recent_at = self.recent_use(now), now
         for use in new:
             self._add(use, use.granted_at)
             self._count_recent(use.user, use.gpu_share, use.granted_at, use.ended_at, now)
@@ -134,5 +132,4 @@ class History:
     def _count_recent(self, user: str, share: float, start: float, end: float, now: float) -> None:
         seconds = decayed_use(share, start, end, now, self.half_life_days)
         if seconds:
-            seconds /= self._age(now)
             self._recent[user] = self._recent.get(user, 0.0) + seconds

@@ -26,6 +26,8 @@ class GPUStatus:
             ``leased``, so look at ``lease`` to know whether somebody has it.
         reason: one sentence on why it is neither free nor simply leased.
         lease: the live lease that holds it, the oldest of several.
+        leases: all live leases that have it, or a slot of it; the oldest first.
+        slots: how many sessions may share it; 1: it is given to one session as a whole.
         telemetry: its latest values.
         taken_at: when those were read (Unix time).
         in_service: it is granted again by itself, without anybody's act.
@@ -38,6 +40,8 @@ class GPUStatus:
     telemetry: Telemetry
     taken_at: float | None
     in_service: bool = True
+    leases: tuple[Lease, ...] = ()
+    slots: int = 1
 
 
 class Office(Core):
@@ -66,6 +70,8 @@ class Office(Core):
                 ),
                 taken_at=lab.reading.taken_at if item.gpu.uuid in readings else None,
                 in_service=item.in_service,
+                leases=held.get(item.gpu.uuid, ()),
+                slots=item.slots,
             )
             for item in conditions
         ]

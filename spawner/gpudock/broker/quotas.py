@@ -43,6 +43,11 @@ class QuotaOffice(Core):
         with self._reading_lab() as lab:
             return lab.effective(user, groups)
 
+    def quotas(self, members: Sequence[tuple[str, tuple[str, ...]]]) -> list[EffectiveQuota]:
+        """Return the limits of many users, each given with the groups that they are in."""
+        with self._reading_lab() as lab:
+            return lab.limits.of_all(members)
+
     def quota_documents(self) -> list[QuotaDocument]:
         """Return what every level says, by level and name."""
         with self._store.snapshot() as transaction:

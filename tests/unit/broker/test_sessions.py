@@ -1,0 +1,480 @@
+"""Sessions as the broker keeps them: when they end, and what users and clocks do to them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fakes.setting import LAB, Setting, ask
+from gpudock.broker import Broker, EndCause, ExtensionRefused
+from gpudock.model import (
+    Denial,
+    GPUReading,
+    InventoryReading,
+    Lease,
+    LeaseState,
+    Place,
+    Quota,
+    Telemetry,
+    WhenBusy,
+)
+from gpudock.store import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gpudock.broker import Session
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Setting:
+    quota = Quota(max_gpus=2, session_hours=4.0, max_session_hours=12.0)
+    return Setting(f"sqlite:///{tmp_path}/gpudock.sqlite", default_quota=quota)
+
+
+def session(lab: Setting, lease: Lease) -> Session:
+    found = lab.broker.session(lease.id)
+    assert found is not None
+    return found
+
+
+def run(lab: Setting, user: str = "ada", server: str = "", **options: object) -> Lease:
+    """Start a server whose container runs."""
+    lease = lab.grant(user, server, **options)
+    lab.activate(lease, f"c-{lease.id}")
+    return lease
+
+
+def end(lab: Setting, lease: Lease) -> None:
+    lab.broker.stop(lease.id, "stopped by its user")
+    lab.broker.end(lease.id, "gone")
+
+
+def read(lab: Setting, utilization: int | None, memory_mib: int | None = 100) -> None:
+    telemetry = Telemetry(utilization_percent=utilization, memory_used_mib=memory_mib)
+    lab.read(*(GPUReading(item, telemetry) for item in LAB))
+
+
+# Time.
+
+
+def test_a_session_lasts_as_long_as_the_quota_says(opened: Setting) -> None:
+    lease = run(opened)
+    assert lease.expires_at == lease.granted_at + 4 * HOUR
+    assert lease.latest_end == lease.granted_at + 12 * HOUR
+    assert opened.broker.due() == []
+    opened.clock.advance(4 * HOUR - 1)
+    opened.broker.tick()
+    assert opened.broker.due() == []
+    opened.clock.advance(900)  # nobody looked for hours, so the warning comes first
+    (due,) = opened.broker.due()
+    assert (due.lease.id, due.reason) == (lease.id, "its time was up")
+    assert opened.broker.expire(lease.id) == "its time was up"
+    assert opened.state(lease) is LeaseState.STOPPING
+    assert opened.broker.due() == []
+
+
+def test_whoever_was_warned_in_time_is_ended_in_time(opened: Setting) -> None:
+    lease = run(opened)
+    opened.clock.advance(3.5 * HOUR)
+    opened.broker.tick()
+    assert session(opened, lease).warning_at == opened.clock()
+    opened.clock.advance(0.5 * HOUR)
+    assert [item.lease.id for item in opened.broker.due()] == [lease.id]
+
+
+def test_a_hub_that_comes_back_late_warns_first(opened: Setting) -> None:
+    lease = run(opened)
+    seen = opened.activate_again(lease)
+    opened.clock.advance(10 * HOUR)
+    opened.broker = opened.new_broker()
+    opened.look(seen)
+    assert opened.broker.due() == []
+    assert session(opened, lease).ends_at == pytest.approx(opened.clock() + 900, abs=5)
+    opened.clock.advance(901)
+    assert [item.lease.id for item in opened.broker.due()] == [lease.id]
+
+
+def test_a_hub_that_has_not_looked_yet_ends_nobody(opened: Setting) -> None:
+    run(opened)
+    opened.clock.advance(3.5 * HOUR)
+    opened.broker.tick()
+    opened.clock.advance(HOUR)
+    opened.broker = opened.new_broker()
+    assert opened.broker.due() == []
+
+
+def test_what_was_extended_in_the_last_moment_is_not_ended(opened: Setting) -> None:
+    lease = run(opened)
+    opened.clock.advance(3.5 * HOUR)
+    opened.broker.tick()
+    opened.clock.advance(HOUR)
+    assert opened.broker.due()
+    opened.broker.extend(lease.id, "ada")
+    assert opened.broker.expire(lease.id) is None
+    assert opened.state(lease) is LeaseState.ACTIVE
+
+
+def test_only_live_sessions_expire(opened: Setting) -> None:
+    assert opened.broker.expire("never was") is None
+    lease = run(opened)
+    end(opened, lease)
+    assert opened.broker.expire(lease.id) is None
+    assert opened.broker.session(lease.id) is None
+    assert opened.broker.sessions() == []
+
+
+def test_users_see_their_own_sessions(opened: Setting) -> None:
+    one = run(opened, "ada")
+    opened.clock.advance(1)
+    other = run(opened, "bob")
+    assert [item.lease.id for item in opened.broker.sessions()] == [one.id, other.id]
+    assert [item.lease.id for item in opened.broker.sessions("bob")] == [other.id]
+
+
+# Extensions.
+
+
+def test_a_session_is_extended_as_far_as_the_quota_allows(opened: Setting) -> None:
+    lease = run(opened)
+    for hours in (8, 12):
+        found = opened.broker.extend(lease.id, "ada")
+        assert found.ends_at == lease.granted_at + hours * HOUR
+    with pytest.raises(ExtensionRefused, match="12 hours at most"):
+        opened.broker.extend(lease.id, "ada")
+    kinds = [(entry.by, entry.what, entry.target) for entry in opened.broker.audit()[0]]
+    assert kinds == [("ada", "lease.extend", lease.id)] * 2
+
+
+@pytest.mark.parametrize("hours", [0.0, -1.0, float("nan"), float("inf"), 1e9])
+def test_an_extension_by_nonsense_is_refused(opened: Setting, hours: float) -> None:
+    lease = run(opened)
+    with pytest.raises(ExtensionRefused, match="a number more than 0"):
+        opened.broker.extend(lease.id, "ada", hours)
+    assert session(opened, lease).ends_at == lease.expires_at
+
+
+def test_what_is_over_cannot_be_extended(opened: Setting) -> None:
+    lease = run(opened)
+    opened.broker.stop(lease.id, "stopped by its user")
+    with pytest.raises(ExtensionRefused, match="is over"):
+        opened.broker.extend(lease.id, "ada")
+    opened.broker.end(lease.id, "gone")
+    for lease_id in (lease.id, "never was"):
+        with pytest.raises(ExtensionRefused, match="is over"):
+            opened.broker.extend(lease_id, "ada")
+
+
+def test_a_disk_that_is_full_leaves_the_session_as_it_was(opened: Setting) -> None:
+    lease = run(opened)
+    opened.store.failures = 1
+    with pytest.raises(StoreError):
+        opened.broker.extend(lease.id, "ada")
+    assert session(opened, lease).ends_at == lease.expires_at
+    assert opened.broker.audit() == ([], 0)
+
+
+def test_an_extension_made_at_the_desk_counts_in_the_hub(opened: Setting) -> None:
+    lease = run(opened)
+    desk = opened.new_broker(watching=True)
+    assert desk.extend(lease.id, "ada").ends_at == lease.granted_at + 8 * HOUR
+    assert session(opened, lease).ends_at == lease.granted_at + 8 * HOUR
+
+
+# Release.
+
+
+def test_a_session_that_is_released_is_stopped_by_the_next_look(opened: Setting) -> None:
+    lease = opened.grant()
+    seen = opened.activate(lease)
+    desk = opened.new_broker(watching=True)
+    assert desk.release(lease.id, "root", "released by root")
+    assert opened.state(lease) is LeaseState.STOPPING
+    (action,) = opened.look(seen)
+    assert action.lease_id == lease.id
+    opened.look()
+    found = opened.broker.lease(lease.id)
+    assert found is not None
+    assert (found.state, found.end_reason) == (LeaseState.ENDED, "released by root")
+    assert not desk.release(lease.id, "root", "once more")
+    (entry,), total = desk.audit()
+    assert (entry.by, entry.what, entry.target, total) == ("root", "lease.release", lease.id, 1)
+
+
+# Hours.
+
+
+def test_hours_that_are_used_up_refuse_and_come_back(opened: Setting) -> None:
+    opened.broker.set_quota("user", "ada", {"gpu_hours": 2.0, "window_days": 1.0}, "root")
+    lease = run(opened)
+    found = session(opened, lease)
+    assert found.ends_because is EndCause.HOURS
+    assert found.ends_at == pytest.approx(lease.granted_at + 2 * HOUR)
+    opened.clock.advance(2 * HOUR)
+    end(opened, lease)
+    quota = opened.broker.quota("ada", ())
+    assert quota.used.gpu_hours == pytest.approx(2.0, abs=0.01)
+    refused = opened.broker.submit(ask())
+    assert isinstance(refused, Denial)
+    assert refused.reason == "hours"
+    assert "There are hours again from 19" in refused.message
+    # A quarter of an hour of the use has left the window by then.
+    assert quota.used.hours_from == pytest.approx(lease.granted_at + 24.25 * HOUR, abs=5)
+    opened.clock.advance(22.3 * HOUR)
+    assert isinstance(opened.broker.submit(ask()), Lease)
+
+
+def test_whoever_waits_keeps_waiting_while_the_hours_are_used_up(opened: Setting) -> None:
+    opened.broker.set_quota("user", "ada", {"gpu_hours": 2.0, "window_days": 1.0}, "root")
+    lease = run(opened)
+    run(opened, "bob")
+    assert isinstance(opened.broker.submit(ask("ada", "second")), Place)
+    opened.clock.advance(2 * HOUR)
+    end(opened, lease)
+    place = opened.broker.place("ada", "second")
+    assert place is not None
+    assert "You have used 2 of your 2 GPU-hours in 1 days." in place.reason
+    assert isinstance(opened.broker.submit(ask("cy")), Lease), "nobody else waits for ada's hours"
+
+
+def test_lowering_hours_ends_nobody_and_grants_nothing(opened: Setting) -> None:
+    lease = run(opened)
+    opened.clock.advance(HOUR)
+    opened.broker.set_quota("default", "", {"gpu_hours": 0.5}, "root")
+    found = session(opened, lease)
+    assert found.ends_because is EndCause.TIME
+    assert isinstance(opened.broker.submit(ask("ada", "second")), Denial)
+
+
+def test_hours_are_counted_over_a_restart(opened: Setting) -> None:
+    opened.broker.set_quota("default", "", {"gpu_hours": 100.0}, "root")
+    lease = run(opened)
+    opened.clock.advance(HOUR)
+    end(opened, lease)
+    opened.broker = opened.new_broker()
+    assert opened.broker.quota("ada", ()).used.gpu_hours == pytest.approx(1.0)
+
+
+def test_a_group_shares_its_cap(opened: Setting) -> None:
+    opened.broker.set_quota("group", "class", {"group_max_gpus": 1}, "root")
+    lease = run(opened, "ada", groups=("class",))
+    waits = opened.broker.submit(ask("bob", groups=("class",)))
+    assert isinstance(waits, Place)
+    assert waits.reason == (
+        "The members of the group class use 1 of the 1 GPU that it may have at once."
+    )
+    run(opened, "cy")
+    cap = opened.broker.quota("bob", ("class",)).caps[0]
+    assert (cap.group, cap.used.gpus) == ("class", 1)
+    end(opened, lease)
+    assert opened.broker.live_lease("bob", "") is not None
+
+
+def test_a_groups_hours_end_its_sessions(opened: Setting) -> None:
+    opened.broker.set_quota("group", "class", {"group_gpu_hours": 3.0}, "root")
+    first = run(opened, "ada", groups=("class",))
+    opened.clock.advance(HOUR)
+    second = run(opened, "bob", groups=("class",))
+    for lease in (first, second):
+        found = session(opened, lease)
+        assert found.ends_because is EndCause.GROUP_HOURS
+        assert found.ends_at == pytest.approx(opened.clock() + HOUR)
+
+
+def test_a_boost_lends_and_takes_back_without_ending_anybody(opened: Setting) -> None:
+    opened.clock.now = 1_796_083_200.0 - HOUR  # an hour before the end of the boost
+    boost = {"boost": {"until": "2026-12-01T00:00:00Z", "max_gpus": 2}, "max_gpus": 1}
+    opened.broker.set_quota("user", "ada", boost, "root")
+    leases = [run(opened), run(opened, server="second")]
+    opened.clock.advance(2 * HOUR)
+    opened.broker.tick()
+    assert opened.broker.quota("ada", ()).quota.max_gpus == 1
+    assert [opened.state(lease) for lease in leases] == [LeaseState.ACTIVE] * 2
+    end(opened, leases[0])
+    assert isinstance(opened.broker.submit(ask()), Denial)
+
+
+def test_a_boost_that_ends_holds_a_waiting_request_back(opened: Setting) -> None:
+    opened.clock.now = 1_796_083_200.0 - HOUR
+    boost = {"boost": {"until": "2026-12-01T00:00:00Z", "max_gpus": 2}, "max_gpus": 1}
+    opened.broker.set_quota("user", "ada", boost, "root")
+    run(opened)
+    held = run(opened, "bob")
+    assert isinstance(opened.broker.submit(ask("ada", "second")), Place)
+    opened.clock.advance(2 * HOUR)
+    end(opened, held)
+    place = opened.broker.place("ada", "second")
+    assert place is not None
+    assert "You use 1 of the 1 GPU that your quota allows" in place.reason
+
+
+# Idle GPUs.
+
+
+def test_a_gpu_that_is_not_used_is_taken_back_after_a_warning(opened: Setting) -> None:
+    opened.broker.set_quota("default", "", {"idle_minutes": 30.0}, "root")
+    read(opened, 0)
+    lease = run(opened)
+    opened.clock.advance(10)
+    read(opened, 90)
+    used_at = opened.clock()
+    for minutes in range(1, 30):
+        opened.clock.now = used_at + minutes * 60
+        read(opened, 1)
+        assert opened.broker.due() == []
+    found = session(opened, lease)
+    assert found.ends_because is EndCause.IDLE
+    assert found.idle_since == used_at
+    opened.clock.now = used_at + 1801
+    read(opened, 1)
+    (due,) = opened.broker.due()
+    assert due.reason == "its GPU was not used for 30 minutes"
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda minute: (2, 100),  # it computes
+        lambda minute: (0, 100 + 10 * minute),  # it loads data
+        lambda minute: (None, None),  # nobody knows
+    ],
+)
+def test_work_of_any_kind_keeps_a_gpu(opened: Setting, work) -> None:
+    opened.broker.set_quota("default", "", {"idle_minutes": 5.0}, "root")
+    lease = run(opened)
+    for minute in range(60):
+        opened.clock.advance(60)
+        read(opened, *work(minute))
+        assert opened.broker.due() == []
+    assert session(opened, lease).idle_since is None
+
+
+def test_a_dead_agent_makes_nobody_idle(opened: Setting) -> None:
+    opened.broker.set_quota("default", "", {"idle_minutes": 5.0}, "root")
+    run(opened)
+    read(opened, 0)
+    opened.inventory.current = replace(opened.inventory.current, problem="The agent is down.")
+    for _ in range(60):
+        opened.clock.advance(60)
+        opened.broker.tick()
+        assert opened.broker.due() == []
+
+
+def test_a_restarted_hub_begins_to_count_anew(opened: Setting) -> None:
+    opened.broker.set_quota("default", "", {"idle_minutes": 10.0}, "root")
+    read(opened, 0)
+    lease = opened.grant()
+    seen = opened.activate(lease)
+    opened.clock.advance(3 * HOUR)
+    opened.broker = opened.new_broker()
+    opened.look(seen)
+    read(opened, 0)
+    assert session(opened, lease).idle_since is None
+    assert opened.broker.due() == []
+
+
+def test_the_last_use_is_written_down_once_a_minute(opened: Setting) -> None:
+    lease = run(opened)
+    generations = set()
+    for _ in range(120):
+        opened.clock.advance(1)
+        read(opened, 50)
+        with opened.store.snapshot() as transaction:
+            generations.add(transaction.generation)
+    assert len(generations) <= 4
+    (found,) = opened.new_broker(watching=True).sessions()
+    assert opened.clock() - (found.lease.active_at or 0) <= 60
+    assert found.lease.id == lease.id
+
+
+# Clocks that jump.
+
+
+class Ticks:
+    """A clock that cannot be set."""
+
+    def __init__(self) -> None:
+        self.now = 50.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def ticking(opened: Setting) -> tuple[Setting, Ticks]:
+    ticks = Ticks()
+    opened.options["ticks"] = ticks
+    opened.broker = opened.new_broker()
+    opened.look()
+    return opened, ticks
+
+
+def pass_time(lab: Setting, ticks: Ticks, seconds: float) -> None:
+    lab.clock.advance(seconds)
+    ticks.now += seconds
+    lab.broker.tick()
+
+
+def test_a_clock_set_back_makes_no_session_longer(ticking: tuple[Setting, Ticks]) -> None:
+    lab, ticks = ticking
+    lease = run(lab)
+    pass_time(lab, ticks, HOUR)
+    lab.clock.advance(-24 * HOUR)
+    assert lab.broker.due() == []
+    pass_time(lab, ticks, 2.1 * HOUR)
+    pass_time(lab, ticks, 0.8 * HOUR)
+    assert lab.broker.due() == []
+    pass_time(lab, ticks, 0.1 * HOUR)
+    assert [item.lease.id for item in lab.broker.due()] == [lease.id]
+
+
+def test_a_clock_set_back_before_a_restart_makes_no_session_endless(opened: Setting) -> None:
+    opened.clock.advance(3650 * 24 * HOUR)  # ten years ahead
+    lease = opened.grant()
+    seen = opened.activate(lease)
+    opened.clock.advance(-3650 * 24 * HOUR)
+    opened.broker = opened.new_broker()
+    opened.look(seen)
+    found = session(opened, lease)
+    assert found.ends_at is not None
+    assert found.ends_at <= opened.clock() + 4 * HOUR
+
+
+def test_a_clock_set_forward_ends_nobody_without_a_warning(ticking: tuple[Setting, Ticks]) -> None:
+    lab, ticks = ticking
+    lease = run(lab)
+    pass_time(lab, ticks, 3.5 * HOUR)  # warned already
+    lab.clock.advance(24 * HOUR)
+    assert lab.broker.due() == []
+    assert lab.broker.expire(lease.id) is None
+    lab.broker.tick()
+    assert lab.broker.due() == []
+    pass_time(lab, ticks, 890)
+    assert lab.broker.due() == []
+    pass_time(lab, ticks, 20)
+    assert [item.lease.id for item in lab.broker.due()] == [lease.id]
+
+
+def test_readings_dated_by_a_clock_that_was_set_back_are_still_believed(
+    ticking: tuple[Setting, Ticks],
+) -> None:
+    lab, ticks = ticking
+    pass_time(lab, ticks, HOUR)
+    lab.clock.advance(-HOUR)
+    lab.inventory.current = InventoryReading(lab.clock(), tuple(map(GPUReading, LAB)))
+    pass_time(lab, ticks, 1)
+    assert isinstance(lab.broker.submit(ask(when_busy=WhenBusy.FAIL)), Lease)
+
+
+def test_another_hub_process_of_the_same_lab_sees_the_same(opened: Setting) -> None:
+    lease = run(opened)
+    opened.clock.advance(3.5 * HOUR)
+    opened.broker.tick()
+    desk = Broker(opened.store, opened.inventory, clock=opened.clock, watching=True)
+    ours, theirs = session(opened, lease), desk.session(lease.id)
+    assert theirs is not None
+    assert (ours.ends_at, ours.warning_at) == (theirs.ends_at, theirs.warning_at)
