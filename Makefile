@@ -9,6 +9,8 @@ BIN := .venv/bin
 UV := UV_NATIVE_TLS=1 UV_NO_CONFIG=1 VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 PYTEST := $(BIN)/python -m pytest
 EXTENSION := extensions/jupyterlab-gpudock
+DESK := spawner/gpudock/desk/ui
+DESK_BUNDLE := spawner/gpudock/desk/static/dist/manifest.json
 
 # Tests have an engine of their own, which never meets the machine's. Its images are kept.
 export GPUDOCK_TEST_SOCKET ?= /run/gpudock-test/docker.sock
@@ -55,8 +57,20 @@ $(EXTENSION)/node_modules/.stamp: $(EXTENSION)/package-lock.json | .venv/.stamp
 		npm install --no-save --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: dev lint format
-dev: .venv/.stamp $(EXTENSION)/node_modules/.stamp ## make the development environment
+$(DESK)/node_modules/.stamp: $(DESK)/package-lock.json | .venv/.stamp
+	@echo "==> Installing the Node packages of the desk's pages"
+	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(DESK_BUNDLE): $(DESK)/node_modules/.stamp $(DESK)/vite.config.ts \
+		$(shell find $(DESK)/src -type f -not -path '*/__tests__/*')
+	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run build
+
+.PHONY: dev desk lint format
+dev: .venv/.stamp $(EXTENSION)/node_modules/.stamp \
+	$(DESK)/node_modules/.stamp ## make the development environment
+
+desk: $(DESK_BUNDLE) ## build the desk's pages from their sources
 
 lint: dev ## linters, types, and the direction of imports
 	$(BIN)/ruff check .
@@ -64,13 +78,15 @@ lint: dev ## linters, types, and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint
+	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint
 
 format: dev ## format all sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run format
+	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run format
 
-.PHONY: test test-unit test-promises test-bites test-extension test-hub test-docker \
+.PHONY: test test-unit test-promises test-bites test-extension test-desk test-hub test-docker \
 	test-browser test-gpu test-engine
 # Make runs a line that calls make even for «make -n», which is to touch no engine.
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
@@ -83,7 +99,7 @@ test: ## all tests, the fast ones first; stops the engine that they were given
 		exit $$status; \
 	}; \
 	trap finish EXIT;) \
-	$(MAKE) test-unit test-promises test-bites test-extension test-hub test-gpu test-docker \
+	$(MAKE) test-unit test-promises test-bites test-extension test-desk test-hub test-gpu test-docker \
 		test-browser
 
 test-unit: .venv/.stamp ## the fast tests
@@ -99,13 +115,16 @@ test-extension: dev ## the tests of the JupyterLab extension
 	$(PYTEST) $(EXTENSION) --numprocesses auto
 	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm test
 
+test-desk: dev ## the tests of the desk's pages
+	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm test
+
 test-hub: .venv/.stamp ## the tests that need a JupyterHub process
 	$(PYTEST) tests/hub
 
 test-docker: .venv/.stamp test-engine ## the tests that need a Docker Engine
 	$(PYTEST) tests/docker
 
-test-browser: .venv/.stamp test-engine .venv/.chromium ## the tests that drive the lab in a browser
+test-browser: .venv/.stamp test-engine .venv/.chromium $(DESK_BUNDLE) ## the tests that drive the lab in a browser
 	$(PYTEST) tests/browser
 
 test-gpu: .venv/.stamp ## the tests that need a real NVIDIA GPU; not run where there is none
@@ -144,7 +163,9 @@ lock: .venv/.stamp ## renew all locked versions
 	$(BIN)/$(LOCK) --universal --python-version 3.11 tests/requirements.in \
 		--output-file tests/requirements.lock
 	cd images/proxy && PATH="$(CURDIR)/$(BIN):$$PATH" npm update --package-lock-only --ignore-scripts
+	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm update --package-lock-only --ignore-scripts
 
 clean: ## remove what was made here, and the tests' engine with its images
 	@$(TEST_ENGINE) --stop --purge
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis $(EXTENSION)/node_modules
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis $(EXTENSION)/node_modules \
+		$(DESK)/node_modules $(dir $(DESK_BUNDLE))
