@@ -130,7 +130,7 @@ def _row(line: int, columns: list[str], row: list[str]) -> QuotaRow:
     cells = dict(zip(columns, (cell.strip() for cell in row), strict=True))
     level, name = cells.pop("level"), _unshielded(cells.pop("name"))
     check_place(level, name)
-    document = {field: _read(field, cell) for field, cell in cells.items() if cell}
+    document = {field: read_cell(field, cell) for field, cell in cells.items() if cell}
     return QuotaRow(line, level, name, parse_document(document, level) if document else None)
 
 
@@ -153,8 +153,12 @@ def _written_patterns(patterns: Sequence[str]) -> str:
     return ";".join(patterns) or ";"
 
 
-def _read(field: str, cell: str) -> Any:
-    """Read a cell; what makes no sense is left for the document's own check to refuse."""
+def read_cell(field: str, cell: str) -> Any:
+    """Read a cell; what makes no sense is left for the document's own check to refuse.
+
+    Raises:
+        QuotaDocumentError: a boost is not JSON.
+    """
     if cell.lower() == NO_LIMIT:
         return None
     if field == BOOST:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gpudock import setting_values
+from gpudock.model import Quota
 from gpudock.setting_values import Image, Parser, Workspaces
 
 PREFIX = "GPUDOCK_"
@@ -280,6 +281,11 @@ class Settings:
         if problems:
             raise SettingsError(problems)
         return cls(**values)
+
+    @property
+    def default_quota(self) -> Quota:
+        """The limits of whoever has none of their own, in hub, desk and command line alike."""
+        return Quota(max_gpus=self.max_gpus_default)
 
     def memory_for(self, host_mib: int, gpus: int) -> int | None:
         """Return the memory limit of a container in MiB, or None for no limit.

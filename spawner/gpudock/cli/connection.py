@@ -48,7 +48,12 @@ async def connect(*, watching: bool) -> AsyncIterator[Connection]:
     settings = Settings.from_environ(os.environ)
     inventory = await _inventory(settings)
     try:
-        broker = Broker(Store(settings.db_url), inventory, watching=watching)
+        broker = Broker(
+            Store(settings.db_url),
+            inventory,
+            default_quota=settings.default_quota,
+            watching=watching,
+        )
         yield Connection(settings, inventory, broker)
     finally:
         await inventory.stop()

@@ -24,6 +24,15 @@ def add_to(nouns: Any) -> None:
         parser = verbs.add_parser(verb, help=text)
         parser.add_argument("uuid", help="full UUID, see «gpu list»")
         parser.set_defaults(run=_set_state, state=state)
+    slots = verbs.add_parser(
+        "slots", help="say how many sessions may share it; 1: it is not shared"
+    )
+    slots.add_argument("uuid", help="full UUID, see «gpu list»")
+    slots.add_argument("slots", type=int, help="from 1 to 16; only while nobody has it")
+    slots.set_defaults(run=_set_slots)
+    forget = verbs.add_parser("forget", help="take one that was removed out of the list")
+    forget.add_argument("uuid", help="full UUID, see «gpu list»")
+    forget.set_defaults(run=_forget)
 
 
 async def _list(options: argparse.Namespace) -> int:
@@ -33,14 +42,15 @@ async def _list(options: argparse.Namespace) -> int:
         print_json(rows)
         return 0
     print_table(
-        ("INDEX", "UUID", "MODEL", "STATE", "USER", "REASON"),
+        ("INDEX", "UUID", "MODEL", "SLOTS", "STATE", "USER", "REASON"),
         [
             (
                 row.gpu.index,
                 row.gpu.uuid,
                 row.gpu.model,
+                row.slots,
                 row.state,
-                row.lease.user if row.lease else None,
+                ",".join(lease.user for lease in row.leases),
                 row.reason,
             )
             for row in rows
@@ -53,4 +63,19 @@ async def _set_state(options: argparse.Namespace) -> int:
     async with connect(watching=False) as lab:
         lab.broker.set_gpu_state(options.uuid, options.state, by=BY)
     print(f"{options.uuid} is {options.state}.")
+    return 0
+
+
+async def _set_slots(options: argparse.Namespace) -> int:
+    async with connect(watching=False) as lab:
+        lab.broker.set_gpu_slots(options.uuid, options.slots, by=BY)
+    shared = "is not shared" if options.slots == 1 else f"is shared by {options.slots} sessions"
+    print(f"{options.uuid} {shared}.")
+    return 0
+
+
+async def _forget(options: argparse.Namespace) -> int:
+    async with connect(watching=False) as lab:
+        lab.broker.forget_gpu(options.uuid, by=BY)
+    print(f"{options.uuid} is out of the list.")
     return 0

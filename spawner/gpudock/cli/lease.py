@@ -1,14 +1,20 @@
-"""``gpudock lease``: who has what."""
+"""``gpudock lease``: who has what, for how long, and how to change that."""
 
 from __future__ import annotations
 
+import dataclasses
+import sys
+import time
 from typing import TYPE_CHECKING, Any
 
-from gpudock.cli.connection import connect
+from gpudock.cli.connection import BY, connect
 from gpudock.cli.output import print_json, print_table
+from gpudock.cli.times import hours, show_left, show_moment
 
 if TYPE_CHECKING:
     import argparse
+
+_MOST_ENDED = 1000
 
 
 def add_to(nouns: Any) -> None:
@@ -16,17 +22,91 @@ def add_to(nouns: Any) -> None:
     verbs = nouns.add_parser("lease", help="who has what").add_subparsers(
         dest="verb", required=True
     )
-    verbs.add_parser("list", help="all live leases").set_defaults(run=_list)
+    listing = verbs.add_parser("list", help="all live leases, and when they end")
+    listing.add_argument("--user", help="only this user's")
+    listing.add_argument(
+        "--ended", action="store_true", help=f"those that have ended, the last {_MOST_ENDED}"
+    )
+    listing.set_defaults(run=_list)
+
+    release = verbs.add_parser("release", help="end a session; its workspace stays")
+    release.add_argument("lease", help="its id, see «lease list»")
+    release.set_defaults(run=_release)
+
+    extend = verbs.add_parser("extend", help="let a session last longer, as far as the quota goes")
+    extend.add_argument("lease", help="its id, see «lease list»")
+    extend.add_argument("--hours", type=hours, help="by how much; else by a session's usual length")
+    extend.set_defaults(run=_extend)
 
 
 async def _list(options: argparse.Namespace) -> int:
     async with connect(watching=True) as lab:
-        rows = lab.broker.leases()
+        if options.ended:
+            users = None if options.user is None else [options.user]
+            ended, _ = lab.broker.history(users, 0, _MOST_ENDED)
+        else:
+            sessions = lab.broker.sessions(options.user)
+    now = time.time()
+    if options.ended and options.json:
+        print_json(ended)
+    elif options.ended:
+        print_table(
+            ("LEASE", "USER", "SERVER", "GRANTED (UTC)", "ENDED (UTC)", "WHY", "GPUS"),
+            [
+                (
+                    row.id,
+                    row.user,
+                    row.server,
+                    show_moment(row.granted_at),
+                    show_moment(row.ended_at),
+                    row.end_reason,
+                    ",".join(row.gpu_uuids),
+                )
+                for row in ended
+            ],
+        )
+    elif options.json:
+        print_json([_document(session) for session in sessions])
+    else:
+        print_table(
+            ("LEASE", "USER", "SERVER", "STATE", "LEFT", "ENDS BY", "GPUS"),
+            [
+                (
+                    row.lease.id,
+                    row.lease.user,
+                    row.lease.server,
+                    row.lease.state,
+                    show_left(row.ends_at, now),
+                    row.ends_because,
+                    ",".join(row.lease.gpu_uuids),
+                )
+                for row in sessions
+            ],
+        )
+    return 0
+
+
+def _document(session: Any) -> dict[str, Any]:
+    """Return a session with its lease's own values beside it, as one flat object."""
+    document = dataclasses.asdict(session)
+    return {**document.pop("lease"), **document}
+
+
+async def _release(options: argparse.Namespace) -> int:
+    async with connect(watching=False) as lab:
+        there = lab.broker.release(options.lease, BY, "an administrator released it")
+    if not there:
+        print(f"gpudock: There is no live lease {options.lease}.", file=sys.stderr)
+        return 1
+    print(f"{options.lease} is being stopped; its GPUs are free when its container is gone.")
+    return 0
+
+
+async def _extend(options: argparse.Namespace) -> int:
+    async with connect(watching=False) as lab:
+        session = lab.broker.extend(options.lease, BY, options.hours)
     if options.json:
-        print_json(rows)
-        return 0
-    print_table(
-        ("LEASE", "USER", "SERVER", "STATE", "GPUS"),
-        [(row.id, row.user, row.server, row.state, ",".join(row.gpu_uuids)) for row in rows],
-    )
+        print_json(_document(session))
+    else:
+        print(f"{options.lease} lasts until {show_moment(session.ends_at) or 'it is stopped'}.")
     return 0

@@ -11,15 +11,27 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from gpudock.broker import GPURefused
-from gpudock.cli import doctor, gpu, lease
+from gpudock.broker import ExtensionRefused, GPURefused, QuotaConflict, QuotaDocumentError
+from gpudock.cli import doctor, gpu, lease, queue, quota, report
+from gpudock.quota_csv import QuotaTableError
 from gpudock.settings import SettingsError
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NOUNS = (gpu, lease, doctor)
+_NOUNS = (gpu, lease, queue, quota, report, doctor)
+_REFUSALS = (
+    ExtensionRefused,
+    GPURefused,
+    OSError,
+    QuotaConflict,
+    QuotaDocumentError,
+    QuotaTableError,
+    SettingsError,
+    StoreError,
+    UnicodeDecodeError,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return int(asyncio.run(options.run(options)))
-    except (GPURefused, SettingsError, StoreError) as error:
-        print(f"gpudock: {error}", file=sys.stderr)
+    except _REFUSALS as error:
+        for line in str(error).splitlines():
+            print(f"gpudock: {line}", file=sys.stderr)
         return 1

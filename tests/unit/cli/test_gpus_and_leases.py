@@ -15,7 +15,7 @@ def lease(broker, user: str) -> Lease:
 def test_all_gpus_are_listed_with_who_has_them(gpudock, broker):
     held = lease(broker, "ada")
     lines = gpudock("gpu", "list").splitlines()
-    assert lines[0].split() == ["INDEX", "UUID", "MODEL", "STATE", "USER", "REASON"]
+    assert lines[0].split() == ["INDEX", "UUID", "MODEL", "SLOTS", "STATE", "USER", "REASON"]
     assert len(lines) == 3
     (mine,) = (line for line in lines if held.gpu_uuids[0] in line)
     assert "ada" in mine
@@ -49,3 +49,18 @@ def test_leases_are_listed(gpudock, broker):
     assert held.id in lines[1]
     assert "ada" in lines[1]
     assert [row["user"] for row in gpudock.json("lease", "list")] == ["ada"]
+
+
+def test_a_gpu_is_shared_on_demand(gpudock, broker):
+    gpudock("gpu", "slots", gpu(0).uuid, "4")
+    assert gpudock.out == f"{gpu(0).uuid} is shared by 4 sessions.\n"
+    assert [row["slots"] for row in gpudock.json("gpu", "list")] == [4, 1]
+    gpudock("gpu", "slots", gpu(0).uuid, "99")
+    assert gpudock.status == 1
+    assert [row["slots"] for row in gpudock.json("gpu", "list")] == [4, 1]
+
+
+def test_a_gpu_that_is_gone_is_forgotten(gpudock, broker):
+    gpudock("gpu", "forget", gpu(1).uuid)
+    assert gpudock.status == 0
+    assert [row["gpu"]["uuid"] for row in gpudock.json("gpu", "list")] == [gpu(0).uuid]

@@ -1,0 +1,270 @@
+"""``gpudock quota``: what every level says, and changing it.
+
+A level is «default», «group NAME» or «user NAME». What a level does not set comes from the level
+above it: a user's groups (the most generous of them), then the default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpudock.broker import QuotaChange
+from gpudock.cli.connection import BY, connect
+from gpudock.cli.output import print_json, print_table
+from gpudock.policy.documents import BOOST, FIELDS, GROUP_FIELDS, UNTIL, QuotaDocumentError
+from gpudock.quota_csv import read_cell, read_table, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpudock.broker import EffectiveQuota, QuotaDocument, QuotaPreview
+
+_LEVELS = ("default", "group", "user")
+
+
+def add_to(nouns: Any) -> None:
+    """Add the commands to the parser of nouns."""
+    verbs = nouns.add_parser(
+        "quota",
+        help="the limits of users and groups",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).add_subparsers(dest="verb", required=True)
+
+    get = verbs.add_parser("get", help="what all levels say, or one of them")
+    _add_level(get, optional=True)
+    get.add_argument(
+        "--effective", action="store_true", help="of a user: what holds, and what is used of it"
+    )
+    get.add_argument("--groups", default="", help="with --effective: the user's groups, a,b,c")
+    get.set_defaults(run=_get)
+
+    put = verbs.add_parser("set", help="set fields of a level; the others stay as they are")
+    _add_level(put)
+    put.add_argument(
+        "fields",
+        nargs="+",
+        metavar="FIELD=VALUE",
+        help=f"of {', '.join((*FIELDS, *GROUP_FIELDS))}; «none» is no limit; patterns are separated"
+        " by «;»",
+    )
+    put.add_argument("--until", metavar="TIME", help="as a boost, which ends at this moment")
+    _add_dry_run(put)
+    put.set_defaults(run=_set)
+
+    unset = verbs.add_parser("unset", help="let a level not set these fields, or any, any more")
+    _add_level(unset)
+    unset.add_argument("fields", nargs="*", metavar="FIELD", help="all, if none is named")
+    _add_dry_run(unset)
+    unset.set_defaults(run=_unset)
+
+    take = verbs.add_parser("import", help="set the levels of a table, all of them or none")
+    take.add_argument("file", help="comma-separated values as «export» writes them; - is stdin")
+    _add_dry_run(take)
+    take.set_defaults(run=_import)
+
+    give = verbs.add_parser("export", help="all levels as comma-separated values")
+    give.set_defaults(run=_export)
+
+
+def _add_level(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    parser.add_argument(
+        "level",
+        type=_level,
+        nargs="?" if optional else None,
+        metavar="LEVEL",
+        help="default, group:NAME or user:NAME",
+    )
+
+
+def _add_dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only say what it would mean")
+
+
+def _level(written: str) -> tuple[str, str]:
+    level, _, name = written.partition(":")
+    if level not in _LEVELS or (level == "default") == bool(name):
+        raise argparse.ArgumentTypeError(f"«{written}» is not default, group:NAME or user:NAME")
+    return level, name
+
+
+async def _get(options: argparse.Namespace) -> int:
+    if options.effective:
+        return await _effective(options)
+    async with connect(watching=True) as lab:
+        documents = lab.broker.quota_documents()
+    if options.level is not None:
+        documents = [item for item in documents if (item.level, item.name) == options.level]
+    if options.json:
+        print_json(documents)
+        return 0
+    print_table(
+        ("LEVEL", "NAME", "FIELDS", "BY", "REVISION"),
+        [
+            (item.level, item.name, _in_words(item.document), item.updated_by, item.revision)
+            for item in documents
+        ],
+    )
+    return 0
+
+
+async def _effective(options: argparse.Namespace) -> int:
+    if options.level is None or options.level[0] != "user":
+        raise QuotaDocumentError("Name a user, as in «quota get user:ada --effective».")
+    groups = tuple(group for group in options.groups.split(",") if group)
+    async with connect(watching=True) as lab:
+        effective = lab.broker.quota(options.level[1], groups)
+    if options.json:
+        print_json(effective)
+        return 0
+    print_table(
+        ("FIELD", "LIMIT", "FROM", "USED"),
+        [
+            (field, _value(getattr(effective.quota, field)), effective.origin[field], used)
+            for field, used in _used(effective).items()
+        ]
+        + [
+            (f"{field} of {cap.group}", _value(limit), f"group {cap.group}", used)
+            for cap in effective.caps
+            for field, limit, used in (
+                ("group_max_gpus", cap.max_gpus, cap.used.gpus),
+                ("group_gpu_hours", cap.gpu_hours, f"{cap.used.gpu_hours:.1f}"),
+            )
+            if limit is not None
+        ],
+    )
+    return 0
+
+
+def _used(effective: EffectiveQuota) -> dict[str, str | None]:
+    used: dict[str, str | None] = dict.fromkeys(FIELDS)
+    used["max_gpus"] = str(effective.used.gpus)
+    used["gpu_hours"] = f"{effective.used.gpu_hours:.1f}"
+    return used
+
+
+async def _set(options: argparse.Namespace) -> int:
+    fields = dict(_assignment(text) for text in options.fields)
+
+    def change(document: dict[str, Any]) -> dict[str, Any]:
+        if options.until is None:
+            return {**document, **fields}
+        boost = {**document.get(BOOST, {}), **fields, UNTIL: options.until}
+        return {**document, BOOST: boost}
+
+    return await _change_one(options, change)
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    field, sign, value = text.partition("=")
+    if not sign or not value:
+        raise QuotaDocumentError(f"Write «{text}» as FIELD=VALUE, for example max_gpus=2.")
+    return field, read_cell(field, value)
+
+
+async def _unset(options: argparse.Namespace) -> int:
+    def change(document: dict[str, Any]) -> dict[str, Any] | None:
+        missing = [field for field in options.fields if field not in document]
+        if missing:
+            raise QuotaDocumentError(f"This level does not set {', '.join(missing)}.")
+        left = {key: value for key, value in document.items() if key not in options.fields}
+        return left if options.fields and left else None
+
+    return await _change_one(options, change)
+
+
+async def _change_one(options: argparse.Namespace, change: Any) -> int:
+    """Change one level's document as it is now; if somebody else does so meanwhile, say that."""
+    level, name = options.level
+    async with connect(watching=options.dry_run) as lab:
+        stored = _find(lab.broker.quota_documents(), level, name)
+        document = change(dict(stored.document) if stored else {})
+        wanted = QuotaChange(level, name, document, stored.revision if stored else 0)
+        return _apply(lab.broker, [wanted], options)
+
+
+async def _import(options: argparse.Namespace) -> int:
+    text = _read(options.file)
+    rows = read_table(text)
+    changes = [QuotaChange(row.level, row.name, row.document) for row in rows]
+    async with connect(watching=options.dry_run) as lab:
+        return _apply(lab.broker, changes, options)
+
+
+def _read(file: str) -> str:
+    if file == "-":
+        return sys.stdin.read()
+    return Path(file).read_text(encoding="utf-8")
+
+
+async def _export(options: argparse.Namespace) -> int:
+    async with connect(watching=True) as lab:
+        documents = lab.broker.quota_documents()
+    if options.json:
+        print_json(documents)
+    else:
+        sys.stdout.write(write_table((item.level, item.name, item.document) for item in documents))
+    return 0
+
+
+def _apply(broker: Any, changes: Sequence[QuotaChange], options: argparse.Namespace) -> int:
+    preview = broker.preview_quotas(changes, {})
+    if not options.dry_run:
+        broker.set_quotas(changes, BY)
+    if options.json:
+        print_json(preview)
+        return 0
+    done = "would change" if options.dry_run else "changed"
+    print(f"{_counted(len(changes), 'level')} {done}.")
+    for sentence in _meaning(preview):
+        print(sentence)
+    return 0
+
+
+def _meaning(preview: QuotaPreview) -> list[str]:
+    """Say in sentences what a change means for those who have or want something now."""
+    total = preview.total
+    sentences = []
+    if total.exceeding:
+        sentences.append(
+            f"{_counted(len(total.exceeding), 'running session')} beyond the new limits; they go on"
+            f" to their end: {', '.join(item.lease.user for item in total.exceeding)}."
+        )
+    for what, users in (
+        ("refused", [item.request.user for item in total.refused]),
+        ("started at once", [request.user for request in total.starting]),
+        ("held back", [request.user for request in total.held_back]),
+    ):
+        if users:
+            sentences.append(
+                f"{_counted(len(users), 'waiting request')} {what}: {', '.join(users)}."
+            )
+    return sentences
+
+
+def _find(documents: Sequence[QuotaDocument], level: str, name: str) -> QuotaDocument | None:
+    return next((item for item in documents if (item.level, item.name) == (level, name)), None)
+
+
+def _in_words(document: Any) -> str:
+    return " ".join(f"{field}={_value(value)}" for field, value in sorted(document.items()))
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list | tuple):
+        return ";".join(map(str, value)) or ";"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,137 @@
+"""``gpudock quota`` and ``gpudock report``."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from gpudock.model import Lease, Request
+from gpudock.quota_csv import read_table
+
+
+def documents(gpudock) -> dict[tuple[str, str], dict[str, object]]:
+    return {
+        (item["level"], item["name"]): item["document"] for item in gpudock.json("quota", "get")
+    }
+
+
+def test_fields_are_set_one_by_one(gpudock, broker):
+    gpudock("quota", "set", "user:ada", "max_gpus=2", "gpu_models=*A100*;*H100*")
+    gpudock("quota", "set", "user:ada", "gpu_hours=none")
+    assert gpudock.status == 0
+    assert documents(gpudock) == {
+        ("user", "ada"): {"max_gpus": 2, "gpu_models": ["*A100*", "*H100*"], "gpu_hours": None}
+    }
+    assert broker.quota("ada", ()).quota.max_gpus == 2
+
+
+def test_fields_are_unset_one_by_one_or_all(gpudock, broker):
+    gpudock("quota", "set", "group:vision", "group_max_gpus=8", "weight=2")
+    gpudock("quota", "unset", "group:vision", "weight")
+    assert documents(gpudock) == {("group", "vision"): {"group_max_gpus": 8}}
+    gpudock("quota", "unset", "group:vision", "weight")
+    assert "does not set weight" in gpudock.err
+    gpudock("quota", "unset", "group:vision")
+    assert documents(gpudock) == {}
+
+
+def test_a_boost_ends_by_itself(gpudock, broker):
+    gpudock("quota", "set", "user:ada", "max_gpus=4", "--until", "2999-01-01T00:00:00+00:00")
+    effective = gpudock.json("quota", "get", "user:ada", "--effective")
+    assert effective["quota"]["max_gpus"] == 4
+    assert effective["origin"]["max_gpus"].startswith("user boost until 2999")
+    gpudock("quota", "set", "user:ada", "max_gpus=4", "--until", "1999-01-01T00:00:00+00:00")
+    assert gpudock.json("quota", "get", "user:ada", "--effective")["quota"]["max_gpus"] == 1
+
+
+def test_effective_limits_name_their_levels(gpudock, broker):
+    gpudock("quota", "set", "group:vision", "max_gpus=3", "group_max_gpus=5")
+    shown = gpudock("quota", "get", "user:ada", "--effective", "--groups", "vision")
+    (line,) = (line for line in shown.splitlines() if line.startswith("max_gpus"))
+    assert line.split()[1:4] == ["3", "group", "vision"]
+    assert "group_max_gpus of vision" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("set", "user:ada", "gpus=2"), "no field «gpus»"),
+        (("set", "user:ada", "max_gpus=-1"), "max_gpus"),
+        (("set", "user:ada", "gpu_hours=nan"), "gpu_hours"),
+        (("set", "user:ada", "max_gpus"), "FIELD=VALUE"),
+        (("set", "user:ada", "group_max_gpus=2"), "group"),
+        (("set", "user:ada", "max_gpus=2", "--until", "tomorrow"), "until"),
+        (("get", "group:vision", "--effective"), "Name a user"),
+    ],
+)
+def test_what_makes_no_sense_is_told_and_changes_nothing(gpudock, broker, arguments, word):
+    gpudock("quota", *arguments)
+    assert gpudock.status == 1
+    assert word in gpudock.err
+    assert documents(gpudock) == {}
+
+
+@pytest.mark.parametrize("level", ["users:ada", "user", "default:ada", "group:"])
+def test_a_level_is_written_in_one_way(gpudock, level):
+    with pytest.raises(SystemExit):
+        gpudock("quota", "get", level)
+
+
+def test_a_table_comes_out_as_it_went_in(gpudock, broker, tmp_path):
+    table = tmp_path / "quotas.csv"
+    table.write_text("level,name,max_gpus,weight\ndefault,,2,\nuser,ada,none,2.5\n")
+    gpudock("quota", "import", str(table))
+    assert gpudock.out.startswith("2 levels changed.")
+    exported = gpudock("quota", "export")
+    assert [(row.level, row.name, row.document) for row in read_table(exported)] == [
+        ("default", "", {"max_gpus": 2}),
+        ("user", "ada", {"max_gpus": None, "weight": 2.5}),
+    ]
+
+
+def test_a_table_with_one_bad_line_changes_nothing(gpudock, broker, monkeypatch):
+    text = "level,name,max_gpus\nuser,ada,2\nuser,bob,many\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    gpudock("quota", "import", "-")
+    assert gpudock.status == 1
+    assert "Line 3" in gpudock.err
+    assert documents(gpudock) == {}
+
+
+def test_a_file_that_is_not_there(gpudock, broker):
+    gpudock("quota", "import", "/no/such/file.csv")
+    assert gpudock.status == 1
+    assert "No such file" in gpudock.err
+
+
+def test_a_dry_run_says_what_it_would_mean_and_changes_nothing(gpudock, broker):
+    broker.set_quota("default", "", {"max_gpus": 2}, "admin")
+    granted = broker.submit(Request("r", "ada", "", 2, 1.0, "image"))
+    assert isinstance(granted, Lease)
+    gpudock("quota", "set", "user:ada", "max_gpus=1", "--dry-run")
+    assert "1 level would change." in gpudock.out
+    assert "1 running session beyond the new limits" in gpudock.out
+    assert ("user", "ada") not in documents(gpudock)
+
+
+def test_hours_are_reported(gpudock, broker):
+    held = broker.submit(Request("r", "ada", "", 1, 1.0, "image", groups=("vision",)))
+    assert isinstance(held, Lease)
+    broker.end(held.id, "stopped")
+    assert gpudock("report").splitlines()[0].split() == ["FROM", "USER", "GPU-HOURS", "LEASES"]
+    (row,) = gpudock.json("report")
+    assert (row["name"], row["leases"]) == ("ada", 1)
+    (row,) = gpudock.json("report", "--by", "group", "--bucket", "day")
+    assert row["name"] == "vision"
+    (row,) = gpudock.json("report", "--by", "gpu")
+    assert row["name"] == held.gpu_uuids[0]
+    head, line = gpudock("report", "--csv").splitlines()
+    assert head == "from,name,gpu_hours,leases"
+    assert line.split(",")[1] == "ada"
+    assert gpudock.json("report", "--to", "2001-01-01", "--from", "2000-01-01") == []
+
+
+def test_a_date_that_is_none(gpudock):
+    with pytest.raises(SystemExit):
+        gpudock("report", "--from", "yesterday")

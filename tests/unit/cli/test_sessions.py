@@ -1,0 +1,93 @@
+"""``gpudock lease`` and ``gpudock queue``: who has what, who waits, and changing it."""
+
+from __future__ import annotations
+
+from gpudock.model import Lease, LeaseState, Place, Quota, Request
+
+
+def ask(broker, user: str, gpus: int = 1) -> Lease | Place:
+    answer = broker.submit(Request(f"r-{user}", user, "", gpus, 1.0, "image"))
+    assert isinstance(answer, Lease | Place)
+    return answer
+
+
+def lease(broker, user: str) -> Lease:
+    granted = ask(broker, user)
+    assert isinstance(granted, Lease)
+    return granted
+
+
+def test_sessions_are_listed_with_the_time_that_is_left(gpudock, broker):
+    lease(broker, "ada")
+    lines = gpudock("lease", "list").splitlines()
+    assert "LEFT" in lines[0]
+    assert "11:5" in lines[1] or "12:00" in lines[1]
+    assert gpudock.json("lease", "list")[0]["ends_because"] == "time"
+
+
+def test_only_one_users_sessions(gpudock, broker):
+    lease(broker, "ada")
+    lease(broker, "bob")
+    assert [row["user"] for row in gpudock.json("lease", "list", "--user", "bob")] == ["bob"]
+
+
+def test_a_released_session_is_stopping_and_the_change_is_written_down(gpudock, broker):
+    held = lease(broker, "ada")
+    gpudock("lease", "release", held.id)
+    assert gpudock.status == 0
+    assert broker.lease(held.id).state is LeaseState.STOPPING
+    (entry, *_), _ = broker.audit(what="lease.release")
+    assert (entry.by, entry.target) == ("the command line", held.id)
+
+
+def test_sessions_that_have_ended_are_listed_on_demand(gpudock, broker):
+    held = lease(broker, "ada")
+    broker.end(held.id, "stopped")
+    assert len(gpudock("lease", "list").splitlines()) == 1
+    assert "stopped" in gpudock("lease", "list", "--ended")
+    assert gpudock.json("lease", "list", "--ended")[0]["id"] == held.id
+
+
+def test_an_unknown_lease_is_told(gpudock, broker):
+    gpudock("lease", "release", "nonsense")
+    assert gpudock.status == 1
+    assert "There is no live lease nonsense." in gpudock.err
+
+
+def test_an_extension_gains_what_the_quota_allows(gpudock, broker):
+    broker.set_quota("default", "", {"session_hours": 2}, "admin")
+    held = lease(broker, "ada")
+    gpudock("lease", "extend", held.id, "--hours", "3")
+    assert gpudock.status == 0
+    assert round((broker.lease(held.id).expires_at - held.granted_at) / 3600, 2) == 5
+
+
+def test_an_extension_beyond_the_quota_is_refused_with_the_reason(gpudock, broker):
+    held = lease(broker, "ada")
+    gpudock("lease", "extend", held.id, "--hours", "3")
+    assert gpudock.status == 1
+    assert gpudock.err.startswith("gpudock: ")
+
+
+def test_the_queue_and_a_request_that_leaves_it(gpudock, broker):
+    lease(broker, "ada")
+    lease(broker, "bob")
+    assert isinstance(ask(broker, "cy"), Place)
+    lines = gpudock("queue").splitlines()
+    assert len(lines) == 2
+    assert "cy" in lines[1]
+    assert [row["user"] for row in gpudock.json("queue")] == ["cy"]
+    gpudock("queue", "--cancel", "r-cy")
+    assert gpudock.status == 0
+    assert broker.queue() == []
+    gpudock("queue", "--cancel", "r-cy")
+    assert gpudock.status == 1
+
+
+def test_the_settings_default_holds_for_the_command_line_as_for_the_hub(
+    gpudock, broker, monkeypatch
+):
+    monkeypatch.setenv("GPUDOCK_MAX_GPUS_DEFAULT", "3")
+    effective = gpudock.json("quota", "get", "user:ada", "--effective")
+    assert effective["quota"]["max_gpus"] == 3
+    assert effective["quota"]["max_session_hours"] == Quota().max_session_hours
