@@ -77,7 +77,9 @@ c.GPUDockerSpawner.shm_size = settings.shm_size * 2**20
 if settings.queue_timeout_hours is not None:
     c.GPUDockerSpawner.queue_timeout = settings.queue_timeout_hours * 3600
 
-# Starts, after a restart of the hub, the servers of those who were waiting. It may do nothing else.
+# Starts, after a restart of the hub, the servers of those who were waiting, and those whose
+# containers run although the Hub has forgotten them; and asks whether a lease's user still exists.
+# It may do nothing else.
 resume_token = secrets.token_hex(32)
 resume = {"name": "gpudock-resume", "api_token": resume_token}
 
@@ -97,7 +99,7 @@ c.JupyterHub.extra_user_scopes = [hub_roles.ACCESS]
 c.Spawner.server_token_scopes = hub_roles.SERVER_TOKEN_SCOPES
 hub_roles.extend_admin_role()
 c.JupyterHub.load_roles = [
-    {"name": "gpudock-resume", "scopes": ["servers"], "services": ["gpudock-resume"]},
+    {"name": "gpudock-resume", "scopes": ["servers", "list:users"], "services": ["gpudock-resume"]},
     {"name": "gpudock-desk", "scopes": hub_roles.DESK_SCOPES, "services": [shared.DESK_NAME]},
 ]
 

@@ -8,33 +8,30 @@ the request then finds its old place.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from gpudock.hub_api import HubNotReady, HubRefused
 
 if TYPE_CHECKING:
     from gpudock.broker import Broker
+    from gpudock.hub_api import HubApi
     from gpudock.model import Request
 
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
 _ATTEMPTS = 60
-# The Hub or the proxy before it is not ready, or asks for patience; all else is an answer.
-_NOT_YET = (429, 502, 503, 599)
 
 
-async def resume_waiting(broker: Broker, hub_api_url: str, token: str) -> None:
+async def resume_waiting(broker: Broker, hub: HubApi) -> None:
     """Ask the Hub to start the server of every request that nobody waits for, in queue order.
 
     A user who no longer exists, or whose server cannot be started, leaves the queue.
     """
 
     async def resume(request: Request) -> None:
-        if await _start_server(hub_api_url, token, request):
+        if await _start(hub, request):
             log.info("Resumed the wait of %s for a GPU.", _who(request))
         else:
             broker.withdraw(request.user, request.server)
@@ -44,39 +41,20 @@ async def resume_waiting(broker: Broker, hub_api_url: str, token: str) -> None:
     await asyncio.gather(*(resume(request) for request in broker.to_resume()))
 
 
-async def _start_server(hub_api_url: str, token: str, request: Request) -> bool:
-    path = f"/users/{quote(request.user, safe='')}/servers/{quote(request.server, safe='')}"
-    http_request = HTTPRequest(
-        hub_api_url.rstrip("/") + path,
-        method="POST",
-        headers={"Authorization": f"token {token}", "Content-Type": "application/json"},
-        body=json.dumps(dict(request.user_options)),
-        request_timeout=60,
-    )
+async def _start(hub: HubApi, request: Request) -> bool:
     for _ in range(_ATTEMPTS):
         try:
-            await AsyncHTTPClient().fetch(http_request)
-        except HTTPClientError as error:
-            if "already running" in _body(error):
-                return True
-            # A Hub that has just started is still looking at the servers that it knew: «pending».
-            if error.code not in _NOT_YET and "pending" not in _body(error):
-                log.warning("Not resuming the wait of %s: %s", _who(request), _body(error))
-                return False
-            log.debug("The Hub answered %s; trying again.", error.code)
-        except OSError:
-            log.debug("The Hub does not listen yet; trying again.")
+            await hub.start_server(request.user, request.server, request.user_options)
+        except HubRefused as error:
+            log.warning("Not resuming the wait of %s: %s", _who(request), error)
+            return False
+        except HubNotReady as error:
+            log.debug("The Hub is not ready (%s); trying again.", error)
         else:
             return True
         await asyncio.sleep(_RETRY_SECONDS)
     log.warning("Could not resume the wait of %s; the place is kept.", _who(request))
     return True
-
-
-def _body(error: HTTPClientError) -> str:
-    if error.response is None:
-        return str(error)
-    return bytes(error.response.body or b"").decode("utf-8", "replace")
 
 
 def _who(request: Request) -> str:

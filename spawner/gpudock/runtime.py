@@ -20,8 +20,10 @@ from gpudock.agent_container import AgentContainer
 from gpudock.broker import Broker
 from gpudock.engine import DockerEngine, EngineInfo
 from gpudock.host_config import GPUDelivery
+from gpudock.hub_api import HubApi
 from gpudock.inventory import Inventory, NoInventory
 from gpudock.lifecycle import EngineError
+from gpudock.orphans import Orphans
 from gpudock.reconciler import Reconciler
 from gpudock.resume import resume_waiting
 from gpudock.shared import AGENT_TOKEN
@@ -51,12 +53,16 @@ class RuntimeConfig:
         shared_directory: what hub and desk share, the agent's token among it.
         default_quota: limits for whoever has none of their own.
         agent_image: image that contains gpudock; ``None``: the one that the hub itself runs in.
-        hub_api_url, hub_api_token: to start the servers of those who waited when the hub stopped;
-            without a token they keep their place and start when they come back.
+        hub_api_url, hub_api_token: to start the servers of those who waited when the hub stopped,
+            and to ask who of the leases' users is still there; without a token those who wait keep
+            their place and start when they come back.
         engine_patience: after how many seconds without anyone at the engine's socket, where it
             answered before, the hub ends itself, for whoever runs it to start it again; ``None``:
             never. An engine that restarts may make its socket anew, and a container that has the
             old one mounted sees the new one only after a restart of its own.
+        orphan_interval: seconds between two questions to the Hub whether it knows the users and
+            servers of the leases; without a token nothing is asked.
+        orphan_grace: how many seconds a user must be missing who was never seen in the Hub.
     """
 
     lab: str
@@ -70,6 +76,8 @@ class RuntimeConfig:
     hub_api_url: str | None = None
     hub_api_token: str | None = None
     engine_patience: float | None = None
+    orphan_interval: float = 60.0
+    orphan_grace: float = 3600.0
 
 
 class Runtime:
@@ -191,7 +199,7 @@ class Runtime:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._reconciler.run())
                 tasks.create_task(Warden(self._broker, self.engine).run())
-                tasks.create_task(self._resume())
+                tasks.create_task(self._look_after_the_hubs_servers())
                 if self._agent is not None:
                     tasks.create_task(self._agent.keep_running())
         finally:
@@ -233,15 +241,23 @@ class Runtime:
         )
         return await self._agent.inventory()
 
-    async def _resume(self) -> None:
+    async def _look_after_the_hubs_servers(self) -> None:
         await self.reconciler.first_look()
         if not self.config.hub_api_url or not self.config.hub_api_token:
             return
+        hub = HubApi(self.config.hub_api_url, self.config.hub_api_token)
         try:
-            await resume_waiting(self.broker, self.config.hub_api_url, self.config.hub_api_token)
+            await resume_waiting(self.broker, hub)
         except StoreError as error:
             # The others in the task group must go on: without them nobody frees GPUs.
             log.error("Those who wait could not be resumed: %s They keep their places.", error)
+        await Orphans(
+            self.broker,
+            self.engine,
+            hub,
+            interval=self.config.orphan_interval,
+            grace=self.config.orphan_grace,
+        ).run()
 
 
 def _end_hub() -> None:

@@ -128,6 +128,7 @@ class FakeDocker:
         self._lock = threading.RLock()
         self._holds: list[Hold] = []
         self._failures: dict[str, ApiError] = {}
+        self._spared: dict[str, int] = {}
         self._server: socketserver.BaseServer | None = None
         self.up()
 
@@ -173,9 +174,13 @@ class FakeDocker:
         finally:
             self._drop(hold)
 
-    def fail(self, call: str, status: int, message: str) -> None:
-        """Answer all calls of this kind so, from now on, without any effect."""
+    def fail(self, call: str, status: int, message: str, *, spare: int = 0) -> None:
+        """Answer all calls of this kind so, from now on, without any effect.
+
+        The first *spare* of them still succeed.
+        """
         self._failures[call] = ApiError(status, message)
+        self._spared[call] = spare
 
     def calls_of(self, call: str) -> list[str]:
         """Return the names of the containers (or images) that such calls were about."""
@@ -248,7 +253,11 @@ class FakeDocker:
         self.calls.append((call, name))
         self._stop_at(call, "before", name)
         if failure := self._failures.get(call):
-            raise failure
+            with self._lock:
+                self._spared[call] -= 1
+                fails = self._spared[call] < 0
+            if fails:
+                raise failure
         answer = effect()
         self._stop_at(call, "after", name)
         return answer

@@ -157,6 +157,14 @@ class HubProcess:
         with self._store.snapshot() as transaction:
             return {_key(lease): lease for lease in transaction.live_leases()}
 
+    def ended(self, lease_id: str) -> Lease:
+        """Return a lease that has ended."""
+        with self._store.snapshot() as transaction:
+            lease = transaction.lease(lease_id)
+        assert lease is not None
+        assert lease.ended_at is not None
+        return lease
+
     def queue(self) -> list[str]:
         """Return the servers whose requests wait, in order, as «user» or «user:server»."""
         with self._store.snapshot() as transaction:
