@@ -110,7 +110,7 @@ def test_two_servers_that_wait_get_no_more_than_the_quota_and_stand_in_nobodys_w
     second.wait_for("in the queue")
     dora, doras_page = wait_in_queue(hub, "dora")
     ada.stop_server()
-    second.wait_for("You use 1 of the 1 GPUs that your quota allows")
+    second.wait_for("You use 1 of the 1 GPU that your quota allows")
     bob.stop_server()
     assert doras_page.result()["ready"]
     assert sorted(hub.leases()) == ["cleo", "dora"]
