@@ -1,0 +1,216 @@
+"""Quotas at the broker: two administrators at once, all or none, and a look before the leap."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.setting import Setting, ask
+from gpudock.broker import QuotaChange, QuotaConflict, QuotaDocumentError
+from gpudock.model import Lease, Place
+from gpudock.store import StoreError
+
+
+def documents(lab: Setting) -> dict[tuple[str, str], object]:
+    return {(d.level, d.name): d.document for d in lab.broker.quota_documents()}
+
+
+# Revisions.
+
+
+def test_every_change_has_a_revision_of_its_own(opened: Setting) -> None:
+    one = opened.broker.set_quota("user", "ada", {"max_gpus": 1}, "root", revision=0)
+    assert one is not None
+    other = opened.broker.set_quota("user", "ada", {"max_gpus": 2}, "eve", revision=one.revision)
+    assert other is not None
+    assert other.revision != one.revision
+    assert (other.updated_by, other.document) == ("eve", {"max_gpus": 2})
+
+
+def test_the_later_of_two_administrators_is_told_and_nothing_is_lost(opened: Setting) -> None:
+    one = opened.broker.set_quota("group", "class", {"max_gpus": 1}, "root")
+    assert one is not None
+    opened.broker.set_quota("group", "class", {"max_gpus": 2}, "eve", one.revision)
+    with pytest.raises(QuotaConflict) as caught:
+        opened.broker.set_quota("group", "class", {"max_gpus": 3}, "root", one.revision)
+    assert "The quota of the group «class» was changed by eve at 1970-01-12" in str(caught.value)
+    assert caught.value.stored is not None
+    assert caught.value.stored.document == {"max_gpus": 2}
+    assert documents(opened) == {("group", "class"): {"max_gpus": 2}}
+
+
+def test_what_was_removed_meanwhile_is_told(opened: Setting) -> None:
+    one = opened.broker.set_quota("user", "ada", {"max_gpus": 1}, "root")
+    assert one is not None
+    assert opened.broker.set_quota("user", "ada", None, "eve", one.revision) is None
+    with pytest.raises(QuotaConflict, match="removed by somebody else"):
+        opened.broker.set_quota("user", "ada", {"max_gpus": 2}, "root", one.revision)
+    again = opened.broker.set_quota("user", "ada", {"max_gpus": 1}, "root", 0)
+    assert again is not None
+    # A revision that was seen before the removal does not fit what came after it.
+    with pytest.raises(QuotaConflict):
+        opened.broker.set_quota("user", "ada", None, "eve", one.revision)
+
+
+def test_whoever_thinks_there_is_none_is_told(opened: Setting) -> None:
+    opened.broker.set_quota("default", "", {"max_gpus": 1}, "eve")
+    with pytest.raises(QuotaConflict, match="The default quota was changed by eve"):
+        opened.broker.set_quota("default", "", {"max_gpus": 2}, "root", 0)
+
+
+def test_a_change_that_changes_nothing_is_none(opened: Setting) -> None:
+    one = opened.broker.set_quota("user", "ada", {"gpu_models": ["*A100*"]}, "root")
+    assert opened.broker.set_quota("user", "ada", {"gpu_models": ("*A100*",)}, "eve") == one
+    assert opened.broker.set_quota("user", "bob", None, "eve") is None
+    assert opened.broker.audit()[1] == 1
+
+
+# All or none.
+
+
+def test_many_changes_are_made_together_or_not_at_all(opened: Setting) -> None:
+    opened.broker.set_quota("user", "cy", {"max_gpus": 9}, "eve")
+    before = (documents(opened), opened.broker.audit())
+    for last, error in (
+        (QuotaChange("user", "cy", {"max_gpus": 1}, revision=0), QuotaConflict),
+        (QuotaChange("user", "cy", {"max_gpu": 1}), QuotaDocumentError),
+        (QuotaChange("user", "", {"max_gpus": 1}), QuotaDocumentError),
+        (QuotaChange("user", "ada", {"max_gpus": 1}), QuotaDocumentError),
+    ):
+        changes = [QuotaChange("user", name, {"max_gpus": 1}) for name in ("ada", "bob")]
+        with pytest.raises(error):
+            opened.broker.set_quotas([*changes, last], "root")
+        assert (documents(opened), opened.broker.audit()) == before
+    opened.store.failures = 1
+    with pytest.raises(StoreError):
+        opened.broker.set_quotas(changes, "root")
+    assert (documents(opened), opened.broker.audit()) == before
+    opened.broker.set_quotas([*changes, QuotaChange("user", "cy", None)], "root")
+    assert documents(opened) == {("user", name): {"max_gpus": 1} for name in ("ada", "bob")}
+
+
+def test_a_change_made_at_the_desk_is_acted_on_by_the_hub(opened: Setting) -> None:
+    opened.broker.set_quota("user", "ada", {"max_gpus": 1}, "root")
+    opened.grant()
+    opened.broker.set_quota("user", "ada", {"max_gpus": 2}, "root")
+    place = opened.broker.submit(ask("ada", "second", gpus=2))
+    assert not isinstance(place, Lease)
+    opened.broker.set_quota("user", "ada", {"max_gpus": 0}, "root")
+    desk = opened.new_broker(watching=True)
+    desk.set_quota("user", "ada", {"max_gpus": 2}, "root")
+    opened.broker.tick()
+    assert isinstance(opened.broker.submit(ask("ada", "third")), Lease)
+
+
+def test_the_audit_tells_who_changed_what_from_what_to_what(opened: Setting) -> None:
+    for by, document in (("root", {"max_gpus": 1}), ("eve", {"max_gpus": 2}), ("root", None)):
+        opened.clock.advance(10)
+        opened.broker.set_quota("user", "ada", document, by)
+    opened.broker.set_gpu_slots(opened.inventory.current.readings[0].gpu.uuid, 4, "root")
+    entries, total = opened.broker.audit(what="quota")
+    assert total == 3
+    assert [(e.by, e.before, e.after) for e in entries] == [
+        ("root", {"max_gpus": 2}, None),
+        ("eve", {"max_gpus": 1}, {"max_gpus": 2}),
+        ("root", None, {"max_gpus": 1}),
+    ]
+    assert [e.by for e in opened.broker.audit(by="eve")[0]] == ["eve"]
+    assert opened.broker.audit(what="gpu.slots")[1] == 1
+    assert opened.broker.audit(what="g")[1] == 0
+    assert opened.broker.audit(1, 2)[1] == 4
+    assert len(opened.broker.audit(1, 2)[0]) == 2
+    middle = entries[1].at
+    assert [e.by for e in opened.broker.audit(since=middle, until=middle + 1)[0]] == ["eve"]
+    assert opened.broker.audit(target="user/bob") == ([], 0)
+
+
+# A look before the leap.
+
+
+def test_a_preview_tells_whose_session_would_be_beyond_the_limits(opened: Setting) -> None:
+    one = opened.grant("ada", groups=("class",))
+    other = opened.grant("ada", "second", groups=("class",))
+    found = opened.broker.preview_quotas(
+        [
+            QuotaChange("default", "", {"max_gpus": 1}),
+            QuotaChange("user", "bob", {"max_gpus": 0}),
+            QuotaChange("group", "class", {"group_max_gpus": 1}),
+        ],
+        {},
+    )
+    assert {item.lease.id for item in found.total.exceeding} == {one.id, other.id}
+    assert found.total.exceeding[0].why == "ada uses 2 GPUs, and the limit is 1."
+    counts = {(c.level, c.name): len(c.exceeding) for c in found.changes}
+    assert counts == {("default", ""): 2, ("user", "bob"): 0, ("group", "class"): 2}
+    assert documents(opened) == {}
+
+
+@pytest.mark.parametrize(
+    ("level", "name", "document", "why"),
+    [
+        ("user", "ada", {"gpu_hours": 0.5}, "ada has used 1.0 GPU-hours, and the limit is 0.5."),
+        ("user", "ada", {"gpu_models": ["*H100*"]}, "uses the model NVIDIA A100-SXM4-40GB"),
+        ("user", "ada", {"max_session_hours": 2}, "The session lasts longer than 2 hours."),
+        ("group", "class", {"group_max_gpus": 0}, "The group class uses 1 GPUs"),
+        ("group", "class", {"group_gpu_hours": 1}, "The group class has used 1.0 GPU-hours"),
+    ],
+)
+def test_a_preview_says_which_limit_it_is(
+    opened: Setting, level: str, name: str, document: dict, why: str
+) -> None:
+    opened.grant("ada", groups=("class",))
+    opened.clock.advance(3600)
+    found = opened.broker.preview_quotas([QuotaChange(level, name, document)], {})
+    (excess,) = found.total.exceeding
+    assert why in excess.why
+
+
+def test_a_preview_tells_what_would_become_of_the_queue(opened: Setting) -> None:
+    opened.broker.set_quota("user", "ada", {"max_gpus": 2}, "root")
+    opened.broker.set_quota("user", "bob", {"max_gpus": 2}, "root")
+    opened.grant("ada")
+    opened.broker.submit(ask("ada", "second", gpus=2))  # refused: no more than two at once
+    opened.broker.set_quota("group", "class", {"group_max_gpus": 0}, "root")
+    waits = opened.broker.submit(ask("bob", groups=("class",)))
+    assert not isinstance(waits, Place), "a group that may have none is refused"
+    opened.broker.set_quota("group", "class", {"group_max_gpus": 1}, "root")
+    opened.grant("cy", groups=("class",))
+    assert isinstance(opened.broker.submit(ask("bob", groups=("class",))), Place)
+    raised = opened.broker.preview_quotas(
+        [QuotaChange("group", "class", {"group_max_gpus": 2})], {}
+    )
+    assert raised.total.starting == (), "no GPU is free"
+    drop = opened.broker.live_lease("ada", "")
+    assert drop is not None
+    opened.broker.end(drop.id, "gone")
+    raised = opened.broker.preview_quotas(
+        [QuotaChange("group", "class", {"group_max_gpus": 2})], {}
+    )
+    assert [request.user for request in raised.total.starting] == ["bob"]
+    assert [request.user for request in raised.changes[0].starting] == ["bob"]
+    lowered = opened.broker.preview_quotas([QuotaChange("user", "bob", {"max_gpus": 0})], {})
+    assert [(r.request.user, r.why[:24]) for r in lowered.total.refused] == [
+        ("bob", "Your quota allows no GPU")
+    ]
+
+
+# The queue, as people deal with it.
+
+
+def test_the_queue_is_shown_in_its_order_and_can_be_cleared(opened: Setting) -> None:
+    opened.grant(gpus=2)
+    for user in ("bob", "cy"):
+        opened.broker.submit(ask(user))
+    desk = opened.new_broker(watching=True)
+    shown = [(entry.request.user, entry.place.position) for entry in desk.queue()]
+    assert shown == [("bob", 1), ("cy", 2)]
+    bob = desk.queue()[0].request
+    assert desk.cancel(bob.id, by="root")
+    assert not desk.cancel(bob.id, by="root")
+    opened.broker.tick()
+    assert [entry.request.user for entry in opened.broker.queue()] == ["cy"]
+    assert opened.broker.place("bob", "") is None
+    assert opened.broker.cancel(opened.broker.queue()[0].request.id, by="cy")
+    entries, _ = opened.broker.audit()
+    assert [(entry.by, entry.what, entry.target) for entry in entries] == [
+        ("root", "queue.cancel", "bob/")
+    ]

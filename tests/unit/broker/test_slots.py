@@ -1,0 +1,189 @@
+"""Devices that several sessions share: each slot in one session, and back again after a loss."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fakes.inventory import uuid
+from fakes.setting import LAB, Setting, ask, container
+from gpudock.broker import GPURefused, StopContainer
+from gpudock.model import (
+    ContainerState,
+    Denial,
+    GPUProcess,
+    GPUReading,
+    GPUState,
+    Lease,
+    LeaseState,
+    Place,
+    Share,
+    Telemetry,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def shared(opened: Setting) -> Setting:
+    """A lab with one GPU for four sessions, and one for one."""
+    opened.broker.set_gpu_slots(uuid(0), 4, "root")
+    return opened
+
+
+def share(lab: Setting, user: str, **options: object) -> Lease | Place | Denial:
+    return lab.broker.submit(ask(user, share=Share.SHARED, **options))
+
+
+def test_a_shared_gpu_is_given_slot_by_slot_until_it_is_full(shared: Setting) -> None:
+    leases = [share(shared, user) for user in "abcd"]
+    assert all(isinstance(lease, Lease) for lease in leases)
+    assert {(lease.gpu_uuids, lease.slot, lease.slots) for lease in leases} == {
+        ((uuid(0),), slot, 4) for slot in range(4)
+    }
+    assert isinstance(share(shared, "e"), Place)
+    (status, other) = shared.broker.gpus()
+    assert status.slots == 4
+    assert [lease.user for lease in sorted(status.leases, key=lambda x: x.user)] == list("abcd")
+    assert (other.slots, other.leases, other.state) == (1, (), GPUState.FREE)
+    shared.broker.stop(leases[1].id, "stopped")
+    shared.broker.end(leases[1].id, "gone")
+    given = shared.broker.live_lease("e", "")
+    assert given is not None
+    assert (given.gpu_uuids, given.slot) == ((uuid(0),), leases[1].slot)
+
+
+def test_whoever_wants_a_gpu_of_their_own_gets_no_slot_and_the_other_way_round(
+    shared: Setting,
+) -> None:
+    own = shared.grant("ada")
+    assert own.gpu_uuids == (uuid(1),)
+    assert isinstance(shared.broker.submit(ask("bob")), Place)
+    assert isinstance(share(shared, "cy"), Lease)
+    shared.broker.withdraw("bob", "")
+    refused = share(shared, "dan", gpus=2)
+    assert isinstance(refused, Denial)
+    assert "one slot of one shared GPU at most" in refused.message
+
+
+def test_a_slot_counts_as_one_device_and_as_its_part_of_the_hours(shared: Setting) -> None:
+    shared.broker.set_quota("default", "", {"max_gpus": 1, "gpu_hours": 100.0}, "root")
+    lease = share(shared, "ada")
+    assert isinstance(lease, Lease)
+    assert isinstance(share(shared, "ada", server="second"), Denial)
+    shared.clock.advance(4 * 3600)
+    assert shared.broker.quota("ada", ()).used.gpu_hours == pytest.approx(1.0)
+    shared.broker.end(lease.id, "gone")
+    (row,) = shared.broker.usage(0, shared.clock(), "gpu")
+    assert (row.name, row.gpu_hours, row.leases) == (uuid(0), pytest.approx(1.0), 1)
+
+
+@pytest.mark.parametrize("slots", [0, 17, -1, True, 1.5, "4"])
+def test_only_sane_numbers_of_slots_are_taken(opened: Setting, slots: object) -> None:
+    with pytest.raises(GPURefused, match="1 to 16 sessions"):
+        opened.broker.set_gpu_slots(uuid(0), slots, "root")
+    with pytest.raises(GPURefused, match="no GPU with that UUID"):
+        opened.broker.set_gpu_slots(uuid(7), 2, "root")
+
+
+def test_slots_change_only_while_nobody_has_the_gpu(shared: Setting) -> None:
+    lease = share(shared, "ada")
+    assert isinstance(lease, Lease)
+    shared.broker.stop(lease.id, "stopped")
+    with pytest.raises(GPURefused, match="is leased"):
+        shared.broker.set_gpu_slots(uuid(0), 1, "root")
+    shared.broker.end(lease.id, "gone")
+    shared.broker.set_gpu_slots(uuid(0), 1, "root")
+    assert [status.slots for status in shared.broker.gpus()] == [1, 1]
+
+
+def test_a_shared_gpu_is_checked_only_once_nobody_has_a_slot(shared: Setting) -> None:
+    busy = Telemetry(processes=(GPUProcess(7, 1),))
+
+    def read() -> None:
+        shared.clock.advance(1)
+        shared.read(GPUReading(LAB[0], busy), GPUReading(LAB[1], Telemetry(processes=())))
+
+    one, other = share(shared, "ada"), share(shared, "bob")
+    assert isinstance(one, Lease)
+    assert isinstance(other, Lease)
+    shared.broker.end(one.id, "gone")
+    shared.clock.advance(100)
+    read()
+    assert isinstance(share(shared, "cy"), Lease), "bob's processes are no reason"
+    for user in ("bob", "cy"):
+        lease = shared.broker.live_lease(user, "")
+        assert lease is not None
+        shared.broker.end(lease.id, "gone")
+    assert isinstance(share(shared, "dan"), Place)
+    shared.clock.advance(100)
+    read()
+    assert shared.gpu_states()[uuid(0)] is GPUState.QUARANTINED
+
+
+# 5. From an empty, stale or lost store and Docker's labels to the same state.
+
+
+def test_slots_are_rebuilt_from_labels_when_the_store_is_lost(
+    shared: Setting, tmp_path: Path
+) -> None:
+    containers = []
+    for number, user in enumerate("abc"):
+        lease = share(shared, user, groups=("class", user))
+        assert isinstance(lease, Lease)
+        containers.append(shared.activate(lease, f"c{number}"))
+    own = shared.grant("own")
+    containers.append(shared.activate(own, "c9"))
+    lost = Setting(f"sqlite:///{tmp_path}/new.sqlite")
+    lost.look(*containers)
+
+    def shape(lab: Setting) -> set:
+        return {
+            (x.id, x.user, x.gpu_uuids, x.slot, x.slots, x.share, x.groups, x.state)
+            for x in lab.broker.leases()
+        }
+
+    assert shape(lost) == shape(shared)
+    assert {s.gpu.uuid: s.slots for s in lost.broker.gpus()} == {uuid(0): 4, uuid(1): 1}
+    assert lost.look(*containers) == []
+    assert shape(lost) == shape(shared)
+
+
+def test_two_containers_that_claim_one_slot_are_not_both_believed(lab: Setting) -> None:
+    base = Lease("a1", "ada", "", "image", (uuid(0),), 1.0, slot=1, slots=4)
+    claims = [
+        container(base, "c1"),
+        container(replace(base, id="b2", user="bob"), "c2"),
+        container(replace(base, id="c3", user="cy", slot=2, slots=3), "c3"),
+        container(replace(base, id="d4", user="dan", slot=0, slots=1), "c4"),
+    ]
+    actions = lab.look(*claims)
+    assert [lease.id for lease in lab.broker.leases()] == ["a1"]
+    assert {a.container_id for a in actions if isinstance(a, StopContainer)} == {"c2", "c3", "c4"}
+    assert lab.gpu_states()[uuid(0)] is GPUState.QUARANTINED
+
+
+@pytest.mark.parametrize(
+    ("slot", "slots", "gpus"), [(4, 4, 1), (0, 17, 1), (0, 0, 1), (-1, 4, 1), (1, 4, 2), (1, 1, 1)]
+)
+def test_labels_of_a_slot_that_there_cannot_be_are_not_believed(
+    lab: Setting, slot: int, slots: int, gpus: int
+) -> None:
+    uuids = tuple(uuid(number) for number in range(gpus))
+    item = Lease("a1", "ada", "", "image", uuids, 1.0, slot=slot, slots=slots)
+    lab.look(container(item))
+    assert lab.broker.leases() == []
+    assert lab.gpu_states()[uuid(0)] is GPUState.QUARANTINED
+
+
+def test_a_container_with_another_slot_than_its_lease_is_not_its_own(shared: Setting) -> None:
+    lease = share(shared, "ada")
+    assert isinstance(lease, Lease)
+    shared.broker = shared.new_broker()
+    forged = container(replace(lease, slot=3), "c1", ContainerState.RUNNING)
+    actions = shared.look(forged)
+    assert [action.container_id for action in actions] == ["c1"]
+    assert shared.state(lease) is LeaseState.ENDED
