@@ -10,14 +10,14 @@ from pathlib import Path
 
 import gpudock
 from gpudock import hub_roles, shared
-from gpudock.model import Quota
 from gpudock.runtime import Runtime, RuntimeConfig
 from gpudock.settings import Settings
 from gpudock.sizing import memory_limit
 
 settings = Settings.from_environ(os.environ)
 state = Path.cwd()  # the hub's volume; everything that must outlive the hub is in it
-shared_directory = shared.open_shared(state)  # what the desk needs of it, in a volume of its own
+# What the desk needs of it, in a volume of its own.
+shared_directory = shared.open_shared(state, settings.db_url)
 
 c = get_config()  # noqa: F821
 
@@ -112,7 +112,7 @@ Runtime.install(
             agent_network=settings.agent_network or settings.network,
             database_url=settings.db_url,
             shared_directory=shared_directory,
-            default_quota=Quota(max_gpus=settings.max_gpus_default),
+            default_quota=settings.default_quota,
             agent_image=settings.agent_image,
             hub_api_url="http://127.0.0.1:8081/hub/api",
             hub_api_token=resume_token,

@@ -11,12 +11,9 @@ from typing import Any
 
 from jupyterhub import roles
 
-from gpudock.shared import DESK_NAME
-
-READ = "custom:gpudock:read"
-MANAGE = "custom:gpudock:manage"
-ACCESS = f"access:services!service={DESK_NAME}"
-"""Whoever has it may use the desk at all."""
+from gpudock.shared import ACCESS_SCOPE as ACCESS
+from gpudock.shared import MANAGE_SCOPE as MANAGE
+from gpudock.shared import READ_SCOPE as READ
 
 CUSTOM_SCOPES: dict[str, dict[str, Any]] = {
     MANAGE: {

@@ -30,6 +30,12 @@ AGENT_PORT = 8089
 DESK_PORT = 10101
 DESK_NAME = "gpudock"
 """The name of the Hub's service that the desk is, which is part of its address."""
+DESK_PREFIX = f"/services/{DESK_NAME}/"
+
+READ_SCOPE = "custom:gpudock:read"
+MANAGE_SCOPE = "custom:gpudock:manage"
+ACCESS_SCOPE = f"access:services!service={DESK_NAME}"
+"""Whoever has it at the Hub may use the desk at all; see :mod:`gpudock.hub_roles`."""
 
 _MOVED = ".moved"
 
@@ -50,7 +56,7 @@ def secret(file: Path) -> str:
     return file.read_text().strip()
 
 
-def open_shared(state: Path) -> Path:
+def open_shared(state: Path, db_url: str) -> Path:
     """Make the shared folder in *state* ready, and return it.
 
     What a former version kept in *state* itself is brought over, once: all of it or nothing. The
@@ -58,6 +64,7 @@ def open_shared(state: Path) -> Path:
 
     Args:
         state: the hub's own folder.
+        db_url: the database in use. One that was set to be at the former place stays there.
 
     Raises:
         SharedFolderError: the former database cannot be read, or there is no room for it.
@@ -66,7 +73,8 @@ def open_shared(state: Path) -> Path:
     try:
         shared.mkdir(mode=0o750, exist_ok=True)
         _move_token(state / AGENT_TOKEN, shared / AGENT_TOKEN)
-        _move_database(state / DATABASE, shared / DATABASE)
+        if db_url != f"sqlite:///{state / DATABASE}":
+            _move_database(state / DATABASE, shared / DATABASE)
     except (OSError, sqlite3.Error) as error:
         message = (
             f"What the lab keeps in {state} could not be brought to {shared}: {error}. Nothing was"

@@ -287,6 +287,14 @@ class FakeDocker:
             self.containers[container.id] = container
         return container
 
+    def agent_url(self) -> str:
+        """Where the agent listens; nowhere while there is none."""
+        with self._lock:
+            for container in self.containers.values():
+                if container.is_agent and container.server is not None:
+                    return f"http://{container.address}:{container.server.port}"
+        return ""
+
     def _start(self, name_or_id: str) -> int:
         with self._lock:
             container = self._get(name_or_id)

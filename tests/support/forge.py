@@ -1,9 +1,9 @@
-"""Starts hubs by forking a process that has imported all of a hub already.
+"""Starts hubs, and their desks, by forking a process that has imported all of them already.
 
 Importing takes most of a hub's start, and the tests start many. What is forked is a process of its
 own all the same: it has its own settings and files, and can be killed. Run as a program, it reads
-one JSON object per line (``config``, ``directory``, ``log``, ``environ``) and answers with a
-process id.
+one JSON object per line (``program``, ``arguments``, ``directory``, ``log``, ``environ``) and
+answers with a process id.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _IMPORTS = (
     "alembic.command",
     "docker",
     "gpudock.accounts",
+    "gpudock.desk.__main__",
     "gpudock.settings",
     "gpudock.spawner",
     "gpudock.store.migrations",
@@ -79,7 +80,7 @@ class Forge:
         return cls()
 
     def start(self, **order: Any) -> Process:
-        """Start a hub."""
+        """Start a program; see the module's text for what an order has."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with self._lock:
@@ -89,7 +90,7 @@ class Forge:
         return Process(pid, os.pidfd_open(pid))
 
 
-def _become_hub(order: dict[str, Any]) -> None:
+def _become(order: dict[str, Any]) -> None:
     os.chdir(order["directory"])
     os.environ.clear()
     os.environ.update(order["environ"])
@@ -99,8 +100,8 @@ def _become_hub(order: dict[str, Any]) -> None:
         os.dup2(source, target)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     random.seed()
-    sys.argv = ["jupyterhub", "-f", order["config"]]
-    importlib.import_module("jupyterhub.app").main()
+    sys.argv = [order["program"], *order["arguments"]]
+    importlib.import_module(order["program"]).main()
 
 
 def main() -> None:
@@ -114,7 +115,7 @@ def main() -> None:
         order = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            _become_hub(order)
+            _become(order)
             os._exit(0)
         started.append(os.pidfd_open(pid))
         sys.stdout.write(f"{pid}\n")

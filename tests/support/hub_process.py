@@ -78,7 +78,7 @@ class HubProcess:
         given = {
             "AUTHENTICATOR": "dummy",
             "ALLOW_ANYONE": "yes",
-            "DB_URL": f"sqlite:///{self.state}/gpudock.sqlite",
+            "DB_URL": f"sqlite:///{self.state}/shared/gpudock.sqlite",
             "DOCKER_SOCKET": str(docker.socket),
             "AGENT_IMAGE": "lab/hub:1",
             "DESK_URL": f"http://127.0.0.1:{self.desk_port}",
@@ -86,7 +86,7 @@ class HubProcess:
             **settings,
         }
         self._store = Store(given["DB_URL"])
-        self._environ = {
+        self.environ = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("GPUDOCK_", "COVERAGE"))},
             **{f"GPUDOCK_{name}": value for name, value in given.items()},
         }
@@ -100,10 +100,11 @@ class HubProcess:
     def launch(self) -> None:
         """Start the hub's process."""
         self._process = Forge.instance().start(
-            config=str(self._config),
+            program="jupyterhub.app",
+            arguments=["-f", str(self._config)],
             directory=str(self.state),
             log=str(self.log),
-            environ=self._environ,
+            environ=self.environ,
         )
 
     def kill(self) -> None:

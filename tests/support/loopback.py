@@ -71,6 +71,10 @@ class LoopbackServer:
         )
         self._thread.start()
 
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()

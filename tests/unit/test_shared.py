@@ -14,6 +14,9 @@ from gpudock.shared import (
 )
 
 
+DEFAULT = "sqlite:////srv/gpudock/shared/gpudock.sqlite"
+
+
 def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
@@ -49,14 +52,14 @@ def rows(path):
 
 
 def test_a_fresh_lab_gets_an_empty_folder_that_others_cannot_enter(tmp_path):
-    shared = open_shared(tmp_path)
+    shared = open_shared(tmp_path, DEFAULT)
     assert shared == tmp_path / "shared"
     assert list(shared.iterdir()) == []
     assert shared.stat().st_mode & 0o007 == 0
 
 
 def test_a_former_labs_database_and_token_are_brought_over_without_loss(former):
-    shared = open_shared(former)
+    shared = open_shared(former, DEFAULT)
     assert rows(shared / DATABASE) == ["checkpointed", "only in the log"]
     assert (shared / AGENT_TOKEN).read_text() == "the agent's token"
     assert (shared / AGENT_TOKEN).stat().st_mode & 0o777 == 0o600
@@ -64,36 +67,42 @@ def test_a_former_labs_database_and_token_are_brought_over_without_loss(former):
 
 
 def test_what_was_brought_over_is_not_brought_over_again(former):
-    shared = open_shared(former)
+    shared = open_shared(former, DEFAULT)
     with sqlite3.connect(shared / DATABASE) as database:
         database.execute("INSERT INTO leases VALUES ('since then')")
     database.close()
-    assert rows(open_shared(former) / DATABASE)[-1] == "since then"
+    assert rows(open_shared(former, DEFAULT) / DATABASE)[-1] == "since then"
 
 
 def test_an_end_between_copying_and_setting_aside_loses_nothing_that_came_later(former):
     before = files(former)
-    shared = open_shared(former)
+    shared = open_shared(former, DEFAULT)
     with sqlite3.connect(shared / DATABASE) as database:
         database.execute("INSERT INTO leases VALUES ('since then')")
     database.close()
     for name, content in before.items():
         (former / name).write_bytes(content)
-    assert rows(open_shared(former) / DATABASE)[-1] == "since then"
+    assert rows(open_shared(former, DEFAULT) / DATABASE)[-1] == "since then"
     assert not (former / DATABASE).exists()
+
+
+def test_a_database_that_was_set_to_be_at_the_former_place_stays_there(former):
+    open_shared(former, f"sqlite:///{former / DATABASE}")
+    assert rows(former / DATABASE) == ["checkpointed", "only in the log"]
+    assert not (former / "shared" / DATABASE).exists()
 
 
 def test_a_copy_that_was_left_half_done_is_made_anew(former):
     (former / "shared").mkdir()
     (former / "shared" / f"{DATABASE}.new").write_bytes(b"half of it")
-    assert rows(open_shared(former) / DATABASE) == ["checkpointed", "only in the log"]
+    assert rows(open_shared(former, DEFAULT) / DATABASE) == ["checkpointed", "only in the log"]
 
 
 def test_a_damaged_database_is_left_where_it_is_and_said(former):
     (former / f"{DATABASE}-wal").unlink()
     (former / DATABASE).write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
     with pytest.raises(SharedFolderError, match="could not be brought to"):
-        open_shared(former)
+        open_shared(former, DEFAULT)
     assert (former / DATABASE).read_bytes().endswith(b"\xff" * 5000)
     assert not (former / "shared" / DATABASE).exists()
 

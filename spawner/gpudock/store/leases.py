@@ -11,7 +11,7 @@ from gpudock.store import schema
 from gpudock.store.usage import Books
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from sqlalchemy import ColumnElement, Connection, Row
 
@@ -66,18 +66,20 @@ class Leases(Books):
         """Return all leases, oldest first."""
         return self._leases(None)
 
-    def history(self, user: str | None, offset: int, limit: int) -> tuple[list[Lease], int]:
+    def history(
+        self, users: Collection[str] | None, offset: int, limit: int
+    ) -> tuple[list[Lease], int]:
         """Return a page of the leases that have ended, the latest end first, and their number.
 
         Args:
-            user: whose; ``None``: everybody's.
+            users: whose; ``None``: everybody's.
             offset: how many to leave out.
             limit: how many to return at most.
         """
         table = schema.leases
         condition: ColumnElement[bool] = table.c.ended_at.is_not(None)
-        if user is not None:
-            condition &= table.c.username == user
+        if users is not None:
+            condition &= table.c.username.in_(list(users))
         total = self._connection.execute(
             select(func.count()).select_from(table).where(condition)
         ).scalar()

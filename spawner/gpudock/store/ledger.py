@@ -30,6 +30,7 @@ class AuditEntry:
         what: kind of change, for example ``gpu.state`` or ``quota.set``.
         target: what was changed.
         before, after: its value; ``None`` where there was none.
+        sequence: its number; later entries have higher ones.
     """
 
     at: float
@@ -38,6 +39,7 @@ class AuditEntry:
     target: str
     before: Any
     after: Any
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +236,7 @@ class Ledger(Part):
 
     def _entries(self, query: Any) -> list[AuditEntry]:
         return [
-            AuditEntry(row.at, row.by, row.what, row.target, row.before, row.after)
+            AuditEntry(row.at, row.by, row.what, row.target, row.before, row.after, row.sequence)
             for row in self._connection.execute(query)
         ]
 

@@ -1,0 +1,93 @@
+"""How a quota document is described; :mod:`gpudock.policy.documents` checks it.
+
+The description is for the OpenAPI document and says what that module demands; a test holds the two
+together.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, WithJsonSchema
+
+LARGEST = 1_000_000
+
+_COUNT = {"type": ["integer", "null"], "minimum": 0, "maximum": LARGEST}
+_AMOUNT = {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": LARGEST}
+_HOURS = {"type": ["number", "null"], "minimum": 0, "maximum": LARGEST}
+_PATTERN = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 255,
+    "pattern": r"^[^\x00-\x1f\x7f-\x9f]+$",
+}
+
+_FIELDS: dict[str, dict[str, Any]] = {
+    "max_gpus": {**_COUNT, "description": "GPUs at once; a slot of a shared GPU counts as one"},
+    "gpu_hours": {**_HOURS, "description": "GPU-hours in any `window_days` days"},
+    "window_days": {**_AMOUNT, "description": "Length of the rolling window; null: since ever"},
+    "session_hours": {**_AMOUNT, "description": "How long a session lasts unless extended"},
+    "max_session_hours": {**_AMOUNT, "description": "Longest session, extensions included"},
+    "idle_minutes": {**_AMOUNT, "description": "A GPU that is idle for longer is taken back"},
+    "weight": {
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": LARGEST,
+        "description": "Share of a busy lab",
+    },
+    "gpu_models": {
+        "type": ["array", "null"],
+        "items": _PATTERN,
+        "maxItems": 100,
+        "description": "Patterns of models that may be used",
+    },
+}
+_GROUP_FIELDS: dict[str, dict[str, Any]] = {
+    "group_max_gpus": {**_COUNT, "description": "GPUs at once of all members together"},
+    "group_gpu_hours": {**_HOURS, "description": "GPU-hours of all members together"},
+}
+
+
+def schema(*, group: bool) -> dict[str, Any]:
+    """Return the JSON schema of a document; of a group's with what only that may set."""
+    fields = {**_FIELDS, **_GROUP_FIELDS} if group else _FIELDS
+    return {
+        "type": "object",
+        "title": "GroupQuotaDocument" if group else "QuotaDocument",
+        "description": "Limits; a field that is left out is not set at this level, null is no"
+        " limit",
+        "additionalProperties": False,
+        "properties": {
+            **fields,
+            "boost": {
+                "type": "object",
+                "description": "Fields that hold instead until a moment",
+                "additionalProperties": False,
+                "required": ["until"],
+                "minProperties": 2,
+                "properties": {
+                    "until": {
+                        "type": "string",
+                        "format": "date-time",
+                        "description": "The moment, with its offset from UTC",
+                    },
+                    **fields,
+                },
+            },
+        },
+    }
+
+
+def _object(value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise ValueError('A quota is an object of fields, for example {"max_gpus": 2}.')
+    return value
+
+
+_Checked = BeforeValidator(_object)
+
+Document = Annotated[dict[str, Any], _Checked, WithJsonSchema(schema(group=False))]
+"""The document of a user or the default."""
+
+GroupDocument = Annotated[dict[str, Any], _Checked, WithJsonSchema(schema(group=True))]
+"""The document of a group, which may set whatever one of any level may."""

@@ -1,0 +1,272 @@
+"""Quotas as a table: page by page for thousands of users, and as a file for spreadsheets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from gpudock.broker import QuotaChange, QuotaConflict, QuotaDocumentError
+from gpudock.desk.api.quotas import (
+    MOST_CHANGES,
+    Changed,
+    EffectiveLimit,
+    StoredQuota,
+    Used,
+    limits,
+    stored,
+    used,
+)
+from gpudock.desk.api.rights import readable
+from gpudock.desk.fields import Limit, Offset, Shown, Strict, Text
+from gpudock.desk.operation import CSV, Answer, Audience, Call, Catalogue, for_others
+from gpudock.desk.refusal import Refusal, bad
+from gpudock.policy.documents import FIELDS
+from gpudock.quota_csv import QuotaTableError, read_table, write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gpudock.broker import Broker, EffectiveQuota, QuotaDocument
+    from gpudock.desk.hub import Person
+
+    Documents = Mapping[tuple[str, str], QuotaDocument]
+
+catalogue = Catalogue()
+
+_TABLE_BYTES = 20 * 2**20
+_MOST_PROBLEMS = 20
+SORTS = ("name", "updated_at", "used", "gpus", *FIELDS)
+_SORTS = [sign + name for name in SORTS for sign in ("", "-")]
+
+
+def _sort(value: Any) -> Any:
+    if value not in _SORTS:
+        raise ValueError("it is none of " + ", ".join(SORTS) + ", with a «-» before it or not")
+    return value
+
+
+class TableQuery(Strict):
+    """Which rows, and in which order."""
+
+    level: Literal["default", "group", "user"] = "user"
+    search: Text = Field(default="", description="Part of the name, in whatever case")
+    sort: Annotated[
+        str, BeforeValidator(_sort), WithJsonSchema({"type": "string", "enum": _SORTS})
+    ] = Field(
+        default="name",
+        description="By name, by the latest change, by GPU-hours used, by GPUs held, or by a limit"
+        " in force; with a «-» before it the largest first",
+    )
+    offset: Offset = 0
+    limit: Limit = 50
+
+
+class QuotaRow(StoredQuota):
+    """A row of the table: what the level says, and for a user what is in force."""
+
+    groups: list[str]
+    effective: dict[str, EffectiveLimit] | None
+    used: Used | None
+
+
+class QuotaPage(Shown):
+    """A page of the table."""
+
+    rows: list[QuotaRow]
+    total: int = Field(description="How many rows there are on all pages")
+
+
+@catalogue.add(
+    "GET",
+    "quotas",
+    "The table of quotas",
+    audience=Audience.USER,
+    query=TableQuery,
+    answer=QuotaPage,
+)
+async def list_quotas(call: Call) -> Answer:
+    """Users, groups or the default, each with its document; users with what is in force.
+
+    There is a row for everybody whom the Hub knows, and for everybody who has a document. Groups
+    and the default are for those who may see everything; users are told as far as one may see them.
+    """
+    query: TableQuery = call.query
+    names = await readable(call)
+    if names is not None and query.level != "user":
+        raise for_others(Audience.READER)
+    people = await call.office.hub.people()
+    groups = await call.office.hub.groups() if query.level == "group" else ()
+    page = await call.office.look(_page, query, people, groups, names)
+    return Answer(page)
+
+
+@catalogue.add(
+    "GET",
+    "quotas.csv",
+    "All quotas as a file",
+    audience=Audience.READER,
+    media=(CSV,),
+)
+async def export_quotas(call: Call) -> Answer:
+    """Every document as one row; an empty cell is not set at that level, `none` is no limit."""
+    documents = await call.office.look(lambda broker: broker.quota_documents())
+    text = write_table((item.level, item.name, item.document) for item in documents)
+    return Answer(text, media_type=CSV, filename="quotas.csv")
+
+
+@catalogue.add(
+    "PUT",
+    "quotas.csv",
+    "Take quotas from a file",
+    audience=Audience.MANAGER,
+    body=str,
+    body_media=CSV,
+    largest_body=_TABLE_BYTES,
+    answer=Changed,
+    errors=(412,),
+)
+async def import_quotas(call: Call) -> Answer:
+    """Set each document that the file has a row for, all or none; others stay as they are.
+
+    A row without any field removes the level's document. Each problem is told with its line.
+    """
+    try:
+        rows = read_table(call.body)
+    except QuotaTableError as error:
+        raise bad(_problems(error.problems)) from error
+    if len(rows) > MOST_CHANGES:
+        raise bad(f"The file has {len(rows)} rows, and {MOST_CHANGES} are the most at once.")
+
+    def act(broker: Broker) -> int:
+        before = {(item.level, item.name): item.document for item in broker.quota_documents()}
+        changes = [
+            QuotaChange(row.level, row.name, row.document)
+            for row in rows
+            if before.get((row.level, row.name)) != _as_stored(row.document)
+        ]
+        if changes:
+            broker.set_quotas(changes, call.visitor.actor)
+        return len(changes)
+
+    try:
+        return Answer(Changed(changed=await call.office.act(act)))
+    except QuotaDocumentError as error:
+        raise bad(str(error)) from error
+    except QuotaConflict as error:
+        raise Refusal(412, "changed_meanwhile", str(error)) from error
+
+
+def _as_stored(document: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if document is None:
+        return None
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in document.items()
+    }
+
+
+def _problems(problems: Sequence[str]) -> str:
+    more = len(problems) - _MOST_PROBLEMS
+    told = list(problems[:_MOST_PROBLEMS])
+    if more > 0:
+        told.append(f"There are {more} more problems.")
+    return " ".join([*told, "Nothing was changed."])
+
+
+def _page(
+    broker: Broker,
+    query: TableQuery,
+    people: Mapping[str, Person],
+    groups: Iterable[str],
+    names: frozenset[str] | None,
+) -> QuotaPage:
+    documents = {(item.level, item.name): item for item in broker.quota_documents()}
+    found = sorted(_names(query, documents, people, groups, names))
+    by = query.sort.removeprefix("-")
+    downwards = query.sort.startswith("-")
+    in_force: dict[str, EffectiveQuota] = {}
+    if by == "name":
+        found.sort(reverse=downwards)
+    elif by == "updated_at":
+        found.sort(key=lambda name: _changed_at(documents, query.level, name), reverse=downwards)
+    elif query.level == "user":
+        in_force = _in_force(broker, found, people)
+        found.sort(key=lambda name: _key(by, in_force[name]), reverse=downwards)
+    else:
+        found.sort(key=lambda name: _stated(documents, query.level, name, by), reverse=downwards)
+    shown = found[query.offset : query.offset + query.limit]
+    if query.level == "user" and not in_force:
+        in_force = _in_force(broker, shown, people)
+    rows = [_row(query.level, name, documents, people, in_force.get(name)) for name in shown]
+    return QuotaPage(rows=rows, total=len(found))
+
+
+def _names(
+    query: TableQuery,
+    documents: Documents,
+    people: Mapping[str, Person],
+    groups: Iterable[str],
+    names: frozenset[str] | None,
+) -> list[str]:
+    if query.level == "default":
+        return [""] if not query.search else []
+    known = {name for level, name in documents if level == query.level}
+    if query.level == "user":
+        known |= people.keys()
+    else:
+        known |= {*groups, *(group for person in people.values() for group in person.groups)}
+    wanted = query.search.casefold()
+    return [
+        name for name in known if wanted in name.casefold() and (names is None or name in names)
+    ]
+
+
+def _in_force(
+    broker: Broker, users: Sequence[str], people: Mapping[str, Person]
+) -> dict[str, EffectiveQuota]:
+    members = [(name, people[name].groups if name in people else ()) for name in users]
+    return dict(zip(users, broker.quotas(members), strict=True))
+
+
+def _changed_at(documents: Documents, level: str, name: str) -> float:
+    found = documents.get((level, name))
+    return found.updated_at if found is not None else 0.0
+
+
+def _key(by: str, found: EffectiveQuota) -> Any:
+    if by == "used":
+        return found.used.gpu_hours
+    if by == "gpus":
+        return found.used.gpus
+    return _size(getattr(found.quota, by))
+
+
+def _stated(documents: Documents, level: str, name: str, by: str) -> Any:
+    """Order levels that state nothing of a field before those that do."""
+    found = documents.get((level, name))
+    if found is None or by not in found.document:
+        return -1.0
+    return _size(found.document[by])
+
+
+def _size(value: Any) -> float:
+    """Order limits by how much they allow: no limit is the most."""
+    if value is None:
+        return float("inf")
+    return float(len(value)) if isinstance(value, list | tuple) else float(value)
+
+
+def _row(
+    level: str,
+    name: str,
+    documents: Documents,
+    people: Mapping[str, Person],
+    in_force: EffectiveQuota | None,
+) -> QuotaRow:
+    base = stored(level, name, documents.get((level, name)))
+    return QuotaRow(
+        **base.model_dump(),
+        groups=list(people[name].groups) if level == "user" and name in people else [],
+        effective=None if in_force is None else limits(in_force),
+        used=None if in_force is None else used(in_force.used),
+    )

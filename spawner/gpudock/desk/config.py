@@ -1,0 +1,50 @@
+"""What the desk's process is configured with."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gpudock.shared import DESK_PORT, FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HUB_API = "http://hub:8081/hub/api"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Where the desk runs. ``docker-compose.yml`` leaves all of it as it is; tests do not.
+
+    Attributes:
+        shared: the folder that it shares with the hub.
+        hub_api: the address of the Hub's REST API.
+        address, port: where it listens.
+        agent_url: where the agent listens; ``None``: at its usual place.
+    """
+
+    shared: Path
+    hub_api: str = HUB_API
+    address: str = ""
+    port: int = DESK_PORT
+    agent_url: str | None = None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Surroundings:
+        """Read them from the environment, by JupyterHub's names for services where it has one."""
+        return cls(
+            shared=Path.cwd() / FOLDER,
+            hub_api=environ.get("JUPYTERHUB_API_URL") or HUB_API,
+            address=environ.get("DESK_ADDRESS", ""),
+            port=int(environ.get("DESK_PORT") or DESK_PORT),
+            agent_url=environ.get("DESK_AGENT_URL") or None,
+        )
+
+
+def cookie_secret(token: str) -> bytes:
+    """Make the secret that signs cookies of the desk's token: it lasts as long as that does."""
+    return hmac.digest(token.encode(), b"gpudock desk cookies", hashlib.sha256)
