@@ -120,7 +120,7 @@ function frame(user: string, section: string): string {
     </div></nav>
     <main class="container-fluid">
       <div id="gpudock-desk" data-api="${API}" data-base="${BASE}" data-hub="/hub/"
-        data-user="${encodeURIComponent(user)}" data-read="${rights}" data-manage="${rights}"
+        data-user="${encodeURIComponent(user)}" data-read="${rights}" data-manage="${rights}" data-groups="[]"
         data-section="${section}" data-xsrf="mock"></div>
     </main>
   </body>

@@ -16,13 +16,15 @@ export interface Desk {
   readonly read: boolean;
   /** May change quotas, GPUs, and other people's sessions. */
   readonly manage: boolean;
+  /** The groups whose members' quotas they may change, where they may not change everybody's. */
+  readonly leads: readonly string[];
   readonly section: Section;
   readonly xsrf: string;
 }
 
 /** Read the configuration from the element that the pages are put into. */
 export function readDesk(element: HTMLElement): Desk {
-  const { api, base, hub, user, read, manage, section, xsrf } = element.dataset;
+  const { api, base, hub, user, read, manage, groups, section, xsrf } = element.dataset;
   if (!api || !base || !hub || !user) {
     throw new Error('The page lacks the addresses of the desk.');
   }
@@ -33,6 +35,7 @@ export function readDesk(element: HTMLElement): Desk {
     user,
     read: read === 'yes',
     manage: manage === 'yes',
+    leads: JSON.parse(groups ?? '[]') as string[],
     section: SECTIONS.find(known => known === section) ?? 'mine',
     xsrf: xsrf ?? ''
   };

@@ -17,11 +17,12 @@ export interface Shown {
 
 interface Options extends Partial<MockOptions> {
   readonly admin?: boolean;
+  readonly leads?: readonly string[];
   readonly search?: string;
 }
 
 export function renderPage(page: ReactNode, options: Options = {}): Shown {
-  const { admin = false, search = '', ...rest } = options;
+  const { admin = false, leads = [], search = '', ...rest } = options;
   const user = rest.user ?? (admin ? 'admin' : 'ada');
   const lab = new MockLab({
     users: 12,
@@ -38,6 +39,7 @@ export function renderPage(page: ReactNode, options: Options = {}): Shown {
     user,
     read: admin,
     manage: admin,
+    leads,
     section: 'mine',
     xsrf: 'the-token'
   };

@@ -12,7 +12,7 @@ interface CellProps {
 }
 
 export function Cell({ row, field }: CellProps) {
-  const { staged, editable, setField } = useEditing();
+  const { staged, mayEdit, setField } = useEditing();
   const [editing, setEditing] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   const wasEditing = useRef(false);
@@ -43,7 +43,7 @@ export function Cell({ row, field }: CellProps) {
     );
   }
   const className = `gd-cell${own === undefined ? ' gd-inherited' : ''}${changed ? ' gd-changed' : ''}`;
-  if (!editable) return <span className={className}>{shown}</span>;
+  if (!mayEdit(row)) return <span className={className}>{shown}</span>;
   return (
     <button
       ref={button}

@@ -147,7 +147,8 @@ interface BoostForm {
 const DAY = 24 * 3600;
 
 function DocumentForm({ row, onDone }: { readonly row: QuotaRow; readonly onDone: () => void }) {
-  const { staged, editable, setDocument } = useEditing();
+  const { staged, mayEdit, setDocument } = useEditing();
+  const editable = mayEdit(row);
   const id = useId();
   const fields = fieldsOf(row.level);
   const [start] = useState(() => current(staged, row));

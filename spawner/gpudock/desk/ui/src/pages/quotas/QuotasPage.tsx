@@ -37,7 +37,14 @@ export function QuotasPage() {
   const [open, setOpen] = useState<Open>(null);
   useUnsavedWarning(staged.size > 0);
 
-  const level = LEVELS.find(known => known === address.get('level')) ?? 'user';
+  // Somebody who leads groups sees users only, and may change those of the groups.
+  const levels = desk.read ? LEVELS : LEVELS.slice(0, 1);
+  const edits = desk.manage || desk.leads.length > 0;
+  const mayEdit = useCallback(
+    (row: QuotaRow) => desk.manage || row.groups.some(group => desk.leads.includes(group)),
+    [desk]
+  );
+  const level = levels.find(known => known === address.get('level')) ?? 'user';
   const sort = address.get('sort') ?? 'name';
   const view: QuotaView = {
     level,
@@ -59,32 +66,37 @@ export function QuotasPage() {
     []
   );
   const editing = useMemo<Editing>(
-    () => ({ staged, editable: desk.manage, setField, setDocument, open: setDetails }),
-    [staged, desk.manage, setField, setDocument]
+    () => ({ staged, mayEdit, setField, setDocument, open: setDetails }),
+    [staged, mayEdit, setField, setDocument]
   );
   const show = (change: Readonly<Record<string, string | null>>) => {
     setSelected({});
     setAddress({ offset: null, ...change });
   };
-  const chosen = rows.filter(row => selected[keyOf(row)]);
+  const chosen = rows.filter(row => selected[keyOf(row)] && mayEdit(row));
 
   return (
     <EditingContext value={editing}>
-      <Page title={t.quotas.title} actions={<CsvActions onImport={() => setOpen('import')} />}>
+      <Page
+        title={t.quotas.title}
+        actions={desk.read && <CsvActions onImport={() => setOpen('import')} />}
+      >
         <div className="d-flex flex-wrap gap-2 align-items-center mb-3">
-          <div className="btn-group" role="group" aria-label={t.quotas.levelChoice}>
-            {LEVELS.map(choice => (
-              <button
-                key={choice}
-                type="button"
-                className={`btn btn-outline-secondary${choice === level ? ' active' : ''}`}
-                aria-pressed={choice === level}
-                onClick={() => show({ level: choice, search: null, sort: null })}
-              >
-                {t.quotas.levels[choice]}
-              </button>
-            ))}
-          </div>
+          {levels.length > 1 && (
+            <div className="btn-group" role="group" aria-label={t.quotas.levelChoice}>
+              {levels.map(choice => (
+                <button
+                  key={choice}
+                  type="button"
+                  className={`btn btn-outline-secondary${choice === level ? ' active' : ''}`}
+                  aria-pressed={choice === level}
+                  onClick={() => show({ level: choice, search: null, sort: null })}
+                >
+                  {t.quotas.levels[choice]}
+                </button>
+              ))}
+            </div>
+          )}
           {level !== 'default' && (
             <Search
               key={level}
@@ -93,7 +105,7 @@ export function QuotasPage() {
               onSearch={search => show({ search })}
             />
           )}
-          {chosen.length > 0 && desk.manage && (
+          {chosen.length > 0 && (
             <div className="d-flex flex-wrap gap-2 align-items-center ms-md-auto">
               <span role="status">{t.quotas.selected(chosen.length)}</span>
               <button
@@ -125,7 +137,7 @@ export function QuotasPage() {
                 onSort: ({ column, descending }: { column: string; descending: boolean }) =>
                   show({ sort: `${descending ? '-' : ''}${column}` })
               })}
-              {...(desk.manage && level !== 'default' && { selected, onSelect: setSelected })}
+              {...(edits && level !== 'default' && { selected, onSelect: setSelected })}
               empty={
                 <Empty
                   icon="users"
@@ -137,7 +149,7 @@ export function QuotasPage() {
                 />
               }
             />
-            {desk.manage && <p className="form-text">{t.quotas.hint}</p>}
+            {edits && <p className="form-text">{t.quotas.hint}</p>}
             {level !== 'default' && (
               <Pager
                 offset={view.offset}

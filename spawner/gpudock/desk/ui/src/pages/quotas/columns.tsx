@@ -13,6 +13,8 @@ import { current } from './staging';
 const ALWAYS: readonly QuotaField[] = ['max_gpus', 'gpu_hours'];
 const MIDDLE: readonly QuotaField[] = ['session_hours', 'max_session_hours', 'weight'];
 
+const UNSORTED: readonly QuotaField[] = ['gpu_models', 'group_max_gpus', 'group_gpu_hours'];
+
 function limitColumn(field: QuotaField): Column<QuotaRow> {
   const size = ALWAYS.includes(field)
     ? ''
@@ -22,7 +24,7 @@ function limitColumn(field: QuotaField): Column<QuotaRow> {
   return {
     id: field,
     header: t.quotas.fields[field],
-    enableSorting: field !== 'gpu_models',
+    enableSorting: !UNSORTED.includes(field),
     accessorFn: row => row.document?.[field],
     meta: { className: `gd-limit${size}`, title: t.quotas.about[field] },
     cell: ({ row }) => <Cell row={row.original} field={field} />

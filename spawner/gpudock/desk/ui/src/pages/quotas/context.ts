@@ -5,7 +5,7 @@ import type { Staged } from './staging';
 
 export interface Editing {
   readonly staged: Staged;
-  readonly editable: boolean;
+  readonly mayEdit: (row: QuotaRow) => boolean;
   readonly setField: (row: QuotaRow, field: QuotaField, value: QuotaValue | undefined) => void;
   readonly setDocument: (row: QuotaRow, document: QuotaDocument | null) => void;
   readonly open: (row: QuotaRow) => void;

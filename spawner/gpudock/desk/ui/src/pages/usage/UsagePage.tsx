@@ -40,7 +40,8 @@ export function UsagePage() {
   const desk = useDesk();
   const id = useId();
   const [address, setAddress] = useAddress();
-  const by = BYS.find(known => known === address.get('by')) ?? 'user';
+  const bys = desk.read ? BYS : BYS.slice(0, desk.leads.length > 0 ? 2 : 1);
+  const by = bys.find(known => known === address.get('by')) ?? 'user';
   const bucket = BUCKETS.find(known => known === address.get('bucket')) ?? 'day';
   const today = startOfUtcDay(utcDateInput(now())) ?? 0;
   const custom = address.has('from') || address.has('to');
@@ -105,13 +106,14 @@ export function UsagePage() {
       }
     >
       <div className="gd-filterform mb-3">
-        {select(
-          'by',
-          t.usage.by,
-          by,
-          BYS.map(value => [value, t.usage.bys[value]]),
-          value => setAddress({ by: value })
-        )}
+        {bys.length > 1 &&
+          select(
+            'by',
+            t.usage.by,
+            by,
+            bys.map(value => [value, t.usage.bys[value]]),
+            value => setAddress({ by: value })
+          )}
         {select(
           'bucket',
           t.usage.bucket,

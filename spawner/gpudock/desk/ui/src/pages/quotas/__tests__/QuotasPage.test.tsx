@@ -152,6 +152,15 @@ it('gives a boost with an end, and no boost without a limit', async () => {
   expect(Date.parse(saved?.until ?? '')).toBeGreaterThan(Date.now());
 });
 
+it('lets the lead of a group change the limits of its members, and of nobody else', async () => {
+  renderPage(<QuotasPage />, { user: 'margaret', leads: ['vision'] });
+  await cell('GPUs at once', 'ada');
+  expect(screen.queryByRole('button', { name: /^GPUs at once of margaret/ })).toBeNull();
+  expect(screen.queryByRole('button', { name: 'Groups' })).toBeNull();
+  await userEvent.click(screen.getByRole('checkbox', { name: 'Select margaret' }));
+  expect(screen.queryByRole('button', { name: 'Edit selected…' })).toBeNull();
+});
+
 it('lets somebody who may only read change nothing', async () => {
   renderPage(<QuotasPage />);
   await screen.findByText('ada');
