@@ -34,6 +34,8 @@ class Problem(StrEnum):
 
     NO_PYTHON = "no_python"
     """The kernel is not a Python kernel, or its Python cannot be told from its command."""
+    PYTHON_MISSING = "python_missing"
+    """The file that the kernel's command names is not there: its environment was removed."""
     PYTHON_BROKEN = "python_broken"
     """Its Python does not start, or ends with an error."""
     PROBE_TIMEOUT = "probe_timeout"
@@ -48,11 +50,17 @@ class Environment:
     """The versions that one Python environment has; None for what it lacks."""
 
     python: str | None = None
+    executable: str | None = None
     torch: str | None = None
     torch_cuda: str | None = None
     """The CUDA that torch was built for, for example ``12.4``; None for a CPU-only torch."""
     cudnn: str | None = None
     """The cuDNN that torch loads, for example ``9.1.0``."""
+    cudnn_built: str | None = None
+    """The cuDNN that torch was built with."""
+    nccl: str | None = None
+    archs: tuple[str, ...] = ()
+    """What torch has code for, for example ``sm_80``, and ``compute_90`` to be translated."""
     cuda_available: bool = False
     problem: Problem | None = None
     detail: str = ""
@@ -82,12 +90,18 @@ def interpreter_of(argv: list[str], env: Mapping[str, str], language: str) -> In
     return Interpreter(found or argv[0], tuple(sorted(env.items())))
 
 
-def cudnn_version(number: int | None) -> str | None:
-    """A version number of cuDNN in the usual form: 90100 is 9.1.0, and 8907 is 8.9.7."""
-    if not number:
+def cudnn_version(number: object) -> str | None:
+    """A version of cuDNN in the usual form: 90100 and [9, 1, 0] are 9.1.0, and 8907 is 8.9.7."""
+    if isinstance(number, list):
+        return ".".join(str(part) for part in number[:3]) or None
+    if not isinstance(number, int) or not number:
         return None
     major_unit = 10_000 if number >= 90_000 else 1_000
     return f"{number // major_unit}.{number % major_unit // 100}.{number % 100}"
+
+
+_Key = tuple[Interpreter, str, tuple[int, ...]]
+"""Whom an answer is from, for which state of the GPUs, and for which state of its files."""
 
 
 class Prober:
@@ -100,8 +114,8 @@ class Prober:
     def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._timeout_s = timeout_s
         self._clock = clock
-        self._answers: dict[tuple[Interpreter, str], tuple[float, Environment]] = {}
-        self._running: dict[tuple[Interpreter, str], asyncio.Task[Environment]] = {}
+        self._answers: dict[_Key, tuple[float, Environment]] = {}
+        self._running: dict[_Key, asyncio.Task[Environment]] = {}
 
     async def probe(
         self, interpreter: Interpreter, *, gpu_state: str, refresh: bool = False
@@ -111,7 +125,7 @@ class Prober:
         :param gpu_state: how the GPUs are; an answer that was true for another state is not reused
         :param refresh: ask again even if the last answer is recent
         """
-        key = (interpreter, gpu_state)
+        key = await self._key(interpreter, gpu_state)
         answer = self._answers.get(key)
         if answer and not refresh and self._clock() - answer[0] < CACHE_SECONDS:
             return answer[1]
@@ -123,8 +137,20 @@ class Prober:
         # Whoever asked first may go away; the others still want the answer.
         return await asyncio.shield(task)
 
-    def _keep(self, key: tuple[Interpreter, str], done: asyncio.Task[Environment]) -> None:
+    async def knows(self, interpreter: Interpreter, gpu_state: str) -> bool:
+        """Whether :meth:`probe` would answer at once."""
+        answer = self._answers.get(await self._key(interpreter, gpu_state))
+        return answer is not None and self._clock() - answer[0] < CACHE_SECONDS
+
+    async def _key(self, interpreter: Interpreter, gpu_state: str) -> _Key:
+        # File systems can be slow: the event loop does not wait for them.
+        stamp = await asyncio.get_running_loop().run_in_executor(None, _stamp, interpreter)
+        return interpreter, gpu_state, stamp
+
+    def _keep(self, key: _Key, done: asyncio.Task[Environment]) -> None:
         self._running.pop(key, None)
+        for old in [old for old in self._answers if old[:2] == key[:2]]:
+            del self._answers[old]
         if not done.cancelled() and done.exception() is None:
             self._answers[key] = (self._clock(), done.result())
 
@@ -142,15 +168,43 @@ class Prober:
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )
+        except FileNotFoundError as error:
+            return Environment(
+                problem=Problem.PYTHON_MISSING, detail=str(error), executable=interpreter.path
+            )
         except (OSError, ValueError) as error:
-            return Environment(problem=Problem.PYTHON_BROKEN, detail=str(error))
+            return Environment(
+                problem=Problem.PYTHON_BROKEN, detail=str(error), executable=interpreter.path
+            )
         try:
             output, errors = await asyncio.wait_for(_read_both(process), self._timeout_s)
         except TimeoutError:
-            return Environment(problem=Problem.PROBE_TIMEOUT, detail=f"{self._timeout_s:g} s")
+            return Environment(
+                problem=Problem.PROBE_TIMEOUT,
+                detail=f"{self._timeout_s:g} s",
+                executable=interpreter.path,
+            )
         finally:
             await _end(process)
-        return _understand(output, errors, process.returncode)
+        found = _understand(output, errors, process.returncode)
+        return dataclasses.replace(found, executable=interpreter.path)
+
+
+def _stamp(interpreter: Interpreter) -> tuple[int, ...]:
+    """Changes when the Python is exchanged, or packages come to it or go."""
+    path = Path(interpreter.path)
+    library = path.parent.parent / "lib"
+    places = [path, *library.glob("python3*/site-packages")]
+    folders = dict(interpreter.env).get("PYTHONPATH", "").split(os.pathsep)
+    places += [Path(folder) for folder in folders if folder]
+    return tuple(_changed_at(place) for place in places)
+
+
+def _changed_at(place: Path) -> int:
+    try:
+        return place.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 async def _read_both(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
@@ -197,6 +251,9 @@ def _environment(found: dict[str, Any]) -> Environment:
         torch=found.get("torch"),
         torch_cuda=found.get("torch_cuda"),
         cudnn=cudnn_version(found.get("cudnn")),
+        cudnn_built=found.get("cudnn_built"),
+        nccl=found.get("nccl"),
+        archs=tuple(map(str, found.get("archs") or ())),
         cuda_available=bool(found.get("cuda_available")),
         problem=Problem(problem) if problem else None,
         detail=str(found.get("detail", ""))[:_LONGEST_DETAIL],

@@ -9,7 +9,14 @@ from traitlets import Float
 
 from jupyterlab_gpudock.attribution import Attribution
 from jupyterlab_gpudock.environment import Prober
-from jupyterlab_gpudock.handlers import GPUsHandler, HistoryHandler, LeaseHandler, StackHandler
+from jupyterlab_gpudock.handlers import (
+    EnvironmentsHandler,
+    GPUsHandler,
+    HistoryHandler,
+    LeaseHandler,
+    SnippetsHandler,
+    StackHandler,
+)
 from jupyterlab_gpudock.nvml import NVML
 from jupyterlab_gpudock.owners import Owners
 from jupyterlab_gpudock.patience import Patient
@@ -73,7 +80,9 @@ class GPUDock(ExtensionApp):
         routes: list[tuple[str, type, dict[str, Any]]] = [
             ("gpus", GPUsHandler, {"sampler": sampler, "owners": owners}),
             ("history", HistoryHandler, {"sampler": sampler}),
+            ("environments", EnvironmentsHandler, {"sampler": sampler, "stack": stack}),
             ("stack", StackHandler, {"sampler": sampler, "stack": stack}),
+            ("snippets", SnippetsHandler, {}),
             ("lease", LeaseHandler, {}),
             ("stream", StreamHandler, {"stream": stream}),
         ]

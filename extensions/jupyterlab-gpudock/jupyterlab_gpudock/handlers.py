@@ -14,6 +14,7 @@ from jupyterlab_gpudock.base import FIRST_READING_TIMEOUT_S, Handler, Refusal
 from jupyterlab_gpudock.history import USUAL_POINTS, columns
 from jupyterlab_gpudock.lease import lease_context
 from jupyterlab_gpudock.readings import Reading, State
+from jupyterlab_gpudock.snippets import snippets
 
 if TYPE_CHECKING:
     from jupyterlab_gpudock.owners import Owners
@@ -86,6 +87,34 @@ class StackHandler(Handler):
             self.finish(await self._stack.describe(kernel, reading, refresh=refresh))
         except KeyError:
             self.refuse(Refusal(404, "no_kernel", "This server has no kernel of that name."))
+
+
+class EnvironmentsHandler(Handler):
+    """``GET gpudock/api/environments``: the kernels, and what is known of their environments."""
+
+    def initialize(self, sampler: Sampler, stack: Stack) -> None:
+        """Take what the route was made with."""
+        self._sampler = sampler
+        self._stack = stack
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer with the list; no environment is asked for it."""
+        reading = await newest_reading(self._sampler)
+        self.finish(
+            await self._stack.environments(self.kernel_manager.default_kernel_name, reading.state)
+        )
+
+
+class SnippetsHandler(Handler):
+    """``GET gpudock/api/snippets``: what the front end asks a running kernel."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Answer with the expressions; they are the same for every user and kernel."""
+        self.finish(snippets())
 
 
 class LeaseHandler(Handler):

@@ -27,13 +27,51 @@ def look() -> "dict[str, object]":
         return found
     found["torch"] = str(torch.__version__)
     found["torch_cuda"] = torch.version.cuda
+    found["cudnn_built"] = told(lambda: dotted(torch._C._cudnn.getCompileVersion()))  # noqa: SLF001
+    found["nccl"] = told(lambda: dotted(torch.cuda.nccl.version()))
+    found["archs"] = told(lambda: archs(torch))
     try:
-        found["cudnn"] = torch.backends.cudnn.version()
         found["cuda_available"] = bool(torch.cuda.is_available())
+        found["cudnn"] = cudnn(torch)
     except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
         found["problem"] = "torch_broken"
         found["detail"] = f"{type(error).__name__}: {error}"
     return found
+
+
+def cudnn(torch: "object") -> "object":
+    """The number or the parts of the cuDNN that is loaded; None for a torch without it."""
+    try:
+        return torch.backends.cudnn.version()
+    except Exception:  # torch refuses a cuDNN that does not go with it, but can name it
+        runtime = told(lambda: list(torch._C._cudnn.getRuntimeVersion()))  # noqa: SLF001
+        if not runtime:
+            raise
+        return runtime
+
+
+def archs(torch: "object") -> "list[str]":
+    """What torch has code for; its public function has an answer only where there is a GPU."""
+    flags = torch._C._cuda_getArchFlags()  # noqa: SLF001
+    return flags.split() if flags else []
+
+
+def told(ask: "object") -> "object":
+    """What is not in every torch: the answer, or None."""
+    try:
+        return ask()
+    except Exception:  # noqa: BLE001  an older or smaller torch does not know
+        return None
+
+
+def dotted(version: "object") -> "str | None":
+    """A version in parts, or as NCCL's number before torch 1.10 (2708 is 2.7.8)."""
+    if isinstance(version, (tuple, list)):
+        return ".".join(str(part) for part in version[:3])
+    if isinstance(version, int) and version >= 1000:
+        major_unit = 10000 if version >= 10000 else 1000
+        return f"{version // major_unit}.{version % major_unit // 100}.{version % 100}"
+    return None
 
 
 if __name__ == "__main__":

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import ensure_async
 
-from jupyterlab_gpudock.environment import Environment, Prober, Problem, interpreter_of
-from jupyterlab_gpudock.verdict import judge
+from jupyterlab_gpudock.environment import (
+    Environment,
+    Interpreter,
+    Prober,
+    Problem,
+    interpreter_of,
+)
+from jupyterlab_gpudock.verdict import capabilities, judge
 
 if TYPE_CHECKING:
     from jupyter_client.kernelspec import KernelSpec
@@ -27,6 +33,39 @@ class Stack:
         self._prober = prober
         self._kernel_specs = kernel_specs
 
+    async def environments(self, default: str, gpu_state: str) -> dict[str, object]:
+        """The kernels of this server, and which of their environments are known already.
+
+        :param default: the name of the server's default kernel
+        :param gpu_state: how the GPUs are, as for :meth:`Prober.probe`
+        """
+        specs = await ensure_async(self._kernel_specs.get_all_specs())
+        rows = []
+        for name, found in sorted(specs.items()):
+            spec = found["spec"]
+            interpreter = interpreter_of(
+                spec.get("argv") or [], spec.get("env") or {}, spec.get("language") or ""
+            )
+            known = interpreter is not None and await self._prober.knows(interpreter, gpu_state)
+            rows.append(
+                {
+                    "kernel": name,
+                    "display_name": spec.get("display_name") or name,
+                    "language": spec.get("language") or "",
+                    "executable": interpreter.path if interpreter else None,
+                    "known": known,
+                }
+            )
+        return {"default": default, "environments": rows}
+
+    async def interpreter(self, kernel: str) -> tuple[KernelSpec, Interpreter | None]:
+        """A kernel's specification and its Python, None where it cannot be told.
+
+        :raises KeyError: when the server has no such kernel
+        """
+        spec: KernelSpec = await ensure_async(self._kernel_specs.get_kernel_spec(kernel))
+        return spec, interpreter_of(spec.argv, spec.env, spec.language)
+
     async def describe(
         self, kernel: str, reading: Reading, *, refresh: bool = False
     ) -> dict[str, object]:
@@ -37,8 +76,7 @@ class Stack:
         :param refresh: ask the environment again even if the last answer is recent
         :raises KeyError: when the server has no such kernel
         """
-        spec: KernelSpec = await ensure_async(self._kernel_specs.get_kernel_spec(kernel))
-        interpreter = interpreter_of(spec.argv, spec.env, spec.language)
+        spec, interpreter = await self.interpreter(kernel)
         if interpreter is None:
             environment = Environment(problem=Problem.NO_PYTHON, detail=spec.display_name)
         else:
@@ -50,6 +88,7 @@ class Stack:
             "kernel_display_name": spec.display_name,
             "driver": reading.driver,
             "driver_cuda": reading.driver_cuda,
+            "compute_capabilities": capabilities(reading),
             "environment": dataclasses.asdict(environment),
-            "verdict": dataclasses.asdict(judge(reading, environment)),
+            "verdict": judge(reading, environment).document(),
         }

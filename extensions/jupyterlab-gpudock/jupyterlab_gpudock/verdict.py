@@ -1,6 +1,7 @@
-"""Can this environment compute on these GPUs, and if not, why: one table and one function.
+"""Can this environment compute on these GPUs, and if not, why: rules over one table.
 
-The verdict is a code with parameters. Its words are in the front end, where they are translated.
+A verdict is made of codes with parameters. Their words are in the front end, where they are
+translated; what is here in English is for who asks the REST interface.
 """
 
 from __future__ import annotations
@@ -8,71 +9,174 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from jupyterlab_gpudock import compatibility as table
 from jupyterlab_gpudock.readings import Reading, State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jupyterlab_gpudock.environment import Environment
 
-OLDEST_DRIVER_FOR_CUDA = {
-    11: (450, 80, 2),
-    12: (525, 60, 13),
-    13: (580,),
+_WORDS = {
+    "usable": "This environment can compute on the GPU, with cuDNN.",
+    "usable_without_cudnn": "This environment can compute on the GPU, but without cuDNN.",
+    "no_driver": "There is no NVIDIA driver here.",
+    "no_gpu": "The driver answers, and shows no GPU to this server.",
+    "version_mismatch": "The driver's library and kernel module are of two versions.",
+    "lost": "The GPU is lost, or this container has lost access to it.",
+    "hanging": "The GPU does not answer.",
+    "failed": "NVML fails.",
+    "no_python": "This is not a Python kernel, or its Python cannot be told.",
+    "python_missing": "This kernel's Python is not there.",
+    "python_broken": "This kernel's Python does not work.",
+    "probe_timeout": "This kernel's environment did not answer in time.",
+    "torch_missing": "PyTorch is not installed in this environment.",
+    "torch_broken": "PyTorch is installed and cannot be loaded.",
+    "torch_cpu_only": "This PyTorch was built without CUDA.",
+    "driver_too_old": "CUDA {cuda} needs driver {needed} or later; this is {driver}.",
+    "arch_missing": "This PyTorch has no code for a GPU of compute capability {capability}.",
+    "cuda_unavailable": "PyTorch finds no GPU, though the driver shows one.",
+    "cudnn_mismatch": "PyTorch was built with cuDNN {built} and cannot use cuDNN {loaded}.",
+    "ptx_only": (
+        "This PyTorch has no machine code for compute capability {capability}: the driver "
+        "translates it at the first use, which is slow."
+    ),
+    "minor_compatibility": (
+        "CUDA {cuda} came with driver {needed}; the older {driver} runs it, but not code that it "
+        "would have to translate."
+    ),
+    "forward_compatibility": (
+        "Driver {driver} is older than CUDA {cuda} asks for ({needed}): it works through NVIDIA's "
+        "forward-compatibility package."
+    ),
+    "cudnn_newer": "cuDNN {loaded} is newer than the {built} that PyTorch was built with.",
 }
-"""By CUDA major version: the oldest driver (Linux) that runs all its minor versions."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """One remark. ``level`` is ``ok``, ``note``, ``warning`` or ``error``."""
+
+    code: str
+    level: str
+    parameters: dict[str, str] = dataclasses.field(default_factory=dict)
+    source: str | None = None
+
+    @property
+    def message(self) -> str:
+        """The remark in English."""
+        return _WORDS[self.code].format_map(self.parameters)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the GPU is usable, and why.
-
-    ``code`` is ``usable``, ``usable_without_cudnn``, a state of the GPUs (``no_driver``,
-    ``no_gpu``, ``version_mismatch``, ``lost``, ``failed``), a problem of the environment, or one of
-    ``driver_too_old``, ``torch_cpu_only`` and ``cuda_unavailable``.
-    """
+    """Whether the GPU is usable, and why."""
 
     usable: bool
-    code: str
-    parameters: dict[str, str] = dataclasses.field(default_factory=dict)
-    """What the words need: ``driver``, ``needed``, ``cuda``, ``detail``."""
+    findings: tuple[Finding, ...]
+    """The decisive one first."""
+
+    @property
+    def code(self) -> str:
+        """Of the decisive finding."""
+        return self.findings[0].code
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Of the decisive finding: what its words need."""
+        return self.findings[0].parameters
+
+    def document(self) -> dict[str, object]:
+        """The verdict as JSON-ready data."""
+        return {
+            "usable": self.usable,
+            "code": self.code,
+            "parameters": self.parameters,
+            "findings": [
+                {**dataclasses.asdict(finding), "message": finding.message}
+                for finding in self.findings
+            ],
+        }
 
 
 def judge(reading: Reading, environment: Environment) -> Verdict:
     """Judge an environment against what NVML says.
 
-    A broken GPU comes first: it stops every environment. Then what keeps this one from it.
+    A broken GPU comes first: it stops every environment. Then what keeps this one from it, then
+    what is worth to know where all works.
     """
+    errors = tuple(_errors(reading, environment))
+    if errors:
+        return Verdict(False, errors)
+    code = "usable" if environment.cudnn else "usable_without_cudnn"
+    level = "ok" if environment.cudnn else "warning"
+    return Verdict(True, (Finding(code, level), *_remarks(reading, environment)))
+
+
+def _errors(reading: Reading, environment: Environment) -> Iterator[Finding]:
+    """What keeps the environment from the GPU, the decisive one first."""
     if reading.state is not State.OK:
-        return Verdict(False, reading.state, _only(detail=reading.detail))
+        yield Finding(reading.state.value, "error", _only(detail=reading.detail))
+        return
     if environment.problem is not None:
-        return Verdict(False, environment.problem, _only(detail=environment.detail))
+        yield Finding(environment.problem.value, "error", _only(detail=environment.detail))
+        return
     if environment.torch_cuda is None:
-        return Verdict(False, "torch_cpu_only", _only(torch=environment.torch))
-    needed = OLDEST_DRIVER_FOR_CUDA.get(_version(environment.torch_cuda)[0])
-    if needed and reading.driver and _version(reading.driver) < needed:
-        return Verdict(
-            False,
-            "driver_too_old",
-            {
-                "driver": reading.driver,
-                "cuda": environment.torch_cuda,
-                "needed": ".".join(f"{part:02d}" for part in needed),
-            },
-        )
+        yield Finding("torch_cpu_only", "error", _only(torch=environment.torch))
+        return
+    too_old = _older_driver(reading, environment, table.oldest_driver)
+    if too_old is not None and not environment.cuda_available:
+        yield dataclasses.replace(too_old, code="driver_too_old", level="error")
+        return
+    for capability in capabilities(reading):
+        if environment.archs and table.code_for(capability, environment.archs) is None:
+            yield Finding(
+                "arch_missing",
+                "error",
+                {"capability": capability, "archs": " ".join(environment.archs)},
+                table.BINARIES,
+            )
+    built, loaded = environment.cudnn_built, environment.cudnn
+    if built and loaded and not table.cudnn_goes_with(built, loaded):
+        yield Finding("cudnn_mismatch", "error", {"built": built, "loaded": loaded}, table.CUDNN)
     if not environment.cuda_available:
-        return Verdict(False, "cuda_unavailable", {"cuda": environment.torch_cuda})
-    if environment.cudnn is None:
-        return Verdict(True, "usable_without_cudnn")
-    return Verdict(True, "usable")
+        yield Finding("cuda_unavailable", "error", {"cuda": environment.torch_cuda})
 
 
-def _version(text: str) -> tuple[int, ...]:
-    """Numbers of a dotted version, up to the first part that is none; (0,) when there is none."""
-    numbers = []
-    for part in text.split("."):
-        if not part.isdigit():
-            break
-        numbers.append(int(part))
-    return tuple(numbers) or (0,)
+def _remarks(reading: Reading, environment: Environment) -> Iterator[Finding]:
+    """What is worth to know about an environment that works."""
+    too_old = _older_driver(reading, environment, table.oldest_driver)
+    behind = _older_driver(reading, environment, table.matching_driver)
+    if too_old is not None:
+        yield dataclasses.replace(too_old, code="forward_compatibility", source=table.FORWARD)
+    elif behind is not None:
+        yield dataclasses.replace(behind, code="minor_compatibility")
+    for capability in capabilities(reading):
+        if environment.archs and table.code_for(capability, environment.archs) == "ptx":
+            yield Finding("ptx_only", "warning", {"capability": capability}, table.BINARIES)
+    built, loaded = environment.cudnn_built, environment.cudnn
+    if built and loaded and table.parse(loaded)[:2] > table.parse(built)[:2]:
+        yield Finding("cudnn_newer", "note", {"built": built, "loaded": loaded}, table.CUDNN)
+
+
+def _older_driver(reading: Reading, environment: Environment, rule_for: object) -> Finding | None:
+    """A remark without a code when the driver is older than a rule of the table asks for."""
+    cuda = environment.torch_cuda
+    assert callable(rule_for)
+    rule = rule_for(cuda) if cuda else None
+    if rule is None or not reading.driver or table.parse(reading.driver) >= rule.driver:
+        return None
+    parameters = {
+        "driver": reading.driver,
+        "cuda": str(cuda),
+        "needed": table.dotted(rule.driver),
+    }
+    return Finding("", "note", parameters, rule.source)
+
+
+def capabilities(reading: Reading) -> list[str]:
+    """The compute capabilities of the GPUs that there are, each once."""
+    return sorted({gpu.compute_capability for gpu in reading.gpus if gpu.compute_capability})
 
 
 def _only(**values: str | None) -> dict[str, str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 import sys
 from pathlib import Path
@@ -36,8 +37,14 @@ def environment(tmp_path):
     """Makes an interpreter whose torch is what the test says; the real one is shut out."""
 
     def make(torch: str) -> Interpreter:
-        (tmp_path / "torch.py").write_text(torch)
-        env = {"PYTHONPATH": str(tmp_path), "IMPORTS": str(tmp_path / "imports")}
+        library = tmp_path / "library"
+        library.mkdir(exist_ok=True)
+        (library / "torch.py").write_text(torch)
+        env = {
+            "PYTHONPATH": str(library),
+            "IMPORTS": str(tmp_path / "imports"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         return Interpreter(sys.executable, tuple(env.items()))
 
     return make
@@ -97,9 +104,9 @@ async def test_a_torch_that_fails_to_load_is_told_in_its_own_words(environment):
     assert found.detail == "OSError: libcudnn.so.9: cannot open"
 
 
-async def test_a_python_that_is_not_there_is_broken():
+async def test_a_python_that_is_not_there_is_missing():
     found = await probe(Interpreter("/nowhere/bin/python"))
-    assert found.problem is Problem.PYTHON_BROKEN
+    assert found.problem is Problem.PYTHON_MISSING
     assert "/nowhere/bin/python" in found.detail
 
 
@@ -191,3 +198,54 @@ def test_a_kernel_of_another_environment_keeps_its_path_and_variables():
 )
 def test_a_kernel_without_a_python_that_can_be_told(argv, language):
     assert interpreter_of(argv, {}, language) is None
+
+
+FULL_TORCH = """
+class version: cuda = "12.4"
+class _cudnn:
+    @staticmethod
+    def getCompileVersion(): return (9, 1, 0)
+    @staticmethod
+    def getRuntimeVersion(): return (8, 9, 7)
+class _C:
+    _cudnn = _cudnn
+    @staticmethod
+    def _cuda_getArchFlags(): return "sm_80 sm_90 compute_90"
+class backends:
+    class cudnn:
+        @staticmethod
+        def version(): {version}
+class cuda:
+    class nccl:
+        @staticmethod
+        def version(): return (2, 21, 5)
+    @staticmethod
+    def is_available(): return True
+__version__ = "2.6.0"
+"""
+
+
+async def test_what_torch_was_built_with_is_told(environment):
+    found = await probe(environment(FULL_TORCH.format(version="return 90100")))
+    assert (found.cudnn, found.cudnn_built, found.nccl) == ("9.1.0", "9.1.0", "2.21.5")
+    assert found.archs == ("sm_80", "sm_90", "compute_90")
+    assert found.executable == sys.executable
+
+
+async def test_a_cudnn_that_torch_refuses_is_told_with_its_version(environment):
+    refusing = 'raise RuntimeError("cuDNN version incompatibility")'
+    found = await probe(environment(FULL_TORCH.format(version=refusing)))
+    assert found.problem is None
+    assert (found.cudnn, found.cudnn_built) == ("8.9.7", "9.1.0")
+
+
+async def test_a_torch_that_was_installed_since_is_seen(environment, tmp_path):
+    interpreter = environment("raise ModuleNotFoundError('torch', name='torch')")
+    prober = Prober(30.0)
+    first = await prober.probe(interpreter, gpu_state="ok")
+    assert first.problem is Problem.TORCH_MISSING
+    assert await prober.knows(interpreter, "ok")
+    environment(TORCH.format(cuda=None, cudnn=None, available=False, version="2.6.0"))
+    os.utime(tmp_path / "library", (1, 1))  # as when a package comes: the folder has changed
+    assert not await prober.knows(interpreter, "ok")
+    assert (await prober.probe(interpreter, gpu_state="ok")).torch == "2.6.0"

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 
 import pytest
 from jupyter_server.auth.authorizer import Authorizer
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketHandler, websocket_connect
 
-ROUTES = ("gpus", "history", "lease", "stack", "stream")
+ROUTES = ("environments", "gpus", "history", "lease", "snippets", "stack", "stream")
 
 
 class DenyEverything(Authorizer):
@@ -149,7 +150,9 @@ async def test_the_stack_of_the_default_kernel_has_its_python_and_a_verdict(jp_f
     stack = json.loads((await jp_fetch("gpudock", "api", "stack")).body)
     assert stack["environment"]["python"].startswith("3.")
     assert stack["driver"] == "550.54.15"
-    assert set(stack["verdict"]) == {"usable", "code", "parameters"}
+    verdict = stack["verdict"]
+    assert set(verdict) == {"usable", "code", "parameters", "findings"}
+    assert verdict["findings"][0]["code"] == verdict["code"]
 
 
 async def test_the_lease_tells_a_hub_without_a_gpu_from_no_hub(jp_fetch, monkeypatch):
@@ -163,3 +166,15 @@ async def test_the_lease_tells_a_hub_without_a_gpu_from_no_hub(jp_fetch, monkeyp
     assert await lease() == {"managed": True, "lease": None}
     monkeypatch.setenv("GPUDOCK_LEASE", "lease-7")
     assert await lease() == {"managed": True, "lease": "lease-7"}
+
+
+async def test_the_environments_are_listed_without_being_asked(jp_fetch):
+    listed = json.loads((await jp_fetch("gpudock", "api", "environments")).body)
+    rows = {row["kernel"]: row for row in listed["environments"]}
+    assert listed["default"] in rows
+    assert rows["python3"]["language"] == "python"
+    assert rows["python3"]["executable"] == sys.executable
+    assert rows["python3"]["known"] is False
+    await jp_fetch("gpudock", "api", "stack", params={"kernel": "python3"})
+    listed = json.loads((await jp_fetch("gpudock", "api", "environments")).body)
+    assert [row["known"] for row in listed["environments"] if row["kernel"] == "python3"] == [True]

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
-import pytest
+import dataclasses
 
+import pytest
+from samples import A100
+
+from jupyterlab_gpudock import compatibility
 from jupyterlab_gpudock.environment import Environment, Problem
 from jupyterlab_gpudock.readings import Reading, State
-from jupyterlab_gpudock.verdict import judge
+from jupyterlab_gpudock.verdict import _WORDS, judge
 
 TORCH = Environment(
     python="3.13.1", torch="2.6.0+cu124", torch_cuda="12.4", cudnn="9.1.0", cuda_available=True
@@ -34,12 +38,12 @@ def cuda(version: str | None, **changes: object) -> Environment:
         (ok(), cuda("12.4", cuda_available=False), False, "cuda_unavailable"),
         (ok(), cuda(None, cuda_available=False), False, "torch_cpu_only"),
         (ok("525.60.13"), cuda("12.8"), True, "usable"),
-        (ok("525.60.12"), cuda("12.8"), False, "driver_too_old"),
-        (ok("525.60"), cuda("12.1"), False, "driver_too_old"),
+        (ok("525.60.12"), cuda("12.8", cuda_available=False), False, "driver_too_old"),
+        (ok("525.60"), cuda("12.1", cuda_available=False), False, "driver_too_old"),
         (ok("450.80.02"), cuda("11.8"), True, "usable"),
-        (ok("450.51.06"), cuda("11.8"), False, "driver_too_old"),
+        (ok("450.51.06"), cuda("11.8", cuda_available=False), False, "driver_too_old"),
         (ok("580.65.06"), cuda("13.0"), True, "usable"),
-        (ok("575.57.08"), cuda("13.0"), False, "driver_too_old"),
+        (ok("575.57.08"), cuda("13.0", cuda_available=False), False, "driver_too_old"),
         (ok("999.1"), cuda("14.0"), True, "usable"),
         (ok("999.1"), cuda("14.0", cuda_available=False), False, "cuda_unavailable"),
         (ok(None), TORCH, True, "usable"),
@@ -64,9 +68,115 @@ def test_a_broken_gpu_comes_before_whatever_the_environment_lacks(state):
 
 
 def test_an_old_driver_is_told_with_the_one_that_is_needed():
-    assert judge(ok("470.57.02"), cuda("12.4")).parameters == {
+    assert judge(ok("470.57.02"), cuda("12.4", cuda_available=False)).parameters == {
         "driver": "470.57.02",
         "cuda": "12.4",
         "needed": "525.60.13",
     }
-    assert judge(ok("418.87.00"), cuda("11.8")).parameters["needed"] == "450.80.02"
+    old = judge(ok("418.87.00"), cuda("11.8", cuda_available=False))
+    assert old.parameters["needed"] == "450.80.02"
+
+
+def on(capability: str, driver: str = "550.54.15") -> Reading:
+    gpu = dataclasses.replace(A100, compute_capability=capability)
+    return dataclasses.replace(ok(driver), gpus=(gpu,))
+
+
+def codes(reading: Reading, environment: Environment) -> list[str]:
+    return [finding.code for finding in judge(reading, environment).findings]
+
+
+ARCHS = ("sm_50", "sm_70", "sm_80", "sm_86", "sm_90", "compute_90")
+
+
+@pytest.mark.parametrize(
+    ("capability", "archs", "found"),
+    [
+        ("8.0", ARCHS, "binary"),
+        ("8.9", ARCHS, "binary"),
+        ("7.5", ARCHS, "binary"),
+        ("12.0", ARCHS, "ptx"),
+        ("3.7", ARCHS, None),
+        ("12.0", ("sm_90",), None),
+        ("9.0", ("sm_90a",), "binary"),
+        ("10.0", ("sm_90a", "compute_90a"), None),
+        ("10.3", ("sm_100f",), "binary"),
+        ("12.0", ("sm_100", "sm_120"), "binary"),
+        ("8.0", ("nonsense", "sm_x", ""), None),
+        ("8.0", (), None),
+    ],
+)
+def test_code_for_a_gpu_is_of_its_generation_or_is_translated(capability, archs, found):
+    assert compatibility.code_for(capability, archs) == found
+
+
+def test_a_torch_without_code_for_the_gpu_cannot_use_it():
+    verdict = judge(on("3.7"), cuda("12.4", archs=ARCHS))
+    assert (verdict.usable, verdict.code) == (False, "arch_missing")
+    assert verdict.parameters["capability"] == "3.7"
+    assert "3.7" in verdict.findings[0].message
+    assert verdict.findings[0].source.startswith("https://docs.nvidia.com/")
+
+
+def test_code_that_the_driver_translates_is_a_warning():
+    assert codes(on("12.0", "570.26"), cuda("12.4", archs=ARCHS)) == ["usable", "ptx_only"]
+
+
+def test_an_environment_that_tells_no_archs_is_not_judged_by_them():
+    assert codes(on("3.7"), cuda("12.4")) == ["usable"]
+
+
+@pytest.mark.parametrize(
+    ("built", "loaded", "found"),
+    [
+        ("9.1.0", "9.1.0", ["usable"]),
+        ("9.1.0", "9.10.2", ["usable", "cudnn_newer"]),
+        ("9.10.2", "9.1.0", ["cudnn_mismatch"]),
+        ("8.9.7", "9.1.0", ["cudnn_mismatch"]),
+        (None, "9.1.0", ["usable"]),
+    ],
+)
+def test_cudnn_at_run_time_against_the_one_torch_was_built_with(built, loaded, found):
+    environment = cuda("12.4", cudnn=loaded, cudnn_built=built)
+    assert codes(on("8.0"), environment) == found
+
+
+def test_an_older_driver_of_the_same_major_is_a_note():
+    verdict = judge(ok("535.183.01"), cuda("12.4"))
+    assert [finding.code for finding in verdict.findings] == ["usable", "minor_compatibility"]
+    assert verdict.findings[1].parameters == {
+        "driver": "535.183.01",
+        "cuda": "12.4",
+        "needed": "550.54.14",
+    }
+
+
+def test_a_driver_that_is_too_old_and_works_all_the_same_has_the_compatibility_package():
+    assert codes(ok("470.57.02"), cuda("12.4")) == ["usable", "forward_compatibility"]
+
+
+def test_all_errors_are_told_with_the_decisive_one_first():
+    environment = cuda(
+        "12.4", archs=("sm_90",), cudnn_built="9.1.0", cudnn="8.9.7", cuda_available=False
+    )
+    assert codes(on("8.0"), environment) == ["arch_missing", "cudnn_mismatch", "cuda_unavailable"]
+
+
+def test_every_state_and_problem_has_words():
+    wanted = {state.value for state in State if state is not State.OK}
+    assert wanted | {problem.value for problem in Problem} <= set(_WORDS)
+
+
+def test_the_table_is_in_order_and_has_its_sources():
+    for rules in (compatibility.OLDEST_DRIVERS, compatibility.MATCHING_DRIVERS):
+        versions = [rule.cuda for rule in rules]
+        assert versions == sorted(versions, reverse=True)
+        drivers = [rule.driver for rule in rules]
+        assert drivers == sorted(drivers, reverse=True)
+        assert all(rule.source.startswith("https://docs.nvidia.com/") for rule in rules)
+
+
+@pytest.mark.parametrize("text", ["", "latest", "²", "-1", "12.x"])
+def test_versions_that_are_none_harm_nobody(text):
+    compatibility.parse(text)
+    judge(ok(text), cuda(text or "x"))
