@@ -34,14 +34,19 @@ _REFUSALS = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status."""
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser; what it parses has the command to run as ``run``."""
     parser = argparse.ArgumentParser(prog="gpudock", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     nouns = parser.add_subparsers(dest="noun", required=True)
     for noun in _NOUNS:
         noun.add_to(nouns)
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    options = make_parser().parse_args(arguments)
     try:
         return int(asyncio.run(options.run(options)))
     except _REFUSALS as error:
