@@ -1,87 +1,28 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 
-/** Why a number is not there: the GPU never reports it, or it could not be read this time. */
-export type Missing = 'not_supported' | 'not_available';
+import type {
+  Frame,
+  ICheck,
+  IEnvironments,
+  IHistory,
+  ILease,
+  IRestart,
+  ISnippets,
+  IStack
+} from './contract';
 
-/** A number in the unit that its field names, or the reason why there is none. */
-export type Metric = number | Missing;
+/** More moments than this say nothing in a line that is a sidebar wide. */
+const HISTORY_POINTS = 300;
 
-/** How all GPUs of the server, or a single one, fare. */
-export type GPUState = 'ok' | 'no_driver' | 'no_gpu' | 'version_mismatch' | 'lost' | 'failed';
-
-/** One device or MIG slice, as the server sends it. */
-export interface IGPU {
-  uuid: string;
-  index: string;
-  name: string;
-  mig_profile: string | null;
-  state: GPUState;
-  detail: string;
-  utilization_percent: Metric;
-  memory_used_mib: Metric;
-  memory_total_mib: Metric;
-  temperature_c: Metric;
-  temperature_slowdown_c: Metric;
-  power_w: Metric;
-  power_limit_w: Metric;
-  sm_clock_mhz: Metric;
-  sm_clock_max_mhz: Metric;
-}
-
-/** All GPUs at one moment. */
-export interface ISnapshot {
-  type: 'snapshot';
-  sequence: number;
-  /** Seconds since 1970. */
-  time: number;
-  interval_s: number;
-  age_s: number;
-  stale: boolean;
-  state: GPUState;
-  detail: string;
-  driver: string | null;
-  driver_cuda: string | null;
-  gpus: IGPU[];
-}
-
-/** What the stream carries: a snapshot, or word that none came lately, or none at all yet. */
-export type Frame = ISnapshot | { type: 'stale'; age_s: number } | { type: 'waiting' };
-
-/** Use and memory of the last minutes, in columns; null where a GPU was not read. */
-export interface IHistory {
-  times: number[];
-  gpus: Record<string, { utilization_percent: (number | null)[] }>;
-}
-
-/** Where the server's GPUs come from. */
-export interface ILease {
-  managed: boolean;
-  lease: string | null;
-}
-
-/** Versions from driver to cuDNN for one kernel, and the verdict. */
-export interface IStack {
-  kernel: string;
-  kernel_display_name: string;
-  driver: string | null;
-  driver_cuda: string | null;
-  environment: {
-    python: string | null;
-    torch: string | null;
-    torch_cuda: string | null;
-    cudnn: string | null;
-    cuda_available: boolean;
-    problem: string | null;
-    detail: string;
-  };
-  verdict: { usable: boolean; code: string; parameters: Record<string, string> };
-}
-
-/** A refusal of the server, with its HTTP status. */
+/** A refusal of the server, with its HTTP status and its sentence for people, if it has one. */
 export class APIError extends Error {
-  constructor(readonly status: number) {
-    super(`The server answered with status ${status}`);
+  constructor(
+    readonly status: number,
+    readonly code = '',
+    message = `The server answered with status ${status}`
+  ) {
+    super(message);
   }
 }
 
@@ -89,8 +30,16 @@ export class APIError extends Error {
 export interface IAPI {
   gpus(): Promise<Frame>;
   history(): Promise<IHistory>;
+  environments(): Promise<IEnvironments>;
   stack(kernel: string, refresh: boolean): Promise<IStack>;
+  snippets(): Promise<ISnippets>;
+  checks(): Promise<{ checks: ICheck[] }>;
+  startCheck(gpu: string, kernel: string): Promise<ICheck>;
+  cancelCheck(id: string): Promise<void>;
   lease(): Promise<ILease>;
+  extendLease(): Promise<ILease>;
+  releaseLease(): Promise<ILease>;
+  restartServer(): Promise<IRestart>;
   openStream(): WebSocket;
 }
 
@@ -99,20 +48,52 @@ export class API implements IAPI {
   constructor(private readonly settings: ServerConnection.ISettings) {}
 
   gpus(): Promise<Frame> {
-    return this.get<Frame>('gpus');
+    return this.ask('GET', 'gpus');
   }
 
   history(): Promise<IHistory> {
-    return this.get<IHistory>('history');
+    return this.ask('GET', `history?points=${HISTORY_POINTS}`);
+  }
+
+  environments(): Promise<IEnvironments> {
+    return this.ask('GET', 'environments');
   }
 
   stack(kernel: string, refresh: boolean): Promise<IStack> {
     const query = { ...(kernel && { kernel }), ...(refresh && { refresh: '1' }) };
-    return this.get<IStack>('stack' + URLExt.objectToQueryString(query));
+    return this.ask('GET', 'stack' + URLExt.objectToQueryString(query));
+  }
+
+  snippets(): Promise<ISnippets> {
+    return this.ask('GET', 'snippets');
+  }
+
+  checks(): Promise<{ checks: ICheck[] }> {
+    return this.ask('GET', 'checks');
+  }
+
+  startCheck(gpu: string, kernel: string): Promise<ICheck> {
+    return this.ask('POST', 'checks', { gpu, ...(kernel && { kernel }) });
+  }
+
+  cancelCheck(id: string): Promise<void> {
+    return this.ask('DELETE', `checks/${encodeURIComponent(id)}`);
   }
 
   lease(): Promise<ILease> {
-    return this.get<ILease>('lease');
+    return this.ask('GET', 'lease');
+  }
+
+  extendLease(): Promise<ILease> {
+    return this.ask('POST', 'lease/extend', {});
+  }
+
+  releaseLease(): Promise<ILease> {
+    return this.ask('POST', 'lease/release', {});
+  }
+
+  restartServer(): Promise<IRestart> {
+    return this.ask('POST', 'server/restart', {});
   }
 
   openStream(): WebSocket {
@@ -121,12 +102,22 @@ export class API implements IAPI {
     return new WebSocket(URLExt.join(wsUrl, 'gpudock/api/stream') + query);
   }
 
-  private async get<T>(path: string): Promise<T> {
+  private async ask<T>(method: string, path: string, body?: object): Promise<T> {
     const url = URLExt.join(this.settings.baseUrl, 'gpudock/api', path);
-    const response = await ServerConnection.makeRequest(url, {}, this.settings);
+    const request = body ? { method, body: JSON.stringify(body) } : { method };
+    const response = await ServerConnection.makeRequest(url, request, this.settings);
     if (!response.ok) {
-      throw new APIError(response.status);
+      throw await refusal(response);
     }
-    return (await response.json()) as T;
+    return (response.status === 204 ? undefined : await response.json()) as T;
+  }
+}
+
+async function refusal(response: Response): Promise<APIError> {
+  try {
+    const { code, message } = (await response.json()) as { code?: string; message?: string };
+    return new APIError(response.status, code, message);
+  } catch {
+    return new APIError(response.status);
   }
 }

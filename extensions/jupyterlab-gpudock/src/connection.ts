@@ -1,13 +1,17 @@
-import type { Frame } from './api';
+import type { Frame } from './contract';
 
 const FIRST_DELAY_MS = 1000;
 const LONGEST_DELAY_MS = 30000;
 const LONGEST_SILENCE_MS = 15000;
+/** `WebSocket.OPEN`, which stands-ins for WebSocket need not have. */
+const OPEN = 1;
 
 /** What a connection needs from outside, and whom it tells. */
 export interface IConnectionOptions {
   open: () => WebSocket;
   onFrame: (frame: Frame) => void;
+  /** Called when a connection is made, before its first frame. */
+  onOpen: () => void;
   /** Called when the connection breaks or cannot be made, before it is tried again. */
   onLost: () => void;
   /** A number from 0 to 1, to keep many browsers from coming back all at once. */
@@ -31,6 +35,11 @@ export class Connection {
     return this.alive;
   }
 
+  /** Whether the server can be told something. */
+  get isOpen(): boolean {
+    return this.socket?.readyState === OPEN;
+  }
+
   /** Connect, and stay connected. */
   start(): void {
     if (!this.running) {
@@ -45,6 +54,21 @@ export class Connection {
     this.running = false;
     clearTimeout(this.timer);
     this.drop();
+  }
+
+  /** Tell the server something, if it can be reached right now. */
+  send(message: object): void {
+    if (this.isOpen) {
+      this.socket?.send(JSON.stringify(message));
+    }
+  }
+
+  /** Begin anew: what came so far does not fit together. */
+  renew(): void {
+    if (this.running) {
+      this.drop();
+      this.connect();
+    }
   }
 
   /** Do not wait for the next attempt: make it now. */
@@ -64,6 +88,7 @@ export class Connection {
       return;
     }
     this.socket = socket;
+    socket.onopen = () => this.options.onOpen();
     socket.onmessage = event => {
       this.failures = 0;
       const frame = parse(event.data);
@@ -104,6 +129,7 @@ export class Connection {
     this.socket = null;
     this.alive = false;
     if (socket) {
+      socket.onopen = null;
       socket.onmessage = null;
       socket.onclose = null;
       socket.close();

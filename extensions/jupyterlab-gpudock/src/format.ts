@@ -1,6 +1,8 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { IGPU, Metric } from './api';
+import type { IGPU, Metric } from './contract';
+import type { IPreferences } from './preferences';
+import type { IVoice } from './voice';
 
 /** How much attention a value deserves. */
 export type Level = 'normal' | 'notice' | 'alarm';
@@ -12,12 +14,10 @@ export interface IShown {
   word: string;
 }
 
-const MEMORY_FILLING = 85;
-const MEMORY_NEARLY_FULL = 95;
 const BUSY = 90;
+const MIB_PER_GB = 1e9 / 2 ** 20;
 /** Assumed where a GPU does not tell at which temperature it slows down, in °C. */
 const USUAL_SLOWDOWN_C = 90;
-const HOT_BELOW_SLOWDOWN_C = 7;
 
 /** Whether a metric is a number. */
 export function isNumber(metric: Metric): metric is number {
@@ -31,92 +31,118 @@ export function share(part: Metric, whole: Metric): number | null {
 
 /** In words, why a number is not there. */
 export function missing(metric: Metric, trans: TranslationBundle): string {
-  return metric === 'not_supported' ? trans.__('not reported') : trans.__('unknown');
+  switch (metric) {
+    case 'not_supported':
+      return trans.__('not reported');
+    case 'nonsense':
+      return trans.__('impossible reading');
+    default:
+      return trans.__('unknown');
+  }
 }
 
-/** Gibibytes with one decimal, as memory sizes are known by. */
-export function gibibytes(mebibytes: number): string {
-  return (mebibytes / 1024).toFixed(1);
+/** A size of memory in the preferred unit, without its name. */
+export function inUnit(mebibytes: number, { memoryUnit }: IPreferences): number {
+  return mebibytes / (memoryUnit === 'GB' ? MIB_PER_GB : 1024);
+}
+
+/** A size of memory with its unit: small ones in megabytes, so that none becomes 0.0. */
+export function showSize(mebibytes: number, { trans, preferences }: IVoice): string {
+  const size = inUnit(mebibytes, preferences);
+  if (preferences.memoryUnit === 'GB') {
+    return size < 1 ? trans.__('%1 MB', Math.round(1000 * size)) : trans.__('%1 GB', one(size));
+  }
+  return size < 1 ? trans.__('%1 MiB', Math.round(mebibytes)) : trans.__('%1 GiB', one(size));
+}
+
+/** A temperature in the preferred unit. */
+export function showDegrees(celsius: number, { trans, preferences }: IVoice): string {
+  return preferences.temperatureUnit === '°F'
+    ? trans.__('%1 °F', Math.round((celsius * 9) / 5 + 32))
+    : trans.__('%1 °C', Math.round(celsius));
+}
+
+function one(value: number): string {
+  return value.toFixed(1);
 }
 
 /** The use of a GPU. */
-export function showUse(gpu: IGPU, trans: TranslationBundle): IShown {
+export function showUse(gpu: IGPU, { trans }: IVoice): IShown {
   const use = gpu.utilization_percent;
   if (!isNumber(use)) {
-    return { text: missing(use, trans), level: 'normal', word: '' };
+    return plain(missing(use, trans));
   }
   const word = use >= BUSY ? trans.__('busy') : use === 0 ? trans.__('idle') : '';
   return { text: trans.__('%1 %', Math.round(use)), level: 'normal', word };
 }
 
 /** The memory of a GPU. */
-export function showMemory(gpu: IGPU, trans: TranslationBundle): IShown {
+export function showMemory(gpu: IGPU, voice: IVoice): IShown {
+  const { trans, preferences } = voice;
   const { memory_used_mib: used, memory_total_mib: total } = gpu;
   if (!isNumber(used)) {
-    return { text: missing(used, trans), level: 'normal', word: '' };
+    return plain(missing(used, trans));
   }
   if (!isNumber(total)) {
-    return { text: trans.__('%1 GiB', gibibytes(used)), level: 'normal', word: '' };
+    return plain(showSize(used, voice));
   }
-  const text = trans.__('%1 / %2 GiB', gibibytes(used), gibibytes(total));
+  const [part, whole] = [one(inUnit(used, preferences)), one(inUnit(total, preferences))];
+  const text =
+    preferences.memoryUnit === 'GB'
+      ? trans.__('%1 / %2 GB', part, whole)
+      : trans.__('%1 / %2 GiB', part, whole);
   const percent = share(used, total) ?? 0;
-  if (percent >= MEMORY_NEARLY_FULL) {
+  if (percent >= preferences.memoryFullPercent) {
     return { text, level: 'alarm', word: trans.__('nearly full') };
   }
-  if (percent >= MEMORY_FILLING) {
+  if (percent >= preferences.memoryFillingPercent) {
     return { text, level: 'notice', word: trans.__('filling up') };
   }
-  return { text, level: 'normal', word: '' };
+  return plain(text);
 }
 
 /** The temperature of a GPU, against the one at which it slows down. */
-export function showTemperature(gpu: IGPU, trans: TranslationBundle): IShown {
+export function showTemperature(gpu: IGPU, voice: IVoice): IShown {
+  const { trans, preferences } = voice;
   const temperature = gpu.temperature_c;
   if (!isNumber(temperature)) {
-    return { text: missing(temperature, trans), level: 'normal', word: '' };
+    return plain(missing(temperature, trans));
   }
-  const text = trans.__('%1 °C', Math.round(temperature));
+  const text = showDegrees(temperature, voice);
   const slowdown = isNumber(gpu.temperature_slowdown_c)
     ? gpu.temperature_slowdown_c
     : USUAL_SLOWDOWN_C;
   if (temperature >= slowdown) {
     return { text, level: 'alarm', word: trans.__('too hot') };
   }
-  if (temperature >= slowdown - HOT_BELOW_SLOWDOWN_C) {
+  if (temperature >= slowdown - preferences.hotBelowSlowdownC) {
     return { text, level: 'notice', word: trans.__('hot') };
   }
-  return { text, level: 'normal', word: '' };
+  return plain(text);
 }
 
 /** The power that a GPU draws, against its limit. */
-export function showPower(gpu: IGPU, trans: TranslationBundle): IShown {
+export function showPower(gpu: IGPU, { trans }: IVoice): IShown {
   const { power_w: power, power_limit_w: limit } = gpu;
   if (!isNumber(power)) {
-    return { text: missing(power, trans), level: 'normal', word: '' };
+    return plain(missing(power, trans));
   }
   const watts = Math.round(power);
-  return {
-    text: isNumber(limit)
-      ? trans.__('%1 / %2 W', watts, Math.round(limit))
-      : trans.__('%1 W', watts),
-    level: 'normal',
-    word: ''
-  };
+  return plain(
+    isNumber(limit) ? trans.__('%1 / %2 W', watts, Math.round(limit)) : trans.__('%1 W', watts)
+  );
 }
 
-/** The clock of a GPU's processors, against the highest one. */
-export function showClock(gpu: IGPU, trans: TranslationBundle): IShown {
-  const { sm_clock_mhz: clock, sm_clock_max_mhz: highest } = gpu;
+/** A clock, against the highest one if that is known. */
+export function showClock(clock: Metric, highest: Metric, trans: TranslationBundle): IShown {
   if (!isNumber(clock)) {
-    return { text: missing(clock, trans), level: 'normal', word: '' };
+    return plain(missing(clock, trans));
   }
-  return {
-    text: isNumber(highest)
+  return plain(
+    isNumber(highest)
       ? trans.__('%1 / %2 MHz', Math.round(clock), Math.round(highest))
-      : trans.__('%1 MHz', Math.round(clock)),
-    level: 'normal',
-    word: ''
-  };
+      : trans.__('%1 MHz', Math.round(clock))
+  );
 }
 
 /** A span of time in the largest unit that keeps it honest: 12 s, 3 min, 2 h. */
@@ -127,4 +153,25 @@ export function showAge(milliseconds: number, trans: TranslationBundle): string 
   }
   const minutes = Math.round(seconds / 60);
   return minutes < 90 ? trans.__('%1 min', minutes) : trans.__('%1 h', Math.round(minutes / 60));
+}
+
+/** Time that is left, rounded down so that nobody is promised more: 3 h 12 min, 4 min, 50 s. */
+export function showLeft(milliseconds: number, trans: TranslationBundle): string {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  if (seconds < 120) {
+    return trans.__('%1 s', seconds);
+  }
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60
+    ? trans.__('%1 min', minutes)
+    : trans.__('%1 h %2 min', Math.floor(minutes / 60), minutes % 60);
+}
+
+/** A GPU's name as people say it: without the maker. */
+export function showName(gpu: IGPU, trans: TranslationBundle): string {
+  return gpu.name.replace(/^NVIDIA /, '') || trans.__('Unknown GPU');
+}
+
+function plain(text: string): IShown {
+  return { text, level: 'normal', word: '' };
 }

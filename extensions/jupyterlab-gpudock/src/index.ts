@@ -1,17 +1,25 @@
 import {
-  ILabShell,
   ILayoutRestorer,
   type JupyterFrontEnd,
   type JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { ICommandPalette, Notification } from '@jupyterlab/apputils';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStatusBar } from '@jupyterlab/statusbar';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { API } from './api';
+import { Checks } from './checks';
+import { chooseAndShutDown, type IActionParts, makeActions } from './commands';
 import { gpuIcon } from './icon';
-import { followKernel } from './kernel';
+import { ActiveKernel } from './kernel';
+import { Lease } from './lease';
+import { wordsForWarning } from './leaseWords';
 import { GPUModel } from './model';
-import { IGPUModel } from './tokens';
+import { Settings, SETTINGS_PLUGIN } from './settings';
+import { GPUStatus } from './statusBar';
+import { IGPUModel, IGPUSettings } from './tokens';
+import { DOMAIN } from './voice';
 import { GPUPanel } from './widget';
 
 export { IGPUModel } from './tokens';
@@ -26,45 +34,204 @@ const model: JupyterFrontEndPlugin<IGPUModel> = {
   activate: (app: JupyterFrontEnd) => new GPUModel(new API(app.serviceManager.serverSettings))
 };
 
-const sidebar: JupyterFrontEndPlugin<void> = {
-  id: 'jupyterlab-gpudock:sidebar',
-  description: 'Shows the GPUs and the software stack in the left sidebar.',
+const settings: JupyterFrontEndPlugin<Settings> = {
+  id: SETTINGS_PLUGIN,
+  description: 'What a person prefers about the GPU panel.',
   autoStart: true,
-  requires: [IGPUModel],
-  optional: [ITranslator, ILayoutRestorer, ICommandPalette],
+  provides: IGPUSettings,
+  optional: [ISettingRegistry, ITranslator],
   activate: (
-    app: JupyterFrontEnd,
-    gpus: IGPUModel,
-    translator: ITranslator | null,
-    restorer: ILayoutRestorer | null,
-    palette: ICommandPalette | null
+    _app: JupyterFrontEnd,
+    registry: ISettingRegistry | null,
+    translator: ITranslator | null
   ) => {
-    const trans = (translator ?? nullTranslator).load('jupyterlab_gpudock');
-    const panel = new GPUPanel(gpus, trans);
-    app.shell.add(panel, 'left', { rank: 550, type: 'GPU' });
-    restorer?.add(panel, panel.id);
-    app.commands.addCommand(SHOW_PANEL, {
-      label: trans.__('Show GPU Panel'),
-      caption: trans.__('Show the GPUs of this server in the left sidebar'),
-      icon: gpuIcon,
-      describedBy: { args: { type: 'object', properties: {} } },
-      execute: () => app.shell.activateById(panel.id)
-    });
-    palette?.addItem({ command: SHOW_PANEL, category: trans.__('GPU') });
+    const preferences = new Settings();
+    if (registry) {
+      void preferences.follow(registry, (translator ?? nullTranslator).load(DOMAIN));
+    }
+    return preferences;
   }
 };
 
-const kernel: JupyterFrontEndPlugin<void> = {
-  id: 'jupyterlab-gpudock:kernel',
-  description: 'Lets the software stack follow the kernel of the notebook that is worked in.',
+const sidebar: JupyterFrontEndPlugin<void> = {
+  id: 'jupyterlab-gpudock:sidebar',
+  description: 'Shows GPUs, kernel, software stack and session in a sidebar and the status bar.',
   autoStart: true,
-  requires: [IGPUModel],
-  optional: [ILabShell],
-  activate: (_app: JupyterFrontEnd, gpus: IGPUModel, shell: ILabShell | null) => {
-    if (shell) {
-      followKernel(shell, gpus);
+  requires: [IGPUModel, IGPUSettings],
+  optional: [ITranslator, ILayoutRestorer, ICommandPalette, IStatusBar],
+  activate: (
+    app: JupyterFrontEnd,
+    gpus: IGPUModel,
+    preferences: Settings,
+    translator: ITranslator | null,
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null,
+    statusBar: IStatusBar | null
+  ) => {
+    const trans = (translator ?? nullTranslator).load(DOMAIN);
+    const api = new API(app.serviceManager.serverSettings);
+    const parts: IActionParts = {
+      app,
+      gpus,
+      kernel: new ActiveKernel(app.shell, api),
+      checks: new Checks(api, gpus),
+      lease: new Lease(api),
+      settings: preferences,
+      trans
+    };
+    const panel = new GPUPanel({ ...parts, actions: makeActions(parts) });
+    // Notebook 7 has its file's outline on the left, and the right is free.
+    const area = app.name === 'Jupyter Notebook' ? 'right' : 'left';
+    app.shell.add(panel, area, { rank: 550, type: 'GPU' });
+    restorer?.add(panel, panel.id);
+    const showPanel = (): void => app.shell.activateById(panel.id);
+    addCommands(parts, showPanel, palette);
+    followKernel(parts);
+    warnOfEnds(parts, showPanel);
+    if (statusBar) {
+      addStatus(parts, showPanel, statusBar);
     }
   }
 };
 
-export default [model, sidebar, kernel];
+function addCommands(
+  parts: IActionParts,
+  showPanel: () => void,
+  palette: ICommandPalette | null
+): void {
+  const { app, gpus, kernel, checks, lease, trans } = parts;
+  const actions = makeActions(parts);
+  const add = (
+    id: string,
+    label: string,
+    caption: string,
+    execute: () => unknown,
+    isVisible?: () => boolean
+  ): void => {
+    app.commands.addCommand(id, {
+      label,
+      caption,
+      execute,
+      describedBy: { args: { type: 'object', properties: {} } },
+      ...(id === SHOW_PANEL && { icon: gpuIcon }),
+      ...(isVisible && { isVisible, isEnabled: isVisible })
+    });
+    palette?.addItem({ command: id, category: trans.__('GPU') });
+  };
+  const isManaged = (): boolean => typeof lease.view.lease?.lease === 'string';
+  add(
+    SHOW_PANEL,
+    trans.__('Show GPU Panel'),
+    trans.__('Show the GPUs of this server in the sidebar'),
+    showPanel
+  );
+  add(
+    'gpudock:run-check',
+    trans.__('Run a Check of the GPU'),
+    trans.__('Measure how much faster cuDNN, mixed precision and TF32 are on this GPU'),
+    async () => {
+      showPanel();
+      await gpus.peek();
+      const gpu = gpus.view.snapshot?.gpus.find(({ state }) => state === 'ok');
+      if (gpu && checks.view.byGPU.get(gpu.uuid)?.state !== 'running') {
+        actions.runCheck(gpu.uuid);
+      }
+    }
+  );
+  add(
+    'gpudock:release-memory',
+    trans.__('Release Cached GPU Memory of the Active Kernel'),
+    trans.__('Give memory that torch keeps for later, and does not use now, back to the GPU'),
+    async () => {
+      showPanel();
+      await kernel.release();
+    }
+  );
+  add(
+    'gpudock:shut-down-kernel',
+    trans.__('Shut Down a Kernel That Holds GPU Memory…'),
+    trans.__('Choose among the kernels that hold GPU memory, and shut that one down'),
+    () => chooseAndShutDown(parts)
+  );
+  add(
+    'gpudock:refresh-stack',
+    trans.__('Check the GPU Software Stack Again'),
+    trans.__('Ask the kernel’s environment again for its versions'),
+    async () => {
+      showPanel();
+      await gpus.refreshStack();
+    }
+  );
+  add(
+    'gpudock:extend-session',
+    trans.__('Extend the GPU Session'),
+    trans.__('Keep the GPU for longer, as far as the quota goes'),
+    () => lease.extend(),
+    () => isManaged() && lease.view.lease?.can_extend === true
+  );
+  add(
+    'gpudock:release-gpu',
+    trans.__('Give the GPU Back…'),
+    trans.__('End this server, so that others can use its GPU'),
+    () => actions.releaseLease(),
+    isManaged
+  );
+  lease.changed.connect(() => app.commands.notifyCommandChanged());
+}
+
+/** The stack card shows the environment of the kernel that is worked in. */
+function followKernel({ gpus, kernel }: IActionParts): void {
+  let followed = '';
+  const follow = (): void => {
+    const { name } = kernel.view;
+    if (name && name !== followed) {
+      gpus.setKernel(name);
+    }
+    followed = name || followed;
+  };
+  kernel.changed.connect(follow);
+  follow();
+}
+
+/** Tell of the end of a session in time, also while the panel is closed. */
+function warnOfEnds(
+  { app, lease, settings: preferences, trans }: IActionParts,
+  showPanel: () => void
+): void {
+  lease.warned.connect((_sender, warning) => {
+    if (!preferences.view.leaseWarnings) {
+      return;
+    }
+    const actions = [{ label: trans.__('Show'), callback: showPanel }];
+    if (warning.end === 'session' && warning.lease.can_extend) {
+      actions.unshift({ label: trans.__('Extend'), callback: () => void lease.extend() });
+    }
+    Notification.warning(wordsForWarning(warning, trans), { autoClose: false, actions });
+  });
+  void app.restored.then(() => lease.load());
+}
+
+function addStatus(
+  { app, gpus, kernel, settings: preferences, trans }: IActionParts,
+  showPanel: () => void,
+  statusBar: IStatusBar
+): void {
+  const isActive = (): boolean => preferences.view.statusBar;
+  statusBar.registerStatusItem('jupyterlab-gpudock:status', {
+    item: new GPUStatus(gpus, preferences, trans, showPanel),
+    align: 'left',
+    rank: 50,
+    isActive,
+    activeStateChanged: preferences.changed
+  });
+  const peek = (): void => {
+    if (isActive()) {
+      void gpus.peek();
+    }
+  };
+  document.addEventListener('visibilitychange', peek);
+  kernel.rested.connect(peek);
+  void app.restored.then(peek);
+}
+
+export default [model, settings, sidebar];

@@ -1,9 +1,12 @@
 import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-import { APIError, type Frame, type IAPI, type ISnapshot } from './api';
+import { APIError, type IAPI } from './api';
 import { Connection } from './connection';
+import type { Frame, ICheck, ISnapshot } from './contract';
+import { withDelta } from './frames';
 import { fromServer, withSnapshot } from './history';
+import { Store } from './store';
 import type { IGPUModel, IGPUView, Trouble } from './tokens';
 
 /** Tells whether the page is visible, and when that changes. */
@@ -19,38 +22,56 @@ const TROUBLE_BY_STATUS: Partial<Record<number, Trouble>> = {
 };
 
 /** Follows the server's stream while somebody watches and the page is visible. */
-export class GPUModel implements IGPUModel, IDisposable {
+export class GPUModel extends Store<IGPUView> implements IGPUModel {
   constructor(
     private readonly api: IAPI,
     private readonly page: Visibility = document
   ) {
+    super({
+      snapshot: null,
+      takenAt: 0,
+      stale: false,
+      trouble: null,
+      history: new Map(),
+      environments: null,
+      stack: null,
+      stackStatus: 'loading'
+    });
     this.connection = new Connection({
       open: () => api.openStream(),
+      onOpen: () => {
+        this.rateTold = null;
+        this.tellRate();
+      },
       onFrame: frame => this.take(frame),
       onLost: () => void this.diagnose()
     });
     page.addEventListener('visibilitychange', this.follow);
   }
 
-  get changed(): ISignal<IGPUModel, void> {
-    return this.hasChanged;
+  get checkTold(): ISignal<IGPUModel, ICheck> {
+    return this.hasToldCheck;
   }
 
-  get view(): IGPUView {
-    return this.current;
-  }
-
-  get isDisposed(): boolean {
-    return this.disposed;
-  }
-
-  watch(): IDisposable {
-    this.watchers += 1;
+  watch(intervalS: number | null = null): IDisposable {
+    const wish = { intervalS };
+    this.wishes.add(wish);
     this.follow();
     return new DisposableDelegate(() => {
-      this.watchers -= 1;
+      this.wishes.delete(wish);
       this.follow();
     });
+  }
+
+  async peek(): Promise<void> {
+    if (this.connection.isRunning || this.page.visibilityState === 'hidden') {
+      return;
+    }
+    try {
+      this.take(await this.api.gpus());
+    } catch (error) {
+      this.update({ trouble: troubleOf(error) });
+    }
   }
 
   setKernel(name: string): void {
@@ -71,30 +92,62 @@ export class GPUModel implements IGPUModel, IDisposable {
     this.connection.retryNow();
   }
 
-  dispose(): void {
-    if (!this.disposed) {
-      this.disposed = true;
-      this.page.removeEventListener('visibilitychange', this.follow);
-      this.connection.stop();
-      Signal.clearData(this);
-    }
+  override dispose(): void {
+    super.dispose();
+    this.page.removeEventListener('visibilitychange', this.follow);
+    this.connection.stop();
   }
 
   private readonly follow = (): void => {
-    const wanted = this.watchers > 0 && this.page.visibilityState !== 'hidden' && !this.disposed;
+    const wanted =
+      this.wishes.size > 0 && this.page.visibilityState !== 'hidden' && !this.isDisposed;
     if (wanted && !this.connection.isRunning) {
+      this.update({ trouble: null });
       this.connection.start();
-      void this.loadContext();
-    } else if (!wanted) {
+      void this.loadHistory();
+    } else if (wanted) {
+      this.tellRate();
+    } else {
       this.connection.stop();
     }
   };
 
+  /** Tell the server how often readings are wished for, if it does not know yet. */
+  private tellRate(): void {
+    const wishes = [...this.wishes].map(wish => wish.intervalS);
+    const rate = wishes.some(wish => wish === null)
+      ? null
+      : Math.min(...wishes.map(wish => wish ?? Infinity));
+    if (this.connection.isOpen && rate !== this.rateTold) {
+      this.rateTold = rate;
+      this.connection.send({ type: 'rate', interval_s: rate });
+    }
+  }
+
   private take(frame: Frame): void {
-    if (frame.type === 'snapshot') {
-      this.takeSnapshot(frame);
-    } else {
-      this.update({ stale: true, trouble: null });
+    switch (frame.type) {
+      case 'snapshot':
+        this.takeSnapshot(frame);
+        break;
+      case 'delta': {
+        const { snapshot } = this.view;
+        const next = snapshot && withDelta(snapshot, frame);
+        if (next) {
+          this.takeSnapshot(next);
+        } else {
+          this.connection.renew();
+        }
+        break;
+      }
+      case 'stale':
+      case 'waiting':
+        this.update({ stale: true, trouble: null });
+        break;
+      case 'check':
+        this.hasToldCheck.emit(frame.check);
+        break;
+      case 'error':
+        console.warn('GPU panel:', frame.message);
     }
   }
 
@@ -104,14 +157,16 @@ export class GPUModel implements IGPUModel, IDisposable {
       takenAt: Date.now() - 1000 * snapshot.age_s,
       stale: snapshot.stale,
       trouble: null,
-      history: withSnapshot(this.current.history, snapshot)
+      history: withSnapshot(this.view.history, snapshot)
     });
-    this.judge();
+    if (this.connection.isRunning) {
+      this.judge();
+    }
   }
 
   /** Ask for the stack if what it was judged for is not the case any more. */
   private judge(): void {
-    const { snapshot } = this.current;
+    const { snapshot } = this.view;
     const judged = `${snapshot?.state ?? ''} ${snapshot?.driver ?? ''}`;
     if (judged !== this.stackJudgedFor) {
       this.stackJudgedFor = judged;
@@ -119,16 +174,14 @@ export class GPUModel implements IGPUModel, IDisposable {
     }
   }
 
-  /** What the stream does not carry: the past, and where the GPUs come from. */
-  private async loadContext(): Promise<void> {
-    const [history, lease] = await Promise.allSettled([this.api.history(), this.api.lease()]);
-    if (lease.status === 'fulfilled') {
-      this.update({ lease: lease.value });
-    }
-    if (history.status === 'fulfilled') {
-      const past = fromServer(history.value);
-      const { snapshot } = this.current;
+  /** The past, which the stream does not carry. */
+  private async loadHistory(): Promise<void> {
+    try {
+      const past = fromServer(await this.api.history());
+      const { snapshot } = this.view;
       this.update({ history: snapshot ? withSnapshot(past, snapshot) : past });
+    } catch {
+      // The lines begin with this moment then; what keeps the server away is told by the stream.
     }
   }
 
@@ -145,6 +198,18 @@ export class GPUModel implements IGPUModel, IDisposable {
         this.stackJudgedFor = '';
         this.update({ stackStatus: 'failed' });
       }
+      return;
+    }
+    if (refresh || !this.view.environments) {
+      await this.loadEnvironments();
+    }
+  }
+
+  private async loadEnvironments(): Promise<void> {
+    try {
+      this.update({ environments: await this.api.environments() });
+    } catch {
+      // There is no choice of kernels then; the stack of the active one is shown all the same.
     }
   }
 
@@ -154,37 +219,23 @@ export class GPUModel implements IGPUModel, IDisposable {
     try {
       await this.api.gpus();
     } catch (error) {
-      if (error instanceof APIError) {
-        trouble = TROUBLE_BY_STATUS[error.status] ?? 'unreachable';
-      }
+      trouble = troubleOf(error);
     }
     if (this.connection.isRunning && !this.connection.isAlive) {
       this.update({ trouble });
     }
   }
 
-  private update(change: Partial<IGPUView>): void {
-    if (!this.disposed) {
-      this.current = { ...this.current, ...change };
-      this.hasChanged.emit();
-    }
-  }
-
   private readonly connection: Connection;
-  private readonly hasChanged = new Signal<IGPUModel, void>(this);
-  private current: IGPUView = {
-    snapshot: null,
-    takenAt: 0,
-    stale: false,
-    trouble: null,
-    history: new Map(),
-    lease: null,
-    stack: null,
-    stackStatus: 'loading'
-  };
-  private watchers = 0;
-  private disposed = false;
+  private readonly hasToldCheck = new Signal<IGPUModel, ICheck>(this);
+  private readonly wishes = new Set<{ intervalS: number | null }>();
+  private rateTold: number | null = null;
   private kernel = '';
   private stackJudgedFor = '';
   private stackRequest = 0;
+}
+
+function troubleOf(error: unknown): Trouble {
+  const status = error instanceof APIError ? error.status : 0;
+  return TROUBLE_BY_STATUS[status] ?? 'unreachable';
 }

@@ -2,8 +2,10 @@ import { Token } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
-import type { ILease, ISnapshot, IStack } from './api';
-import type { UseHistory } from './history';
+import type { ICheck, IEnvironments, ISnapshot, IStack } from './contract';
+import type { GPUHistory } from './history';
+import type { Settings } from './settings';
+import type { IObservable } from './store';
 
 /** What stands between this page and the readings of the server. */
 export type Trouble =
@@ -11,7 +13,7 @@ export type Trouble =
   | 'forbidden' /** the server wants a new sign-in */
   | 'missing'; /** the server has no such extension running */
 
-/** All that there is to show, at one moment. A new object for each change. */
+/** All that there is to show of the GPUs, at one moment. A new object for each change. */
 export interface IGPUView {
   /** The newest reading; it stays while the connection is away. */
   readonly snapshot: ISnapshot | null;
@@ -21,22 +23,26 @@ export interface IGPUView {
   readonly stale: boolean;
   /** Why there are no readings now; null while the stream is alive or being opened. */
   readonly trouble: Trouble | null;
-  readonly history: UseHistory;
-  readonly lease: ILease | null;
+  readonly history: GPUHistory;
+  /** The kernels of this server; null until they are known. */
+  readonly environments: IEnvironments | null;
   readonly stack: IStack | null;
   readonly stackStatus: 'loading' | 'ready' | 'failed';
 }
 
 /** The GPUs of this server, shared by all parts of the page that show them. */
-export interface IGPUModel {
-  /** Emitted whenever `view` is another one. */
-  readonly changed: ISignal<IGPUModel, void>;
-  readonly view: IGPUView;
+export interface IGPUModel extends IObservable<IGPUView> {
+  /** Emitted when the server tells of a check that began, went on or ended. */
+  readonly checkTold: ISignal<IGPUModel, ICheck>;
   /**
    * Keep readings coming for as long as the result is not disposed of.
    * The server reads its GPUs only while some page does so and is visible.
+   *
+   * @param intervalS - wished seconds between readings; null leaves it to the server
    */
-  watch(): IDisposable;
+  watch(intervalS?: number | null): IDisposable;
+  /** Take one reading, unless readings come anyway. Does nothing while the page is hidden. */
+  peek(): Promise<void>;
   /** Show the stack of this kernel from now on; the server's default kernel until then. */
   setKernel(name: string): void;
   /** Ask the kernel's environment again for its versions. */
@@ -48,4 +54,9 @@ export interface IGPUModel {
 export const IGPUModel = new Token<IGPUModel>(
   'jupyterlab-gpudock:IGPUModel',
   'The GPUs of this server, live, and the stack above them.'
+);
+
+export const IGPUSettings = new Token<Settings>(
+  'jupyterlab-gpudock:IGPUSettings',
+  'What a person prefers about the GPU panel.'
 );

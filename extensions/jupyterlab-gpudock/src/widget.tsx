@@ -1,28 +1,44 @@
-import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
-import type { IDisposable } from '@lumino/disposable';
+import { DisposableSet } from '@lumino/disposable';
 import type { Message } from '@lumino/messaging';
 import { type ReactElement, useEffect, useState } from 'react';
 
-import { Panel } from './components/panel';
+import type { IActions } from './actions';
+import type { Checks } from './checks';
+import { type IPanelView, Panel } from './components/panel';
 import { gpuIcon } from './icon';
+import type { ActiveKernel } from './kernel';
+import type { Lease } from './lease';
+import type { Settings } from './settings';
 import type { IGPUModel } from './tokens';
+import { type IVoice, VoiceContext } from './voice';
 
-const AGE_TICK_MS = 1000;
+const COUNTDOWN_MS = 1000;
 
-/** The panel in the sidebar. It watches the model only while it can be seen. */
+/** Everything that the panel shows and does. */
+export interface IPanelParts {
+  readonly gpus: IGPUModel;
+  readonly kernel: ActiveKernel;
+  readonly checks: Checks;
+  readonly lease: Lease;
+  readonly settings: Settings;
+  readonly trans: IVoice['trans'];
+  readonly actions: IActions;
+}
+
+/** The panel in the sidebar. It watches, and draws, only while it can be seen. */
 export class GPUPanel extends ReactWidget {
-  constructor(
-    private readonly model: IGPUModel,
-    private readonly trans: TranslationBundle
-  ) {
+  constructor(private readonly parts: IPanelParts) {
     super();
+    const { trans } = parts;
     this.id = 'jp-gpudock-panel';
     this.addClass('jp-GPUDock');
     this.title.icon = gpuIcon;
     this.title.caption = trans.__('GPU');
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', trans.__('GPU'));
+    // A panel that is longer than the sidebar is scrolled with the keyboard, too.
+    this.node.tabIndex = 0;
   }
 
   override dispose(): void {
@@ -31,7 +47,7 @@ export class GPUPanel extends ReactWidget {
   }
 
   protected override render(): ReactElement {
-    return <LivePanel model={this.model} trans={this.trans} />;
+    return <LivePanel {...this.parts} seen={this.watching !== null} />;
   }
 
   protected override onAfterShow(msg: Message): void {
@@ -57,45 +73,77 @@ export class GPUPanel extends ReactWidget {
   }
 
   private watch(): void {
-    this.watching ??= this.model.watch();
+    if (!this.watching) {
+      const { gpus, kernel, checks, lease, settings } = this.parts;
+      this.watching = DisposableSet.from([kernel.watch(), lease.watch()]);
+      this.wish();
+      settings.changed.connect(this.wish);
+      void checks.load();
+      gpus.reconnect();
+      this.update();
+    }
   }
+
+  /** Ask for readings as often as the person likes. */
+  private readonly wish = (): void => {
+    const before = this.stream;
+    const { intervalSeconds } = this.parts.settings.view;
+    this.stream = this.parts.gpus.watch(intervalSeconds > 0 ? intervalSeconds : null);
+    before?.dispose();
+  };
 
   private stopWatching(): void {
+    this.parts.settings.changed.disconnect(this.wish);
     this.watching?.dispose();
     this.watching = null;
+    this.stream?.dispose();
+    this.stream = null;
+    this.update();
   }
 
-  private watching: IDisposable | null = null;
+  private watching: DisposableSet | null = null;
+  private stream: ReturnType<IGPUModel['watch']> | null = null;
 }
 
-function LivePanel(props: { model: IGPUModel; trans: TranslationBundle }): ReactElement {
-  const { model, trans } = props;
-  const [view, setView] = useState(model.view);
+function LivePanel(props: IPanelParts & { seen: boolean }): ReactElement {
+  const { gpus, kernel, checks, lease, settings, trans, actions, seen } = props;
+  const [view, setView] = useState<IPanelView>(() => look(props));
+  const [preferences, setPreferences] = useState(settings.view);
   const [now, setNow] = useState(() => Date.now());
-  const isOld = view.trouble !== null || view.stale;
   useEffect(() => {
+    if (!seen) {
+      return;
+    }
+    const parts = [gpus, kernel, checks, lease, settings] as const;
     const follow = (): void => {
-      setView(model.view);
+      setView({ gpus: gpus.view, kernel: kernel.view, checks: checks.view, lease: lease.view });
+      setPreferences(settings.view);
       setNow(Date.now());
     };
     follow();
-    model.changed.connect(follow);
-    return () => void model.changed.disconnect(follow);
-  }, [model]);
+    parts.forEach(part => part.changed.connect(follow));
+    return () => parts.forEach(part => void part.changed.disconnect(follow));
+  }, [gpus, kernel, checks, lease, settings, seen]);
+  const isOld = view.gpus.trouble !== null || view.gpus.stale;
+  const counts = seen && (isOld || view.lease.lease?.managed === true);
   useEffect(() => {
-    if (!isOld) {
+    if (!counts) {
       return;
     }
-    const ticking = setInterval(() => setNow(Date.now()), AGE_TICK_MS);
+    const ticking = setInterval(() => {
+      if (document.visibilityState !== 'hidden') {
+        setNow(Date.now());
+      }
+    }, COUNTDOWN_MS);
     return () => clearInterval(ticking);
-  }, [isOld]);
+  }, [counts]);
   return (
-    <Panel
-      view={view}
-      now={now}
-      trans={trans}
-      onRefreshStack={() => void model.refreshStack()}
-      onReconnect={() => model.reconnect()}
-    />
+    <VoiceContext.Provider value={{ trans, preferences }}>
+      <Panel view={view} now={now} actions={actions} />
+    </VoiceContext.Provider>
   );
+}
+
+function look({ gpus, kernel, checks, lease }: IPanelParts): IPanelView {
+  return { gpus: gpus.view, kernel: kernel.view, checks: checks.view, lease: lease.view };
 }

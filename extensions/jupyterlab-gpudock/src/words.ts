@@ -1,6 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { GPUState, ILease, IStack } from './api';
+import type { GPUState, ILease } from './contract';
 import { showAge } from './format';
 import type { Trouble } from './tokens';
 
@@ -64,6 +64,16 @@ export function wordsForState(
           : trans.__(
               'Save your work, then restart this server or its container. If that does not help, the machine needs a restart.'
             )
+      };
+    case 'hanging':
+      return {
+        title: trans.__('GPU does not answer'),
+        why: trans.__(
+          'The NVIDIA driver does not return from a question about this GPU. The other GPUs are read on without it.'
+        ),
+        advice: trans.__(
+          'It is often only busy. If this stays, save your work and tell the administrator.'
+        )
       };
     case 'failed':
       return {
@@ -151,58 +161,7 @@ export function wordsForStale(ageMs: number | null, trans: TranslationBundle): I
   };
 }
 
-/** The verdict on a stack, in words. */
-export function wordsForVerdict(stack: IStack, trans: TranslationBundle): string {
-  const { code, parameters } = stack.verdict;
-  const detail = parameters['detail'] ? sentence(parameters['detail']) : '';
-  switch (code) {
-    case 'usable':
-      return trans.__('Usable: torch computes on the GPU, with cuDNN.');
-    case 'usable_without_cudnn':
-      return trans.__(
-        'Usable, but torch finds no cuDNN: convolutions are slow. Install a torch that brings cuDNN.'
-      );
-    case 'no_driver':
-    case 'no_gpu':
-      return trans.__('Not usable: this server has no GPU.');
-    case 'version_mismatch':
-      return trans.__('Not usable until the machine is restarted: its driver was updated.');
-    case 'lost':
-      return trans.__('Not usable: the GPU is lost.');
-    case 'failed':
-      return trans.__('Not usable: the GPU cannot be read.');
-    case 'torch_missing':
-      return trans.__('Not usable with torch: it is not installed in this environment.');
-    case 'torch_broken':
-      return trans.__('Not usable: torch is installed but does not load. %1', detail);
-    case 'torch_cpu_only':
-      return trans.__(
-        'Not usable: this torch is built for the CPU only. Install a torch that is built for CUDA.'
-      );
-    case 'driver_too_old':
-      return trans.__(
-        'Not usable: torch’s CUDA %1 needs driver %2 or newer, and this one is %3. Install a torch for an older CUDA, or ask for a newer driver.',
-        parameters['cuda'] ?? '',
-        parameters['needed'] ?? '',
-        parameters['driver'] ?? ''
-      );
-    case 'cuda_unavailable':
-      return trans.__(
-        'Not usable: GPU and driver are fine, but torch cannot open CUDA. See what torch.cuda.init() says in a notebook, and whether CUDA_VISIBLE_DEVICES hides the GPU.'
-      );
-    case 'no_python':
-      return trans.__('Not known: this kernel is not a plain Python kernel.');
-    case 'python_broken':
-      return trans.__('Not usable: the Python of this kernel does not start. %1', detail);
-    case 'probe_timeout':
-      return trans.__(
-        'Not known: the environment did not answer in time. The machine may be busy; check again.'
-      );
-    default:
-      return trans.__('Not known.');
-  }
-}
-
-function sentence(text: string): string {
-  return /[.!?]$/.test(text) ? text : `${text}.`;
+/** A text that others wrote, as a sentence. */
+export function sentence(text: string): string {
+  return /[.!?。！？]$/.test(text) ? text : `${text}.`;
 }

@@ -15,6 +15,7 @@ beforeEach(() => {
   losses = 0;
   connection = new Connection({
     open: () => server.openStream(),
+    onOpen: () => undefined,
     onFrame: () => (frames += 1),
     onLost: () => (losses += 1),
     random: () => 1
@@ -44,7 +45,7 @@ test('a frame makes the next loss a first one again', () => {
     server.socket.breakOff();
     vi.advanceTimersByTime(1000 * seconds);
   }
-  server.socket.send(snapshot());
+  server.socket.say(snapshot());
   server.socket.breakOff();
   vi.advanceTimersByTime(1000);
   expect(server.sockets).toHaveLength(5);
@@ -54,7 +55,7 @@ test('a stopped connection stays away and takes no more frames', () => {
   connection.start();
   const { socket } = server;
   connection.stop();
-  socket.send(snapshot());
+  socket.say(snapshot());
   socket.breakOff();
   vi.advanceTimersByTime(100000);
   expect(socket.closed).toBe(true);
@@ -64,7 +65,7 @@ test('a stopped connection stays away and takes no more frames', () => {
 
 test('a silent server is a lost one', () => {
   connection.start();
-  server.socket.send(snapshot());
+  server.socket.say(snapshot());
   vi.advanceTimersByTime(14999);
   expect(losses).toBe(0);
   vi.advanceTimersByTime(1);
@@ -73,7 +74,7 @@ test('a silent server is a lost one', () => {
 
 test('a server that reads once a minute may be silent for longer', () => {
   connection.start();
-  server.socket.send(snapshot({ interval_s: 60 }));
+  server.socket.say(snapshot({ interval_s: 60 }));
   vi.advanceTimersByTime(130000);
   expect(losses).toBe(0);
 });
@@ -82,7 +83,7 @@ test('a frame that is no JSON is ignored', () => {
   connection.start();
   server.socket.onmessage?.({ data: '{garbage' });
   expect(frames).toBe(0);
-  server.socket.send(snapshot());
+  server.socket.say(snapshot());
   expect(frames).toBe(1);
 });
 

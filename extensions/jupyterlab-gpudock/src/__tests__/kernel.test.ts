@@ -1,17 +1,54 @@
-import type { ILabShell } from '@jupyterlab/application';
+import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { Signal } from '@lumino/signaling';
-import { expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import { followKernel } from '../kernel';
-import type { IGPUModel } from '../tokens';
+import type { IAPI } from '../api';
+import { ActiveKernel } from '../kernel';
+import { HandheldAPI, kernelState } from './pretend';
+
+type Answer = { status: 'ok'; data: Record<string, string> } | { status: 'error'; evalue: string };
+
+class HandheldKernel {
+  status = 'idle';
+  readonly asked: Record<string, unknown>[] = [];
+  readonly spec: Promise<{ language: string }>;
+  answer: () => Promise<Answer> = () =>
+    Promise.resolve({ status: 'ok', data: { 'text/plain': JSON.stringify(kernelState()) } });
+
+  constructor(
+    readonly name: string,
+    language = 'python'
+  ) {
+    this.spec = Promise.resolve({ language });
+  }
+
+  requestExecute(content: Record<string, unknown>): { done: Promise<unknown>; dispose(): void } {
+    this.asked.push(content);
+    const done = this.answer().then(gpudock => ({
+      content: { status: 'ok', user_expressions: { gpudock } }
+    }));
+    return { done, dispose: () => undefined };
+  }
+}
 
 class HandheldSession {
-  session: { kernel: { name: string } } | null = null;
+  session: { kernel: HandheldKernel | null; path: string } | null = null;
   readonly kernelChanged = new Signal<this, void>(this);
+  readonly statusChanged = new Signal<this, void>(this);
+  readonly disposed = new Signal<this, void>(this);
 
-  start(name: string): void {
-    this.session = { kernel: { name } };
+  constructor(private readonly path: string) {}
+
+  start(kernel: HandheldKernel | null): void {
+    this.session = { kernel, path: this.path };
     this.kernelChanged.emit();
+  }
+
+  turn(status: string): void {
+    if (this.session?.kernel) {
+      this.session.kernel.status = status;
+      this.statusChanged.emit();
+    }
   }
 }
 
@@ -25,20 +62,204 @@ class HandheldShell {
   }
 }
 
+let shell: HandheldShell;
+let session: HandheldSession;
+let kernel: HandheldKernel;
+let active: ActiveKernel;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  shell = new HandheldShell();
+  session = new HandheldSession('work/train.ipynb');
+  kernel = new HandheldKernel('python3');
+  session.start(kernel);
+  active = follow(new HandheldAPI());
+});
+
+afterEach(() => {
+  active.dispose();
+  vi.useRealTimers();
+});
+
+function follow(api: Pick<IAPI, 'snippets'>): ActiveKernel {
+  return new ActiveKernel(shell as unknown as JupyterFrontEnd['shell'], api);
+}
+
+async function settle(milliseconds = 0): Promise<void> {
+  await vi.advanceTimersByTimeAsync(milliseconds);
+}
+
 test('the kernel of the notebook that is worked in is followed, also when it changes', () => {
-  const shell = new HandheldShell();
-  const setKernel = vi.fn();
-  const told = (): unknown[] => setKernel.mock.calls.flat();
-  followKernel(shell as unknown as ILabShell, { setKernel } as unknown as IGPUModel);
-  const [first, second] = [new HandheldSession(), new HandheldSession()];
-  shell.turnTo(first);
-  expect(told()).toEqual([]);
-  first.start('python3');
-  expect(told()).toEqual(['python3']);
+  shell.turnTo(session);
+  expect([active.view.name, active.view.title]).toEqual(['python3', 'train.ipynb']);
   shell.turnTo();
-  expect(told()).toEqual(['python3']);
-  second.start('conda-old');
+  expect(active.view.name).toBe('python3');
+  const second = new HandheldSession('other.ipynb');
+  second.start(new HandheldKernel('conda-old'));
   shell.turnTo(second);
-  first.start('python3.13');
-  expect(told()).toEqual(['python3', 'conda-old']);
+  session.start(new HandheldKernel('python3.13'));
+  expect([active.view.name, active.view.title]).toEqual(['conda-old', 'other.ipynb']);
+  second.start(null);
+  expect([active.view.name, active.view.status]).toEqual(['', 'none']);
+});
+
+test('nothing is asked while nobody watches', async () => {
+  shell.turnTo(session);
+  session.turn('busy');
+  session.turn('idle');
+  await settle(10_000);
+  expect(kernel.asked).toHaveLength(0);
+});
+
+test('an idle kernel is asked once, silently and without a trace', async () => {
+  shell.turnTo(session);
+  active.watch();
+  await settle(60_000);
+  expect(kernel.asked).toEqual([
+    {
+      code: '',
+      silent: true,
+      store_history: false,
+      allow_stdin: false,
+      stop_on_error: false,
+      user_expressions: { gpudock: 'STATE' }
+    }
+  ]);
+  expect(active.view).toMatchObject({ status: 'known', state: { torch: '2.6.0' } });
+});
+
+test('a busy kernel is never asked, and is asked when it rests', async () => {
+  shell.turnTo(session);
+  active.watch();
+  await settle();
+  session.turn('busy');
+  await settle(60_000);
+  expect(kernel.asked).toHaveLength(1);
+  expect(active.view).toMatchObject({ status: 'busy', state: { torch: '2.6.0' } });
+  session.turn('idle');
+  await settle(1000);
+  expect(kernel.asked).toHaveLength(2);
+  expect(active.view.status).toBe('known');
+});
+
+test('cells that run in a row are not interrupted by a question', async () => {
+  shell.turnTo(session);
+  active.watch();
+  await settle();
+  for (let cell = 0; cell < 20; cell += 1) {
+    session.turn('busy');
+    await settle(100);
+    session.turn('idle');
+    await settle(100);
+  }
+  expect(kernel.asked).toHaveLength(1);
+});
+
+test('the coming and going of the question itself asks no other', async () => {
+  kernel.answer = async () => {
+    session.turn('busy');
+    await new Promise(resolve => setTimeout(resolve, 10));
+    session.turn('idle');
+    return { status: 'ok', data: { 'text/plain': JSON.stringify(kernelState()) } };
+  };
+  shell.turnTo(session);
+  active.watch();
+  await settle(60_000);
+  expect(kernel.asked).toHaveLength(1);
+});
+
+test('a kernel that speaks no Python is not asked', async () => {
+  const other = new HandheldKernel('ir', 'R');
+  session.start(other);
+  shell.turnTo(session);
+  active.watch();
+  await settle(1000);
+  expect(other.asked).toHaveLength(0);
+  expect(active.view.status).toBe('unsupported');
+});
+
+test.each<[string, HandheldKernel['answer']]>([
+  ['answers with an error', () => Promise.resolve({ status: 'error', evalue: 'No.' })],
+  ['answers with garbage', () => Promise.resolve({ status: 'ok', data: { 'text/plain': '{' } })],
+  ['dies', () => Promise.reject(new Error('Canceled future'))],
+  ['never answers', () => new Promise(() => undefined)]
+])('a kernel that %s is said to have failed', async (_name, answer) => {
+  kernel.answer = answer;
+  shell.turnTo(session);
+  active.watch();
+  await settle(6000);
+  expect(active.view.status).toBe('failed');
+});
+
+test('the answer of a kernel that was left is not shown for another', async () => {
+  let tell: (answer: Answer) => void = () => undefined;
+  kernel.answer = () => new Promise(resolve => (tell = resolve));
+  shell.turnTo(session);
+  active.watch();
+  await settle();
+  const second = new HandheldSession('other.ipynb');
+  second.start(new HandheldKernel('python3'));
+  second.turn('busy');
+  shell.turnTo(second);
+  tell({ status: 'ok', data: { 'text/plain': JSON.stringify(kernelState()) } });
+  await settle(1000);
+  expect(active.view).toMatchObject({ title: 'other.ipynb', status: 'busy', state: null });
+});
+
+test('releasing memory tells what was gained, and asks for the state again', async () => {
+  shell.turnTo(session);
+  active.watch();
+  await settle();
+  const released = {
+    done: true,
+    reason: 'released',
+    before: [],
+    after: [],
+    freed_mib: 5,
+    errors: []
+  };
+  kernel.answer = () =>
+    Promise.resolve({ status: 'ok', data: { 'text/plain': JSON.stringify(released) } });
+  await active.release();
+  expect(active.view.released?.freed_mib).toBe(5);
+  expect(kernel.asked[1]?.['user_expressions']).toEqual({ gpudock: 'RELEASE' });
+  await settle(1000);
+  expect(kernel.asked).toHaveLength(3);
+});
+
+test('the memory of a busy kernel is left alone', async () => {
+  shell.turnTo(session);
+  session.turn('busy');
+  await active.release();
+  expect(kernel.asked).toHaveLength(0);
+});
+
+test('memory that could not be released says why', async () => {
+  kernel.answer = () => Promise.resolve({ status: 'error', evalue: 'Out of luck' });
+  shell.turnTo(session);
+  await active.release();
+  expect(active.view.released).toMatchObject({ reason: 'failed', errors: ['Out of luck'] });
+  expect(active.view.releasing).toBe(false);
+});
+
+test('a kernel that has computed and rests is told of, also while nobody watches', async () => {
+  const rested = vi.fn();
+  active.rested.connect(rested);
+  shell.turnTo(session);
+  await settle(1000);
+  rested.mockClear();
+  session.turn('busy');
+  await settle(1000);
+  expect(rested).not.toHaveBeenCalled();
+  session.turn('idle');
+  await settle(1000);
+  expect(rested).toHaveBeenCalledOnce();
+});
+
+test('a notebook that is closed leaves no kernel behind', () => {
+  shell.turnTo(session);
+  shell.currentWidget = null;
+  session.session = null;
+  session.disposed.emit();
+  expect(active.view.status).toBe('none');
 });

@@ -2,49 +2,86 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { cleanup, fireEvent, render, screen } from '@testing-library/react';
 import { afterEach, expect, test, vi } from 'vitest';
 
-import type { IGPU } from '../api';
-import { Panel } from '../components/panel';
-import { pathOf } from '../components/sparkline';
-import { showAge, showMemory, showPower, showTemperature, showUse } from '../format';
-import type { IGPUView } from '../tokens';
-import { gpu, snapshot, stack } from './pretend';
+import type { IActions } from '../actions';
+import type { IGPU, ILease } from '../contract';
+import { type IPanelView, Panel } from '../components/panel';
+import { pathsOf } from '../components/sparkline';
+import {
+  showAge,
+  showClock,
+  showLeft,
+  showMemory,
+  showPower,
+  showTemperature,
+  showUse
+} from '../format';
+import { DEFAULTS } from '../preferences';
+import { VoiceContext } from '../voice';
+import {
+  actions,
+  check,
+  gpu,
+  kernelState,
+  lease,
+  process,
+  snapshot,
+  stack,
+  unmanaged
+} from './pretend';
 
 const trans = nullTranslator.load('jupyterlab_gpudock');
+const voice = { trans, preferences: DEFAULTS };
 
 afterEach(cleanup);
 
-function show(changes: Partial<IGPUView> = {}): {
-  text: string;
-  onRefreshStack: () => void;
-  onReconnect: () => void;
-} {
-  const view: IGPUView = {
-    snapshot: snapshot(),
-    takenAt: 0,
-    stale: false,
-    trouble: null,
-    history: new Map(),
-    lease: { managed: false, lease: null },
-    stack: stack(),
-    stackStatus: 'ready',
-    ...changes
+interface IChanges {
+  gpus?: Partial<IPanelView['gpus']>;
+  kernel?: Partial<IPanelView['kernel']>;
+  checks?: Partial<IPanelView['checks']>;
+  lease?: Partial<IPanelView['lease']>;
+  actions?: Partial<IActions>;
+  now?: number;
+}
+
+function show(changes: IChanges = {}): string {
+  const view: IPanelView = {
+    gpus: {
+      snapshot: snapshot(),
+      takenAt: 0,
+      stale: false,
+      trouble: null,
+      history: new Map(),
+      environments: null,
+      stack: stack(),
+      stackStatus: 'ready',
+      ...changes.gpus
+    },
+    kernel: {
+      status: 'none',
+      name: '',
+      title: '',
+      state: null,
+      releasing: false,
+      released: null,
+      ...changes.kernel
+    },
+    checks: { byGPU: new Map(), refusal: '', starting: false, ...changes.checks },
+    lease: { lease: unmanaged(), clockAheadMs: 0, doing: null, refusal: '', ...changes.lease }
   };
-  const onRefreshStack = vi.fn();
-  const onReconnect = vi.fn();
   const { container } = render(
-    <Panel
-      view={view}
-      now={12000}
-      trans={trans}
-      onRefreshStack={onRefreshStack}
-      onReconnect={onReconnect}
-    />
+    <VoiceContext.Provider value={voice}>
+      <Panel view={view} now={changes.now ?? 12000} actions={actions(changes.actions)} />
+    </VoiceContext.Provider>
   );
-  return { text: container.textContent, onRefreshStack, onReconnect };
+  return container.textContent;
+}
+
+function press(name: string | RegExp): void {
+  fireEvent.click(screen.getByRole('button', { name }));
 }
 
 test('a GPU is a card with its numbers, and bars that a screen reader can say', () => {
-  const { text } = show();
+  const text = show();
   expect(screen.getByRole('region', { name: 'GPU 0: A100-SXM4-40GB' })).toBeTruthy();
   for (const part of ['42 %', '31.0 / 40.0 GiB', '64 °C', '283 / 400 W', '1305 / 1410 MHz']) {
     expect(text).toContain(part);
@@ -56,20 +93,51 @@ test('a GPU is a card with its numbers, and bars that a screen reader can say', 
 
 test('a MIG slice shows its profile, and says that its use is not reported', () => {
   const slice = gpu({ mig_profile: '1g.5gb', utilization_percent: 'not_supported' });
-  const { text } = show({ snapshot: snapshot({ gpus: [slice] }) });
+  const text = show({ gpus: { snapshot: snapshot({ gpus: [slice] }) } });
   expect(text).toContain('MIG 1g.5gb');
   expect(text).toContain('not reported');
   expect(screen.queryByRole('meter', { name: 'Use' })).toBeNull();
 });
 
 test('the stack card has versions and the verdict', () => {
-  const { text, onRefreshStack } = show();
-  for (const part of ['550.54.15', 'up to 12.4', '2.6.0+cu124', '9.1.0', '3.13.1']) {
+  const refreshStack = vi.fn();
+  const text = show({ actions: { refreshStack } });
+  for (const part of ['550.54.15', 'up to 12.4', '2.6.0+cu124', '9.1.0', '3.13.1', '2.21.5']) {
     expect(text).toContain(part);
   }
   expect(text).toContain('Usable: torch computes on the GPU, with cuDNN.');
-  fireEvent.click(screen.getByRole('button', { name: 'Check again' }));
-  expect(onRefreshStack).toHaveBeenCalledOnce();
+  press('Check again');
+  expect(refreshStack).toHaveBeenCalledOnce();
+});
+
+test('all findings are told, with their sources, and a newer server’s in its own words', () => {
+  const newer = {
+    code: 'brand_new',
+    level: 'warning',
+    parameters: {},
+    message: 'Something else.',
+    source: 'https://docs.nvidia.com/'
+  } as const;
+  expect(show({ gpus: { stack: stack('usable', true, {}, [newer]) } })).toContain(
+    'Something else.'
+  );
+  expect(screen.getByRole('link', { name: 'Source' }).getAttribute('href')).toBe(newer.source);
+});
+
+test('of several kernels, one can be chosen whose stack is shown', () => {
+  const chooseKernel = vi.fn();
+  const environments = ['python3', 'conda-old'].map(kernel => ({
+    kernel,
+    display_name: `The ${kernel}`,
+    language: 'python'
+  }));
+  show({
+    gpus: { environments: { default: 'python3', environments } },
+    actions: { chooseKernel }
+  });
+  const choice = screen.getByRole('combobox', { name: 'Kernel' });
+  fireEvent.change(choice, { target: { value: 'conda-old' } });
+  expect(chooseKernel).toHaveBeenCalledWith('conda-old');
 });
 
 test.each([
@@ -78,45 +146,49 @@ test.each([
   ['version_mismatch', null, 'Driver update is not finished'],
   ['lost', null, 'GPU lost'],
   ['failed', null, 'GPU cannot be read'],
-  ['no_gpu', { managed: true, lease: null }, 'No GPU was requested'],
-  ['no_driver', { managed: true, lease: null }, 'No GPU was requested'],
-  ['no_gpu', { managed: true, lease: 'lease-7' }, 'Your GPU is not visible']
-] as const)('%s (lease: %o) is told as: %s', (state, lease, title) => {
-  const { text } = show({ snapshot: snapshot({ state, gpus: [] }), lease });
+  ['hanging', null, 'GPU does not answer'],
+  ['no_gpu', { lease: null, state: 'no_lease' }, 'No GPU was requested'],
+  ['no_driver', { lease: null, state: 'no_lease' }, 'No GPU was requested'],
+  ['no_gpu', {}, 'Your GPU is not visible']
+] as const)('%s (lease: %o) is told as: %s', (state, managed, title) => {
+  const text = show({
+    gpus: { snapshot: snapshot({ state, gpus: [] }) },
+    lease: { lease: managed ? lease(managed) : unmanaged() }
+  });
   expect(text).toContain(title);
   expect(screen.queryByRole('meter')).toBeNull();
 });
 
 test('a GPU that is lost keeps its card beside the healthy one', () => {
-  const { text } = show({
-    snapshot: snapshot({ gpus: [gpu(), gpu({ uuid: 'GPU-2', index: '1', state: 'lost' })] })
-  });
+  const gpus = [gpu(), gpu({ uuid: 'GPU-2', index: '1', state: 'lost' })];
+  const text = show({ gpus: { snapshot: snapshot({ gpus }) } });
   expect(screen.getAllByRole('region', { name: /^GPU \d/ })).toHaveLength(2);
   expect(screen.getByRole('alert').textContent).toContain('GPU lost');
   expect(text).toContain('42 %');
 });
 
 test('before the first reading the panel says what it does', () => {
-  expect(show({ snapshot: null, stack: null }).text).toBe('Looking for GPUs…');
+  expect(show({ gpus: { snapshot: null, stack: null } })).toBe('Looking for GPUs…');
 });
 
 test('a lost connection shows the age of what is seen, and can be tried at once', () => {
-  const { text, onReconnect } = show({ trouble: 'unreachable' });
+  const reconnect = vi.fn();
+  const text = show({ gpus: { trouble: 'unreachable' }, actions: { reconnect } });
   expect(text).toContain('Connection lost – reconnecting');
   expect(text).toContain('What you see is 12 s old.');
-  fireEvent.click(screen.getByRole('button', { name: 'Try now' }));
-  expect(onReconnect).toHaveBeenCalledOnce();
+  press('Try now');
+  expect(reconnect).toHaveBeenCalledOnce();
 });
 
 test.each([
   ['forbidden', 'Signed out'],
   ['missing', 'Server part is missing']
 ] as const)('%s is told as: %s', (trouble, title) => {
-  expect(show({ trouble, snapshot: null }).text).toContain(title);
+  expect(show({ gpus: { trouble, snapshot: null } })).toContain(title);
 });
 
 test('a driver that does not answer is told with the age of what is seen', () => {
-  const { text } = show({ stale: true });
+  const text = show({ gpus: { stale: true } });
   expect(text).toContain('GPU does not answer');
   expect(text).toContain('has not answered for 12 s');
 });
@@ -142,11 +214,11 @@ test.each([
   ['python_broken', false, { detail: 'no site module' }, 'does not start. no site module.'],
   ['probe_timeout', false, {}, 'did not answer in time']
 ])('the verdict %s in words', (code, usable, parameters, words) => {
-  expect(show({ stack: stack(code, usable, parameters) }).text).toContain(words);
+  expect(show({ gpus: { stack: stack(code, usable, parameters) } })).toContain(words);
 });
 
 test('a stack that could not be asked for says so', () => {
-  const { text } = show({ stack: null, stackStatus: 'failed' });
+  const text = show({ gpus: { stack: null, stackStatus: 'failed' } });
   expect(text).toContain('could not look at the environment');
 });
 
@@ -169,9 +241,10 @@ test.each<[keyof typeof shows, Partial<IGPU>, string, string, string]>([
   ['use', { utilization_percent: 0 }, '0 %', 'normal', 'idle'],
   ['use', { utilization_percent: 95 }, '95 %', 'normal', 'busy'],
   ['use', { utilization_percent: 'not_available' }, 'unknown', 'normal', ''],
+  ['use', { utilization_percent: 'nonsense' }, 'impossible reading', 'normal', ''],
   ['power', { power_limit_w: 'not_supported' }, '283 W', 'normal', '']
 ])('%s of %o', (metric, changes, text, level, word) => {
-  expect(shows[metric](gpu(changes), trans)).toEqual({ text, level, word });
+  expect(shows[metric](gpu(changes), voice)).toEqual({ text, level, word });
 });
 
 const shows = {
@@ -190,9 +263,286 @@ test.each([
   expect(showAge(milliseconds, trans)).toBe(words);
 });
 
+test.each([
+  [119_999, '119 s'],
+  [120_000, '2 min'],
+  [3_599_999, '59 min'],
+  [7_260_000, '2 h 1 min'],
+  [-5, '0 s']
+])('%d ms that are left are told as %s, never more', (milliseconds, words) => {
+  expect(showLeft(milliseconds, trans)).toBe(words);
+});
+
+test('other units and thresholds are used where they are preferred', () => {
+  const preferences = {
+    ...DEFAULTS,
+    memoryUnit: 'GB',
+    temperatureUnit: '°F',
+    memoryFillingPercent: 50,
+    hotBelowSlowdownC: 30
+  } as const;
+  expect(showMemory(gpu(), { trans, preferences })).toEqual({
+    text: '33.3 / 42.9 GB',
+    level: 'notice',
+    word: 'filling up'
+  });
+  expect(showTemperature(gpu(), { trans, preferences })).toEqual({
+    text: '147 °F',
+    level: 'notice',
+    word: 'hot'
+  });
+});
+
+test('a clock that has no highest one is shown alone', () => {
+  expect(showClock(1215, 'not_supported', trans).text).toBe('1215 MHz');
+});
+
+function line(...values: [number, number | null][]): string[] {
+  const points = values.map(([time, use]) => ({
+    time,
+    utilization_percent: use,
+    memory_used_mib: null,
+    temperature_c: null,
+    power_w: null
+  }));
+  return pathsOf({ points, metric: 'utilization_percent', top: 100, intervalS: 1 });
+}
+
 test('the line breaks where nobody looked, and ends at the right edge', () => {
-  const points = [0, 1, 2, 40, 41].map(time => ({ time, use: 50 }));
-  const path = pathOf(points, 1);
-  expect(path.match(/M/g)).toHaveLength(2);
-  expect(path).toMatch(/L200\.0 14\.0$/);
+  const paths = line([0, 50], [1, 50], [2, 50], [40, 50], [41, 50]);
+  expect(paths).toHaveLength(2);
+  expect(paths[1]).toMatch(/L200 12\.0$/);
+});
+
+test('a peak is not lost where readings share a pixel', () => {
+  const values = Array.from({ length: 1200 }, (_, row): [number, number] => [row / 2, 0]);
+  values[601] = [300.5, 100];
+  const [path = ''] = line(...values);
+  expect(path).toContain(' 1.0');
+  expect(path.split('L').length).toBeLessThanOrEqual(201);
+});
+
+test('what could not be read is left out of the line', () => {
+  expect(line([0, 50], [1, null], [2, 50])).toHaveLength(1);
+  expect(line()).toEqual([]);
+});
+
+const EIGHT = Array.from({ length: 8 }, (_, place) =>
+  gpu({ uuid: `GPU-${place}`, index: String(place), processes: [process({ pid: place })] })
+);
+
+test('eight GPUs are rows with their numbers, of which one opens at a time', () => {
+  show({ gpus: { snapshot: snapshot({ gpus: EIGHT }) } });
+  const rows = screen.getAllByRole('button', { name: /^GPU \d: A100/ });
+  expect(rows).toHaveLength(8);
+  expect(rows[3]?.getAttribute('aria-label')).toBe(
+    'GPU 3: A100-SXM4-40GB, 42 %, 31.0 / 40.0 GiB, 64 °C'
+  );
+  expect(screen.queryByText('train.ipynb')).toBeNull();
+  fireEvent.click(rows[3] as HTMLElement);
+  expect(screen.getAllByText('train.ipynb')).toHaveLength(1);
+  fireEvent.click(rows[5] as HTMLElement);
+  expect(screen.getAllByText('train.ipynb')).toHaveLength(1);
+  expect(rows.map(row => row.getAttribute('aria-expanded')).indexOf('true')).toBe(5);
+});
+
+test('a row says in words what is wrong with its GPU', () => {
+  const [first, second, ...others] = EIGHT;
+  const gpus = [
+    { ...first, state: 'lost' },
+    { ...second, memory_used_mib: 40000 },
+    ...others
+  ] as IGPU[];
+  show({ gpus: { snapshot: snapshot({ gpus }) } });
+  screen.getByRole('button', { name: 'GPU 0: A100-SXM4-40GB, GPU lost' });
+  screen.getByRole('button', { name: /^GPU 1: .*, nearly full$/ });
+});
+
+test('a process leads to its notebook, and its kernel can be shut down', () => {
+  const [open, shutDown] = [vi.fn(), vi.fn()];
+  const one = process();
+  const text = show({
+    gpus: { snapshot: snapshot({ gpus: [gpu({ processes: [one] })] }) },
+    actions: { open, shutDown }
+  });
+  expect(text).toContain('2.0 GiB');
+  expect(text).toContain('notebook');
+  press('train.ipynb');
+  expect(open).toHaveBeenCalledWith(one.owner);
+  press('Shut down the kernel of train.ipynb');
+  expect(shutDown).toHaveBeenCalledWith(one);
+});
+
+test.each([
+  ['hidden', 'outside of this container'],
+  ['ambiguous', 'which one cannot be told'],
+  ['foreign', 'not of this Jupyter server'],
+  ['vanished', 'has just ended']
+] as const)('a process that is %s is told as: %s', (reason, words) => {
+  const unknown = process({ certainty: 'unknown', reason, owner: null, name: null });
+  const text = show({ gpus: { snapshot: snapshot({ gpus: [gpu({ processes: [unknown] })] }) } });
+  expect(text).toContain('Process 4711');
+  expect(text).toContain(words);
+  expect(screen.queryByRole('button', { name: /Shut down/ })).toBeNull();
+});
+
+test('what is only probable is told as such', () => {
+  const probable = process({ certainty: 'probable', reason: 'only_candidate' });
+  const text = show({ gpus: { snapshot: snapshot({ gpus: [gpu({ processes: [probable] })] }) } });
+  expect(text).toContain('probably: notebook');
+});
+
+test('a terminal has no kernel to shut down', () => {
+  const terminal = process({ owner: { kind: 'terminal', terminal: '3' } });
+  const text = show({ gpus: { snapshot: snapshot({ gpus: [gpu({ processes: [terminal] })] }) } });
+  expect(text).toContain('terminal');
+  expect(screen.queryByRole('button', { name: /Shut down/ })).toBeNull();
+});
+
+test.each<[Partial<IGPU>, string]>([
+  [{ processes: [] }, 'No process uses this GPU.'],
+  [{ processes: 'not_supported' }, 'does not tell which processes'],
+  [{ processes: 'not_available' }, 'could not be read'],
+  [{ throttle: ['hw_thermal'] }, 'because it is too hot'],
+  [{ throttle: ['sw_power_cap'] }, 'within its power limit'],
+  [{ throttle: ['of_the_future'] }, 'Slowed down: of_the_future.'],
+  [{ health: ['ecc_uncorrected'], ecc_uncorrected: 2 }, '2 errors that could not be corrected'],
+  [{ health: ['remap_failed'] }, 'this GPU needs repair'],
+  [{ nvlinks: 12 }, 'PCIe 4 ×16, 12 NVLinks']
+])('a GPU with %o is told as: %s', (changes, words) => {
+  expect(show({ gpus: { snapshot: snapshot({ gpus: [gpu(changes)] }) } })).toContain(words);
+});
+
+test('reasons that are no trouble are not told', () => {
+  const text = show({ gpus: { snapshot: snapshot({ gpus: [gpu({ throttle: ['gpu_idle'] })] }) } });
+  expect(text).not.toContain('Slowed');
+});
+
+test.each([
+  ['none', null, 'Open a notebook'],
+  ['unsupported', null, 'does not speak Python'],
+  ['busy', null, 'It is asked when it is done.'],
+  ['busy', kernelState(), 'This is from before:'],
+  ['failed', null, 'did not answer'],
+  ['known', kernelState({ torch_loaded: false }), 'torch is not loaded in this kernel.'],
+  ['known', kernelState({ cuda_initialized: false, devices: [] }), 'has not used a GPU yet'],
+  ['known', kernelState(), 'Most reserved4.0 GiB'],
+  ['known', kernelState({ autocast: true, autocast_dtype: 'bfloat16' }), 'Autocaston, bfloat16'],
+  ['known', kernelState({ fp32_precision_matmul: 'tf32', tf32_matmul: true }), 'on (tf32)'],
+  ['known', kernelState({ errors: ['no such attribute'] }), 'no such attribute']
+] as const)('a kernel that is %s (%o) is told as: %s', (status, state, words) => {
+  expect(show({ kernel: { status, state, title: 'train.ipynb' } })).toContain(words);
+});
+
+test('a busy kernel offers nothing that would have to wait', () => {
+  show({ kernel: { status: 'busy', state: kernelState() } });
+  for (const name of ['Release cached memory', 'Ask again']) {
+    expect(screen.getByRole<HTMLButtonElement>('button', { name }).disabled).toBe(true);
+  }
+});
+
+test.each([
+  [{ reason: 'released', freed_mib: 1536 }, '1.5 GiB were given back'],
+  [{ reason: 'released', freed_mib: 0 }, 'no cached memory to release'],
+  [{ reason: 'cuda_not_used' }, 'nothing to release'],
+  [{ reason: 'failed', errors: ['Out of luck'] }, 'Out of luck']
+] as const)('releasing memory with the outcome %o is told as: %s', (changes, words) => {
+  const released = { done: true, before: [], after: [], freed_mib: 0, ...changes };
+  const errors = 'errors' in changes ? [...changes.errors] : [];
+  expect(show({ kernel: { status: 'known', released: { ...released, errors } } })).toContain(words);
+});
+
+test('a check can be run, shows its progress, and can be cancelled', () => {
+  const [runCheck, cancelCheck] = [vi.fn(), vi.fn()];
+  show({ actions: { runCheck } });
+  press('Run a check');
+  expect(runCheck).toHaveBeenCalledWith('GPU-1');
+  cleanup();
+  const running = check({ state: 'running', progress: 0.4 });
+  show({ checks: { byGPU: new Map([['GPU-1', running]]) }, actions: { cancelCheck } });
+  expect(screen.getByRole('progressbar').getAttribute('aria-valuenow')).toBe('40');
+  press('Cancel');
+  expect(cancelCheck).toHaveBeenCalledWith(running);
+});
+
+test.each([
+  [check(), '3.4 times as fast as without it'],
+  [check({ state: 'failed', code: 'timeout' }), 'took too long'],
+  [check({ state: 'refused', code: 'memory_short', message: 'Free 1 GiB.' }), 'Free 1 GiB.'],
+  [check({ state: 'cancelled' }), 'was cancelled']
+])('a check (%o) is told as: %s', (one, words) => {
+  expect(show({ checks: { byGPU: new Map([['GPU-1', one]]) } })).toContain(words);
+});
+
+test('a check that could not begin says why', () => {
+  expect(show({ checks: { refusal: 'One runs already.' } })).toContain('One runs already.');
+});
+
+test('without a healthy GPU there is nothing to check', () => {
+  show({ gpus: { snapshot: snapshot({ gpus: [gpu({ state: 'lost' })] }) } });
+  expect(screen.queryByRole('button', { name: 'Run a check' })).toBeNull();
+});
+
+test('the session shows what is left, and who waits', () => {
+  const now = 1_000_000;
+  const one = lease({
+    now: now / 1000,
+    ends_at: now / 1000 + 7200,
+    idle: { limit_minutes: 30, since: now / 1000, ends_at: now / 1000 + 600 }
+  });
+  const text = show({ lease: { lease: one }, now });
+  for (const part of ['2 h 0 min', '12.5 of 40 h in 7 days', '10 min', '3 people']) {
+    expect(text).toContain(part);
+  }
+});
+
+test('a session that ends soon says so, by the server’s clock', () => {
+  const one = lease({ now: 1000, ends_at: 1000 + 600 });
+  const text = show({ lease: { lease: one, clockAheadMs: 1_000_000 - 12_000 }, now: 12_000 });
+  expect(text).toContain('10 min');
+  expect(text).toContain('ends soon');
+});
+
+test('a session can be extended and given back', () => {
+  const [extendLease, releaseLease] = [vi.fn(), vi.fn()];
+  show({ lease: { lease: lease() }, actions: { extendLease, releaseLease } });
+  press('Extend');
+  press('Give the GPU back…');
+  expect([extendLease, releaseLease].map(action => action.mock.calls.length)).toEqual([1, 1]);
+});
+
+test.each([
+  ['unreachable', 'is not known'],
+  ['refused', 'does not tell this server'],
+  ['stale', 'its last words']
+] as const)('a desk that is %s is told as: %s', (state, words) => {
+  expect(show({ lease: { lease: lease({ state }) } })).toContain(words);
+});
+
+test('without a hub there is no session', () => {
+  show();
+  expect(screen.queryByRole('region', { name: 'Session' })).toBeNull();
+});
+
+test('a lost GPU of a hub’s server leads to a restart', () => {
+  const restartServer = vi.fn();
+  show({
+    gpus: { snapshot: snapshot({ gpus: [gpu({ state: 'lost' })] }) },
+    lease: { lease: lease() },
+    actions: { restartServer }
+  });
+  press('Restart server…');
+  expect(restartServer).toHaveBeenCalledOnce();
+});
+
+test('a part that fails does not take the others away', () => {
+  vi.spyOn(console, 'error').mockImplementation(() => undefined);
+  const expectIt = (event: Event): void => event.preventDefault();
+  window.addEventListener('error', expectIt);
+  const broken = { ...stack(), verdict: { usable: true, code: 'usable', parameters: {} } };
+  const text = show({ gpus: { stack: broken as unknown as ReturnType<typeof stack> } });
+  expect(text).toContain('42 %');
+  expect(text).toContain('This part cannot be shown');
+  window.removeEventListener('error', expectIt);
+  vi.restoreAllMocks();
 });

@@ -1,4 +1,21 @@
-import type { Frame, IAPI, IGPU, IHistory, ILease, ISnapshot, IStack } from '../api';
+import type { IActions } from '../actions';
+import type { IAPI } from '../api';
+import type {
+  Frame,
+  ICheck,
+  IEnvironments,
+  IFinding,
+  IGPU,
+  IHistory,
+  IKernelState,
+  ILease,
+  IProcess,
+  IRestart,
+  ISnapshot,
+  ISnippets,
+  IStack
+} from '../contract';
+import type { Visibility } from '../model';
 
 /** A healthy A100, with changes. */
 export function gpu(changes: Partial<IGPU> = {}): IGPU {
@@ -7,6 +24,7 @@ export function gpu(changes: Partial<IGPU> = {}): IGPU {
     index: '0',
     name: 'NVIDIA A100-SXM4-40GB',
     mig_profile: null,
+    compute_capability: '8.0',
     state: 'ok',
     detail: '',
     utilization_percent: 42,
@@ -18,6 +36,15 @@ export function gpu(changes: Partial<IGPU> = {}): IGPU {
     power_limit_w: 400,
     sm_clock_mhz: 1305,
     sm_clock_max_mhz: 1410,
+    memory_clock_mhz: 1215,
+    memory_clock_max_mhz: 1215,
+    throttle: [],
+    pcie: { generation: 4, generation_max: 4, width: 16, width_max: 16 },
+    nvlinks: null,
+    ecc_corrected: 0,
+    ecc_uncorrected: 0,
+    health: [],
+    processes: [],
     ...changes
   };
 }
@@ -44,14 +71,22 @@ export function snapshot(changes: Partial<ISnapshot> = {}): ISnapshot {
 export function stack(
   code = 'usable',
   usable = true,
-  parameters: Record<string, string> = {}
+  parameters: Record<string, string> = {},
+  others: IFinding[] = []
 ): IStack {
+  const level = usable ? 'ok' : 'error';
+  const decisive: IFinding = { code, level, parameters, message: '', source: null };
   return {
     kernel: 'python3',
     kernel_display_name: 'Python 3',
     driver: '550.54.15',
     driver_cuda: '12.4',
+    compute_capabilities: ['8.0'],
     environment: {
+      executable: '/usr/bin/python3',
+      cudnn_built: '9.1.0',
+      nccl: '2.21.5',
+      archs: ['sm_80', 'sm_90'],
       python: '3.13.1',
       torch: '2.6.0+cu124',
       torch_cuda: '12.4',
@@ -60,21 +95,181 @@ export function stack(
       problem: null,
       detail: ''
     },
-    verdict: { usable, code, parameters }
+    verdict: { usable, code, parameters, findings: [decisive, ...others] }
   };
+}
+
+/** A process of a notebook's kernel, with changes. */
+export function process(changes: Partial<IProcess> = {}): IProcess {
+  return {
+    pid: 4711,
+    kind: 'compute',
+    memory_mib: 2048,
+    name: 'python3',
+    certainty: 'certain',
+    reason: 'same_pid',
+    owner: {
+      kind: 'kernel',
+      kernel_id: 'kernel-1',
+      kernel_name: 'python3',
+      session_type: 'notebook',
+      path: 'work/train.ipynb',
+      title: 'train.ipynb'
+    },
+    ...changes
+  };
+}
+
+/** The answer of a kernel that computes on a GPU, with changes. */
+export function kernelState(changes: Partial<IKernelState> = {}): IKernelState {
+  return {
+    torch_loaded: true,
+    torch: '2.6.0',
+    cuda_initialized: true,
+    cudnn_available: true,
+    cudnn_enabled: true,
+    cudnn_version: '9.1.0',
+    benchmark: false,
+    deterministic: false,
+    tf32_matmul: false,
+    tf32_cudnn: true,
+    fp32_precision_matmul: null,
+    fp32_precision_cudnn: null,
+    autocast: null,
+    autocast_dtype: null,
+    devices: [
+      {
+        index: 0,
+        uuid: 'GPU-1',
+        name: 'A100',
+        allocated_mib: 512,
+        reserved_mib: 2048,
+        peak_allocated_mib: 1024,
+        peak_reserved_mib: 4096
+      }
+    ],
+    errors: [],
+    ...changes
+  };
+}
+
+/** A lease with two hours left, with changes. */
+export function lease(changes: Partial<ILease> = {}): ILease {
+  const now = Date.now() / 1000;
+  return {
+    managed: true,
+    lease: 'lease-7',
+    state: 'ok',
+    message: '',
+    fetched_at: now,
+    now,
+    gpus: ['GPU-1'],
+    ends_at: now + 7200,
+    ends_because: 'time',
+    why: '',
+    can_extend: true,
+    extendable_until: null,
+    idle: { limit_minutes: null, since: null, ends_at: null },
+    quota: {
+      gpu_hours_limit: 40,
+      gpu_hours_used: 27.5,
+      gpu_hours_left: 12.5,
+      window_days: 7
+    },
+    queue_length: 3,
+    hub_home: '/hub/home',
+    desk: '/services/gpudock/',
+    can_restart: true,
+    ...changes
+  };
+}
+
+/** What a server without a hub says of its lease. */
+export function unmanaged(changes: Partial<ILease> = {}): ILease {
+  return lease({
+    managed: false,
+    lease: null,
+    state: 'unmanaged',
+    ends_at: null,
+    ends_because: null,
+    can_extend: false,
+    hub_home: null,
+    desk: null,
+    can_restart: false,
+    ...changes
+  });
+}
+
+/** A check that has ended well, with changes. */
+export function check(changes: Partial<ICheck> = {}): ICheck {
+  return {
+    id: 'check-1',
+    gpu: 'GPU-1',
+    gpu_name: 'A100',
+    kernel: 'python3',
+    state: 'done',
+    code: null,
+    message: '',
+    started_at: 100,
+    ended_at: 110,
+    progress: 1,
+    steps: [
+      {
+        name: 'cudnn',
+        state: 'done',
+        ratio: 3.42,
+        values: { on_ms: 1.5, off_ms: 5.13 },
+        detail: ''
+      }
+    ],
+    ...changes
+  };
+}
+
+/** A page that the test hides and shows. */
+export class HandheldPage implements Visibility {
+  visibilityState: DocumentVisibilityState = 'visible';
+  private listener: (() => void) | null = null;
+
+  addEventListener(_type: string, listener: unknown): void {
+    this.listener = listener as () => void;
+  }
+
+  removeEventListener(): void {
+    this.listener = null;
+  }
+
+  turn(state: DocumentVisibilityState): void {
+    this.visibilityState = state;
+    this.listener?.();
+  }
 }
 
 /** A socket whose server is the test. */
 export class HandheldSocket {
+  readyState = 0;
+  onopen: (() => void) | null = null;
+  readonly told: unknown[] = [];
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: (() => void) | null = null;
   closed = false;
 
+  /** What the page does. */
   close(): void {
     this.closed = true;
   }
 
-  send(frame: Frame): void {
+  send(text: string): void {
+    this.told.push(JSON.parse(text));
+  }
+
+  /** What the test does. */
+  open(): void {
+    this.readyState = 1;
+    this.onopen?.();
+  }
+
+  say(frame: Frame): void {
     this.onmessage?.({ data: JSON.stringify(frame) });
   }
 
@@ -88,6 +283,10 @@ export class HandheldAPI implements IAPI {
   sockets: HandheldSocket[] = [];
   stacksAsked: boolean[] = [];
   kernelsAsked: string[] = [];
+  leasesAsked = 0;
+  cancelled: string[] = [];
+  pastChecks: ICheck[] = [];
+  leaseAnswer: () => ILease = () => lease();
   failure: Error | null = null;
   stackAnswer: () => Promise<IStack> = () => Promise.resolve(stack());
 
@@ -102,14 +301,53 @@ export class HandheldAPI implements IAPI {
     });
   }
 
+  environments(): Promise<IEnvironments> {
+    const environments = [{ kernel: 'python3', display_name: 'Python 3', language: 'python' }];
+    return Promise.resolve({ default: 'python3', environments });
+  }
+
   stack(kernel: string, refresh: boolean): Promise<IStack> {
     this.kernelsAsked.push(kernel);
     this.stacksAsked.push(refresh);
     return this.stackAnswer();
   }
 
+  snippets(): Promise<ISnippets> {
+    return Promise.resolve({ state: 'STATE', release: 'RELEASE' });
+  }
+
+  checks(): Promise<{ checks: ICheck[] }> {
+    return Promise.resolve({ checks: this.pastChecks });
+  }
+
+  startCheck(gpu: string, kernel: string): Promise<ICheck> {
+    return this.failure
+      ? Promise.reject(this.failure)
+      : Promise.resolve(check({ gpu, kernel, state: 'running', progress: 0, started_at: 200 }));
+  }
+
+  cancelCheck(id: string): Promise<void> {
+    this.cancelled.push(id);
+    return Promise.resolve();
+  }
+
   lease(): Promise<ILease> {
-    return Promise.resolve({ managed: false, lease: null });
+    this.leasesAsked += 1;
+    return this.failure ? Promise.reject(this.failure) : Promise.resolve(this.leaseAnswer());
+  }
+
+  extendLease(): Promise<ILease> {
+    return this.lease();
+  }
+
+  releaseLease(): Promise<ILease> {
+    return this.lease();
+  }
+
+  restartServer(): Promise<IRestart> {
+    return this.failure
+      ? Promise.reject(this.failure)
+      : Promise.resolve({ restarting: true, hub_home: '/hub/home', message: 'It restarts.' });
   }
 
   openStream(): WebSocket {
@@ -129,4 +367,25 @@ export class HandheldAPI implements IAPI {
   get open(): number {
     return this.sockets.filter(socket => !socket.closed).length;
   }
+}
+
+/** Actions that do nothing, for a test to replace some of. */
+export function actions(changes: Partial<IActions> = {}): IActions {
+  const nothing = (): void => undefined;
+  return {
+    canOpen: () => true,
+    open: nothing,
+    shutDown: nothing,
+    askKernel: nothing,
+    releaseMemory: nothing,
+    chooseKernel: nothing,
+    refreshStack: nothing,
+    reconnect: nothing,
+    runCheck: nothing,
+    cancelCheck: nothing,
+    extendLease: nothing,
+    releaseLease: nothing,
+    restartServer: nothing,
+    ...changes
+  };
 }

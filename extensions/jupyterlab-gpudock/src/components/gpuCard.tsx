@@ -1,33 +1,43 @@
-import type { TranslationBundle } from '@jupyterlab/translation';
-import type { ReactElement } from 'react';
+import type { ReactElement, ReactNode } from 'react';
 
-import type { IGPU, ILease } from '../api';
+import type { IActions } from '../actions';
+import type { IGPU, ILease } from '../contract';
 import {
   isNumber,
   share,
-  showAge,
   showClock,
   showMemory,
+  showName,
   showPower,
   showTemperature,
   showUse
 } from '../format';
+import { healthRemarks, throttleRemarks } from '../gpuWords';
 import type { IPoint } from '../history';
+import { useVoice } from '../voice';
 import { wordsForState } from '../words';
-import { Meter, Value } from './meter';
-import { Notice } from './notice';
-import { Sparkline, spanOf } from './sparkline';
+import { Metric, Value } from './metric';
+import { Notice, Sign } from './notice';
+import { Processes } from './processes';
 
-/** One GPU: what it is, and how it fares. */
-export function GPUCard(props: {
+/** The upper edge of a line whose metric names no highest value. */
+const USUAL_HIGHEST_C = 100;
+const USUAL_HIGHEST_W = 400;
+
+/** What is shown of one GPU. */
+export interface IGPUProps {
   gpu: IGPU;
   points: readonly IPoint[];
   intervalS: number;
   lease: ILease | null;
-  trans: TranslationBundle;
-}): ReactElement {
-  const { gpu, trans } = props;
-  const title = gpu.name.replace(/^NVIDIA /, '') || trans.__('Unknown GPU');
+  actions: IActions;
+}
+
+/** One GPU: what it is, how it fares, and who uses it. */
+export function GPUCard(props: IGPUProps): ReactElement {
+  const { gpu } = props;
+  const { trans } = useVoice();
+  const title = showName(gpu, trans);
   return (
     <section
       className="jp-GPUDock-card"
@@ -38,51 +48,132 @@ export function GPUCard(props: {
       <header className="jp-GPUDock-card-header" title={gpu.uuid}>
         <h3>{title}</h3>
         <span className="jp-GPUDock-index">{trans.__('GPU %1', gpu.index)}</span>
-        {gpu.mig_profile && (
-          <div className="jp-GPUDock-chips">
-            <span className="jp-GPUDock-chip">{trans.__('MIG %1', gpu.mig_profile)}</span>
-          </div>
-        )}
+        <Chips gpu={gpu} />
       </header>
-      {gpu.state === 'ok' ? (
-        <Metrics {...props} />
-      ) : (
-        <Notice level="alarm" words={wordsForState(gpu.state, gpu.detail, props.lease, trans)} />
-      )}
+      <GPUDetails {...props} />
     </section>
   );
 }
 
-function Metrics(props: {
-  gpu: IGPU;
-  points: readonly IPoint[];
-  intervalS: number;
-  trans: TranslationBundle;
-}): ReactElement {
-  const { gpu, points, intervalS, trans } = props;
-  const use = gpu.utilization_percent;
+/** What sets a GPU apart: its MIG profile. */
+function Chips({ gpu }: { gpu: IGPU }): ReactNode {
+  const { trans } = useVoice();
+  return (
+    gpu.mig_profile && (
+      <div className="jp-GPUDock-chips">
+        <span className="jp-GPUDock-chip">{trans.__('MIG %1', gpu.mig_profile)}</span>
+      </div>
+    )
+  );
+}
+
+/** How a GPU fares, and who uses it; or why that cannot be told. */
+export function GPUDetails(props: IGPUProps): ReactElement {
+  const { gpu, lease, actions } = props;
+  const { trans } = useVoice();
+  if (gpu.state !== 'ok') {
+    const words = wordsForState(gpu.state, gpu.detail, lease, trans);
+    return (
+      <Notice level={gpu.state === 'hanging' ? 'notice' : 'alarm'} words={words}>
+        {gpu.state === 'lost' && lease?.managed && (
+          <button type="button" className="jp-GPUDock-button" onClick={actions.restartServer}>
+            {trans.__('Restart server…')}
+          </button>
+        )}
+      </Notice>
+    );
+  }
   return (
     <>
-      <Meter
+      <Metrics {...props} />
+      <Remarks gpu={gpu} />
+      <Processes processes={gpu.processes} actions={actions} />
+    </>
+  );
+}
+
+function Metrics({ gpu, points, intervalS }: IGPUProps): ReactElement {
+  const voice = useVoice();
+  const { trans } = voice;
+  const { utilization_percent: use, memory_total_mib: total, power_limit_w: limit } = gpu;
+  const slowdown = gpu.temperature_slowdown_c;
+  const shared = { points, intervalS };
+  return (
+    <>
+      <Metric
         label={trans.__('Use')}
-        shown={showUse(gpu, trans)}
+        shown={showUse(gpu, voice)}
+        line={{ ...shared, metric: 'utilization_percent', top: 100 }}
         percent={isNumber(use) ? use : null}
       />
-      {points.length > 1 && (
-        <Sparkline
-          points={points}
-          intervalS={intervalS}
-          label={trans.__('Use over the last %1', showAge(1000 * spanOf(points), trans))}
-        />
-      )}
-      <Meter
+      <Metric
         label={trans.__('Memory')}
-        shown={showMemory(gpu, trans)}
-        percent={share(gpu.memory_used_mib, gpu.memory_total_mib)}
+        shown={showMemory(gpu, voice)}
+        line={{ ...shared, metric: 'memory_used_mib', top: isNumber(total) ? total : 0 }}
+        percent={share(gpu.memory_used_mib, total)}
       />
-      <Value label={trans.__('Temperature')} shown={showTemperature(gpu, trans)} />
-      <Value label={trans.__('Power')} shown={showPower(gpu, trans)} />
-      <Value label={trans.__('Clock')} shown={showClock(gpu, trans)} />
+      <Metric
+        label={trans.__('Temperature')}
+        shown={showTemperature(gpu, voice)}
+        line={{
+          ...shared,
+          metric: 'temperature_c',
+          top: isNumber(slowdown) ? slowdown : USUAL_HIGHEST_C
+        }}
+      />
+      <Metric
+        label={trans.__('Power')}
+        shown={showPower(gpu, voice)}
+        line={{ ...shared, metric: 'power_w', top: isNumber(limit) ? limit : USUAL_HIGHEST_W }}
+      />
+      <Value
+        label={trans.__('Clock')}
+        shown={showClock(gpu.sm_clock_mhz, gpu.sm_clock_max_mhz, trans)}
+      />
+      <Value
+        label={trans.__('Memory clock')}
+        shown={showClock(gpu.memory_clock_mhz, gpu.memory_clock_max_mhz, trans)}
+      />
+      <Links gpu={gpu} />
     </>
+  );
+}
+
+/** How a GPU is connected; nothing where it does not tell. */
+function Links({ gpu }: { gpu: IGPU }): ReactNode {
+  const { trans } = useVoice();
+  const { pcie, nvlinks } = gpu;
+  const parts: string[] = [];
+  if (pcie?.generation && pcie.width) {
+    parts.push(trans.__('PCIe %1 ×%2', pcie.generation, pcie.width));
+  }
+  if (nvlinks) {
+    parts.push(trans._n('%1 NVLink', '%1 NVLinks', nvlinks));
+  }
+  return (
+    parts.length > 0 && (
+      <Value
+        label={trans.__('Connection')}
+        shown={{ text: parts.join(', '), level: 'normal', word: '' }}
+      />
+    )
+  );
+}
+
+/** What slows a GPU down, and what is wrong with its memory. */
+function Remarks({ gpu }: { gpu: IGPU }): ReactNode {
+  const { trans } = useVoice();
+  const remarks = [...throttleRemarks(gpu, trans), ...healthRemarks(gpu, trans)];
+  return (
+    remarks.length > 0 && (
+      <ul className="jp-GPUDock-remarks">
+        {remarks.map(({ level, text }) => (
+          <li key={text} className="jp-GPUDock-verdict">
+            <Sign level={level} />
+            <span>{text}</span>
+          </li>
+        ))}
+      </ul>
+    )
   );
 }

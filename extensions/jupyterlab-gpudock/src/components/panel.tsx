@@ -1,52 +1,132 @@
-import type { TranslationBundle } from '@jupyterlab/translation';
-import type { ReactElement } from 'react';
+import { type ReactElement, useCallback, useState } from 'react';
 
+import type { IActions } from '../actions';
+import type { IChecksView } from '../checks';
+import type { ILease } from '../contract';
+import type { IKernelView } from '../kernel';
+import type { ILeaseView } from '../lease';
 import type { IGPUView } from '../tokens';
+import { useVoice } from '../voice';
 import { wordsForStale, wordsForState, wordsForTrouble } from '../words';
+import { CheckCard } from './checkCard';
 import { GPUCard } from './gpuCard';
+import { GPURow } from './gpuRow';
+import { Guard } from './guard';
+import { KernelCard } from './kernelCard';
+import { LeaseCard } from './leaseCard';
 import { Notice } from './notice';
 import { StackCard } from './stackCard';
 
-/** The whole panel for one view. */
+/** More GPUs than this are shown as rows, so that all of them are seen at once. */
+const MOST_CARDS = 3;
+
+/** All that the panel shows, at one moment. */
+export interface IPanelView {
+  readonly gpus: IGPUView;
+  readonly kernel: IKernelView;
+  readonly checks: IChecksView;
+  readonly lease: ILeaseView;
+}
+
+/** The whole panel for one moment. */
 export function Panel(props: {
-  view: IGPUView;
+  view: IPanelView;
   /** This page's clock, in milliseconds. */
   now: number;
-  onRefreshStack: () => void;
-  onReconnect: () => void;
-  trans: TranslationBundle;
+  actions: IActions;
 }): ReactElement {
-  const { view, now, trans } = props;
-  const { snapshot } = view;
-  const isOld = view.trouble !== null || view.stale;
+  const { view, now, actions } = props;
+  const { trans } = useVoice();
+  const { snapshot } = view.gpus;
+  const { lease } = view.lease;
+  const isOld = view.gpus.trouble !== null || view.gpus.stale;
   return (
     <div className="jp-GPUDock-panel" data-old={isOld}>
-      <Connectivity {...props} ageMs={snapshot ? now - view.takenAt : null} />
+      <Connectivity
+        view={view.gpus}
+        ageMs={snapshot ? now - view.gpus.takenAt : null}
+        actions={actions}
+      />
+      <Guard>
+        <LeaseCard view={view.lease} now={now} actions={actions} />
+      </Guard>
       {snapshot && snapshot.state !== 'ok' && snapshot.gpus.length === 0 && (
         <Notice
           level={snapshot.state === 'no_gpu' || snapshot.state === 'no_driver' ? 'normal' : 'alarm'}
-          words={wordsForState(snapshot.state, snapshot.detail, view.lease, trans)}
-        />
+          words={wordsForState(snapshot.state, snapshot.detail, lease, trans)}
+        >
+          {snapshot.state === 'lost' && lease?.managed && (
+            <button type="button" className="jp-GPUDock-button" onClick={actions.restartServer}>
+              {trans.__('Restart server…')}
+            </button>
+          )}
+        </Notice>
       )}
-      {snapshot?.gpus.map(gpu => (
-        <GPUCard
-          key={gpu.uuid || gpu.index}
-          gpu={gpu}
-          points={view.history.get(gpu.uuid) ?? []}
-          intervalS={snapshot.interval_s}
-          lease={view.lease}
-          trans={trans}
-        />
-      ))}
       {snapshot && (
-        <StackCard
-          stack={view.stack}
-          status={view.stackStatus}
-          onRefresh={props.onRefreshStack}
-          trans={trans}
-        />
+        <>
+          <Guard>
+            <GPUs view={view.gpus} lease={lease} actions={actions} />
+          </Guard>
+          <Guard>
+            <KernelCard view={view.kernel} actions={actions} />
+          </Guard>
+          <Guard>
+            <StackCard
+              stack={view.gpus.stack}
+              status={view.gpus.stackStatus}
+              environments={view.gpus.environments}
+              actions={actions}
+            />
+          </Guard>
+          <Guard>
+            <CheckCard gpus={snapshot.gpus} checks={view.checks} actions={actions} />
+          </Guard>
+        </>
       )}
     </div>
+  );
+}
+
+/** A few GPUs as cards, many as rows of which one is open. */
+function GPUs(props: {
+  view: IGPUView;
+  lease: ILease | null;
+  actions: IActions;
+}): ReactElement | null {
+  const { view, lease, actions } = props;
+  const { trans } = useVoice();
+  const [open, setOpen] = useState<string | null>(null);
+  const toggle = useCallback((uuid: string) => setOpen(now => (now === uuid ? null : uuid)), []);
+  const { snapshot } = view;
+  if (!snapshot || snapshot.gpus.length === 0) {
+    return null;
+  }
+  const all = snapshot.gpus.map(gpu => ({
+    key: gpu.uuid || gpu.index,
+    gpu,
+    points: view.history.get(gpu.uuid) ?? [],
+    intervalS: snapshot.interval_s,
+    lease,
+    actions
+  }));
+  if (all.length <= MOST_CARDS) {
+    return (
+      <>
+        {all.map(({ key, ...gpu }) => (
+          <GPUCard key={key} {...gpu} />
+        ))}
+      </>
+    );
+  }
+  return (
+    <section className="jp-GPUDock-card" aria-label={trans.__('GPUs')}>
+      <header className="jp-GPUDock-card-header">
+        <h3>{trans._n('%1 GPU', '%1 GPUs', all.length)}</h3>
+      </header>
+      {all.map(({ key, ...gpu }) => (
+        <GPURow key={key} {...gpu} open={open === gpu.gpu.uuid} onToggle={toggle} />
+      ))}
+    </section>
   );
 }
 
@@ -54,14 +134,14 @@ export function Panel(props: {
 function Connectivity(props: {
   view: IGPUView;
   ageMs: number | null;
-  onReconnect: () => void;
-  trans: TranslationBundle;
+  actions: IActions;
 }): ReactElement | null {
-  const { view, ageMs, trans } = props;
+  const { view, ageMs, actions } = props;
+  const { trans } = useVoice();
   if (view.trouble) {
     return (
       <Notice level="notice" words={wordsForTrouble(view.trouble, ageMs, trans)}>
-        <button type="button" className="jp-GPUDock-button" onClick={props.onReconnect}>
+        <button type="button" className="jp-GPUDock-button" onClick={actions.reconnect}>
           {trans.__('Try now')}
         </button>
       </Notice>

@@ -1,19 +1,21 @@
-import type { TranslationBundle } from '@jupyterlab/translation';
-import type { ReactElement } from 'react';
+import type { ReactElement, ReactNode } from 'react';
 
-import type { IStack } from '../api';
+import type { IActions } from '../actions';
+import type { IEnvironments, IFinding, IStack } from '../contract';
 import type { IGPUView } from '../tokens';
-import { wordsForVerdict } from '../words';
+import { wordsForFinding } from '../verdictWords';
+import { useVoice } from '../voice';
 import { Sign } from './notice';
 
 /** The stack from driver to cuDNN, with the verdict on it. */
 export function StackCard(props: {
   stack: IStack | null;
   status: IGPUView['stackStatus'];
-  onRefresh: () => void;
-  trans: TranslationBundle;
+  environments: IEnvironments | null;
+  actions: IActions;
 }): ReactElement {
-  const { stack, status, trans } = props;
+  const { stack, status, environments, actions } = props;
+  const { trans } = useVoice();
   return (
     <section className="jp-GPUDock-card" aria-label={trans.__('Software stack')}>
       <header className="jp-GPUDock-card-header">
@@ -22,7 +24,7 @@ export function StackCard(props: {
           type="button"
           className="jp-GPUDock-button"
           disabled={status === 'loading'}
-          onClick={props.onRefresh}
+          onClick={actions.refreshStack}
         >
           {status === 'loading' ? trans.__('Checking…') : trans.__('Check again')}
         </button>
@@ -39,33 +41,72 @@ export function StackCard(props: {
             {trans.__('Asking the kernel’s environment for its versions…')}
           </p>
         )}
-        {status !== 'failed' && stack && (
-          <p className="jp-GPUDock-verdict" data-code={stack.verdict.code}>
-            <Sign level={levelOf(stack)} />
-            <span>{wordsForVerdict(stack, trans)}</span>
-          </p>
-        )}
+        {status !== 'failed' && stack && <Verdict stack={stack} />}
       </div>
-      {stack && <Versions stack={stack} trans={trans} />}
+      {stack && <Environment stack={stack} environments={environments} actions={actions} />}
+      {stack && <Versions stack={stack} />}
     </section>
   );
 }
 
-function levelOf({ verdict }: IStack): 'good' | 'notice' | 'alarm' {
-  if (verdict.usable) {
-    return verdict.code === 'usable' ? 'good' : 'notice';
-  }
-  return ['no_python', 'probe_timeout', 'torch_missing', 'no_gpu', 'no_driver'].includes(
-    verdict.code
-  )
-    ? 'notice'
-    : 'alarm';
+const SIGNS = { ok: 'good', note: 'normal', warning: 'notice', error: 'alarm' } as const;
+
+function Verdict({ stack }: { stack: IStack }): ReactNode {
+  const { trans } = useVoice();
+  return stack.verdict.findings.map((finding: IFinding) => (
+    <p key={finding.code} className="jp-GPUDock-verdict" data-code={finding.code}>
+      <Sign level={SIGNS[finding.level]} />
+      <span>
+        {wordsForFinding(finding, trans)}
+        {finding.source && (
+          <>
+            {' '}
+            <a href={finding.source} target="_blank" rel="noreferrer">
+              {trans.__('Source')}
+            </a>
+          </>
+        )}
+      </span>
+    </p>
+  ));
 }
 
-function Versions(props: { stack: IStack; trans: TranslationBundle }): ReactElement {
-  const { stack, trans } = props;
+/** Whose stack it is; where there are several kernels, a choice. */
+function Environment(props: {
+  stack: IStack;
+  environments: IEnvironments | null;
+  actions: IActions;
+}): ReactElement {
+  const { stack, environments, actions } = props;
+  const { trans } = useVoice();
+  const others = environments?.environments ?? [];
+  return (
+    <label className="jp-GPUDock-value">
+      <span className="jp-GPUDock-label">{trans.__('Kernel')}</span>
+      {others.length > 1 ? (
+        <select
+          className="jp-GPUDock-select"
+          value={stack.kernel}
+          onChange={event => actions.chooseKernel(event.target.value)}
+        >
+          {others.map(({ kernel, display_name: name }) => (
+            <option key={kernel} value={kernel}>
+              {name}
+            </option>
+          ))}
+        </select>
+      ) : (
+        <span className="jp-GPUDock-number">{stack.kernel_display_name}</span>
+      )}
+    </label>
+  );
+}
+
+function Versions({ stack }: { stack: IStack }): ReactElement {
+  const { trans } = useVoice();
   const { environment } = stack;
   const none = trans.__('none');
+  const { cudnn, cudnn_built: built } = environment;
   const rows: [string, string][] = [
     [trans.__('Driver'), stack.driver ?? none],
     [
@@ -74,9 +115,22 @@ function Versions(props: { stack: IStack; trans: TranslationBundle }): ReactElem
     ],
     [trans.__('torch'), environment.torch ?? none],
     [trans.__('CUDA of torch'), environment.torch_cuda ?? none],
-    [trans.__('cuDNN'), environment.cudnn ?? none],
-    [trans.__('Python'), environment.python ?? trans.__('unknown')],
-    [trans.__('Kernel'), stack.kernel_display_name]
+    [
+      trans.__('cuDNN'),
+      cudnn && built && built !== cudnn
+        ? trans.__('%1, built with %2', cudnn, built)
+        : (cudnn ?? none)
+    ],
+    [trans.__('NCCL'), environment.nccl ?? none],
+    [
+      trans.__('Compute capability'),
+      stack.compute_capabilities.length > 0 ? stack.compute_capabilities.join(', ') : none
+    ],
+    [
+      trans.__('torch is built for'),
+      environment.archs.length > 0 ? environment.archs.join(' ') : none
+    ],
+    [trans.__('Python'), environment.python ?? trans.__('unknown')]
   ];
   return (
     <dl className="jp-GPUDock-versions">

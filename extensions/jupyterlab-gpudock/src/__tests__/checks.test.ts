@@ -1,0 +1,67 @@
+import { beforeEach, expect, test, vi } from 'vitest';
+
+import { APIError } from '../api';
+import { Checks } from '../checks';
+import { GPUModel } from '../model';
+import { check, HandheldAPI, HandheldPage } from './pretend';
+
+let server: HandheldAPI;
+let checks: Checks;
+
+beforeEach(() => {
+  server = new HandheldAPI();
+  const gpus = new GPUModel(server, new HandheldPage());
+  gpus.watch();
+  checks = new Checks(server, gpus);
+});
+
+test('a check is followed from its beginning to its end', async () => {
+  await checks.run('GPU-1', 'python3');
+  expect(checks.view.byGPU.get('GPU-1')).toMatchObject({ state: 'running', kernel: 'python3' });
+  for (const [state, progress] of [
+    ['running', 0.5],
+    ['done', 1]
+  ] as const) {
+    server.socket.say({ type: 'check', check: check({ started_at: 200, state, progress }) });
+    expect(checks.view.byGPU.get('GPU-1')).toMatchObject({ state, progress });
+  }
+});
+
+test('an answer that was overtaken does not make a finished check run again', async () => {
+  server.socket.say({ type: 'check', check: check({ started_at: 200 }) });
+  await checks.run('GPU-1', 'python3');
+  expect(checks.view.byGPU.get('GPU-1')?.state).toBe('done');
+});
+
+test('an older check does not take the place of a newer one', async () => {
+  server.socket.say({ type: 'check', check: check({ id: 'new', started_at: 300 }) });
+  server.pastChecks = [check({ id: 'old', started_at: 100 })];
+  await checks.load();
+  expect(checks.view.byGPU.get('GPU-1')?.id).toBe('new');
+});
+
+test('a refusal is kept in its words until the next one begins', async () => {
+  server.failure = new APIError(409, 'memory_short', '2 GiB are needed, and 1 GiB is free.');
+  await checks.run('GPU-1', '');
+  expect(checks.view).toMatchObject({
+    starting: false,
+    refusal: '2 GiB are needed, and 1 GiB is free.'
+  });
+  server.failure = null;
+  await checks.run('GPU-1', '');
+  expect(checks.view.refusal).toBe('');
+});
+
+test('a second click while one begins does nothing', async () => {
+  const startCheck = vi.spyOn(server, 'startCheck');
+  await Promise.all([checks.run('GPU-1', ''), checks.run('GPU-1', '')]);
+  expect(startCheck).toHaveBeenCalledOnce();
+});
+
+test('cancelling tells the server, and shows what it says then', async () => {
+  await checks.run('GPU-1', '');
+  server.pastChecks = [check({ started_at: 200, state: 'cancelled' })];
+  await checks.cancel(check());
+  expect(server.cancelled).toEqual(['check-1']);
+  expect(checks.view.byGPU.get('GPU-1')?.state).toBe('cancelled');
+});

@@ -1,0 +1,66 @@
+import type { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { nullTranslator } from '@jupyterlab/translation';
+import { Signal } from '@lumino/signaling';
+import { expect, test, vi } from 'vitest';
+
+import schema from '../../schema/settings.json';
+import { DEFAULTS } from '../preferences';
+import { Settings, SETTINGS_PLUGIN } from '../settings';
+
+const trans = nullTranslator.load('jupyterlab_gpudock');
+
+class HandheldRegistry {
+  composite: Record<string, unknown> = {};
+  readonly changed = new Signal<this, void>(this);
+  fetch: (plugin: { schema: object }) => unknown = () => undefined;
+
+  transform(id: string, transformers: { fetch: HandheldRegistry['fetch'] }): void {
+    expect(id).toBe(SETTINGS_PLUGIN);
+    this.fetch = transformers.fetch;
+  }
+
+  load(): Promise<this> {
+    return Promise.resolve(this);
+  }
+
+  as(): ISettingRegistry {
+    return this as unknown as ISettingRegistry;
+  }
+}
+
+test('the schema’s defaults are those that hold without it', () => {
+  const defaults = Object.entries(schema.properties).map(([name, property]) => [
+    name,
+    property.default
+  ]);
+  expect(Object.fromEntries(defaults)).toEqual(DEFAULTS);
+});
+
+test('settings are followed as they change', async () => {
+  const [registry, settings] = [new HandheldRegistry(), new Settings()];
+  await settings.follow(registry.as(), trans);
+  expect(settings.view).toEqual(DEFAULTS);
+  registry.composite = { memoryUnit: 'GB' };
+  registry.changed.emit();
+  expect(settings.view.memoryUnit).toBe('GB');
+});
+
+test('settings that cannot be loaded leave the defaults', async () => {
+  const [registry, settings] = [new HandheldRegistry(), new Settings()];
+  vi.spyOn(registry, 'load').mockRejectedValue(new Error('no schema'));
+  vi.spyOn(console, 'warn').mockImplementationOnce(() => undefined);
+  await settings.follow(registry.as(), trans);
+  expect(settings.view).toEqual(DEFAULTS);
+});
+
+test('the words of the schema are translated', async () => {
+  const registry = new HandheldRegistry();
+  const shouting = { _p: (_context: string, text: string) => text.toUpperCase() };
+  await new Settings().follow(registry.as(), shouting as unknown as typeof trans);
+  const copy = structuredClone(schema);
+  registry.fetch({ schema: copy });
+  expect(copy.title).toBe('GPU PANEL');
+  expect(copy['jupyter.lab.setting-icon-label']).toBe('GPU PANEL');
+  expect(copy.properties.statusBar.title).toBe('SHOW THE GPU IN THE STATUS BAR');
+  expect(copy.properties.statusBar.type).toBe('boolean');
+});

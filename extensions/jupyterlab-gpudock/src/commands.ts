@@ -1,0 +1,189 @@
+import type { JupyterFrontEnd } from '@jupyterlab/application';
+import { Dialog, InputDialog, showDialog } from '@jupyterlab/apputils';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { IActions } from './actions';
+import type { Checks } from './checks';
+import type { IOwner, IProcess } from './contract';
+import { isNumber, showSize } from './format';
+import { whose } from './gpuWords';
+import type { ActiveKernel } from './kernel';
+import type { Lease } from './lease';
+import type { Settings } from './settings';
+import type { IGPUModel } from './tokens';
+
+/** What the actions act on. */
+export interface IActionParts {
+  readonly app: JupyterFrontEnd;
+  readonly gpus: IGPUModel;
+  readonly kernel: ActiveKernel;
+  readonly checks: Checks;
+  readonly lease: Lease;
+  readonly settings: Settings;
+  readonly trans: TranslationBundle;
+}
+
+/** The actions of the panel and of the commands. What cannot be taken back is asked about first. */
+export function makeActions(parts: IActionParts): IActions {
+  const { app, gpus, kernel, checks, lease, trans } = parts;
+  return {
+    canOpen: owner => opening(owner, app) !== null,
+    open: owner => {
+      const [command, args] = opening(owner, app) ?? [];
+      if (command) {
+        void app.commands.execute(command, args);
+      }
+    },
+    shutDown: process => void shutDown(process, parts),
+    askKernel: () => kernel.refresh(),
+    releaseMemory: () => void kernel.release(),
+    chooseKernel: name => gpus.setKernel(name),
+    refreshStack: () => void gpus.refreshStack(),
+    reconnect: () => gpus.reconnect(),
+    runCheck: gpu => void checks.run(gpu, gpus.view.stack?.kernel ?? ''),
+    cancelCheck: check => void checks.cancel(check),
+    extendLease: () => void lease.extend(),
+    releaseLease: () =>
+      void confirmed(
+        trans.__('Give the GPU back?'),
+        trans.__(
+          'This server ends, with all its kernels and terminals. Files that are saved stay; what is only in memory is lost.'
+        ),
+        trans.__('Give back'),
+        trans,
+        () => lease.release()
+      ),
+    restartServer: () =>
+      void confirmed(
+        trans.__('Restart the server?'),
+        trans.__(
+          'All its kernels and terminals end. Files that are saved stay; what is only in memory is lost.'
+        ),
+        trans.__('Restart'),
+        trans,
+        () => restart(parts)
+      )
+  };
+}
+
+/** The command that opens what a process belongs to, with its arguments; null if there is none. */
+function opening(
+  owner: IOwner,
+  app: JupyterFrontEnd
+): [string, { path: string } | { name: string }] | null {
+  const found: [string, { path: string } | { name: string }] | null =
+    owner.kind === 'terminal' && owner.terminal
+      ? ['terminal:open', { name: owner.terminal }]
+      : owner.session_type === 'console' && owner.path
+        ? ['console:open', { path: owner.path }]
+        : owner.session_type && owner.path
+          ? ['docmanager:open', { path: owner.path }]
+          : null;
+  return found && app.commands.hasCommand(found[0]) ? found : null;
+}
+
+async function confirmed(
+  title: string,
+  body: string,
+  label: string,
+  trans: TranslationBundle,
+  action: () => Promise<void>
+): Promise<void> {
+  const answer = await showDialog({
+    title,
+    body,
+    buttons: [Dialog.cancelButton({ label: trans.__('Cancel') }), Dialog.warnButton({ label })],
+    defaultButton: 0
+  });
+  if (answer.button.accept) {
+    await action();
+  }
+}
+
+async function shutDown(process: IProcess, { app, trans }: IActionParts): Promise<void> {
+  const id = process.owner?.kernel_id;
+  if (!id) {
+    return;
+  }
+  const { title } = whose(process, trans);
+  const sure = process.certainty === 'certain';
+  await confirmed(
+    trans.__('Shut down this kernel?'),
+    sure
+      ? trans.__('The kernel of %1 ends, and its variables are lost. Its file stays.', title)
+      : trans.__(
+          'The kernel of %1 ends, and its variables are lost. Its file stays. That this kernel holds the memory is probable, not sure.',
+          title
+        ),
+    trans.__('Shut down'),
+    trans,
+    async () => {
+      try {
+        await app.serviceManager.kernels.shutdown(id);
+      } catch (error) {
+        await tell(trans.__('The kernel could not be shut down'), String(error), trans);
+      }
+    }
+  );
+}
+
+async function restart({ lease, trans }: IActionParts): Promise<void> {
+  const answer = await lease.restart();
+  const title = answer?.restarting
+    ? trans.__('The server restarts')
+    : trans.__('The server could not be restarted from here');
+  const said = answer?.message || lease.view.refusal;
+  const home = answer?.hub_home ?? lease.view.lease?.hub_home;
+  if (!home) {
+    await tell(title, said, trans);
+    return;
+  }
+  const choice = await showDialog({
+    title,
+    body: said,
+    buttons: [
+      Dialog.cancelButton({ label: trans.__('Stay here') }),
+      Dialog.okButton({ label: trans.__('Go to the Hub') })
+    ]
+  });
+  if (choice.button.accept) {
+    window.location.assign(home);
+  }
+}
+
+async function tell(title: string, body: string, trans: TranslationBundle): Promise<void> {
+  await showDialog({ title, body, buttons: [Dialog.okButton({ label: trans.__('Close') })] });
+}
+
+/** Have the person choose among the kernels that hold GPU memory, and shut that one down. */
+export async function chooseAndShutDown(parts: IActionParts): Promise<void> {
+  const { gpus, settings, trans } = parts;
+  await gpus.peek();
+  const voice = { trans, preferences: settings.view };
+  const holders = (gpus.view.snapshot?.gpus ?? [])
+    .flatMap(({ processes }) => (typeof processes === 'string' ? [] : processes))
+    .filter(process => process.owner?.kernel_id);
+  if (holders.length === 0) {
+    await tell(
+      trans.__('No kernel to shut down'),
+      trans.__('No kernel of this server is known to hold GPU memory.'),
+      trans
+    );
+    return;
+  }
+  const labels = holders.map((process, place) => {
+    const { memory_mib: memory } = process;
+    const size = isNumber(memory) ? showSize(memory, voice) : trans.__('unknown');
+    return `${place + 1}. ${whose(process, trans).title}: ${size}`;
+  });
+  const choice = await InputDialog.getItem({
+    title: trans.__('Which kernel?'),
+    items: labels,
+    okLabel: trans.__('Shut down…'),
+    cancelLabel: trans.__('Cancel')
+  });
+  const process = choice.value === null ? undefined : holders[labels.indexOf(choice.value)];
+  if (choice.button.accept && process) {
+    await shutDown(process, parts);
+  }
+}

@@ -1,0 +1,113 @@
+import { type ReactElement, type ReactNode, useState } from 'react';
+
+import type { IActions } from '../actions';
+import type { IChecksView } from '../checks';
+import { figuresOfStep, nameOfStep, wordsForCheck, wordsForStep } from '../checkWords';
+import type { ICheck, IGPU } from '../contract';
+import { showName } from '../format';
+import { useVoice } from '../voice';
+
+/** A short test of a GPU on demand, and what it found. */
+export function CheckCard(props: {
+  gpus: readonly IGPU[];
+  checks: IChecksView;
+  actions: IActions;
+}): ReactNode {
+  const { gpus, checks, actions } = props;
+  const { trans } = useVoice();
+  const [chosen, setChosen] = useState('');
+  const healthy = gpus.filter(gpu => gpu.state === 'ok');
+  const gpu = healthy.find(({ uuid }) => uuid === chosen) ?? healthy[0];
+  if (!gpu) {
+    return null;
+  }
+  const check = checks.byGPU.get(gpu.uuid);
+  return (
+    <section className="jp-GPUDock-card" aria-label={trans.__('Check of the GPU')}>
+      <header className="jp-GPUDock-card-header">
+        <h3>{trans.__('Check of the GPU')}</h3>
+        {check?.state === 'running' ? (
+          <button
+            type="button"
+            className="jp-GPUDock-button"
+            onClick={() => actions.cancelCheck(check)}
+          >
+            {trans.__('Cancel')}
+          </button>
+        ) : (
+          <button
+            type="button"
+            className="jp-GPUDock-button"
+            disabled={checks.starting}
+            onClick={() => actions.runCheck(gpu.uuid)}
+          >
+            {trans.__('Run a check')}
+          </button>
+        )}
+      </header>
+      {healthy.length > 1 && (
+        <label className="jp-GPUDock-value">
+          <span className="jp-GPUDock-label">{trans.__('Which GPU')}</span>
+          <select
+            className="jp-GPUDock-select"
+            value={gpu.uuid}
+            onChange={event => setChosen(event.target.value)}
+          >
+            {healthy.map(one => (
+              <option key={one.uuid} value={one.uuid}>
+                {trans.__('GPU %1: %2', one.index, showName(one, trans))}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      <div role="status">
+        {checks.refusal && <p className="jp-GPUDock-hint">{checks.refusal}</p>}
+        {!check && !checks.refusal && (
+          <p className="jp-GPUDock-hint">
+            {trans.__(
+              'Measures for some seconds how much faster cuDNN, mixed precision and TF32 are on this GPU, and how fast it is copied to.'
+            )}
+          </p>
+        )}
+        {check && <p className="jp-GPUDock-hint">{wordsForCheck(check, trans)}</p>}
+      </div>
+      {check?.state === 'running' && <Progress check={check} />}
+      {check && check.state !== 'refused' && <Steps check={check} />}
+    </section>
+  );
+}
+
+function Progress({ check }: { check: ICheck }): ReactElement {
+  const { trans } = useVoice();
+  const percent = Math.round(100 * check.progress);
+  return (
+    <div
+      className="jp-GPUDock-bar"
+      role="progressbar"
+      aria-label={trans.__('Progress of the check')}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={percent}
+    >
+      <div className="jp-GPUDock-bar-fill" style={{ width: `${percent}%` }} />
+    </div>
+  );
+}
+
+function Steps({ check }: { check: ICheck }): ReactNode {
+  const { trans } = useVoice();
+  const shown = check.steps.filter(step => check.state === 'running' || step.state !== 'waiting');
+  return (
+    shown.length > 0 && (
+      <dl className="jp-GPUDock-steps">
+        {shown.map(step => (
+          <div key={step.name} data-state={step.state} title={figuresOfStep(step, trans)}>
+            <dt className="jp-GPUDock-label">{nameOfStep(step, trans)}</dt>
+            <dd>{wordsForStep(step, trans)}</dd>
+          </div>
+        ))}
+      </dl>
+    )
+  );
+}

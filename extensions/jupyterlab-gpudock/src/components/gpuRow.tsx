@@ -1,0 +1,88 @@
+import type { ReactElement } from 'react';
+
+import {
+  isNumber,
+  type IShown,
+  share,
+  showMemory,
+  showName,
+  showTemperature,
+  showUse
+} from '../format';
+import { useVoice } from '../voice';
+import { wordsForState } from '../words';
+import { GPUDetails, type IGPUProps } from './gpuCard';
+import { Bar } from './metric';
+
+/** One GPU of many in two lines, which opens to show all of it. */
+export function GPURow(
+  props: IGPUProps & { open: boolean; onToggle: (uuid: string) => void }
+): ReactElement {
+  const { gpu, open, onToggle, lease } = props;
+  const voice = useVoice();
+  const { trans } = voice;
+  const name = showName(gpu, trans);
+  const title = gpu.mig_profile ? trans.__('%1, MIG %2', name, gpu.mig_profile) : name;
+  const shown = [showUse(gpu, voice), showMemory(gpu, voice), showTemperature(gpu, voice)] as const;
+  const words =
+    gpu.state === 'ok'
+      ? shown.filter(({ level }) => level !== 'normal').map(({ word }) => word)
+      : [wordsForState(gpu.state, gpu.detail, lease, trans).title];
+  const level = gpu.state !== 'ok' || shown.some(one => one.level === 'alarm') ? 'alarm' : 'notice';
+  const numbers = gpu.state === 'ok' ? shown.map(({ text }) => text) : [];
+  const id = `jp-gpudock-${gpu.uuid || gpu.index}`;
+  return (
+    <section
+      className="jp-GPUDock-row"
+      data-uuid={gpu.uuid}
+      data-state={gpu.state}
+      aria-label={trans.__('GPU %1: %2', gpu.index, title)}
+    >
+      <button
+        type="button"
+        className="jp-GPUDock-row-button"
+        aria-expanded={open}
+        aria-controls={id}
+        aria-label={[trans.__('GPU %1: %2', gpu.index, title), ...numbers, ...words].join(', ')}
+        title={gpu.uuid}
+        onClick={() => onToggle(gpu.uuid)}
+      >
+        <span className="jp-GPUDock-row-index">{gpu.index}</span>
+        <span className="jp-GPUDock-row-name">{title}</span>
+        {words.map(word => (
+          <span key={word} className="jp-GPUDock-row-word" data-level={level}>
+            <span className="jp-GPUDock-word">{word}</span>
+          </span>
+        ))}
+      </button>
+      {gpu.state === 'ok' && !open && (
+        <div className="jp-GPUDock-row-cells">
+          <Cell
+            label={trans.__('Use')}
+            shown={shown[0]}
+            percent={isNumber(gpu.utilization_percent) ? gpu.utilization_percent : null}
+          />
+          <Cell
+            label={trans.__('Memory')}
+            shown={shown[1]}
+            percent={share(gpu.memory_used_mib, gpu.memory_total_mib)}
+          />
+          <Cell label={trans.__('Temperature')} shown={shown[2]} percent={null} />
+        </div>
+      )}
+      <div id={id} className="jp-GPUDock-row-details" hidden={!open}>
+        {open && <GPUDetails {...props} />}
+      </div>
+    </section>
+  );
+}
+
+function Cell(props: { label: string; shown: IShown; percent: number | null }): ReactElement {
+  const { label, shown, percent } = props;
+  return (
+    <div className="jp-GPUDock-cell" data-level={shown.level} title={label}>
+      <span className="jp-GPUDock-number">{shown.text}</span>
+      {percent !== null && <Bar label={label} shown={shown} percent={percent} />}
+    </div>
+  );
+}

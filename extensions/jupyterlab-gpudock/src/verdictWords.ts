@@ -1,0 +1,61 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { IFinding } from './contract';
+import { sentence } from './words';
+
+/** A finding on a stack, in words; the server's own, in English, where it is a newer one. */
+export function wordsForFinding(finding: IFinding, trans: TranslationBundle): string {
+  const { code, parameters, message } = finding;
+  const detail = parameters['detail'] ? sentence(parameters['detail']) : '';
+  const given = (name: string): string => parameters[name] ?? '';
+  switch (code) {
+    case 'usable':
+      return trans.__('Usable: torch computes on the GPU, with cuDNN.');
+    case 'usable_without_cudnn':
+      return trans.__(
+        'Usable, but torch finds no cuDNN: convolutions are slow. Install a torch that brings cuDNN.'
+      );
+    case 'no_driver':
+    case 'no_gpu':
+      return trans.__('Not usable: this server has no GPU.');
+    case 'version_mismatch':
+      return trans.__('Not usable until the machine is restarted: its driver was updated.');
+    case 'lost':
+      return trans.__('Not usable: the GPU is lost.');
+    case 'hanging':
+      return trans.__('Not usable now: the GPU does not answer.');
+    case 'failed':
+      return trans.__('Not usable: the GPU cannot be read.');
+    case 'torch_missing':
+      return trans.__('Not usable with torch: it is not installed in this environment.');
+    case 'torch_broken':
+      return trans.__('Not usable: torch is installed but does not load. %1', detail);
+    case 'torch_cpu_only':
+      return trans.__(
+        'Not usable: this torch is built for the CPU only. Install a torch that is built for CUDA.'
+      );
+    case 'driver_too_old':
+      return trans.__(
+        'Not usable: torch’s CUDA %1 needs driver %2 or newer, and this one is %3. Install a torch for an older CUDA, or ask for a newer driver.',
+        given('cuda'),
+        given('needed'),
+        given('driver')
+      );
+    case 'cuda_unavailable':
+      return trans.__(
+        'Not usable: GPU and driver are fine, but torch cannot open CUDA. See what torch.cuda.init() says in a notebook, and whether CUDA_VISIBLE_DEVICES hides the GPU.'
+      );
+    case 'no_python':
+      return trans.__('Not known: this kernel is not a plain Python kernel.');
+    case 'python_missing':
+      return trans.__('Not usable: the Python of this kernel is not there any more.');
+    case 'python_broken':
+      return trans.__('Not usable: the Python of this kernel does not start. %1', detail);
+    case 'probe_timeout':
+      return trans.__(
+        'Not known: the environment did not answer in time. The machine may be busy; check again.'
+      );
+    default:
+      return message || trans.__('Not known.');
+  }
+}

@@ -1,0 +1,129 @@
+"""A Jupyter server with the GPU panel, over pretend GPUs: no engine, no Hub, no Node."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+
+from support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+EXTENSION = "extensions/jupyterlab-gpudock"
+START_SECONDS = 60
+
+
+def install_extension(checkout: Path, target: Path) -> None:
+    """Build the extension's wheel and install it in a folder of its own.
+
+    What is installed is what people get: front end, schema, translations and entry points.
+    """
+    wheels = target / "wheel"
+    _run(
+        *("-m", "build", "--wheel", "--no-isolation", "--outdir", str(wheels)),
+        cwd=checkout / EXTENSION,
+        environment={"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"},
+    )
+    (wheel,) = wheels.glob("*.whl")
+    _run(*("-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(wheel)))
+
+
+def _run(
+    *arguments: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+) -> None:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, **(environment or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def environment_of(installed: Path, home: Path) -> dict[str, str]:
+    """The variables with which Jupyter finds the installed extension, and nobody's settings."""
+    return {
+        # Node.js is not needed to use the extension: this PATH has none.
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(home),
+        "PYTHONPATH": str(installed),
+        "JUPYTER_PATH": str(installed / "share" / "jupyter"),
+        "JUPYTER_CONFIG_PATH": str(installed / "etc" / "jupyter"),
+        "JUPYTER_CONFIG_DIR": str(home / "config"),
+        "JUPYTER_DATA_DIR": str(home / "data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+        "JUPYTERLAB_SETTINGS_DIR": str(home / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
+        "LANG": "C.UTF-8",
+    }
+
+
+@contextlib.contextmanager
+def panel_server(
+    installed: Path,
+    home: Path,
+    environment: Mapping[str, str],
+    *options: str,
+    application: str = "jupyterlab",
+) -> Iterator[str]:
+    """A running server, by its address; its log is told when it does not start.
+
+    Args:
+        installed: Where the extension was installed.
+        home: An empty folder for notebooks, settings and the log.
+        environment: More variables, for example those of the pretend GPUs.
+        options: More options of the command line.
+        application: ``jupyterlab`` or ``notebook``.
+    """
+    port = _free_port()
+    notebooks = home / "work"
+    notebooks.mkdir(parents=True, exist_ok=True)
+    log = home / "server.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", application, "--no-browser", "--allow-root"),
+                *(f"--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token="),
+                f"--ServerApp.root_dir={notebooks}",
+                "--LabApp.news_url=None",
+                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+                *options,
+            ],
+            cwd=notebooks,
+            env={**environment_of(installed, home), **environment},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    url = f"http://127.0.0.1:{port}"
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(f"{url}/api", timeout=5):
+                return True
+        except (URLError, OSError):
+            return False
+
+    try:
+        wait_for(answers, "the Jupyter server answers", START_SECONDS)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
