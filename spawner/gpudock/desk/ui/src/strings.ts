@@ -206,6 +206,7 @@ export const t = {
     noModel: 'no model',
     unlimited: 'no limit',
     allModels: 'all',
+    asLongest: 'as the longest',
     nothing: '–',
     inherited: 'inherited',
     notSet: 'not set',

@@ -6,6 +6,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const amounts = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1 });
+const smallAmounts = new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: 2 });
 const wholeNumbers = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const moments = new Intl.DateTimeFormat(LOCALE, {
   day: 'numeric',
@@ -22,9 +23,9 @@ const weekdays = new Intl.DateTimeFormat(LOCALE, {
   minute: '2-digit'
 });
 
-/** A number with at most one decimal: «1,234.5». */
+/** A number with at most one decimal, and below one with two digits that say something: «0.0035». */
 export function amount(value: number): string {
-  return amounts.format(value);
+  return (Math.abs(value) < 1 ? smallAmounts : amounts).format(value);
 }
 
 /** A whole number: «1,234». */

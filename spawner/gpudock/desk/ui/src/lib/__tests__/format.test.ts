@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { count, duration, spokenDuration, startOfUtcDay, utcDateInput } from '../format';
+import { amount, count, duration, spokenDuration, startOfUtcDay, utcDateInput } from '../format';
 
 describe('duration', () => {
   it.each([
@@ -24,6 +24,16 @@ describe('duration', () => {
   ])('of %d s is said as «%s»', (seconds, text) => {
     expect(spokenDuration(seconds)).toBe(text);
   });
+});
+
+it('does not round what is small to nothing', () => {
+  expect([0, 0.0035, 0.96, 1.25, 1234.56].map(amount)).toEqual([
+    '0',
+    '0.0035',
+    '0.96',
+    '1.3',
+    '1,234.6'
+  ]);
 });
 
 it('counts one and many', () => {

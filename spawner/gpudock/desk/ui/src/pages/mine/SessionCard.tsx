@@ -51,6 +51,9 @@ export function SessionCard({ session }: { readonly session: Session }) {
           <div>
             <h3 className="fs-5 mb-1">{name}</h3>
             <StateWord session={session} />
+            <div className="small text-body-secondary">
+              {t.mine.since(near(session.granted_at, now))}
+            </div>
           </div>
           <TimeLeft session={session} now={now} />
         </div>
@@ -71,10 +74,11 @@ export function SessionCard({ session }: { readonly session: Session }) {
             <Icon name="moon" /> {t.mine.idleFor(duration(now - session.idle_since))}
           </p>
         )}
-        <p className="text-body-secondary small mt-3 mb-0">
-          {t.mine.since(near(session.granted_at, now))} {session.ends_at !== null && session.why}{' '}
-          {!going && session.ends_at !== null && extension(session, now)}
-        </p>
+        {session.ends_at !== null && (
+          <p className="text-body-secondary small mt-3 mb-0">
+            {session.why} {!going && extension(session, now)}
+          </p>
+        )}
         {extend.isError && (
           <div className="mt-3">
             <Failure error={extend.error} />

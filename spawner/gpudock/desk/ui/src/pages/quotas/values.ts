@@ -36,7 +36,8 @@ export function showValue(value: QuotaValue): string {
 /** A limit in force in words: «2», «no limit», and of models «all». */
 export function sayLimit(field: QuotaField, value: QuotaValue): string {
   if (value !== null) return showValue(value);
-  return field === 'gpu_models' ? t.quotas.allModels : t.quotas.unlimited;
+  if (field === 'gpu_models') return t.quotas.allModels;
+  return field === 'session_hours' ? t.quotas.asLongest : t.quotas.unlimited;
 }
 
 /** A value for editing; `undefined` is «not set here», an empty text. */
