@@ -5,8 +5,14 @@ those that their running sessions may still take, divided by their weight. A req
 from its user's virtual time, plus what the user's own earlier requests in the queue ask for, minus
 a credit for the time that it has waited.
 
-Nobody starves: virtual times are never negative, so a request is before all that join more than
-(its virtual time / ageing) seconds after it, whoever makes them.
+The credit grows with the square of the time: a second of waiting counts the more, the longer the
+request has waited already. So past use decides between requests that have waited some minutes or a
+few hours, and the time of waiting between those that have waited for long, which keeps the longest
+waits short (the simulation in docs/queue.md shows both).
+
+Nobody starves: virtual times are never negative, and the credit of a request grows faster than that
+of any that joins later. So whoever joins later comes later after a while, whatever their weight and
+however little they have used, and those who joined before are not many.
 """
 
 from __future__ import annotations
@@ -28,6 +34,7 @@ HALF_LIFE_DAYS = 7.0
 NOMINAL_SECONDS = 4 * 3600.0
 """What a session without an end is reckoned to last, for the order of the queue only."""
 
+_HOUR = 3600.0
 _DAY = 86400.0
 # A weight of nothing would divide by zero; quota documents do not allow it, a configured default
 # may have it.
@@ -83,7 +90,8 @@ class FairShare:
     Attributes:
         half_life_days: after so many days a GPU-second of the past counts half. Whoever fills in
             ``Snapshot.recent_use`` reckons with it.
-        ageing: how many GPU-seconds each second of waiting counts like.
+        ageing: how many GPU-seconds a second of waiting counts like after one hour of waiting;
+            after h hours it is h times as many.
     """
 
     def __init__(self, half_life_days: float = HALF_LIFE_DAYS, ageing: float = 1.0) -> None:
@@ -104,7 +112,8 @@ class FairShare:
         charged = dict(snapshot.recent_use)
         for user, seconds in _outstanding(snapshot).items():
             charged[user] = charged.get(user, 0.0) + seconds
-        ageing, now = self.ageing, snapshot.now
+        now = snapshot.now
+        pace = self.ageing / (2 * _HOUR)
         slot = _largest_slot(snapshot)
         latest: dict[str, float] = {}
         nominal: dict[tuple[float | None, float | None], float] = {}
@@ -117,7 +126,7 @@ class FairShare:
             waited = now - request.created_at
             key = charge / (quota.weight or _LEAST_WEIGHT)
             if waited > 0:
-                key -= ageing * waited
+                key -= pace * waited * waited
             # Requests of one user keep their order, whatever the clock did between them.
             before = latest.get(user)
             if before is not None and before > key:

@@ -89,11 +89,21 @@ def test_a_slot_counts_as_its_part_of_a_gpu() -> None:
 
 
 def test_waiting_makes_up_for_use() -> None:
-    items = [wait(0, "ada", since=5 * HOUR), wait(1, "bob")]
-    assert order(*items, recent_use={"ada": 4 * HOUR}) == ["r0", "r1"]
-    assert order(*items, recent_use={"ada": 6 * HOUR}) == ["r1", "r0"]
-    assert order(*items, recent_use={"ada": 4 * HOUR}, ageing=0.0) == ["r1", "r0"]
-    assert order(*items, recent_use={"ada": 6 * HOUR}, ageing=2.0) == ["r0", "r1"]
+    # Four hours of waiting are worth 4 * 4 / 2 GPU-hours.
+    items = [wait(0, "ada", since=4 * HOUR), wait(1, "bob")]
+    assert order(*items, recent_use={"ada": 7.9 * HOUR}) == ["r0", "r1"]
+    assert order(*items, recent_use={"ada": 8.1 * HOUR}) == ["r1", "r0"]
+    assert order(*items, recent_use={"ada": 1 * HOUR}, ageing=0.0) == ["r1", "r0"]
+    assert order(*items, recent_use={"ada": 15.9 * HOUR}, ageing=2.0) == ["r0", "r1"]
+    assert order(*items, recent_use={"ada": 16.1 * HOUR}, ageing=2.0) == ["r1", "r0"]
+
+
+def test_the_longer_somebody_has_waited_the_more_an_hour_counts() -> None:
+    long, short = wait(0, "ada", since=24 * HOUR), wait(1, "bob", since=21 * HOUR)
+    # Three hours more make up for 67 GPU-hours after a day, and for 4.5 after three hours.
+    assert order(long, short, recent_use={"ada": 60 * HOUR}) == ["r0", "r1"]
+    long, short = wait(0, "ada", since=3 * HOUR), wait(1, "bob")
+    assert order(long, short, recent_use={"ada": 60 * HOUR}) == ["r1", "r0"]
 
 
 def test_a_grant_does_not_change_the_order_of_the_others() -> None:
@@ -193,27 +203,42 @@ def test_the_order_does_not_depend_on_how_the_queue_is_listed(
     assert sorted(found) == sorted(item.request.id for item in items)
 
 
-@given(crowds, uses, st.floats(0.1, 10), st.integers(1, 30), st.floats(0.1, 100))
+@given(
+    crowds,
+    uses,
+    st.floats(0.1, 10),
+    st.floats(0, 1e7),
+    st.floats(60, 1e6),
+    st.integers(1, 30),
+    st.floats(0.1, 100),
+)
 def test_nobody_starves(
-    people: list, use: dict[str, float], ageing: float, newcomers: int, weight: float
+    people: list,
+    use: dict[str, float],
+    ageing: float,
+    charge: float,
+    gap: float,
+    newcomers: int,
+    weight: float,
 ) -> None:
-    """After a time that depends on nobody else, whoever joins then comes later: even with no use,
-    a huge weight and ever so many of them. So only those who were there before can be served first,
-    and they are not many.
+    """In time all who join a minute or more after a request come after it, though they have used
+    nothing and have any weight. So only those who were there before it can be served first.
     """
     items = crowd(people)
-    mine = wait(100, "me", since=0.0)
-    charge = 1e6
-    patience = charge / ageing
-    later = NOW + patience + 1
+    mine = wait(100, "me")
+    # When the difference of the credits has made up for all that the user ever had.
+    patience = charge * 2 * HOUR / ageing / (2 * gap) + gap + 1
     others = [
-        replace(item, request=replace(item.request, created_at=later, user=f"new{number}"))
-        for number, item in enumerate(
-            wait(200 + n, "new", weight=weight * 1000) for n in range(newcomers)
-        )
+        replace(item, request=replace(item.request, created_at=NOW + gap, user=f"new{number}"))
+        for number, item in enumerate(wait(200 + n, "", weight=weight) for n in range(newcomers))
     ]
     found = order(
-        *items, mine, *others, recent_use={**use, "me": charge}, ageing=ageing, now=later + 1
+        *items,
+        mine,
+        *others,
+        recent_use={**use, "me": charge},
+        ageing=ageing,
+        now=NOW + patience,
     )
     assert all(found.index("r100") < found.index(item.request.id) for item in others)
 
