@@ -56,10 +56,12 @@ def _uuid(value: str) -> str:
 
 
 def _whole_number(value: Any) -> Any:
-    """Take digits, and nothing else that Python would take for a number."""
-    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value) is None:
+    """Read digits, and nothing else that Python would take for a number."""
+    if not isinstance(value, str):
+        return value
+    if re.fullmatch(r"-?[0-9]{1,9}", value) is None:
         raise ValueError("it is not a whole number")
-    return value
+    return int(value)
 
 
 def _hours(value: Any) -> Any:
