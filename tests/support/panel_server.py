@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import URLError
 
@@ -15,7 +16,6 @@ from support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 EXTENSION = "extensions/jupyterlab-gpudock"
 START_SECONDS = 60
@@ -30,7 +30,7 @@ def install_extension(checkout: Path, target: Path) -> None:
     _run(
         *("-m", "build", "--wheel", "--no-isolation", "--outdir", str(wheels)),
         cwd=checkout / EXTENSION,
-        environment={"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"},
+        environment={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
     (wheel,) = wheels.glob("*.whl")
     _run(*("-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target), str(wheel)))

@@ -41,6 +41,42 @@ export function wordsForFinding(finding: IFinding, trans: TranslationBundle): st
         given('needed'),
         given('driver')
       );
+    case 'arch_missing':
+      return trans.__(
+        'Not usable: this torch has no code for GPUs of compute capability %1. Install a newer torch, or one that is built for this GPU.',
+        given('capability')
+      );
+    case 'cudnn_mismatch':
+      return trans.__(
+        'Not usable: torch was built with cuDNN %1, and cuDNN %2 is loaded. See whether LD_LIBRARY_PATH leads to another cuDNN, or reinstall torch.',
+        given('built'),
+        given('loaded')
+      );
+    case 'ptx_only':
+      return trans.__(
+        'This torch has no machine code for compute capability %1: the driver translates it at the first use, which is slow.',
+        given('capability')
+      );
+    case 'minor_compatibility':
+      return trans.__(
+        'CUDA %1 came with driver %2. The older %3 runs it, but not code that it would have to translate.',
+        given('cuda'),
+        given('needed'),
+        given('driver')
+      );
+    case 'forward_compatibility':
+      return trans.__(
+        'Driver %1 is older than CUDA %2 asks for (%3). It works through NVIDIA’s forward-compatibility package.',
+        given('driver'),
+        given('cuda'),
+        given('needed')
+      );
+    case 'cudnn_newer':
+      return trans.__(
+        'cuDNN %1 is loaded; torch was built with the older %2, which is fine.',
+        given('loaded'),
+        given('built')
+      );
     case 'cuda_unavailable':
       return trans.__(
         'Not usable: GPU and driver are fine, but torch cannot open CUDA. See what torch.cuda.init() says in a notebook, and whether CUDA_VISIBLE_DEVICES hides the GPU.'

@@ -3,7 +3,7 @@ import { cleanup, fireEvent, render, screen } from '@testing-library/react';
 import { afterEach, expect, test, vi } from 'vitest';
 
 import type { IActions } from '../actions';
-import type { IGPU, ILease } from '../contract';
+import type { IGPU } from '../contract';
 import { type IPanelView, Panel } from '../components/panel';
 import { pathsOf } from '../components/sparkline';
 import {
@@ -209,6 +209,10 @@ test.each([
     { cuda: '12.4', needed: '525.60.13', driver: '470.57.02' },
     'torch’s CUDA 12.4 needs driver 525.60.13 or newer, and this one is 470.57.02'
   ],
+  ['arch_missing', false, { capability: '12.0' }, 'no code for GPUs of compute capability 12.0'],
+  ['cudnn_mismatch', false, { built: '9.1.0', loaded: '8.9.7' }, 'and cuDNN 8.9.7 is loaded'],
+  ['python_missing', false, {}, 'is not there any more'],
+  ['hanging', false, {}, 'does not answer'],
   ['cuda_unavailable', false, {}, 'torch cannot open CUDA'],
   ['no_python', false, {}, 'not a plain Python kernel'],
   ['python_broken', false, { detail: 'no site module' }, 'does not start. no site module.'],

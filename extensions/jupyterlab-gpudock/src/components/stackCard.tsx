@@ -53,8 +53,8 @@ const SIGNS = { ok: 'good', note: 'normal', warning: 'notice', error: 'alarm' } 
 
 function Verdict({ stack }: { stack: IStack }): ReactNode {
   const { trans } = useVoice();
-  return stack.verdict.findings.map((finding: IFinding) => (
-    <p key={finding.code} className="jp-GPUDock-verdict" data-code={finding.code}>
+  return stack.verdict.findings.map((finding: IFinding, place) => (
+    <p key={`${place} ${finding.code}`} className="jp-GPUDock-verdict" data-code={finding.code}>
       <Sign level={SIGNS[finding.level]} />
       <span>
         {wordsForFinding(finding, trans)}
