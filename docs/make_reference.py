@@ -1,4 +1,4 @@
-"""Writes the reference of what can be configured, from the help texts in the sources.
+"""Writes the references of what can be configured and asked, from what the sources say.
 
 ``make docs`` runs it; a test fails when what it would write is not what is there.
 """
@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 from gpudock.accounts import GPUDockAuthenticator
 from gpudock.spawner import GPUDockerSpawner
 
+sys.path.append(str(Path(__file__).parent))
+from rest_reference import rest
+
 if TYPE_CHECKING:
     from traitlets.config import Configurable
 
-OUTPUT = Path(__file__).parent / "reference" / "spawner.md"
+FOLDER = Path(__file__).parent / "reference"
 
 _HEAD = """\
 # Reference: options of the spawner and of the accounts
@@ -30,8 +33,8 @@ of DockerSpawner's it uses `image`, `allowed_images`, `cmd`, `network_name`, `me
 """
 
 
-def reference() -> str:
-    """Return the whole page."""
+def spawner() -> str:
+    """Return the page of options."""
     parts = [_HEAD]
     for configurable in (GPUDockerSpawner, GPUDockAuthenticator):
         parts += _section(configurable)
@@ -48,7 +51,12 @@ def _section(configurable: type[Configurable]) -> list[str]:
     return lines
 
 
+PAGES = {"spawner.md": spawner, "rest.md": rest}
+"""Each page's file, and what writes it."""
+
+
 if __name__ == "__main__":
-    OUTPUT.parent.mkdir(exist_ok=True)
-    OUTPUT.write_text(reference())
-    sys.stdout.write(f"{OUTPUT} written\n")
+    FOLDER.mkdir(exist_ok=True)
+    for name, write in PAGES.items():
+        (FOLDER / name).write_text(write())
+        sys.stdout.write(f"{FOLDER / name} written\n")

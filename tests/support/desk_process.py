@@ -48,15 +48,17 @@ class DeskProcess:
         wait_for(lambda: self.health() == httpx.codes.OK, "the desk is healthy", 60)
         return self
 
-    def launch(self) -> None:
-        """Start the desk's process."""
+    def launch(self, agent_url: str | None = None) -> None:
+        """Start the desk's process; without *agent_url* it asks the hub's agent."""
+        if agent_url is None:
+            agent_url = wait_for(self.hub.docker.agent_url, "the hub starts the agent")
         environ = {
             **self.hub.environ,
             **{f"GPUDOCK_{name}": value for name, value in self._settings.items()},
             "JUPYTERHUB_API_URL": f"{self.hub.url}/hub/api",
             "DESK_ADDRESS": "127.0.0.1",
             "DESK_PORT": str(self.hub.desk_port),
-            "DESK_AGENT_URL": wait_for(self.hub.docker.agent_url, "the hub starts the agent"),
+            "DESK_AGENT_URL": agent_url,
         }
         self._process = Forge.instance().start(
             program="gpudock.desk.__main__",

@@ -132,10 +132,10 @@ Hours = Annotated[
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": _LARGEST}),
 ]
 
-Offset = Annotated[int, BeforeValidator(_whole_number), Field(ge=0, le=_LARGEST - 1)]
+Offset = Annotated[int, Field(ge=0, le=_LARGEST - 1), BeforeValidator(_whole_number)]
 """How many rows to leave out."""
 
-Limit = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=500)]
+Limit = Annotated[int, Field(ge=1, le=500), BeforeValidator(_whole_number)]
 """How many rows to return at most."""
 
 Moment = Annotated[

@@ -158,12 +158,17 @@ class APIHandler(DeskHandler):
         if visitor is None:
             raise self._stranger()
         if self._operation is None:
-            self.set_header("Allow", ", ".join(sorted(self._operations)))
             raise HTTPError(405)
         _admit(visitor, self._operation.audience)
         length = self.request.headers.get("Content-Length", "0")
         if length.isdigit() and int(length) > self._limit:
             raise self._oversize()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer an error; of a method that is not there, tell those that are."""
+        if status_code == 405:
+            self.set_header("Allow", ", ".join(sorted(self._operations)))
+        super().write_error(status_code, **kwargs)
 
     def data_received(self, chunk: bytes) -> None:
         """Take a piece of the body; what is too long is not kept."""

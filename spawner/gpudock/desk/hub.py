@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 30.0
-"""For so long the desk goes by what the Hub said of a token or of all users."""
+"""For so long the desk goes by what the Hub said of a token."""
+PEOPLE_SECONDS = 5.0
+"""After so long it asks the Hub anew who there is, and shows what it knows meanwhile."""
 STALE_SECONDS = 900.0
 """For so long it does if the Hub does not answer."""
 
@@ -120,9 +122,9 @@ class HubClient:
     # Who there is.
 
     async def people(self) -> Mapping[str, Person]:
-        """Return all users by name, as they were half a minute ago at most.
+        """Return all users by name, as the Hub told them last.
 
-        While the Hub is silent they are as they were last.
+        It is asked anew in the background when that was a while ago.
 
         Raises:
             Refusal: the Hub is silent and has never been asked.
@@ -151,7 +153,7 @@ class HubClient:
 
     async def _renew(self) -> None:
         now = self._monotonic()
-        if self._people_at is not None and now - self._people_at < FRESH_SECONDS:
+        if self._people_at is not None and now - self._people_at < PEOPLE_SECONDS:
             return
         if self._renewal is None or self._renewal.done():
             self._renewal = asyncio.get_running_loop().create_task(self._read_people())

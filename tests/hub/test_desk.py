@@ -1,0 +1,491 @@
+"""The desk beside a real hub: what requests come to, and what happens when a part is missing."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+
+from support.desk_process import API, PREFIX, DeskProcess
+from support.hub_client import HubClient
+from support.hub_process import PASSWORD
+from support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import httpx
+
+    from support.hub_process import HubProcess
+
+METRICS_TOKEN = "prometheus-may-read-this"
+
+
+@pytest.fixture(scope="module")
+def desk(shared_hub: HubProcess) -> Iterator[DeskProcess]:
+    desk = DeskProcess(shared_hub, METRICS_TOKEN=METRICS_TOKEN, SHOW_HOLDERS="yes").start()
+    yield desk
+    desk.close()
+
+
+@pytest.fixture
+def admin(desk: DeskProcess, hub: HubProcess) -> Iterator[Callable[..., httpx.Response]]:
+    """Ask as an administrator; quotas are as before afterwards."""
+    token = desk.token(hub.admin)
+
+    def ask(method: str, path: str, **request) -> httpx.Response:
+        return desk.ask(method, path, token, **request)
+
+    yield ask
+    documents = [row for row in table(ask("GET", "quotas.csv").text) if row and row[0] != "level"]
+    gone = [{"level": row[0], "name": row[1], "document": None} for row in documents]
+    if gone:
+        assert ask("PATCH", "quotas", json={"changes": gone}).status_code == 200
+
+
+def table(text):
+    return [line.split(",") for line in text.splitlines()]
+
+
+def put(ask, document, path="quotas/users/ada", **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return ask("PUT", path, json=document, headers=named)
+
+
+# Sessions and the queue.
+
+
+def test_a_session_that_is_released_ends_its_server_at_the_hub(hub, desk):
+    ada = hub.client("ada")
+    ada.start_server(gpus=1)
+    token = desk.token(ada)
+    (lease,) = desk.ask("GET", "leases/me", token).json()["leases"]
+    assert (lease["state"], lease["user"], len(lease["gpus"])) == ("active", "ada", 1)
+    assert lease["ends_because"] == "time"
+    released = desk.ask("DELETE", f"leases/{lease['id']}", token)
+    assert released.status_code == 202
+    assert released.json()["state"] in ("stopping", "ended")
+    wait_for(lambda: ada.server_model() is None, "the Hub knows that the server is gone")
+    wait_for(lambda: not hub.leases(), "the lease ends")
+    assert desk.ask("DELETE", f"leases/{lease['id']}", token).status_code == 404
+    past = desk.ask("GET", "leases?state=ended", token).json()["leases"][0]
+    assert (past["id"], past["end_reason"]) == (lease["id"], "its user released it")
+
+
+def test_a_wait_that_is_cancelled_ends_the_start_of_its_server(hub, desk):
+    ada, bob, cleo = (hub.client(name) for name in ("ada", "bob", "cleo"))
+    ada.start_server(gpus=1)
+    bob.start_server(gpus=1)
+    cleo.ask_for_server(gpus=1)
+    token = desk.token(cleo)
+    (waiting,) = wait_for(
+        lambda: desk.ask("GET", "queue", token).json()["queue"], "cleo's request waits"
+    )
+    assert (waiting["position"], waiting["length"]) == (1, 1)
+    assert waiting["reason"].endswith(".")
+    assert waiting["expected_start"] is not None
+    assert desk.ask("DELETE", f"queue/{waiting['id']}", token).status_code == 204
+    wait_for(lambda: cleo.server_model() is None, "the Hub gives the start up")
+    assert hub.queue() == []
+
+
+def test_a_session_is_extended_as_far_as_the_quota_allows(hub, desk, admin):
+    put(admin, {"session_hours": 1, "max_session_hours": 3})
+    ada = hub.client("ada")
+    ada.start_server(gpus=1)
+    token = desk.token(ada)
+    (lease,) = desk.ask("GET", "leases/me", token).json()["leases"]
+    assert lease["can_extend"]
+    path = f"leases/{lease['id']}/extend"
+    longer = desk.ask("POST", path, token, json={"hours": 0.5}).json()
+    assert longer["ends_at"] == pytest.approx(lease["ends_at"] + 1800)
+    longest = desk.ask("POST", path, token, json={"hours": 100}).json()
+    assert longest["ends_at"] == pytest.approx(lease["granted_at"] + 3 * 3600)
+    refused = desk.ask("POST", path, token)
+    assert refused.status_code == 409
+    assert "3 hours at most" in refused.json()["message"]
+
+
+def test_everybody_may_see_who_has_a_gpu_where_the_lab_is_set_so(hub, desk):
+    hub.client("ada").start_server(gpus=1)
+    gpus = desk.ask("GET", "gpus", desk.token(hub.client("bob"))).json()["gpus"]
+    assert [holder["user"] for gpu in gpus for holder in gpu["leases"]] == ["ada"]
+
+
+def test_a_gpu_is_drained_shared_and_returned(hub, admin):
+    uuid = admin("GET", "gpus").json()["gpus"][0]["uuid"]
+    drained = admin("PATCH", f"gpus/{uuid}", json={"state": "draining"})
+    assert drained.json()["state"] == "draining"
+    assert "admin" in drained.json()["reason"]
+    assert admin("PATCH", f"gpus/{uuid}", json={"state": "active"}).json()["state"] == "free"
+    assert admin("PATCH", f"gpus/{uuid}", json={"slots": 4}).json()["slots"] == 4
+    assert admin("PATCH", f"gpus/{uuid}", json={"slots": 1}).json()["slots"] == 1
+    assert admin("DELETE", f"gpus/{uuid}").status_code == 409
+    for body in ({}, {"slots": 0}, {"slots": 17}, {"slots": True}, {"slots": 2, "state": "active"}):
+        assert admin("PATCH", f"gpus/{uuid}", json=body).status_code == 400
+    kinds = {row["what"] for row in admin("GET", "audit?what=gpu").json()["rows"]}
+    assert kinds == {"gpu.state", "gpu.slots"}
+
+
+# Quotas.
+
+
+def test_of_two_who_edit_at_once_the_later_is_told_who_was_first(admin, hub, desk):
+    first = put(admin, {"max_gpus": 2}, If_None_Match="*")
+    assert first.headers["ETag"] == f'"{first.json()["revision"]}"'
+    assert admin("GET", "quotas/users/ada").headers["ETag"] == first.headers["ETag"]
+    hub.admin.api("PATCH", "/users/bob", {"admin": True})
+    hub.client("bob")
+    hub.admin.api("PATCH", "/users/bob", {"admin": True})
+    bob = desk.token(hub.client("bob"))
+    newer = desk.ask(
+        "PUT",
+        "quotas/users/ada",
+        bob,
+        json={"max_gpus": 3},
+        headers={"If-Match": first.headers["ETag"]},
+    )
+    assert newer.status_code == 200, newer.text
+    late = put(admin, {"max_gpus": 9}, If_Match=first.headers["ETag"])
+    assert late.status_code == 412
+    assert "changed by bob at 20" in late.json()["message"]
+    assert put(admin, {"max_gpus": 9}, If_None_Match="*").status_code == 412
+    assert admin("GET", "quotas/users/ada").json()["document"] == {"max_gpus": 3}
+    assert put(admin, {"max_gpus": 4}, If_Match="*").status_code == 200
+    assert put(admin, {}, "quotas/users/bob", If_Match="*").status_code == 412
+    assert put(admin, {"max_gpus": 4}, If_Match="nonsense").status_code == 400
+
+
+def test_many_changes_are_made_all_or_none(admin):
+    def change(name, document, **more):
+        return {"level": "user", "name": name, "document": document, **more}
+
+    good, bad = change("ada", {"max_gpus": 2}), change("bob", {"max_gpus": -2})
+    refused = admin("PATCH", "quotas", json={"changes": [good, bad]})
+    assert refused.status_code == 400
+    assert "max_gpus" in refused.json()["message"]
+    stale = change("bob", {"max_gpus": 2}, revision=99)
+    assert admin("PATCH", "quotas", json={"changes": [good, stale]}).status_code == 412
+    twice = admin("PATCH", "quotas", json={"changes": [good, good]})
+    assert "twice" in twice.json()["message"]
+    assert admin("GET", "quotas/users/ada").json()["document"] is None
+    fine = [good, change("bob", {"weight": 2}, revision=0)]
+    assert admin("PATCH", "quotas", json={"changes": fine}).json() == {"changed": 2}
+    assert admin("GET", "quotas/users/bob").json()["document"] == {"weight": 2}
+
+
+def test_a_preview_says_what_would_happen_and_changes_nothing(hub, admin):
+    hub.client("ada").start_server(gpus=1)
+    change = {"level": "user", "name": "ada", "document": {"max_gpus": 0}}
+    found = admin("POST", "quotas/preview", json={"changes": [change]}).json()
+    assert [row["user"] for row in found["exceeding"]] == ["ada"]
+    assert "limit is 0" in found["exceeding"][0]["reason"]
+    assert admin("GET", "quotas/users/ada").json()["revision"] == 0
+
+
+def test_an_effective_limit_names_its_level(hub, admin):
+    hub.client("ada")
+    put(admin, {"max_gpus": 1, "weight": 3}, "quotas/default")
+    put(admin, {"max_gpus": 4})
+    limits = admin("GET", "quotas/users/ada/effective").json()["limits"]
+    assert limits["max_gpus"] == {"value": 4, "origin": "user"}
+    assert limits["weight"] == {"value": 3.0, "origin": "default"}
+    assert limits["max_session_hours"] == {"value": 12.0, "origin": "default"}
+
+
+def test_the_table_is_searched_sorted_and_paged(hub, admin):
+    for name in ("ada", "adam", "bob"):
+        hub.client(name)
+    put(admin, {"max_gpus": 5}, "quotas/users/bob")
+    put(admin, {"max_gpus": 2}, "quotas/users/gone")
+
+    def names(query):
+        return [row["name"] for row in admin("GET", f"quotas?{query}").json()["rows"]]
+
+    # Who there is, the desk asks the Hub every few seconds.
+    everybody = ["ada", "adam", "admin", "bob", "gone"]
+    wait_for(lambda: names("") == everybody, "the desk knows everybody")
+    assert names("search=AD") == ["ada", "adam", "admin"]
+    assert names("sort=-name&limit=2") == ["gone", "bob"]
+    assert names("sort=-max_gpus&limit=2") == ["bob", "gone"]
+    assert names("limit=2&offset=1") == ["adam", "admin"]
+    assert admin("GET", "quotas?limit=1").json()["total"] == 5
+    assert names("level=default") == [""]
+
+
+def test_quotas_go_out_and_in_as_a_file(admin):
+    put(admin, {"max_gpus": 2, "gpu_models": ["*A100*", "*L4*"], "gpu_hours": None})
+    put(admin, {"group_max_gpus": 8}, "quotas/groups/vision")
+    out = admin("GET", "quotas.csv")
+    assert out.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert 'filename="quotas.csv"' in out.headers["Content-Disposition"]
+
+    def take(text):
+        headers = {"Content-Type": "text/csv; charset=utf-8"}
+        return admin("PUT", "quotas.csv", content=text.encode(), headers=headers)
+
+    assert take(out.text).json() == {"changed": 0}
+    assert take(out.text.replace("user,ada,2", "user,ada,3")).json() == {"changed": 1}
+    assert admin("GET", "quotas/users/ada").json()["document"]["max_gpus"] == 3
+    bad = take("level,name,max_gpus\nuser,ada,7\nuser,bob,many\nteam,x,1\n")
+    assert bad.status_code == 400
+    assert "Line 3" in bad.json()["message"]
+    assert "Line 4" in bad.json()["message"]
+    assert admin("GET", "quotas/users/ada").json()["document"]["max_gpus"] == 3
+    assert take("level,name\nuser,ada\n").json() == {"changed": 1}
+    assert admin("GET", "quotas/users/ada").json()["document"] is None
+
+
+def test_the_audit_tells_before_and_after(admin):
+    put(admin, {"max_gpus": 2})
+    put(admin, {"max_gpus": 3})
+    page = admin("GET", "audit?what=quota&target=user/ada&limit=1").json()
+    assert "rows" in page, page
+    (row,) = page["rows"]
+    assert (row["by"], row["before"], row["after"]) == ("admin", {"max_gpus": 2}, {"max_gpus": 3})
+    assert page["total"] >= 2
+    lines = admin("GET", "audit?what=quota&format=csv").text.splitlines()
+    assert lines[0] == "at,by,what,target,before,after"
+    assert "user/ada" in lines[1]
+
+
+def test_usage_is_told_for_users_and_as_a_table(hub, desk, admin):
+    ada = hub.client("ada")
+    ada.start_server(gpus=1)
+    rows = admin("GET", "usage?by=user&bucket=day&name=ada").json()["rows"]
+    assert rows
+    assert rows[-1]["name"] == "ada"
+    gpus = {row["name"] for row in admin("GET", "usage?by=gpu").json()["rows"]}
+    assert gpus <= {item["uuid"] for item in admin("GET", "gpus").json()["gpus"]}
+    text = admin("GET", "usage?format=csv").text
+    assert text.startswith("user,from,gpu_hours,sessions\n")
+    assert admin("GET", "usage?from=2026-02-01&to=2026-01-01").json()["rows"] == []
+    assert admin("GET", "usage?from=1970-01-01&bucket=day").status_code == 400
+    assert admin("GET", "usage?from=yesterday").status_code == 400
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"max_gpus": 1', 400),
+        (b'{"max_gpus": NaN}', 400),
+        (b'{"max_gpus": Infinity}', 400),
+        (b'{"max_gpus": -1}', 400),
+        (b'{"max_gpus": "2"}', 400),
+        (b'{"max_gpus": true}', 400),
+        (b'{"max_gpus": 1, "max_gpus": 2}', 400),
+        (b'{"gpus": 1}', 400),
+        (b"[1]", 400),
+        (b"", 415),
+        (b'{"max_gpus": ' + b"9" * 5000 + b"}", 400),
+        (b'{"gpu_hours": 1e999}', 400),
+        (b"[" * 100_000, 400),
+        (b'{"gpu_models": ["\xff"]}', 400),
+        (b'{"gpu_models": ["\\ud800"]}', 400),
+        (b'{"boost": {"max_gpus": 2}}', 400),
+        (b'{"boost": {"until": "soon", "max_gpus": 2}}', 400),
+        (b'{"group_max_gpus": 2}', 400),
+        (b" " * 300_000, 413),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_a_sentence_and_changes_nothing(admin, body, status):
+    put(admin, {"max_gpus": 2})
+    headers = {"Content-Type": "application/json"} if body else {}
+    answer = admin("PUT", "quotas/users/ada", content=body, headers=headers)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["message"].endswith(".")
+    assert admin("GET", "quotas/users/ada").json()["document"] == {"max_gpus": 2}
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("leases?limit=0", 400),
+        ("leases?limit=501", 400),
+        ("leases?limit=1e2", 400),
+        ("leases?limit=%C2%B2", 400),
+        ("leases?offset=-1", 400),
+        ("leases?state=dead", 400),
+        ("leases?colour=red", 400),
+        ("leases?limit=1&limit=2", 400),
+        ("leases?user=%FF", 400),
+        ("leases?user=%00", 400),
+        ("quotas?sort=height", 400),
+        ("quotas/users/%FF", 400),
+        ("quotas/users/%00", 400),
+        ("quotas/users/" + "a" * 256, 400),
+        ("quotas/users/a%2Fb", 200),
+        ("nothing", 404),
+        ("leases/", 404),
+    ],
+)
+def test_an_address_that_makes_no_sense_is_refused(admin, path, status):
+    answer = admin("GET", path)
+    assert answer.status_code == status, answer.text
+    if status >= 400:
+        assert answer.json()["message"].endswith(".")
+
+
+def test_a_method_that_is_not_there_is_refused_with_those_that_are(admin):
+    answer = admin("POST", "quotas/default")
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "DELETE, GET, PUT"
+
+
+def test_a_body_of_another_type_is_refused(admin):
+    answer = admin("PUT", "quotas/users/ada", data={"max_gpus": "2"})
+    assert answer.status_code == 415
+    assert "application/json" in answer.json()["message"]
+
+
+def test_a_long_body_in_pieces_is_refused(admin):
+    def pieces():
+        for _ in range(40):
+            yield b" " * 10_000
+
+    headers = {"Content-Type": "application/json"}
+    answer = admin("PUT", "quotas/users/ada", content=pieces(), headers=headers)
+    assert answer.status_code == 413
+
+
+# Browsers.
+
+
+@pytest.fixture
+def browser(hub, desk) -> HubClient:
+    """Ada, signed in with a browser, with the desk's first page open."""
+    client = HubClient(desk.url, "ada", PASSWORD).sign_in()
+    page = client.http.get(PREFIX)
+    assert page.status_code == 200
+    assert "My GPUs" in page.text
+    return client
+
+
+def xsrf(browser):
+    cookies = [cookie for cookie in browser.http.cookies.jar if cookie.path == PREFIX]
+    return next(cookie.value for cookie in cookies if cookie.name == "_xsrf")
+
+
+def test_a_page_has_the_hubs_look_and_a_link_leads_to_it(browser):
+    page = browser.http.get(PREFIX)
+    assert "/hub/static/css/style.min.css" in page.text
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    assert f'href="{PREFIX}"' in browser.http.get("/hub/home").text
+    assert browser.http.get(f"{PREFIX}audit").status_code == 403
+    assert browser.http.get(f"{PREFIX}nonsense").status_code == 404
+
+
+def test_a_change_by_cookie_needs_the_xsrf_token(browser):
+    browser.start_server(gpus=1)
+    (lease,) = browser.http.get(f"{API}leases/me").json()["leases"]
+    address = f"{API}leases/{lease['id']}"
+    for headers in ({}, {"X-XSRFToken": "nonsense"}):
+        refused = browser.http.delete(address, headers=headers)
+        assert refused.status_code == 403
+        assert refused.json()["error"] == "xsrf"
+    foreign = browser.http.delete(address, headers={"X-XSRFToken": browser._xsrf()})
+    assert foreign.status_code == 403, "the Hub's own token is not the desk's"
+    done = browser.http.delete(address, headers={"X-XSRFToken": xsrf(browser)})
+    assert done.status_code == 202
+
+
+def test_a_page_of_somebodys_server_cannot_read_the_api(browser):
+    """A script of a notebook runs on the same address: its requests lack the XSRF token."""
+    headers = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
+    assert browser.http.get(f"{API}leases/me", headers=headers).status_code == 403
+    headers["X-XSRFToken"] = xsrf(browser)
+    assert browser.http.get(f"{API}leases/me", headers=headers).status_code == 200
+
+
+def test_whoever_signs_out_is_out_of_the_desk(browser):
+    browser.http.get("/hub/logout")
+    assert browser.http.get(f"{API}leases/me").status_code in (401, 403)
+    page = browser.http.get(PREFIX)
+    assert "/hub/login" in str(page.url)
+
+
+def test_a_restart_of_the_desk_signs_nobody_out(browser, desk):
+    desk.stop()
+    desk.start()
+    assert browser.http.get(f"{API}leases/me").status_code == 200
+
+
+# Metrics and health.
+
+
+def test_prometheus_reads_with_the_token_of_the_settings(desk):
+    def status(token):
+        return desk.ask("GET", "../../metrics", token).status_code
+
+    assert status(METRICS_TOKEN) == 200
+    assert status(METRICS_TOKEN + "x") == 401
+    assert status(None) == 401
+    assert desk.ask("GET", "gpus", METRICS_TOKEN).status_code == 401
+
+
+# Parts that are missing.
+
+
+def test_the_desk_waits_for_the_hub_to_make_the_database(new_hub, tmp_path):
+    hub = new_hub()
+    desk = DeskProcess(hub)
+    (hub.state / "shared").mkdir()
+    (hub.state / "shared" / "desk-token").write_text("0" * 64)
+    desk.launch(agent_url="http://127.0.0.1:9")
+    try:
+        wait_for(lambda: desk.health() == 503, "the desk says that it waits")
+        assert not (hub.state / "shared" / "gpudock.sqlite").exists()
+        hub.start()
+        wait_for(lambda: desk.health() == 200, "the desk is healthy")
+    finally:
+        desk.close()
+
+
+def test_a_silent_hub_leaves_the_desk_answering_those_whom_it_knows(new_hub):
+    hub = new_hub().start()
+    desk = DeskProcess(hub).start()
+    try:
+        ada = hub.client("ada")
+        ada.start_server(gpus=1)
+        known, unknown = desk.token(ada), desk.token(ada)
+        (lease,) = desk.ask("GET", "leases/me", known).json()["leases"]
+        hub.kill()
+        assert desk.ask("GET", "leases/me", known).status_code == 200
+        assert desk.ask("GET", "gpus", known).status_code == 200
+        stranger = desk.ask("GET", "leases/me", unknown)
+        assert stranger.status_code == 503
+        assert "Hub does not answer" in stranger.json()["message"]
+        assert desk.ask("DELETE", f"leases/{lease['id']}", known).status_code == 202
+        hub.start()
+        wait_for(lambda: not hub.leases(), "the hub ends what was released meanwhile", 60)
+        assert desk.ask("GET", "leases/me", unknown).status_code == 200
+    finally:
+        desk.close()
+
+
+def test_a_locked_database_is_said_and_nothing_is_changed(hub, desk, admin):
+    put(admin, {"max_gpus": 2})
+    holder = sqlite3.connect(hub.state / "shared" / "gpudock.sqlite", isolation_level=None)
+    try:
+        holder.execute("BEGIN IMMEDIATE")
+        answer = put(admin, {"max_gpus": 3})
+        assert answer.status_code == 503
+        assert "locked" in answer.json()["message"]
+        assert admin("GET", "leases").status_code == 200, "reading goes on"
+    finally:
+        holder.close()
+    assert admin("GET", "quotas/users/ada").json()["document"] == {"max_gpus": 2}
+    assert put(admin, {"max_gpus": 3}).status_code == 200
+
+
+def test_a_connection_that_says_nothing_holds_nobody_up(desk, admin):
+    with socket.create_connection(("127.0.0.1", desk.hub.desk_port)) as silent:
+        silent.sendall(
+            b"PUT " + API.encode() + b"quotas/default HTTP/1.1\r\nContent-Length: 99\r\n"
+        )
+        assert admin("GET", "gpus").status_code == 200
