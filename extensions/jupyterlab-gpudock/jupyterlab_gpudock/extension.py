@@ -8,6 +8,8 @@ from jupyter_server.extension.application import ExtensionApp
 from traitlets import Float
 
 from jupyterlab_gpudock.attribution import Attribution
+from jupyterlab_gpudock.check_handlers import CheckHandler, ChecksHandler
+from jupyterlab_gpudock.checks import Checks
 from jupyterlab_gpudock.environment import Prober
 from jupyterlab_gpudock.handlers import (
     EnvironmentsHandler,
@@ -55,7 +57,17 @@ class GPUDock(ExtensionApp):
         """,
     )
 
+    check_timeout_s = Float(
+        120.0,
+        config=True,
+        min=1.0,
+        help="""
+        Seconds that “Run a check” may take before its process is ended.
+        """,
+    )
+
     _sampler: Sampler | None = None
+    _checks: Checks | None = None
 
     def initialize_handlers(self) -> None:
         """Make the sampler, which does nothing yet, and the routes."""
@@ -77,11 +89,17 @@ class GPUDock(ExtensionApp):
         )
         stream = Stream(sampler, lambda snapshot: owners.renew_soon())
         stack = Stack(Prober(self.probe_timeout_s), self.serverapp.kernel_spec_manager)
+        checks = self._checks = Checks(
+            lambda check: stream.tell({"type": "check", "check": check}, check["id"]),
+            self.check_timeout_s,
+        )
         routes: list[tuple[str, type, dict[str, Any]]] = [
             ("gpus", GPUsHandler, {"sampler": sampler, "owners": owners}),
             ("history", HistoryHandler, {"sampler": sampler}),
             ("environments", EnvironmentsHandler, {"sampler": sampler, "stack": stack}),
             ("stack", StackHandler, {"sampler": sampler, "stack": stack}),
+            ("checks", ChecksHandler, {"checks": checks, "sampler": sampler, "stack": stack}),
+            (r"checks/([0-9a-f]{32})", CheckHandler, {"checks": checks}),
             ("snippets", SnippetsHandler, {}),
             ("lease", LeaseHandler, {}),
             ("stream", StreamHandler, {"stream": stream}),
@@ -91,6 +109,8 @@ class GPUDock(ExtensionApp):
         )
 
     async def stop_extension(self) -> None:
-        """End the sampling when the server stops."""
+        """End the sampling and all checks when the server stops."""
+        if self._checks is not None:
+            await self._checks.close()
         if self._sampler is not None:
             self._sampler.close()

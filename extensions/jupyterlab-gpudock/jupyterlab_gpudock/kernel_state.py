@@ -5,13 +5,15 @@ uses nothing but what every Python since 3.6 has, leaves no name behind, and nev
 server itself never imports it.
 """
 
+from typing import Any
+
 MIB = 1024 * 1024
 
 
 class Answer:
     """Shows itself as JSON: what a kernel sends back is how an object shows itself."""
 
-    def __init__(self, document: "dict[str, object]") -> None:
+    def __init__(self, document: "dict[str, Any]") -> None:
         self.document = document
 
     def __repr__(self) -> str:
@@ -36,7 +38,7 @@ class Reader:
     def __init__(self) -> None:
         self.errors: list[str] = []
 
-    def read(self, look: "object") -> "object":
+    def read(self, look: Any) -> Any:
         """What ``look`` finds, or None. What a torch does not have is no error."""
         try:
             return look()
@@ -47,7 +49,7 @@ class Reader:
             return None
 
 
-def state(torch: "object") -> "dict[str, object]":
+def state(torch: Any) -> "dict[str, Any]":
     """The document ``KernelState`` of the contract."""
     reader = Reader()
     read = reader.read
@@ -86,7 +88,7 @@ def state(torch: "object") -> "dict[str, object]":
     return found
 
 
-def version_in_use(cudnn: "object") -> "str | None":
+def version_in_use(cudnn: Any) -> "str | None":
     """The cuDNN that has been used already; asking torch for it would load the library."""
     import sys
 
@@ -97,13 +99,13 @@ def version_in_use(cudnn: "object") -> "str | None":
     return "%d.%d.%d" % (number // major_unit, number % major_unit // 100, number % 100)  # noqa: UP031
 
 
-def deterministic(torch: "object", cudnn: "object") -> "bool":
+def deterministic(torch: Any, cudnn: Any) -> "bool":
     """Whether cuDNN, or all of torch, is held to algorithms that repeat themselves."""
     everywhere = getattr(torch, "are_deterministic_algorithms_enabled", None)
     return bool(cudnn.deterministic) or bool(everywhere and everywhere())
 
 
-def precision(torch: "object", cudnn: "object", read: "object") -> "dict[str, object]":
+def precision(torch: Any, cudnn: Any, read: Any) -> "dict[str, Any]":
     """Whether float32 is computed as TF32: torch 2.9 has words for it, older ones a switch.
 
     Only one of the two is asked: a torch that has both warns who uses the old one.
@@ -122,13 +124,13 @@ def precision(torch: "object", cudnn: "object", read: "object") -> "dict[str, ob
     }
 
 
-def said(*places: "object") -> "str":
+def said(*places: Any) -> "str":
     """The first word that is not «none», from the nearest place to the farthest."""
     words = [place.fp32_precision for place in places]
     return next((str(word) for word in words if word != "none"), "none")
 
 
-def autocast(torch: "object", read: "object") -> "dict[str, object]":
+def autocast(torch: Any, read: Any) -> "dict[str, Any]":
     """Autocast belongs to a thread, and users work in the main one."""
     import threading
 
@@ -145,7 +147,7 @@ def autocast(torch: "object", read: "object") -> "dict[str, object]":
     }
 
 
-def memory(torch: "object", read: "object") -> "list[dict[str, object]]":
+def memory(torch: Any, read: Any) -> "list[dict[str, Any]]":
     """What torch holds of each device; nothing is asked that would make it use one."""
     if not torch.cuda.is_initialized():
         return []
@@ -178,7 +180,7 @@ def memory(torch: "object", read: "object") -> "list[dict[str, object]]":
     return devices
 
 
-def release(torch: "object") -> "dict[str, object]":
+def release(torch: Any) -> "dict[str, Any]":
     """The document ``ReleaseDocument`` of the contract."""
     reader = Reader()
     found = {"done": False, "before": [], "after": [], "freed_mib": 0.0}

@@ -6,13 +6,14 @@ what every Python since 3.6 has and nothing of this package. The server itself n
 
 import json
 import sys
+from typing import Any
 
 MARK = "gpudock-probe:"
 
 
-def look() -> "dict[str, object]":
+def look() -> "dict[str, Any]":
     """What matters for computing on a GPU here: versions, or the reason why torch fails."""
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     found["python"] = ".".join(str(part) for part in sys.version_info[:3])
     try:
         import torch
@@ -39,7 +40,7 @@ def look() -> "dict[str, object]":
     return found
 
 
-def cudnn(torch: "object") -> "object":
+def cudnn(torch: Any) -> Any:
     """The number or the parts of the cuDNN that is loaded; None for a torch without it."""
     try:
         return torch.backends.cudnn.version()
@@ -50,13 +51,13 @@ def cudnn(torch: "object") -> "object":
         return runtime
 
 
-def archs(torch: "object") -> "list[str]":
+def archs(torch: Any) -> "list[str]":
     """What torch has code for; its public function has an answer only where there is a GPU."""
     flags = torch._C._cuda_getArchFlags()  # noqa: SLF001
     return flags.split() if flags else []
 
 
-def told(ask: "object") -> "object":
+def told(ask: Any) -> Any:
     """What is not in every torch: the answer, or None."""
     try:
         return ask()
@@ -64,7 +65,7 @@ def told(ask: "object") -> "object":
         return None
 
 
-def dotted(version: "object") -> "str | None":
+def dotted(version: Any) -> "str | None":
     """A version in parts, or as NCCL's number before torch 1.10 (2708 is 2.7.8)."""
     if isinstance(version, (tuple, list)):
         return ".".join(str(part) for part in version[:3])

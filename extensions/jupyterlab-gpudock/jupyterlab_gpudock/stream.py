@@ -25,6 +25,9 @@ class Client(Protocol):
     def offer(self, frame: bytes) -> bool:
         """Send the frame now, or drop it when the last one is still on its way; whether sent."""
 
+    def insist(self, topic: str, frame: bytes) -> None:
+        """Send the frame as soon as can be; a newer one on the same topic takes its place."""
+
 
 class Stream:
     """Gives each snapshot to every client, and says so when snapshots fail to come.
@@ -85,11 +88,11 @@ class Stream:
             self._wishes[client] = interval_s
         self._set_rate()
 
-    def tell(self, document: dict[str, Any]) -> None:
-        """Send a document that is no reading to every client that is not behind."""
+    def tell(self, document: dict[str, Any], topic: str) -> None:
+        """Send every client a document that is no reading: at least the last on its topic."""
         frame = encode(document)
         for client in tuple(self._clients):
-            client.offer(frame)
+            client.insist(topic, frame)
 
     def _set_rate(self) -> None:
         wishes = [*self._wishes.values()]
@@ -109,10 +112,10 @@ class Stream:
     def _tell_if_stale(self) -> None:
         newest = self._sampler.newest
         if newest is None:
-            self.tell({"type": "waiting"})
+            self.tell({"type": "waiting"}, "silence")
         elif (age_s := self._sampler.age_s(newest)) > self._sampler.stale_after_s:
             self._is_stale = True
-            self.tell({"type": "stale", "age_s": round(age_s, 1)})
+            self.tell({"type": "stale", "age_s": round(age_s, 1)}, "silence")
 
     def _publish(self, snapshot: Snapshot) -> None:
         if self._on_snapshot is not None:

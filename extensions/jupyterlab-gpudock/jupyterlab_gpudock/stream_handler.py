@@ -60,6 +60,7 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
     def initialize(self, stream: Stream) -> None:
         """Take what the route was made with."""
         self._stream = stream
+        self._waiting: dict[str, bytes] = {}
 
     @property
     def max_message_size(self) -> int:
@@ -92,7 +93,7 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
             if self._bad_messages > MOST_BAD_MESSAGES:
                 self.close(_POLICY_VIOLATION, "Too many messages that make no sense")
             else:
-                self.offer(encode({"type": "error", "code": "bad_message", "message": str(error)}))
+                self.insist("error", encode({"type": "error", "code": "bad_message", "message": str(error)}))
 
     def on_close(self) -> None:
         """Leave the stream; the last one to leave ends the sampling."""
@@ -107,11 +108,20 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
         except WebSocketClosedError:
             self._stream.leave(self)
             return False
-        self._sending.add_done_callback(_forget_closed)
+        self._sending.add_done_callback(self._sent)
         return True
 
+    def insist(self, topic: str, frame: bytes) -> None:
+        """Send a frame now or as soon as the client has taken the one before."""
+        if self.offer(frame):
+            self._waiting.pop(topic, None)
+        else:
+            self._waiting[topic] = frame
 
-def _forget_closed(sent: asyncio.Future[None]) -> None:
-    """Look at the outcome: a client that went away in mid-frame is nothing to log."""
-    if not sent.cancelled():
-        sent.exception()
+    def _sent(self, sent: asyncio.Future[None]) -> None:
+        """Look at the outcome: a client that went away in mid-frame is nothing to log."""
+        if sent.cancelled() or sent.exception() is not None:
+            return
+        if self._waiting:
+            topic = next(iter(self._waiting))
+            self.insist(topic, self._waiting.pop(topic))

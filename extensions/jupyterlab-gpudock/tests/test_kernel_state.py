@@ -16,8 +16,12 @@ from jupyter_client.manager import start_new_kernel
 from jupyterlab_gpudock import kernel_state
 from jupyterlab_gpudock.snippets import snippets
 
-TYPED = Path(kernel_state.__file__).with_name("contract.py").read_text()
-LOAD = f"import sys, types\ntorch = types.ModuleType('torch')\nsys.modules['torch'] = torch\nexec({SOURCE!r}, torch.__dict__)"
+LOAD = f"""
+import sys, types
+torch = types.ModuleType('torch')
+sys.modules['torch'] = torch
+exec({SOURCE!r}, torch.__dict__)
+"""
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,9 @@ class CollectingClient:
         self.frames.append(frame)
         return True
 
+    def insist(self, topic: str, frame: bytes) -> None:
+        self.frames.append(frame)
+
     def screen(self) -> dict:
         """What a browser shows that lays each frame over the ones before."""
         shown: dict = {}
@@ -169,6 +172,7 @@ async def test_a_slow_client_loses_frames_and_keeps_none_in_memory(monkeypatch):
 
         def __init__(self) -> None:
             """Leave out what needs a connection."""
+            self._waiting = {}
 
         def write_message(self, message, binary=False):
             writes.append(asyncio.get_running_loop().create_future())
@@ -182,6 +186,14 @@ async def test_a_slow_client_loses_frames_and_keeps_none_in_memory(monkeypatch):
     await asyncio.sleep(0)
     handler.offer(b"{}")
     assert len(writes) == 2
+    for step in range(100):
+        handler.insist("check", b'{"step": %d}' % step)
+    assert len(writes) == 2
+    assert handler._waiting == {"check": b'{"step": 99}'}
+    writes[1].set_result(None)
+    await asyncio.sleep(0)
+    assert len(writes) == 3, "the last word is sent once the client takes it"
+    assert handler._waiting == {}
 
 
 async def rate_messages(socket, *messages: str) -> list[str]:

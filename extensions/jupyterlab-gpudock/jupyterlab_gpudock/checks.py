@@ -1,0 +1,297 @@
+"""«Run a check»: short measurements of a GPU, each in a process of its own that can be ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyterlab_gpudock.base import Refusal
+from jupyterlab_gpudock.readings import GPU, Missing, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyterlab_gpudock.environment import Interpreter
+    from jupyterlab_gpudock.readings import Reading
+
+NEEDED_MIB = 1200
+"""Free memory that a check wants: CUDA itself takes some 500 MiB, the largest step some 400."""
+STEPS = ("cudnn", "fp16", "bf16", "tf32", "bandwidth")
+_MARK = b"gpudock-check:"
+_LONGEST_LINE = 64 * 1024
+_LONGEST_DETAIL = 400
+_LONGEST_END_S = 5.0
+
+_SENTENCES = {
+    "torch_missing": "PyTorch is not installed in the environment of the kernel «{kernel}».",
+    "cuda_unavailable": "PyTorch in the kernel «{kernel}» finds no GPU.",
+    "memory_short": (
+        "The GPU has {detail} MiB free and the check needs {needed} MiB. Free some memory, for "
+        "example by shutting down a kernel, and run it again."
+    ),
+    "environment_broken": "The Python of the kernel «{kernel}» does not start: {detail}",
+    "timeout": "The check took longer than {limit:g} s and was ended.",
+    "crashed": "The check's process ended before it was done: {detail}",
+    "cancelled": "The check was cancelled.",
+}
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(slots=True)
+class Step:
+    """One measurement, as ``CheckStep`` in the contract."""
+
+    name: str
+    state: str = "waiting"
+    ratio: float | None = None
+    values: dict[str, float] = dataclasses.field(default_factory=dict)
+    detail: str = ""
+
+
+@dataclasses.dataclass(slots=True)
+class Check:
+    """One check, as ``CheckDocument`` in the contract."""
+
+    id: str
+    gpu: str
+    gpu_name: str
+    kernel: str
+    started_at: float
+    state: str = "running"
+    code: str | None = None
+    message: str = ""
+    ended_at: float | None = None
+    steps: list[Step] = dataclasses.field(default_factory=lambda: [Step(name) for name in STEPS])
+
+    def document(self) -> dict[str, Any]:
+        """The check as JSON-ready data."""
+        over = sum(step.state in ("done", "skipped", "failed") for step in self.steps)
+        progress = 1.0 if self.state == "done" else over / len(self.steps)
+        return {**dataclasses.asdict(self), "progress": round(progress, 2)}
+
+
+class Checks:
+    """Runs checks, at most one for each GPU, and keeps what the newest ones found.
+
+    Belongs to the event loop.
+
+    :param tell: called with a check's document whenever it has changed
+    :param timeout_s: seconds after which a check is ended
+    """
+
+    def __init__(self, tell: Callable[[dict[str, Any]], None], timeout_s: float) -> None:
+        self._tell = tell
+        self._timeout_s = timeout_s
+        self._kept: dict[tuple[str, str], Check] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+        """By GPU."""
+
+    def documents(self) -> list[dict[str, Any]]:
+        """The newest check of each GPU and kernel, newest first."""
+        newest = sorted(self._kept.values(), key=lambda check: check.started_at, reverse=True)
+        return [check.document() for check in newest]
+
+    def find(self, check_id: str) -> Check:
+        """The check of this identity.
+
+        :raises Refusal: when there is none
+        """
+        for check in self._kept.values():
+            if check.id == check_id:
+                return check
+        raise Refusal(404, "no_check", "There is no such check, or a newer one took its place.")
+
+    def start(
+        self, gpu_uuid: str, kernel: str, interpreter: Interpreter, reading: Reading
+    ) -> Check:
+        """Begin a check.
+
+        :param interpreter: the kernel's Python
+        :param reading: how the GPUs are now
+        :raises Refusal: when it cannot be run now; the words say why
+        """
+        gpu = _gpu(reading, gpu_uuid)
+        if gpu_uuid in self._running:
+            raise Refusal(
+                409, "check_running", "A check is running on this GPU. Cancel it, or wait for it."
+            )
+        used, total = gpu.memory_used_mib, gpu.memory_total_mib
+        if not isinstance(used, Missing) and not isinstance(total, Missing):
+            free = int(total - used)
+            if free < NEEDED_MIB:
+                words = _SENTENCES["memory_short"].format(detail=free, needed=NEEDED_MIB)
+                raise Refusal(409, "memory_short", words)
+        check = Check(uuid.uuid4().hex, gpu_uuid, gpu.name, kernel, round(time.time(), 3))
+        self._kept[gpu_uuid, kernel] = check
+        task = asyncio.ensure_future(self._run(check, interpreter))
+        self._running[gpu_uuid] = task
+        task.add_done_callback(lambda done: self._forget(check))
+        return check
+
+    async def cancel(self, check_id: str) -> None:
+        """End a check with all its processes; one that has ended stays as it is.
+
+        :raises Refusal: when there is none
+        """
+        check = self.find(check_id)
+        task = self._running.get(check.gpu)
+        if check.state == "running" and task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def close(self) -> None:
+        """End all checks."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _run(self, check: Check, interpreter: Interpreter) -> None:
+        self._tell(check.document())
+        try:
+            await asyncio.wait_for(self._measure(check, interpreter), self._timeout_s)
+        except TimeoutError:
+            self._end(check, "failed", "timeout")
+        except asyncio.CancelledError:
+            self._end(check, "cancelled", "cancelled")
+        except Exception as error:
+            log.exception("A check failed in an unexpected way")
+            self._end(check, "failed", "crashed", f"{type(error).__name__}: {error}")
+
+    def _forget(self, check: Check) -> None:
+        if check.state == "running":
+            # It was cancelled before it had begun.
+            self._end(check, "cancelled", "cancelled")
+
+    async def _measure(self, check: Check, interpreter: Interpreter) -> None:
+        source = Path(__file__).with_name("check_program.py").read_text(encoding="utf-8")
+        environment = {**os.environ, **dict(interpreter.env), "CUDA_VISIBLE_DEVICES": check.gpu}
+        try:
+            process = await asyncio.create_subprocess_exec(
+                interpreter.path,
+                "-c",
+                source,
+                str(NEEDED_MIB),
+                cwd="/",
+                env=environment,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=_LONGEST_LINE,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            self._end(check, "failed", "environment_broken", str(error))
+            return
+        assert process.stdout is not None
+        assert process.stderr is not None
+        last_words = asyncio.ensure_future(_last_words(process.stderr))
+        try:
+            outcome = None
+            async for said in _lines(process.stdout):
+                outcome = self._take(check, said)
+                if outcome is not None:
+                    break
+            else:
+                await process.wait()
+                detail = await last_words or f"exit status {process.returncode}"
+                outcome = ("failed", "crashed", detail)
+        finally:
+            last_words.cancel()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(TimeoutError):
+                # One that hangs in the driver cannot even be killed; that is not waited for.
+                await asyncio.wait_for(process.wait(), _LONGEST_END_S)
+        self._end(check, *outcome)
+
+    def _take(self, check: Check, said: dict[str, Any]) -> tuple[str, str | None, str] | None:
+        """Understand one line; what makes no sense is left out.
+
+        :returns: how the check ended, if the line says so
+        """
+        if said.get("done") is True:
+            return "done", None, ""
+        if isinstance(code := said.get("failed"), str):
+            state = "refused" if code == "memory_short" else "failed"
+            known = code if code in _SENTENCES else "crashed"
+            return state, known, str(said.get("detail", ""))
+        for step in check.steps:
+            if step.name == said.get("step"):
+                step.state = str(said.get("state"))
+                step.ratio = _number(said.get("ratio"))
+                values = said.get("values")
+                step.values = dict(values) if isinstance(values, dict) else {}
+                step.detail = str(said.get("detail", ""))[:_LONGEST_DETAIL]
+                self._tell(check.document())
+        return None
+
+    def _end(self, check: Check, state: str, code: str | None, detail: str = "") -> None:
+        self._running.pop(check.gpu, None)
+        check.state, check.code, check.ended_at = state, code, round(time.time(), 3)
+        if code is not None:
+            check.message = _SENTENCES[code].format(
+                kernel=check.kernel,
+                detail=detail[:_LONGEST_DETAIL],
+                needed=NEEDED_MIB,
+                limit=self._timeout_s,
+            )
+        for step in check.steps:
+            if step.state == "running":
+                step.state, step.detail = "failed", check.message
+        self._tell(check.document())
+
+
+def _gpu(reading: Reading, gpu_uuid: str) -> GPU:
+    """The GPU to check.
+
+    :raises Refusal: when there is none of this UUID, or it is not well
+    """
+    for gpu in reading.gpus:
+        if gpu.uuid == gpu_uuid:
+            if gpu.state is not State.OK:
+                raise Refusal(409, gpu.state, f"The GPU cannot be checked: {gpu.detail}.")
+            return gpu
+    if reading.state is not State.OK:
+        raise Refusal(409, reading.state, f"There is no GPU to check: {reading.detail}.")
+    raise Refusal(404, "no_gpu", "This server has no GPU of that UUID.")
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+async def _lines(stream: asyncio.StreamReader) -> Any:
+    """What the program says, line by line; other output of the environment is passed over."""
+    while True:
+        try:
+            line = await stream.readline()
+        except ValueError:
+            continue  # a line without end: asyncio has dropped it
+        if not line:
+            return
+        if line.startswith(_MARK):
+            with contextlib.suppress(ValueError):
+                said = json.loads(line[len(_MARK) :])
+                if isinstance(said, dict):
+                    yield said
+
+
+async def _last_words(stream: asyncio.StreamReader) -> str:
+    """The last line of what a program complained; all is read, so that it never waits for us."""
+    kept = b""
+    while chunk := await stream.read(_LONGEST_LINE):
+        kept = (kept + chunk)[-_LONGEST_LINE:]
+    lines = kept.decode(errors="replace").strip().splitlines()
+    return lines[-1][:_LONGEST_DETAIL] if lines else ""
