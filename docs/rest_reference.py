@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpudock.desk.api import OPERATIONS
-from gpudock.desk.api.quota_schema import schema
+from gpudock.desk.api.quota_schema import schema as quota_schema
 from gpudock.desk.openapi import document
 
 _HEAD = """\
@@ -83,7 +83,7 @@ def rest() -> str:
                 parts += [f"## {tag.capitalize()}", ""]
             parts += _operation(method.upper(), path, operation)
     parts += ["## Quota fields", "", _QUOTA_FIELDS, "| Field | Type | What |", "|---|---|---|"]
-    for name, field in schema(group=True)["properties"].items():
+    for name, field in quota_schema(group=True)["properties"].items():
         parts.append(f"| `{name}` | {_type(field)} | {field['description']} |")
     parts += ["", "## Objects", ""]
     for name, schema in sorted(described["components"]["schemas"].items()):
@@ -169,4 +169,4 @@ def _range(schema: dict[str, Any]) -> str:
     if low is None or high is None:
         return ""
     above = "above " if "exclusiveMinimum" in schema else ""
-    return f" ({above}{low:g} to {high:g})" if high < 10**9 - 1 else f" ({above}{low:g} or more)"
+    return f" ({above}{low:,} to {high:,})" if high < 10**9 - 1 else f" ({above}{low:,} or more)"
