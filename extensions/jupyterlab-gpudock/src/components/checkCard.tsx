@@ -23,9 +23,9 @@ export function CheckCard(props: {
   }
   const check = checks.byGPU.get(gpu.uuid);
   return (
-    <section className="jp-GPUDock-card" aria-label={trans.__('Check of the GPU')}>
+    <section className="jp-GPUDock-card" aria-label={trans.__('GPU check')}>
       <header className="jp-GPUDock-card-header">
-        <h3>{trans.__('Check of the GPU')}</h3>
+        <h3>{trans.__('GPU check')}</h3>
         {check?.state === 'running' ? (
           <button
             type="button"

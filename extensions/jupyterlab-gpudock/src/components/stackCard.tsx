@@ -49,13 +49,15 @@ export function StackCard(props: {
   );
 }
 
+/** What keeps an environment from the GPU, and is nobody's fault. */
+const NO_ALARM = ['no_python', 'probe_timeout', 'torch_missing', 'no_gpu', 'no_driver'];
 const SIGNS = { ok: 'good', note: 'normal', warning: 'notice', error: 'alarm' } as const;
 
 function Verdict({ stack }: { stack: IStack }): ReactNode {
   const { trans } = useVoice();
   return stack.verdict.findings.map((finding: IFinding, place) => (
     <p key={`${place} ${finding.code}`} className="jp-GPUDock-verdict" data-code={finding.code}>
-      <Sign level={SIGNS[finding.level]} />
+      <Sign level={NO_ALARM.includes(finding.code) ? 'notice' : SIGNS[finding.level]} />
       <span>
         {wordsForFinding(finding, trans)}
         {finding.source && (
