@@ -23,7 +23,16 @@ class Wave:
 Value = float | Wave | None
 
 TEXTS = frozenset(
-    {"uuid", "name", "serial", "board_part_number", "pci_bus_id", "vbios_version", "profile"}
+    {
+        "uuid",
+        "name",
+        "serial",
+        "board_part_number",
+        "pci_bus_id",
+        "vbios_version",
+        "profile",
+        "nvlink_peers",
+    }
 )
 SWITCHES = frozenset(
     {"persistence", "ecc", "display", "mig", "remapped_pending", "remapped_failure"}

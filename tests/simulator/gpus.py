@@ -130,6 +130,10 @@ class Gpu:
     remapped_pending: bool | None = False
     remapped_failure: bool | None = False
     nvlinks: Value = None
+    nvlink_peers: str | None = None
+    pcie_switch: Value = None
+    host_bridge: Value = None
+    numa_node: Value = None
     mig: bool | None = None
     max_mig_slices: Value = 0
     throttle: tuple[str, ...] = ()

@@ -10,6 +10,8 @@ Version 1 is an object with
 - ``taken_at``: Unix time of the reading by the agent's clock, for people;
 - ``host``, ``driver_version``, ``cuda_version``, ``problem``, ``unidentified``: see
   :class:`gpudock.agent.report.Report`;
+- ``links``: objects with the fields of :class:`gpudock.model.Link`, ``kind`` as its name in lower
+  case; an agent that does not know how GPUs are connected leaves all of it out;
 - ``devices``: objects with the fields of :class:`gpudock.model.GPU` (but ``host``), ``fault`` and
   ``lost`` of :class:`gpudock.model.GPUReading`, ``mig_enabled``, and ``telemetry`` with the fields
   of :class:`gpudock.model.Telemetry`.
@@ -25,11 +27,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gpudock.agent.report import Report
-from gpudock.model import GPU, GPUProcess, GPUReading, Telemetry, is_gpu_uuid
+from gpudock.model import GPU, GPUProcess, GPUReading, Link, LinkKind, Telemetry, is_gpu_uuid
 
 VERSION = 1
 MAX_BYTES = 4 * 1024 * 1024
 _MAX_DEVICES = 1024
+_MAX_LINKS = 10_000
 _MAX_PROCESSES = 10_000
 _MAX_TEXT = 1000
 
@@ -65,6 +68,15 @@ def encode(dispatch: Dispatch) -> bytes:
             "cuda_version": _printable(report.cuda_version),
             "problem": _printable(report.problem),
             "unidentified": [_printable(sentence) for sentence in report.unidentified],
+            "links": [
+                {
+                    "one": link.one,
+                    "other": link.other,
+                    "kind": link.kind.name.lower(),
+                    "lanes": link.lanes,
+                }
+                for link in report.links[:_MAX_LINKS]
+            ],
             "devices": [
                 {
                     "uuid": reading.gpu.uuid,
@@ -127,6 +139,7 @@ def decode(body: bytes) -> Dispatch:
             unidentified=tuple(
                 _text(item, "unidentified") for item in fields.array("unidentified", _MAX_DEVICES)
             ),
+            links=_links(fields),
         ),
         cursor=fields.text("cursor"),
         boot=fields.text("boot"),
@@ -192,6 +205,21 @@ def _reading(fields: _Fields, host: str) -> GPUReading:
     )
 
 
+def _links(document: _Fields) -> tuple[Link, ...]:
+    if not document.has("links"):
+        return ()
+    links = []
+    for number, item in enumerate(document.array("links", _MAX_LINKS)):
+        fields = _Fields(item, f"links[{number}]")
+        one, other, kind = fields.text("one"), fields.text("other"), fields.text("kind")
+        if not (is_gpu_uuid(one) and is_gpu_uuid(other) and one < other):
+            raise DocumentError(f"{fields.where} does not connect two GPUs")
+        if kind.upper() not in LinkKind.__members__:
+            raise DocumentError(f"{fields.where}.kind is not known")
+        links.append(Link(one, other, LinkKind[kind.upper()], fields.integer("lanes")))
+    return tuple(links)
+
+
 def _process(fields: _Fields) -> GPUProcess:
     return GPUProcess(
         pid=fields.integer("pid"),
@@ -218,6 +246,9 @@ class _Fields:
             raise DocumentError(f"{where} is no object")
         self._value = value
         self.where = where
+
+    def has(self, name: str) -> bool:
+        return name in self._value
 
     def get(self, name: str) -> Any:
         if name not in self._value:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _Attempted: TypeAlias = _T | Failure
 
+# More than any GPU has; the driver refuses numbers that are too high for it.
+MOST_LINKS = pynvml.NVML_NVLINK_MAX_LINKS
+SWITCH = "switch"
+
 # NVML's way to say «belongs to no MIG instance».
 _NO_INSTANCE = 0xFFFFFFFF
 
@@ -146,6 +150,18 @@ class Gate(Protocol):
 
     def slice_instances(self, handle: Any) -> tuple[int, int] | Failure:
         """Numbers of the slice's GPU instance and compute instance."""
+
+    def bus_id(self, handle: Any) -> str | Failure:
+        """Where a whole GPU sits on the PCI bus, as in :meth:`link_peer`."""
+
+    def link_active(self, handle: Any, number: int) -> bool | Failure:
+        """Whether an NVLink of a whole GPU leads somewhere."""
+
+    def link_peer(self, handle: Any, number: int) -> str | Failure:
+        """Bus id of the GPU that an active NVLink leads to, or :data:`SWITCH`."""
+
+    def common_ancestor(self, one: Any, other: Any) -> int | Failure:
+        """Where the ways of two whole GPUs meet, as NVML's topology level."""
 
 
 class NVMLGate:
@@ -343,6 +359,34 @@ class NVMLGate:
             return gpu
         compute = self._attempt(pynvml.nvmlDeviceGetComputeInstanceId, handle)
         return compute if isinstance(compute, Failure) else (int(gpu), int(compute))
+
+    def bus_id(self, handle: Any) -> str | Failure:
+        """Where a whole GPU sits on the PCI bus."""
+        answer = self._attempt(pynvml.nvmlDeviceGetPciInfo, handle)
+        return answer if isinstance(answer, Failure) else _bus_id(answer.busId)
+
+    def link_active(self, handle: Any, number: int) -> bool | Failure:
+        """Whether an NVLink of a whole GPU leads somewhere."""
+        answer = self._attempt(pynvml.nvmlDeviceGetNvLinkState, handle, number)
+        return answer if isinstance(answer, Failure) else bool(answer)
+
+    def link_peer(self, handle: Any, number: int) -> str | Failure:
+        """Bus id of the GPU that an active NVLink leads to, or :data:`SWITCH`."""
+        kind = self._attempt(pynvml.nvmlDeviceGetNvLinkRemoteDeviceType, handle, number)
+        if kind == pynvml.NVML_NVLINK_DEVICE_TYPE_SWITCH:
+            return SWITCH
+        # Drivers that cannot tell the kind are older than the switches.
+        answer = self._attempt(pynvml.nvmlDeviceGetNvLinkRemotePciInfo, handle, number)
+        return answer if isinstance(answer, Failure) else _bus_id(answer.busId)
+
+    def common_ancestor(self, one: Any, other: Any) -> int | Failure:
+        """Where the ways of two whole GPUs meet, as NVML's topology level."""
+        answer = self._attempt(pynvml.nvmlDeviceGetTopologyCommonAncestor, one, other)
+        return answer if isinstance(answer, Failure) else int(answer)
+
+
+def _bus_id(text: str | bytes) -> str:
+    return (text.decode("ascii", "replace") if isinstance(text, bytes) else text).lower()
 
 
 def _instance(number: int | None) -> int | None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from gpudock.agent.device import Answers, DeviceReader, LibraryFailedError
 from gpudock.agent.failures import Failure, Meaning
 from gpudock.agent.report import Report
+from gpudock.agent.topology import read_links
 from gpudock.model import GPUReading, Telemetry, is_gpu_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gpudock.agent.nvml import Gate, Pending
+    from gpudock.model import Link
 
 # After a fault the library is opened anew, at first soon and then less often, in rounds: closing
 # and opening it takes long on some hosts, and a dead card seldom comes back by itself.
@@ -54,6 +56,8 @@ class Reader:
         self._bad_rounds = 0
         self._reopened = 0
         self._by_index: dict[int, str] = {}
+        self._links: tuple[Link, ...] = ()
+        self._linked: frozenset[str] = frozenset()
 
     def pending(self) -> Pending | None:
         """The driver's call that is being made now. May be asked from another thread."""
@@ -97,8 +101,8 @@ class Reader:
         count = self._gate.count()
         if isinstance(count, Failure):
             raise LibraryFailedError(count)
-        self._devices.begin_round(opened=self._fresh)
-        self._fresh = False
+        opened, self._fresh = self._fresh, False
+        self._devices.begin_round(opened=opened)
         found = [self._find(index) for index in range(count)]
         present = {uuid for _, uuid, _ in found if uuid is not None}
         readings: list[GPUReading] = []
@@ -119,6 +123,7 @@ class Reader:
             readings.extend(remembered)
             if not remembered:
                 unidentified.append(f"GPU number {index} cannot be identified. {answers.fault}")
+        self._relate([(uuid, handle) for handle, uuid, _ in found if uuid], opened=opened)
         self._reopen_when_due(all_answered)
         return Report(
             host=self._last.host,
@@ -128,7 +133,15 @@ class Reader:
             driver_version=driver_version,
             cuda_version=cuda_version,
             unidentified=tuple(unidentified),
+            links=self._links,
         )
+
+    def _relate(self, devices: list[tuple[str, Any]], *, opened: bool) -> None:
+        """Learn how the GPUs are connected: once for each driver, and when GPUs come or go."""
+        present = frozenset(uuid for uuid, _ in devices)
+        if opened or present != self._linked:
+            self._linked = present
+            self._links = read_links(self._gate, devices)
 
     def _find(self, index: int) -> tuple[Any, str | None, Answers]:
         """Ask who is at a place; here no failure is an absence."""

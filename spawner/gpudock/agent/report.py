@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gpudock.model import GPUReading
+    from gpudock.model import GPUReading, Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Report:
         divided: UUIDs of the GPUs that are in MIG mode: only their slices can be given out.
         driver_version, cuda_version: of the driver; ``None`` when it does not say.
         problem: why the devices could not be read, and what to do; ``None`` when they were.
+        links: how the whole GPUs are connected, as far as the driver tells.
         unidentified: one sentence for each device that the driver counts but cannot name.
     """
 
@@ -32,3 +33,4 @@ class Report:
     cuda_version: str | None = None
     problem: str | None = None
     unidentified: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()

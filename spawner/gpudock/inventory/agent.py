@@ -193,6 +193,7 @@ class AgentInventory:
                 ),
                 driver_version=report.driver_version,
                 problem=report.problem,
+                links=report.links,
             )
         )
 

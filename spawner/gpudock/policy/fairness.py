@@ -135,11 +135,11 @@ class FairShare:
             keys.append(key)
             if request.gpus:
                 terms = (quota.session_hours, quota.max_session_hours)
-                seconds = nominal.get(terms)
-                if seconds is None:
-                    seconds = nominal[terms] = nominal_seconds(quota)
+                lasts = nominal.get(terms)
+                if lasts is None:
+                    lasts = nominal[terms] = nominal_seconds(quota)
                 share = slot if request.share is _SHARED else request.gpus
-                charged[user] = charge + share * seconds
+                charged[user] = charge + share * lasts
         # Sorting is stable, so of equal keys the one that joined first stays first.
         return [items[number] for number in sorted(range(len(items)), key=keys.__getitem__)]
 

@@ -145,6 +145,17 @@ nvmlReturn_t library_open(const char *function, int *slot)
     return result;
 }
 
+const struct gpu *gpu_of(const struct state *state, nvmlDevice_t handle)
+{
+    uintptr_t offset = (uintptr_t)handle - (uintptr_t)handles;
+    if (offset >= handle_count * sizeof *handles || offset % sizeof *handles != 0)
+        return NULL;
+    for (unsigned int i = 0; i < state->gpu_count; i++)
+        if (state->gpus[i].visible && strcmp(state->gpus[i].uuid, handle->uuid) == 0)
+            return &state->gpus[i];
+    return NULL;
+}
+
 nvmlReturn_t library_close(const char *function, int *slot)
 {
     nvmlReturn_t result = NVML_SUCCESS;

@@ -62,6 +62,12 @@ nvmlReturn_t give_word(int word, unsigned int *target);
 unsigned int gather_processes(const struct call *call, enum process_type type, const struct process **found);
 nvmlProcessDetail_v1_t process_detail(const struct state *state, const struct process *process);
 
+/* Fills what all versions of the struct have. */
+nvmlReturn_t read_bus(const struct gpu *gpu, nvmlPciInfo_t *info);
+
+/* The whole GPU behind a handle, NULL where there is none. */
+const struct gpu *gpu_of(const struct state *state, nvmlDevice_t handle);
+
 /* Counts a call in the file that GPUDOCK_SIMULATOR_CALLS names, if it does. */
 void count_call(const char *function, int *slot);
 

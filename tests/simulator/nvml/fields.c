@@ -1,4 +1,4 @@
-/* Readings by number (nvmlDeviceGetFieldValues), and NVLink. */
+/* Readings by number (nvmlDeviceGetFieldValues). */
 #define _GNU_SOURCE
 #include "calls.h"
 
@@ -106,28 +106,4 @@ NVML_API nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t handle, int count, n
         values[i].nvmlReturn = call.slice ? NVML_ERROR_NOT_SUPPORTED : give_field(handle, call.gpu, &values[i]);
     }
     return NVML_SUCCESS;
-}
-
-static nvmlReturn_t check_link(const struct gpu *gpu, unsigned int link)
-{
-    REQUIRE(link < NVML_NVLINK_MAX_LINKS);
-    return gpu->nvlinks.known && link < value_whole(&gpu->nvlinks) ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
-}
-
-/* A link of a pretend GPU is there, but leads nowhere. */
-NVML_API nvmlReturn_t nvmlDeviceGetNvLinkState(nvmlDevice_t handle, unsigned int link, unsigned int *active)
-{
-    GPU_CALL(handle);
-    REQUIRE(active);
-    *active = 0;
-    return check_link(call.gpu, link);
-}
-
-NVML_API nvmlReturn_t nvmlDeviceGetNvLinkVersion(nvmlDevice_t handle, unsigned int link, unsigned int *version)
-{
-    GPU_CALL(handle);
-    REQUIRE(version);
-    unsigned int major = (unsigned int)value_whole(&call.gpu->compute_capability);
-    *version = major >= 9 ? 4 : major == 8 ? 3 : 2;
-    return check_link(call.gpu, link);
 }

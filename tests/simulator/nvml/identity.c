@@ -123,8 +123,7 @@ static unsigned int number_of(const struct value *value)
     return (unsigned int)value_whole(value);
 }
 
-/* Fills what all versions of the struct have. */
-static nvmlReturn_t read_bus(const struct gpu *gpu, nvmlPciInfo_t *info)
+nvmlReturn_t read_bus(const struct gpu *gpu, nvmlPciInfo_t *info)
 {
     memset(info, 0, sizeof *info);
     if (sscanf(gpu->pci_bus_id, "%x:%x:%x", &info->domain, &info->bus, &info->device) != 3)
@@ -217,15 +216,6 @@ NVML_API nvmlReturn_t nvmlDeviceOnSameBoard(nvmlDevice_t one, nvmlDevice_t other
     GPU_CALL(one);
     REQUIRE(other && same);
     *same = one == other;
-    return NVML_SUCCESS;
-}
-
-/* All pretend GPUs hang off one host bridge, unless both are the same one. */
-NVML_API nvmlReturn_t nvmlDeviceGetTopologyCommonAncestor(nvmlDevice_t one, nvmlDevice_t other, unsigned int *level)
-{
-    GPU_CALL(one);
-    REQUIRE(other && level);
-    *level = one == other ? NVML_TOPOLOGY_INTERNAL : NVML_TOPOLOGY_HOSTBRIDGE;
     return NVML_SUCCESS;
 }
 

@@ -16,7 +16,8 @@ struct value {
 };
 
 /* Every key of a [gpu] section is a member of struct gpu with the same name. */
-#define GPU_TEXTS(X) X(uuid) X(name) X(serial) X(board_part_number) X(pci_bus_id) X(vbios_version)
+#define GPU_TEXTS(X) X(uuid) X(name) X(serial) X(board_part_number) X(pci_bus_id) X(vbios_version)         \
+    X(nvlink_peers)
 #define GPU_VALUES(X)                                                                                                  \
     X(compute_capability) X(cores) X(multiprocessors) X(memory_bus_width) X(pci_device_id) X(pci_subsystem_id)         \
     X(memory_total_mib) X(memory_reserved_mib) X(memory_used_mib) X(bar1_total_mib) X(bar1_used_mib)                   \
@@ -26,7 +27,8 @@ struct value {
     X(fan) X(clock_graphics) X(clock_sm) X(clock_memory) X(clock_video) X(clock_graphics_max) X(clock_sm_max)          \
     X(clock_memory_max) X(clock_video_max) X(performance_state) X(pcie_generation) X(pcie_generation_max)              \
     X(pcie_width) X(pcie_width_max) X(pcie_tx_kib_s) X(pcie_rx_kib_s) X(pcie_replays) X(ecc_corrected)                 \
-    X(ecc_uncorrected) X(retired_pages) X(remapped_corrected) X(remapped_uncorrected) X(max_mig_slices) X(nvlinks)
+    X(ecc_uncorrected) X(retired_pages) X(remapped_corrected) X(remapped_uncorrected) X(max_mig_slices) X(nvlinks)   \
+    X(pcie_switch) X(host_bridge) X(numa_node)
 #define GPU_WORDS(X)                                                                                                   \
     X(brand) X(architecture) X(compute_mode) X(persistence) X(ecc) X(display) X(mig) X(remapped_pending)               \
     X(remapped_failure) X(throttle) X(fault)

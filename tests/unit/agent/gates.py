@@ -39,6 +39,9 @@ class Card:
     slices: list = field(default_factory=list)
     slice_shape: object = NOT_SUPPORTED
     slice_instances: object = NOT_SUPPORTED
+    bus_id: object = NOT_SUPPORTED
+    link_peers: list = field(default_factory=list)
+    meets: dict = field(default_factory=dict)
 
 
 class SteadyGate:
@@ -84,6 +87,18 @@ class SteadyGate:
 
     def slice(self, card, number):
         return card.slices[number] if number < len(card.slices) else Failure(failures.NOT_FOUND)
+
+    def link_active(self, card, number):
+        self.calls.append("link_active")
+        if number >= len(card.link_peers):
+            return NOT_SUPPORTED
+        return card.link_peers[number] is not None
+
+    def link_peer(self, card, number):
+        return card.link_peers[number]
+
+    def common_ancestor(self, one, other):
+        return one.meets.get(other.uuid, NOT_SUPPORTED)
 
     def __getattr__(self, name):
         def answer(card):
