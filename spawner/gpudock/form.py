@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gpudock.model import GPUState, Place, WhenBusy
-from gpudock.progress import latest_start_in_words
+from gpudock.model import Denial, GPUState, Place, Share, WhenBusy
+from gpudock.progress import duration_in_words, expected_start_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,14 +27,20 @@ BUSY_CHOICES = (
     (WhenBusy.FAIL, "Do not start"),
 )
 
+SHARE_CHOICES = (
+    (Share.EXCLUSIVE, "GPUs of my own"),
+    (Share.SHARED, "A slot of one shared GPU; others use its memory as well"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """All GPUs of one model.
+    """All GPUs of one model; those that are shared have a row of their own.
 
     Attributes:
         name: the model.
         memory: of each of them, for people.
+        shared: they are given in slots, and the numbers count slots.
         total: how many there are.
         free: how many are free.
         checked: how many are in nobody's hand but not free yet, for example because the last
@@ -44,6 +50,7 @@ class ModelRow:
 
     name: str
     memory: str
+    shared: bool
     total: int
     free: int
     checked: int
@@ -64,17 +71,29 @@ class FormView:
     chosen_model: str | None = None
     chosen_busy: str = WhenBusy.WAIT
     chosen_image: str | None = None
+    chosen_share: str = Share.EXCLUSIVE
     busy_choices: Sequence[tuple[str, str]] = BUSY_CHOICES
+    share_choices: Sequence[tuple[str, str]] = SHARE_CHOICES
 
     @property
     def free(self) -> int:
-        """How many GPUs are free, of any model."""
-        return sum(model.free for model in self.models)
+        """How many GPUs that are not shared are free, of any model."""
+        return sum(model.free for model in self.models if not model.shared)
 
     @property
     def total(self) -> int:
-        """How many GPUs the lab has, of any model."""
-        return sum(model.total for model in self.models)
+        """How many GPUs that are not shared the lab has, of any model."""
+        return sum(model.total for model in self.models if not model.shared)
+
+    @property
+    def slots(self) -> int:
+        """How many slots of shared GPUs the lab has."""
+        return sum(model.total for model in self.models if model.shared)
+
+    @property
+    def names(self) -> list[str]:
+        """The models, each once."""
+        return list(dict.fromkeys(model.name for model in self.models))
 
     @classmethod
     def unavailable(cls, offers: Offers, problem: str) -> FormView:
@@ -88,7 +107,7 @@ class FormView:
         offers: Offers,
         gpus: Iterable[GPUStatus],
         quota: EffectiveQuota,
-        place: Place | None,
+        outlook: Place | Denial | None,
         problem: str | None,
         chosen: Mapping[str, Any],
         now: float,
@@ -99,14 +118,16 @@ class FormView:
             offers: images and defaults of the lab.
             gpus: every GPU of the lab with its state.
             quota: the user's limits and what they use of them.
-            place: where a request for one GPU would stand if it were made now; ``None`` when it
-                would be granted at once.
+            outlook: where a request for one GPU would stand if it were made now, or why it would
+                be refused; ``None`` when it would be granted at once.
             problem: a sentence on why GPUs cannot be read at the moment.
             chosen: the options of the user's last start.
             now: Unix time.
         """
         models = _rows(gpus)
-        total = sum(model.total for model in models)
+        whole = sum(model.total for model in models if not model.shared)
+        # Of shared GPUs a server gets one slot.
+        total = max(whole, min(1, len(models)))
         limit = quota.quota.max_gpus
         most = min(_MOST_SELECTABLE, total, total if limit is None else limit)
         chosen_gpus = chosen.get("gpus")
@@ -117,11 +138,12 @@ class FormView:
             models=models,
             numbers=range(most + 1),
             limit=_limit_in_words(quota),
-            outlook=_outlook(models, place, now),
+            outlook=_outlook(models, outlook, now),
             chosen_gpus=min(chosen_gpus if isinstance(chosen_gpus, int) else 1, most),
             chosen_model=chosen.get("gpu_model") if chosen.get("gpu_model") in names else None,
             chosen_busy=chosen.get("when_busy") or WhenBusy.WAIT,
             chosen_image=chosen.get("image"),
+            chosen_share=chosen.get("share") or Share.EXCLUSIVE,
         )
 
 
@@ -136,22 +158,29 @@ def _environment() -> Environment:
 
 
 def _rows(gpus: Iterable[GPUStatus]) -> list[ModelRow]:
-    by_model: dict[tuple[str, int], list[GPUStatus]] = {}
+    by_model: dict[tuple[str, int, bool], list[GPUStatus]] = {}
     for status in gpus:
-        by_model.setdefault((status.gpu.model, status.gpu.memory_mib), []).append(status)
+        key = (status.gpu.model, status.gpu.memory_mib, status.slots > 1)
+        by_model.setdefault(key, []).append(status)
     return [
         ModelRow(
             name=name,
             memory=f"{round(memory_mib / _MIB_PER_GB)} GB",
-            total=len(found),
-            free=sum(status.state is GPUState.FREE for status in found),
-            checked=sum(
-                status.in_service and status.state not in (GPUState.FREE, GPUState.LEASED)
+            shared=shared,
+            total=sum(status.slots for status in found),
+            free=sum(
+                status.slots - len(status.leases)
                 for status in found
+                if status.state is GPUState.FREE or (shared and status.state is GPUState.LEASED)
             ),
-            unavailable=sum(not status.in_service for status in found),
+            checked=sum(
+                status.slots
+                for status in found
+                if status.in_service and status.state not in (GPUState.FREE, GPUState.LEASED)
+            ),
+            unavailable=sum(status.slots for status in found if not status.in_service),
         )
-        for (name, memory_mib), found in sorted(by_model.items())
+        for (name, memory_mib, shared), found in sorted(by_model.items())
     ]
 
 
@@ -163,15 +192,27 @@ def _limit_in_words(quota: EffectiveQuota) -> str:
         words = f"Your limit: {limit} GPU{'' if limit == 1 else 's'} at once."
     if quota.used.gpus:
         words += f" You use {quota.used.gpus} now."
+    hours, days = quota.quota.gpu_hours, quota.quota.window_days
+    if hours is not None:
+        left = max(0.0, hours - quota.used.gpu_hours)
+        window = "" if days is None else f" in {days:g} day{'s' * (days != 1)}"
+        words += f" {left:.1f} of your {hours:g} GPU-hours{window} are left."
+    lengths = [h for h in (quota.quota.session_hours, quota.quota.max_session_hours) if h]
+    if lengths:
+        words += f" A session lasts {duration_in_words(min(lengths) * 3600)}."
     return words
 
 
-def _outlook(models: Sequence[ModelRow], place: Place | None, now: float) -> str:
+def _outlook(models: Sequence[ModelRow], outlook: Place | Denial | None, now: float) -> str:
     if not models:
         return ""
-    if place is None:
-        return "Yours starts at once."
-    return (
-        f"If you start now, you are number {place.position} in the queue. {place.reason}"
-        f"{latest_start_in_words(place, now)}"
-    )
+    match outlook:
+        case None:
+            return "Yours starts at once."
+        case Denial():
+            return outlook.message
+        case Place():
+            return (
+                f"If you start now, you are number {outlook.position} in the queue."
+                f" {outlook.reason}{expected_start_in_words(outlook, now)}"
+            )

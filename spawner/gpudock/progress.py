@@ -43,10 +43,10 @@ class ProgressLog:
 
 
 def place_in_words(place: Place, now: float) -> str:
-    """Tell a waiting user where they stand, why, and when it will be at the latest."""
+    """Tell a waiting user where they stand, why, and when it should be their turn."""
     return (
         f"You are number {place.position} of {place.length} in the queue. {place.reason}"
-        f"{latest_start_in_words(place, now)} "
+        f"{expected_start_in_words(place, now)} "
         "Your server starts by itself; you may leave this page."
     )
 
@@ -59,11 +59,14 @@ def duration_in_words(seconds: float) -> str:
     return f"{seconds:.0f} second{'s' * (round(seconds) != 1)}"
 
 
-def latest_start_in_words(place: Place, now: float) -> str:
-    """Tell when a request starts at the latest; nothing where that cannot be told."""
+def expected_start_in_words(place: Place, now: float) -> str:
+    """Tell when it should be a request's turn; nothing where that cannot be told.
+
+    It is earlier when sessions end early, and later when somebody joins who has had less.
+    """
     if place.expected_start is None:
         return ""
     minutes = max(1, math.ceil((place.expected_start - now) / 60))
     if minutes < _MINUTES_SHOWN:
-        return f" It will be your turn in {minutes} minute{'s' * (minutes > 1)} at the latest."
-    return f" It will be your turn in {math.ceil(minutes / 60)} hours at the latest."
+        return f" It should be your turn within {minutes} minute{'s' * (minutes > 1)}."
+    return f" It should be your turn within {math.ceil(minutes / 60)} hours."

@@ -13,7 +13,7 @@ from traitlets import Float, Int, List, Unicode, default
 from gpudock.broker import Denied, LeaseConflict
 from gpudock.form import FormView, render_form
 from gpudock.lifecycle import EngineError, LaunchFailed, terminate
-from gpudock.model import ContainerState, Lease, Place
+from gpudock.model import ContainerState, Denial, Lease, Place, Share
 from gpudock.options import Offers, OptionError, SpawnOptions, parse
 from gpudock.progress import ProgressLog
 from gpudock.readiness import ServerDied, wait_until_listening
@@ -22,7 +22,9 @@ from gpudock.start import ADOPTION_SECONDS, ServerStart, refusal
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
+
+    from gpudock.broker import GPUStatus
 
 
 class GPUDockerSpawner(ServerStart):
@@ -135,22 +137,27 @@ class GPUDockerSpawner(ServerStart):
         offers = self._offers()
         if not runtime.is_ready:
             return render_form(FormView.unavailable(offers, runtime.problem or "Please wait."))
+        gpus = runtime.broker.gpus()
         return render_form(
             FormView.of(
                 offers=offers,
-                gpus=runtime.broker.gpus(),
+                gpus=gpus,
                 quota=runtime.broker.quota(self.user.name, self._groups()),
-                place=self._place_if_asked_now(runtime),
+                outlook=self._outlook(runtime, gpus),
                 problem=runtime.inventory.reading().problem,
                 chosen=self._last_choices(offers),
                 now=time.time(),
             )
         )
 
-    def _place_if_asked_now(self, runtime: Runtime) -> Place | None:
-        wish = SpawnOptions(image=self.image, gpus=1)
+    def _outlook(self, runtime: Runtime, gpus: Iterable[GPUStatus]) -> Place | Denial | None:
+        """Tell what asking for a GPU now would come to; ``None``: it would be granted at once."""
+        shared = all(status.slots > 1 for status in gpus)
+        wish = SpawnOptions(
+            image=self.image, gpus=1, share=Share.SHARED if shared else Share.EXCLUSIVE
+        )
         forecast = runtime.broker.forecast(self._request(wish))
-        return forecast if isinstance(forecast, Place) else None
+        return forecast if isinstance(forecast, Place | Denial) else None
 
     def _last_choices(self, offers: Offers) -> dict[str, Any]:
         """Return the options of the last start; a client of the API may have sent anything."""

@@ -48,7 +48,7 @@ def test_the_form_says_what_waiting_means(hub, ada):
     assert "<strong>0 of 2</strong> GPUs are free." in page
     assert "If you start now, you are number 1 in the queue. All GPUs that fit are in use." in page
     # Sessions last 12 hours, and the first of these two has just begun.
-    assert "It will be your turn in 12 hours at the latest." in page
+    assert "It should be your turn within 12 hours." in page
 
 
 def test_the_form_remembers_the_last_choices(ada):
@@ -67,6 +67,20 @@ def test_the_form_remembers_choices_that_came_in_other_clothes(ada):
     page = form(ada)
     assert selected(page, "gpus") == "0"
     assert selected(page, "image") == "lab/notebook:1"
+
+
+def test_a_slot_of_a_shared_gpu_is_offered_and_given(hub, ada):
+    shared = hub.docker.agent.readings[1].gpu.uuid
+    hub.share_gpu(shared, 2)
+    bob = hub.client("bob")
+    assert "2 of 2 slots free" in form(ada)
+    for person in (ada, bob):
+        person.spawn_form(gpus="1", share="shared", when_busy="fail", image="lab/notebook:1")
+        person.follow().result()
+    leases = hub.leases()
+    assert {leases[name].gpu_uuids for name in ("ada", "bob")} == {(shared,)}
+    assert {leases[name].slot for name in ("ada", "bob")} == {0, 1}
+    assert "0 of 2 slots free" in form(hub.client("cleo"))
 
 
 def test_a_hostile_model_name_stays_text(hub, ada):

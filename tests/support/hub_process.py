@@ -142,10 +142,16 @@ class HubProcess:
                 )
 
     def return_gpus_to_service(self) -> None:
-        """End every quarantine, as an administrator does."""
+        """End every quarantine and all sharing, as an administrator does."""
         with self._store.transaction() as transaction:
             for record in transaction.gpu_records():
                 transaction.set_standing(record.gpu.uuid, Standing.ACTIVE, None)
+                transaction.set_slots(record.gpu.uuid, 1)
+
+    def share_gpu(self, uuid: str, slots: int) -> None:
+        """Share a GPU in slots, as an administrator does."""
+        with self._store.transaction() as transaction:
+            transaction.set_slots(uuid, slots)
 
     def remove_account(self, name: str) -> None:
         """Remove a user from the Hub's own database, while no hub runs."""
