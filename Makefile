@@ -142,7 +142,12 @@ test-engine: ## bring the tests' engine, with the lab's images in it
 
 .PHONY: bench docs lock clean
 bench: .venv/.stamp test-engine ## compare the time from click to ready with stock DockerSpawner
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.decision
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
+
+.PHONY: simulate
+simulate: .venv/.stamp ## replay labs, and a cluster's trace in TRACE=folder, through the queue's rules
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.fairness $(TRACE)
 
 docs: .venv/.stamp ## renew what the documentation takes from the sources
 	PYTHONPATH=spawner $(PYTHON) -m gpudock.settings --into README.md
