@@ -17,6 +17,7 @@ from gpudock.shared import DESK_PREFIX
 if TYPE_CHECKING:
     from gpudock.desk.hub import DeskOAuth
     from gpudock.desk.office import Office
+    from gpudock.desk.visitor import Visitor
 
 _HERE = Path(__file__).parent
 _MANIFEST = _HERE / "static" / "dist" / "manifest.json"
@@ -38,13 +39,13 @@ _POLICY = "; ".join(
 )
 
 SECTIONS = {
-    "mine": ("My GPUs", False),
-    "lab": ("Lab", False),
-    "quotas": ("Quotas", True),
-    "usage": ("Usage", False),
-    "audit": ("Audit", True),
+    "mine": ("My GPUs", "everybody"),
+    "lab": ("Lab", "everybody"),
+    "quotas": ("Quotas", "leads"),
+    "usage": ("Usage", "everybody"),
+    "audit": ("Audit", "readers"),
 }
-"""The pages: what the navigation calls each, and whether it is only for who may read the lab."""
+"""The pages: what the navigation calls each, and whom it is for (see :func:`_open_to`)."""
 
 
 def environment() -> Environment:
@@ -71,8 +72,7 @@ class PageHandler(DeskHandler):
         if visitor is None or visitor.user is None:
             self.redirect(self.get_login_url())
             return
-        reads = visitor.reads.beyond_oneself
-        if SECTIONS[section][1] and not reads:
+        if not _open_to(visitor, section):
             raise HTTPError(403)
         sessions = await self.office.look(lambda broker: broker.sessions(visitor.user))
         self._render(
@@ -91,7 +91,7 @@ class PageHandler(DeskHandler):
         info = kwargs.get("exc_info")
         error = info[1] if info else None
         if status_code == 403 and not isinstance(error, Refusal):
-            message = "This page is for administrators and leads of groups."
+            message = "This page is for administrators, or also for those who lead a group."
         else:
             status_code, _, message = self.explain(status_code, error)
         self.set_status(status_code)
@@ -100,7 +100,6 @@ class PageHandler(DeskHandler):
     def _render(self, template: str, **names: Any) -> None:
         visitor = self.visitor
         hub = self.hub_auth.hub_prefix
-        reads = visitor is not None and visitor.reads.beyond_oneself
         self.set_header("Content-Security-Policy", _POLICY)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(
@@ -110,12 +109,22 @@ class PageHandler(DeskHandler):
                 user=visitor.user if visitor is not None else None,
                 sections={
                     name: title
-                    for name, (title, for_readers) in SECTIONS.items()
-                    if reads or not for_readers
+                    for name, (title, _) in SECTIONS.items()
+                    if visitor is not None and _open_to(visitor, name)
                 },
                 **names,
             )
         )
+
+
+def _open_to(visitor: Visitor, section: str) -> bool:
+    """Tell whether a page is for somebody: for all, for who sees others, or for who sees all."""
+    match SECTIONS[section][1]:
+        case "leads":
+            return visitor.reads.beyond_oneself
+        case "readers":
+            return visitor.reads.everyone
+    return True
 
 
 def _bundle() -> dict[str, list[str]]:

@@ -63,7 +63,7 @@ class TableQuery(Strict):
 
 
 class QuotaRow(StoredQuota):
-    """A row of the table: what the level says, and for a user what is in force."""
+    """A row of the table: what the level says, and what is in force for a user, or by default."""
 
     groups: list[str]
     effective: dict[str, EffectiveLimit] | None
@@ -86,7 +86,7 @@ class QuotaPage(Shown):
     answer=QuotaPage,
 )
 async def list_quotas(call: Call) -> Answer:
-    """Users, groups or the default, each with its document; users with what is in force.
+    """Users, groups or the default, each with its document; all but groups with what is in force.
 
     There is a row for everybody whom the Hub knows, and for everybody who has a document. Groups
     and the default are for those who may see everything; users are told as far as one may see them.
@@ -195,7 +195,7 @@ def _page(
     else:
         found.sort(key=lambda name: _stated(documents, query.level, name, by), reverse=downwards)
     shown = found[query.offset : query.offset + query.limit]
-    if query.level == "user" and not in_force:
+    if query.level != "group" and not in_force:
         in_force = _in_force(broker, shown, people)
     rows = [_row(query.level, name, documents, people, in_force.get(name)) for name in shown]
     return QuotaPage(rows=rows, total=len(found))
@@ -268,5 +268,5 @@ def _row(
         **base.model_dump(),
         groups=list(people[name].groups) if level == "user" and name in people else [],
         effective=None if in_force is None else limits(in_force),
-        used=None if in_force is None else used(in_force.used),
+        used=used(in_force.used) if in_force is not None and level == "user" else None,
     )
