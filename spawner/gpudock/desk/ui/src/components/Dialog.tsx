@@ -29,6 +29,8 @@ export function Dialog({ title, onClose, children, footer, shape = 'dialog' }: D
       className={`gd-dialog gd-dialog-${shape}`}
       aria-labelledby={titleId}
       onCancel={event => {
+        // A file field within says «cancel» too, when no file was chosen.
+        if (event.target !== event.currentTarget) return;
         event.preventDefault();
         onClose();
       }}

@@ -1,6 +1,6 @@
 /** What a GPU does right now, in words and bars. */
 import type { GPU } from '../api/types';
-import { watts, whole } from '../lib/format';
+import { inGibibytes, watts, whole } from '../lib/format';
 import { t } from '../strings';
 
 export function Readings({ gpu }: { readonly gpu: GPU }) {
@@ -16,7 +16,11 @@ export function Readings({ gpu }: { readonly gpu: GPU }) {
       />
       <Reading
         label={t.lab.memory}
-        text={memory === null ? null : t.lab.gibibytes(memory / 1024, gpu.memory_mib / 1024)}
+        text={
+          memory === null
+            ? null
+            : t.lab.memoryUsed(inGibibytes(memory), inGibibytes(gpu.memory_mib))
+        }
         part={memory === null ? null : memory / gpu.memory_mib}
       />
       <Reading

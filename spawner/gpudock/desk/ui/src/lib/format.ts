@@ -38,9 +38,14 @@ export function count(value: number, one: string, many = `${one}s`): string {
   return `${whole(value)} ${value === 1 ? one : many}`;
 }
 
+/** Memory in MiB as GiB, without the unit: «22.5». */
+export function inGibibytes(mib: number): string {
+  return amounts.format(mib / 1024);
+}
+
 /** Memory in MiB as GiB: «40 GiB». */
 export function gibibytes(mib: number): string {
-  return `${amounts.format(mib / 1024)} GiB`;
+  return `${inGibibytes(mib)} GiB`;
 }
 
 /** Watts without decimals: «250 W». */

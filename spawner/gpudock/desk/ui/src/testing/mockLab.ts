@@ -126,7 +126,7 @@ export class MockLab {
       at: updated_at,
       by,
       what: document === null ? 'quota.remove' : 'quota.set',
-      target: level === 'default' ? 'default' : `${level} ${name}`,
+      target: level === 'default' ? 'default' : `${level}/${name}`,
       before: before?.document ?? null,
       after: document
     });

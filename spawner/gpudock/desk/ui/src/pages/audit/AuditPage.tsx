@@ -15,6 +15,20 @@ import { compare } from './diff';
 
 const ROWS = 50;
 const DAY = 24 * 3600;
+// What is known to be written down; a first word stands for all that begin with it.
+const KINDS = [
+  'quota',
+  'quota.set',
+  'quota.unset',
+  'gpu',
+  'gpu.state',
+  'gpu.slots',
+  'gpu.forget',
+  'lease',
+  'lease.extend',
+  'lease.release',
+  'queue.cancel'
+];
 const TEXTS = ['by', 'what', 'target'] as const;
 
 const COLUMNS: readonly Column<AuditRow>[] = [
@@ -146,13 +160,19 @@ function Filters({ address, filtered, onFilter }: FiltersProps) {
           <input
             id={`${id}-${name}`}
             className="form-control form-control-sm"
-            placeholder={t.audit.anything}
+            placeholder={t.audit.examples[name]}
+            list={name === 'what' ? `${id}-kinds` : undefined}
             value={texts[name] ?? ''}
             onChange={event => setTexts({ ...texts, [name]: event.target.value })}
             onBlur={apply}
           />
         </div>
       ))}
+      <datalist id={`${id}-kinds`}>
+        {KINDS.map(kind => (
+          <option key={kind} value={kind} />
+        ))}
+      </datalist>
       {(['from', 'to'] as const).map(name => (
         <div key={name}>
           <label className="form-label mb-1" htmlFor={`${id}-${name}`}>

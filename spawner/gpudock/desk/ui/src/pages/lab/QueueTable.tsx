@@ -32,7 +32,7 @@ export function QueueTable() {
         </p>
       )}
       {entries.length > 0 && (
-        <div className="table-responsive" tabIndex={0} role="region" aria-labelledby="gd-queue">
+        <div className="table-responsive" tabIndex={0}>
           <table className="table table-sm align-middle">
             <thead>
               <tr>

@@ -26,7 +26,7 @@ export function PastSessions({ user }: { readonly user: string }) {
       <h2 className="fs-5" id="gd-past">
         {t.mine.past}
       </h2>
-      <div className="table-responsive" tabIndex={0} role="region" aria-labelledby="gd-past">
+      <div className="table-responsive" tabIndex={0}>
         <table className="table table-sm">
           <thead>
             <tr>

@@ -41,7 +41,7 @@ export function Drawer({ row, onClose }: DrawerProps) {
 }
 
 function auditTarget(row: QuotaRow): string {
-  return row.level === 'default' ? 'default' : `${row.level} ${row.name}`;
+  return row.level === 'default' ? 'default' : `${row.level}/${row.name}`;
 }
 
 function InForce({ row }: { readonly row: QuotaRow }) {
