@@ -46,7 +46,8 @@ class Visitor:
         reads: whose things they may see, besides their own.
         manages: whose quotas they may change; with ``everyone`` all of the lab.
         is_server: the token is one of a user's server, which runs what its user runs: it may ask
-            for that user's sessions and for nothing else.
+            for that user's sessions, limits and places in the queue, extend and end the sessions,
+            and nothing else.
         by_cookie: they came with a browser, not with a token.
     """
 

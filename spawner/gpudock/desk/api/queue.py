@@ -42,7 +42,7 @@ class Queue(Shown):
     length: int = Field(description="How many wait in all, also those that are not told here")
 
 
-@catalogue.add("GET", "queue", "Those who wait", audience=Audience.USER, answer=Queue)
+@catalogue.add("GET", "queue", "Those who wait", audience=Audience.SERVER, answer=Queue)
 async def list_queue(call: Call) -> Answer:
     """One's own places in the queue; those of others as far as one may see them."""
     names = await readable(call)
