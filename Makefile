@@ -124,7 +124,7 @@ test-hub: .venv/.stamp ## the tests that need a JupyterHub process
 test-docker: .venv/.stamp test-engine ## the tests that need a Docker Engine
 	$(PYTEST) tests/docker
 
-test-browser: .venv/.stamp test-engine .venv/.chromium $(DESK_BUNDLE) ## the tests that drive the lab in a browser
+test-browser: dev test-engine .venv/.chromium $(DESK_BUNDLE) ## the tests that drive the lab in a browser
 	$(PYTEST) tests/browser
 
 test-gpu: .venv/.stamp ## the tests that need a real NVIDIA GPU; not run where there is none
