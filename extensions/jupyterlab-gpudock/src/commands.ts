@@ -119,12 +119,19 @@ async function shutDown(process: IProcess, { app, trans }: IActionParts): Promis
     trans,
     async () => {
       try {
-        await app.serviceManager.kernels.shutdown(id);
+        await endKernel(id, app);
       } catch (error) {
         await tell(trans.__('The kernel could not be shut down'), String(error), trans);
       }
     }
   );
+}
+
+/** End a kernel together with the session that it is of, so that its notebook knows. */
+async function endKernel(id: string, { serviceManager }: JupyterFrontEnd): Promise<void> {
+  const { sessions, kernels } = serviceManager;
+  const session = [...sessions.running()].find(({ kernel }) => kernel?.id === id);
+  await (session ? sessions.shutdown(session.id) : kernels.shutdown(id));
 }
 
 async function restart({ lease, trans }: IActionParts): Promise<void> {

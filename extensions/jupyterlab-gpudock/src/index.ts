@@ -88,6 +88,7 @@ const sidebar: JupyterFrontEndPlugin<void> = {
     addCommands(parts, showPanel, palette);
     followKernel(parts);
     warnOfEnds(parts, showPanel);
+    tellOfLoss(parts, panel, showPanel);
     if (statusBar) {
       addStatus(parts, showPanel, statusBar);
     }
@@ -209,6 +210,25 @@ function warnOfEnds(
     Notification.warning(wordsForWarning(warning, trans), { autoClose: false, actions });
   });
   void app.restored.then(() => lease.load());
+}
+
+/** Tell that a GPU was lost, once, to a person who does not see it in the panel. */
+function tellOfLoss({ gpus, trans }: IActionParts, panel: GPUPanel, showPanel: () => void): void {
+  let told = false;
+  gpus.changed.connect(() => {
+    const { snapshot } = gpus.view;
+    const lost = [snapshot, ...(snapshot?.gpus ?? [])].some(part => part?.state === 'lost');
+    if (lost && !told && !panel.isVisible) {
+      Notification.error(
+        trans.__('This server has lost a GPU. Programs that used it have failed.'),
+        {
+          autoClose: false,
+          actions: [{ label: trans.__('Show'), callback: showPanel }]
+        }
+      );
+    }
+    told = lost;
+  });
 }
 
 function addStatus(

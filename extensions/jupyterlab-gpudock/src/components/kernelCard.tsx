@@ -90,14 +90,8 @@ function State({ state }: { state: IKernelState }): ReactElement {
     ],
     [trans.__('cuDNN benchmark'), onOff(state.benchmark, trans)],
     [trans.__('cuDNN deterministic'), onOff(state.deterministic, trans)],
-    [
-      trans.__('TF32 in matrix products'),
-      precision(state.tf32_matmul, state.fp32_precision_matmul, trans)
-    ],
-    [
-      trans.__('TF32 in convolutions'),
-      precision(state.tf32_cudnn, state.fp32_precision_cudnn, trans)
-    ],
+    [trans.__('TF32 (matmul)'), precision(state.tf32_matmul, state.fp32_precision_matmul, trans)],
+    [trans.__('TF32 (cuDNN)'), precision(state.tf32_cudnn, state.fp32_precision_cudnn, trans)],
     [
       trans.__('Autocast'),
       state.autocast && state.autocast_dtype
