@@ -43,11 +43,22 @@ class Spec:
     server: str
     gpu_uuids: tuple[str, ...]
     image: str = "image"
+    slot: int = 0
+    slots: int = 1
+    groups: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, lease: Lease) -> Spec:
         return cls(
-            f"lab-{lease.id}", lease.id, lease.user, lease.server, lease.gpu_uuids, lease.image
+            f"lab-{lease.id}",
+            lease.id,
+            lease.user,
+            lease.server,
+            lease.gpu_uuids,
+            lease.image,
+            lease.slot,
+            lease.slots,
+            lease.groups,
         )
 
 
@@ -74,6 +85,9 @@ class Container:
             image=self.spec.image,
             created_at=self.created_at,
             exit_code=self.exit_code,
+            slot=self.spec.slot,
+            slots=self.spec.slots,
+            groups=self.spec.groups,
         )
 
 

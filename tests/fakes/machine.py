@@ -24,6 +24,19 @@ from fakes.clock import HandClock
 from fakes.engine import Container, FakeEngine, Fate, Spec, Task
 from fakes.hub import DatabaseFile, Hub
 from fakes.inventory import SettableInventory, gpu, mig_slice
+from fakes.machine_words import (
+    GROUP,
+    MEMBERS,
+    USERS,
+    Limits,
+    any_index,
+    fates,
+    in_a_lab_with,
+    servers,
+    some_fates,
+    users,
+)
+from fakes.session_rules import SessionRules
 from gpudock.broker import GPURefused, LeaseConflict, StopContainer
 from gpudock.lifecycle import EngineUnknown, LaunchFailed
 from gpudock.model import (
@@ -37,6 +50,7 @@ from gpudock.model import (
     LeaseState,
     Quota,
     Request,
+    Share,
     Telemetry,
     WhenBusy,
 )
@@ -47,17 +61,9 @@ _WHOLE = gpu(2)
 GPUS = (gpu(0), gpu(1), _WHOLE, mig_slice(10, _WHOLE), mig_slice(11, _WHOLE))
 BY_UUID = {item.uuid: item for item in GPUS}
 
-USERS = ("ada", "bob", "../x{0}")
-SERVERS = ("", "second")
 LIMIT = 2
 # A root that is memory where there is one: the tests are about logic, not about disks.
 _ROOT = "/dev/shm" if Path("/dev/shm").is_dir() else None
-
-fates = st.sampled_from([Fate.DONE, Fate.DONE, Fate.DONE, *Fate, Fate.FAILED, Fate.LATE])
-some_fates = st.lists(fates, max_size=6)
-users, servers = st.sampled_from(USERS), st.sampled_from(SERVERS)
-any_index = st.integers(0, 50)
-
 
 TROUBLES = (
     "cancellations",
@@ -69,17 +75,10 @@ TROUBLES = (
     "forgery",
     "hub",
     "quotas",
+    "sessions",
+    "sharing",
     "strangers",
 )
-
-
-def in_a_lab_with(trouble, also=lambda _: True):
-    """Keep a rule to the labs that have this kind of trouble.
-
-    Each lab has a few kinds only: one with all of them comes to a standstill before anything
-    interesting happens.
-    """
-    return precondition(lambda self: trouble in self.troubles and also(self))
 
 
 def share_silicon(one: str, other: str) -> bool:
@@ -88,7 +87,12 @@ def share_silicon(one: str, other: str) -> bool:
     return one == other or a.parent_uuid == other or b.parent_uuid == one
 
 
-class LabMachine(RuleBasedStateMachine):
+def are_apart(one, other) -> bool:
+    """Tell whether two containers, or leases, have different slots of one shared device."""
+    return one.slots == other.slots > 1 and one.slot != other.slot
+
+
+class LabMachine(SessionRules, RuleBasedStateMachine):
     """See the module's text."""
 
     kinds: ClassVar[tuple[str, ...]] = TROUBLES
@@ -125,7 +129,7 @@ class LabMachine(RuleBasedStateMachine):
         self.troubles: set[str] = set()
         self.look_taken = None
         self.foreign_at_last_look: set[str] = set()
-        self.limit = self.limit_in_backup = LIMIT
+        self.limits = self.limits_in_backup = Limits(LIMIT)
         self.reconciling = False
         self.replacements = 0
         self.known_version = None
@@ -193,7 +197,23 @@ class LabMachine(RuleBasedStateMachine):
     def submit(self, user, server, gpus, when_busy, model) -> None:
         self._submit(user, server, gpus, when_busy, model)
 
-    def _submit(self, user, server, gpus=1, when_busy=WhenBusy.WAIT, model=None):
+    @in_a_lab_with("sharing")
+    @rule(user=users, server=servers)
+    def start_server_on_a_slot(self, user, server) -> None:
+        self.devices_are_read()
+        answer = self._submit(user, server, share=Share.SHARED)
+        if isinstance(answer, Lease) and answer.state is LeaseState.GRANTED:
+            self._finish(self._launch(answer))
+
+    def _submit(
+        self,
+        user,
+        server,
+        gpus=1,
+        when_busy=WhenBusy.WAIT,
+        model=None,
+        share=Share.EXCLUSIVE,
+    ):
         self.request_count += 1
         request = Request(
             id=f"r{self.request_count}",
@@ -204,6 +224,8 @@ class LabMachine(RuleBasedStateMachine):
             image="image",
             gpu_model=model,
             when_busy=when_busy,
+            share=share,
+            groups=(GROUP,) if user in MEMBERS else (),
         )
         was_ready = self.hub.broker.ready
         try:
@@ -214,7 +236,7 @@ class LabMachine(RuleBasedStateMachine):
             assert was_ready, "promise 6: granted before the first look"
             usable = answer.state in (LeaseState.GRANTED, LeaseState.ACTIVE)
             assert usable, "promise 4: handed out a lease that is over"
-        if gpus > self.limit and was_ready and self.hub.broker.ready:
+        if gpus > self.limits.gpus and was_ready and self.hub.broker.ready:
             assert isinstance(answer, Denial | Lease), "promise 8: queued beyond the quota"
         return answer
 
@@ -490,7 +512,8 @@ class LabMachine(RuleBasedStateMachine):
         self.database.replace(source)
         self.before = {}
         self.replacements += 1
-        self.limit = LIMIT if how == "lost" else self.limit_in_backup
+        self.limits = Limits(LIMIT) if how == "lost" else self.limits_in_backup
+        self.lose_what_was_told()
 
     @in_a_lab_with("database")
     @rule()
@@ -498,7 +521,7 @@ class LabMachine(RuleBasedStateMachine):
         self.hub.store.close()
         self.database.backup.unlink(missing_ok=True)
         shutil.copy(self.database.path, self.database.backup)
-        self.limit_in_backup = self.limit
+        self.limits_in_backup = self.limits
 
     @in_a_lab_with("disk")
     @rule(times=st.integers(1, 3))
@@ -508,16 +531,6 @@ class LabMachine(RuleBasedStateMachine):
     @rule()
     def tick(self) -> None:
         self.hub.broker.tick()
-
-    @in_a_lab_with("quotas")
-    @rule(limit=st.sampled_from([0, 1, 2, 3]))
-    def quota_changes(self, limit) -> None:
-        try:
-            # Before the call: it grants what the new limit allows.
-            former, self.limit = self.limit, limit
-            self.hub.broker.set_quota("default", "", {"max_gpus": limit}, "root")
-        except StoreError:
-            self.limit = former
 
     # The devices.
 
@@ -694,7 +707,10 @@ class LabMachine(RuleBasedStateMachine):
             for other in ours[number + 1 :]:
                 for a in one.spec.gpu_uuids:
                     for b in other.spec.gpu_uuids:
-                        assert not share_silicon(a, b), "promise 1: two containers on one GPU"
+                        apart = a == b and are_apart(one.spec, other.spec)
+                        assert apart or not share_silicon(a, b), (
+                            "promise 1: two containers on one GPU"
+                        )
 
     def a_running_container_has_a_live_lease(self, leases: list[Lease]) -> None:
         if not self.hub.broker.ready or self.store_is_older:
@@ -706,6 +722,8 @@ class LabMachine(RuleBasedStateMachine):
                 assert lease is not None, "promise 2: a container runs without a lease"
                 same = set(lease.gpu_uuids) == set(container.spec.gpu_uuids)
                 assert same, "promise 2: a container has other GPUs than its lease"
+                slots = (lease.slot, lease.slots), (container.spec.slot, container.spec.slots)
+                assert slots[0] == slots[1], "promise 2: a container has another slot"
 
     def a_lease_that_ended_has_no_start_to_come(self, leases: list[Lease]) -> None:
         """The proof must outlast calls that are still on their way."""
@@ -730,6 +748,7 @@ class LabMachine(RuleBasedStateMachine):
             )
             assert former.container_id in (None, lease.container_id), "promise 4: two containers"
             assert former.gpu_uuids == lease.gpu_uuids, "promise 7: a lease changed its GPUs"
+            assert former.slot == lease.slot, "promise 7: a lease changed its slot"
         self.before = known
 
     def a_lease_has_at_most_one_container(self, leases: list[Lease]) -> None:
@@ -750,7 +769,8 @@ class LabMachine(RuleBasedStateMachine):
                 for a in one.gpu_uuids:
                     for b in other.gpu_uuids:
                         if a in BY_UUID and b in BY_UUID:
-                            assert not share_silicon(a, b), (
+                            apart = a == b and are_apart(one, other)
+                            assert apart or not share_silicon(a, b), (
                                 "promises 1 and 9: two leases on one GPU"
                             )
 
@@ -779,7 +799,9 @@ class LabMachine(RuleBasedStateMachine):
         assert look, "promise 6: granted before the first look"
         live = transaction.live_leases()
         used = len(lease.gpu_uuids) + _used(live, lease.user)
-        assert not lease.gpu_uuids or used <= self.limit, "promise 8: granted beyond the quota"
+        assert not lease.gpu_uuids or used <= self.limits.gpus, (
+            "promise 8: granted beyond the quota"
+        )
         request = transaction.waiting_request(lease.user, lease.server)
         assert request is not None, "promise 11: granted to nobody who waited"
         wanted = request.request.gpus
@@ -788,16 +810,24 @@ class LabMachine(RuleBasedStateMachine):
         assert lease.gpu_uuids or without, "promise 7: granted without a GPU"
         records = {record.gpu.uuid: record for record in transaction.gpu_records()}
         for uuid in lease.gpu_uuids:
-            self._is_fit(uuid)
+            others = [item for item in live if uuid in item.gpu_uuids]
+            self._is_fit(uuid, shared=bool(others))
             assert records[uuid].standing is Standing.ACTIVE, "promise 10: out of service"
+            assert records[uuid].slots == lease.slots, "promise 1: another number of slots"
+            assert (lease.share is Share.SHARED) == (lease.slots > 1), "promise 1: whole or shared"
+            assert all(are_apart(lease, other) for other in others), "promise 1: a slot twice"
+        self.a_grant_keeps_the_limits(lease, transaction)
+        self.note_grant(lease)
         healthy = all(
             record.standing is Standing.ACTIVE and record.in_use_by is None
             for record in records.values()
         )
-        if healthy and not self.inventory.current.problem:
+        # Where sessions have all kinds of ends, one may pass that delays nobody.
+        orderly = healthy and "sessions" not in self.troubles
+        if orderly and not self.inventory.current.problem:
             self._passes_nobody(lease, request.sequence, transaction, live)
 
-    def _is_fit(self, uuid: str) -> None:
+    def _is_fit(self, uuid: str, *, shared: bool) -> None:
         reading = self.inventory.current
         assert reading.problem is None, "promise 10: granted without a reading"
         assert self.clock() - reading.taken_at <= 15, "promise 10: granted on an old reading"
@@ -807,7 +837,8 @@ class LabMachine(RuleBasedStateMachine):
             if item.gpu.uuid == uuid:
                 assert not item.lost, "promise 10: lost"
                 assert item.fault is None, "promise 10: unhealthy"
-                assert not item.telemetry.processes, "promise 10: dirty"
+                # Whose the processes on a shared device are cannot be told.
+                assert shared or not item.telemetry.processes, "promise 10: dirty"
 
     def _passes_nobody(self, lease, sequence, transaction, live) -> None:
         served = {(item.user, item.server) for item in live}
@@ -817,13 +848,23 @@ class LabMachine(RuleBasedStateMachine):
                 earlier.sequence >= sequence
                 or wish.when_busy is not WhenBusy.WAIT
                 or wish.gpus == 0
+                or wish.share is not lease.share
+                or not self._within_the_cap(wish, live)
                 or (wish.user, wish.server) in served
-                or _used(live, wish.user) + wish.gpus > self.limit
+                or _used(live, wish.user) + wish.gpus > self.limits.gpus
             ):
                 continue
             models = [BY_UUID[uuid].model for uuid in lease.gpu_uuids]
             could_use = [m for m in models if wish.gpu_model is None or fits(m, wish.gpu_model)]
             assert not could_use, "promise 11: a later request passed an earlier one"
+
+    def _within_the_cap(self, wish, live) -> bool:
+        held = sum(len(lease.gpu_uuids) for lease in live if GROUP in lease.groups)
+        return (
+            GROUP not in wish.groups
+            or self.limits.cap is None
+            or held + wish.gpus <= self.limits.cap
+        )
 
     def settle(self) -> None:
         """Let all troubles end; then nothing may be left that no one will ever clean up."""
