@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
@@ -10,14 +11,21 @@ from traitlets import Float
 from jupyterlab_gpudock.attribution import Attribution
 from jupyterlab_gpudock.check_handlers import CheckHandler, ChecksHandler
 from jupyterlab_gpudock.checks import Checks
+from jupyterlab_gpudock.desk import hub_environment
 from jupyterlab_gpudock.environment import Prober
 from jupyterlab_gpudock.handlers import (
     EnvironmentsHandler,
     GPUsHandler,
     HistoryHandler,
-    LeaseHandler,
     SnippetsHandler,
     StackHandler,
+)
+from jupyterlab_gpudock.lease import LeaseDesk
+from jupyterlab_gpudock.lease_handlers import (
+    ExtendHandler,
+    LeaseHandler,
+    ReleaseHandler,
+    RestartHandler,
 )
 from jupyterlab_gpudock.nvml import NVML
 from jupyterlab_gpudock.owners import Owners
@@ -89,6 +97,7 @@ class GPUDock(ExtensionApp):
         )
         stream = Stream(sampler, lambda snapshot: owners.renew_soon())
         stack = Stack(Prober(self.probe_timeout_s), self.serverapp.kernel_spec_manager)
+        lease = LeaseDesk(hub_environment(os.environ))
         checks = self._checks = Checks(
             lambda check: stream.tell({"type": "check", "check": check}, check["id"]),
             self.check_timeout_s,
@@ -101,7 +110,10 @@ class GPUDock(ExtensionApp):
             ("checks", ChecksHandler, {"checks": checks, "sampler": sampler, "stack": stack}),
             (r"checks/([0-9a-f]{32})", CheckHandler, {"checks": checks}),
             ("snippets", SnippetsHandler, {}),
-            ("lease", LeaseHandler, {}),
+            ("lease", LeaseHandler, {"lease": lease}),
+            ("lease/extend", ExtendHandler, {"lease": lease}),
+            ("lease/release", ReleaseHandler, {"lease": lease}),
+            ("server/restart", RestartHandler, {"lease": lease}),
             ("stream", StreamHandler, {"stream": stream}),
         ]
         self.handlers.extend(

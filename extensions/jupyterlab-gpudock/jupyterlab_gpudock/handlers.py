@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import os
 from typing import TYPE_CHECKING
 
 from jupyter_server.auth.decorator import authorized
@@ -12,7 +10,6 @@ from tornado import web
 
 from jupyterlab_gpudock.base import FIRST_READING_TIMEOUT_S, Handler, Refusal
 from jupyterlab_gpudock.history import USUAL_POINTS, columns
-from jupyterlab_gpudock.lease import lease_context
 from jupyterlab_gpudock.readings import Reading, State
 from jupyterlab_gpudock.snippets import snippets
 
@@ -115,13 +112,3 @@ class SnippetsHandler(Handler):
     async def get(self) -> None:
         """Answer with the expressions; they are the same for every user and kernel."""
         self.finish(snippets())
-
-
-class LeaseHandler(Handler):
-    """``GET gpudock/api/lease``: whether a gpudock hub gave this server a GPU."""
-
-    @web.authenticated
-    @authorized
-    async def get(self) -> None:
-        """Answer with the lease's context; it holds nothing secret."""
-        self.finish(dataclasses.asdict(lease_context(os.environ)))

@@ -93,7 +93,8 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
             if self._bad_messages > MOST_BAD_MESSAGES:
                 self.close(_POLICY_VIOLATION, "Too many messages that make no sense")
             else:
-                self.insist("error", encode({"type": "error", "code": "bad_message", "message": str(error)}))
+                answer = {"type": "error", "code": "bad_message", "message": str(error)}
+                self.insist("error", encode(answer))
 
     def on_close(self) -> None:
         """Leave the stream; the last one to leave ends the sampling."""

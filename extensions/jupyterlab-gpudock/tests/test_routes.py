@@ -9,7 +9,23 @@ from jupyter_server.auth.authorizer import Authorizer
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketHandler, websocket_connect
 
-ROUTES = ("environments", "gpus", "history", "lease", "snippets", "stack", "stream")
+ROUTES = {
+    ("get", "gpus"): (200, "read"),
+    ("get", "history"): (200, "read"),
+    ("get", "environments"): (200, "read"),
+    ("get", "stack"): (200, "read"),
+    ("get", "snippets"): (200, "read"),
+    ("get", "lease"): (200, "read"),
+    ("get", "stream"): (101, "read"),
+    ("get", "checks"): (200, "read"),
+    ("get", "checks/([0-9a-f]{32})"): (404, "read"),
+    ("post", "checks"): (400, "execute"),
+    ("delete", "checks/([0-9a-f]{32})"): (404, "execute"),
+    ("post", "lease/extend"): (409, "write"),
+    ("post", "lease/release"): (409, "write"),
+    ("post", "server/restart"): (409, "write"),
+}
+"""What each route answers here to who may ask, and what the authoriser is asked for."""
 
 
 class DenyEverything(Authorizer):
@@ -39,23 +55,57 @@ def extension_routes(serverapp) -> dict[str, type]:
     return found
 
 
-async def status_of_each_route(serverapp, port, client, headers) -> dict[str, int]:
+def methods_of(handler: type) -> list[str]:
+    """The HTTP methods that a handler of the extension has itself."""
+    return [
+        method
+        for method in ("get", "post", "put", "patch", "delete")
+        if getattr(handler, method).__module__.startswith("jupyterlab_gpudock")
+    ]
+
+
+def sample(path: str) -> str:
+    """An address that a route's pattern fits."""
+    return path.replace("([0-9a-f]{32})", "0" * 32)
+
+
+async def status_of_each_route(
+    serverapp, port, client, headers, only=None
+) -> dict[tuple[str, str], int]:
+    """What each method of each route answers, by method and path below the interface's."""
     statuses = {}
-    for path, handler in extension_routes(serverapp).items():
-        name = path.rsplit("/", 1)[1]
-        if issubclass(handler, WebSocketHandler):
-            request = HTTPRequest(f"ws://localhost:{port}{path}", headers=headers)
-            try:
-                (await websocket_connect(request)).close()
-                statuses[name] = 101
-            except HTTPClientError as error:
-                statuses[name] = error.code
-        else:
+    for pattern, handler in extension_routes(serverapp).items():
+        path, name = sample(pattern), pattern.partition("gpudock/api/")[2]
+        for method in methods_of(handler):
+            if only is not None and (method, name) != only:
+                continue
+            if issubclass(handler, WebSocketHandler):
+                request = HTTPRequest(f"ws://localhost:{port}{path}", headers=headers)
+                try:
+                    (await websocket_connect(request)).close()
+                    statuses[method, name] = 101
+                except HTTPClientError as error:
+                    statuses[method, name] = error.code
+                continue
             response = await client.fetch(
-                path, headers=headers, raise_error=False, follow_redirects=False
+                path,
+                method=method.upper(),
+                body="" if method == "post" else None,
+                headers=headers,
+                raise_error=False,
+                follow_redirects=False,
             )
-            statuses[name] = response.code
+            statuses[method, name] = response.code
     return statuses
+
+
+def test_every_route_is_known_to_this_test(jp_serverapp):
+    found = {
+        (method, pattern.partition("gpudock/api/")[2])
+        for pattern, handler in extension_routes(jp_serverapp).items()
+        for method in methods_of(handler)
+    }
+    assert found == ROUTES.keys()
 
 
 async def test_every_route_refuses_who_has_no_token(jp_serverapp, jp_http_port, http_server_client):
@@ -75,7 +125,7 @@ async def test_every_route_is_open_with_the_token(
     statuses = await status_of_each_route(
         jp_serverapp, jp_http_port, http_server_client, jp_auth_header
     )
-    assert statuses == {**dict.fromkeys(ROUTES, 200), "stream": 101}
+    assert statuses == {route: status for route, (status, _) in ROUTES.items()}
 
 
 async def test_every_route_refuses_whom_the_authorizer_refuses(
@@ -88,25 +138,30 @@ async def test_every_route_refuses_whom_the_authorizer_refuses(
     assert statuses == dict.fromkeys(ROUTES, 403)
 
 
-async def test_the_authorizer_is_asked_whether_gpudock_may_be_read(
+async def test_the_authorizer_is_asked_for_what_each_route_does(
     jp_serverapp, jp_http_port, http_server_client, jp_auth_header
 ):
-    RememberQuestions.questions.clear()
-    jp_serverapp.web_app.settings["authorizer"] = RememberQuestions(parent=jp_serverapp)
-    await status_of_each_route(jp_serverapp, jp_http_port, http_server_client, jp_auth_header)
-    assert RememberQuestions.questions == {("read", "gpudock")}
+    for route in ROUTES:
+        RememberQuestions.questions.clear()
+        jp_serverapp.web_app.settings["authorizer"] = RememberQuestions(parent=jp_serverapp)
+        await status_of_each_route(
+            jp_serverapp, jp_http_port, http_server_client, jp_auth_header, route
+        )
+        assert RememberQuestions.questions == {(ROUTES[route][1], "gpudock")}, route
 
 
-async def test_no_route_changes_anything(jp_serverapp, jp_fetch):
-    for path, handler in extension_routes(jp_serverapp).items():
-        if issubclass(handler, WebSocketHandler):
-            continue
-        for method in ("POST", "PUT", "PATCH", "DELETE"):
+async def test_no_other_method_does_anything(jp_serverapp, jp_fetch):
+    for pattern, handler in extension_routes(jp_serverapp).items():
+        for method in {"post", "put", "patch", "delete"} - set(methods_of(handler)):
+            if issubclass(handler, WebSocketHandler):
+                continue
             with pytest.raises(HTTPClientError) as refusal:
                 await jp_fetch(
-                    *re.findall(r"[^/]+", path)[1:], method=method, allow_nonstandard_methods=True
+                    *re.findall(r"[^/]+", sample(pattern))[1:],
+                    method=method.upper(),
+                    allow_nonstandard_methods=True,
                 )
-            assert refusal.value.code in {403, 405}, (path, method)
+            assert refusal.value.code in {403, 405}, (pattern, method)
 
 
 async def test_gpus_are_read_anew_when_nobody_looks(jp_fetch, gate):
@@ -153,19 +208,6 @@ async def test_the_stack_of_the_default_kernel_has_its_python_and_a_verdict(jp_f
     verdict = stack["verdict"]
     assert set(verdict) == {"usable", "code", "parameters", "findings"}
     assert verdict["findings"][0]["code"] == verdict["code"]
-
-
-async def test_the_lease_tells_a_hub_without_a_gpu_from_no_hub(jp_fetch, monkeypatch):
-    async def lease():
-        return json.loads((await jp_fetch("gpudock", "api", "lease")).body)
-
-    monkeypatch.delenv("GPUDOCK_LEASE", raising=False)
-    monkeypatch.delenv("GPUDOCK_API_URL", raising=False)
-    assert await lease() == {"managed": False, "lease": None}
-    monkeypatch.setenv("GPUDOCK_API_URL", "http://hub:8081/services/gpudock/api/v1")
-    assert await lease() == {"managed": True, "lease": None}
-    monkeypatch.setenv("GPUDOCK_LEASE", "lease-7")
-    assert await lease() == {"managed": True, "lease": "lease-7"}
 
 
 async def test_the_environments_are_listed_without_being_asked(jp_fetch):
