@@ -103,7 +103,8 @@ def _seats(chromium: Browser) -> Iterator[Callable[..., Person]]:
     opened: list[BrowserContext] = []
 
     def seat(name: str, url: str, **look: Any) -> Person:
-        context = chromium.new_context(viewport=WINDOW, reduced_motion="reduce", **look)
+        usual = {"viewport": WINDOW, "reduced_motion": "reduce"}
+        context = chromium.new_context(**{**usual, **look})
         said = _said[context] = []
         context.on(
             "console",

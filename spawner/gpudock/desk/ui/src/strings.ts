@@ -334,6 +334,8 @@ export const t = {
     importFile: 'CSV file',
     importAction: 'Import',
     importEmpty: 'Choose a file first.',
+    importUnreadable:
+      'The file cannot be read, or was changed since it was chosen. Choose it again.',
     imported: (number: number) => `${count(number, 'level')} changed by the import.`,
     forbidden: 'You may see these limits, but not change them.'
   },

@@ -1,5 +1,5 @@
 /** Takes limits from a CSV file; the desk checks all lines before it changes anything. */
-import { useId, useState } from 'react';
+import { useId, useRef, useState } from 'react';
 import { sentence } from '../../api/client';
 import { useImportQuotas } from '../../api/queries';
 import { Dialog } from '../../components/Dialog';
@@ -10,20 +10,32 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
   const id = useId();
   const say = useSay();
   const load = useImportQuotas();
+  const input = useRef<HTMLInputElement>(null);
   const [file, setFile] = useState<File | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
-  const submit = () => {
+  // A file that is mended and chosen again is news to the browser only if the field was emptied.
+  const startOver = (message: string) => {
+    setProblem(message);
+    setFile(null);
+    if (input.current) input.current.value = '';
+  };
+  const submit = async () => {
     if (file === null) {
       setProblem(t.quotas.importEmpty);
       return;
     }
     setProblem(null);
-    load.mutate(file, {
+    const content = await file.arrayBuffer().catch(() => null);
+    if (content === null) {
+      startOver(t.quotas.importUnreadable);
+      return;
+    }
+    load.mutate(new Blob([content]), {
       onSuccess: ({ changed }) => {
         say(t.quotas.imported(changed));
         onClose();
       },
-      onError: error => setProblem(sentence(error))
+      onError: error => startOver(sentence(error))
     });
   };
   return (
@@ -39,7 +51,7 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
             type="button"
             className="btn btn-primary"
             disabled={load.isPending}
-            onClick={submit}
+            onClick={() => void submit()}
           >
             {load.isPending ? t.working : t.quotas.importAction}
           </button>
@@ -51,6 +63,7 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
         {t.quotas.importFile}
       </label>
       <input
+        ref={input}
         id={id}
         type="file"
         accept=".csv,text/csv"

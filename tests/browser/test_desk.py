@@ -1,0 +1,461 @@
+"""The desk's pages in a browser: what users see and do, and what administrators do.
+
+Hub and desk are real and the engine behaves (see :mod:`support.fake_docker`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.person import PASSWORD, Person
+from gpudock.model import GPU, GPUReading, Telemetry
+from support.desk_process import DeskProcess
+from support.fake_docker import FakeDocker
+from support.hub_process import HubProcess
+from support.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Locator, Page
+
+
+ROOT = Path(__file__).parents[2]
+DESK = "/services/gpudock/"
+PAGES = ROOT / "spawner" / "gpudock" / "desk"
+AXE = PAGES / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+DIST = PAGES / "static" / "dist"
+PHONE = {"width": 360, "height": 740}
+
+
+def reading(number: int, model: str, memory_mib: int) -> GPUReading:
+    uuid = f"GPU-{number:08x}-0000-4000-8000-{number:012x}"
+    telemetry = Telemetry(
+        utilization_percent=37,
+        memory_used_mib=2048,
+        temperature_c=51,
+        power_w=120.0,
+        power_limit_w=300.0,
+        processes=(),
+    )
+    return GPUReading(GPU(uuid, number, "pretend-host", model, memory_mib), telemetry)
+
+
+GPUS = (
+    reading(0, "NVIDIA L4", 23034),
+    reading(1, "NVIDIA A100-SXM4-40GB", 40960),
+    reading(2, "NVIDIA A100-SXM4-40GB", 40960),
+)
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
+    directory = tmp_path_factory.mktemp("hub")
+    docker = FakeDocker(directory, GPUS)
+    hub = HubProcess(directory, docker).start()
+    for name in ("ada", "grace"):
+        hub.client(name)
+    yield hub
+    docker.close()
+    hub.stop()
+
+
+@pytest.fixture(scope="module")
+def desk(hub: HubProcess) -> Iterator[DeskProcess]:
+    desk = DeskProcess(hub).start()
+    yield desk
+    desk.close()
+
+
+@pytest.fixture(scope="module")
+def token(hub: HubProcess, desk: DeskProcess) -> str:
+    return desk.token(hub.admin)
+
+
+@pytest.fixture
+def lab(hub: HubProcess, desk: DeskProcess, token: str) -> Iterator[HubProcess]:
+    """The lab, which is left with no session, no quota, and all GPUs in service."""
+    yield hub
+    for user in hub.admin.api("GET", "/users?include_stopped_servers=1").json():
+        for name, server in user["servers"].items():
+            if server["ready"] or server["pending"]:
+                hub.admin.delete_server(name, user["name"])
+    wait_for(lambda: not hub.leases() and not hub.queue(), "nothing runs and nobody waits")
+    for level in ("user", "group", "default"):
+        rows = desk.ask("GET", f"quotas?level={level}", token).json()["rows"]
+        changes = [
+            {"level": level, "name": row["name"], "document": None}
+            for row in rows
+            if row["document"] is not None
+        ]
+        if changes:
+            answer = desk.ask("PATCH", "quotas", token, json={"changes": changes})
+            assert answer.is_success, answer.text
+    hub.return_gpus_to_service()
+
+
+@pytest.fixture
+def visit(desk: DeskProcess, newcomer: Callable[..., Person]) -> Callable[..., Person]:
+    """Have somebody, signed in, open a section of the desk."""
+
+    def make(name: str, section: str = "", **look: Any) -> Person:
+        person = newcomer(name, desk.url, **look)
+        person.password = PASSWORD
+        person.fill_in_sign_in()
+        person.page.wait_for_url(lambda url: "/hub/login" not in url)
+        person.open(f"{DESK}{section}")
+        expect(heading(person.page)).to_be_visible()
+        return person
+
+    return make
+
+
+def heading(page: Page) -> Locator:
+    return page.locator("#gpudock-desk .gd-page h1")
+
+
+def set_quota(desk: DeskProcess, token: str, path: str, document: dict[str, Any]) -> None:
+    answer = desk.ask("PUT", f"quotas/{path}", token, json=document)
+    assert answer.is_success, answer.text
+
+
+def tile(page: Page, name: str) -> Locator:
+    return page.get_by_role("article", name=name, exact=True)
+
+
+def cell(page: Page, field: str, name: str) -> Locator:
+    return page.get_by_role("button", name=re.compile(f"^{re.escape(field)} of {name}:"))
+
+
+def edit(page: Page, field: str, name: str, text: str) -> None:
+    """Edit a limit in place, by keyboard."""
+    cell(page, field, name).press("Enter")
+    editor = page.get_by_role("textbox", name=f"{field} of {name}")
+    editor.fill(text)
+    editor.press("Enter")
+
+
+def save(page: Page) -> None:
+    page.get_by_role("button", name="Review and save…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Save", exact=True).click()
+
+
+# My GPUs.
+
+
+def test_the_hub_leads_to_the_desk_and_an_empty_desk_leads_to_a_server(lab, visit):
+    ada = visit("ada")
+    expect(ada.page.get_by_text("You have no GPU now.")).to_be_visible()
+    start = ada.page.get_by_role("link", name="Start a server").first
+    assert start.get_attribute("href") == "/hub/spawn"
+    ada.open("/hub/home")
+    ada.page.get_by_role("link", name="GPUs", exact=True).click()
+    expect(heading(ada.page)).to_have_text("My GPUs")
+
+
+def test_a_session_counts_down_and_is_extended_and_released(lab, desk, token, visit):
+    set_quota(desk, token, "default", {"session_hours": 2, "max_session_hours": 6})
+    lab.client("ada").start_server(gpus=1)
+    ada = visit("ada")
+    card = tile(ada.page, "Your server")
+    expect(card).to_contain_text("NVIDIA L4")
+    timer = card.get_by_role("timer")
+    expect(timer).to_have_text(re.compile(r"1 h 59 min|2 h 00 min"))
+    card.get_by_role("button", name="Extend Your server").click()
+    expect(timer).to_have_text(re.compile(r"3 h 59 min|4 h 00 min"))
+    card.get_by_role("button", name="Release Your server").click()
+    dialog = ada.page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Keep it").click()
+    assert lab.leases()
+    card.get_by_role("button", name="Release Your server").click()
+    dialog.get_by_role("button", name="Stop it and release").click()
+    expect(ada.page.get_by_text("You have no GPU now.")).to_be_visible()
+    assert not lab.leases()
+    expect(ada.page.get_by_role("region", name="Past sessions")).to_contain_text("released")
+
+
+def test_a_session_that_ends_soon_says_so(lab, desk, token, visit):
+    set_quota(desk, token, "users/ada", {"max_session_hours": 0.3})
+    lab.client("ada").start_server(gpus=1)
+    ada = visit("ada")
+    warning = ada.page.locator(".alert", has_text="Your server ends in")
+    expect(warning).to_contain_text("Save your work. The workspace is kept.")
+    expect(warning.get_by_role("alert")).to_be_attached()
+
+
+def test_whoever_waits_sees_place_and_reason_and_can_leave(lab, desk, token, visit):
+    set_quota(desk, token, "default", {"max_gpus": 3})
+    lab.client("grace").start_server(gpus=3)
+    assert lab.client("ada").ask_for_server(gpus=1).is_success
+    wait_for(lambda: lab.queue() == ["ada"], "ada waits")
+    ada = visit("ada")
+    card = tile(ada.page, "Your server")
+    expect(card).to_contain_text("Place 1 of 1")
+    expect(card).to_contain_text("Expected to start")
+    card.get_by_role("button", name="Cancel").click()
+    ada.page.get_by_role("dialog").get_by_role("button", name="Leave the queue").click()
+    expect(ada.page.get_by_text("You have no GPU now.")).to_be_visible()
+    wait_for(lambda: not lab.queue(), "nobody waits")
+
+
+# Lab.
+
+
+def test_others_see_that_a_gpu_is_taken_and_not_by_whom(lab, visit):
+    lab.client("grace").start_server(gpus=1)
+    ada = visit("ada", "lab")
+    taken = tile(ada.page, "GPU 0")
+    expect(taken).to_contain_text("In use")
+    expect(taken).to_contain_text("somebody")
+    expect(taken).to_contain_text("37 %")
+    expect(ada.page.locator("body")).not_to_contain_text("grace")
+    expect(ada.page.get_by_role("button", name=re.compile("^Manage"))).to_have_count(0)
+
+
+def test_an_administrator_drains_shares_and_releases(lab, hub, visit):
+    hub.client("grace").start_server(gpus=1)
+    admin = visit("admin", "lab")
+    page, dialog = admin.page, admin.page.get_by_role("dialog")
+    expect(tile(page, "GPU 0")).to_contain_text("grace")
+
+    page.get_by_role("button", name="Manage pretend-host, GPU 1").click()
+    dialog.get_by_role("button", name="Drain").click()
+    expect(tile(page, "GPU 1")).to_contain_text("Draining")
+    page.get_by_role("button", name="Manage pretend-host, GPU 1").click()
+    dialog.get_by_role("button", name="Return to service").click()
+    expect(tile(page, "GPU 1")).to_contain_text("Free")
+
+    page.get_by_role("button", name="Manage pretend-host, GPU 2").click()
+    dialog.get_by_label("Slots").select_option("2")
+    dialog.get_by_role("button", name="Set slots").click()
+    expect(tile(page, "GPU 2")).to_contain_text("0 of 2 slots taken")
+    page.get_by_role("button", name="Manage pretend-host, GPU 2").click()
+    dialog.get_by_label("Slots").select_option("1")
+    dialog.get_by_role("button", name="Set slots").click()
+    expect(tile(page, "GPU 2")).not_to_contain_text("slots")
+
+    page.get_by_role("button", name="Manage pretend-host, GPU 0").click()
+    dialog.get_by_role("button", name="Release grace").click()
+    dialog.get_by_role("button", name="Stop the session").click()
+    wait_for(lambda: not lab.leases(), "the session has ended")
+    expect(tile(page, "GPU 0")).to_contain_text("Free")
+
+
+# Quotas.
+
+
+def test_a_limit_is_edited_in_place_previewed_and_saved(lab, hub, desk, token, visit):
+    hub.client("ada").start_server(gpus=1)
+    admin = visit("admin", "quotas")
+    edit(admin.page, "GPUs at once", "ada", "0")
+    expect(cell(admin.page, "GPUs at once", "ada")).to_be_focused()
+    admin.page.get_by_role("button", name="Review and save…").click()
+    dialog = admin.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("1 running session would exceed it")
+    dialog.get_by_role("button", name="Save", exact=True).click()
+    expect(admin.page.get_by_text("1 change saved.")).to_be_visible()
+    stored = desk.ask("GET", "quotas/users/ada", token).json()
+    assert (stored["document"], stored["updated_by"]) == ({"max_gpus": 0}, "admin")
+    assert lab.leases(), "lowering a limit ends nobody's session"
+    admin.page.get_by_role("button", name="Details of ada").click()
+    row = dialog.get_by_role("row", name=re.compile("^GPUs at once"))
+    expect(row).to_have_text(re.compile("0user1$"))
+
+
+def test_two_who_edit_at_once_are_told_and_lose_nothing(lab, desk, token, visit):
+    set_quota(desk, token, "users/ada", {"max_gpus": 2})
+    admin = visit("admin", "quotas")
+    edit(admin.page, "GPUs at once", "ada", "5")
+    set_quota(desk, token, "users/ada", {"max_gpus": 3, "weight": 4})
+    save(admin.page)
+    conflict = admin.page.get_by_role("dialog", name="Somebody else changed this meanwhile")
+    row = conflict.get_by_role("row", name=re.compile("^GPUs at once"))
+    expect(row.get_by_role("cell")).to_have_text(["2", "3", "5"])
+    conflict.get_by_role("button", name="Go on").click()
+    admin.page.get_by_role("dialog", name="Save 1 change").get_by_role(
+        "button", name="Save", exact=True
+    ).click()
+    expect(admin.page.get_by_text("1 change saved.")).to_be_visible()
+    stored = desk.ask("GET", "quotas/users/ada", token).json()
+    assert stored["document"] == {"max_gpus": 5, "weight": 4}
+
+
+def test_many_are_edited_at_once_and_boosted(lab, desk, token, visit):
+    admin = visit("admin", "quotas")
+    page, dialog = admin.page, admin.page.get_by_role("dialog")
+    for name in ("ada", "grace"):
+        page.get_by_role("checkbox", name=f"Select {name}").check()
+    page.get_by_role("button", name="Edit selected…").click()
+    dialog.get_by_label("Limit", exact=True).select_option("gpu_hours")
+    dialog.get_by_role("textbox", name="New value").fill("40")
+    dialog.get_by_role("button", name="Stage the changes").click()
+    page.get_by_role("button", name="Details of ada").click()
+    dialog.get_by_role("button", name="Add a boost").click()
+    boost = dialog.get_by_role("group", name="Boost with an end date")
+    boost.get_by_label("GPUs at once").fill("2")
+    dialog.get_by_role("button", name="Stage the changes").click()
+    save(page)
+    expect(page.get_by_text("2 changes saved.")).to_be_visible()
+    ada = desk.ask("GET", "quotas/users/ada", token).json()["document"]
+    assert (ada["gpu_hours"], ada["boost"]["max_gpus"]) == (40, 2)
+    grace = desk.ask("GET", "quotas/users/grace", token).json()["document"]
+    assert grace == {"gpu_hours": 40}
+    page.get_by_role("button", name="Details of ada").click()
+    row = dialog.get_by_role("row", name=re.compile("^GPUs at once"))
+    expect(row).to_contain_text("boost")
+
+
+def test_quotas_go_out_as_a_file_and_come_in_whole_or_not_at_all(lab, desk, token, visit, tmp_path):
+    set_quota(desk, token, "users/ada", {"max_gpus": 2})
+    admin = visit("admin", "quotas")
+    with admin.page.expect_download() as download:
+        admin.page.get_by_role("link", name="Export CSV").click()
+    text = download.value.path().read_text()
+    assert "user,ada,2" in text
+
+    file = tmp_path / "quotas.csv"
+    dialog = admin.page.get_by_role("dialog")
+    admin.page.get_by_role("button", name="Import CSV…").click()
+    file.write_text("level,name,max_gpus\nuser,ada,4\nuser,grace,many\n")
+    dialog.get_by_label("CSV file").set_input_files(file)
+    dialog.get_by_role("button", name="Import").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Line 3")
+    assert desk.ask("GET", "quotas/users/ada", token).json()["document"] == {"max_gpus": 2}
+    file.write_text(text.replace("user,ada,2", "user,ada,4"))
+    dialog.get_by_label("CSV file").set_input_files(file)
+    dialog.get_by_role("button", name="Import").click()
+    expect(admin.page.get_by_text("1 level changed by the import.")).to_be_visible()
+    expect(cell(admin.page, "GPUs at once", "ada")).to_have_text("4")
+
+
+# Usage and audit.
+
+
+def test_what_was_used_is_drawn_and_told(lab, hub, visit):
+    hub.client("ada").start_server(gpus=1)
+    admin = visit("admin", "usage")
+    expect(admin.page.get_by_role("img", name="GPU-hours by User")).to_be_visible()
+    table = admin.page.get_by_role("table", name="GPU-hours by User")
+    expect(table.get_by_role("row", name=re.compile("^ada"))).to_be_visible()
+    admin.page.get_by_label("By", exact=True).select_option("gpu")
+    by_gpu = admin.page.get_by_role("table", name="GPU-hours by GPU")
+    expect(by_gpu).to_contain_text("pretend-host, GPU 0 (NVIDIA L4)")
+    with admin.page.expect_download() as download:
+        admin.page.get_by_role("link", name="CSV").click()
+    assert download.value.path().read_text().startswith("gpu,from,gpu_hours")
+
+
+def test_one_sees_what_one_used_and_not_what_others_did(lab, hub, visit):
+    hub.client("grace").start_server(gpus=1)
+    hub.client("ada").start_server(gpus=1)
+    ada = visit("ada", "usage")
+    expect(ada.page.get_by_role("row", name=re.compile("^ada"))).to_be_visible()
+    expect(ada.page.locator("body")).not_to_contain_text("grace")
+
+
+def test_every_change_is_in_the_audit_with_what_was_before(lab, desk, token, visit):
+    set_quota(desk, token, "users/ada", {"max_gpus": 2})
+    set_quota(desk, token, "users/ada", {"max_gpus": 3, "weight": 2})
+    admin = visit("admin", "audit?target=user/ada")
+    changes = admin.page.get_by_role("row", name=re.compile("quota.set"))
+    expect(changes.first).to_contain_text("admin")
+    expect(changes.first.locator("del")).to_have_text(["before 2"])
+    expect(changes.first.locator("ins")).to_have_text(["after 3", "after 2"])
+    admin.page.get_by_label("Who").fill("nobody")
+    admin.page.get_by_label("Who").press("Enter")
+    expect(admin.page.get_by_text("No change matches these filters.")).to_be_visible()
+
+
+# For everybody.
+
+
+@pytest.mark.parametrize(
+    "look",
+    [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": PHONE, "has_touch": True}],
+    ids=["light", "dark", "phone"],
+)
+def test_nothing_serious_stands_in_anybodys_way(lab, hub, desk, token, visit, look):
+    set_quota(desk, token, "default", {"max_gpus": 3, "max_session_hours": 0.5})
+    set_quota(desk, token, "users/ada", {"weight": 2})
+    hub.client("admin").start_server(gpus=3)
+    assert hub.client("ada").ask_for_server(gpus=1).is_success
+    wait_for(lambda: hub.queue() == ["ada"], "ada waits")
+    admin = visit("admin", **look)
+    for section in ("", "lab", "quotas", "quotas?level=group", "usage", "audit"):
+        admin.open(f"{DESK}{section}")
+        expect(heading(admin.page)).to_be_visible()
+        expect(admin.page.locator("#gpudock-desk .spinner-border")).to_have_count(0)
+        assert_accessible(admin.page)
+    admin.open(f"{DESK}quotas")
+    admin.page.get_by_role("button", name="Details of ada").click()
+    dialog = admin.page.get_by_role("dialog")
+    expect(dialog.get_by_role("table")).to_be_visible()
+    assert_accessible(admin.page)
+    dialog.get_by_role("button", name="Close").click()
+    edit(admin.page, "GPUs at once", "ada", "1")
+    admin.page.get_by_role("button", name="Review and save…").click()
+    expect(dialog.get_by_role("status")).to_be_visible()
+    assert_accessible(admin.page)
+
+
+def assert_accessible(page: Page) -> None:
+    """Find nothing serious with axe, and nothing that sticks out of the window."""
+    page.evaluate(AXE.read_text())
+    found = page.evaluate(
+        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
+    )
+    serious = [
+        f"{item['impact']} {item['id']}: {[node['target'] for node in item['nodes']][:5]}"
+        for item in found
+        if item["impact"] in ("serious", "critical")
+    ]
+    assert not serious, f"{page.url}: {serious}"
+    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0, f"{page.url} is {wide} pixels too wide"
+
+
+def test_the_pages_break_no_rule_of_their_own(lab, hub, visit):
+    """No script or style is kept out by the policy, and nothing fails unseen."""
+    hub.client("admin").start_server(gpus=1)
+    admin = visit("admin")
+    said: list[str] = []
+    admin.page.on(
+        "console", lambda message: said.append(message.text) if message.type == "error" else None
+    )
+    admin.page.on("pageerror", lambda error: said.append(str(error)))
+    for section in ("", "lab", "quotas", "usage", "audit"):
+        admin.open(f"{DESK}{section}")
+        expect(heading(admin.page)).to_be_visible()
+        expect(admin.page.locator("#gpudock-desk .spinner-border")).to_have_count(0)
+    assert said == []
+
+
+def test_the_pages_are_light(lab, visit):
+    """All programs and styles together, packed, are at most 200 kB; charts come when needed."""
+    files = [path for path in (DIST / "assets").iterdir() if path.suffix in (".js", ".css")]
+    packed = {path.name: len(gzip.compress(path.read_bytes(), mtime=0)) for path in files}
+    assert sum(packed.values()) <= 200_000, packed
+    asked: list[str] = []
+    ada = visit("ada")
+    ada.page.on("request", lambda request: asked.append(request.url))
+    ada.open(DESK)
+    expect(heading(ada.page)).to_be_visible()
+    assert any("/static/dist/" in url for url in asked)
+    assert not any("UsageChart" in url for url in asked)
+
+
+def test_a_desk_that_falls_silent_is_told_and_comes_back(lab, hub, desk, visit):
+    hub.client("ada").start_server(gpus=1)
+    ada = visit("ada")
+    expect(tile(ada.page, "Your server")).to_be_visible()
+    desk.stop()
+    expect(ada.page.get_by_text("The lab does not answer.")).to_be_visible()
+    expect(tile(ada.page, "Your server")).to_be_visible()
+    desk.start()
+    expect(ada.page.get_by_text("The lab does not answer.")).to_have_count(0)
