@@ -221,7 +221,7 @@ class _Round:
         own = quota.held_back(request, effective, self.granted_to.get(user, 0), self.granted_in)
         if own is not None:
             return self._busy(item, own)
-        wish = self.wishes.of(request, limits.gpu_models, shared=request.share is _SHARED)
+        wish = self.wishes.of(request, limits.gpu_models, request.share is _SHARED)
         if not wish.possible:
             return self._busy(item, reasons.out_of_service(wish, self.floor))
         hours = limits.max_session_hours

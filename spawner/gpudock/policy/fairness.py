@@ -115,23 +115,26 @@ class FairShare:
         now = snapshot.now
         pace = self.ageing / (2 * _HOUR)
         slot = _largest_slot(snapshot)
-        latest: dict[str, float] = {}
+        # For each user what they have had and asked for so far, and the key of their last request.
+        users: dict[str, list[float]] = {}
         nominal: dict[tuple[float | None, float | None], float] = {}
         items = sorted(snapshot.waiting, key=_sequence)
         keys: list[float] = []
         for item in items:
             request, quota = item.request, item.effective.quota
             user = request.user
-            charge = charged.get(user, 0.0)
+            state = users.get(user)
+            if state is None:
+                state = users[user] = [charged.get(user, 0.0), -math.inf]
             waited = now - request.created_at
-            key = charge / (quota.weight or _LEAST_WEIGHT)
+            key = state[0] / (quota.weight or _LEAST_WEIGHT)
             if waited > 0:
                 key -= pace * waited * waited
             # Requests of one user keep their order, whatever the clock did between them.
-            before = latest.get(user)
-            if before is not None and before > key:
-                key = before
-            latest[user] = key
+            if key < state[1]:
+                key = state[1]
+            else:
+                state[1] = key
             keys.append(key)
             if request.gpus:
                 terms = (quota.session_hours, quota.max_session_hours)
@@ -139,7 +142,7 @@ class FairShare:
                 if lasts is None:
                     lasts = nominal[terms] = nominal_seconds(quota)
                 share = slot if request.share is _SHARED else request.gpus
-                charged[user] = charge + share * lasts
+                state[0] += share * lasts
         # Sorting is stable, so of equal keys the one that joined first stays first.
         return [items[number] for number in sorted(range(len(items)), key=keys.__getitem__)]
 

@@ -57,7 +57,6 @@ class Unit:
             one that it is booked for, ends at the latest.
         booked: when the first booking of it begins; :data:`NOT_BOOKED` without any.
         kin: the units that exclude it, because one of the two is cut from the other.
-        settled: it is taken and has no kin, so a booking changes nothing but ``available``.
     """
 
     __slots__ = (
@@ -68,7 +67,6 @@ class Unit:
         "pool",
         "rank",
         "ready",
-        "settled",
         "silicon",
         "slot",
         "slots",
@@ -86,7 +84,6 @@ class Unit:
         self.rank = 0
         self.pool: Pool | None = None
         self.taken = False
-        self.settled = False
         self.available = now
         self.booked = NOT_BOOKED
         self.kin: tuple[Unit, ...] = ()
@@ -152,9 +149,11 @@ class Pool:
         units: all of them.
         free: those that are ready and not taken.
         times: for all units (available, rank, unit), sorted.
+        unsettled: how many units are not taken or have kin. Without any, a booking changes
+            nothing but :attr:`times`.
     """
 
-    __slots__ = ("free", "host", "memory_mib", "stock", "times", "units", "whole")
+    __slots__ = ("free", "host", "memory_mib", "stock", "times", "units", "unsettled", "whole")
 
     def __init__(self, host: Host, stock: Stock, memory_mib: int, *, whole: bool) -> None:
         self.host = host
@@ -163,6 +162,7 @@ class Pool:
         self.whole = whole
         self.units: list[Unit] = []
         self.free: list[Unit] = []
+        self.unsettled = 0
         self.times: list[tuple[float, int, Unit]] = []
 
     def move(self, unit: Unit, available: float) -> None:
@@ -201,6 +201,7 @@ class Floor:
                 stock.idle += len(idle)
                 pool.host.free += len(idle)
                 pool.free = [unit for unit in idle if unit.ready]
+                pool.unsettled = sum(not unit.taken or bool(unit.kin) for unit in pool.units)
                 pool.times = sorted((unit.available, unit.rank, unit) for unit in pool.units)
 
     # Building.
@@ -276,7 +277,6 @@ class Floor:
                 for one in (unit, *unit.kin):
                     if not one.taken:
                         one.taken = True
-                        one.settled = not one.kin
                         one.silicon.used += one is unit
                     one.available = max(one.available, until)
 
@@ -294,10 +294,10 @@ class Floor:
         pool = unit.pool
         if not unit.taken:
             unit.taken = True
-            unit.settled = not unit.kin
             if pool is not None:
                 pool.stock.idle -= 1
                 pool.host.free -= 1
+                pool.unsettled -= not unit.kin
                 if unit.ready:
                     pool.free.remove(unit)
         if pool is None:

@@ -7,9 +7,8 @@ not compared with every device again and again.
 from __future__ import annotations
 
 import math
-from bisect import insort
-from heapq import heapify, heapreplace
-from operator import attrgetter
+from bisect import bisect_left, insort
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from gpudock.policy.floor import NEVER, NOT_BOOKED
@@ -26,6 +25,7 @@ Preference: TypeAlias = tuple[bool, int, int, float, bool, int, int, str]
 _NO_PASSAGE = -math.inf
 
 _booked = attrgetter("booked")
+_rank = itemgetter(1)
 
 
 class Site:
@@ -157,9 +157,10 @@ class Wish:
 
     __slots__ = (
         "_floor",
-        "_heap",
         "_kept",
         "_sites",
+        "_soonest",
+        "_starts",
         "count",
         "full",
         "passable",
@@ -176,16 +177,15 @@ class Wish:
         self.count = count
         self.shared = shared
         self._sites = [site for site in _sites(stocks, count) if site.capacity >= count]
-        self._heap: list[tuple[float, int, Site]] = []
+        # Sites by when they can serve, in two lists: comparing numbers is quick.
+        self._soonest = sorted(self._sites, key=lambda site: (site.start(count), site.rank))
+        self._starts = [site.start(count) for site in self._soonest]
         self._kept = False
         self.possible = bool(self._sites)
         self.passable = NOT_BOOKED if self.possible else _NO_PASSAGE
         self.full: str | None = None
         self.waiting = 0
         self.rivals: list[Wish] = [self]
-        if self.possible:
-            self._heap = [(site.start(count), site.rank, site) for site in self._sites]
-            heapify(self._heap)
 
     @property
     def idle(self) -> int:
@@ -256,28 +256,38 @@ class Wish:
         Returns:
             When it starts at the latest (Unix time); :data:`NEVER` when that is not known.
         """
-        heap, last = self._heap, self.count - 1
+        starts, soonest, last = self._starts, self._soonest, self.count - 1
         while True:
-            start, rank, site = heap[0]
+            start, site = starts[0], soonest[0]
             times = site.times
             actual = site.start(self.count) if times is None else times[last][0]
             if actual == start:
                 break
             # A site only ever becomes worse, so what is at the front and true is the best.
-            heapreplace(heap, (actual, rank, site))
+            del starts[0], soonest[0]
+            place = bisect_left(starts, actual)
+            while place < len(starts) and starts[place] == actual:
+                if soonest[place].rank > site.rank:
+                    break
+                place += 1
+            starts.insert(place, actual)
+            soonest.insert(place, site)
         end = min(start + seconds, NEVER)
         # The common case of a long queue: nothing of it is free, nothing else concerned.
-        if times is not None and end > start:
-            entries = times[: self.count]
-            for _, _, unit in entries:
-                if not unit.settled:
-                    break
-            else:
-                del times[: self.count]
-                for _, number, unit in entries:
+        if times is not None and end > start and not site.pools[0].unsettled:
+            moved = times[: self.count]
+            del times[: self.count]
+            place = bisect_left(times, (end,))
+            if place < len(times) and times[place][0] == end:
+                for _, number, unit in moved:
                     unit.available = end
                     insort(times, (end, number, unit))
-                return start
+            else:
+                moved.sort(key=_rank)
+                for _, _, unit in moved:
+                    unit.available = end
+                times[place:place] = [(end, number, unit) for _, number, unit in moved]
+            return start
         self._floor.book(site.soonest(self.count), start, end)
         return start
 
@@ -317,7 +327,7 @@ class Wishes:
         self._by_form: dict[tuple[int, str | None, bool, tuple[str, ...] | None], Wish] = {}
         self._by_stocks: dict[tuple[int, bool, frozenset[str]], Wish] = {}
 
-    def of(self, request: Request, allowed: tuple[str, ...] | None, *, shared: bool) -> Wish:
+    def of(self, request: Request, allowed: tuple[str, ...] | None, shared: bool) -> Wish:
         """Return what *request* can get, where its user's quota allows the models *allowed*."""
         form = (request.gpus, request.gpu_model, shared, allowed)
         wish = self._by_form.get(form)

@@ -16,7 +16,7 @@ from gpudock.broker.lab import Lab
 from gpudock.broker.memory import Memory
 from gpudock.broker.reconcile import Comparison
 from gpudock.model import ContainerState
-from gpudock.policy import queue, quota
+from gpudock.policy import queue, quota, sessions
 from gpudock.policy.floor import Floor
 from gpudock.policy.wishes import Wishes
 
@@ -105,8 +105,8 @@ def ignores_strangers(patch: pytest.MonkeyPatch) -> None:
 def gives_what_there_is(patch: pytest.MonkeyPatch) -> None:
     original = Wishes.of
 
-    def some(self: Wishes, request: Any, *rest: Any, **options: Any) -> Any:
-        return original(self, replace(request, gpus=1), *rest, **options)
+    def some(self: Wishes, request: Any, *rest: Any) -> Any:
+        return original(self, replace(request, gpus=1), *rest)
 
     patch.setattr(Wishes, "of", some)
 
@@ -143,6 +143,66 @@ def loses_the_queue_at_a_restart(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Broker, "__init__", forgets)
 
 
+def lets_a_lowered_limit_end_sessions(patch: pytest.MonkeyPatch) -> None:
+    def forgets_what_held_before(lease: Any, effective: Any, accounts: Any) -> float:
+        quota = effective.quota
+        return accounts.run_out_at("user", lease.user, quota.window_days, quota.gpu_hours)
+
+    patch.setattr(sessions, "_hours_end", forgets_what_held_before)
+
+
+def ends_sessions_by_the_limit_of_today(patch: pytest.MonkeyPatch) -> None:
+    original = sessions._end
+
+    def by_todays_limit(lease: Any, effective: Any, *rest: Any) -> Any:
+        hours = effective.quota.max_session_hours
+        if hours is not None:
+            lease = replace(lease, expires_at=lease.granted_at + hours * 3600)
+        return original(lease, effective, *rest)
+
+    patch.setattr(sessions, "_end", by_todays_limit)
+
+
+def never_ends_a_session(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Broker, "due", lambda _: [])
+
+
+def extends_as_far_as_it_is_asked_to(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sessions, "_longest", lambda *_: float("inf"))
+
+
+def counts_no_hours(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sessions.Accounts, "used_hours", lambda *_: 0.0)
+
+
+def ignores_the_caps_of_groups(patch: pytest.MonkeyPatch) -> None:
+    original = quota.resolve
+    patch.setattr(quota, "resolve", lambda *args: replace(original(*args), caps=()))
+
+
+def gives_a_slot_twice(patch: pytest.MonkeyPatch) -> None:
+    original = Lab._make_lease
+    # The index in the database would refuse it, which is not a grant either.
+    patch.setattr(Lab, "_make_lease", lambda self, grant: original(self, replace(grant, slot=0)))
+
+
+def forgets_slots_when_it_adopts(patch: pytest.MonkeyPatch) -> None:
+    original = Comparison._adopt
+    patch.setattr(
+        Comparison,
+        "_adopt",
+        lambda self, container: original(self, replace(container, slot=0, slots=1)),
+    )
+
+
+def changes_slots_under_a_session(patch: pytest.MonkeyPatch) -> None:
+    def at_once(self: Broker, uuid: str, slots: int, _: str) -> None:
+        with self._lab() as lab:
+            lab.transaction.set_slots(uuid, slots)
+
+    patch.setattr(Broker, "set_gpu_slots", at_once)
+
+
 # Each with the kinds of trouble that bring it to light soonest.
 BREAKS = [
     (grants_before_the_first_look, ("hub",)),
@@ -162,6 +222,15 @@ BREAKS = [
     (a_late_stop_ends_the_newer_lease, ("cancellations",)),
     (stops_what_it_does_not_know_from_before, ("hub",)),
     (loses_the_queue_at_a_restart, ("hub",)),
+    (lets_a_lowered_limit_end_sessions, ("sessions",)),
+    (ends_sessions_by_the_limit_of_today, ("sessions",)),
+    (never_ends_a_session, ("sessions",)),
+    (extends_as_far_as_it_is_asked_to, ("sessions",)),
+    (counts_no_hours, ("sessions",)),
+    (ignores_the_caps_of_groups, ("quotas",)),
+    (gives_a_slot_twice, ("sharing",)),
+    (forgets_slots_when_it_adopts, ("sharing", "hub")),
+    (changes_slots_under_a_session, ("sharing",)),
 ]
 
 

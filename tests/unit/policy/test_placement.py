@@ -44,7 +44,7 @@ def choose(
         list(links),
         now=0.0,
     )
-    units = Wishes(floor).of(wanted, None, shared=False).choose(math.inf)
+    units = Wishes(floor).of(wanted, None, False).choose(math.inf)
     return None if units is None else tuple(sorted(unit.gpu.uuid for unit in units))
 
 
