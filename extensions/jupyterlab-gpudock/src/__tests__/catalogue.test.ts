@@ -77,7 +77,8 @@ test('translations are not empty, and take the same values', () => {
 test('the catalogue is the one that JupyterLab looks for', () => {
   expect(head).toEqual({
     domain: DOMAIN,
-    language: 'zh_CN',
+    // With a hyphen: that is how JupyterLab looks its texts up.
+    language: 'zh-CN',
     plural_forms: 'nplurals=1; plural=0;',
     version: manifest.version
   });
