@@ -77,8 +77,10 @@ def _moment(value: Any) -> Any:
     """Read a date, a date and time, or seconds since 1970."""
     if not isinstance(value, str):
         return value
-    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,9})?", value, re.ASCII):
-        return min(float(value), LATEST)
+    if re.fullmatch(r"[0-9]{1,300}(\.[0-9]{1,300})?(e[+-]?[0-9]{1,3})?", value, re.ASCII | re.I):
+        if float(value) > LATEST:
+            raise ValueError("no calendar goes as far as that")
+        return float(value)
     try:
         moment = dt.datetime.fromisoformat(value)
     except ValueError:
@@ -152,7 +154,7 @@ Moment = Annotated[
         }
     ),
 ]
-"""A moment in a query, as Unix time; what is before 1970 counts as 1970."""
+"""A moment in a query, as Unix time; a date before 1970 counts as 1970."""
 
 _KINDS = {
     "missing": "it is missing",

@@ -240,19 +240,19 @@ class APIHandler(DeskHandler):
 
     def _conditions(self, operation: Operation) -> tuple[int | None, bool]:
         """Return the demanded revision, and whether there has to be one."""
-        match = self.request.headers.get("If-Match", "").strip()
-        none_match = self.request.headers.get("If-None-Match", "").strip()
+        match = self.request.headers.get("If-Match")
+        none_match = self.request.headers.get("If-None-Match")
         if not operation.conditional or self.request.method == "GET":
             return None, False
-        if match and none_match:
+        if match is not None and none_match is not None:
             raise bad("Send If-Match or If-None-Match, not both.")
-        if none_match:
+        if none_match is not None:
             if none_match != "*":
                 raise bad("If-None-Match can only be «*»: that there is no document yet.")
             return 0, False
-        if match in ("", "*"):
+        if match in (None, "*"):
             return None, match == "*"
-        found = _ETAG.fullmatch(match)
+        found = _ETAG.fullmatch(str(match))
         if found is None:
             raise bad('If-Match is «*» or the ETag of the document, such as «"17"».')
         return int(found[1]), False
@@ -281,8 +281,8 @@ def _admit(visitor: Visitor, audience: Audience) -> None:
     """
     if visitor.is_server and audience is not Audience.SERVER:
         raise forbidden(
-            "The token of a server may only ask for its user's sessions. Use a token that you made"
-            " on the Hub's page «Token»."
+            "The token of a server may only ask for its user's sessions, limits and places in the"
+            " queue. Use a token that you made on the Hub's page «Token»."
         )
     enough = {
         Audience.LEAD: visitor.manages.beyond_oneself,
@@ -315,6 +315,12 @@ def _query(operation: Operation, arguments: Mapping[str, list[bytes]]) -> BaseMo
         raise bad(sentence(error, "the address")) from error
 
 
+def _number(text: str) -> float:
+    """Read a number; JSON makes no difference between 2.0 and 2."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
 def _json(text: str) -> Any:
     def refuse(constant: str) -> NoReturn:
         raise bad(f"The body contains {constant}, which is no number of JSON.")
@@ -326,7 +332,7 @@ def _json(text: str) -> Any:
         return found
 
     try:
-        return json.loads(text, parse_constant=refuse, object_pairs_hook=once)
+        return json.loads(text, parse_constant=refuse, parse_float=_number, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         detail = str(error) if isinstance(error, json.JSONDecodeError) else "it is too large"
         raise bad(f"The body is no JSON: {detail}.") from error

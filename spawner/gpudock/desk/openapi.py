@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,7 @@ def _operation(operation: Operation, references: dict[Any, Any]) -> dict[str, An
     }
     parameters = [*_path_parameters(operation), *_query_parameters(operation)]
     if operation.conditional and operation.method != "GET":
-        parameters += _CONDITIONS
+        parameters += copy.deepcopy(_CONDITIONS)
     if parameters:
         found["parameters"] = parameters
     if operation.body is not None:

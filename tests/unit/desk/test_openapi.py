@@ -1,0 +1,98 @@
+"""The OpenAPI document says what the desk does, of quota documents as well."""
+
+import datetime as dt
+import re
+
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gpudock.desk.api import OPERATIONS
+from gpudock.desk.api.quota_schema import schema
+from gpudock.desk.app import API, by_path, pattern
+from gpudock.desk.openapi import document
+from gpudock.policy.documents import FIELDS, GROUP_FIELDS, QuotaDocumentError, parse_document
+
+NUMBERS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 3),
+    st.integers(999_999, 1_000_001),
+    # The desk reads 2.0 as 2 before anything is checked, as JSON has it.
+    st.floats(allow_nan=False, allow_infinity=False).filter(lambda number: number % 1 != 0),
+    st.text(max_size=3),
+)
+PATTERNS = st.one_of(
+    st.none(),
+    st.text(max_size=5),
+    st.lists(st.one_of(st.text(max_size=5), st.integers()), max_size=3),
+)
+UNTIL = st.integers(0, 4 * 10**9).map(lambda at: dt.datetime.fromtimestamp(at, dt.UTC).isoformat())
+NAMES = st.sampled_from([*FIELDS, *GROUP_FIELDS, "boost", "until", "gpus"])
+
+
+@st.composite
+def fields(draw, depth=1):
+    """Objects that are quota documents, or nearly so."""
+    found = {}
+    for name in draw(st.lists(NAMES, max_size=4, unique=True)):
+        if name == "boost" and depth:
+            found[name] = draw(fields(depth - 1))
+            if draw(st.booleans()):
+                found[name]["until"] = draw(UNTIL)
+        else:
+            found[name] = draw(PATTERNS if name == "gpu_models" else NUMBERS)
+    return found
+
+
+@pytest.mark.parametrize("level", ["default", "group", "user"])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@given(value=fields())
+def test_the_schema_of_a_quota_accepts_what_its_check_accepts(level, value):
+    described = schema(group=level == "group")
+    checker = jsonschema.Draft202012Validator(described)
+    try:
+        parse_document(value, level)
+    except QuotaDocumentError:
+        accepted = False
+    else:
+        accepted = True
+    assert checker.is_valid(value) == accepted, value
+
+
+def test_every_operation_is_described_once():
+    described = document(OPERATIONS)
+    names = [
+        operation["operationId"]
+        for methods in described["paths"].values()
+        for operation in methods.values()
+    ]
+    assert sorted(names) == sorted(operation.name for operation in OPERATIONS)
+    assert len(set(names)) == len(names)
+
+
+def test_every_reference_leads_somewhere():
+    described = document(OPERATIONS)
+    known = described["components"]["schemas"]
+    references = set(re.findall(r"'#/components/schemas/(\w+)'", str(described)))
+    assert references
+    assert references <= known.keys()
+
+
+def test_every_operation_says_what_it_does_and_for_whom():
+    for operation in OPERATIONS:
+        assert operation.description.endswith("."), operation.name
+        assert operation.summary, operation.name
+
+
+def test_an_address_without_names_goes_before_one_with_them():
+    paths = list(by_path(OPERATIONS))
+    for address in ("leases/me", "quotas/default"):
+        first = next(path for path in paths if re.fullmatch(pattern(path), API + address))
+        assert "{" not in first
+
+
+def test_no_operation_that_is_a_get_takes_a_body():
+    for operation in OPERATIONS:
+        assert operation.method != "GET" or operation.body is None
