@@ -1,8 +1,9 @@
 """The bytecode of all the server's modules in one file, read at once.
 
 Python looks for each of some 750 modules in several folders, and opens, reads and checks a file for
-each. One file instead takes a fifth off the start. It holds what the ``.pyc`` files hold and is
-believed on the same condition: the source has the size and the time that it was compiled from.
+each. One file instead saves some 15 % of the start's CPU time, and more of its waiting. It holds
+what the ``.pyc`` files hold and is believed on the same condition: the source has the size and the
+time that it was compiled from.
 """
 
 # A Path for each module would cost what is to be saved.
