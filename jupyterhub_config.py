@@ -10,6 +10,7 @@ from pathlib import Path
 
 import gpudock
 from gpudock import hub_roles, shared
+from gpudock.hub_database import SQLITE_ARGUMENTS
 from gpudock.runtime import Runtime, RuntimeConfig
 from gpudock.settings import Settings
 from gpudock.sizing import memory_limit
@@ -23,6 +24,7 @@ c = get_config()  # noqa: F821
 
 # The Hub. Users' containers outlive it, and so do the proxy and its routes.
 c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
+c.JupyterHub.db_kwargs = {"connect_args": SQLITE_ARGUMENTS}
 c.JupyterHub.cookie_secret_file = str(state / "jupyterhub_cookie_secret")
 c.JupyterHub.hub_ip = "0.0.0.0"  # noqa: S104 (in a container; the port is not published)
 c.JupyterHub.hub_connect_ip = "hub"

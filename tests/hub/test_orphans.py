@@ -54,9 +54,9 @@ def test_servers_that_are_known_are_left_alone(impatient_hub):
     cleo = hub.client("cleo")
     cleo.ask_for_server()
     wait_for(hub.queue, "cleo waits")
-    leases, running = hub.leases(), hub.docker.running
+    held, running = hub.held(), hub.docker.running
     wait_for_looks(hub)
-    assert hub.leases() == leases
+    assert hub.held() == held
     assert hub.docker.running == running
     assert hub.queue() == ["cleo"]
 
@@ -93,16 +93,16 @@ def test_a_server_that_a_crash_left_behind_is_known_again_without_its_user(impat
     ada = hub.client("ada")
     ada.start_server()
     (container,) = hub.docker.running
-    lease = hub.leases()["ada"]
+    held = hub.held()
     hub.kill()
     forget_server(hub, "ada")
     hub.start()
     wait_for(lambda: ready(ada), "the Hub knows the server")
     assert hub.docker.running == [container]
-    assert hub.leases() == {"ada": lease}
+    assert hub.held() == held
     assert hub.routes()["/user/ada/"] == f"http://{container.address}:8888"
     wait_for_looks(hub)
-    assert hub.leases() == {"ada": lease}
+    assert hub.held() == held
     ada.stop_server()
     assert hub.docker.servers == []
 
@@ -112,7 +112,7 @@ def test_a_server_that_cannot_be_taken_up_is_left_alone(impatient_hub):
     ada = hub.client("ada")
     ada.start_server()
     (container,) = hub.docker.running
-    lease = hub.leases()["ada"]
+    held = hub.held()
     hub.kill()
     forget_server(hub, "ada")
     # The first is the reconciler's, which looks once at each container that it does not know.
@@ -120,7 +120,7 @@ def test_a_server_that_cannot_be_taken_up_is_left_alone(impatient_hub):
     hub.start()
     wait_for(lambda: "the engine has a bad moment" in hub.log.read_text(), "a try")
     wait_for_looks(hub)
-    assert hub.leases() == {"ada": lease}
+    assert hub.held() == held
     hub.docker.forget_plans()
     wait_for(lambda: ready(ada), "the Hub knows the server")
     assert hub.docker.running == [container]
@@ -129,15 +129,23 @@ def test_a_server_that_cannot_be_taken_up_is_left_alone(impatient_hub):
 def test_a_hub_that_has_lost_its_database_ends_nothing_before_the_grace(new_hub):
     hub = new_hub(extra=QUICK.format(grace=3600)).start()
     hub.client("ada").start_server()
-    leases, running = hub.leases(), hub.docker.running
+    held, running = hub.held(), hub.docker.running
     hub.kill()
-    (hub.state / "jupyterhub.sqlite").rename(hub.state / "backup")
+    # The file, and what goes with it: the latest commits are in its write-ahead log.
+    database = [file.name for file in hub.state.glob("jupyterhub.sqlite*")]
+    backup = hub.state / "backup"
+    backup.mkdir()
+    for name in database:
+        (hub.state / name).rename(backup / name)
     hub.start()
     wait_for_looks(hub)
-    assert hub.leases() == leases
-    hub.kill()
-    (hub.state / "backup").rename(hub.state / "jupyterhub.sqlite")
+    assert hub.held() == held
+    hub.stop()
+    for file in hub.state.glob("jupyterhub.sqlite*"):
+        file.unlink()
+    for name in database:
+        (backup / name).rename(hub.state / name)
     hub.start()
     wait_for(lambda: ready(hub.client("ada")), "the server is known again")
-    assert hub.leases() == leases
+    assert hub.held() == held
     assert hub.docker.running == running

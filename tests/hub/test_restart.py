@@ -32,7 +32,7 @@ def test_servers_run_on_and_the_queue_keeps_its_order(new_hub):
         users[name].ask_for_server()
         wait_for(lambda number=number: len(hub.queue()) == number, f"{name} waits")
     before = {item.id: item.gpus for item in hub.docker.running}
-    leases = hub.leases()
+    held = hub.held()
 
     for end in (hub.stop, hub.kill):
         end()
@@ -43,7 +43,7 @@ def test_servers_run_on_and_the_queue_keeps_its_order(new_hub):
             wait_for(lambda name=name: users[name].server_model(), f"{name}'s start goes on")
         assert hub.queue() == ["cleo", "dora", "emil"]
         wait_for(lambda: ready(users["ada"]) and ready(users["bob"]), "the servers are adopted")
-        assert hub.leases() == leases
+        assert hub.held() == held
         assert {item.id: item.gpus for item in hub.docker.running} == before
         assert hub.routes()["/user/ada/"] == f"http://{container_of(hub, 'ada').address}:8888"
         token = container_of(hub, "ada").environment["JUPYTERHUB_API_TOKEN"]
@@ -163,18 +163,18 @@ def test_a_hub_whose_engine_has_left_its_socket_ends_and_the_next_goes_on(new_hu
         users[name].start_server()
     users["cleo"].ask_for_server()
     wait_for(hub.queue, "cleo waits")
-    leases = hub.leases()
+    held = hub.held()
     hub.docker.down()
     wait_for(hub.has_ended, "the hub ends")
     assert "ending the hub, to be started with a new one" in hub.log.read_text()
-    assert hub.leases() == leases
+    assert hub.held() == held
     hub.docker.up()
     hub.stop()
     hub.start()
     wait_for(users["cleo"].server_model, "cleo's start goes on")
     assert hub.queue() == ["cleo"]
     wait_for(lambda: ready(users["ada"]) and ready(users["bob"]), "the servers are adopted")
-    assert hub.leases() == leases
+    assert hub.held() == held
 
 
 def test_an_engine_that_fails_while_the_hub_takes_up_its_servers_ends_none(new_hub):

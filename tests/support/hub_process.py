@@ -164,6 +164,13 @@ class HubProcess:
         with self._store.snapshot() as transaction:
             return {_key(lease): lease for lease in transaction.live_leases()}
 
+    def held(self) -> dict[str, tuple[str, str, tuple[str, ...], str | None]]:
+        """Return each live lease's id, state, GPUs and container: what no restart changes."""
+        return {
+            key: (lease.id, lease.state.value, lease.gpu_uuids, lease.container_id)
+            for key, lease in self.leases().items()
+        }
+
     def ended(self, lease_id: str) -> Lease:
         """Return a lease that has ended."""
         with self._store.snapshot() as transaction:
