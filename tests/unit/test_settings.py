@@ -210,7 +210,7 @@ def test_no_help_text_breaks_the_table():
         assert setting.help.endswith(".")
 
 
-def test_compose_hands_every_setting_to_the_hub():
+def test_compose_hands_every_setting_to_the_hub_or_the_desk():
     compose = (ROOT / "docker-compose.yml").read_text()
     handed = set(re.findall(r"^      (GPUDOCK_\w+):", compose, re.MULTILINE))
     build_only = {"GPUDOCK_PORT", "GPUDOCK_DEBIAN_MIRROR", "GPUDOCK_CA_BUNDLE"}
