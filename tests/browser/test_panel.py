@@ -126,7 +126,7 @@ def divided(serve: Callable[..., Any]) -> tuple[str, Host]:
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Callable[[str], Page]]:
-    """Open a page of a server in a browser that knows it not; what fails of the panel fails here."""
+    """Open a page of a server in a new browser; a failure of the panel in it fails the test."""
     failures: list[str] = []
 
     def follow(error: Any) -> None:
@@ -487,7 +487,7 @@ def test_the_panel_works_in_notebook_7(serve, visit):
     expect(notebook.locator(".jp-CodeCell").first).to_be_visible()
     notebook.keyboard.press("Control+Shift+c")
     notebook.locator(".lm-CommandPalette-input").fill("show gpu panel")
-    notebook.keyboard.press("Enter")
+    notebook.locator(".lm-CommandPalette-item").filter(has_text="Show GPU Panel").click()
     panel = notebook.locator("#jp-gpudock-panel")
     expect(panel).to_contain_text("31.0 / 40.0 GiB")
     expect(panel.get_by_role("region", name="Active kernel")).to_contain_text("torch is not loaded")

@@ -28,7 +28,7 @@ export interface IOwner {
 export interface IProcess {
   /** As NVML tells it; in a container that is the host's number. */
   pid: number;
-  kind: 'compute' | 'graphics' | 'mps';
+  kind: 'compute' | 'graphics';
   memory_mib: Metric;
   name: string | null;
   certainty: 'certain' | 'probable' | 'unknown';
