@@ -70,7 +70,7 @@ def main() -> int:
         }
         everything = document(stock, ours, arguments.users, machine)
         arguments.json.write_text(json.dumps(everything, indent=1) + "\n")
-    slow = too_slow(stock, ours)
+    slow = too_slow(stock, ours, arguments.users)
     for sentence in slow:
         say.problem(sentence)
     return 1 if slow and arguments.check else 0

@@ -65,10 +65,10 @@ def ratios(stock: Figures, ours: Figures) -> dict[str, float]:
     return {name: mine[name] / theirs[name] for name in ROWS}
 
 
-def too_slow(stock: Figures, ours: Figures) -> list[str]:
+def too_slow(stock: Figures, ours: Figures, burst: int) -> list[str]:
     """Return a sentence for each bound that does not hold."""
     return [
-        f"{ROWS[name][0]}: {ratio:.2f} of stock's, and the bound is {BOUND}."
+        f"{ROWS[name][0].format(burst=burst)}: {ratio:.2f} of stock's, and the bound is {BOUND}."
         for name, ratio in ratios(stock, ours).items()
         if name in BOUNDED and ratio > BOUND
     ]
