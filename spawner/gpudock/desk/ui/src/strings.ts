@@ -1,6 +1,8 @@
 /** Every word that the pages say, in one place, so that it can be translated. */
 import { amount, count } from './lib/format';
 
+/** A server's name within a sentence: «Your server» is «your server» there. */
+const inside = (name: string) => `${name.charAt(0).toLowerCase()}${name.slice(1)}`;
 const gpus = (value: number) => count(value, 'GPU');
 
 export const t = {
@@ -72,16 +74,16 @@ export const t = {
     starting: 'Starting',
     running: 'Running',
     open: 'Open',
-    openLabel: (server: string) => `Open ${server}`,
+    openLabel: (server: string) => `Open ${inside(server)}`,
     extend: 'Extend',
-    extendLabel: (server: string) => `Extend ${server}`,
+    extendLabel: (server: string) => `Extend ${inside(server)}`,
     extendUntil: (when: string) => `You can extend it until ${when}.`,
     cannotExtend: 'It cannot be extended any further.',
     extended: (server: string, when: string) => `${server} now ends ${when}.`,
     extendedNoEnd: (server: string) => `${server} now has no end.`,
     release: 'Release',
-    releaseLabel: (server: string) => `Release ${server}`,
-    releaseTitle: (server: string) => `Release ${server}?`,
+    releaseLabel: (server: string) => `Release ${inside(server)}`,
+    releaseTitle: (server: string) => `Release ${inside(server)}?`,
     releaseText:
       'The server is stopped, and everything that runs in it ends now. Files in its workspace are kept. Its GPUs go to whoever is next.',
     releaseAction: 'Stop it and release',
@@ -174,6 +176,7 @@ export const t = {
       slots === 1 ? `${gpu} is given as a whole.` : `${gpu} has ${slots} slots.`,
     sessions: 'Sessions on it',
     sessionsNone: 'Nobody has it.',
+    releaseLabel: (user: string) => `Release ${user}`,
     releaseTitle: (user: string) => `Stop the session of ${user}?`,
     releaseText: (user: string) =>
       `The server of ${user} is stopped, and everything that runs in it ends now. The workspace is kept.`,

@@ -18,6 +18,7 @@ export function Dialog({ title, onClose, children, footer, shape = 'dialog' }: D
     const dialog = element.current;
     const before = document.activeElement;
     dialog?.showModal();
+    dialog?.querySelector<HTMLElement>('[data-first]')?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();
@@ -66,7 +67,7 @@ export function Confirm(props: ConfirmProps) {
       onClose={onClose}
       footer={
         <>
-          <button type="button" className="btn btn-outline-secondary" onClick={onClose} autoFocus>
+          <button type="button" className="btn btn-outline-secondary" onClick={onClose} data-first>
             {t.keep}
           </button>
           <button type="button" className="btn btn-danger" disabled={busy} onClick={onConfirm}>

@@ -1,6 +1,6 @@
 import { fireEvent, render, screen } from '@testing-library/react';
 import { expect, it, vi } from 'vitest';
-import { Dialog } from '../Dialog';
+import { Confirm, Dialog } from '../Dialog';
 
 it('closes on its own «cancel», and not on that of a file field in it', () => {
   const onClose = vi.fn();
@@ -13,6 +13,21 @@ it('closes on its own «cancel», and not on that of a file field in it', () => 
   expect(onClose).not.toHaveBeenCalled();
   fireEvent(screen.getByRole('dialog'), new Event('cancel', { cancelable: true }));
   expect(onClose).toHaveBeenCalledOnce();
+});
+
+it('begins at what does no harm', () => {
+  render(
+    <Confirm
+      title="Release?"
+      action="Release"
+      busy={false}
+      onConfirm={() => undefined}
+      onClose={() => undefined}
+    >
+      text
+    </Confirm>
+  );
+  expect(document.activeElement).toBe(screen.getByRole('button', { name: 'Keep it' }));
 });
 
 it('gives the focus back to what opened it', () => {

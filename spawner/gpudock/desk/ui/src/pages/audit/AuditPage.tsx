@@ -36,7 +36,7 @@ const COLUMNS: readonly Column<AuditRow>[] = [
     id: 'at',
     header: t.audit.when,
     accessorFn: row => row.at,
-    meta: { className: 'text-nowrap' },
+    meta: { className: 'gd-text' },
     cell: ({ row }) => moment(row.original.at)
   },
   {

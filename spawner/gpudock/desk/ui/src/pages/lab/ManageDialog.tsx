@@ -56,7 +56,7 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
                   <button
                     type="button"
                     className="btn btn-sm btn-outline-danger"
-                    aria-label={t.mine.releaseLabel(user)}
+                    aria-label={t.lab.releaseLabel(user)}
                     onClick={() => setAsking(holder)}
                   >
                     <Icon name="stop" /> {t.mine.release}

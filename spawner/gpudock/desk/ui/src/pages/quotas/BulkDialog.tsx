@@ -58,6 +58,7 @@ export function BulkDialog({ level, count, onApply, onClose }: BulkDialogProps) 
           {t.quotas.bulkField}
         </label>
         <select
+          data-first
           id={`${id}-field`}
           className="form-select mb-1"
           value={field}

@@ -212,7 +212,7 @@ export function UsagePage() {
               <tbody>
                 {lines.slice(0, MOST_LINES).map(line => (
                   <tr key={line.name}>
-                    <td className="text-break">{line.name}</td>
+                    <td className="gd-text">{line.name}</td>
                     <td className="text-end">{amount(line.gpuHours)}</td>
                     <td className="text-end">
                       {sum > 0 ? `${whole((100 * line.gpuHours) / sum)} %` : '—'}

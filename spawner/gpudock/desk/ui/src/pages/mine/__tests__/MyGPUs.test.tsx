@@ -24,7 +24,7 @@ it('warns of a session that ends soon, and not of one that does not', async () =
 it('extends a session, and says until when', async () => {
   const { lab } = renderPage(<MyGPUs />);
   const card = await session('Your server');
-  await userEvent.click(card.getByRole('button', { name: 'Extend Your server' }));
+  await userEvent.click(card.getByRole('button', { name: 'Extend your server' }));
   expect(await screen.findByText(/Your server now ends/)).toBeDefined();
   expect(lab.calls).toEqual(['POST leases/lease-1/extend']);
 });
