@@ -14,9 +14,9 @@ from gpudock.store import schema
 from gpudock.store.part import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from sqlalchemy import Row
+    from sqlalchemy import Connection, Row
 
 
 class RequestState(enum.StrEnum):
@@ -50,6 +50,14 @@ class QueuedRequest:
 class Requests(Part):
     """The queue."""
 
+    def __init__(self, connection: Connection, clock: Callable[[], float]) -> None:
+        super().__init__(connection, clock)
+        self._waiting: list[QueuedRequest] | None = None
+
+    def _forget_what_was_read(self) -> None:
+        super()._forget_what_was_read()
+        self._waiting = None
+
     def add_request(self, request: Request) -> int:
         """Put a request at the end of the queue; return its sequence number.
 
@@ -60,6 +68,7 @@ class Requests(Part):
         if known is not None:
             request = replace(request, id=secrets.token_hex(16))
         self.changes += 1
+        self._forget_what_was_read()
         result = self._connection.execute(
             insert(table).values(
                 **_request_values(request),
@@ -97,7 +106,9 @@ class Requests(Part):
 
     def waiting(self) -> list[QueuedRequest]:
         """Return the queue, in the order of arrival."""
-        return self._requests(schema.requests.c.state == RequestState.WAITING.value)
+        if self._waiting is None:
+            self._waiting = self._requests(schema.requests.c.state == RequestState.WAITING.value)
+        return list(self._waiting)
 
     def waiting_request(self, user: str, server: str) -> QueuedRequest | None:
         """Return the waiting request of a server."""
