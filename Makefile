@@ -33,7 +33,7 @@ password: ## show the first administrator's one-time password
 doctor: ## say what is wrong with this server or the lab on it, and how to mend it
 	@PYTHONPATH=spawner $(PYTHON) -m gpudock.doctor
 
-logs: ## follow the logs of hub and proxy
+logs: ## follow the logs of hub, desk and proxy
 	@$(LAB) logs
 
 # Development

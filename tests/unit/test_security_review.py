@@ -21,7 +21,7 @@ from gpudock.runtime import Runtime
 if TYPE_CHECKING:
     from pathlib import Path
 
-ROOT_NAMES = ("hub", "proxy", "proxy-api", "gpudock-agent")
+ROOT_NAMES = ("hub", "desk", "proxy", "proxy-api", "gpudock-agent")
 PASSWORD = "correct-horse-battery"
 
 

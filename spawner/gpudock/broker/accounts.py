@@ -111,16 +111,24 @@ class Limits:
                 documents.pop(place, None)
             else:
                 documents[place] = document
-        return {
-            (user, groups): quotas.resolve(
+        found: dict[Member, EffectiveQuota] = {}
+        # All who are in the same groups and have no document of their own have the same limits.
+        usual: dict[tuple[str, ...], EffectiveQuota] = {}
+        for user, groups in members:
+            own = documents.get(("user", user))
+            if own is None and groups in usual:
+                found[user, groups] = usual[groups]
+                continue
+            found[user, groups] = resolved = quotas.resolve(
                 self._base,
                 documents.get(("default", "")),
                 {g: documents["group", g] for g in groups if ("group", g) in documents},
-                documents.get(("user", user)),
+                own,
                 self._now,
             )
-            for user, groups in members
-        }
+            if own is None:
+                usual[groups] = resolved
+        return found
 
     def _reach_back(self, days: float) -> None:
         """Make sure that the accounts know *days* days."""

@@ -23,7 +23,7 @@ def main() -> int:
         ("down", "stop the lab and keep its data", up.down),
         ("password", "show the first administrator's one-time password", up.password),
         ("images", "bring an engine and build the images in it", up.build_images),
-        ("logs", "follow the logs of hub and proxy", up.logs),
+        ("logs", "follow the logs of hub, desk and proxy", up.logs),
     ):
         commands.add_parser(name, help=about).set_defaults(run=_in_this_folder(run))
 

@@ -148,10 +148,10 @@ def password(root: Path) -> None:
 
 
 def logs(root: Path) -> None:
-    """Follow the logs of hub and proxy until interrupted."""
+    """Follow the logs of hub, desk and proxy until interrupted."""
     _, engine, compose = _connect(root)
     if engine is not None:
-        compose.show("logs", "--follow", "--tail", "100", "hub", "proxy")
+        compose.show("logs", "--follow", "--tail", "100", "hub", "desk", "proxy")
 
 
 @contextlib.contextmanager
