@@ -28,6 +28,11 @@ class Refusal(Exception):  # noqa: N818  it is an answer, with a status of its o
         self.message = message
 
 
+def encode(document: dict[str, Any]) -> bytes:
+    """The document as a frame, without spaces."""
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+
+
 class Handler(APIHandler):
     """Wants sign-in and authorisation like Jupyter Server's own routes, and answers in JSON."""
 

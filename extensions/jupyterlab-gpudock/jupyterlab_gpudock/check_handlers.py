@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from jupyterlab_gpudock.base import Handler, Refusal
-from jupyterlab_gpudock.handlers import newest_reading
-
-if TYPE_CHECKING:
-    from jupyterlab_gpudock.checks import Checks
-    from jupyterlab_gpudock.sampler import Sampler
-    from jupyterlab_gpudock.stack import Stack
+from jupyterlab_gpudock.base import Refusal
+from jupyterlab_gpudock.handlers import PartsHandler
 
 
-class ChecksHandler(Handler):
+class ChecksHandler(PartsHandler):
     """``gpudock/api/checks``: what the newest checks found, and to begin one."""
-
-    def initialize(self, checks: Checks, sampler: Sampler, stack: Stack) -> None:
-        """Take what the route was made with."""
-        self._checks = checks
-        self._sampler = sampler
-        self._stack = stack
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
         """Answer with the list."""
-        self.finish({"checks": self._checks.documents()})
+        self.finish({"checks": self._parts.checks.documents()})
 
     @web.authenticated
     @authorized(action="execute")
@@ -41,15 +28,15 @@ class ChecksHandler(Handler):
                 raise Refusal(400, "bad_request", "The field «gpu» is missing: a GPU's UUID.")
             kernel = wish.get("kernel") or self.kernel_manager.default_kernel_name
             try:
-                _, interpreter = await self._stack.interpreter(kernel)
+                _, interpreter = await self._parts.stack.interpreter(kernel)
             except KeyError:
                 words = "This server has no kernel of that name."
                 raise Refusal(404, "no_kernel", words) from None
             if interpreter is None:
                 words = f"«{kernel}» is not a Python kernel, or its Python cannot be told."
                 raise Refusal(409, "no_python", words)
-            reading = await newest_reading(self._sampler)
-            check = self._checks.start(wish["gpu"], kernel, interpreter, reading)
+            reading = await self._parts.newest_reading()
+            check = self._parts.checks.start(wish["gpu"], kernel, interpreter, reading)
         except Refusal as refusal:
             self.refuse(refusal)
             return
@@ -57,19 +44,15 @@ class ChecksHandler(Handler):
         self.finish(check.document())
 
 
-class CheckHandler(Handler):
+class CheckHandler(PartsHandler):
     """``gpudock/api/checks/ID``: one check, and to end it."""
-
-    def initialize(self, checks: Checks) -> None:
-        """Take what the route was made with."""
-        self._checks = checks
 
     @web.authenticated
     @authorized
     async def get(self, check_id: str) -> None:
         """Answer with the check."""
         try:
-            self.finish(self._checks.find(check_id).document())
+            self.finish(self._parts.checks.find(check_id).document())
         except Refusal as refusal:
             self.refuse(refusal)
 
@@ -78,7 +61,7 @@ class CheckHandler(Handler):
     async def delete(self, check_id: str) -> None:
         """End the check and its processes; answer 204 once they have ended."""
         try:
-            await self._checks.cancel(check_id)
+            await self._parts.checks.cancel(check_id)
         except Refusal as refusal:
             self.refuse(refusal)
             return

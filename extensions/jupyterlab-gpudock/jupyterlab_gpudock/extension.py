@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any
-
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Float
 
-from jupyterlab_gpudock.attribution import Attribution
 from jupyterlab_gpudock.check_handlers import CheckHandler, ChecksHandler
-from jupyterlab_gpudock.checks import Checks
-from jupyterlab_gpudock.desk import hub_environment
-from jupyterlab_gpudock.environment import Prober
 from jupyterlab_gpudock.handlers import (
     EnvironmentsHandler,
     GPUsHandler,
@@ -20,25 +13,30 @@ from jupyterlab_gpudock.handlers import (
     SnippetsHandler,
     StackHandler,
 )
-from jupyterlab_gpudock.lease import LeaseDesk
+from jupyterlab_gpudock.interval import clamp_interval
 from jupyterlab_gpudock.lease_handlers import (
     ExtendHandler,
     LeaseHandler,
     ReleaseHandler,
     RestartHandler,
 )
-from jupyterlab_gpudock.nvml import NVML
-from jupyterlab_gpudock.owners import Owners
-from jupyterlab_gpudock.patience import Patient
-from jupyterlab_gpudock.sampler import Gate, Sampler, clamp_interval
-from jupyterlab_gpudock.stack import Stack
-from jupyterlab_gpudock.stream import Stream
+from jupyterlab_gpudock.parts import Parts
 from jupyterlab_gpudock.stream_handler import StreamHandler
 
-
-def make_gate() -> Gate:
-    """What reads the GPUs of this machine, when it is asked to."""
-    return Patient(NVML())
+ROUTES: tuple[tuple[str, type], ...] = (
+    ("gpus", GPUsHandler),
+    ("history", HistoryHandler),
+    ("environments", EnvironmentsHandler),
+    ("stack", StackHandler),
+    ("snippets", SnippetsHandler),
+    ("checks", ChecksHandler),
+    (r"checks/([0-9a-f]{32})", CheckHandler),
+    ("lease", LeaseHandler),
+    ("lease/extend", ExtendHandler),
+    ("lease/release", ReleaseHandler),
+    ("server/restart", RestartHandler),
+    ("stream", StreamHandler),
+)
 
 
 class GPUDock(ExtensionApp):
@@ -74,11 +72,10 @@ class GPUDock(ExtensionApp):
         """,
     )
 
-    _sampler: Sampler | None = None
-    _checks: Checks | None = None
+    _parts: Parts | None = None
 
     def initialize_handlers(self) -> None:
-        """Make the sampler, which does nothing yet, and the routes."""
+        """Make the routes; what they are made of comes into being when it is first needed."""
         interval_s = clamp_interval(self.interval_s)
         if interval_s != self.interval_s:
             self.log.warning(
@@ -86,43 +83,14 @@ class GPUDock(ExtensionApp):
                 self.interval_s,
                 interval_s,
             )
-        assert self.serverapp is not None
-        attribution = Attribution()
-        sampler = self._sampler = Sampler(make_gate(), interval_s, annotate=attribution.annotate)
-        owners = Owners(
-            self.serverapp.kernel_manager,
-            self.serverapp.session_manager,
-            lambda: self.serverapp.web_app.settings.get("terminal_manager"),
-            attribution.set_owners,
+        parts = self._parts = Parts(
+            self.serverapp, interval_s, self.probe_timeout_s, self.check_timeout_s
         )
-        stream = Stream(sampler, lambda snapshot: owners.renew_soon())
-        stack = Stack(Prober(self.probe_timeout_s), self.serverapp.kernel_spec_manager)
-        lease = LeaseDesk(hub_environment(os.environ))
-        checks = self._checks = Checks(
-            lambda check: stream.tell({"type": "check", "check": check}, check["id"]),
-            self.check_timeout_s,
-        )
-        routes: list[tuple[str, type, dict[str, Any]]] = [
-            ("gpus", GPUsHandler, {"sampler": sampler, "owners": owners}),
-            ("history", HistoryHandler, {"sampler": sampler}),
-            ("environments", EnvironmentsHandler, {"sampler": sampler, "stack": stack}),
-            ("stack", StackHandler, {"sampler": sampler, "stack": stack}),
-            ("checks", ChecksHandler, {"checks": checks, "sampler": sampler, "stack": stack}),
-            (r"checks/([0-9a-f]{32})", CheckHandler, {"checks": checks}),
-            ("snippets", SnippetsHandler, {}),
-            ("lease", LeaseHandler, {"lease": lease}),
-            ("lease/extend", ExtendHandler, {"lease": lease}),
-            ("lease/release", ReleaseHandler, {"lease": lease}),
-            ("server/restart", RestartHandler, {"lease": lease}),
-            ("stream", StreamHandler, {"stream": stream}),
-        ]
         self.handlers.extend(
-            (f"/gpudock/api/{name}", handler, parts) for name, handler, parts in routes
+            (f"/gpudock/api/{name}", handler, {"parts": parts}) for name, handler in ROUTES
         )
 
     async def stop_extension(self) -> None:
         """End the sampling and all checks when the server stops."""
-        if self._checks is not None:
-            await self._checks.close()
-        if self._sampler is not None:
-            self._sampler.close()
+        if self._parts is not None:
+            await self._parts.close()

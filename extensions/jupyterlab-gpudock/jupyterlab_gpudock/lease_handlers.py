@@ -13,15 +13,15 @@ from jupyterlab_gpudock.base import Handler, Refusal
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from jupyterlab_gpudock.lease import LeaseDesk
+    from jupyterlab_gpudock.parts import Parts
 
 
 class LeaseRoute(Handler):
     """What the routes of the lease have in common."""
 
-    def initialize(self, lease: LeaseDesk) -> None:
+    def initialize(self, parts: Parts) -> None:
         """Take what the route was made with."""
-        self._lease = lease
+        self._lease = parts.lease
 
     async def _answer(self, document: Awaitable[dict[str, Any]]) -> None:
         try:

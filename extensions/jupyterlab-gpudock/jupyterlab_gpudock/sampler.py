@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from jupyterlab_gpudock.history import History
+from jupyterlab_gpudock.interval import clamp_interval
 from jupyterlab_gpudock.readings import Reading, Snapshot, State
 
 if TYPE_CHECKING:
@@ -17,19 +18,7 @@ if TYPE_CHECKING:
 
     from jupyterlab_gpudock.history import Row
 
-SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S = 0.5, 60.0
-
 log = logging.getLogger(__name__)
-
-
-def clamp_interval(seconds: float) -> float:
-    """The interval that is used for a wished one: 0.5 s to 60 s.
-
-    :raises ValueError: for what is no number
-    """
-    if math.isnan(seconds):
-        raise ValueError("An interval is a number of seconds, not NaN")
-    return min(max(seconds, SHORTEST_INTERVAL_S), LONGEST_INTERVAL_S)
 
 
 class Gate(Protocol):

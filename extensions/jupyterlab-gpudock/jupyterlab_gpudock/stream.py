@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado.ioloop import PeriodicCallback
 
+from jupyterlab_gpudock.base import encode
 from jupyterlab_gpudock.readings import CHANGING
 
 if TYPE_CHECKING:
@@ -141,11 +141,6 @@ class Stream:
         # One that could not take it keeps what it has, and gets everything the next time.
         if client.offer(frame) and client in self._clients:
             self._clients[client] = sequence
-
-
-def encode(document: dict[str, Any]) -> bytes:
-    """The document as a frame, without spaces."""
-    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
 
 
 def delta(base: Snapshot, snapshot: Snapshot) -> dict[str, Any] | None:

@@ -14,11 +14,10 @@ from jupyter_server.base.websocket import WebSocketMixin
 from tornado import web
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from jupyterlab_gpudock.base import AUTH_RESOURCE
-from jupyterlab_gpudock.stream import encode
+from jupyterlab_gpudock.base import AUTH_RESOURCE, encode
 
 if TYPE_CHECKING:
-    from jupyterlab_gpudock.stream import Stream
+    from jupyterlab_gpudock.parts import Parts
 
 MOST_BAD_MESSAGES = 20
 """A client that has sent so many is cut off: it is broken, or it is none of ours."""
@@ -57,9 +56,9 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
     _sending: asyncio.Future[None] | None = None
     _bad_messages = 0
 
-    def initialize(self, stream: Stream) -> None:
+    def initialize(self, parts: Parts) -> None:
         """Take what the route was made with."""
-        self._stream = stream
+        self._stream = parts.stream
         self._waiting: dict[str, bytes] = {}
 
     @property

@@ -195,7 +195,9 @@ async def test_a_cancelled_check_is_ended_with_its_children(environment, start, 
 
 async def test_a_check_that_takes_too_long_is_ended(environment, start, ended, jp_serverapp, until):
     environment.become("hang")
-    jp_serverapp.extension_manager.extension_points["jupyterlab_gpudock"].app._checks._timeout_s = 2
+    jp_serverapp.extension_manager.extension_points[
+        "jupyterlab_gpudock"
+    ].app._parts.checks._timeout_s = 2
     check = await ended(await start())
     assert (check["state"], check["code"]) == ("failed", "timeout")
     pids = [int(environment.logged(word)[0]) for word in ("pid", "child")]

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
+from jupyterlab_gpudock.interval import clamp_interval
 from jupyterlab_gpudock.readings import State
-from jupyterlab_gpudock.sampler import Sampler, clamp_interval
+from jupyterlab_gpudock.sampler import Sampler
 
 
 class HandheldClock:

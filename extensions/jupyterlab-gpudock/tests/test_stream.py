@@ -8,9 +8,11 @@ import threading
 import pytest
 from samples import A100, HEALTHY
 
+from jupyterlab_gpudock.base import encode
+from jupyterlab_gpudock.interval import clamp_interval
 from jupyterlab_gpudock.readings import Process, Reading, Snapshot, State
-from jupyterlab_gpudock.sampler import Sampler, clamp_interval
-from jupyterlab_gpudock.stream import Stream, delta, encode
+from jupyterlab_gpudock.sampler import Sampler
+from jupyterlab_gpudock.stream import Stream, delta
 from jupyterlab_gpudock.stream_handler import MOST_BAD_MESSAGES, StreamHandler, wished_interval
 
 

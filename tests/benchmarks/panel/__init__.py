@@ -1,0 +1,1 @@
+"""What the GPU panel costs, compared with jupyterlab-nvdashboard in the same run."""

@@ -1,0 +1,99 @@
+"""A Jupyter server over pretend GPUs, with one GPU extension or none, and what it costs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulator import read_calls
+
+if TYPE_CHECKING:
+    from simulator import Host
+
+TOKEN = "benchmark"
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_START_TIMEOUT_S = 60.0
+
+
+class JupyterServer:
+    """A server in a process of its own.
+
+    Args:
+        folder: an empty folder for its files.
+        host: the pretend GPUs.
+        extension: the server extension that is on; None for none.
+        places: folders that go before others on Python's path.
+    """
+
+    def __init__(
+        self, folder: Path, host: Host, extension: str | None, places: tuple[Path, ...]
+    ) -> None:
+        folder.mkdir()
+        self._calls = folder / "calls"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.address = f"127.0.0.1:{port}"
+        extensions = {extension: True} if extension else {}
+        self._log = (folder / "log").open("w")
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"),
+                *(f"--port={port}", "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1"),
+                f"--IdentityProvider.token={TOKEN}",
+                f"--ServerApp.jpserver_extensions={extensions!r}",
+                f"--ServerApp.root_dir={folder}",
+            ],
+            env={
+                **os.environ,
+                **host.environment,
+                "GPUDOCK_SIMULATOR_CALLS": str(self._calls),
+                "JUPYTER_CONFIG_DIR": str(folder / "config"),
+                "JUPYTER_CONFIG_PATH": "",
+                "PYTHONPATH": os.pathsep.join(map(str, places)),
+            },
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while True:
+            try:
+                urllib.request.urlopen(f"http://{self.address}/api", timeout=5).close()
+                return
+            except (urllib.error.URLError, ConnectionError):
+                if time.monotonic() > deadline or self._process.poll() is not None:
+                    self.close()
+                    raise RuntimeError(
+                        f"The Jupyter server did not start:\n{Path(self._log.name).read_text()}"
+                    ) from None
+                time.sleep(0.1)
+
+    def cpu_s(self) -> float:
+        """Seconds of processor time that the server has taken so far."""
+        text = Path(f"/proc/{self._process.pid}/stat").read_text()
+        fields = text.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
+
+    def nvml_calls(self) -> int:
+        """NVML calls that it has made so far."""
+        return sum(read_calls(self._calls).values()) if self._calls.exists() else 0
+
+    def close(self) -> None:
+        """End the server."""
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
