@@ -235,7 +235,7 @@ class _Round:
         if request.when_busy is not _WAIT:
             return self._busy(item, reason)
         start = wish.book(seconds)
-        wish.waiting += 1
+        wish.crowd.waiting += 1
         if not self.backfill:
             wish.keep_all()
         return reason, None if start >= NEVER else start

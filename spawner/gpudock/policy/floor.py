@@ -149,8 +149,8 @@ class Pool:
         units: all of them.
         free: those that are ready and not taken.
         times: for all units (available, rank, unit), sorted.
-        unsettled: how many units are not taken or have kin. Without any, a booking changes
-            nothing but :attr:`times`.
+        unsettled: how many units are neither taken nor booked, or have kin. Without any, a booking
+            changes nothing but :attr:`times`.
     """
 
     __slots__ = ("free", "host", "memory_mib", "stock", "times", "units", "unsettled", "whole")
@@ -297,7 +297,7 @@ class Floor:
             if pool is not None:
                 pool.stock.idle -= 1
                 pool.host.free -= 1
-                pool.unsettled -= not unit.kin
+                pool.unsettled -= not unit.kin and unit.booked == NOT_BOOKED
                 if unit.ready:
                     pool.free.remove(unit)
         if pool is None:
@@ -319,9 +319,10 @@ class Floor:
         if pool is None:
             return
         if start < unit.booked:
-            unit.booked = start
             if not unit.taken:
+                pool.unsettled -= not unit.kin and unit.booked == NOT_BOOKED
                 pool.host.version += 1
+            unit.booked = start
         if end > unit.available:
             pool.move(unit, end)
 

@@ -141,6 +141,21 @@ def _packed(unit: Unit) -> tuple[float, int, str, int]:
     return (-chip.used / chip.total, unit.gpu.index, unit.gpu.uuid, unit.slot)
 
 
+class Crowd:
+    """The requests for the same models, however many GPUs they want.
+
+    Attributes:
+        waiting: how many of them wait already.
+        rivals: the crowds that compete for some of the same models, this one included.
+    """
+
+    __slots__ = ("rivals", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting = 0
+        self.rivals: list[Crowd] = [self]
+
+
 class Wish:
     """What requests that are alike can get.
 
@@ -151,8 +166,7 @@ class Wish:
         possible: devices in service suffice, as soon as they come free.
         passable: no session that ends later than this can start now; it only ever gets earlier.
         full: the sentence that all of them are in use, once that is so.
-        waiting: how many requests of this kind wait already.
-        rivals: the wishes that compete for some of the same models, this one included.
+        crowd: those who wait for the same models.
     """
 
     __slots__ = (
@@ -162,17 +176,19 @@ class Wish:
         "_soonest",
         "_starts",
         "count",
+        "crowd",
         "full",
         "passable",
         "possible",
-        "rivals",
         "shared",
         "stocks",
-        "waiting",
     )
 
-    def __init__(self, floor: Floor, stocks: Sequence[Stock], count: int, *, shared: bool) -> None:
+    def __init__(
+        self, floor: Floor, stocks: Sequence[Stock], count: int, crowd: Crowd, *, shared: bool
+    ) -> None:
         self._floor = floor
+        self.crowd = crowd
         self.stocks = stocks
         self.count = count
         self.shared = shared
@@ -184,18 +200,16 @@ class Wish:
         self.possible = bool(self._sites)
         self.passable = NOT_BOOKED if self.possible else _NO_PASSAGE
         self.full: str | None = None
-        self.waiting = 0
-        self.rivals: list[Wish] = [self]
 
     @property
     def idle(self) -> int:
         """How many units in service are not taken."""
-        return sum(stock.idle for stock in self.stocks)
+        return sum([stock.idle for stock in self.stocks])
 
     @property
     def ahead(self) -> int:
         """How many requests wait already for some of the same models."""
-        return sum(wish.waiting for wish in self.rivals)
+        return sum([crowd.waiting for crowd in self.crowd.rivals])
 
     def choose(self, end: float) -> list[Unit] | None:
         """Choose units for a session that starts now.
@@ -326,6 +340,7 @@ class Wishes:
         self._floor = floor
         self._by_form: dict[tuple[int, str | None, bool, tuple[str, ...] | None], Wish] = {}
         self._by_stocks: dict[tuple[int, bool, frozenset[str]], Wish] = {}
+        self._crowds: dict[tuple[bool, frozenset[str]], Crowd] = {}
 
     def of(self, request: Request, allowed: tuple[str, ...] | None, shared: bool) -> Wish:
         """Return what *request* can get, where its user's quota allows the models *allowed*."""
@@ -345,10 +360,18 @@ class Wishes:
         key = (request.gpus, shared, models)
         wish = self._by_stocks.get(key)
         if wish is None:
-            wish = Wish(self._floor, list(stocks.values()), request.gpus, shared=shared)
-            for (_, also_shared, others), other in self._by_stocks.items():
-                if shared is also_shared and not models.isdisjoint(others):
-                    wish.rivals.append(other)
-                    other.rivals.append(wish)
+            crowd = self._crowd(models, shared=shared)
+            wish = Wish(self._floor, list(stocks.values()), request.gpus, crowd, shared=shared)
             self._by_stocks[key] = wish
         return wish
+
+    def _crowd(self, models: frozenset[str], *, shared: bool) -> Crowd:
+        crowd = self._crowds.get((shared, models))
+        if crowd is None:
+            crowd = Crowd()
+            for (also_shared, others), other in self._crowds.items():
+                if shared is also_shared and not models.isdisjoint(others):
+                    crowd.rivals.append(other)
+                    other.rivals.append(crowd)
+            self._crowds[shared, models] = crowd
+        return crowd
