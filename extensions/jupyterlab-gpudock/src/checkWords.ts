@@ -1,5 +1,6 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import type { IRefusal } from './checks';
 import type { ICheck, ICheckStep } from './contract';
 import { sentence } from './words';
 
@@ -82,12 +83,24 @@ export function wordsForCheck(check: ICheck, trans: TranslationBundle): string {
     case 'running':
       return trans.__('The check runs in a process of its own. Your kernels are not touched.');
     case 'done':
-      return trans.__('Measured on this GPU:');
+      return trans.__('Measured on this GPU with the kernel %1:', check.kernel);
     case 'cancelled':
       return trans.__('The check was cancelled.');
     case 'refused':
     case 'failed':
       return wordsForEnd(check, trans);
+  }
+}
+
+/** Why a check did not begin; `message` is the server's sentence, in English. */
+export function wordsForRefusal(refusal: IRefusal, trans: TranslationBundle): string {
+  switch (refusal.code) {
+    case 'memory_short':
+      return trans.__('Too little memory of this GPU is free for the check. %1', refusal.message);
+    case 'check_running':
+      return trans.__('A check of this GPU runs already.');
+    default:
+      return refusal.message;
   }
 }
 
@@ -101,6 +114,8 @@ function wordsForEnd({ code, message }: ICheck, trans: TranslationBundle): strin
       return trans.__('There is nothing to measure with: this environment has no torch.');
     case 'environment_broken':
       return trans.__('The Python of this environment does not start.');
+    case 'memory_short':
+      return trans.__('Too little memory of this GPU is free for the check. %1', message);
     case 'crashed':
       return trans.__('The process of the check ended unexpectedly. %1', message);
     default:

@@ -3,12 +3,20 @@ import type { ICheck } from './contract';
 import { Store } from './store';
 import type { IGPUModel } from './tokens';
 
+/** Why something was not done. */
+export interface IRefusal {
+  /** The case, for those that are known; empty for others. */
+  readonly code: string;
+  /** The server's sentence. */
+  readonly message: string;
+}
+
 /** The checks of this server's GPUs. */
 export interface IChecksView {
   /** The newest check of each GPU, by the GPU's UUID. */
   readonly byGPU: ReadonlyMap<string, ICheck>;
-  /** Why the last one that was asked for did not begin; empty if it did. */
-  readonly refusal: string;
+  /** Why the last one that was asked for did not begin; null if it did. */
+  readonly refusal: IRefusal | null;
   readonly starting: boolean;
 }
 
@@ -18,7 +26,7 @@ export class Checks extends Store<IChecksView> {
     private readonly api: Pick<IAPI, 'checks' | 'startCheck' | 'cancelCheck'>,
     gpus: IGPUModel
   ) {
-    super({ byGPU: new Map(), refusal: '', starting: false });
+    super({ byGPU: new Map(), refusal: null, starting: false });
     gpus.checkTold.connect((_sender, check) => this.take(check));
   }
 
@@ -38,11 +46,16 @@ export class Checks extends Store<IChecksView> {
     if (this.view.starting) {
       return;
     }
-    this.update({ starting: true, refusal: '' });
+    this.update({ starting: true, refusal: null });
     try {
       this.take(await this.api.startCheck(gpu, kernel));
     } catch (error) {
-      this.update({ refusal: error instanceof APIError ? error.message : String(error) });
+      this.update({
+        refusal:
+          error instanceof APIError
+            ? { code: error.code, message: error.message }
+            : { code: '', message: String(error) }
+      });
     } finally {
       this.update({ starting: false });
     }

@@ -45,11 +45,11 @@ test('a refusal is kept in its words until the next one begins', async () => {
   await checks.run('GPU-1', '');
   expect(checks.view).toMatchObject({
     starting: false,
-    refusal: '2 GiB are needed, and 1 GiB is free.'
+    refusal: { code: 'memory_short', message: '2 GiB are needed, and 1 GiB is free.' }
   });
   server.failure = null;
   await checks.run('GPU-1', '');
-  expect(checks.view.refusal).toBe('');
+  expect(checks.view.refusal).toBeNull();
 });
 
 test('a second click while one begins does nothing', async () => {

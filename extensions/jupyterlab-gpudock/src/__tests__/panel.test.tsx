@@ -65,7 +65,7 @@ function show(changes: IChanges = {}): string {
       released: null,
       ...changes.kernel
     },
-    checks: { byGPU: new Map(), refusal: '', starting: false, ...changes.checks },
+    checks: { byGPU: new Map(), refusal: null, starting: false, ...changes.checks },
     lease: { lease: unmanaged(), clockAheadMs: 0, doing: null, refusal: '', ...changes.lease }
   };
   const { container } = render(
@@ -471,6 +471,8 @@ test('a check can be run, shows its progress, and can be cancelled', () => {
 
 test.each([
   [check(), '3.4 times as fast as without it'],
+  [check(), 'with the kernel python3:'],
+  [check(), 'on: 1.50 ms, off: 5.13 ms'],
   [check({ state: 'failed', code: 'timeout' }), 'took too long'],
   [check({ state: 'refused', code: 'memory_short', message: 'Free 1 GiB.' }), 'Free 1 GiB.'],
   [check({ state: 'cancelled' }), 'was cancelled']
@@ -479,7 +481,8 @@ test.each([
 });
 
 test('a check that could not begin says why', () => {
-  expect(show({ checks: { refusal: 'One runs already.' } })).toContain('One runs already.');
+  const refusal = { code: 'memory_short', message: '2 GiB are needed.' };
+  expect(show({ checks: { refusal } })).toContain('is free for the check. 2 GiB are needed.');
 });
 
 test('without a healthy GPU there is nothing to check', () => {

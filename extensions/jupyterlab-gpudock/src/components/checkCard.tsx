@@ -2,7 +2,13 @@ import { type ReactElement, type ReactNode, useState } from 'react';
 
 import type { IActions } from '../actions';
 import type { IChecksView } from '../checks';
-import { figuresOfStep, nameOfStep, wordsForCheck, wordsForStep } from '../checkWords';
+import {
+  figuresOfStep,
+  nameOfStep,
+  wordsForCheck,
+  wordsForRefusal,
+  wordsForStep
+} from '../checkWords';
 import type { ICheck, IGPU } from '../contract';
 import { showName } from '../format';
 import { useVoice } from '../voice';
@@ -62,7 +68,9 @@ export function CheckCard(props: {
         </label>
       )}
       <div role="status">
-        {checks.refusal && <p className="jp-GPUDock-hint">{checks.refusal}</p>}
+        {checks.refusal && (
+          <p className="jp-GPUDock-hint">{wordsForRefusal(checks.refusal, trans)}</p>
+        )}
         {!check && !checks.refusal && (
           <p className="jp-GPUDock-hint">
             {trans.__(
@@ -102,9 +110,12 @@ function Steps({ check }: { check: ICheck }): ReactNode {
     shown.length > 0 && (
       <dl className="jp-GPUDock-steps">
         {shown.map(step => (
-          <div key={step.name} data-state={step.state} title={figuresOfStep(step, trans)}>
+          <div key={step.name} data-state={step.state}>
             <dt className="jp-GPUDock-label">{nameOfStep(step, trans)}</dt>
-            <dd>{wordsForStep(step, trans)}</dd>
+            <dd className="jp-GPUDock-finding">{wordsForStep(step, trans)}</dd>
+            {step.state === 'done' && (
+              <dd className="jp-GPUDock-hint">{figuresOfStep(step, trans)}</dd>
+            )}
           </div>
         ))}
       </dl>
