@@ -1,4 +1,4 @@
-"""``make bench``, the part about the panel: CPU, bytes and NVML calls beside jupyterlab-nvdashboard.
+"""``make bench``, the panel's part: CPU, bytes and NVML calls beside jupyterlab-nvdashboard.
 
 Both run in turns over the same pretend GPUs, so ratios mean something; milliseconds are this
 machine's.
@@ -84,8 +84,10 @@ class Bench:
         self._servers = 0
         self.rival = folder / "rival"
         subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", RIVAL]
-            + ["--dest", str(self.rival)],
+            [
+                *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", RIVAL),
+                *("--dest", str(self.rival)),
+            ],
             check=True,
         )
         (wheel,) = self.rival.glob("*.whl")
@@ -249,14 +251,18 @@ def main() -> int:
             cost for case in (OURS, RIVAL_AT_1_S, RIVAL_AS_SHIPPED) for cost in bench.costs(case)
         ]
         delays = [
-            bench.delays(case, clients) for case in (OURS, RIVAL_AT_1_S) for clients in (1, 10)
+            bench.delays(case, clients)
+            for case, clients in ((OURS, 0), (OURS, 1), (OURS, 10), (RIVAL_AT_1_S, 1))
         ]
         sizes = {
             "gpudock": front_end_kb(EXTENSION / "jupyterlab_gpudock" / "labextension"),
             "nvdashboard": front_end_kb(bench.rival),
         }
     found = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}",
+        "machine": (
+            f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}"
+        ),
+        "load": os.getloadavg()[0],
         "seconds": given.seconds,
         "costs": [dataclasses.asdict(cost) for cost in costs],
         "delays": [dataclasses.asdict(delay) for delay in delays],
