@@ -155,7 +155,7 @@ def test_of_two_who_edit_at_once_the_later_is_told_who_was_first(admin, hub, des
     assert admin("GET", "quotas/users/ada").json()["document"] == {"max_gpus": 3}
     assert put(admin, {"max_gpus": 4}, If_Match="*").status_code == 200
     assert put(admin, {}, "quotas/users/bob", If_Match="*").status_code == 412
-    for nonsense in ("nonsense", "", "17"):
+    for nonsense in ("nonsense", "", "1.7", '"17'):
         assert put(admin, {"max_gpus": 4}, If_Match=nonsense).status_code == 400
 
 

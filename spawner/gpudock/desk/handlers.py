@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_ETAG = re.compile(r'"([0-9]{1,18})"')
+_ETAG = re.compile(r'"([0-9]{1,18})"|([0-9]{1,18})')
 
 _SENTENCES = {
     400: "The request cannot be read.",
@@ -255,7 +255,7 @@ class APIHandler(DeskHandler):
         found = _ETAG.fullmatch(str(match))
         if found is None:
             raise bad('If-Match is «*» or the ETag of the document, such as «"17"».')
-        return int(found[1]), False
+        return int(found[1] or found[2]), False
 
     def _send(self, answer: Answer) -> None:
         self.set_status(answer.status)

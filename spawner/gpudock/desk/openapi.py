@@ -37,8 +37,9 @@ _CONDITIONS = [
     {
         "name": "If-Match",
         "in": "header",
-        "description": "Change the document only if it is this one: its `ETag`, or `*` for any.",
-        "schema": {"type": "string", "pattern": r'^(\*|"[0-9]{1,18}")$'},
+        "description": "Change the document only if it is this one: its `ETag`, with the quotes or"
+        " without, or `*` for any.",
+        "schema": {"type": "string", "pattern": r'^(\*|[0-9]{1,18}|"[0-9]{1,18}")$'},
     },
     {
         "name": "If-None-Match",
