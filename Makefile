@@ -53,8 +53,7 @@ logs: ## follow the logs of hub, desk and proxy
 
 $(EXTENSION)/node_modules/.stamp: $(EXTENSION)/package-lock.json | .venv/.stamp
 	@echo "==> Installing the extension's Node packages"
-	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" \
-		npm install --no-save --ignore-scripts --no-audit --no-fund
+	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 $(DESK)/node_modules/.stamp: $(DESK)/package-lock.json | .venv/.stamp

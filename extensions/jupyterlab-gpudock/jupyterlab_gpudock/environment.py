@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 CACHE_SECONDS = 600.0
+RETRY_SECONDS = 5.0
+"""How long after one that was too slow an environment is asked again, once."""
 _MARK = b"gpudock-probe:"
 _MOST_OUTPUT_BYTES = 64 * 1024
 _LONGEST_DETAIL = 400
@@ -109,11 +111,18 @@ class Prober:
 
     :param timeout_s: seconds after which a process is killed
     :param clock: monotonic seconds
+    :param retry_s: seconds from an answer that took too long to the one other try
     """
 
-    def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        timeout_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        retry_s: float = RETRY_SECONDS,
+    ) -> None:
         self._timeout_s = timeout_s
         self._clock = clock
+        self._retry_s = retry_s
         self._answers: dict[_Key, tuple[float, Environment]] = {}
         self._running: dict[_Key, asyncio.Task[Environment]] = {}
 
@@ -131,7 +140,7 @@ class Prober:
             return answer[1]
         task = self._running.get(key)
         if task is None:
-            task = asyncio.create_task(self._ask(interpreter))
+            task = asyncio.create_task(self._ask_patiently(interpreter))
             self._running[key] = task
             task.add_done_callback(lambda done: self._keep(key, done))
         # Whoever asked first may go away; the others still want the answer.
@@ -153,6 +162,15 @@ class Prober:
             del self._answers[old]
         if not done.cancelled() and done.exception() is None:
             self._answers[key] = (self._clock(), done.result())
+
+    async def _ask_patiently(self, interpreter: Interpreter) -> Environment:
+        found = await self._ask(interpreter)
+        if found.problem is Problem.PROBE_TIMEOUT:
+            # A machine is slow for a moment, as when many servers start at once; what was read
+            # from the disk in vain is in memory by now.
+            await asyncio.sleep(self._retry_s)
+            found = await self._ask(interpreter)
+        return found
 
     async def _ask(self, interpreter: Interpreter) -> Environment:
         source = Path(__file__).with_name("probe.py").read_text(encoding="utf-8")

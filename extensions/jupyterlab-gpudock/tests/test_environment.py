@@ -64,7 +64,7 @@ def script(tmp_path):
 
 
 async def probe(interpreter: Interpreter, timeout_s: float = 30.0):
-    return await Prober(timeout_s).probe(interpreter, gpu_state="ok")
+    return await Prober(timeout_s, retry_s=0.0).probe(interpreter, gpu_state="ok")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,20 @@ async def test_a_python_that_prints_nonsense_is_broken(script):
 async def test_a_python_that_prints_without_end_is_stopped(script):
     found = await probe(script("exec yes"), timeout_s=0.5)
     assert found.problem is Problem.PROBE_TIMEOUT
+
+
+async def test_an_environment_that_was_slow_once_is_asked_again_by_itself(script, tmp_path):
+    slow_once = f"test -e {tmp_path}/warm || {{ touch {tmp_path}/warm; exec sleep 600; }}"
+    answer = """echo 'gpudock-probe:{"python": "3.13.1", "torch": "2.6.0"}'"""
+    found = await probe(script(f"{slow_once}; {answer}"), timeout_s=3.0)
+    assert found.problem is None
+    assert (found.python, found.torch) == ("3.13.1", "2.6.0")
+
+
+async def test_an_environment_that_stays_slow_is_asked_twice_and_no_more(script, tmp_path):
+    found = await probe(script(f"echo asked >> {tmp_path}/log; exec sleep 600"), timeout_s=1.0)
+    assert found.problem is Problem.PROBE_TIMEOUT
+    assert (tmp_path / "log").read_text().split() == ["asked", "asked"]
 
 
 async def test_a_hanging_environment_is_ended_with_its_children(script, tmp_path, until):
