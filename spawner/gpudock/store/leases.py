@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, literal_column, select, text, true, update
 
 from gpudock.model import GroupHours, Lease, LeaseState, Share
 from gpudock.store import schema
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from sqlalchemy import ColumnElement, Connection, Row
+
+
+# Written out, not as a parameter: only then does a database see that its index of the live leases
+# holds them all, and leaves the leases of former years alone.
+_IS_LIVE = schema.leases.c.state != literal_column(f"'{LeaseState.ENDED.value}'")
 
 
 class Leases(Books):
@@ -47,7 +52,7 @@ class Leases(Books):
 
     def lease(self, lease_id: str) -> Lease | None:
         """Return a lease, live or ended."""
-        return next(iter(self._leases(schema.leases.c.id == lease_id)), None)
+        return next(iter(self._leases_of([lease_id])), None)
 
     def live_lease(self, user: str, server: str) -> Lease | None:
         """Return the live lease of a server."""
@@ -59,12 +64,12 @@ class Leases(Books):
     def live_leases(self) -> list[Lease]:
         """Return all leases that have not ended, oldest first."""
         if self._live_leases is None:
-            self._live_leases = self._leases(schema.leases.c.state != LeaseState.ENDED.value)
+            self._live_leases = self._leases(_IS_LIVE, text("live"))
         return list(self._live_leases)
 
     def all_leases(self) -> list[Lease]:
         """Return all leases, oldest first."""
-        return self._leases(None)
+        return self._leases(true(), true())
 
     def history(
         self, users: Collection[str] | None, offset: int, limit: int
@@ -91,15 +96,19 @@ class Leases(Books):
             .limit(limit)
         ).scalars()
         order = {lease_id: number for number, lease_id in enumerate(ids)}
-        found = self._leases(table.c.id.in_(list(order)))
+        found = self._leases_of(order)
         return sorted(found, key=lambda lease: order[lease.id]), int(total or 0)
 
-    def _leases(self, condition: Any) -> list[Lease]:
+    def _leases_of(self, ids: Collection[str]) -> list[Lease]:
+        return self._leases(
+            schema.leases.c.id.in_(list(ids)), schema.lease_gpus.c.lease_id.in_(list(ids))
+        )
+
+    def _leases(self, condition: Any, of_parts: Any) -> list[Lease]:
+        """Return some leases; *of_parts* is the same condition for the table of their devices."""
         table, parts = schema.leases, schema.lease_gpus
-        query = select(table).order_by(table.c.granted_at, table.c.id)
-        devices = select(parts.c.lease_id, parts.c.gpu_uuid, parts.c.slot).join(table)
-        if condition is not None:
-            query, devices = query.where(condition), devices.where(condition)
+        query = select(table).where(condition).order_by(table.c.granted_at, table.c.id)
+        devices = select(parts.c.lease_id, parts.c.gpu_uuid, parts.c.slot).where(of_parts)
         uuids: dict[str, list[str]] = {}
         slots: dict[str, int] = {}
         for lease_id, uuid, slot in self._connection.execute(devices):

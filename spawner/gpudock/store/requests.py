@@ -123,8 +123,13 @@ class Requests(Part):
     def latest_request(self, user: str, server: str) -> QueuedRequest | None:
         """Return the newest request of a server, whatever became of it."""
         table = schema.requests
-        found = self._requests((table.c.username == user) & (table.c.server == server))
-        return found[-1] if found else None
+        rows = self._connection.execute(
+            select(table)
+            .where(table.c.username == user, table.c.server == server)
+            .order_by(table.c.sequence.desc())
+            .limit(1)
+        )
+        return next(map(_queued, rows), None)
 
     def requests_of_leases(self, lease_ids: Iterable[str]) -> list[QueuedRequest]:
         """Return the requests that were granted these leases, in the order of arrival."""

@@ -139,6 +139,12 @@ Index(
 )
 Index("ix_requests_state", requests.c.state)
 Index("ix_requests_lease_id", requests.c.lease_id)
+Index(
+    "ix_requests_username_server_sequence",
+    requests.c.username,
+    requests.c.server,
+    requests.c.sequence,
+)
 
 quotas = Table(
     "quotas",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 
 from fakes.clock import HandClock
 from fakes.inventory import gpu, uuid
@@ -64,6 +64,28 @@ def test_a_migration_from_nothing_gives_the_schema_that_the_code_expects(
     for name in ("one_live_lease_per_slot", "one_live_lease_per_server"):
         assert "UNIQUE" in found[name]
         assert "WHERE" in found[name]
+
+
+def test_the_leases_of_former_years_are_not_read_to_find_the_live_ones(store: Store) -> None:
+    plans: list[str] = []
+
+    def explain(connection, _cursor, statement, parameters, _context, _many):
+        if statement.startswith("SELECT") and "lease" in statement:
+            plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement, parameters)
+            plans.extend(row[3] for row in plan)
+
+    event.listen(store._engine, "before_cursor_execute", explain)
+    with store.snapshot() as transaction:
+        transaction.live_leases()
+        transaction.latest_request("ada", "")
+        transaction.history(["ada"], 0, 10)
+    event.remove(store._engine, "before_cursor_execute", explain)
+    assert plans
+    for plan in plans:
+        # The partial index holds nothing but live leases: to go through it is no waste.
+        harmless = "USING INDEX one_live_lease" in plan or plan == "SCAN CONSTANT ROW"
+        full_scan = plan.startswith("SCAN") and not harmless
+        assert not full_scan, plan
 
 
 def test_migrating_twice_changes_nothing(store: Store) -> None:

@@ -45,6 +45,9 @@ def upgrade() -> None:
         op.add_column("leases", column)
     op.create_index("ix_leases_username_ended_at", "leases", ["username", "ended_at"])
     op.execute("UPDATE leases SET latest_end = expires_at")
+    op.create_index(
+        "ix_requests_username_server_sequence", "requests", ["username", "server", "sequence"]
+    )
     op.add_column(
         "quotas", sa.Column("revision", sa.BigInteger, nullable=False, server_default="1")
     )
