@@ -100,6 +100,8 @@ class Leases(Books):
         return sorted(found, key=lambda lease: order[lease.id]), int(total or 0)
 
     def _leases_of(self, ids: Collection[str]) -> list[Lease]:
+        if not ids:
+            return []
         return self._leases(
             schema.leases.c.id.in_(list(ids)), schema.lease_gpus.c.lease_id.in_(list(ids))
         )
