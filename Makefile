@@ -142,6 +142,7 @@ test-engine: ## bring the tests' engine, with the lab's images in it
 .PHONY: bench docs lock clean
 bench: .venv/.stamp test-engine ## compare the time from click to ready with stock DockerSpawner
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.decision
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.ledger
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 .PHONY: simulate
