@@ -140,7 +140,8 @@ test-engine: ## bring the tests' engine, with the lab's images in it
 	@touch $@
 
 .PHONY: bench docs lock clean
-bench: .venv/.stamp test-engine ## compare the time from click to ready with stock DockerSpawner
+bench: .venv/.stamp test-engine ## compare with stock DockerSpawner and jupyterlab-nvdashboard
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.panel
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.decision
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.ledger
 	PYTHONPATH=tests $(BIN)/python -m benchmarks

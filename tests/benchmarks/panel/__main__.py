@@ -57,6 +57,8 @@ class Cost:
     cpu_percent: float
     """Of one processor, above the idle server."""
     bytes: float
+    frames: float
+    """What reached the clients; fewer than were asked for when server or machine did not keep up."""
     nvml_calls: float
 
 
@@ -127,11 +129,13 @@ class Bench:
             clients,
             cpu_percent=100 * (cpu / took - idle),
             bytes=counted["bytes"] / took,
+            frames=counted["frames"] / took,
             nvml_calls=calls / took,
         )
         print(
             f"{cost.case:22}{cost.clients:4} clients {cost.cpu_percent:8.2f} % CPU"
-            f" {cost.bytes / 1000:9.1f} kB/s {cost.nvml_calls:8.0f} NVML calls/s",
+            f" {cost.bytes / 1000:9.1f} kB/s {cost.frames:7.0f} frames/s"
+            f" {cost.nvml_calls:8.0f} NVML calls/s",
             flush=True,
         )
         return cost
