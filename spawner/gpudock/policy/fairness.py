@@ -34,6 +34,10 @@ HALF_LIFE_DAYS = 7.0
 NOMINAL_SECONDS = 4 * 3600.0
 """What a session without an end is reckoned to last, for the order of the queue only."""
 
+AGEING = 4.0
+"""With less of it the longest waits of a busy lab are longer than first come, first served; more of
+it costs fairness. docs/queue.md has the figures."""
+
 _HOUR = 3600.0
 _DAY = 86400.0
 # A weight of nothing would divide by zero; quota documents do not allow it, a configured default
@@ -94,7 +98,7 @@ class FairShare:
             after h hours it is h times as many.
     """
 
-    def __init__(self, half_life_days: float = HALF_LIFE_DAYS, ageing: float = 1.0) -> None:
+    def __init__(self, half_life_days: float = HALF_LIFE_DAYS, ageing: float = AGEING) -> None:
         """Make an ordering.
 
         Raises:
