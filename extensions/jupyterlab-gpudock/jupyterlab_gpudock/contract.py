@@ -1,6 +1,6 @@
 """What the routes and the stream say: the shape of every document, for server and front end.
 
-Nothing here runs. The front end's ``src/api.ts`` says the same in TypeScript. Times are seconds
+Nothing here runs. The front end's ``src/contract.ts`` says the same in TypeScript. Times are seconds
 since 1970 (UTC), durations are seconds, memory is MiB.
 """
 

@@ -7,6 +7,7 @@ import type { Widget } from '@lumino/widgets';
 
 import type { IAPI } from './api';
 import type { IKernelState, IRelease, ISnippets } from './contract';
+import type { Visibility } from './model';
 import { ask } from './question';
 import { Store } from './store';
 
@@ -58,9 +59,11 @@ const NOTHING: IKernelView = {
 export class ActiveKernel extends Store<IKernelView> {
   constructor(
     private readonly shell: Shell,
-    private readonly api: Pick<IAPI, 'snippets'>
+    private readonly api: Pick<IAPI, 'snippets'>,
+    private readonly page: Visibility = document
   ) {
     super(NOTHING);
+    page.addEventListener('visibilitychange', this.catchUp);
     shell.currentChanged?.connect(this.turn);
     this.turn();
   }
@@ -118,6 +121,7 @@ export class ActiveKernel extends Store<IKernelView> {
 
   override dispose(): void {
     clearTimeout(this.timer);
+    this.page.removeEventListener('visibilitychange', this.catchUp);
     this.shell.currentChanged?.disconnect(this.turn);
     this.leave();
     super.dispose();
@@ -181,10 +185,18 @@ export class ActiveKernel extends Store<IKernelView> {
     if (this.kernel?.status === 'idle') {
       this.hasRested.emit();
     }
-    if (this.watchers > 0) {
+    this.missed = this.page.visibilityState === 'hidden';
+    if (this.watchers > 0 && !this.missed) {
       await this.askNow();
     }
   }
+
+  /** Ask for what was not asked while the page was hidden. */
+  private readonly catchUp = (): void => {
+    if (this.missed && this.page.visibilityState !== 'hidden') {
+      this.askSoon(0);
+    }
+  };
 
   private async askNow(): Promise<void> {
     const { kernel } = this;
@@ -241,6 +253,7 @@ export class ActiveKernel extends Store<IKernelView> {
   private snippets: ISnippets | null = null;
   private watchers = 0;
   private asking = false;
+  private missed = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
 }
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import type { IAPI } from '../api';
 import { ActiveKernel } from '../kernel';
-import { HandheldAPI, kernelState } from './pretend';
+import { HandheldAPI, HandheldPage, kernelState } from './pretend';
 
 type Answer = { status: 'ok'; data: Record<string, string> } | { status: 'error'; evalue: string };
 
@@ -62,6 +62,7 @@ class HandheldShell {
   }
 }
 
+let page: HandheldPage;
 let shell: HandheldShell;
 let session: HandheldSession;
 let kernel: HandheldKernel;
@@ -69,6 +70,7 @@ let active: ActiveKernel;
 
 beforeEach(() => {
   vi.useFakeTimers();
+  page = new HandheldPage();
   shell = new HandheldShell();
   session = new HandheldSession('work/train.ipynb');
   kernel = new HandheldKernel('python3');
@@ -82,7 +84,7 @@ afterEach(() => {
 });
 
 function follow(api: Pick<IAPI, 'snippets'>): ActiveKernel {
-  return new ActiveKernel(shell as unknown as JupyterFrontEnd['shell'], api);
+  return new ActiveKernel(shell as unknown as JupyterFrontEnd['shell'], api, page);
 }
 
 async function settle(milliseconds = 0): Promise<void> {
@@ -166,6 +168,20 @@ test('the coming and going of the question itself asks no other', async () => {
   active.watch();
   await settle(60_000);
   expect(kernel.asked).toHaveLength(1);
+});
+
+test('a hidden page asks nothing, and catches up when it is seen', async () => {
+  shell.turnTo(session);
+  active.watch();
+  await settle();
+  page.turn('hidden');
+  session.turn('busy');
+  session.turn('idle');
+  await settle(60_000);
+  expect(kernel.asked).toHaveLength(1);
+  page.turn('visible');
+  await settle(1000);
+  expect(kernel.asked).toHaveLength(2);
 });
 
 test('a kernel that speaks no Python is not asked', async () => {
