@@ -58,7 +58,7 @@ class Cost:
     """Of one processor, above the idle server."""
     bytes: float
     frames: float
-    """What reached the clients; fewer than were asked for when server or machine did not keep up."""
+    """What reached the clients; fewer than they asked for where something did not keep up."""
     nvml_calls: float
 
 
@@ -107,7 +107,7 @@ class Bench:
         """What the case costs for each number of clients."""
         server = self.server(case)
         try:
-            time.sleep(2)  # what a start leaves to be done is not what is measured
+            server.come_to_rest()
             began = server.cpu_s()
             time.sleep(self._seconds)
             idle = (server.cpu_s() - began) / self._seconds

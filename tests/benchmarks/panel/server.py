@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TOKEN = "benchmark"
 _START_TIMEOUT_S = 60.0
+_QUIET_SECONDS, _QUIET_CPU_S = 3, 0.01
 
 
 class JupyterServer:
@@ -81,6 +82,15 @@ class JupyterServer:
         """Seconds of processor time that the server has taken so far."""
         # The number that clock_getcpuclockid(3) gives for a process: exact where /proc has ticks.
         return time.clock_gettime((~self._process.pid << 3) | 2)
+
+    def come_to_rest(self) -> None:
+        """Wait until what a start leaves to be done is done."""
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        quiet = 0
+        while quiet < _QUIET_SECONDS and time.monotonic() < deadline:
+            before = self.cpu_s()
+            time.sleep(1)
+            quiet = quiet + 1 if self.cpu_s() - before < _QUIET_CPU_S else 0
 
     def nvml_calls(self) -> int:
         """NVML calls that it has made so far."""
