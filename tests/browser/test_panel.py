@@ -484,10 +484,9 @@ def test_a_session_is_shown_warned_of_and_extended(single, visit):
 def test_the_panel_works_in_notebook_7(serve, visit):
     url, _ = serve(Gpu.of_model("A100", **BUSY), application="notebook")
     notebook = visit(f"{url}/notebooks/paper.ipynb")
-    expect(notebook.locator(".jp-CodeCell").first).to_be_visible()
-    notebook.keyboard.press("Control+Shift+c")
-    notebook.locator(".lm-CommandPalette-input").fill("show gpu panel")
-    notebook.locator(".lm-CommandPalette-item").filter(has_text="Show GPU Panel").click()
+    notebook.get_by_role("menuitem", name="View", exact=True).click()
+    notebook.locator(".lm-Menu-item").filter(has_text="Right Sidebar").click()
+    notebook.locator(".lm-Menu-item").filter(has_text="Show GPU").click()
     panel = notebook.locator("#jp-gpudock-panel")
     expect(panel).to_contain_text("31.0 / 40.0 GiB")
     expect(panel.get_by_role("region", name="Active kernel")).to_contain_text("torch is not loaded")
