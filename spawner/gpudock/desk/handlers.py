@@ -204,13 +204,17 @@ class APIHandler(DeskHandler):
         operation, visitor = self._operation, self.visitor
         assert operation is not None
         assert visitor is not None
+        path_values = {name: _parsed(operation.path_types[name], path[name], name) for name in path}
+        query = _query(operation, self.request.query_arguments)
+        body = self._parse_body(operation)
+        # What makes no sense is refused as such, whatever it is to depend on.
         revision, must_exist = self._conditions(operation)
         call = Call(
             visitor=visitor,
             office=self.office,
-            path={name: _parsed(operation.path_types[name], path[name], name) for name in path},
-            query=_query(operation, self.request.query_arguments),
-            body=self._parse_body(operation),
+            path=path_values,
+            query=query,
+            body=body,
             revision=revision,
             must_exist=must_exist,
         )
@@ -244,18 +248,17 @@ class APIHandler(DeskHandler):
         none_match = self.request.headers.get("If-None-Match")
         if not operation.conditional or self.request.method == "GET":
             return None, False
-        if match is not None and none_match is not None:
-            raise bad("Send If-Match or If-None-Match, not both.")
-        if none_match is not None:
-            if none_match != "*":
-                raise bad("If-None-Match can only be «*»: that there is no document yet.")
-            return 0, False
-        if match in (None, "*"):
-            return None, match == "*"
-        found = _ETAG.fullmatch(str(match))
-        if found is None:
+        found = None if match in (None, "*") else _ETAG.fullmatch(str(match))
+        if found is None and match not in (None, "*"):
             raise bad('If-Match is «*» or the ETag of the document, such as «"17"».')
-        return int(found[1] or found[2]), False
+        if none_match not in (None, "*"):
+            raise bad("If-None-Match can only be «*»: that there is no document yet.")
+        if match is not None and none_match is not None:
+            message = "If-Match demands a document and If-None-Match none: both cannot be true."
+            raise Refusal(412, "precondition_failed", message)
+        if none_match is not None:
+            return 0, False
+        return (int(found[1] or found[2]) if found else None), match == "*"
 
     def _send(self, answer: Answer) -> None:
         self.set_status(answer.status)

@@ -1,7 +1,7 @@
-"""How a quota document is described; :mod:`gpudock.policy.documents` checks it.
+"""How a quota document is described and checked.
 
-The description is for the OpenAPI document and says what that module demands; a test holds the two
-together.
+The description is for the OpenAPI document, the check is :mod:`gpudock.policy.documents`; a test
+holds the two together.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
+
+from gpudock.policy.documents import parse_document
 
 LARGEST = 1_000_000
 
@@ -78,16 +80,18 @@ def schema(*, group: bool) -> dict[str, Any]:
     }
 
 
-def _object(value: Any) -> Any:
-    if not isinstance(value, dict):
-        raise ValueError('A quota is an object of fields, for example {"max_gpus": 2}.')
-    return value
+def _check(level: str) -> BeforeValidator:
+    """Let the check of documents say what is wrong with one; the sentence is for a person."""
+
+    def checked(value: Any) -> Any:
+        parse_document(value, level)
+        return value
+
+    return BeforeValidator(checked)
 
 
-_Checked = BeforeValidator(_object)
-
-Document = Annotated[dict[str, Any], _Checked, WithJsonSchema(schema(group=False))]
+Document = Annotated[dict[str, Any], _check("user"), WithJsonSchema(schema(group=False))]
 """The document of a user or the default."""
 
-GroupDocument = Annotated[dict[str, Any], _Checked, WithJsonSchema(schema(group=True))]
+GroupDocument = Annotated[dict[str, Any], _check("group"), WithJsonSchema(schema(group=True))]
 """The document of a group, which may set whatever one of any level may."""
