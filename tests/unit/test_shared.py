@@ -13,7 +13,6 @@ from gpudock.shared import (
     secret,
 )
 
-
 DEFAULT = "sqlite:////srv/gpudock/shared/gpudock.sqlite"
 
 
