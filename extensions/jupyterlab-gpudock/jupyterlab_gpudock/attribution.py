@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 Owner = dict[str, str]
 """As ``Owner`` in the contract."""
 
-ELIMINATION_SECONDS = 5.0
-"""How long the outcome of an elimination is used: it takes a look at every process there is."""
+REUSE_SECONDS = 5.0
+"""How long an outcome is used for the same processes and owners: it takes a look at many files."""
 
 
 class Attribution:
@@ -45,9 +45,9 @@ class Attribution:
         self._tells_host_pids: bool | None = None
         self._owners: Mapping[int, Owner] = {}
         self._clock = clock
-        self._eliminated: dict[int, _Finding] = {}
-        self._eliminated_for: object = None
-        self._eliminate_at = 0.0
+        self._found: dict[int, _Finding] = {}
+        self._found_for: object = None
+        self._find_at = 0.0
 
     def set_owners(self, owners: Mapping[int, Owner]) -> None:
         """Take the kernels and terminals there are now, by PID. From any thread."""
@@ -65,9 +65,18 @@ class Attribution:
             return reading
         if self._tells_host_pids is None:
             self._tells_host_pids = self._processes.tells_host_pids()
-        known = self._by_pid(pids) if self._tells_host_pids else self._by_elimination(pids)
+        known = self._find(pids)
         gpus = tuple(_attributed(gpu, known) for gpu in reading.gpus)
         return dataclasses.replace(reading, gpus=gpus)
+
+    def _find(self, pids: set[int]) -> dict[int, _Finding]:
+        """What is known of each PID; the same question is answered anew after some seconds."""
+        question, now = (pids, self._owners), self._clock()
+        if question != self._found_for or now >= self._find_at:
+            look = self._by_pid if self._tells_host_pids else self._by_elimination
+            self._found = look(pids)
+            self._found_for, self._find_at = question, now + REUSE_SECONDS
+        return self._found
 
     def _by_pid(self, pids: Iterable[int]) -> dict[int, _Finding]:
         found = {}
@@ -84,13 +93,6 @@ class Attribution:
 
     def _by_elimination(self, pids: set[int]) -> dict[int, _Finding]:
         """In a container: with one process on either side, they are probably the same."""
-        question, now = (pids, self._owners), self._clock()
-        if question != self._eliminated_for or now >= self._eliminate_at:
-            self._eliminated = self._eliminate(pids)
-            self._eliminated_for, self._eliminate_at = question, now + ELIMINATION_SECONDS
-        return self._eliminated
-
-    def _eliminate(self, pids: set[int]) -> dict[int, _Finding]:
         candidates = [
             line
             for pid in self._processes.cuda_users()

@@ -1,7 +1,7 @@
 """What the routes and the stream say: the shape of every document, for server and front end.
 
-Nothing here runs. The front end's ``src/contract.ts`` says the same in TypeScript. Times are seconds
-since 1970 (UTC), durations are seconds, memory is MiB.
+Nothing here runs. The front end's ``src/contract.ts`` says the same in TypeScript. Times are
+seconds since 1970 (UTC), durations are seconds, memory is MiB.
 """
 
 from __future__ import annotations

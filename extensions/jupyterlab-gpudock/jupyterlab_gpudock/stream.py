@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
+import operator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado.ioloop import PeriodicCallback
 
 from jupyterlab_gpudock.base import encode
-from jupyterlab_gpudock.readings import CHANGING
+from jupyterlab_gpudock.readings import CHANGING, GPU
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyterlab_gpudock.readings import GPU, Snapshot
+    from jupyterlab_gpudock.readings import Snapshot
     from jupyterlab_gpudock.sampler import Sampler
-
-_SAME_ANYWAY = {**dict.fromkeys(CHANGING), "processes": ()}
 
 
 class Client(Protocol):
@@ -181,6 +179,5 @@ def delta(base: Snapshot, snapshot: Snapshot) -> dict[str, Any] | None:
     return document
 
 
-def _fixed(gpu: GPU) -> GPU:
-    """The GPU without what a delta can say."""
-    return dataclasses.replace(gpu, **_SAME_ANYWAY)
+_fixed = operator.attrgetter(*sorted(set(GPU.__slots__) - {*CHANGING, "processes"}))
+"""What a delta cannot say of a GPU."""
