@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _MIB = 1024 * 1024
 
+# The lab's own images are built on the server; who has the name in a registry is somebody else.
+BUILT_HERE = "gpudock/"
 ADOPTION_SECONDS = 600
 """How long a server that ran before it was connected to again may stay silent."""
 
@@ -102,6 +104,12 @@ class ServerStart(DockerSpawner):
     async def _image_command(self, runtime: Runtime, image: str) -> list[str]:
         """Return the command that starts a server in *image*, fetching the image where needed."""
         own = await runtime.engine.image_command(image)
+        if own is None and image.startswith(BUILT_HERE):
+            message = (
+                f"The image {image} is not on this server. It is built there and comes from no"
+                " registry. Choose another image, or ask the administrator to run «make up»."
+            )
+            raise refusal(message, reason="image", status=503)
         if own is None:
             self._progress.say(10, f"Fetching the image {image}; this can take minutes.")
             try:

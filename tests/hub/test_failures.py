@@ -45,6 +45,15 @@ def test_an_image_that_is_nowhere_is_told_with_what_to_do(hub, ada):
     assert_nothing_is_left(hub)
 
 
+def test_an_image_of_the_lab_itself_is_never_fetched(hub, ada):
+    """Whoever has that name in a registry is not this project."""
+    hub.docker.pullable = {"gpudock/unbuilt:1"}
+    told = ada.refusal(image="gpudock/unbuilt:1")
+    assert "It is built there and comes from no registry." in told
+    assert "«make up»" in told
+    assert_nothing_is_left(hub)
+
+
 def test_an_image_that_did_not_arrive_whole_is_told(hub, ada):
     hub.docker.pull_error = "write /var/lib/docker/tmp/x: no space left on device"
     told = ada.refusal(image="lab/gone:1")

@@ -25,19 +25,20 @@ def wait_in_queue(hub, name, **options):
 
 
 def test_who_waits_sees_place_and_reason_and_starts_by_itself(hub, busy):
+    # Whoever had a GPU in another test has had more than those who never had one.
     _, bob = busy
-    cleo, cleos_page = wait_in_queue(hub, "cleo")
-    _, doras_page = wait_in_queue(hub, "dora")
-    cleos_page.wait_for("You are number 1 of 1 in the queue. All GPUs that fit are in use.")
-    cleos_page.wait_for("You are number 1 of 2 in the queue.")
-    doras_page.wait_for("You are number 2 of 2 in the queue. All GPUs that fit are in use.")
-    assert hub.queue() == ["cleo", "dora"]
+    nora, noras_page = wait_in_queue(hub, "nora")
+    _, olgas_page = wait_in_queue(hub, "olga")
+    noras_page.wait_for("You are number 1 of 1 in the queue. All GPUs that fit are in use.")
+    noras_page.wait_for("You are number 1 of 2 in the queue.")
+    olgas_page.wait_for("You are number 2 of 2 in the queue. All GPUs that fit are in use.")
+    assert hub.queue() == ["nora", "olga"]
     bob.stop_server()
-    assert cleos_page.result()["ready"]
-    assert "You have 1 GPU." in cleos_page.messages
-    doras_page.wait_for("You are number 1 of 1 in the queue.")
-    assert cleo.server_model()["ready"]
-    assert sorted(hub.leases()) == ["ada", "cleo"]
+    assert noras_page.result()["ready"]
+    assert "You have 1 GPU." in noras_page.messages
+    olgas_page.wait_for("You are number 1 of 1 in the queue.")
+    assert nora.server_model()["ready"]
+    assert sorted(hub.leases()) == ["ada", "nora"]
 
 
 def test_a_page_that_is_opened_late_tells_the_whole_story(hub, busy):
@@ -104,20 +105,20 @@ def test_a_second_server_beyond_the_quota_is_refused_with_what_to_do(hub):
 
 def test_two_servers_that_wait_get_no_more_than_the_quota_and_stand_in_nobodys_way(hub, busy):
     ada, bob = busy
-    cleo, _ = wait_in_queue(hub, "cleo")
-    assert cleo.ask_for_server("second", gpus=1).status_code == 202
-    second = cleo.follow("second")
+    pia, _ = wait_in_queue(hub, "pia")
+    assert pia.ask_for_server("second", gpus=1).status_code == 202
+    second = pia.follow("second")
     second.wait_for("in the queue")
-    dora, doras_page = wait_in_queue(hub, "dora")
+    quinn, quinns_page = wait_in_queue(hub, "quinn")
     ada.stop_server()
     second.wait_for("You use 1 of the 1 GPU that your quota allows")
     bob.stop_server()
-    assert doras_page.result()["ready"]
-    assert sorted(hub.leases()) == ["cleo", "dora"]
-    dora.stop_server()
-    cleo.stop_server()
+    assert quinns_page.result()["ready"]
+    assert sorted(hub.leases()) == ["pia", "quinn"]
+    quinn.stop_server()
+    pia.stop_server()
     assert second.result()["ready"]
-    assert sorted(hub.leases()) == ["cleo:second"]
+    assert sorted(hub.leases()) == ["pia:second"]
 
 
 def test_a_gpu_that_becomes_faulty_is_not_granted_and_the_page_says_so(hub):

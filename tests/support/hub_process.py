@@ -82,7 +82,8 @@ class HubProcess:
             "DOCKER_SOCKET": str(docker.socket),
             "AGENT_IMAGE": "lab/hub:1",
             "DESK_URL": f"http://127.0.0.1:{self.desk_port}",
-            "IMAGES": "Notebook=lab/notebook:1,Dying=lab/dying:1,Mute=lab/mute:1,Gone=lab/gone:1",
+            "IMAGES": "Notebook=lab/notebook:1,Dying=lab/dying:1,Mute=lab/mute:1,Gone=lab/gone:1,"
+            "Unbuilt=gpudock/unbuilt:1",
             **settings,
         }
         self._store = Store(given["DB_URL"])
