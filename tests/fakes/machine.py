@@ -172,6 +172,8 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
         self.reports_processes = processes
         self.troubles = {self.kinds[index % len(self.kinds)] for index in troubles}
         self.read_devices()
+        if "sharing" in self.troubles:
+            self.share_a_gpu(0, 3)
         if at_work:
             self.look_and_reconcile()
         for user, server in at_work:
@@ -822,8 +824,9 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
             record.standing is Standing.ACTIVE and record.in_use_by is None
             for record in records.values()
         )
-        # Where sessions have all kinds of ends, one may pass that delays nobody.
-        orderly = healthy and "sessions" not in self.troubles
+        # Where sessions have all kinds of ends, one may pass that delays nobody. Where slots
+        # change, who waits for more whole devices than there are keeps nobody waiting.
+        orderly = healthy and not {"sessions", "sharing"} & self.troubles
         if orderly and not self.inventory.current.problem:
             self._passes_nobody(lease, request.sequence, transaction, live)
 

@@ -78,6 +78,14 @@ class SessionRules:
         self.devices_are_read()
 
     @in_a_lab_with("sessions")
+    @rule(hours=st.sampled_from([2.0, 7.0]))
+    def a_night_passes(self, hours) -> None:
+        """The hub runs on, and nobody does anything."""
+        for _ in range(3):
+            self.hours_pass(hours)
+            self.the_warden_looks()
+
+    @in_a_lab_with("sessions")
     @rule()
     def the_warden_looks(self) -> None:
         """What ``gpudock.warden`` does, step by step."""
@@ -176,11 +184,12 @@ class SessionRules:
     @rule(index=st.integers(0, 2), slots=st.sampled_from([1, 2, 3]))
     def share_a_gpu(self, index, slots) -> None:
         uuid = gpu(index).uuid
+        # Before the call: it grants what the new number allows.
+        held = {name for lease in self._leases() for name in lease.gpu_uuids}
         try:
             self.hub.broker.set_gpu_slots(uuid, slots, "root")
         except (GPURefused, StoreError):
             return
-        held = {name for lease in self._leases() for name in lease.gpu_uuids}
         assert uuid not in held, "promise 1: slots changed while the GPU was leased"
 
     # The promises.
