@@ -178,10 +178,13 @@ def test_no_earlier_request_starts_later_because_of_a_grant(snapshot: Snapshot) 
     sequences = {item.request.id: item.sequence for item in snapshot.waiting}
     leases = snapshot.leases
     for grant in decision.grants:
+        # Whom their own limits or their server's former container hold back were told no start.
         ahead = tuple(
             item
             for item in snapshot.waiting
-            if item.sequence < sequences[grant.request.id] and item.request.id in decision.places
+            if item.sequence < sequences[grant.request.id]
+            and item.request.id in decision.places
+            and decision.places[item.request.id].expected_start is not None
         )
         before = SlowQueue(replace(snapshot, waiting=ahead, leases=leases)).decide(list(ahead))
         lease = Lease(
