@@ -118,7 +118,7 @@ test-desk: dev ## the tests of the desk's pages
 	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm test
 
 test-hub: .venv/.stamp ## the tests that need a JupyterHub process
-	$(PYTEST) tests/hub
+	$(PYTEST) tests/hub --numprocesses auto --dist loadfile
 
 test-docker: .venv/.stamp test-engine ## the tests that need a Docker Engine
 	$(PYTEST) tests/docker

@@ -10,6 +10,7 @@ the engine really runs, which the hub itself can only ask about.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import itertools
 import shutil
 import tempfile
@@ -105,6 +106,7 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
         """Return an empty, migrated database, made once."""
         if LabMachine._template is None:
             directory = Path(tempfile.mkdtemp(dir=_ROOT, prefix="gpudock-template-"))
+            atexit.register(shutil.rmtree, directory, ignore_errors=True)
             path = directory / "template.sqlite"
             store = Store(f"sqlite:///{path}", durable=False)
             store.migrate()
