@@ -68,6 +68,19 @@ def test_the_pictures_of_the_documentation(lab: Lab, newcomer: Callable[..., Per
     expect(last.page.locator("#progress-message")).to_contain_text("You are number 1")
     _save(last.page, "waiting", "h1", "#progress-details")
 
+    ada.open("/services/gpudock/")
+    expect(ada.page.get_by_text("Time left").first).to_be_visible()
+    _save(ada.page, "desk-mine")
+    admin = newcomer(lab.admin.name, lab.url)
+    admin.password = lab.admin.password
+    admin.fill_in_sign_in()
+    admin.open("/services/gpudock/lab")
+    expect(admin.page.get_by_text(ada.name).first).to_be_visible()
+    _save(admin.page, "desk-lab")
+    admin.open("/services/gpudock/quotas")
+    expect(admin.page.get_by_text(ada.name).first).to_be_visible()
+    _save(admin.page, "desk-quotas")
+
 
 def _start(person: Person) -> None:
     HubClient(person.url, person.name, person.password).sign_in().start_server(gpus=1)
