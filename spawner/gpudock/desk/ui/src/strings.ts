@@ -94,7 +94,7 @@ export const t = {
       shared
         ? `One slot of a shared GPU${model ? ` (${model})` : ''}`
         : `${gpus(number)}${model ? ` (${model})` : ''}`,
-    expected: (when: string) => `Expected to start ${when} at the latest.`,
+    expected: (when: string) => `Expected to start by ${when}.`,
     notExpected: 'When it can start cannot be told yet.',
     waitingSince: (time: string) => `Waiting for ${time}.`,
     withdraw: 'Cancel',
