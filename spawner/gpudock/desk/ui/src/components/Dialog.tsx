@@ -48,6 +48,27 @@ export function Dialog({ title, onClose, children, footer, shape = 'dialog' }: D
   );
 }
 
+interface ActionsProps {
+  readonly label: string;
+  readonly disabled: boolean;
+  readonly onAct: () => void;
+  readonly onClose: () => void;
+}
+
+/** The footer of a dialog that does one thing, or nothing. */
+export function Actions({ label, disabled, onAct, onClose }: ActionsProps) {
+  return (
+    <>
+      <button type="button" className="btn btn-outline-secondary" onClick={onClose}>
+        {t.cancel}
+      </button>
+      <button type="button" className="btn btn-primary" disabled={disabled} onClick={onAct}>
+        {label}
+      </button>
+    </>
+  );
+}
+
 interface ConfirmProps {
   readonly title: string;
   readonly children: ReactNode;

@@ -2,7 +2,7 @@
 import { useId, useState } from 'react';
 import { useStored } from '../../api/queries';
 import type { StoredQuota } from '../../api/types';
-import { Dialog } from '../../components/Dialog';
+import { Actions, Dialog } from '../../components/Dialog';
 import { Failure, Loading } from '../../components/Notes';
 import { moment } from '../../lib/format';
 import { t } from '../../strings';
@@ -45,19 +45,12 @@ export function ConflictDialog({ staged, onSettled, onClose }: ConflictDialogPro
       shape="wide"
       onClose={onClose}
       footer={
-        <>
-          <button type="button" className="btn btn-outline-secondary" onClick={onClose}>
-            {t.cancel}
-          </button>
-          <button
-            type="button"
-            className="btn btn-primary"
-            disabled={!stored.isSuccess}
-            onClick={settle}
-          >
-            {t.quotas.conflictAction}
-          </button>
-        </>
+        <Actions
+          label={t.quotas.conflictAction}
+          disabled={!stored.isSuccess}
+          onAct={settle}
+          onClose={onClose}
+        />
       }
     >
       <p>{t.quotas.conflictText}</p>

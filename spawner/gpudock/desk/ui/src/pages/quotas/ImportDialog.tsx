@@ -2,7 +2,7 @@
 import { useId, useRef, useState } from 'react';
 import { sentence } from '../../api/client';
 import { useImportQuotas } from '../../api/queries';
-import { Dialog } from '../../components/Dialog';
+import { Actions, Dialog } from '../../components/Dialog';
 import { useSay } from '../../components/Toasts';
 import { t } from '../../strings';
 
@@ -43,19 +43,12 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
       title={t.quotas.importTitle}
       onClose={onClose}
       footer={
-        <>
-          <button type="button" className="btn btn-outline-secondary" onClick={onClose}>
-            {t.cancel}
-          </button>
-          <button
-            type="button"
-            className="btn btn-primary"
-            disabled={load.isPending}
-            onClick={() => void submit()}
-          >
-            {load.isPending ? t.working : t.quotas.importAction}
-          </button>
-        </>
+        <Actions
+          label={load.isPending ? t.working : t.quotas.importAction}
+          disabled={load.isPending}
+          onAct={() => void submit()}
+          onClose={onClose}
+        />
       }
     >
       <p>{t.quotas.importText}</p>

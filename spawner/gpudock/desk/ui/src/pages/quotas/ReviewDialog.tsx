@@ -2,7 +2,7 @@
 import { ApiError } from '../../api/client';
 import { usePreview, useSaveQuotas } from '../../api/queries';
 import type { Preview, PreviewedSession } from '../../api/types';
-import { Dialog } from '../../components/Dialog';
+import { Actions, Dialog } from '../../components/Dialog';
 import { Failure, Loading } from '../../components/Notes';
 import { t } from '../../strings';
 import { Changes } from './Changes';
@@ -33,19 +33,12 @@ export function ReviewDialog({ staged, onSaved, onConflict, onUndo, onClose }: R
       shape="wide"
       onClose={onClose}
       footer={
-        <>
-          <button type="button" className="btn btn-outline-secondary" onClick={onClose}>
-            {t.cancel}
-          </button>
-          <button
-            type="button"
-            className="btn btn-primary"
-            disabled={preview.isPending || preview.isError || save.isPending}
-            onClick={onSave}
-          >
-            {save.isPending ? t.working : t.quotas.save}
-          </button>
-        </>
+        <Actions
+          label={save.isPending ? t.working : t.quotas.save}
+          disabled={preview.isPending || preview.isError || save.isPending}
+          onAct={onSave}
+          onClose={onClose}
+        />
       }
     >
       {preview.isPending && <Loading what={t.quotas.previewing} />}
