@@ -24,7 +24,7 @@ from gpudock.policy.documents import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 COLUMNS = ("level", "name", *FIELDS, *GROUP_FIELDS, BOOST)
 NO_LIMIT = "none"
@@ -180,8 +180,7 @@ def _read_patterns(cell: str) -> list[Any]:
 
 
 def _number(field: str, cell: str) -> int | float | str:
-    kinds: Iterator[type[int] | type[float]] = iter((int,) if field in _COUNTS else (int, float))
-    for kind in kinds:
+    for kind in (int,) if field in _COUNTS else (int, float):
         try:
             return kind(cell)
         except ValueError:

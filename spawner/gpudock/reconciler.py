@@ -1,6 +1,6 @@
 """The hub's loop between the engine's truth and the broker's leases.
 
-It looks at the engine at intervals, and at once when something happened; hands each complete look
+It looks at the engine at intervals, and soon again after it has acted; hands each complete look
 to the broker; and does what the broker says must be done. A look that fails is no look at all: the
 leases stay as they are, and what the last one said is still what is known.
 """
@@ -8,7 +8,6 @@ leases stay as they are, and what the last one said is still what is known.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -61,14 +60,9 @@ class Reconciler:
         self._patience = patience
         self._give_up = give_up
         self._unreachable_since: float | None = None
-        self._wake = asyncio.Event()
         self._looked = asyncio.Event()
         self.observation: Observation | None = None
         self.problem: str | None = None
-
-    def wake(self) -> None:
-        """Look again soon."""
-        self._wake.set()
 
     async def first_look(self) -> None:
         """Wait until the engine was looked at once, completely."""
@@ -78,10 +72,7 @@ class Reconciler:
         """Look and act until cancelled; no error ends the loop."""
         while True:
             acted = await self._look_and_act()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_SHORTEST_PAUSE if acted else self._interval):
-                    await self._wake.wait()
-            self._wake.clear()
+            await asyncio.sleep(_SHORTEST_PAUSE if acted else self._interval)
 
     async def _look_and_act(self) -> bool:
         try:
