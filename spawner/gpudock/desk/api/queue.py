@@ -62,12 +62,11 @@ async def list_queue(call: Call) -> Answer:
 )
 async def cancel_request(call: Call) -> Answer:
     """Take a request out of the queue: one's own, or an administrator. Its start ends."""
-    entries = await call.office.look(lambda broker: broker.queue())
+    waiting = await call.office.look(lambda broker: broker.waiting())
     names = await readable(call)
-    entry = next((item for item in entries if item.request.id == call.path["id"]), None)
-    if entry is None or (names is not None and entry.request.user not in names):
+    request = next((item for item in waiting if item.id == call.path["id"]), None)
+    if request is None or (names is not None and request.user not in names):
         raise missing("Nobody waits with that id (any more).")
-    request = entry.request
     if not owns_or_manages(call, request.user):
         raise forbidden("Only its user and administrators may take a request out of the queue.")
     actor = call.visitor.actor
