@@ -25,6 +25,10 @@ REOPEN_SECONDS = 5.0
 RELIST_SECONDS = 10.0
 """How often to list the devices anew: MIG slices come and go while NVML is open."""
 
+# nvidia-ml-py leaves room for twice the processes that there were an instant before; a list that
+# grew faster is asked for again, this often in all.
+_LIST_ATTEMPTS = 4
+
 _STATES_BY_ERROR = {
     "NVML_ERROR_LIBRARY_NOT_FOUND": State.NO_DRIVER,
     "NVML_ERROR_DRIVER_NOT_LOADED": State.NO_DRIVER,
@@ -344,13 +348,16 @@ class NVML:
 
     def _list_processes(self, kind: str, handle: Any) -> list[Any]:
         api = self._api
-        try:
-            return list(getattr(api, f"nvmlDeviceGet{kind}RunningProcesses_v3")(handle))
-        except api.NVMLError as error:
-            if error.value != api.NVML_ERROR_FUNCTION_NOT_FOUND:
-                raise
-            # A driver before 510.
-            return list(getattr(api, f"nvmlDeviceGet{kind}RunningProcesses_v2")(handle))
+        version, attempts = "v3", 0
+        while True:
+            attempts += 1
+            try:
+                return list(getattr(api, f"nvmlDeviceGet{kind}RunningProcesses_{version}")(handle))
+            except api.NVMLError as error:
+                if error.value == api.NVML_ERROR_FUNCTION_NOT_FOUND and version == "v3":
+                    version = "v2"  # a driver before 510
+                elif error.value != api.NVML_ERROR_INSUFFICIENT_SIZE or attempts >= _LIST_ATTEMPTS:
+                    raise
 
     def _state_of(self, error: Any) -> State:
         for name, state in _STATES_BY_ERROR.items():

@@ -355,6 +355,26 @@ def test_a_driver_before_510_tells_its_processes_the_old_way(gate, driver):
     assert gate.read().gpus[0].processes == (Process(5, "compute", 1024),)
 
 
+def test_a_list_of_processes_that_grows_while_it_is_read_is_read_again(gate, driver):
+    answers = iter([None, None, [SimpleNamespace(pid=5, usedGpuMemory=GIB)]])
+
+    def listed(handle):
+        answer = next(answers)
+        if answer is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_INSUFFICIENT_SIZE)
+        return answer
+
+    driver.set(nvmlDeviceGetComputeRunningProcesses_v3=listed)
+    assert gate.read().gpus[0].processes == (Process(5, "compute", 1024),)
+
+
+def test_a_list_of_processes_that_never_stops_growing_costs_only_the_processes(gate, driver):
+    driver.fail("nvmlDeviceGetComputeRunningProcesses_v3", pynvml.NVML_ERROR_INSUFFICIENT_SIZE)
+    (gpu,) = gate.read().gpus
+    assert isinstance(gpu.processes, Missing)
+    assert gpu.utilization_percent == 87
+
+
 def test_processes_that_may_not_be_seen_are_missing_and_not_none(gate, driver):
     driver.fail("nvmlDeviceGetComputeRunningProcesses_v3", pynvml.NVML_ERROR_NO_PERMISSION)
     assert gate.read().gpus[0].processes is Missing.NOT_AVAILABLE

@@ -11,6 +11,7 @@ INVALID_ARGUMENT = 2
 NOT_SUPPORTED = 3
 NO_PERMISSION = 4
 NOT_FOUND = 6
+INSUFFICIENT_SIZE = 7
 INSUFFICIENT_POWER = 8
 DRIVER_NOT_LOADED = 9
 TIMEOUT = 10
@@ -40,7 +41,8 @@ class Meaning(enum.Enum):
 
 
 # A damaged infoROM is among the absent values: the card computes correctly without it, and only
-# what is stored in it (serial number, lifetime counters) cannot be read.
+# what is stored in it (serial number, lifetime counters) cannot be read. So is a list that grows
+# while it is read.
 _MEANINGS = {
     **dict.fromkeys(
         (
@@ -48,6 +50,7 @@ _MEANINGS = {
             NOT_SUPPORTED,
             NO_PERMISSION,
             NOT_FOUND,
+            INSUFFICIENT_SIZE,
             FUNCTION_NOT_FOUND,
             CORRUPTED_INFOROM,
             NO_DATA,

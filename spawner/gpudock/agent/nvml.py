@@ -25,6 +25,10 @@ _Attempted: TypeAlias = _T | Failure
 MOST_LINKS = pynvml.NVML_NVLINK_MAX_LINKS
 SWITCH = "switch"
 
+# nvidia-ml-py asks for the number of processes first and leaves room for twice as many; a list that
+# grows faster than that between its two calls is asked for again, this often in all.
+_PROCESS_LIST_ATTEMPTS = 4
+
 # NVML's way to say «belongs to no MIG instance».
 _NO_INSTANCE = 0xFFFFFFFF
 
@@ -268,9 +272,9 @@ class NVMLGate:
     def _processes(
         self, newest: Callable[..., Any], older: Callable[..., Any], handle: Any
     ) -> tuple[Running, ...] | Failure:
-        answer = self._attempt(newest, handle)
+        answer = self._list_processes(newest, handle)
         if isinstance(answer, Failure) and answer.code == failures.FUNCTION_NOT_FOUND:
-            answer = self._attempt(older, handle)
+            answer = self._list_processes(older, handle)
         if isinstance(answer, Failure):
             return answer
         return tuple(
@@ -282,6 +286,13 @@ class NVMLGate:
             )
             for process in answer
         )
+
+    def _list_processes(self, function: Callable[..., _T], handle: Any) -> _Attempted[_T]:
+        for _ in range(_PROCESS_LIST_ATTEMPTS):
+            answer = self._attempt(function, handle)
+            if not (isinstance(answer, Failure) and answer.code == failures.INSUFFICIENT_SIZE):
+                break
+        return answer
 
     def compute_processes(self, handle: Any) -> tuple[Running, ...] | Failure:
         """Processes with a compute context."""

@@ -2,6 +2,9 @@
 
 The state is rewritten meanwhile: step n has utilisation n, 10 n MiB of used memory, and processes
 whose memory in MiB is their pid. Prints how many different steps were seen, and the misfits.
+
+nvidia-ml-py asks how many processes there are, leaves room for twice as many, and asks again. That
+the list outgrew the room in between is NVML's own answer and no misfit; it is then read again.
 """
 
 import threading
@@ -15,6 +18,16 @@ misfits: list[object] = []
 steps: set[int] = set()
 
 
+def list_processes(handle: object) -> list[object]:
+    """Read the processes of a GPU, again if the list grew meanwhile."""
+    while True:
+        try:
+            return list(pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
+        except pynvml.NVMLError as error:
+            if error.value != pynvml.NVML_ERROR_INSUFFICIENT_SIZE:
+                raise
+
+
 def read(handles: list[object]) -> None:
     """Takes readings, each of which must be of one step."""
     for turn in range(TURNS):
@@ -22,7 +35,7 @@ def read(handles: list[object]) -> None:
         try:
             memory = pynvml.nvmlDeviceGetMemoryInfo(handle, pynvml.nvmlMemory_v2)
             rates = pynvml.nvmlDeviceGetUtilizationRates(handle)
-            processes = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+            processes = list_processes(handle)
         except pynvml.NVMLError as error:
             misfits.append(str(error))
             continue
