@@ -144,6 +144,7 @@ bench: .venv/.stamp test-engine ## compare with stock DockerSpawner and jupyterl
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.panel
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.decision
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.ledger
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.desk
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 .PHONY: simulate
