@@ -115,6 +115,7 @@ Runtime.install(
             database_url=settings.db_url,
             shared_directory=shared_directory,
             default_quota=settings.default_quota,
+            leftover_memory_mib=settings.leftover_memory,
             agent_image=settings.agent_image,
             hub_api_url="http://127.0.0.1:8081/hub/api",
             hub_api_token=resume_token,

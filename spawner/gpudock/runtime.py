@@ -52,6 +52,8 @@ class RuntimeConfig:
         database_url: SQLAlchemy URL of the store.
         shared_directory: what hub and desk share, the agent's token among it.
         default_quota: limits for whoever has none of their own.
+        leftover_memory_mib: how much memory of a GPU that nobody has may be in use, MiB; ``None``:
+            any amount.
         agent_image: image that contains gpudock; ``None``: the one that the hub itself runs in.
         hub_api_url, hub_api_token: to start the servers of those who waited when the hub stopped,
             and to ask who of the leases' users is still there; without a token those who wait keep
@@ -72,6 +74,7 @@ class RuntimeConfig:
     database_url: str
     shared_directory: Path
     default_quota: Quota
+    leftover_memory_mib: int | None = 1024
     agent_image: str | None = None
     hub_api_url: str | None = None
     hub_api_token: str | None = None
@@ -184,7 +187,12 @@ class Runtime:
         self.engine_info = await self._engine_info()
         self.inventory = await self._find_gpus(self.engine_info)
         await self.inventory.start()
-        self._broker = Broker(store, self.inventory, default_quota=self.config.default_quota)
+        self._broker = Broker(
+            store,
+            self.inventory,
+            default_quota=self.config.default_quota,
+            leftover_memory_mib=self.config.leftover_memory_mib,
+        )
         self._reconciler = Reconciler(
             self._broker,
             self.engine,

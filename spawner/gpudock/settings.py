@@ -152,6 +152,14 @@ SETTINGS = (
         setting_values.mebibytes,
     ),
     Setting(
+        "GPUDOCK_LEFTOVER_MEMORY",
+        "1G",
+        "How much memory of a GPU that nobody has may be in use before the GPU counts as used by"
+        " something foreign and is not given out; `none`: any amount, for instance where a desktop"
+        " of Windows takes its share.",
+        setting_values.or_word({"none": None}, setting_values.mebibytes),
+    ),
+    Setting(
         "GPUDOCK_SHOW_HOLDERS",
         "no",
         "`yes` lets every user see who has which GPU. With `no` only administrators see names.",
@@ -244,6 +252,7 @@ class Settings:
     cpu_limit: float | None
     pids_limit: int
     shm_size: int
+    leftover_memory: int | None
     show_holders: bool
     metrics_token: str | None = field(repr=False)
     db_url: str = field(repr=False)

@@ -125,6 +125,7 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
         self.foreign: dict[str, str] = {}
         self.faulty: set[str] = set()
         self.lost: set[str] = set()
+        self.full: set[str] = set()
         self.tampered: set[str] = set()
         self.tampered_servers: set[tuple[str, str]] = set()
         self.agent_up = True
@@ -551,7 +552,10 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
                 GPUReading(
                     item,
                     Telemetry(
-                        processes=tuple(busy.get(item.uuid, ())) if self.reports_processes else None
+                        memory_used_mib=2000 if item.uuid in busy or item.uuid in self.full else 0,
+                        processes=tuple(busy.get(item.uuid, ()))
+                        if self.reports_processes
+                        else None,
                     ),
                     fault="It does not answer." if item.uuid in self.faulty else None,
                     lost=item.uuid in self.lost,
@@ -591,8 +595,14 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
         self.engine.broken_devices = self.lost | self.faulty
 
     @in_a_lab_with("devices")
+    @rule(index=any_index)
+    def memory_is_left_over(self, index) -> None:
+        self.full.add(self._pick(GPUS, index).uuid)
+
+    @in_a_lab_with("devices")
     @rule()
     def devices_are_repaired(self) -> None:
+        self.full.clear()
         self.lost.clear()
         self.faulty.clear()
         self.engine.broken_devices = set()
@@ -844,6 +854,7 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
                 assert item.fault is None, "promise 10: unhealthy"
                 # Whose the processes on a shared device are cannot be told.
                 assert shared or not item.telemetry.processes, "promise 10: dirty"
+                assert shared or item.telemetry.memory_used_mib == 0, "promise 10: memory in use"
 
     def _passes_nobody(self, lease, sequence, transaction, live) -> None:
         served = {(item.user, item.server) for item in live}

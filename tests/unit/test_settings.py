@@ -52,6 +52,7 @@ def test_a_variable_that_is_empty_or_blank_counts_as_not_set():
         ("GPUDOCK_ADMIN_PASSWORD", "short"),
         ("GPUDOCK_AUTHENTICATOR", "native; rm"),
         ("GPUDOCK_ALLOW_ANYONE", "perhaps"),
+        ("GPUDOCK_LEFTOVER_MEMORY", "lots"),
         ("GPUDOCK_SHOW_HOLDERS", "perhaps"),
         ("GPUDOCK_DESK_URL", "desk:10101"),
         ("GPUDOCK_METRICS_TOKEN", "too-short"),

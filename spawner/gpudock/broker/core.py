@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gpudock.broker import moments
 from gpudock.broker.history import History
 from gpudock.broker.lab import Lab, Outcome, Terms
 from gpudock.broker.memory import Memory
@@ -93,6 +94,7 @@ class Core:
         ticks: Callable[[], float] | None = None,
         settle_seconds: float = 30.0,
         reading_max_age: float = 15.0,
+        leftover_memory_mib: int | None = 1024,
         claim_seconds: float = 120.0,
         ordering: Ordering | None = None,
         new_id: Callable[[], str] | None = None,
@@ -105,12 +107,14 @@ class Core:
             inventory: which devices there are and how they fare.
             default_quota: limits where no level says otherwise.
             clock: returns Unix time.
-            ticks: returns seconds since some moment, and cannot be set, so that sessions end in
-                time when the clock is set back; by default that of the system if *clock* is, and
-                else *clock*.
-            settle_seconds: how long processes of an ended session may linger on a device before
-                it is quarantined.
+            ticks: returns seconds since some moment, and cannot be set, so that sessions keep the
+                time that they have left when the clock is set; by default that of the system if
+                *clock* is, and else *clock*.
+            settle_seconds: how long processes and memory of an ended session may linger on a
+                device before it is quarantined.
             reading_max_age: age in seconds from which a reading is no ground for a grant.
+            leftover_memory_mib: how much memory of a device that nobody has may be in use, MiB;
+                ``None``: any amount.
             claim_seconds: how long a granted lease may be without a container before it ends.
             ordering: the rule of the queue; fair share by default.
             new_id: makes a lease's id, lower-case letters and digits; random by default.
@@ -119,7 +123,7 @@ class Core:
         """
         terms = Terms(
             default_quota=default_quota or Quota(),
-            rules=Rules(settle_seconds=settle_seconds, reading_max_age=reading_max_age),
+            rules=Rules(settle_seconds, reading_max_age, leftover_memory_mib),
             claim_seconds=claim_seconds,
         )
         if ordering is not None:
@@ -130,6 +134,9 @@ class Core:
         if ticks is None and clock is time.time:
             ticks = time.monotonic
         self._memory = Memory(clock, ticks)
+        # Of the clock's jumps, those that the history and those that the database were told of.
+        self._followed = 0.0
+        self._moved = 0.0
         self._history = History(getattr(self._terms.ordering, "half_life_days", HALF_LIFE_DAYS))
         self._watch = Watch()
         self._seen: Seen | None = None
@@ -157,6 +164,11 @@ class Core:
             if generation < self._generation:
                 self._distrust()
             lab = self._lab_in(transaction)
+            jumps = self._memory.jumps
+            if jumps != self._moved:
+                moments.move(lab, jumps - self._moved)
+            if self._watch.is_due(lab.now):
+                moments.mend_future(lab)
             lab.note_devices()
             yield lab
             seen = Seen.of(lab, generation)
@@ -171,13 +183,12 @@ class Core:
             settled = {*outcome.grants, *outcome.refusals, *outcome.places}
             lab.look_up(key for key in self._signals.servers() if key not in settled)
             self._watch.note(lab)
-            if wrote := self._watch.is_due(lab.now):
-                self._watch.write(lab, anew=self._memory.has_jumped)
+            if self._watch.is_due(lab.now):
+                self._watch.write(lab)
             generation += transaction.changed
         self._generation = generation
         self._seen = replace(seen, generation=generation)
-        if wrote:
-            self._memory.take_jump()
+        self._moved = jumps
         self._announce(lab.outcome)
 
     @contextmanager
@@ -211,9 +222,14 @@ class Core:
 
     def _lab_in(self, transaction: Transaction) -> Lab:
         now = self._memory.steady()
+        if self._memory.jumps != self._followed:
+            self._followed = self._memory.jumps
+            self._watch.follow(self._memory.jumps)
+            self._history.forget()
+            self._seen = None
         reading = self._inventory.reading()
         if reading.taken_at is not None and (ahead := self._memory.ahead()) > 0:
-            # It was dated by the clock, which has been set back.
+            # It was dated by the clock, which is being put right.
             reading = replace(reading, taken_at=reading.taken_at + ahead)
         return Lab(transaction, reading, self._terms, now, self._hold, self._history)
 

@@ -52,6 +52,7 @@ async def connect(*, watching: bool) -> AsyncIterator[Connection]:
             Store(settings.db_url),
             inventory,
             default_quota=settings.default_quota,
+            leftover_memory_mib=settings.leftover_memory,
             watching=watching,
         )
         yield Connection(settings, inventory, broker)

@@ -59,6 +59,7 @@ async def serve(settings: Settings, surroundings: Surroundings) -> None:
         inventory,
         hub,
         default_quota=settings.default_quota,
+        leftover_memory_mib=settings.leftover_memory,
         show_holders=settings.show_holders,
     )
     application = make_app(

@@ -77,6 +77,7 @@ class Office:
         hub: HubClient,
         *,
         default_quota: Quota,
+        leftover_memory_mib: int | None = 1024,
         show_holders: bool = False,
     ) -> None:
         """Open the office.
@@ -86,11 +87,18 @@ class Office:
             inventory: the GPUs.
             hub: the Hub.
             default_quota: limits where no level says otherwise.
+            leftover_memory_mib: how much memory of a GPU that nobody has may be in use, MiB.
             show_holders: whether everybody may see who has which GPU.
         """
 
         def clerk(name: str, *, watching: bool) -> Clerk:
-            broker = Broker(store, inventory, default_quota=default_quota, watching=watching)
+            broker = Broker(
+                store,
+                inventory,
+                default_quota=default_quota,
+                leftover_memory_mib=leftover_memory_mib,
+                watching=watching,
+            )
             return Clerk(name, broker)
 
         self.store = store

@@ -88,12 +88,16 @@ class Rules:
     """The numbers that conditions depend on.
 
     Attributes:
-        settle_seconds: how long processes of an ended session may linger on a device.
+        settle_seconds: how long processes and memory of an ended session may linger on a device.
         reading_max_age: seconds after which a reading is too old to grant on.
+        leftover_memory_mib: how much memory (MiB) of a device that no lease holds may be in use
+            without a process that is seen to use it; ``None``: any amount. The driver itself takes
+            up to some hundred.
     """
 
     settle_seconds: float = 30.0
     reading_max_age: float = 15.0
+    leftover_memory_mib: int | None = 1024
 
 
 def distrust(inventory: InventoryReading, now: float, rules: Rules) -> str | None:
@@ -157,9 +161,7 @@ def assess(
         if doubt is None:
             verdict = _verdict(record, reading, leased=uuid in leased)
             if verdict is None and reading is not None and not held_by_kin and hold is None:
-                verdict, barrier = _cleanliness(
-                    reading, freed_at, inventory, now, rules.settle_seconds
-                )
+                verdict, barrier = _cleanliness(reading, freed_at, inventory, now, rules)
         conditions.append(
             _condition(
                 record,
@@ -208,27 +210,43 @@ def _cleanliness(
     freed_at: float | None,
     inventory: InventoryReading,
     now: float,
-    settle_seconds: float,
+    rules: Rules,
 ) -> tuple[Verdict | None, str | None]:
-    """Judge the processes on a device that no lease holds: (verdict, passing barrier)."""
-    processes = reading.telemetry.processes
-    if processes is None or not inventory.expects_readings or inventory.taken_at is None:
+    """Judge what is on a device that no lease holds: (verdict, passing barrier)."""
+    telemetry = reading.telemetry
+    tells = telemetry.processes is not None or telemetry.memory_used_mib is not None
+    if not tells or not inventory.expects_readings or inventory.taken_at is None:
         return None, None
     if freed_at is not None and inventory.taken_at <= freed_at:
         return None, "It is being checked after its last session."
-    if not processes:
+    if telemetry.processes:
+        pids = ", ".join(str(process.pid) for process in telemetry.processes[:5])
+        foreign = f"Processes that gpudock did not start are using it (host PIDs {pids})."
+        ending = f"Processes of its last session are still ending (host PIDs {pids})."
+        stuck = (
+            f"Processes are using it although its last session ended {{}} s ago (host PIDs {pids})."
+        )
+    elif _is_left_over(telemetry.memory_used_mib, rules):
+        used = f"{telemetry.memory_used_mib} MiB of its memory are in use"
+        mend = " Look for what uses it with «nvidia-smi», or reset it."
+        foreign = f"{used}, though no session has it and no process is seen to use it.{mend}"
+        ending = f"The memory of its last session is still being freed: {used}."
+        stuck = f"{used} although its last session ended {{}} s ago.{mend}"
+    else:
         return None, None
-    pids = ", ".join(str(process.pid) for process in processes[:5])
     if freed_at is None:
-        reason = f"Processes that gpudock did not start are using it (host PIDs {pids})."
-        return Verdict(Standing.QUARANTINED, reason), None
-    if now - freed_at <= settle_seconds:
-        return None, f"Processes of its last session are still ending (host PIDs {pids})."
-    reason = (
-        f"Processes are using it although its last session ended {now - freed_at:.0f} s ago"
-        f" (host PIDs {pids})."
+        return Verdict(Standing.QUARANTINED, foreign), None
+    if now - freed_at <= rules.settle_seconds:
+        return None, ending
+    return Verdict(Standing.QUARANTINED, stuck.format(f"{now - freed_at:.0f}")), None
+
+
+def _is_left_over(memory_used_mib: int | None, rules: Rules) -> bool:
+    return (
+        memory_used_mib is not None
+        and rules.leftover_memory_mib is not None
+        and memory_used_mib > rules.leftover_memory_mib
     )
-    return Verdict(Standing.QUARANTINED, reason), None
 
 
 def _is_news(verdict: Verdict | None, record: GPURecord) -> bool:

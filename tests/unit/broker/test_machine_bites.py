@@ -16,7 +16,7 @@ from gpudock.broker.lab import Lab
 from gpudock.broker.memory import Memory
 from gpudock.broker.reconcile import Comparison
 from gpudock.model import ContainerState
-from gpudock.policy import queue, quota, sessions
+from gpudock.policy import condition, queue, quota, sessions
 from gpudock.policy.floor import Floor
 from gpudock.policy.wishes import Wishes
 
@@ -96,6 +96,10 @@ def gives_sick_gpus(patch: pytest.MonkeyPatch) -> None:
         ]
 
     patch.setattr(Lab, "conditions", all_well)
+
+
+def gives_gpus_whose_memory_is_in_use(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(condition, "_is_left_over", lambda *_: False)
 
 
 def ignores_strangers(patch: pytest.MonkeyPatch) -> None:
@@ -217,6 +221,7 @@ BREAKS = [
     (serves_the_last_first, ("cancellations",)),
     (gives_a_gpu_and_its_slices, ("cancellations",)),
     (gives_sick_gpus, ("devices",)),
+    (gives_gpus_whose_memory_is_in_use, ("devices",)),
     (ignores_strangers, ("strangers",)),
     (gives_what_there_is, ("quotas",)),
     (a_late_stop_ends_the_newer_lease, ("cancellations",)),

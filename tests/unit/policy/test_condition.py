@@ -93,6 +93,47 @@ def test_processes_may_linger_for_a_while_and_then_quarantine() -> None:
     assert stuck.verdict is not None
 
 
+FULL = Telemetry(memory_used_mib=30_700, processes=())
+
+
+def test_memory_that_nobody_accounts_for_is_foreign_use() -> None:
+    found = look(GPURecord(ONE), reading(GPUReading(ONE, FULL)))
+    assert found.verdict is not None
+    assert found.verdict.standing is Standing.QUARANTINED
+    assert "30700 MiB of its memory are in use" in found.verdict.reason
+    # Where the agent may not see the processes of containers, memory is all that tells of them.
+    unseen = Telemetry(memory_used_mib=30_700, processes=None)
+    assert look(GPURecord(ONE), reading(GPUReading(ONE, unseen))).verdict is not None
+
+
+def test_memory_may_be_freed_for_a_while_and_then_quarantines() -> None:
+    freeing = look(GPURecord(ONE, freed_at=NOW - 10), reading(GPUReading(ONE, FULL)))
+    assert (freeing.verdict, freeing.grantable, freeing.in_service) == (None, False, True)
+    assert "still being freed: 30700 MiB" in str(freeing.reason)
+    kept = look(GPURecord(ONE, freed_at=NOW - 31), reading(GPUReading(ONE, FULL)))
+    assert kept.verdict is not None
+    assert "ended 31 s ago" in kept.verdict.reason
+
+
+def test_memory_is_told_only_by_a_reading_after_the_session() -> None:
+    record = GPURecord(ONE, freed_at=NOW)
+    unseen = Telemetry(memory_used_mib=0, processes=None)
+    assert not look(record, reading(GPUReading(ONE, unseen), at=NOW - 5)).grantable
+
+
+def test_what_the_driver_takes_is_no_foreign_use_and_the_rest_is_a_setting() -> None:
+    some = reading(GPUReading(ONE, Telemetry(memory_used_mib=1024, processes=())))
+    assert look(GPURecord(ONE), some).grantable
+    much = reading(GPUReading(ONE, FULL))
+    (found,) = assess([GPURecord(ONE)], much, {}, NOW, Rules(leftover_memory_mib=None))
+    assert found.grantable
+
+
+def test_the_memory_of_a_session_is_its_own() -> None:
+    found = look(GPURecord(ONE), reading(GPUReading(ONE, FULL)), {ONE.uuid: "x"})
+    assert (found.state, found.verdict) == (GPUState.LEASED, None)
+
+
 def test_processes_that_are_not_reported_are_no_obstacle() -> None:
     record = GPURecord(ONE, freed_at=NOW)
     assert look(record, reading(GPUReading(ONE), at=NOW - 5)).grantable
