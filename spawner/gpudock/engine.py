@@ -187,7 +187,7 @@ class DockerEngine:
         Raises:
             EngineUnknown: the look failed, even if only in part.
         """
-        started_at = time.time()
+        started_at = time.monotonic()
         listed = await self._call(lambda client: client.containers(all=True))
         ours = tuple(
             answers.from_list(document)

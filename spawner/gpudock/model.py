@@ -395,8 +395,8 @@ class Observation:
     A look that failed, even in part, is not an observation: unknown is occupied.
 
     Attributes:
-        started_at: Unix time just before the engine was asked; nothing that happened later is
-            certain to be in it.
+        started_at: when the engine was asked, in seconds of a clock that cannot be set
+            (``time.monotonic``); nothing that happened later is certain to be in it.
         containers: every container with gpudock's labels, whatever its state.
         foreign_use: device UUID to one sentence on who uses it: running containers which have
             NVIDIA devices and which gpudock did not start.

@@ -56,7 +56,9 @@ class Setting:
 
     def look(self, *containers: ObservedContainer, **foreign: str) -> list:
         self.clock.advance(1)
-        observation = Observation(self.clock(), containers, foreign.get("foreign", {}))
+        # An engine that is looked at has a clock that cannot be set.
+        ticks = self.options.get("ticks", self.clock)
+        observation = Observation(ticks(), containers, foreign.get("foreign", {}))
         self.clock.advance(1)
         return self.broker.reconcile(observation)
 

@@ -127,8 +127,8 @@ class Desk(Core):
             now: a moment (Unix time) in place of the present one.
         """
         moment = self._memory.steady() if now is None else now
-        # After a jump nobody has been warned for as long as it seems; the next look mends that.
-        if not self._ready or self._memory.has_jumped:
+        # After the clock was set nobody's time is up before it has been moved along.
+        if not self._ready or self._memory.jumps != self._moved:
             return []
         return [
             session
@@ -146,12 +146,7 @@ class Desk(Core):
         """
         with self._lab() as lab:
             session = self._session(lab, lease_id)
-            if (
-                session is None
-                or session.ends_at is None
-                or session.ends_at > lab.now
-                or self._memory.has_jumped
-            ):
+            if session is None or session.ends_at is None or session.ends_at > lab.now:
                 return None
             lab.transaction.set_lease_state(lease_id, LeaseState.STOPPING, session.reason)
         return session.reason

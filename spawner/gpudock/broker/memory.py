@@ -7,23 +7,29 @@ look of this one.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+log = logging.getLogger(__name__)
+
 _KEEP_SECONDS = 3600.0
 
-# A clock that is set forward by more than this has jumped; less is how clocks are kept right.
+# A clock that is off by more than this was set; less is how clocks are kept right.
 _JUMP_SECONDS = 60.0
 
 
 class Memory:
     """Facts about leases that only the process itself has.
 
-    It has two clocks. :meth:`now` never runs backwards, so that a clock that is set back cannot
-    make something that happened after a look seem to have happened before it; it stands until the
-    clock has caught up. :meth:`steady` goes on meanwhile, so that sessions end in time.
+    It has two clocks. :meth:`now` cannot be set, and tells what happened before what.
+    :meth:`steady` is the time of day.
+
+    Attributes:
+        jumps: by how much the time of day was set forward since the beginning, seconds; what it
+            was set back is taken off.
     """
 
     def __init__(
@@ -37,10 +43,10 @@ class Memory:
         """
         self._clock = clock
         self._ticks = ticks or clock
-        self._latest = clock()
-        self._steady = self._latest
-        self._ticked = self._ticks()
-        self._jumped = False
+        self._latest = self._ticks()
+        self._unix = clock()
+        self._ticked = self._latest
+        self.jumps = 0.0
         self._in_flight: set[str] = set()
         self._touched: dict[str, float] = {}
         self._granted: dict[str, float] = {}
@@ -50,32 +56,37 @@ class Memory:
         self._ended: dict[str, float] = {}
 
     def now(self) -> float:
-        """Return Unix time, never less than before."""
-        self._latest = max(self._latest, self._clock())
+        """Return seconds of a clock that cannot be set, never less than before."""
+        self._latest = max(self._latest, self._ticks())
         return self._latest
 
     def steady(self) -> float:
-        """Return Unix time, or what it would be if the clock had not been set back."""
+        """Return Unix time.
+
+        A clock that is put right by a little is waited for, so that time does not run backwards;
+        when it is set by more, this follows, and :attr:`jumps` grows by as much (or shrinks).
+        """
         ticked = self._ticks()
-        expected = self._steady + max(0.0, ticked - self._ticked)
+        expected = self._unix + max(0.0, ticked - self._ticked)
         self._ticked = ticked
         self.now()
-        self._steady = max(self._clock(), expected)
-        self._jumped = self._jumped or self._steady > expected + _JUMP_SECONDS
-        return self._steady
-
-    @property
-    def has_jumped(self) -> bool:
-        """Whether time has made a jump forward since :meth:`take_jump` was called."""
-        return self._jumped
-
-    def take_jump(self) -> None:
-        """Note that the jump has been reckoned with."""
-        self._jumped = False
+        clock = self._clock()
+        if abs(clock - expected) > _JUMP_SECONDS:
+            self.jumps += clock - expected
+            log.warning(
+                "The clock was set %s by %.0f s. What sessions and requests have left stays as it"
+                " is; their times are moved along.",
+                "forward" if clock > expected else "back",
+                abs(clock - expected),
+            )
+            self._unix = clock
+        else:
+            self._unix = max(clock, expected)
+        return self._unix
 
     def ahead(self) -> float:
         """Return by how much :meth:`steady` is ahead of the clock, seconds."""
-        return self._steady - self._clock()
+        return self._unix - self._clock()
 
     def granted(self, lease_id: str) -> None:
         """Note that this process granted a lease."""

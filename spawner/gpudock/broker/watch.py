@@ -24,9 +24,6 @@ _LEAST_GROWTH_MIB = 2
 _WRITE_SECONDS = 60.0
 _LOOK_SECONDS = 5.0
 
-# A grant later than now by more than this was made by a clock that has been set back since.
-_TOLERANCE = 1.0
-
 
 class Watch:
     """What one hub process sees of its sessions."""
@@ -37,6 +34,15 @@ class Watch:
         self._noted: InventoryReading | None = None
         self._written_at = float("-inf")
         self._looked_at = float("-inf")
+        self._jumps = 0.0
+
+    def follow(self, jumps: float) -> None:
+        """Move along with a clock that was set, by *jumps* seconds in all since the beginning."""
+        seconds, self._jumps = jumps - self._jumps, jumps
+        if seconds:
+            self._written_at += seconds
+            self._looked_at += seconds
+            self._active = {lease: at + seconds for lease, at in self._active.items()}
 
     def note(self, lab: Lab) -> None:
         """Take note of which sessions use their GPUs, as the newest reading shows it.
@@ -90,15 +96,9 @@ class Watch:
         """Tell whether it is time to look at the ends of sessions again."""
         return now - self._looked_at >= _LOOK_SECONDS
 
-    def write(self, lab: Lab, *, anew: bool) -> None:
-        """Write down what has become of the sessions' times.
-
-        Args:
-            lab: the lab.
-            anew: time has made a jump, so nobody has been warned for as long as it seems.
-        """
+    def write(self, lab: Lab) -> None:
+        """Write down what has become of the sessions' times."""
         self._looked_at = lab.now
-        _mend_future_grants(lab)
         if lab.now - self._written_at >= _WRITE_SECONDS:
             self._written_at = lab.now
             lab.transaction.set_active(
@@ -109,7 +109,7 @@ class Watch:
                 }
             )
         for session in lab.sessions(self.seen(lab.transaction.live_leases(), lab.now)):
-            _warn(lab, session, anew=anew)
+            _warn(lab, session)
 
 
 def _is_used(reading: GPUReading | None) -> bool:
@@ -118,37 +118,11 @@ def _is_used(reading: GPUReading | None) -> bool:
     return reading.telemetry.utilization_percent > _LEAST_UTILIZATION
 
 
-def _mend_future_grants(lab: Lab) -> None:
-    """Move sessions that begin in the future to now, with all their times.
-
-    They began by a clock that was ahead; left alone they would last longer by as much.
-    """
-    for lease in lab.transaction.live_leases():
-        ahead = lease.granted_at - lab.now
-        if ahead > _TOLERANCE:
-            lab.transaction.save_terms(
-                replace(
-                    lease,
-                    granted_at=lab.now,
-                    expires_at=None if lease.expires_at is None else lease.expires_at - ahead,
-                    latest_end=None if lease.latest_end is None else lease.latest_end - ahead,
-                    active_at=None if lease.active_at is None else min(lease.active_at, lab.now),
-                    warned_at=None,
-                )
-            )
-
-
-def _warn(lab: Lab, session: Session, *, anew: bool) -> None:
-    """Write down from when on a user is told of the end, or that there is none in view any more.
-
-    Args:
-        lab: the lab.
-        session: the session.
-        anew: time has made a jump, so nobody has been warned for as long as it seems.
-    """
+def _warn(lab: Lab, session: Session) -> None:
+    """Write down from when on a user is told of the end, or that there is none in view any more."""
     lease = session.lease
     in_view = session.ends_at is not None and session.ends_at - lab.now <= WARNINGS[0]
-    if in_view and (lease.warned_at is None or anew):
+    if in_view and lease.warned_at is None:
         lab.transaction.save_terms(replace(lease, warned_at=lab.now))
     elif not in_view and lease.warned_at is not None:
         lab.transaction.save_terms(replace(lease, warned_at=None))

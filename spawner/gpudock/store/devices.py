@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from gpudock.model import GPU
 from gpudock.policy.condition import GPURecord, Standing
@@ -12,7 +12,7 @@ from gpudock.store import schema
 from gpudock.store.part import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Connection, Row
 
@@ -69,6 +69,15 @@ class Devices(Part):
         """Change how many sessions may share a device."""
         table = schema.gpus
         self._change(update(table).where(table.c.uuid == uuid).values(slots=slots))
+
+    def set_freed(self, moments: Mapping[str, float]) -> None:
+        """Write down when the last leases of devices, by UUID, ended."""
+        table = schema.gpus
+        statement = (
+            update(table).where(table.c.uuid == bindparam("gpu")).values(freed_at=bindparam("at"))
+        )
+        if moments:
+            self._change(statement, [{"gpu": uuid, "at": at} for uuid, at in moments.items()])
 
     def set_in_use_by(self, uuid: str, sentence: str | None) -> None:
         """Write down who else uses a device, ``None``: nobody."""

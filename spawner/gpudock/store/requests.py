@@ -7,14 +7,14 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from gpudock.model import Request, Share, WhenBusy
 from gpudock.store import schema
 from gpudock.store.part import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Connection, Row
 
@@ -86,6 +86,26 @@ class Requests(Part):
         values = _request_values(request)
         values.pop("id")
         self._change(update(table).where(table.c.sequence == sequence).values(values))
+
+    def set_arrivals(self, moments: Mapping[int, float]) -> None:
+        """Write down since when requests, by sequence number, have waited; the order stays."""
+        table = schema.requests
+        statement = (
+            update(table)
+            .where(table.c.sequence == bindparam("number"))
+            .values(created_at=bindparam("at"))
+        )
+        if moments:
+            self._change(statement, [{"number": key, "at": at} for key, at in moments.items()])
+
+    def newest_arrival(self) -> float | None:
+        """Return the latest moment at which a waiting request was made."""
+        table = schema.requests
+        newest = select(func.max(table.c.created_at)).where(
+            table.c.state == RequestState.WAITING.value
+        )
+        found = self._connection.execute(newest).scalar()
+        return None if found is None else float(found)
 
     def settle_request(
         self,
