@@ -7,6 +7,9 @@ import datetime as dt
 import math
 
 _DAY = 86400.0
+_LAST_YEAR = 9999
+# Unix time of its end. What is expected to begin after sessions of centuries lies behind it.
+_END = 253_402_300_800.0
 
 
 def moment(written: str) -> float:
@@ -48,6 +51,8 @@ def show_moment(at: float | None) -> str | None:
     """Write a moment to the minute, in UTC; ``None``: there is none."""
     if at is None:
         return None
+    if at >= _END:
+        return f"after {_LAST_YEAR}"
     return f"{dt.datetime.fromtimestamp(at, dt.UTC):%Y-%m-%d %H:%M}"
 
 

@@ -28,6 +28,10 @@ IDLE_SECONDS = 120.0
 # What is gained by an extension has to be worth a click.
 _LEAST_GAIN = 1.0
 
+# An extension reaches no further than this from now, seconds: without a limit of time a session
+# could otherwise be extended, step by step, to where no calendar has a date.
+_FARTHEST = 1_000_000 * HOUR
+
 
 class EndCause(enum.StrEnum):
     """What ends a session."""
@@ -316,7 +320,8 @@ def extend(
     step = hours if hours is not None else effective.quota.session_hours
     expires = math.inf if lease.expires_at is None else lease.expires_at
     wished = longest if step is None else max(expires, now) + step * HOUR
-    until = max(min(wished, longest), expires)
+    farthest = math.inf if math.isinf(wished) else now + _FARTHEST
+    until = max(min(wished, longest, farthest), expires)
     changed = begun(
         replace(
             lease,
@@ -331,6 +336,8 @@ def extend(
     end, cause = _end(changed, effective, accounts, None)
     if end >= before.ends_at + _LEAST_GAIN:
         return changed
+    if until >= farthest:
+        return "The session lasts for longer than anybody can plan for already."
     return _why_not(lease, effective, accounts, cause, longest)
 
 

@@ -242,6 +242,19 @@ def test_without_a_usual_length_an_extension_takes_what_remains() -> None:
     assert (unlimited.expires_at, unlimited.latest_end) == (None, None)
 
 
+def test_no_number_of_extensions_leads_behind_the_calendar() -> None:
+    item = lease(expires_at=GRANTED + 4 * HOUR)
+    now = GRANTED + HOUR
+    accounts = Accounts(now, {}, {})
+    for _ in range(3):
+        found = extend(item, limits(session_hours=4.0), accounts, 1_000_000.0)
+        if isinstance(found, str):
+            break
+        item = found
+    assert item.expires_at == now + 1_000_000 * HOUR
+    assert found == "The session lasts for longer than anybody can plan for already."
+
+
 @pytest.mark.parametrize(
     ("item", "effective", "words"),
     [
