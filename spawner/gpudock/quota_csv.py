@@ -53,16 +53,32 @@ class QuotaRow:
     document: dict[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class TableProblem:
+    """What is wrong with one row, or with the whole table.
+
+    Attributes:
+        line: the row's line in the file; 1 is the head, ``None`` the table as a whole.
+        message: a sentence for the person who sent it.
+    """
+
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        return self.message if self.line is None else f"Line {self.line}: {self.message}"
+
+
 class QuotaTableError(ValueError):
     """A table is not acceptable.
 
     Attributes:
-        problems: one sentence for each bad row, with its line.
+        problems: what is wrong, by line.
     """
 
-    def __init__(self, problems: Iterable[str]) -> None:
+    def __init__(self, problems: Iterable[TableProblem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
+        super().__init__("\n".join(map(str, self.problems)))
 
 
 def write_table(documents: Iterable[tuple[str, str, Mapping[str, Any]]]) -> str:
@@ -83,26 +99,28 @@ def read_table(text: str) -> list[QuotaRow]:
         QuotaTableError: with a sentence for every row that is not acceptable.
     """
     if len(text) > _MOST_CHARACTERS:
-        raise QuotaTableError([f"The table is longer than {_MOST_CHARACTERS} characters."])
+        problem = TableProblem(None, f"The table is longer than {_MOST_CHARACTERS} characters.")
+        raise QuotaTableError([problem])
     lines = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
         columns = _head(next(lines, []))
         cells = [(lines.line_num, row) for row in lines if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        problem = f"Line {lines.line_num}: this is not a table of comma-separated values ({error})."
-        raise QuotaTableError([problem]) from error
+        message = f"this is not a table of comma-separated values ({error})."
+        raise QuotaTableError([TableProblem(lines.line_num, message)]) from error
     rows: list[QuotaRow] = []
-    problems: list[str] = []
+    problems: list[TableProblem] = []
     seen: dict[tuple[str, str], int] = {}
     for line, row in cells:
         try:
             read = _row(line, columns, row)
-        except (QuotaDocumentError, QuotaTableError) as error:
-            problems.append(f"Line {line}: {error}")
+        except QuotaDocumentError as error:
+            problems.append(TableProblem(line, str(error)))
             continue
         earlier = seen.setdefault((read.level, read.name), line)
         if earlier != line:
-            problems.append(f"Line {line}: line {earlier} is about the same {_target(read)}.")
+            message = f"line {earlier} is about the same {_target(read)}."
+            problems.append(TableProblem(line, message))
         rows.append(read)
     if problems:
         raise QuotaTableError(problems)
@@ -114,19 +132,23 @@ def _head(cells: list[str]) -> list[str]:
     for column in columns:
         if column not in COLUMNS:
             known = ", ".join(COLUMNS)
-            raise QuotaTableError([f"Line 1: there is no column «{column}». Use some of: {known}."])
+            raise _in_head(f"there is no column «{column}». Use some of: {known}.")
     twice = next((column for column in columns if columns.count(column) > 1), None)
     if twice is not None:
-        raise QuotaTableError([f"Line 1: the column «{twice}» is there twice."])
+        raise _in_head(f"the column «{twice}» is there twice.")
     for column in COLUMNS[:2]:
         if column not in columns:
-            raise QuotaTableError([f"Line 1: the column «{column}» is missing."])
+            raise _in_head(f"the column «{column}» is missing.")
     return columns
+
+
+def _in_head(message: str) -> QuotaTableError:
+    return QuotaTableError([TableProblem(1, message)])
 
 
 def _row(line: int, columns: list[str], row: list[str]) -> QuotaRow:
     if len(row) != len(columns):
-        raise QuotaTableError([f"it has {len(row)} cells, and the head has {len(columns)}."])
+        raise QuotaDocumentError(f"it has {len(row)} cells, and the head has {len(columns)}.")
     cells = dict(zip(columns, (cell.strip() for cell in row), strict=True))
     level, name = cells.pop("level"), _unshielded(cells.pop("name"))
     check_place(level, name)

@@ -77,6 +77,7 @@ CASES = {
     "listQuotas": (("GET", "quotas", {}), (401, 200, 200, 200, 200, 200, 403)),
     "exportQuotas": (("GET", "quotas.csv", {}), (401, 403, 403, 403, 200, 200, 403)),
     "importQuotas": (("PUT", "quotas.csv", CSV), (401, 403, 403, 403, 403, 200, 403)),
+    "previewTable": (("POST", "quotas.csv/preview", CSV), (401, 403, 403, 403, 403, 200, 403)),
     "getUsage": (("GET", "usage?name=ada", {}), (401, 200, 403, 200, 200, 200, 403)),
     "listChanges": (("GET", "audit", {}), (401, 403, 403, 403, 200, 200, 403)),
 }

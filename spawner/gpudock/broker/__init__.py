@@ -9,19 +9,27 @@ from gpudock.broker.errors import (
     GPURefused,
     LeaseConflict,
     QuotaConflict,
+    QuotaTableConflict,
 )
 from gpudock.broker.office import GPUStatus
-from gpudock.broker.preview import Effect, Excess, QuotaPreview, Refusal
-from gpudock.broker.quotas import QuotaChange
+from gpudock.broker.preview import (
+    Effect,
+    Excess,
+    QuotaPreview,
+    Refusal,
+    TableChange,
+    TablePreview,
+)
 from gpudock.broker.reconcile import Action, RemoveContainer, StopContainer
 from gpudock.policy.documents import QuotaDocumentError
 from gpudock.policy.quota import EffectiveQuota
 from gpudock.policy.sessions import EndCause, Session
-from gpudock.store import AuditEntry, QuotaDocument
+from gpudock.store import AuditEntry, AuditFilter, QuotaChange, QuotaDocument
 
 __all__ = [
     "Action",
     "AuditEntry",
+    "AuditFilter",
     "Broker",
     "Denied",
     "Effect",
@@ -38,9 +46,12 @@ __all__ = [
     "QuotaDocument",
     "QuotaDocumentError",
     "QuotaPreview",
+    "QuotaTableConflict",
     "Refusal",
     "RemoveContainer",
     "Session",
     "StopContainer",
+    "TableChange",
+    "TablePreview",
     "UsageRow",
 ]

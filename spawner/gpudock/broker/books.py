@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from gpudock.model import Lease
-    from gpudock.store import AuditEntry, PastUse, Transaction
+    from gpudock.store import AuditEntry, AuditFilter, PastUse, Transaction
 
     Add = Callable[[str, float, int], None]
     By = Literal["user", "group", "gpu"]
@@ -81,31 +81,17 @@ class Books(Core):
         return rows
 
     def audit(
-        self,
-        offset: int = 0,
-        limit: int = 100,
-        *,
-        by: str | None = None,
-        what: str | None = None,
-        target: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
+        self, offset: int = 0, limit: int = 100, wanted: AuditFilter | None = None
     ) -> tuple[list[AuditEntry], int]:
         """Return a page of the audit trail, the newest first, and how many entries there are.
 
         Args:
             offset: how many to leave out.
             limit: how many to return at most.
-            by: only what this user did.
-            what: only this kind of change; ``quota`` stands for ``quota.set`` and ``quota.unset``.
-            target: only what was done to this.
-            since: only what was done from this moment on (Unix time).
-            until: only what was done before this moment (Unix time).
+            wanted: which entries; ``None``: all.
         """
         with self._store.snapshot() as transaction:
-            return transaction.audit_page(
-                offset, limit, by=by, what=what, target=target, since=since, until=until
-            )
+            return transaction.audit_page(offset, limit, wanted)
 
 
 def _pieces(since: float, until: float, bucket: Bucket | None) -> Iterator[tuple[float, float]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gpudock.model import Denial
-    from gpudock.store import QuotaDocument
+    from gpudock.store import AuditEntry, QuotaDocument
 
 
 class Denied(Exception):  # noqa: N818 - an answer, not a failure
@@ -43,9 +43,27 @@ class QuotaConflict(Exception):  # noqa: N818 - an answer, not a failure
         if stored is None:
             what = "was removed by somebody else meanwhile"
         else:
-            moment = dt.datetime.fromtimestamp(stored.updated_at, dt.UTC)
-            what = f"was changed by {stored.updated_by} at {moment:%Y-%m-%d %H:%M:%S} UTC"
+            what = f"was changed by {stored.updated_by} at {_moment(stored.updated_at)}"
         super().__init__(f"{whose} {what}. Look at it again, and repeat your change if need be.")
         self.level = level
         self.name = name
         self.stored = stored
+
+
+class QuotaTableConflict(Exception):  # noqa: N818 - an answer, not a failure
+    """Quotas were changed since a table of them was looked at; nothing was changed now.
+
+    Attributes:
+        latest: the latest change; ``None`` when the audit trail does not know it.
+    """
+
+    def __init__(self, latest: AuditEntry | None) -> None:
+        what = "Quotas were changed meanwhile"
+        if latest is not None:
+            what += f", the latest ({latest.target}) by {latest.by} at {_moment(latest.at)}"
+        super().__init__(f"{what}. Nothing was taken from the table. Look at what it means now.")
+        self.latest = latest
+
+
+def _moment(seconds: float) -> str:
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"

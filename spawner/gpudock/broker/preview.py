@@ -55,6 +55,38 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
+class TableChange:
+    """What one row of a table does to a level's document.
+
+    Attributes:
+        level, name: whose document it is.
+        before, after: the document; ``None`` where there is none.
+    """
+
+    level: str
+    name: str
+    before: Mapping[str, object] | None
+    after: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TablePreview:
+    """What taking quotas from a table would mean.
+
+    Attributes:
+        revision: of all quotas together, as they were looked at.
+        changes: the rows that change something, in the table's order.
+        unchanged: how many rows say what is there already.
+        effect: what all of it would mean for those who run and wait.
+    """
+
+    revision: int
+    changes: tuple[TableChange, ...]
+    unchanged: int
+    effect: Effect
+
+
+@dataclass(frozen=True, slots=True)
 class QuotaPreview:
     """What changes would mean.
 
@@ -72,7 +104,19 @@ def preview(
     changes: Mapping[tuple[str, str], Mapping[str, object] | None],
     groups_of: Mapping[str, tuple[str, ...]],
 ) -> QuotaPreview:
-    """Compare the lab as it is with the lab as it would be.
+    """Compare the lab as it is with the lab as it would be; see :func:`effect_of`."""
+    total = effect_of(lab, changes, groups_of)
+    return QuotaPreview(
+        total, tuple(_part(total, level, name, groups_of) for level, name in changes)
+    )
+
+
+def effect_of(
+    lab: Lab,
+    changes: Mapping[tuple[str, str], Mapping[str, object] | None],
+    groups_of: Mapping[str, tuple[str, ...]],
+) -> Effect:
+    """Tell what changes together would mean.
 
     Args:
         lab: the lab.
@@ -86,7 +130,7 @@ def preview(
     )
     requests = {item.request.id: item.request for item in lab.transaction.waiting()}
     starts, would_start = _granted(before), _granted(after)
-    total = Effect(
+    return Effect(
         "",
         "",
         exceeding,
@@ -97,9 +141,6 @@ def preview(
         ),
         tuple(requests[key] for key in requests if key in would_start - starts),
         tuple(requests[key] for key in requests if key in starts - would_start),
-    )
-    return QuotaPreview(
-        total, tuple(_part(total, level, name, groups_of) for level, name in changes)
     )
 
 

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpudock.broker.core import Core
-from gpudock.broker.errors import QuotaConflict
-from gpudock.broker.preview import QuotaPreview, preview
+from gpudock.broker.errors import QuotaConflict, QuotaTableConflict
+from gpudock.broker.preview import QuotaPreview, TableChange, TablePreview, effect_of, preview
 from gpudock.policy.documents import QuotaDocumentError, check_place, parse_document
-from gpudock.store import QuotaDocument, QuotaMoved
+from gpudock.store import AuditFilter, QuotaChange, QuotaDocument, QuotaMoved, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from gpudock.broker.lab import Lab
     from gpudock.policy.quota import EffectiveQuota
-
-
-@dataclass(frozen=True, slots=True)
-class QuotaChange:
-    """A change of one level's document.
-
-    Attributes:
-        level: ``default``, ``group`` or ``user``.
-        name: of the group or user; empty for the default.
-        document: the fields that the level is to set; ``None`` removes its document.
-        revision: of the document that the change was made from, 0 if there was none; ``None``:
-            whatever is there.
-    """
-
-    level: str
-    name: str
-    document: Mapping[str, object] | None
-    revision: int | None = None
 
 
 class QuotaOffice(Core):
@@ -52,6 +34,11 @@ class QuotaOffice(Core):
         """Return what every level says, by level and name."""
         with self._store.snapshot() as transaction:
             return transaction.all_quota_documents()
+
+    def quota_table(self) -> tuple[list[QuotaDocument], int]:
+        """Return what every level says, and the revision of all of it together."""
+        with self._store.snapshot() as transaction:
+            return transaction.all_quota_documents(), transaction.quota_revision
 
     def set_quota(
         self,
@@ -92,12 +79,7 @@ class QuotaOffice(Core):
         parsed = _parse(changes)
         try:
             with self._change() as lab:
-                return [
-                    lab.transaction.set_quota(
-                        change.level, change.name, change.document, by, change.revision
-                    )
-                    for change in parsed
-                ]
+                return lab.transaction.set_quotas(parsed, by)
         except QuotaMoved as moved:
             raise QuotaConflict(moved.level, moved.name, moved.stored) from moved
 
@@ -121,6 +103,77 @@ class QuotaOffice(Core):
                 {(change.level, change.name): change.document for change in parsed},
                 {user: tuple(groups) for user, groups in groups_of.items()},
             )
+
+    # A table of many levels, as one file holds it.
+
+    def take_table(
+        self, rows: Sequence[QuotaChange], by: str, revision: int | None = None
+    ) -> list[TableChange]:
+        """Set each document that a table has a row for, all or none; others stay as they are.
+
+        Args:
+            rows: the rows; their own revisions do not count.
+            by: the user who does so, for the audit trail.
+            revision: of all quotas together when the table was looked at (see
+                :meth:`preview_table`); ``None``: whatever is there.
+
+        Returns:
+            What was changed.
+
+        Raises:
+            QuotaDocumentError: one of the rows is not acceptable, or two are about the same.
+            QuotaTableConflict: some quota was changed since *revision*.
+        """
+        parsed = _parse(rows)
+        with self._change() as lab:
+            if revision is not None and revision != lab.transaction.quota_revision:
+                latest, _ = lab.transaction.audit_page(0, 1, AuditFilter(what="quota"))
+                raise QuotaTableConflict(next(iter(latest), None))
+            changes = _differences(lab, parsed)
+            lab.transaction.set_quotas(
+                [QuotaChange(change.level, change.name, change.after) for change in changes], by
+            )
+        return changes
+
+    def preview_table(
+        self, rows: Sequence[QuotaChange], groups_of: Mapping[str, Iterable[str]]
+    ) -> TablePreview:
+        """Tell what taking a table would mean at this moment, without taking it.
+
+        Args:
+            rows: as for :meth:`take_table`.
+            groups_of: as for :meth:`preview_quotas`.
+
+        Raises:
+            QuotaDocumentError: one of the rows is not acceptable, or two are about the same.
+        """
+        parsed = _parse(rows)
+        with self._reading_lab() as lab:
+            changes = _differences(lab, parsed)
+            effect = effect_of(
+                lab,
+                {(change.level, change.name): change.after for change in changes},
+                {user: tuple(groups) for user, groups in groups_of.items()},
+            )
+            revision = lab.transaction.quota_revision
+        return TablePreview(revision, tuple(changes), len(parsed) - len(changes), effect)
+
+
+def _differences(lab: Lab, rows: Iterable[QuotaChange]) -> list[TableChange]:
+    """Return the rows that say something else than what is there."""
+    present = {
+        (item.level, item.name): item.document for item in lab.transaction.all_quota_documents()
+    }
+    compared = (
+        TableChange(
+            row.level,
+            row.name,
+            present.get((row.level, row.name)),
+            None if row.document is None else plain(row.document),
+        )
+        for row in rows
+    )
+    return [change for change in compared if change.before != change.after]
 
 
 def _parse(changes: Sequence[QuotaChange]) -> list[QuotaChange]:

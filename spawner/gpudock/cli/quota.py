@@ -21,7 +21,7 @@ from gpudock.quota_csv import read_cell, read_table, write_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gpudock.broker import EffectiveQuota, QuotaDocument, QuotaPreview
+    from gpudock.broker import Effect, EffectiveQuota, QuotaDocument, TablePreview
 
 _LEVELS = ("default", "group", "user")
 
@@ -190,9 +190,30 @@ async def _change_one(options: argparse.Namespace, change: Any) -> int:
 async def _import(options: argparse.Namespace) -> int:
     text = _read(options.file)
     rows = read_table(text)
-    changes = [QuotaChange(row.level, row.name, row.document) for row in rows]
+    wanted = [QuotaChange(row.level, row.name, row.document) for row in rows]
     async with connect(watching=options.dry_run) as lab:
-        return _apply(lab.broker, changes, options)
+        preview = lab.broker.preview_table(wanted, {})
+        if not options.dry_run:
+            lab.broker.take_table(wanted, BY, preview.revision)
+    if options.json:
+        print_json(preview)
+        return 0
+    print(_summary(preview, dry_run=options.dry_run))
+    for sentence in _meaning(preview.effect):
+        print(sentence)
+    return 0
+
+
+def _summary(preview: TablePreview, *, dry_run: bool) -> str:
+    """Say in a sentence how much of a table is new."""
+    kinds = {
+        "new": sum(change.before is None for change in preview.changes),
+        "removed": sum(change.after is None for change in preview.changes),
+    }
+    kinds = {"changed": len(preview.changes) - sum(kinds.values()), **kinds}
+    told = [f"{number} {kind}" for kind, number in kinds.items() if number]
+    told += [f"{preview.unchanged} as before"] if preview.unchanged else []
+    return f"{_done(len(preview.changes), dry_run=dry_run)}: {', '.join(told) or 'no rows'}."
 
 
 def _read(file: str) -> str:
@@ -218,16 +239,18 @@ def _apply(broker: Any, changes: Sequence[QuotaChange], options: argparse.Namesp
     if options.json:
         print_json(preview)
         return 0
-    done = "would change" if options.dry_run else "changed"
-    print(f"{_counted(len(changes), 'level')} {done}.")
-    for sentence in _meaning(preview):
+    print(f"{_done(len(changes), dry_run=options.dry_run)}.")
+    for sentence in _meaning(preview.total):
         print(sentence)
     return 0
 
 
-def _meaning(preview: QuotaPreview) -> list[str]:
+def _done(levels: int, *, dry_run: bool) -> str:
+    return f"{_counted(levels, 'level')} {'would change' if dry_run else 'changed'}"
+
+
+def _meaning(total: Effect) -> list[str]:
     """Say in sentences what a change means for those who have or want something now."""
-    total = preview.total
     sentences = []
     if total.exceeding:
         sentences.append(

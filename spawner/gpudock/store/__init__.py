@@ -1,7 +1,14 @@
 """gpudock's own database: devices, requests, leases, quotas and the audit trail."""
 
 from gpudock.store.errors import StoreConflict, StoreError
-from gpudock.store.ledger import AuditEntry, QuotaDocument, QuotaMoved
+from gpudock.store.ledger import (
+    AuditEntry,
+    AuditFilter,
+    QuotaChange,
+    QuotaDocument,
+    QuotaMoved,
+    plain,
+)
 from gpudock.store.requests import QueuedRequest, RequestState
 from gpudock.store.store import Store
 from gpudock.store.transaction import Transaction
@@ -9,9 +16,11 @@ from gpudock.store.usage import DayUse, PastUse
 
 __all__ = [
     "AuditEntry",
+    "AuditFilter",
     "DayUse",
     "PastUse",
     "QueuedRequest",
+    "QuotaChange",
     "QuotaDocument",
     "QuotaMoved",
     "RequestState",
@@ -19,4 +28,5 @@ __all__ = [
     "StoreConflict",
     "StoreError",
     "Transaction",
+    "plain",
 ]

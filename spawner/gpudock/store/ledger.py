@@ -5,19 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from gpudock.store import schema
 from gpudock.store.errors import StoreConflict
 from gpudock.store.part import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import ColumnElement
 
 # Databases limit how many values a query may name.
 _MOST_NAMES = 10_000
+
+_HERE = and_(
+    schema.quotas.c.level == bindparam("its_level"), schema.quotas.c.name == bindparam("its_name")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,25 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries of the audit trail are looked for; all of them by default.
+
+    Attributes:
+        by: only what this user did.
+        what: only this kind of change; ``quota`` stands for ``quota.set`` and ``quota.unset``.
+        target: only what was done to this.
+        since: only what was done from this moment on (Unix time).
+        until: only what was done before this moment (Unix time).
+    """
+
+    by: str | None = None
+    what: str | None = None
+    target: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class QuotaDocument:
     """What one level says about somebody's limits.
 
@@ -61,6 +84,24 @@ class QuotaDocument:
     revision: int
     updated_at: float
     updated_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaChange:
+    """A change of one level's document.
+
+    Attributes:
+        level: ``default``, ``group`` or ``user``.
+        name: of the group or user; empty for the default.
+        document: the fields that the level is to set; ``None`` removes its document.
+        revision: of the document that the change was made from, 0 if there was none; ``None``:
+            whatever is there.
+    """
+
+    level: str
+    name: str
+    document: Mapping[str, object] | None
+    revision: int | None = None
 
 
 class QuotaMoved(StoreConflict):
@@ -111,6 +152,11 @@ class Ledger(Part):
             for row in rows
         ]
 
+    @property
+    def quota_revision(self) -> int:
+        """The latest revision of any document, which changes with every change and removal."""
+        return self._number("quota_revision")
+
     def quota_document(self, level: str, name: str) -> QuotaDocument | None:
         """Return one document."""
         table = schema.quotas
@@ -123,64 +169,105 @@ class Ledger(Part):
             level, name, row.document, row.revision, row.updated_at, row.updated_by
         )
 
-    def set_quota(
-        self,
-        level: str,
-        name: str,
-        document: Mapping[str, object] | None,
-        by: str,
-        revision: int | None = None,
-    ) -> QuotaDocument | None:
-        """Set or, with ``None``, remove one level's document; the change goes into the audit.
+    def set_quotas(self, changes: Sequence[QuotaChange], by: str) -> list[QuotaDocument | None]:
+        """Set or remove documents, no two of them the same one; the changes go into the audit.
 
         Args:
-            level: ``default``, ``group`` or ``user``.
-            name: the group's or user's name; empty for the default.
-            document: a parsed document (see ``gpudock.policy.documents``).
-            by: the user who changes it.
-            revision: of the document that the change was made from, 0 if there was none; ``None``:
-                whatever is there.
+            changes: with parsed documents (see ``gpudock.policy.documents``).
+            by: the user who makes them.
 
         Returns:
-            The document as it is now.
+            For each change the document as it is now.
 
         Raises:
-            QuotaMoved: another document is there than the one that the change was made from.
+            QuotaMoved: another document is there than the one that a change was made from.
         """
+        present = self._present(changes)
+        number = self._number("quota_revision")
+        now = self.clock()
+        found: list[QuotaDocument | None] = []
+        entries: list[AuditEntry] = []
+        put: list[QuotaDocument] = []
+        gone: list[tuple[str, str]] = []
+        for change in changes:
+            place = (change.level, change.name)
+            stored = present.get(place)
+            if change.revision not in (None, stored.revision if stored else 0):
+                raise QuotaMoved(*place, stored)
+            before = None if stored is None else dict(stored.document)
+            after = None if change.document is None else plain(change.document)
+            if before == after:
+                found.append(stored)
+                continue
+            number += 1
+            target = "/".join(place) if change.name else change.level
+            what = "quota.unset" if after is None else "quota.set"
+            entries.append(AuditEntry(now, by, what, target, before, after))
+            if after is None:
+                gone.append(place)
+                found.append(None)
+            else:
+                put.append(QuotaDocument(*place, after, number, now, by))
+                found.append(put[-1])
+        if entries:
+            self._set_number("quota_revision", number)
+            self._remove(gone)
+            self._put([item for item in put if (item.level, item.name) in present], new=False)
+            self._put([item for item in put if (item.level, item.name) not in present], new=True)
+            self._write_down(entries)
+        return found
+
+    def _present(self, changes: Sequence[QuotaChange]) -> dict[tuple[str, str], QuotaDocument]:
+        """Return the documents that changes are about; of many changes, all that there are."""
+        if len(changes) > 1:
+            documents = self.all_quota_documents()
+        else:
+            looked_up = (self.quota_document(change.level, change.name) for change in changes)
+            documents = [item for item in looked_up if item is not None]
+        return {(item.level, item.name): item for item in documents}
+
+    def _remove(self, places: Sequence[tuple[str, str]]) -> None:
+        if places:
+            rows = [{"its_level": level, "its_name": name} for level, name in places]
+            self._change(delete(schema.quotas).where(_HERE), rows)
+
+    def _put(self, documents: Sequence[QuotaDocument], *, new: bool) -> None:
+        if not documents:
+            return
+        rows: list[dict[str, Any]] = [
+            {
+                "document": item.document,
+                "revision": item.revision,
+                "updated_at": item.updated_at,
+                "updated_by": item.updated_by,
+            }
+            for item in documents
+        ]
+        names = ("level", "name") if new else ("its_level", "its_name")
+        for row, item in zip(rows, documents, strict=True):
+            row.update(zip(names, (item.level, item.name), strict=True))
         table = schema.quotas
-        stored = self.quota_document(level, name)
-        if revision is not None and revision != (stored.revision if stored else 0):
-            raise QuotaMoved(level, name, stored)
-        before = None if stored is None else dict(stored.document)
-        after = None if document is None else _plain(document)
-        if before == after:
-            return stored
-        here = and_(table.c.level == level, table.c.name == name)
-        number = self._number("quota_revision") + 1
-        self._set_number("quota_revision", number)
-        values = {
-            "document": after,
-            "updated_at": self.clock(),
-            "updated_by": by,
-            "revision": number,
-        }
-        if after is None:
-            self._change(delete(table).where(here))
-        elif not self._change(update(table).where(here).values(values)):
-            self._change(insert(table).values(level=level, name=name, **values))
-        what = "quota.unset" if after is None else "quota.set"
-        self.record(by, what, f"{level}/{name}" if name else level, before, after)
-        return None if after is None else self.quota_document(level, name)
+        self._change(insert(table) if new else update(table).where(_HERE), rows)
 
     # The audit trail.
 
     def record(self, by: str, what: str, target: str, before: Any, after: Any) -> None:
         """Write down a change that a person made."""
-        self._change(
-            insert(schema.audit).values(
-                at=self.clock(), by=by, what=what, target=target, before=before, after=after
-            )
-        )
+        self._write_down([AuditEntry(self.clock(), by, what, target, before, after)])
+
+    def _write_down(self, entries: Sequence[AuditEntry]) -> None:
+        rows = [
+            {
+                "at": entry.at,
+                "by": entry.by,
+                "what": entry.what,
+                "target": entry.target,
+                "before": entry.before,
+                "after": entry.after,
+            }
+            for entry in entries
+        ]
+        self._change(insert(schema.audit), rows)
 
     def audit(self) -> list[AuditEntry]:
         """Return the audit trail, oldest first."""
@@ -188,40 +275,17 @@ class Ledger(Part):
         return self._entries(select(table).order_by(table.c.sequence))
 
     def audit_page(
-        self,
-        offset: int,
-        limit: int,
-        *,
-        by: str | None = None,
-        what: str | None = None,
-        target: str | None = None,
-        since: float | None = None,
-        until: float | None = None,
+        self, offset: int, limit: int, wanted: AuditFilter | None = None
     ) -> tuple[list[AuditEntry], int]:
         """Return a page of the audit trail, the newest first, and how many entries there are.
 
         Args:
             offset: how many to leave out.
             limit: how many to return at most.
-            by: only what this user did.
-            what: only this kind of change; ``quota`` stands for ``quota.set`` and ``quota.unset``.
-            target: only what was done to this.
-            since: only what was done from this moment on (Unix time).
-            until: only what was done before this moment (Unix time).
+            wanted: which entries; ``None``: all.
         """
         table = schema.audit
-        conditions: list[ColumnElement[bool]] = [table.c.sequence.is_not(None)]
-        if by is not None:
-            conditions.append(table.c.by == by)
-        if what is not None:
-            kinds = table.c.what.startswith(f"{what}.", autoescape=True)
-            conditions.append(or_(table.c.what == what, kinds))
-        if target is not None:
-            conditions.append(table.c.target == target)
-        if since is not None:
-            conditions.append(table.c.at >= since)
-        if until is not None:
-            conditions.append(table.c.at < until)
+        conditions = _conditions(wanted or AuditFilter())
         total = self._connection.execute(
             select(func.count()).select_from(table).where(*conditions)
         ).scalar()
@@ -241,10 +305,28 @@ class Ledger(Part):
         ]
 
 
-def _plain(document: Mapping[str, object]) -> dict[str, object]:
+def _conditions(wanted: AuditFilter) -> list[ColumnElement[bool]]:
+    """Return what has to hold of an entry that is looked for."""
+    table = schema.audit
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.by is not None:
+        conditions.append(table.c.by == wanted.by)
+    if wanted.what is not None:
+        kinds = table.c.what.startswith(f"{wanted.what}.", autoescape=True)
+        conditions.append(or_(table.c.what == wanted.what, kinds))
+    if wanted.target is not None:
+        conditions.append(table.c.target == wanted.target)
+    if wanted.since is not None:
+        conditions.append(table.c.at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(table.c.at < wanted.until)
+    return conditions
+
+
+def plain(document: Mapping[str, object]) -> dict[str, object]:
     """Return a document as it comes back from the database."""
     return {
-        name: _plain(value)
+        name: plain(value)
         if isinstance(value, dict)
         else list(value)
         if isinstance(value, tuple)

@@ -5,9 +5,17 @@ from __future__ import annotations
 import pytest
 
 from fakes.setting import Setting, ask
-from gpudock.broker import QuotaChange, QuotaConflict, QuotaDocumentError
+from gpudock.broker import (
+    AuditFilter,
+    QuotaChange,
+    QuotaConflict,
+    QuotaDocumentError,
+    QuotaTableConflict,
+)
 from gpudock.model import Lease, Place
 from gpudock.store import StoreError
+
+BOOST = {"until": "2999-01-01T00:00:00+00:00", "gpu_models": ["*H100*"]}
 
 
 def documents(lab: Setting) -> dict[tuple[str, str], object]:
@@ -106,21 +114,113 @@ def test_the_audit_tells_who_changed_what_from_what_to_what(opened: Setting) -> 
         opened.clock.advance(10)
         opened.broker.set_quota("user", "ada", document, by)
     opened.broker.set_gpu_slots(opened.inventory.current.readings[0].gpu.uuid, 4, "root")
-    entries, total = opened.broker.audit(what="quota")
+    entries, total = opened.broker.audit(wanted=AuditFilter(what="quota"))
     assert total == 3
     assert [(e.by, e.before, e.after) for e in entries] == [
         ("root", {"max_gpus": 2}, None),
         ("eve", {"max_gpus": 1}, {"max_gpus": 2}),
         ("root", None, {"max_gpus": 1}),
     ]
-    assert [e.by for e in opened.broker.audit(by="eve")[0]] == ["eve"]
-    assert opened.broker.audit(what="gpu.slots")[1] == 1
-    assert opened.broker.audit(what="g")[1] == 0
+    assert [e.by for e in opened.broker.audit(wanted=AuditFilter(by="eve"))[0]] == ["eve"]
+    assert opened.broker.audit(wanted=AuditFilter(what="gpu.slots"))[1] == 1
+    assert opened.broker.audit(wanted=AuditFilter(what="g"))[1] == 0
     assert opened.broker.audit(1, 2)[1] == 4
     assert len(opened.broker.audit(1, 2)[0]) == 2
     middle = entries[1].at
-    assert [e.by for e in opened.broker.audit(since=middle, until=middle + 1)[0]] == ["eve"]
-    assert opened.broker.audit(target="user/bob") == ([], 0)
+    assert [
+        e.by for e in opened.broker.audit(wanted=AuditFilter(since=middle, until=middle + 1))[0]
+    ] == ["eve"]
+    assert opened.broker.audit(wanted=AuditFilter(target="user/bob")) == ([], 0)
+
+
+# A table.
+
+ROWS = (
+    QuotaChange("user", "ada", {"max_gpus": 1}),
+    QuotaChange("user", "bob", None),
+    QuotaChange("user", "cy", {"gpu_models": ["*A100*"], "boost": BOOST}),
+    QuotaChange("user", "dora", {"weight": 2}),
+    QuotaChange("user", "nobody", None),
+)
+
+
+@pytest.fixture
+def stocked(opened: Setting) -> Setting:
+    """A lab with quotas for ada, bob and cy; the last as in :data:`ROWS`."""
+    for name in ("ada", "bob"):
+        opened.broker.set_quota("user", name, {"max_gpus": 2}, "root")
+    opened.broker.set_quota("user", "cy", ROWS[2].document, "root")
+    return opened
+
+
+def test_a_table_changes_what_differs_and_nothing_else(stocked: Setting) -> None:
+    before = stocked.broker.audit()[1]
+    changed = stocked.broker.take_table(ROWS, "eve")
+    assert [(item.name, item.before, item.after) for item in changed] == [
+        ("ada", {"max_gpus": 2}, {"max_gpus": 1}),
+        ("bob", {"max_gpus": 2}, None),
+        ("dora", None, {"weight": 2.0}),
+    ]
+    assert stocked.broker.audit()[1] == before + 3
+    found = {
+        (d.level, d.name): (d.updated_by, d.document) for d in stocked.broker.quota_documents()
+    }
+    assert found.keys() == {("user", "ada"), ("user", "cy"), ("user", "dora")}
+    assert found["user", "ada"] == ("eve", {"max_gpus": 1})
+    assert found["user", "cy"][0] == "root"
+    assert stocked.broker.take_table(ROWS, "eve") == []
+
+
+def test_a_tables_preview_tells_its_changes_and_what_they_mean(stocked: Setting) -> None:
+    one, other = stocked.grant("ada"), stocked.grant("ada", "second")
+    before = (documents(stocked), stocked.broker.audit())
+    found = stocked.broker.preview_table(ROWS, {})
+    assert [change.name for change in found.changes] == ["ada", "bob", "dora"]
+    assert found.unchanged == 2
+    assert {item.lease.id for item in found.effect.exceeding} == {one.id, other.id}
+    assert found.effect.exceeding[0].why == "ada uses 2 GPUs, and the limit is 1."
+    assert (documents(stocked), stocked.broker.audit()) == before
+
+
+def test_a_table_that_is_taken_as_previewed_changes_just_that(stocked: Setting) -> None:
+    found = stocked.broker.preview_table(ROWS, {})
+    assert tuple(stocked.broker.take_table(ROWS, "eve", found.revision)) == found.changes
+
+
+@pytest.mark.parametrize(
+    ("level", "name", "document"),
+    [
+        ("user", "ada", {"max_gpus": 5}),
+        ("user", "bob", None),
+        ("group", "class", {"max_gpus": 1}),
+    ],
+)
+def test_a_table_is_not_taken_if_a_quota_was_changed_since_its_preview(
+    stocked: Setting, level: str, name: str, document: dict[str, int] | None
+) -> None:
+    found = stocked.broker.preview_table(ROWS, {})
+    stocked.broker.set_quota(level, name, document, "zoe")
+    before = (documents(stocked), stocked.broker.audit())
+    with pytest.raises(QuotaTableConflict) as caught:
+        stocked.broker.take_table(ROWS, "eve", found.revision)
+    assert f"the latest ({level}/{name}) by zoe at 1970-01-12" in str(caught.value)
+    assert (documents(stocked), stocked.broker.audit()) == before
+    again = stocked.broker.preview_table(ROWS, {})
+    stocked.broker.take_table(ROWS, "eve", again.revision)
+    assert documents(stocked)["user", "ada"] == {"max_gpus": 1}
+
+
+def test_a_table_that_makes_no_sense_changes_nothing(stocked: Setting) -> None:
+    before = (documents(stocked), stocked.broker.audit())
+    for rows in ([ROWS[0], ROWS[0]], [ROWS[0], QuotaChange("team", "x", {"max_gpus": 1})]):
+        with pytest.raises(QuotaDocumentError):
+            stocked.broker.take_table(rows, "eve")
+        with pytest.raises(QuotaDocumentError):
+            stocked.broker.preview_table(rows, {})
+    stocked.store.failures = 1
+    with pytest.raises(StoreError):
+        stocked.broker.take_table(ROWS, "eve")
+    assert (documents(stocked), stocked.broker.audit()) == before
 
 
 # A look before the leap.

@@ -82,12 +82,32 @@ def test_a_table_comes_out_as_it_went_in(gpudock, broker, tmp_path):
     table = tmp_path / "quotas.csv"
     table.write_text("level,name,max_gpus,weight\ndefault,,2,\nuser,ada,none,2.5\n")
     gpudock("quota", "import", str(table))
-    assert gpudock.out.startswith("2 levels changed.")
+    assert gpudock.out.startswith("2 levels changed: 2 new.")
     exported = gpudock("quota", "export")
     assert [(row.level, row.name, row.document) for row in read_table(exported)] == [
         ("default", "", {"max_gpus": 2}),
         ("user", "ada", {"max_gpus": None, "weight": 2.5}),
     ]
+
+
+def test_a_table_says_before_it_is_taken_what_it_would_mean(gpudock, broker, tmp_path):
+    broker.set_quota("default", "", {"max_gpus": 2}, "admin")
+    for name in ("ada", "bob", "cleo"):
+        broker.set_quota("user", name, {"max_gpus": 2}, "admin")
+    assert isinstance(broker.submit(Request("r", "ada", "", 2, 1.0, "image")), Lease)
+    before = documents(gpudock)
+    table = tmp_path / "quotas.csv"
+    table.write_text("level,name,max_gpus\nuser,ada,1\nuser,bob,\nuser,cleo,2\nuser,dora,3\n")
+    shown = gpudock("quota", "import", str(table), "--dry-run")
+    assert "3 levels would change: 1 changed, 1 new, 1 removed, 1 as before." in shown
+    assert "1 running session beyond the new limits" in shown
+    assert documents(gpudock) == before
+    assert gpudock.json("quota", "import", str(table), "--dry-run")["unchanged"] == 1
+    shown = gpudock("quota", "import", str(table))
+    assert "3 levels changed: 1 changed, 1 new, 1 removed, 1 as before." in shown
+    assert documents(gpudock)["user", "ada"] == {"max_gpus": 1}
+    assert ("user", "bob") not in documents(gpudock)
+    assert "0 levels changed: 4 as before." in gpudock("quota", "import", str(table))
 
 
 def test_a_table_with_one_bad_line_changes_nothing(gpudock, broker, monkeypatch):

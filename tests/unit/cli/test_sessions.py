@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gpudock.broker import AuditFilter
 from gpudock.model import Lease, LeaseState, Place, Quota, Request
 
 
@@ -36,7 +37,7 @@ def test_a_released_session_is_stopping_and_the_change_is_written_down(gpudock, 
     gpudock("lease", "release", held.id)
     assert gpudock.status == 0
     assert broker.lease(held.id).state is LeaseState.STOPPING
-    (entry, *_), _ = broker.audit(what="lease.release")
+    (entry, *_), _ = broker.audit(wanted=AuditFilter(what="lease.release"))
     assert (entry.by, entry.target) == ("the command line", held.id)
 
 

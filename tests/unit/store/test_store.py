@@ -16,7 +16,7 @@ from fakes.clock import HandClock
 from fakes.inventory import gpu, uuid
 from gpudock.model import Lease, LeaseState, Request
 from gpudock.policy.condition import Standing
-from gpudock.store import RequestState, Store, StoreConflict, StoreError
+from gpudock.store import QuotaChange, RequestState, Store, StoreConflict, StoreError
 from gpudock.store.schema import metadata
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def test_hostile_names_are_only_names(store: Store, name: str) -> None:
     with store.transaction() as transaction:
         transaction.add_lease(lease("one", 0, user=name, server=name))
         transaction.add_request(request(name, user=name, server=name))
-        transaction.set_quota("user", name, {"max_gpus": 3}, by=name)
+        transaction.set_quotas([QuotaChange("user", name, {"max_gpus": 3})], name)
     with store.snapshot() as transaction:
         found = transaction.live_lease(name, name)
         assert found is not None
@@ -314,9 +314,9 @@ def test_a_sequence_number_is_never_used_twice(store: Store, path: Path) -> None
 
 def test_quota_changes_are_audited_with_before_and_after(store: Store) -> None:
     with store.transaction() as transaction:
-        transaction.set_quota("group", "g", {"max_gpus": 1}, by="root")
-        transaction.set_quota("group", "g", {"max_gpus": 2}, by="root")
-        transaction.set_quota("group", "g", None, by="eve")
+        transaction.set_quotas([QuotaChange("group", "g", {"max_gpus": 1})], "root")
+        transaction.set_quotas([QuotaChange("group", "g", {"max_gpus": 2})], "root")
+        transaction.set_quotas([QuotaChange("group", "g", None)], "eve")
     with store.snapshot() as transaction:
         assert transaction.quota_documents([], ["g"]) == {}
         assert [(e.by, e.what, e.target, e.before, e.after) for e in transaction.audit()] == [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from gpudock.broker import AuditFilter
 from gpudock.desk.api.usage import iso, shielded
 from gpudock.desk.fields import Limit, Moment, Offset, Shown, Strict, Text
 from gpudock.desk.operation import CSV, JSON, Answer, Audience, Call, Catalogue
@@ -73,17 +74,14 @@ async def list_changes(call: Call) -> Answer:
     query: AuditQuery = call.query
     table = query.format == "csv"
     offset, limit = (0, _MOST_ROWS) if table else (query.offset, query.limit)
-    entries, total = await call.office.count(
-        lambda broker: broker.audit(
-            offset,
-            limit,
-            by=query.by or None,
-            what=query.what or None,
-            target=query.target or None,
-            since=query.since,
-            until=query.until,
-        )
+    wanted = AuditFilter(
+        by=query.by or None,
+        what=query.what or None,
+        target=query.target or None,
+        since=query.since,
+        until=query.until,
     )
+    entries, total = await call.office.count(lambda broker: broker.audit(offset, limit, wanted))
     if table:
         return Answer(_table(entries), media_type=CSV, filename="audit.csv")
     rows = [

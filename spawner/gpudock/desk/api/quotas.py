@@ -17,7 +17,7 @@ from gpudock.policy.documents import FIELDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gpudock.broker import EffectiveQuota, QuotaDocument, QuotaPreview
+    from gpudock.broker import Effect, EffectiveQuota, QuotaDocument
     from gpudock.model import Lease, Request
     from gpudock.policy.quota import Usage
 
@@ -37,6 +37,15 @@ class StoredQuota(Shown):
     revision: int = Field(description="Changes with the document; 0: there is none")
     updated_at: float | None
     updated_by: str | None
+
+
+class DocumentChange(Shown):
+    """What a change does to a level's document."""
+
+    level: Level
+    name: str
+    before: GroupDocument | None = Field(description="null: there is none")
+    after: GroupDocument | None = Field(description="null: there is none any more")
 
 
 class Used(Shown):
@@ -377,7 +386,7 @@ async def preview_quotas(call: Call) -> Answer:
         raise bad(str(error)) from error
     everyone = call.visitor.reads.everyone
     seen = None if everyone else frozenset(change.name for change in changes)
-    return Answer(_preview(found, seen))
+    return Answer(shown_effect(found.total, seen))
 
 
 def _changes(body: Changes) -> list[QuotaChange]:
@@ -386,9 +395,8 @@ def _changes(body: Changes) -> list[QuotaChange]:
     ]
 
 
-def _preview(found: QuotaPreview, seen: frozenset[str] | None) -> Preview:
-    """Show what changes would mean, for those of whom the visitor may know."""
-    total = found.total
+def shown_effect(total: Effect, seen: frozenset[str] | None) -> Preview:
+    """Return what changes would mean as the API tells it, for those in *seen*; ``None``: all."""
 
     def affected(of: Lease | Request, reason: str) -> list[Affected]:
         if seen is not None and of.user not in seen:

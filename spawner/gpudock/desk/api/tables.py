@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from gpudock.broker import QuotaChange, QuotaConflict, QuotaDocumentError
+from gpudock.broker import QuotaChange, QuotaTableConflict
 from gpudock.desk.api.quotas import (
     MOST_CHANGES,
     Changed,
+    DocumentChange,
     EffectiveLimit,
+    Preview,
     StoredQuota,
     Used,
     limits,
+    shown_effect,
     stored,
     used,
 )
@@ -22,12 +25,12 @@ from gpudock.desk.fields import Limit, Offset, Shown, Strict, Text
 from gpudock.desk.operation import CSV, Answer, Audience, Call, Catalogue, for_others
 from gpudock.desk.refusal import Refusal, bad
 from gpudock.policy.documents import FIELDS
-from gpudock.quota_csv import QuotaTableError, read_table, write_table
+from gpudock.quota_csv import QuotaTableError, TableProblem, read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gpudock.broker import Broker, EffectiveQuota, QuotaDocument
+    from gpudock.broker import Broker, EffectiveQuota, QuotaDocument, TableChange
     from gpudock.desk.hub import Person
 
     Documents = Mapping[tuple[str, str], QuotaDocument]
@@ -36,6 +39,7 @@ catalogue = Catalogue()
 
 _TABLE_BYTES = 20 * 2**20
 _MOST_PROBLEMS = 20
+_MOST_SHOWN = 200
 SORTS = ("name", "updated_at", "used", "gpus", *FIELDS)
 _SORTS = [sign + name for name in SORTS for sign in ("", "-")]
 
@@ -101,18 +105,43 @@ async def list_quotas(call: Call) -> Answer:
     return Answer(page)
 
 
+class LineProblem(Shown):
+    """What is wrong with a line of a file."""
+
+    line: int | None = Field(description="1 is the head; null: the file as a whole")
+    message: str
+
+
+class TablePreview(Shown):
+    """What taking quotas from a file would mean at this moment."""
+
+    revision: int = Field(
+        description="Of all quotas together; with it in `If-Match` the file is taken only if no"
+        " quota has been changed since"
+    )
+    problem_count: int = Field(description="How many problems there are; with any nothing is taken")
+    problems: list[LineProblem] = Field(description=f"The first {_MOST_SHOWN} problems")
+    added: int = Field(description="Lines that give a document to a level that has none")
+    changed: int = Field(description="Lines that change a document")
+    removed: int = Field(description="Lines that take a document away")
+    unchanged: int = Field(description="Lines that say what is there already")
+    changes: list[DocumentChange] = Field(description=f"The first {_MOST_SHOWN} changes")
+    effect: Preview
+
+
 @catalogue.add(
     "GET",
     "quotas.csv",
     "All quotas as a file",
     audience=Audience.READER,
     media=(CSV,),
+    conditional=True,
 )
 async def export_quotas(call: Call) -> Answer:
     """Every document as one row; an empty cell is not set at that level, `none` is no limit."""
-    documents = await call.office.look(lambda broker: broker.quota_documents())
+    documents, revision = await call.office.look(lambda broker: broker.quota_table())
     text = write_table((item.level, item.name, item.document) for item in documents)
-    return Answer(text, media_type=CSV, filename="quotas.csv")
+    return Answer(text, media_type=CSV, filename="quotas.csv", revision=revision)
 
 
 @catalogue.add(
@@ -124,50 +153,98 @@ async def export_quotas(call: Call) -> Answer:
     body_media=CSV,
     largest_body=_TABLE_BYTES,
     answer=Changed,
-    errors=(412,),
+    conditional=True,
 )
 async def import_quotas(call: Call) -> Answer:
     """Set each document that the file has a row for, all or none; others stay as they are.
 
-    A row without any field removes the level's document. Each problem is told with its line.
+    A row without any field removes the level's document. Each problem is told with its line. The
+    revision is that of all quotas together, which the export and the preview tell.
     """
     try:
-        rows = read_table(call.body)
+        rows = _rows(call.body)
     except QuotaTableError as error:
-        raise bad(_problems(error.problems)) from error
-    if len(rows) > MOST_CHANGES:
-        raise bad(f"The file has {len(rows)} rows, and {MOST_CHANGES} are the most at once.")
-
-    def act(broker: Broker) -> int:
-        before = {(item.level, item.name): item.document for item in broker.quota_documents()}
-        changes = [
-            QuotaChange(row.level, row.name, row.document)
-            for row in rows
-            if before.get((row.level, row.name)) != _as_stored(row.document)
-        ]
-        if changes:
-            broker.set_quotas(changes, call.visitor.actor)
-        return len(changes)
-
+        raise bad(_in_words(error.problems)) from error
     try:
-        return Answer(Changed(changed=await call.office.act(act)))
-    except QuotaDocumentError as error:
-        raise bad(str(error)) from error
-    except QuotaConflict as error:
+        changes = await call.office.act(
+            lambda broker: broker.take_table(rows, call.visitor.actor, call.revision)
+        )
+    except QuotaTableConflict as error:
         raise Refusal(412, "changed_meanwhile", str(error)) from error
+    return Answer(Changed(changed=len(changes)))
 
 
-def _as_stored(document: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    if document is None:
-        return None
-    return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in document.items()
-    }
+@catalogue.add(
+    "POST",
+    "quotas.csv/preview",
+    "What taking quotas from a file would mean",
+    audience=Audience.MANAGER,
+    body=str,
+    body_media=CSV,
+    largest_body=_TABLE_BYTES,
+    answer=TablePreview,
+)
+async def preview_table(call: Call) -> Answer:
+    """Tell what a file would change, and what that would mean for those who run and wait now.
+
+    Nothing is changed. Of a file that would be refused it tells all that is wrong, line by line.
+    """
+    rows: list[QuotaChange] = []
+    problems: tuple[TableProblem, ...] = ()
+    try:
+        rows = _rows(call.body)
+    except QuotaTableError as error:
+        problems = error.problems
+    people = await call.office.hub.people()
+    groups_of = {person.name: person.groups for person in people.values()}
+    found = await call.office.look(lambda broker: broker.preview_table(rows, groups_of))
+    before = [change.before is not None for change in found.changes]
+    after = [change.after is not None for change in found.changes]
+    return Answer(
+        TablePreview(
+            revision=found.revision,
+            problem_count=len(problems),
+            problems=[
+                LineProblem(line=problem.line, message=problem.message)
+                for problem in problems[:_MOST_SHOWN]
+            ],
+            added=before.count(False),
+            changed=len(found.changes) - before.count(False) - after.count(False),
+            removed=after.count(False),
+            unchanged=found.unchanged,
+            changes=[_shown_change(change) for change in found.changes[:_MOST_SHOWN]],
+            effect=shown_effect(found.effect, None),
+        )
+    )
 
 
-def _problems(problems: Sequence[str]) -> str:
+def _rows(text: str) -> list[QuotaChange]:
+    """Read a file.
+
+    Raises:
+        QuotaTableError: it cannot be taken.
+    """
+    rows = read_table(text)
+    if len(rows) > MOST_CHANGES:
+        message = f"The file has {len(rows)} rows, and {MOST_CHANGES} are the most at once."
+        raise QuotaTableError([TableProblem(None, message)])
+    return [QuotaChange(row.level, row.name, row.document) for row in rows]
+
+
+def _shown_change(change: TableChange) -> DocumentChange:
+    return DocumentChange.model_validate(
+        {
+            "level": change.level,
+            "name": change.name,
+            "before": None if change.before is None else dict(change.before),
+            "after": None if change.after is None else dict(change.after),
+        }
+    )
+
+
+def _in_words(problems: Sequence[TableProblem]) -> str:
     more = len(problems) - _MOST_PROBLEMS
-    told = list(problems[:_MOST_PROBLEMS])
+    told = [str(problem) for problem in problems[:_MOST_PROBLEMS]]
     if more > 0:
         told.append(f"There are {more} more problems.")
     return " ".join([*told, "Nothing was changed."])

@@ -54,7 +54,8 @@ export function mockDesk(): Plugin {
       const lab = labOf(cookies.get('as') ?? 'ada', cookies.get('lab') ?? 'full');
       const body = await read(request);
       const path = url.pathname.slice(API.length) + url.search;
-      const { status, body: said } = lab.answer(request.method ?? 'GET', path, body);
+      const ifMatch = request.headers['if-match'] ?? null;
+      const { status, body: said } = lab.answer(request.method ?? 'GET', path, body, ifMatch);
       response.statusCode = status;
       response.setHeader('Content-Type', 'application/json');
       response.end(JSON.stringify(said));

@@ -12,6 +12,7 @@ export const t = {
   working: 'One moment…',
   tryAgain: 'Try again',
   loading: 'Loading…',
+  more: (what: string) => `And ${what} more.`,
   stale: (seconds: string) => `The lab does not answer. What you see is ${seconds} old.`,
 
   errors: {
@@ -323,10 +324,19 @@ export const t = {
     import: 'Import CSV…',
     importTitle: 'Import limits from a CSV file',
     importText:
-      'The file has the columns of the export. All lines are checked first: either all of them are taken, or none.',
+      'The file has the columns of the export. You see what it would change before anything is changed; all lines are taken, or none.',
     importFile: 'CSV file',
     importAction: 'Import',
-    importEmpty: 'Choose a file first.',
+    importMeaning: (file: string) => `What «${file}» would change`,
+    importAdded: 'New',
+    importChanged: 'Changed',
+    importRemoved: 'Removed',
+    importUnchanged: 'As before',
+    importNothing: 'The file says what is there already. There is nothing to import.',
+    importDetails: 'Show each change',
+    importProblems: (number: number) =>
+      `${count(number, 'problem')}. Nothing can be imported. Mend the file and choose it again.`,
+    importLine: (line: number) => `Line ${line}:`,
     importUnreadable:
       'The file cannot be read, or was changed since it was chosen. Choose it again.',
     imported: (number: number) => `${count(number, 'level')} changed by the import.`,

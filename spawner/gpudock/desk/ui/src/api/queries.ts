@@ -15,6 +15,7 @@ import type {
   QuotaRow,
   Session,
   StoredQuota,
+  TablePreview,
   UsageBy,
   UsageRow
 } from './types';
@@ -234,15 +235,37 @@ export function useSaveQuotas() {
   });
 }
 
-/** Takes the limits of a CSV file, all lines or none. */
+const CSV = 'text/csv; charset=utf-8';
+
+/** What the limits of a CSV file would mean; nothing is changed. */
+export function usePreviewFile() {
+  const desk = useDesk();
+  return useMutation({
+    mutationFn: async (content: Blob) =>
+      (
+        await call<TablePreview>(desk, 'POST', 'quotas.csv/preview', {
+          raw: { type: CSV, content }
+        })
+      ).data
+  });
+}
+
+export interface ImportedFile {
+  readonly content: Blob;
+  /** Of all quotas, when it was previewed. */
+  readonly revision: number;
+}
+
+/** Takes the limits of a CSV file, all lines or none, if no limit was changed since its preview. */
 export function useImportQuotas() {
   const desk = useDesk();
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: async (content: Blob) =>
+    mutationFn: async ({ content, revision }: ImportedFile) =>
       (
         await call<{ changed: number }>(desk, 'PUT', 'quotas.csv', {
-          raw: { type: 'text/csv; charset=utf-8', content }
+          headers: { 'If-Match': `"${revision}"` },
+          raw: { type: CSV, content }
         })
       ).data,
     onSuccess: () => queries.invalidateQueries({ queryKey: ['quotas'] })

@@ -179,6 +179,35 @@ export interface Preview {
   readonly held_back: readonly PreviewedSession[];
 }
 
+/** What is wrong with a line of a file; null: with the file as a whole. */
+export interface LineProblem {
+  readonly line: number | null;
+  readonly message: string;
+}
+
+/** What a line of a file does to a level's document; null: there is none. */
+export interface DocumentChange {
+  readonly level: Level;
+  readonly name: string;
+  readonly before: QuotaDocument | null;
+  readonly after: QuotaDocument | null;
+}
+
+/** What taking quotas from a file would mean. */
+export interface TablePreview {
+  /** Of all quotas together; the file is taken only while it is this one. */
+  readonly revision: number;
+  readonly problem_count: number;
+  readonly problems: readonly LineProblem[];
+  readonly added: number;
+  readonly changed: number;
+  readonly removed: number;
+  readonly unchanged: number;
+  /** The first of them. */
+  readonly changes: readonly DocumentChange[];
+  readonly effect: Preview;
+}
+
 export type UsageBy = 'user' | 'group' | 'gpu';
 export type Bucket = 'day' | 'week' | 'month';
 

@@ -78,8 +78,8 @@ export class MockLab {
     }
   }
 
-  /** Answer one call; *path* is below the API's root, with its query. */
-  answer(method: string, path: string, body: unknown): MockAnswer {
+  /** Answer one call; *path* is below the API's root, with its query, *ifMatch* a header. */
+  answer(method: string, path: string, body: unknown, ifMatch: string | null): MockAnswer {
     if (this.options.broken) {
       return refusal(
         503,
@@ -100,6 +100,8 @@ export class MockLab {
         return ok({ queue: this.queue, length: this.queue.length });
       case 'quotas':
         return this.quotas(method, parts, url.searchParams, body);
+      case 'quotas.csv':
+        return this.table(parts[1] === 'preview', String(body), ifMatch);
       case 'usage':
         return ok({ rows: this.options.empty ? [] : this.usage(url.searchParams) });
       case 'audit':
@@ -262,6 +264,48 @@ export class MockLab {
       startable: [],
       held_back: []
     };
+  }
+
+  /** Look at, or take, a file with the columns level, name and max_gpus. */
+  private table(dry: boolean, text: string, ifMatch: string | null): MockAnswer {
+    const lines = text.trim().split('\n').slice(1);
+    const rows = lines.map(row => {
+      const [level = '', name = '', cell = ''] = row.split(',');
+      const before = this.stored(level as Level, name).document;
+      const after = cell === '' ? null : ({ max_gpus: Number(cell) } as QuotaDocument);
+      return { level: level as Level, name, before, after };
+    });
+    const problems = rows.flatMap(({ after }, index) =>
+      Number.isInteger(after?.max_gpus ?? 0)
+        ? []
+        : [{ line: index + 2, message: 'max_gpus is a whole number, or null for no limit.' }]
+    );
+    const changes = problems.length
+      ? []
+      : rows.filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after));
+    const revision = this.audit.length;
+    if (dry) {
+      const added = changes.filter(({ before }) => before === null).length;
+      const removed = changes.filter(({ after }) => after === null).length;
+      return ok({
+        revision,
+        problem_count: problems.length,
+        problems: problems.slice(0, 200),
+        added,
+        changed: changes.length - added - removed,
+        removed,
+        unchanged: problems.length ? 0 : rows.length - changes.length,
+        changes: changes.slice(0, 200),
+        effect: this.preview(
+          changes.map(({ level, name, after }) => ({ level, name, document: after, revision: 0 }))
+        )
+      });
+    }
+    if (ifMatch !== `"${revision}"`) {
+      return refusal(412, 'changed_meanwhile', 'Quotas were changed meanwhile, by grace.');
+    }
+    for (const { level, name, after } of changes) this.put(level, name, after, this.options.user);
+    return ok({ changed: changes.length });
   }
 
   private stored(level: Level, name: string): StoredQuota {

@@ -47,8 +47,19 @@ export function renderPage(page: ReactNode, options: Options = {}): Shown {
   vi.stubGlobal('fetch', async (address: string, init: RequestInit) => {
     const method = init.method ?? 'GET';
     requests.push({ method, xsrf: new Headers(init.headers).get('X-XSRFToken') });
-    const sent: unknown = typeof init.body === 'string' ? JSON.parse(init.body) : init.body;
-    const { status, body } = lab.answer(method, address.slice(desk.api.length + 1), sent);
+    const headers = new Headers(init.headers);
+    const sent: unknown =
+      init.body instanceof Blob
+        ? new TextDecoder().decode(await init.body.arrayBuffer())
+        : typeof init.body === 'string'
+          ? JSON.parse(init.body)
+          : null;
+    const { status, body } = lab.answer(
+      method,
+      address.slice(desk.api.length + 1),
+      sent,
+      headers.get('If-Match')
+    );
     return Promise.resolve(new Response(body === null ? null : JSON.stringify(body), { status }));
   });
   window.history.replaceState(null, '', `/services/gpudock/${search}`);

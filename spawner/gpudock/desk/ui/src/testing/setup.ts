@@ -13,3 +13,13 @@ HTMLDialogElement.prototype.close = function close(this: HTMLDialogElement) {
 configure({ asyncUtilTimeout: 10_000 });
 
 afterEach(cleanup);
+
+// Nor can its files be read but by events.
+Blob.prototype.arrayBuffer = function read(this: Blob) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result as ArrayBuffer);
+    reader.onerror = () => reject(reader.error ?? new Error('The file cannot be read.'));
+    reader.readAsArrayBuffer(this);
+  });
+};

@@ -1,11 +1,11 @@
 /** Shows what the staged changes are and what they mean, before they are saved. */
 import { ApiError } from '../../api/client';
 import { usePreview, useSaveQuotas } from '../../api/queries';
-import type { Preview, PreviewedSession } from '../../api/types';
 import { Actions, Dialog } from '../../components/Dialog';
 import { Failure, Loading } from '../../components/Notes';
 import { t } from '../../strings';
 import { Changes } from './Changes';
+import { Meaning } from './Meaning';
 import { keyOf, toChanges, type Staged } from './staging';
 
 interface ReviewDialogProps {
@@ -74,51 +74,5 @@ export function ReviewDialog({ staged, onSaved, onConflict, onUndo, onClose }: R
         ))}
       </ul>
     </Dialog>
-  );
-}
-
-function Meaning({ preview }: { readonly preview: Preview }) {
-  const { exceeding, refused, startable, held_back } = preview;
-  if (exceeding.length + refused.length + startable.length + held_back.length === 0) {
-    return (
-      <p className="alert alert-success" role="status">
-        {t.quotas.harmless}
-      </p>
-    );
-  }
-  return (
-    <div role="status">
-      <Affected kind="warning" text={t.quotas.exceeding} who={exceeding} />
-      <Affected kind="warning" text={t.quotas.refused} who={refused} />
-      <Affected kind="warning" text={t.quotas.heldBack} who={held_back} />
-      <Affected kind="info" text={t.quotas.startable} who={startable} />
-    </div>
-  );
-}
-
-interface AffectedProps {
-  readonly kind: 'warning' | 'info';
-  readonly text: (number: number) => string;
-  readonly who: readonly PreviewedSession[];
-}
-
-function Affected({ kind, text, who }: AffectedProps) {
-  if (who.length === 0) return null;
-  return (
-    <div className={`alert alert-${kind}`}>
-      <strong>{text(who.length)}</strong>
-      <details className="mt-1">
-        <summary>{t.quotas.affected}</summary>
-        <ul className="mb-0 mt-1">
-          {who.map(({ user, server, reason }) => (
-            <li key={`${user}/${server}`}>
-              {user}
-              {server && `, «${server}»`}
-              {reason && `: ${reason}`}
-            </li>
-          ))}
-        </ul>
-      </details>
-    </div>
   );
 }
