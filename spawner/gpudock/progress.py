@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from gpudock.model import Place
 
+GRANTED = 50
+"""From this percentage on the server has what it waited for."""
+
 _MINUTES_SHOWN = 120
 
 
@@ -23,8 +26,13 @@ class ProgressLog:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def say(self, percent: int, message: str) -> None:
-        """Add a message, unless it is the last one again."""
-        event = {"progress": percent, "message": message}
+        """Add a message, unless it is the last one again.
+
+        Args:
+            percent: how far the start is; below :data:`GRANTED` it may still have to wait.
+            message: what happens now.
+        """
+        event = {"progress": percent, "message": message, "waiting": percent < GRANTED}
         if self._events and self._events[-1] == event:
             return
         self._events.append(event)

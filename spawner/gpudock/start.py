@@ -17,7 +17,7 @@ from gpudock.lifecycle import EngineError, launch, terminate
 from gpudock.model import ContainerState, Lease, LeaseState, Request
 from gpudock.names import slug
 from gpudock.options import Offers, SpawnOptions, parse
-from gpudock.progress import ProgressLog, duration_in_words, place_in_words
+from gpudock.progress import GRANTED, ProgressLog, duration_in_words, place_in_words
 from gpudock.readiness import ServerDied, wait_until_listening
 from gpudock.runtime import Runtime
 from gpudock.store import StoreError
@@ -158,7 +158,9 @@ class ServerStart(DockerSpawner):
         finally:
             watcher.cancel()
         given = f"{len(lease.gpu_uuids)} GPU" + ("s" if len(lease.gpu_uuids) != 1 else "")
-        self._progress.say(50, f"You have {given}." if lease.gpu_uuids else "Starting without GPU.")
+        self._progress.say(
+            GRANTED, f"You have {given}." if lease.gpu_uuids else "Starting without GPU."
+        )
         return lease
 
     async def _tell_place(self, runtime: Runtime) -> None:

@@ -158,6 +158,20 @@ def test_whoever_waits_can_stop_waiting(busy, member):
     assert busy.queue() == []
 
 
+def test_a_start_that_has_its_gpu_is_stopped_as_what_it_is(hub, admin, member):
+    gwen = member("gwen")
+    gwen.fill_in_form(gpus=1)
+    with hub.docker.hold("start"):
+        gwen.start_button.click()
+        expect(gwen.page.locator("#progress-message")).to_contain_text("Starting your container")
+        expect(gwen.page.get_by_role("button", name="Stop waiting")).to_have_count(0)
+        expect(gwen.page.locator("#gpudock-stop-meaning")).to_contain_text("free for others")
+        gwen.page.get_by_role("button", name="Stop this start").click()
+    gwen.page.wait_for_url("**/hub/home")
+    expect(gwen.page.get_by_role("button", name="Start My Server")).to_be_visible()
+    wait_for(lambda: not hub.leases(), "the lease has ended")
+
+
 def test_a_named_server_can_stop_waiting(busy, member):
     erin = member("erin")
     erin.open("/hub/spawn/erin/second")
