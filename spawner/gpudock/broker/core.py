@@ -118,8 +118,9 @@ class Core:
             claim_seconds: how long a granted lease may be without a container before it ends.
             ordering: the rule of the queue; fair share by default.
             new_id: makes a lease's id, lower-case letters and digits; random by default.
-            watching: only to look at a lab whose leases another process grants: what that process
-                learned from the engine is taken for granted, and nothing can be changed.
+            watching: to look at a lab whose leases another process grants, and to change what
+                people may change: what that process learned from the engine is taken for granted,
+                and what follows from a change is left to it.
         """
         terms = Terms(
             default_quota=default_quota or Quota(),

@@ -35,11 +35,11 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(*, watching: bool) -> AsyncIterator[Connection]:
+async def connect() -> AsyncIterator[Connection]:
     """Connect to the lab that the environment's settings are about.
 
-    Args:
-        watching: only to look; then what the hub learned from the engine is taken for granted.
+    What the hub learned from the engine is taken for granted, and what a change makes possible is
+    left to the hub to grant.
 
     Raises:
         SettingsError: a setting makes no sense.
@@ -53,7 +53,7 @@ async def connect(*, watching: bool) -> AsyncIterator[Connection]:
             inventory,
             default_quota=settings.default_quota,
             leftover_memory_mib=settings.leftover_memory,
-            watching=watching,
+            watching=True,
         )
         yield Connection(settings, inventory, broker)
     finally:

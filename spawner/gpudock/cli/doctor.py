@@ -62,7 +62,7 @@ async def examine(*, lab_only: bool) -> list[Finding]:
     findings += examine_settings(settings)
     findings += _files(lab_only=lab_only)
     try:
-        async with connect(watching=True) as lab:
+        async with connect() as lab:
             findings += _lab(lab)
     except StoreError as error:
         findings.append(

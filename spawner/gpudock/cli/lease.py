@@ -40,7 +40,7 @@ def add_to(nouns: Any) -> None:
 
 
 async def _list(options: argparse.Namespace) -> int:
-    async with connect(watching=True) as lab:
+    async with connect() as lab:
         if options.ended:
             users = None if options.user is None else [options.user]
             ended, _ = lab.broker.history(users, 0, _MOST_ENDED)
@@ -93,7 +93,7 @@ def _document(session: Any) -> dict[str, Any]:
 
 
 async def _release(options: argparse.Namespace) -> int:
-    async with connect(watching=False) as lab:
+    async with connect() as lab:
         there = lab.broker.release(options.lease, BY, "an administrator released it")
     if not there:
         print(f"gpudock: There is no live lease {options.lease}.", file=sys.stderr)
@@ -103,7 +103,7 @@ async def _release(options: argparse.Namespace) -> int:
 
 
 async def _extend(options: argparse.Namespace) -> int:
-    async with connect(watching=False) as lab:
+    async with connect() as lab:
         session = lab.broker.extend(options.lease, BY, options.hours)
     if options.json:
         print_json(_document(session))

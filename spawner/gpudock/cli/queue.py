@@ -24,7 +24,7 @@ def add_to(nouns: Any) -> None:
 async def _queue(options: argparse.Namespace) -> int:
     if options.cancel is not None:
         return await _cancel(options.cancel)
-    async with connect(watching=True) as lab:
+    async with connect() as lab:
         entries = lab.broker.queue()
     if options.json:
         print_json(
@@ -54,7 +54,7 @@ async def _queue(options: argparse.Namespace) -> int:
 
 
 async def _cancel(request_id: str) -> int:
-    async with connect(watching=False) as lab:
+    async with connect() as lab:
         there = lab.broker.cancel(request_id, BY)
     if not there:
         print(f"gpudock: No request {request_id} waits.", file=sys.stderr)

@@ -95,7 +95,7 @@ def _level(written: str) -> tuple[str, str]:
 async def _get(options: argparse.Namespace) -> int:
     if options.effective:
         return await _effective(options)
-    async with connect(watching=True) as lab:
+    async with connect() as lab:
         documents = lab.broker.quota_documents()
     if options.level is not None:
         documents = [item for item in documents if (item.level, item.name) == options.level]
@@ -116,7 +116,7 @@ async def _effective(options: argparse.Namespace) -> int:
     if options.level is None or options.level[0] != "user":
         raise QuotaDocumentError("Name a user, as in «quota get user:ada --effective».")
     groups = tuple(group for group in options.groups.split(",") if group)
-    async with connect(watching=True) as lab:
+    async with connect() as lab:
         effective = lab.broker.quota(options.level[1], groups)
     if options.json:
         print_json(effective)
@@ -180,7 +180,7 @@ async def _unset(options: argparse.Namespace) -> int:
 async def _change_one(options: argparse.Namespace, change: Any) -> int:
     """Change one level's document as it is now; if somebody else does so meanwhile, say that."""
     level, name = options.level
-    async with connect(watching=options.dry_run) as lab:
+    async with connect() as lab:
         stored = _find(lab.broker.quota_documents(), level, name)
         document = change(dict(stored.document) if stored else {})
         wanted = QuotaChange(level, name, document, stored.revision if stored else 0)
@@ -191,7 +191,7 @@ async def _import(options: argparse.Namespace) -> int:
     text = _read(options.file)
     rows = read_table(text)
     wanted = [QuotaChange(row.level, row.name, row.document) for row in rows]
-    async with connect(watching=options.dry_run) as lab:
+    async with connect() as lab:
         preview = lab.broker.preview_table(wanted, {})
         if not options.dry_run:
             lab.broker.take_table(wanted, BY, preview.revision)
@@ -223,7 +223,7 @@ def _read(file: str) -> str:
 
 
 async def _export(options: argparse.Namespace) -> int:
-    async with connect(watching=True) as lab:
+    async with connect() as lab:
         documents = lab.broker.quota_documents()
     if options.json:
         print_json(documents)

@@ -91,13 +91,13 @@ class Office:
             show_holders: whether everybody may see who has which GPU.
         """
 
-        def clerk(name: str, *, watching: bool) -> Clerk:
+        def clerk(name: str) -> Clerk:
             broker = Broker(
                 store,
                 inventory,
                 default_quota=default_quota,
                 leftover_memory_mib=leftover_memory_mib,
-                watching=watching,
+                watching=True,
             )
             return Clerk(name, broker)
 
@@ -105,9 +105,9 @@ class Office:
         self.inventory = inventory
         self.hub = hub
         self.show_holders = show_holders
-        self.look = clerk("look", watching=True)
-        self.count = clerk("count", watching=True)
-        self.act = clerk("act", watching=False)
+        self.look = clerk("look")
+        self.count = clerk("count")
+        self.act = clerk("act")
 
     def close(self) -> None:
         """Let go of everything."""

@@ -1,0 +1,33 @@
+"""Commands that change something leave to the hub what is the hub's."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from gpudock.model import Lease, Request
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("quota", "set", "default", "max_gpus=2"),
+        ("quota", "unset", "user:bob"),
+        ("gpu", "drain", "GPU-00000001-0000-4000-8000-000000000001"),
+        ("queue", "--cancel", "r-bob"),
+    ],
+)
+def test_sessions_stay_as_they_are(gpudock, broker, store, command):
+    """Nobody seems to be at work only because an administrator was."""
+    broker.set_quota("user", "bob", {"max_gpus": 2}, "root")
+    held = broker.submit(Request("r-ada", "ada", "", 1, time.time(), "image"))
+    assert isinstance(held, Lease)
+    broker.submit(Request("r-bob", "bob", "", 2, time.time(), "image"))
+    with store.transaction() as transaction:
+        transaction.save_terms(replace(held, active_at=held.granted_at - 7200))
+    before = broker.lease(held.id)
+    gpudock(*command)
+    assert gpudock.status == 0, gpudock.err
+    assert broker.lease(held.id) == before
