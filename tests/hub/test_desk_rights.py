@@ -159,6 +159,76 @@ def test_a_lead_sets_quotas_of_members_and_of_nobody_else(people):
     assert names == ["ada", "lea"]
 
 
+@pytest.fixture
+def bounded(people) -> Iterator[People]:
+    """The lead's group has two GPUs for each member; lea herself has one, by an administrator."""
+    put = {
+        f"quotas/groups/{LAB}": {"max_gpus": 2, "weight": 2},
+        "quotas/users/lea": {"max_gpus": 1},
+    }
+    for path, document in put.items():
+        assert people.ask("admin", "PUT", path, json=document).status_code == 200
+    yield people
+    assert people.ask("admin", "PUT", "quotas/users/ada", json={"max_gpus": 2}).status_code == 200
+    for path in put:
+        assert people.ask("admin", "DELETE", path).status_code == 204
+
+
+FAR = "2999-01-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("name", "document"),
+    [
+        ("ada", {"max_gpus": 3}),
+        ("ada", {"max_gpus": None}),
+        ("ada", {"weight": 9}),
+        ("ada", {"max_session_hours": 1000}),
+        ("ada", {"boost": {"until": FAR, "max_gpus": 8}}),
+        ("lea", {"max_gpus": 2}),
+        ("lea", {"boost": {"until": FAR, "max_gpus": 2}}),
+        ("lea", None),
+    ],
+)
+def test_a_lead_gives_members_no_more_than_the_group_has_whichever_way(bounded, name, document):
+    path = f"quotas/users/{name}"
+    before = bounded.ask("admin", "GET", path).json()
+    changes = {"changes": [{"level": "user", "name": name, "document": document}]}
+    answers = [
+        bounded.ask("lead", "PATCH", "quotas", json=changes),
+        bounded.ask("lead", "POST", "quotas/preview", json=changes),
+        bounded.ask("lead", "DELETE", path)
+        if document is None
+        else bounded.ask("lead", "PUT", path, json=document),
+    ]
+    for answer in answers:
+        assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
+        assert "an administrator" in answer.json()["message"].lower()
+    assert bounded.ask("admin", "GET", path).json() == before
+    table = f"level,name,max_gpus\nuser,{name},\n"
+    headers = {"Content-Type": "text/csv"}
+    taken = bounded.ask("lead", "PUT", "quotas.csv", content=table, headers=headers)
+    assert taken.status_code == 403
+
+
+def test_a_lead_gives_members_what_the_group_has(bounded):
+    given = {"max_gpus": 2, "weight": 2, "idle_minutes": 30}
+    answer = bounded.ask("lead", "PUT", "quotas/users/ada", json=given)
+    assert answer.status_code == 200, answer.text
+    said = bounded.ask("lead", "PUT", "quotas/users/ada", json={**given, "max_gpus": 3}).json()
+    assert said["message"] == (
+        "You may set max_gpus of «ada» to 2 at most: that is what the group vision gives. Ask an"
+        " administrator for more."
+    )
+    # What an administrator gives besides stays when the lead changes something else.
+    more = {"max_gpus": 5, "weight": 1}
+    assert bounded.ask("admin", "PUT", "quotas/users/ada", json=more).status_code == 200
+    kept = {**more, "weight": 2}
+    assert bounded.ask("lead", "PUT", "quotas/users/ada", json=kept).status_code == 200
+    lower = {"max_gpus": 0}
+    assert bounded.ask("lead", "PUT", "quotas/users/lea", json=lower).status_code == 200
+
+
 def test_a_lead_sees_what_the_group_used(people):
     def status(query):
         return people.ask("lead", "GET", f"usage?{query}").status_code

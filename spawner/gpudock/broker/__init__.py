@@ -7,6 +7,7 @@ from gpudock.broker.errors import (
     Denied,
     ExtensionRefused,
     GPURefused,
+    LeadRefused,
     LeaseConflict,
     QuotaConflict,
     QuotaTableConflict,
@@ -21,6 +22,7 @@ from gpudock.broker.preview import (
     TablePreview,
 )
 from gpudock.broker.reconcile import Action, RemoveContainer, StopContainer
+from gpudock.policy.delegation import Lead, Member
 from gpudock.policy.documents import QuotaDocumentError
 from gpudock.policy.quota import EffectiveQuota
 from gpudock.policy.sessions import EndCause, Session
@@ -39,7 +41,10 @@ __all__ = [
     "ExtensionRefused",
     "GPURefused",
     "GPUStatus",
+    "Lead",
+    "LeadRefused",
     "LeaseConflict",
+    "Member",
     "QueueEntry",
     "QuotaChange",
     "QuotaConflict",

@@ -30,6 +30,10 @@ class ExtensionRefused(Exception):  # noqa: N818 - an answer, not a failure
     """A session cannot be extended as asked; the message says why and what to do."""
 
 
+class LeadRefused(Exception):  # noqa: N818 - an answer, not a failure
+    """The lead of a group may not change a quota so; the message says what they may."""
+
+
 class QuotaConflict(Exception):  # noqa: N818 - an answer, not a failure
     """A quota was changed by somebody else meanwhile; nothing was changed now.
 

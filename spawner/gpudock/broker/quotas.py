@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpudock.broker.core import Core
-from gpudock.broker.errors import QuotaConflict, QuotaTableConflict
+from gpudock.broker.errors import LeadRefused, QuotaConflict, QuotaTableConflict
 from gpudock.broker.preview import QuotaPreview, TableChange, TablePreview, effect_of, preview
+from gpudock.policy.delegation import Levels, refusal
 from gpudock.policy.documents import QuotaDocumentError, check_place, parse_document
 from gpudock.store import AuditFilter, QuotaChange, QuotaDocument, QuotaMoved, plain
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gpudock.broker.lab import Lab
+    from gpudock.policy.delegation import Lead
     from gpudock.policy.quota import EffectiveQuota
 
 
@@ -66,25 +68,37 @@ class QuotaOffice(Core):
         """
         return self.set_quotas([QuotaChange(level, name, document, revision)], by)[0]
 
-    def set_quotas(self, changes: Sequence[QuotaChange], by: str) -> list[QuotaDocument | None]:
+    def set_quotas(
+        self, changes: Sequence[QuotaChange], by: str, lead: Lead | None = None
+    ) -> list[QuotaDocument | None]:
         """Make all changes, or none of them.
+
+        Args:
+            changes: the changes.
+            by: the user who makes them, for the audit trail.
+            lead: how far their right goes; ``None``: an administrator's, without bounds.
 
         Returns:
             For each change the document as it is now.
 
         Raises:
             QuotaDocumentError: one of them is not acceptable, or two are about the same.
+            LeadRefused: one of them is beyond what *lead* may do.
             QuotaConflict: one of the documents is not that of the change's revision any more.
         """
         parsed = _parse(changes)
         try:
             with self._change() as lab:
+                _admit(lab, parsed, lead)
                 return lab.transaction.set_quotas(parsed, by)
         except QuotaMoved as moved:
             raise QuotaConflict(moved.level, moved.name, moved.stored) from moved
 
     def preview_quotas(
-        self, changes: Sequence[QuotaChange], groups_of: Mapping[str, Iterable[str]]
+        self,
+        changes: Sequence[QuotaChange],
+        groups_of: Mapping[str, Iterable[str]],
+        lead: Lead | None = None,
     ) -> QuotaPreview:
         """Tell what changes would mean at this moment, without making them.
 
@@ -92,12 +106,15 @@ class QuotaOffice(Core):
             changes: the changes, all of them together.
             groups_of: user to the groups that they are in; of others it is taken that they are in
                 those of their request or lease.
+            lead: as for :meth:`set_quotas`.
 
         Raises:
             QuotaDocumentError: one of the changes is not acceptable.
+            LeadRefused: one of them is beyond what *lead* may do.
         """
         parsed = _parse(changes)
         with self._reading_lab() as lab:
+            _admit(lab, parsed, lead)
             return preview(
                 lab,
                 {(change.level, change.name): change.document for change in parsed},
@@ -157,6 +174,32 @@ class QuotaOffice(Core):
             )
             revision = lab.transaction.quota_revision
         return TablePreview(revision, tuple(changes), len(parsed) - len(changes), effect)
+
+
+def _admit(lab: Lab, changes: Sequence[QuotaChange], lead: Lead | None) -> None:
+    """Make sure that a lead may make changes.
+
+    Raises:
+        LeadRefused: they may not.
+    """
+    if lead is None:
+        return
+    users = {change.name for change in changes}
+    if any(change.level != "user" for change in changes) or not users <= lead.members.keys():
+        raise LeadRefused("The lead of a group may change the quotas of its members only.")
+    groups = {group for user in users for group in lead.members[user].groups}
+    documents = lab.transaction.quota_documents(users, groups)
+    levels = Levels(
+        lab.terms.default_quota,
+        documents.get(("default", "")),
+        {name: document for (level, name), document in documents.items() if level == "group"},
+        lab.now,
+    )
+    for change in changes:
+        before = documents.get(("user", change.name))
+        problem = refusal(lead, change.name, before, change.document, levels)
+        if problem is not None:
+            raise LeadRefused(problem)
 
 
 def _differences(lab: Lab, rows: Iterable[QuotaChange]) -> list[TableChange]:

@@ -7,6 +7,9 @@ import pytest
 from fakes.setting import Setting, ask
 from gpudock.broker import (
     AuditFilter,
+    Lead,
+    LeadRefused,
+    Member,
     QuotaChange,
     QuotaConflict,
     QuotaDocumentError,
@@ -131,6 +134,33 @@ def test_the_audit_tells_who_changed_what_from_what_to_what(opened: Setting) -> 
         e.by for e in opened.broker.audit(wanted=AuditFilter(since=middle, until=middle + 1))[0]
     ] == ["eve"]
     assert opened.broker.audit(wanted=AuditFilter(target="user/bob")) == ([], 0)
+
+
+# The lead of a group.
+
+
+def test_a_leads_changes_are_bounded_by_the_group_as_it_is_then(opened: Setting) -> None:
+    broker = opened.broker
+    lead = Lead("lea", {"ada": Member(("class",), ("class",))})
+    broker.set_quota("group", "class", {"max_gpus": 4}, "root")
+    four = [QuotaChange("user", "ada", {"max_gpus": 4})]
+    broker.preview_quotas(four, {}, lead)
+    broker.set_quota("group", "class", {"max_gpus": 3}, "root")
+    before = (documents(opened), broker.audit())
+    with pytest.raises(LeadRefused, match="max_gpus of «ada» to 3 at most"):
+        broker.set_quotas(four, "lea", lead)
+    with pytest.raises(LeadRefused, match="max_gpus of «ada» to 3 at most"):
+        broker.preview_quotas(four, {}, lead)
+    for change in (
+        QuotaChange("user", "bob", {"max_gpus": 1}),
+        QuotaChange("group", "class", {"group_max_gpus": 1}),
+        QuotaChange("default", "", None),
+    ):
+        with pytest.raises(LeadRefused, match="members only"):
+            broker.set_quotas([QuotaChange("user", "ada", {"max_gpus": 1}), change], "lea", lead)
+    assert (documents(opened), broker.audit()) == before
+    broker.set_quotas([QuotaChange("user", "ada", {"max_gpus": 3})], "lea", lead)
+    assert documents(opened)["user", "ada"] == {"max_gpus": 3}
 
 
 # A table.

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from gpudock.broker import QuotaChange, QuotaConflict, QuotaDocumentError
+from gpudock.broker import LeadRefused, QuotaChange, QuotaConflict, QuotaDocumentError
 from gpudock.desk.api.quota_schema import Document, GroupDocument
-from gpudock.desk.api.rights import may_read, may_set_quota
+from gpudock.desk.api.rights import may_read, may_set_quotas
 from gpudock.desk.fields import Name, Shown, Strict
 from gpudock.desk.operation import Answer, Audience, Call, Catalogue
-from gpudock.desk.refusal import Refusal, bad, missing
+from gpudock.desk.refusal import Refusal, bad, forbidden, missing
 from gpudock.policy.documents import FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gpudock.broker import Effect, EffectiveQuota, QuotaDocument
+    from gpudock.broker import Effect, EffectiveQuota, Lead, QuotaDocument
     from gpudock.model import Lease, Request
     from gpudock.policy.quota import Usage
 
@@ -208,11 +208,11 @@ async def _get(call: Call, level: Level, name: str) -> Answer:
 
 
 async def _set(call: Call, level: Level, name: str, document: dict[str, Any] | None) -> Answer:
-    await may_set_quota(call, level, name)
+    lead = await may_set_quotas(call, [(level, name)])
     change = QuotaChange(level, name, document, call.revision)
     if call.must_exist:
         change = await _of_the_present(call, change)
-    (found,) = await _make(call, [change])
+    (found,) = await _make(call, [change], lead)
     answer = stored(level, name, found)
     if document is None:
         return Answer(status=204)
@@ -232,16 +232,23 @@ async def _of_the_present(call: Call, change: QuotaChange) -> QuotaChange:
     raise Refusal(412, "changed_meanwhile", "There is no such document (any more).")
 
 
-async def _make(call: Call, changes: Sequence[QuotaChange]) -> list[QuotaDocument | None]:
+async def _make(
+    call: Call, changes: Sequence[QuotaChange], lead: Lead | None
+) -> list[QuotaDocument | None]:
     """Make changes, all or none.
 
     Raises:
-        Refusal: one of them is not acceptable, or was made from what is no longer there.
+        Refusal: one of them is not acceptable or beyond what the visitor may give, or was made
+            from what is no longer there.
     """
     try:
-        return await call.office.act(lambda broker: broker.set_quotas(changes, call.visitor.actor))
+        return await call.office.act(
+            lambda broker: broker.set_quotas(changes, call.visitor.actor, lead)
+        )
     except QuotaDocumentError as error:
         raise bad(str(error)) from error
+    except LeadRefused as error:
+        raise forbidden(str(error)) from error
     except QuotaConflict as error:
         raise Refusal(412, "changed_meanwhile", str(error)) from error
 
@@ -325,7 +332,11 @@ async def get_user_quota(call: Call) -> Answer:
     **_NAMED,
 )
 async def set_user_quota(call: Call) -> Answer:
-    """Set a user's document as a whole; the user need not exist yet. It ends no session."""
+    """Set a user's document as a whole; the user need not exist yet. It ends no session.
+
+    The lead of a group gives its members what the group itself has at most, and may not raise their
+    own limits; this holds for all changes of a lead, boosts and previews included.
+    """
     return await _set(call, "user", call.path["name"], call.body)
 
 
@@ -358,9 +369,8 @@ async def remove_user_quota(call: Call) -> Answer:
 async def change_quotas(call: Call) -> Answer:
     """Make all changes, or none of them if one is refused or was made from an older document."""
     changes = _changes(call.body)
-    for change in changes:
-        await may_set_quota(call, change.level, change.name)
-    await _make(call, changes)
+    lead = await _may_change(call, changes)
+    await _make(call, changes, lead)
     return Answer(Changed(changed=len(changes)))
 
 
@@ -376,17 +386,24 @@ async def change_quotas(call: Call) -> Answer:
 async def preview_quotas(call: Call) -> Answer:
     """Tell what changes would mean for those who run and wait now. Nothing is changed."""
     changes = _changes(call.body)
-    for change in changes:
-        await may_set_quota(call, change.level, change.name)
+    lead = await _may_change(call, changes)
     people = await call.office.hub.people()
     groups_of = {person.name: person.groups for person in people.values()}
     try:
-        found = await call.office.look(lambda broker: broker.preview_quotas(changes, groups_of))
+        found = await call.office.look(
+            lambda broker: broker.preview_quotas(changes, groups_of, lead)
+        )
     except QuotaDocumentError as error:
         raise bad(str(error)) from error
+    except LeadRefused as error:
+        raise forbidden(str(error)) from error
     everyone = call.visitor.reads.everyone
     seen = None if everyone else frozenset(change.name for change in changes)
     return Answer(shown_effect(found.total, seen))
+
+
+async def _may_change(call: Call, changes: Sequence[QuotaChange]) -> Lead | None:
+    return await may_set_quotas(call, [(change.level, change.name) for change in changes])
 
 
 def _changes(body: Changes) -> list[QuotaChange]:

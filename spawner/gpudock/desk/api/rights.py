@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpudock.broker import Lead, Member
 from gpudock.desk.refusal import forbidden
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gpudock.desk.operation import Call
     from gpudock.desk.visitor import Reach
 
@@ -33,27 +36,35 @@ async def may_read(call: Call, user: str) -> None:
         raise forbidden("These are somebody else's things, which you may not see.")
 
 
-async def may_set_quota(call: Call, level: str, name: str) -> None:
-    """Make sure that the visitor may change the quota of a level.
+async def may_set_quotas(call: Call, places: Iterable[tuple[str, str]]) -> Lead | None:
+    """Make sure that the visitor may change the quotas of levels, each with its name.
 
     The lead of a group may change those of its members, as the Hub tells them at this moment, and
     neither the group's own nor the default.
+
+    Returns:
+        What bounds the visitor; ``None`` for an administrator, whom nothing does.
 
     Raises:
         Refusal: they may not.
     """
     manages = call.visitor.manages
     if manages.everyone:
-        return
-    if level == "user" and manages.beyond_oneself:
+        return None
+    members: dict[str, Member] = {}
+    for level, name in places:
+        if level != "user" or not manages.beyond_oneself:
+            raise forbidden(
+                "Only an administrator may change this quota. The lead of a group may change the"
+                " quotas of its members."
+            )
         person = await call.office.hub.person(name)
-        if person is not None and manages.covers(person.name, person.groups):
-            return
-        raise forbidden(f"«{name}» is not one of those whose quota you may change.")
-    raise forbidden(
-        "Only an administrator may change this quota. The lead of a group may change the quotas of"
-        " its members."
-    )
+        if person is None or not manages.covers(person.name, person.groups):
+            raise forbidden(f"«{name}» is not one of those whose quota you may change.")
+        led = tuple(group for group in person.groups if group in manages.groups)
+        # Whom they manage by name and in no group of theirs has what all their own groups have.
+        members[name] = Member(led or person.groups, person.groups)
+    return Lead(call.visitor.user, members)
 
 
 def owns_or_manages(call: Call, user: str) -> bool:
