@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.person import CELL, Person
+from support.lab import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,3 +122,26 @@ def test_a_server_without_a_gpu_says_so(lab, admin, newcomer):
     panel = bob.open_sidebar()
     expect(panel).to_contain_text("No GPU was requested")
     expect(panel.locator("[data-uuid]")).to_have_count(0)
+
+
+def test_a_hub_that_is_down_is_told_and_the_page_goes_on_when_it_is_back(lab, admin):
+    lab.kill_hub()
+    try:
+        admin.open("/hub/home")
+        expect(admin.page.get_by_role("heading")).to_have_text("The lab does not answer.")
+        expect(admin.page.get_by_role("status")).to_contain_text("tries again by itself")
+    finally:
+        lab.start_hub()
+    expect(admin.page.get_by_role("button", name="My Server").first).to_be_visible()
+
+
+def test_a_desk_that_is_down_is_told_and_the_page_goes_on_when_it_is_back(lab, admin):
+    desk = lab.docker.containers.get(f"{PROJECT}-desk-1")
+    desk.kill("SIGKILL")
+    try:
+        admin.open("/services/gpudock/lab")
+        heading = admin.page.get_by_role("heading")
+        expect(heading).to_have_text("The pages about GPUs do not answer.")
+    finally:
+        desk.start()
+    expect(admin.page.get_by_role("heading", name="Lab", exact=True)).to_be_visible()
