@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from gpudock.host_config import ContainerSpec
 
 _MIB = 1024 * 1024
+# How often it is looked whether somebody who waits is in other groups by now.
+_GROUPS_SECONDS = 5.0
 
 # The lab's own images are built on the server; who has the name in a registry is somebody else.
 BUILT_HERE = "gpudock/"
@@ -136,7 +138,10 @@ class ServerStart(DockerSpawner):
     async def _lease(self, runtime: Runtime, request: Request) -> Lease:
         """Get the lease for *request*, telling the progress page while it waits."""
         broker = runtime.broker
-        watcher = asyncio.create_task(self._tell_place(runtime))
+        watchers = (
+            asyncio.create_task(self._tell_place(runtime)),
+            asyncio.create_task(self._follow_groups(runtime, request.groups)),
+        )
         try:
             async with asyncio.timeout(self.queue_timeout):
                 lease = await broker.acquire(request)
@@ -156,7 +161,8 @@ class ServerStart(DockerSpawner):
                     await terminate(broker, runtime.engine, lease_, "cancelled")
             raise
         finally:
-            watcher.cancel()
+            for watcher in watchers:
+                watcher.cancel()
         given = f"{len(lease.gpu_uuids)} GPU" + ("s" if len(lease.gpu_uuids) != 1 else "")
         self._progress.say(
             GRANTED, f"You have {given}." if lease.gpu_uuids else "Starting without GPU."
@@ -166,6 +172,20 @@ class ServerStart(DockerSpawner):
     async def _tell_place(self, runtime: Runtime) -> None:
         async for place in runtime.broker.place_changes(self.user.name, self.name):
             self._progress.say(20, place_in_words(place, time.time()))
+
+    async def _follow_groups(self, runtime: Runtime, groups: tuple[str, ...]) -> None:
+        """Tell the broker when the user comes into a group or leaves one while the server waits."""
+        while True:
+            await asyncio.sleep(_GROUPS_SECONDS)
+            now = self._groups()
+            if now == groups:
+                continue
+            try:
+                runtime.broker.regroup(self.user.name, self.name, now)
+            except StoreError as error:
+                self.log.warning("The groups of %s are not noted yet: %s", self._log_name, error)
+            else:
+                groups = now
 
     async def _launch(self, runtime: Runtime, lease: Lease) -> str:
         """Make and start the container of a new lease; return the server's URL."""

@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 import httpx
 
+from gpudock.broker import Broker
+from gpudock.inventory import NoInventory
 from gpudock.policy.condition import Standing
 from gpudock.store import Store
 from support.forge import Forge, Process
@@ -33,7 +35,7 @@ _CONFIGURATION = """
 import dataclasses
 from gpudock.runtime import Runtime
 
-c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
+c.JupyterHub.bind_url = "http://127.0.0.1:{port}{base_url}"
 c.JupyterHub.hub_ip = "127.0.0.1"
 c.JupyterHub.hub_port = {port}
 c.JupyterHub.hub_connect_ip = "127.0.0.1"
@@ -43,7 +45,7 @@ c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0.5, "slow_stop_timeout"
 c.JupyterHub.init_spawners_timeout = 1
 runtime = Runtime.instance()
 runtime.config = dataclasses.replace(
-    runtime.config, hub_api_url="http://127.0.0.1:{port}/hub/api", engine_patience=None
+    runtime.config, hub_api_url="http://127.0.0.1:{port}{base_url}hub/api", engine_patience=None
 )
 """
 
@@ -67,14 +69,17 @@ class HubProcess:
         self.log = directory / "hub.log"
         self.port = _free_port()
         self.desk_port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.base_url = settings.get("BASE_URL", "/")
+        self.url = f"http://127.0.0.1:{self.port}{self.base_url.rstrip('/')}"
         self._process: Process | None = None
         self._config = directory / "etc" / "jupyterhub_config.py"
         self.state.mkdir()
         more = self._config.parent / "jupyterhub_config.d"
         more.mkdir(parents=True)
         shutil.copy(ROOT / "jupyterhub_config.py", self._config)
-        (more / "test.py").write_text(_CONFIGURATION.format(port=self.port) + extra)
+        (more / "test.py").write_text(
+            _CONFIGURATION.format(port=self.port, base_url=self.base_url) + extra
+        )
         given = {
             "AUTHENTICATOR": "dummy",
             "ALLOW_ANYONE": "yes",
@@ -154,6 +159,11 @@ class HubProcess:
         with self._store.transaction() as transaction:
             transaction.set_slots(uuid, slots)
 
+    def set_quota(self, level: str, name: str, document: dict[str, object] | None) -> None:
+        """Set what a level says, as an administrator does; ``None``: nothing."""
+        broker = Broker(self._store, NoInventory("Nobody asks here."), watching=True)
+        broker.set_quota(level, name, document, "admin")
+
     def remove_account(self, name: str) -> None:
         """Remove a user from the Hub's own database, while no hub runs."""
         with sqlite3.connect(self.state / "jupyterhub.sqlite") as database:
@@ -182,8 +192,12 @@ class HubProcess:
 
     def queue(self) -> list[str]:
         """Return the servers whose requests wait, in order, as «user» or «user:server»."""
+        return [_key(request) for request in self.waiting()]
+
+    def waiting(self) -> list[Request]:
+        """Return the requests that wait, in order."""
         with self._store.snapshot() as transaction:
-            return [_key(item.request) for item in transaction.waiting()]
+            return [item.request for item in transaction.waiting()]
 
     def routes(self) -> dict[str, str]:
         """Return the proxy's routes: path to target."""

@@ -158,6 +158,17 @@ class Broker(Office, QuotaOffice, Desk, Books):
                 lab.outcome.refusals[user, server] = WITHDRAWN
         return waiting is not None
 
+    def regroup(self, user: str, server: str, groups: tuple[str, ...]) -> None:
+        """Note which groups a user is in by now whose server waits; it keeps its place.
+
+        What it waits for may be beyond the limits then: it is refused as if it asked now.
+        """
+        with self._lab() as lab:
+            waiting = lab.transaction.waiting_request(user, server)
+            if waiting is not None and waiting.request.groups != groups:
+                request = replace(waiting.request, groups=groups)
+                lab.transaction.change_request(waiting.sequence, request)
+
     def waiting(self) -> list[Request]:
         """Return all waiting requests, in the order of arrival."""
         with self._store.snapshot() as transaction:

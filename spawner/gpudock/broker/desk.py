@@ -14,7 +14,7 @@ from gpudock.policy.decide import decide
 from gpudock.store import RequestState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable, Mapping
 
     from gpudock.broker.lab import Lab
     from gpudock.model import Lease, Request
@@ -60,7 +60,13 @@ class Desk(Core):
         """Return leases with all that this process knows of them."""
         return leases if self._watching else self._watch.seen(leases, lab.now)
 
-    def extend(self, lease_id: str, by: str, hours: float | None = None) -> Session:
+    def extend(
+        self,
+        lease_id: str,
+        by: str,
+        hours: float | None = None,
+        groups_of: Mapping[str, Iterable[str]] | None = None,
+    ) -> Session:
         """Let a session last longer, as far as its user's limits allow.
 
         Args:
@@ -68,6 +74,8 @@ class Desk(Core):
             by: who asks for it, for the audit trail.
             hours: by how much; ``None``: by the usual length of a session, or else by as much as
                 the limits allow.
+            groups_of: user to the groups that they are in by now; of others it is taken that they
+                are in those of their lease.
 
         Returns:
             The session as it is now.
@@ -85,7 +93,7 @@ class Desk(Core):
                 raise ExtensionRefused("The session is over, or there never was one of this id.")
             (lease,) = self._as_seen([found], lab)
             limits = lab.limits
-            effective = limits.of(lease.user, lease.groups)
+            effective = limits.of(lease.user, (groups_of or {}).get(lease.user, lease.groups))
             extended = sessions.extend(lease, effective, limits.accounts([lease]), hours)
             if isinstance(extended, str):
                 raise ExtensionRefused(extended)

@@ -133,9 +133,11 @@ async def extend_session(call: Call) -> Answer:
     """
     session = await _changeable(call)
     hours = call.body.hours if call.body is not None else None
+    people = await call.office.hub.people()
+    groups_of = {person.name: person.groups for person in people.values()}
     try:
         extended = await call.office.act(
-            lambda broker: broker.extend(session.lease.id, call.visitor.actor, hours)
+            lambda broker: broker.extend(session.lease.id, call.visitor.actor, hours, groups_of)
         )
     except ExtensionRefused as refused:
         raise conflict(str(refused)) from refused
