@@ -22,7 +22,9 @@ shared_directory = shared.open_shared(state, settings.db_url)
 
 c = get_config()  # noqa: F821
 
-# The Hub. Users' containers outlive it, and so do the proxy and its routes.
+# The Hub. What binds is the proxy: of this only the path counts.
+c.JupyterHub.bind_url = f"http://:8000{settings.base_url}"
+# Users' containers outlive it, and so do the proxy and its routes.
 c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
 c.JupyterHub.db_kwargs = {"connect_args": SQLITE_ARGUMENTS}
 c.JupyterHub.cookie_secret_file = str(state / "jupyterhub_cookie_secret")
@@ -71,7 +73,7 @@ c.GPUDockerSpawner.network_name = settings.network
 c.GPUDockerSpawner.image = settings.images[0].name
 c.GPUDockerSpawner.allowed_images = {image.label: image.name for image in settings.images}
 c.GPUDockerSpawner.workspace = settings.workspaces.pattern
-c.GPUDockerSpawner.api_url = "http://proxy:8000/services/gpudock/api/v1"
+c.GPUDockerSpawner.api_url = f"http://proxy:8000{shared.desk_prefix(settings.base_url)}api/v1"
 c.GPUDockerSpawner.mem_limit = memory_limit(settings)
 c.GPUDockerSpawner.cpu_limit = settings.cpu_limit
 c.GPUDockerSpawner.pids_limit = settings.pids_limit
@@ -117,7 +119,7 @@ Runtime.install(
             default_quota=settings.default_quota,
             leftover_memory_mib=settings.leftover_memory,
             agent_image=settings.agent_image,
-            hub_api_url="http://127.0.0.1:8081/hub/api",
+            hub_api_url=f"http://127.0.0.1:8081{settings.base_url}hub/api",
             hub_api_token=resume_token,
             engine_patience=20.0,
         )

@@ -11,8 +11,9 @@ from gpudock.desk.openapi import document
 _HEAD = """\
 # Reference: REST API
 
-The desk serves it under `/services/gpudock/api/v1`, and describes it there as OpenAPI 3.1
-(`openapi.json`). Times are seconds since 1970 (UTC), memory is MiB.
+The desk serves it under `/services/gpudock/api/v1`, below `GPUDOCK_BASE_URL` where that is set,
+and describes it there as OpenAPI 3.1 (`openapi.json`). Times are seconds since 1970 (UTC), memory
+is MiB.
 
 **Tokens.** Every call needs a token of the Hub, made on its page «Token» or by its REST API:
 

@@ -116,6 +116,15 @@ def web_address(value: str) -> str:
     return value.rstrip("/")
 
 
+def base_path(value: str) -> str:
+    """Paths of web addresses, with a slash at both ends."""
+    if not re.fullmatch(r"/(?:[A-Za-z0-9_-][A-Za-z0-9._-]{0,62}/){0,8}", value):
+        raise ValueError(
+            "give a path of letters, digits and . _ - with a slash at both ends, such as /jupyter/"
+        )
+    return value
+
+
 def database(value: str) -> str:
     """SQLAlchemy addresses of the databases that the store can use."""
     scheme = value.partition("://")[0]

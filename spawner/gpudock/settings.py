@@ -69,6 +69,13 @@ SETTINGS = (
         setting_values.integer(1, 65535),
     ),
     Setting(
+        "GPUDOCK_BASE_URL",
+        "/",
+        "The path below which all of the lab is, such as `/jupyter/`: for a lab that is a part of"
+        " another web server.",
+        setting_values.base_path,
+    ),
+    Setting(
         "GPUDOCK_ADMIN",
         "admin",
         "The user name of the first administrator.",
@@ -240,6 +247,7 @@ class Settings:
     """
 
     port: int
+    base_url: str
     admin: str
     admin_password: str | None = field(repr=False)
     authenticator: str

@@ -30,7 +30,6 @@ AGENT_PORT = 8089
 DESK_PORT = 10101
 DESK_NAME = "gpudock"
 """The name of the Hub's service that the desk is, which is part of its address."""
-DESK_PREFIX = f"/services/{DESK_NAME}/"
 
 READ_SCOPE = "custom:gpudock:read"
 MANAGE_SCOPE = "custom:gpudock:manage"
@@ -42,6 +41,11 @@ _MOVED = ".moved"
 
 class SharedFolderError(Exception):
     """The shared folder cannot be made ready; the message says why and what to do."""
+
+
+def desk_prefix(base_url: str = "/") -> str:
+    """Return the path of the desk in a lab that is below *base_url*."""
+    return f"{base_url}services/{DESK_NAME}/"
 
 
 def agent_name(lab: str) -> str:

@@ -33,11 +33,11 @@ from gpudock.model import GPU, Lease
 from gpudock.shared import (
     ACCESS_SCOPE,
     DESK_PORT,
-    DESK_PREFIX,
     DESK_TOKEN,
     FOLDER,
     MANAGE_SCOPE,
     READ_SCOPE,
+    desk_prefix,
 )
 from gpudock.store import Store
 from support.loopback import new_address
@@ -143,7 +143,7 @@ def _desk(folder: Path) -> Iterator[httpx.Client]:
             [sys.executable, "-m", "gpudock.desk"],
             cwd=folder, env=environ, stdout=out, stderr=out,
         )  # fmt: skip
-    desk = f"http://{address}:{DESK_PORT}{DESK_PREFIX}"
+    desk = f"http://{address}:{DESK_PORT}{desk_prefix()}"
     try:
         headers = {"Authorization": f"Bearer {_TOKEN}"}
         with httpx.Client(base_url=f"{desk}api/v1/", headers=headers, timeout=60) as client:

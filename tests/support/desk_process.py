@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from gpudock.shared import desk_prefix
 from support.forge import Forge, Process
 from support.front_door import FrontDoor
 from support.waiting import wait_for
@@ -25,6 +26,7 @@ class DeskProcess:
     Attributes:
         url: where browsers come in, to the hub and to the desk.
         direct: where the desk itself listens.
+        prefix: the desk's path.
     """
 
     def __init__(self, hub: HubProcess, **settings: str) -> None:
@@ -39,8 +41,9 @@ class DeskProcess:
         self.log = hub.log.with_name("desk.log")
         self._settings = settings
         self._process: Process | None = None
-        self._door = FrontDoor(hub.url, lambda: self.direct)
-        self.url = self._door.url
+        self.prefix = desk_prefix(hub.base_url)
+        self._door = FrontDoor(hub.url, lambda: self.direct, self.prefix)
+        self.url = self._door.url + hub.base_url.rstrip("/")
 
     def start(self) -> DeskProcess:
         """Start the desk and wait until it can do its work."""
@@ -71,7 +74,7 @@ class DeskProcess:
     def health(self) -> int | None:
         """Return the status of the health check; ``None`` while the desk does not listen."""
         try:
-            return httpx.get(f"{self.direct}{PREFIX}health", timeout=5).status_code
+            return httpx.get(f"{self.direct}{self.prefix}health", timeout=5).status_code
         except httpx.TransportError:
             assert self._process is not None
             assert self._process.runs(), f"the desk ended:\n{self.log.read_text()[-4000:]}"
@@ -98,7 +101,11 @@ class DeskProcess:
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
         return httpx.request(
-            method, f"{self.direct}{API}{path}", headers=headers, timeout=60, **request
+            method,
+            f"{self.direct}{self.prefix}api/v1/{path}",
+            headers=headers,
+            timeout=60,
+            **request,
         )
 
     def token(self, user: HubClient, *scopes: str) -> str:

@@ -7,7 +7,6 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gpudock.shared import DESK_PREFIX
 from support.loopback import LoopbackServer
 
 if TYPE_CHECKING:
@@ -19,12 +18,13 @@ _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade"}
 class FrontDoor:
     """A proxy that hands on whole requests and answers; for pages, not for streams."""
 
-    def __init__(self, hub: str, desk: Callable[[], str]) -> None:
+    def __init__(self, hub: str, desk: Callable[[], str], desk_prefix: str) -> None:
         """Open the door.
 
         Args:
             hub: the hub's address.
             desk: tells the desk's address, asked for each request.
+            desk_prefix: the path below which all is the desk's.
         """
 
         class Handler(BaseHTTPRequestHandler):
@@ -34,7 +34,7 @@ class FrontDoor:
                 """Say nothing."""
 
             def hand_on(self) -> None:
-                target = urlsplit(desk() if self.path.startswith(DESK_PREFIX) else hub)
+                target = urlsplit(desk() if self.path.startswith(desk_prefix) else hub)
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 connection = http.client.HTTPConnection(target.netloc, timeout=60)
                 try:

@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -129,7 +129,7 @@ class HubClient:
         last = list(self.progress(server))[-1]
         if not last.get("ready"):
             raise SpawnFailed(last.get("message", "the progress ended without a word"))
-        return self.url + last["url"]
+        return str(httpx.URL(self.url).join(last["url"]))
 
     def stop_server(self, server: str = "") -> None:
         """Stop a server, also one that is still starting, and wait until it is gone."""
@@ -184,7 +184,7 @@ class HubClient:
     def _xsrf(self) -> str:
         # There is one for the Hub's pages and one for each server; the Hub's is wanted.
         for cookie in self.http.cookies.jar:
-            if cookie.name == "_xsrf" and cookie.path == "/hub/":
+            if cookie.name == "_xsrf" and cookie.path == f"{urlsplit(self.url).path}/hub/":
                 return str(cookie.value)
         return ""
 

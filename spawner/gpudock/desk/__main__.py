@@ -13,7 +13,7 @@ from tornado.httpserver import HTTPServer
 
 from gpudock.desk.agent import LateInventory, secret_in
 from gpudock.desk.app import make_app
-from gpudock.desk.config import Surroundings, cookie_secret
+from gpudock.desk.config import HUB, Surroundings, cookie_secret
 from gpudock.desk.hub import DeskOAuth, HubClient
 from gpudock.desk.office import Office
 from gpudock.settings import Settings, SettingsError
@@ -22,9 +22,9 @@ from gpudock.shared import (
     AGENT_PORT,
     AGENT_TOKEN,
     DESK_NAME,
-    DESK_PREFIX,
     DESK_TOKEN,
     agent_name,
+    desk_prefix,
 )
 from gpudock.store import Store, StoreError
 
@@ -53,7 +53,7 @@ async def serve(settings: Settings, surroundings: Surroundings) -> None:
         surroundings.shared / AGENT_TOKEN,
     )
     await inventory.start()
-    hub = HubClient(surroundings.hub_api, token)
+    hub = HubClient(surroundings.hub_api or f"{HUB}{settings.base_url}hub/api", token)
     office = Office(
         Store(settings.db_url),
         inventory,
@@ -64,7 +64,7 @@ async def serve(settings: Settings, surroundings: Surroundings) -> None:
     )
     application = make_app(
         office,
-        sign_in(hub, token),
+        sign_in(hub, token, settings.base_url),
         cookie_secret=cookie_secret(token),
         metrics_token=settings.metrics_token,
     )
@@ -82,15 +82,16 @@ async def serve(settings: Settings, surroundings: Surroundings) -> None:
     office.close()
 
 
-def sign_in(hub: HubClient, token: str) -> DeskOAuth:
-    """Return the Hub's sign-in for this desk."""
+def sign_in(hub: HubClient, token: str, base_url: str) -> DeskOAuth:
+    """Return the Hub's sign-in for the desk of a lab that is below *base_url*."""
+    here = desk_prefix(base_url)
     found = DeskOAuth(
         api_url=hub.api_url,
         api_token=token,
-        base_url=DESK_PREFIX,
-        hub_prefix="/hub/",
+        base_url=here,
+        hub_prefix=f"{base_url}hub/",
         oauth_client_id=f"service-{DESK_NAME}",
-        oauth_redirect_uri=f"{DESK_PREFIX}oauth_callback",
+        oauth_redirect_uri=f"{here}oauth_callback",
         access_scopes={ACCESS_SCOPE},
     )
     found.client = hub

@@ -19,7 +19,6 @@ from gpudock.desk.service import (
     HealthHandler,
     MetricsHandler,
 )
-from gpudock.shared import DESK_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
-API = f"{DESK_PREFIX}api/v1/"
+API = "api/v1/"
+"""Where the REST API is, below the desk's own path."""
 
 
 class StaticFiles(StaticFileHandler):
@@ -52,12 +52,12 @@ def make_app(
 
     Args:
         office: what answers.
-        hub_auth: the Hub's sign-in.
+        hub_auth: the Hub's sign-in, which knows the desk's own path.
         cookie_secret: signs the cookies of browsers.
         metrics_token: with which Prometheus may read the metrics; ``None``: only with the Hub's.
     """
     common: dict[str, Any] = {"office": office, "hub_auth": hub_auth}
-    here = re.escape(DESK_PREFIX)
+    here = re.escape(hub_auth.base_url)
     pages = {**common, "environment": environment()}
     routes: list[tuple[str, type[RequestHandler], dict[str, Any]]] = [
         (f"{here}health", HealthHandler, common),
@@ -65,12 +65,12 @@ def make_app(
         (f"{here}oauth_callback", CallbackHandler, common),
         (f"{here}static/(.*)", StaticFiles, {"path": str(STATIC)}),
         (
-            f"{re.escape(API)}openapi.json",
+            f"{here}{re.escape(API)}openapi.json",
             DocumentHandler,
-            {**common, "document": document(OPERATIONS)},
+            {**common, "document": document(OPERATIONS, hub_auth.base_url)},
         ),
         *(
-            (pattern(path), APIHandler, {**common, "operations": operations})
+            (f"{here}{pattern(path)}", APIHandler, {**common, "operations": operations})
             for path, operations in by_path(OPERATIONS).items()
         ),
         (f"{here}(?P<section>[a-z]*)", PageHandler, pages),
@@ -93,7 +93,7 @@ def by_path(operations: Iterable[Operation]) -> dict[str, dict[str, Operation]]:
 
 
 def pattern(path: str) -> str:
-    """Return the regular expression of an operation's address."""
+    """Return the regular expression of an operation's address, below the desk's own path."""
     parts = re.split(r"{(\w+)}", path)
     named = (
         f"(?P<{part}>[^/]+)" if number % 2 else re.escape(part) for number, part in enumerate(parts)

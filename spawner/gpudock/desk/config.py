@@ -13,7 +13,7 @@ from gpudock.shared import DESK_PORT, FOLDER
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HUB_API = "http://hub:8081/hub/api"
+HUB = "http://hub:8081"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,13 @@ class Surroundings:
 
     Attributes:
         shared: the folder that it shares with the hub.
-        hub_api: the address of the Hub's REST API.
+        hub_api: the address of the Hub's REST API; ``None``: at its usual place.
         address, port: where it listens.
         agent_url: where the agent listens; ``None``: at its usual place.
     """
 
     shared: Path
-    hub_api: str = HUB_API
+    hub_api: str | None = None
     address: str = ""
     port: int = DESK_PORT
     agent_url: str | None = None
@@ -38,7 +38,7 @@ class Surroundings:
         """Read them from the environment, by JupyterHub's names for services where it has one."""
         return cls(
             shared=Path.cwd() / FOLDER,
-            hub_api=environ.get("JUPYTERHUB_API_URL") or HUB_API,
+            hub_api=environ.get("JUPYTERHUB_API_URL") or None,
             address=environ.get("DESK_ADDRESS", ""),
             port=int(environ.get("DESK_PORT") or DESK_PORT),
             agent_url=environ.get("DESK_AGENT_URL") or None,

@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from gpudock import __version__
 from gpudock.desk.fields import Shown
 from gpudock.desk.operation import JSON
-from gpudock.shared import DESK_PREFIX
+from gpudock.shared import desk_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,8 +57,13 @@ class Problem(Shown):
     message: str = Field(description="What happened, why, and what to do, for people")
 
 
-def document(operations: Iterable[Operation]) -> dict[str, Any]:
-    """Return the document of these operations."""
+def document(operations: Iterable[Operation], prefix: str = desk_prefix()) -> dict[str, Any]:
+    """Return the document of these operations.
+
+    Args:
+        operations: what can be asked.
+        prefix: the desk's own path, with a slash at both ends.
+    """
     operations = list(operations)
     bodies = {item.body for item in operations if _is_model(item.body)}
     answers = {item.answer for item in operations if item.answer is not None} | {Problem}
@@ -80,7 +85,7 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
             ),
             "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
         },
-        "servers": [{"url": f"{DESK_PREFIX}api/v1"}],
+        "servers": [{"url": f"{prefix}api/v1"}],
         "security": [{"token": []}],
         "paths": paths,
         "components": {

@@ -12,7 +12,6 @@ from tornado.web import HTTPError
 
 from gpudock.desk.handlers import DeskHandler
 from gpudock.desk.refusal import Refusal
-from gpudock.shared import DESK_PREFIX
 
 if TYPE_CHECKING:
     from gpudock.desk.hub import DeskOAuth
@@ -104,7 +103,7 @@ class PageHandler(DeskHandler):
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(
             self._environment.get_template(template).render(
-                base=DESK_PREFIX,
+                base=self.hub_auth.base_url,
                 hub=hub,
                 user=visitor.user if visitor is not None else None,
                 sections={

@@ -248,9 +248,8 @@ def _one_time_password(compose: Compose) -> str | None:
 
 
 def _tell_address(compose: Compose, settings: Settings) -> None:
-    say.step(
-        f"The lab is up: http://localhost:{settings.port} (http://{socket.gethostname()}:{settings.port})"
-    )
+    place = f":{settings.port}{settings.base_url.rstrip('/')}"
+    say.step(f"The lab is up: http://localhost{place} (http://{socket.gethostname()}{place})")
     if settings.admin_password is not None:
         say.detail(f"Sign in as «{settings.admin}» with the password in GPUDOCK_ADMIN_PASSWORD.")
     elif _one_time_password(compose) is not None:

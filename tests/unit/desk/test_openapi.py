@@ -72,6 +72,12 @@ def test_every_operation_is_described_once():
     assert len(set(names)) == len(names)
 
 
+def test_the_document_names_the_address_of_the_lab_that_it_is_for():
+    assert document(OPERATIONS)["servers"] == [{"url": "/services/gpudock/api/v1"}]
+    below = document(OPERATIONS, "/jupyter/services/gpudock/")
+    assert below["servers"] == [{"url": "/jupyter/services/gpudock/api/v1"}]
+
+
 def test_every_reference_leads_somewhere():
     described = document(OPERATIONS)
     known = described["components"]["schemas"]
