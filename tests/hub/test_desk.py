@@ -334,7 +334,7 @@ def test_usage_is_told_for_users_and_as_a_table(hub, desk, admin):
     gpus = {row["name"] for row in admin("GET", "usage?by=gpu").json()["rows"]}
     assert gpus <= {item["uuid"] for item in admin("GET", "gpus").json()["gpus"]}
     text = admin("GET", "usage?format=csv").text
-    assert text.startswith("user,from,gpu_hours,sessions\n")
+    assert text.startswith("user,from,gpu_hours,sessions\r\n")
     assert admin("GET", "usage?from=2026-02-01&to=2026-01-01").json()["rows"] == []
     assert admin("GET", "usage?from=1970-01-01&bucket=day").status_code == 400
     assert admin("GET", "usage?from=yesterday").status_code == 400

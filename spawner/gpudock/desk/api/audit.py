@@ -101,7 +101,8 @@ async def list_changes(call: Call) -> Answer:
 
 def _table(entries: Sequence[AuditEntry]) -> str:
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    # With both characters of a line's end a name that contains one of them is quoted.
+    table = csv.writer(text, lineterminator="\r\n")
     table.writerow(["at", "by", "what", "target", "before", "after"])
     for entry in entries:
         cells = [entry.by, entry.what, entry.target, _json(entry.before), _json(entry.after)]

@@ -131,7 +131,8 @@ async def _names(call: Call, query: UsageQuery) -> Collection[str] | None:
 
 def _table(query: UsageQuery, rows: Sequence[UsageRow]) -> str:
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
+    # With both characters of a line's end a name that contains one of them is quoted.
+    table = csv.writer(text, lineterminator="\r\n")
     table.writerow([query.by, "from", "gpu_hours", "sessions"])
     for row in rows:
         table.writerow(

@@ -1,0 +1,68 @@
+"""Bodies of requests: nothing unknown, and nothing that is only nearly of the right type."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from gpudock.desk.api.gpus import GPUChange
+from gpudock.desk.api.leases import Extension
+from gpudock.desk.api.quotas import Changes
+
+CHANGE = {"level": "user", "name": "ada", "document": {"max_gpus": 1}}
+
+
+def changes(**fields: object) -> dict[str, object]:
+    return {"changes": [{**CHANGE, **fields}]}
+
+
+GOOD = [
+    (GPUChange, {"slots": 2}),
+    (GPUChange, {"state": "active"}),
+    (Extension, {}),
+    (Extension, {"hours": 1}),
+    (Extension, {"hours": 0.5}),
+    (Changes, changes()),
+    (Changes, changes(revision=3)),
+]
+BAD = [
+    *((GPUChange, {"slots": slots}) for slots in ("2", 2.5, True, [2], None, 0, -1, 17, 10**30)),
+    *((GPUChange, {"state": state}) for state in ("ACTIVE", "lost", 1, True, None, ["active"])),
+    (GPUChange, {}),
+    (GPUChange, {"slots": 2, "state": "active"}),
+    (GPUChange, {"slots": 2, "by": "root"}),
+    (GPUChange, [{"slots": 2}]),
+    *(
+        (Extension, {"hours": hours})
+        for hours in ("1", True, [1], 0, -1, math.nan, math.inf, -math.inf, 10**400, {})
+    ),
+    (Extension, {"hours": 1, "hour": 1}),
+    (Extension, "1"),
+    *((Changes, changes(revision=number)) for number in ("3", 3.5, True, -1, 2**60, math.nan)),
+    *(
+        (Changes, changes(name=name))
+        for name in ("", 1, None, "a\nb", "x" * 256, ["ada"], "\ud800")
+    ),
+    *((Changes, changes(level=level)) for level in ("", "users", 1, None, "USER")),
+    *((Changes, changes(document=document)) for document in ([], "none", 1, True)),
+    (Changes, changes(level="default")),
+    (Changes, changes(by="root")),
+    (Changes, {"changes": []}),
+    (Changes, {"changes": [CHANGE], "by": "root"}),
+    (Changes, {"changes": [{"level": "user", "name": "ada"}]}),
+    (Changes, {"changes": CHANGE}),
+    (Changes, None),
+]
+
+
+@pytest.mark.parametrize(("kind", "body"), GOOD)
+def test_a_body_that_makes_sense_is_taken(kind: type, body: object) -> None:
+    TypeAdapter(kind).validate_python(body)
+
+
+@pytest.mark.parametrize(("kind", "body"), BAD)
+def test_what_is_only_nearly_right_is_refused(kind: type, body: object) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(kind).validate_python(body)
