@@ -203,7 +203,7 @@ export const t = {
     details: 'Details',
     detailsLabel: (name: string) => `Details of ${name}`,
     defaultName: 'Everybody',
-    hint: 'Choose a value to edit it. Grey values are inherited. Leave a value empty to inherit it; «none» is no limit.',
+    hint: 'Choose a value to edit it. Grey values are inherited. Leave a value empty to inherit it; «none» is no limit, and «all» any model.',
     noLimit: 'none',
     noModel: 'no model',
     unlimited: 'no limit',

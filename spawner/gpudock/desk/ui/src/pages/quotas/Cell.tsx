@@ -19,7 +19,7 @@ export function Cell({ row, field }: CellProps) {
   const own = current(staged, row)?.[field];
   const change = staged.get(keyOf(row));
   const changed = change !== undefined && !sameValue(change.base?.[field], own);
-  const shown = own === undefined ? inheritedText(row, field) : showValue(own);
+  const shown = own === undefined ? inheritedText(row, field) : showValue(field, own);
   const name = row.level === 'default' ? t.quotas.defaultName : row.name;
 
   useEffect(() => {
@@ -66,7 +66,7 @@ function inheritedText(row: QuotaRow, field: QuotaField): string {
   if (limit === undefined || row.document?.[field] !== undefined) {
     return row.level === 'user' ? t.quotas.inherited : t.quotas.notSet;
   }
-  return showValue(limit.value);
+  return showValue(field, limit.value);
 }
 
 interface CellEditorProps {
@@ -79,7 +79,7 @@ interface CellEditorProps {
 }
 
 function CellEditor({ label, field, value, hint, onTake, onLeave }: CellEditorProps) {
-  const [text, setText] = useState(editText(value));
+  const [text, setText] = useState(editText(field, value));
   const [problem, setProblem] = useState<string | null>(null);
   const input = useRef<HTMLInputElement>(null);
   const problemId = useId();

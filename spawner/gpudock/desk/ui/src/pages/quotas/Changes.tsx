@@ -34,14 +34,14 @@ export function fieldName(field: Difference['field']): string {
 /** A field's value in words; a boost with its limits. */
 export function describe(field: Difference['field'], value: Difference['before']): string {
   if (field !== 'boost') {
-    return value === undefined ? t.quotas.notSet : showValue(value as QuotaValue);
+    return value === undefined ? t.quotas.notSet : showValue(field, value as QuotaValue);
   }
   const boost = value as QuotaDocument['boost'];
   if (boost === undefined) return t.quotas.notSet;
   const limits = boostFields(boost);
   const parts = fieldsOf('group').flatMap(name => {
     const limit = limits[name];
-    return limit === undefined ? [] : [`${t.quotas.fields[name]} ${showValue(limit)}`];
+    return limit === undefined ? [] : [`${t.quotas.fields[name]} ${showValue(name, limit)}`];
   });
   return `${parts.join(', ')} ${t.quotas.boostUntil(moment(Date.parse(boost.until) / 1000))}`;
 }

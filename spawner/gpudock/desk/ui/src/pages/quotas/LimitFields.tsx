@@ -11,7 +11,7 @@ export function typedOf(
   document: QuotaFields | null | undefined,
   fields: readonly QuotaField[]
 ): Typed {
-  return Object.fromEntries(fields.map(field => [field, editText(document?.[field])]));
+  return Object.fromEntries(fields.map(field => [field, editText(field, document?.[field])]));
 }
 
 /** The document that was typed, or the sentences on what cannot be taken. */

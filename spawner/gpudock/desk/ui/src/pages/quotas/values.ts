@@ -26,24 +26,29 @@ export function fieldsOf(level: Level): readonly QuotaField[] {
   return level === 'group' ? [...LIMITS, ...CAPS] : LIMITS;
 }
 
+/** What stands for no limit: «none», and of models «all», where «none» would say the opposite. */
+function withoutLimit(field: QuotaField): string {
+  return field === 'gpu_models' ? t.quotas.allModels : t.quotas.noLimit;
+}
+
 /** A value for reading: «2», «none», «*A100*; *L4*». */
-export function showValue(value: QuotaValue): string {
-  if (value === null) return t.quotas.noLimit;
+export function showValue(field: QuotaField, value: QuotaValue): string {
+  if (value === null) return withoutLimit(field);
   if (typeof value === 'number') return amount(value);
   return value.length === 0 ? t.quotas.noModel : value.join(SEPARATOR);
 }
 
 /** A limit in force in words: «2», «no limit», and of models «all». */
 export function sayLimit(field: QuotaField, value: QuotaValue): string {
-  if (value !== null) return showValue(value);
+  if (value !== null) return showValue(field, value);
   if (field === 'gpu_models') return t.quotas.allModels;
   return field === 'session_hours' ? t.quotas.asLongest : t.quotas.unlimited;
 }
 
 /** A value for editing; `undefined` is «not set here», an empty text. */
-export function editText(value: QuotaValue | undefined): string {
+export function editText(field: QuotaField, value: QuotaValue | undefined): string {
   if (value === undefined) return '';
-  if (value === null) return t.quotas.noLimit;
+  if (value === null) return withoutLimit(field);
   if (typeof value === 'number') return String(value);
   return value.length === 0 ? ';' : value.join(SEPARATOR);
 }
@@ -57,7 +62,7 @@ export function parseValue(field: QuotaField, text: string): Parsed {
   const kind = KINDS[field];
   const typed = text.trim();
   if (typed === '') return { ok: true, value: undefined };
-  if (typed.toLowerCase() === t.quotas.noLimit) {
+  if ([t.quotas.noLimit, withoutLimit(field)].includes(typed.toLowerCase())) {
     if (kind === 'weight') return { ok: false, message: t.quotas.invalid.weight };
     return { ok: true, value: null };
   }

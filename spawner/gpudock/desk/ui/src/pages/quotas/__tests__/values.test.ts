@@ -13,6 +13,7 @@ describe('what is typed', () => {
     ['weight', '0.5', 0.5],
     ['gpu_models', '*A100*; *L4* ;*A100*', ['*A100*', '*L4*']],
     ['gpu_models', ';', []],
+    ['gpu_models', 'all', null],
     ['gpu_models', 'none', null]
   ])('for %s, «%s», is taken', (field, text, value) => {
     expect(parseValue(field, text)).toEqual({ ok: true, value });
@@ -37,12 +38,13 @@ describe('what is typed', () => {
 
   it.each([[2], [0.5], [null], [['*A100*', 'L?']], [[]]])('is what %j reads as', value => {
     const field = Array.isArray(value) ? 'gpu_models' : 'gpu_hours';
-    expect(parseValue(field, editText(value))).toEqual({ ok: true, value });
+    expect(parseValue(field, editText(field, value))).toEqual({ ok: true, value });
   });
 });
 
 it('shows that no model is allowed, which is not the same as no limit', () => {
-  expect(showValue([])).not.toBe(showValue(null));
+  expect(showValue('gpu_models', [])).toBe('no model');
+  expect(showValue('gpu_models', null)).toBe('all');
 });
 
 it('knows caps only of groups', () => {
