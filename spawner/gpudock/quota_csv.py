@@ -11,6 +11,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ COLUMNS = ("level", "name", *FIELDS, *GROUP_FIELDS, BOOST)
 NO_LIMIT = "none"
 _COUNTS = ("max_gpus", "group_max_gpus")
 _LISTS = ("gpu_models",)
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _MOST_CHARACTERS = 20 * 2**20
 # A spreadsheet takes a cell that begins so for a formula and computes it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -202,6 +204,8 @@ def _read_patterns(cell: str) -> list[Any]:
 
 
 def _number(field: str, cell: str) -> int | float | str:
+    if not _NUMBER.fullmatch(cell):  # Python would also take «1_0» for 10, and «infinity»
+        return cell
     for kind in (int,) if field in _COUNTS else (int, float):
         try:
             return kind(cell)
