@@ -21,12 +21,12 @@ from gpudock.broker import Broker
 from gpudock.engine import DockerEngine, EngineInfo
 from gpudock.host_config import GPUDelivery
 from gpudock.hub_api import HubApi
-from gpudock.inventory import Inventory, NoInventory
+from gpudock.inventory import Inventory, NoInventory, is_without_gpus
 from gpudock.lifecycle import EngineError
 from gpudock.orphans import Orphans
 from gpudock.reconciler import Reconciler
 from gpudock.resume import resume_waiting
-from gpudock.shared import AGENT_TOKEN
+from gpudock.shared import AGENT_TOKEN, NO_GPUS, leave_note
 from gpudock.store import Store, StoreError
 from gpudock.warden import Warden
 
@@ -186,6 +186,12 @@ class Runtime:
         store.migrate()
         self.engine_info = await self._engine_info()
         self.inventory = await self._find_gpus(self.engine_info)
+        reading = self.inventory.reading()
+        # The desk follows an agent of its own accord, and has to know that there is none.
+        leave_note(
+            self.config.shared_directory / NO_GPUS,
+            reading.problem if is_without_gpus(reading) else None,
+        )
         await self.inventory.start()
         self._broker = Broker(
             store,

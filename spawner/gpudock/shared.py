@@ -26,6 +26,9 @@ AGENT_TOKEN = "agent-token"  # noqa: S105 (a file's name)
 DESK_TOKEN = "desk-token"  # noqa: S105 (a file's name)
 """The desk's token for the Hub's API."""
 
+NO_GPUS = "no-gpus"
+"""In a lab without GPUs: the sentence that says why it has none."""
+
 AGENT_PORT = 8089
 DESK_PORT = 10101
 DESK_NAME = "gpudock"
@@ -58,6 +61,14 @@ def secret(file: Path) -> str:
     if not file.exists():
         _write_whole(file, secrets.token_hex(32).encode())
     return file.read_text().strip()
+
+
+def leave_note(file: Path, sentence: str | None) -> None:
+    """Leave a sentence in *file* for whoever shares the folder; ``None`` takes it away."""
+    if sentence is None:
+        file.unlink(missing_ok=True)
+    else:
+        _write_whole(file, sentence.encode())
 
 
 def open_shared(state: Path, db_url: str) -> Path:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tornado.httpserver import HTTPServer
 
-from gpudock.desk.agent import LateInventory, secret_in
+from gpudock.desk.agent import SharedInventory, secret_in
 from gpudock.desk.app import make_app
 from gpudock.desk.config import HUB, Surroundings, cookie_secret
 from gpudock.desk.hub import DeskOAuth, HubClient
@@ -20,7 +20,6 @@ from gpudock.settings import Settings, SettingsError
 from gpudock.shared import (
     ACCESS_SCOPE,
     AGENT_PORT,
-    AGENT_TOKEN,
     DESK_NAME,
     DESK_TOKEN,
     agent_name,
@@ -48,9 +47,9 @@ async def serve(settings: Settings, surroundings: Surroundings) -> None:
     token = await _own_token(surroundings.shared / DESK_TOKEN, stop)
     if token is None:
         return
-    inventory = LateInventory(
+    inventory = SharedInventory(
         surroundings.agent_url or f"http://{agent_name(settings.network)}:{AGENT_PORT}",
-        surroundings.shared / AGENT_TOKEN,
+        surroundings.shared,
     )
     await inventory.start()
     hub = HubClient(surroundings.hub_api or f"{HUB}{settings.base_url}hub/api", token)

@@ -6,6 +6,6 @@ the driver, the store or Docker.
 """
 
 from gpudock.inventory.agent import AgentInventory
-from gpudock.inventory.base import Inventory, NoInventory, StaticInventory
+from gpudock.inventory.base import Inventory, NoInventory, StaticInventory, is_without_gpus
 
-__all__ = ["AgentInventory", "Inventory", "NoInventory", "StaticInventory"]
+__all__ = ["AgentInventory", "Inventory", "NoInventory", "StaticInventory", "is_without_gpus"]

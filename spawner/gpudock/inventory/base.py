@@ -66,6 +66,11 @@ class StaticInventory(_Constant):
         super().__init__(InventoryReading(taken_at=None, readings=readings, expects_readings=False))
 
 
+def is_without_gpus(reading: InventoryReading) -> bool:
+    """Tell whether a lab is known to have no GPUs; the reading's problem says why."""
+    return not reading.expects_readings and not reading.readings
+
+
 class NoInventory(_Constant):
     """A lab without GPUs."""
 

@@ -11,6 +11,7 @@ from gpudock.desk.api.rights import readable
 from gpudock.desk.fields import DeviceUUID, Shown, Strict
 from gpudock.desk.operation import Answer, Audience, Call, Catalogue
 from gpudock.desk.refusal import conflict, missing
+from gpudock.inventory import is_without_gpus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +65,10 @@ class GPUList(Shown):
 
     gpus: list[GPUShown]
     taken_at: float | None = Field(description="When they were last read")
-    problem: str | None = Field(description="Why they could not be read")
+    problem: str | None = Field(description="Why they could not be read, or why there are none")
+    runs_on_cpu: bool = Field(
+        description="The lab is known to have no GPU, and servers run on the CPU"
+    )
 
 
 class GPUChange(Strict):
@@ -104,7 +108,14 @@ async def list_gpus(call: Call) -> Answer:
     shown = [
         _shown(status, sessions, None if call.office.show_holders else names) for status in statuses
     ]
-    return Answer(GPUList(gpus=shown, taken_at=reading.taken_at, problem=reading.problem))
+    return Answer(
+        GPUList(
+            gpus=shown,
+            taken_at=reading.taken_at,
+            problem=reading.problem,
+            runs_on_cpu=is_without_gpus(reading),
+        )
+    )
 
 
 @catalogue.add(

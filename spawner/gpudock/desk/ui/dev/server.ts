@@ -2,7 +2,7 @@
  * «npm run dev»: the pages before a lab in memory, in a frame like the Hub's.
  *
  * The address chooses what is there: `/services/gpudock/lab?as=admin&lab=empty`. Known labs are
- * `full`, `empty`, `many` (5,000 users) and `broken`; whoever is not `admin` is a user.
+ * `full`, `empty`, `cpu`, `many` (5,000 users) and `broken`; whoever is not `admin` is a user.
  */
 import { createReadStream, existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -21,7 +21,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
   '.woff2': 'font/woff2'
 };
-const LABS = ['full', 'empty', 'many', 'broken'] as const;
+const LABS = ['full', 'empty', 'cpu', 'many', 'broken'] as const;
 
 export function mockDesk(): Plugin {
   const labs = new Map<string, MockLab>();
@@ -32,7 +32,8 @@ export function mockDesk(): Plugin {
       new MockLab({
         user,
         users: kind === 'many' ? 5000 : 40,
-        empty: kind === 'empty',
+        empty: kind === 'empty' || kind === 'cpu',
+        cpu: kind === 'cpu',
         broken: kind === 'broken',
         now: () => Date.now() / 1000
       });

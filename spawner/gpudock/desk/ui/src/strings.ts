@@ -124,6 +124,7 @@ export const t = {
     title: 'Lab',
     loading: 'Looking at the GPUs…',
     none: 'The lab has no GPU.',
+    cpu: 'This lab runs on the CPU.',
     noneHelp: 'As soon as the agent sees one, it is shown here.',
     noneMatch: 'No GPU is in that state.',
     filter: 'Show GPUs that are',

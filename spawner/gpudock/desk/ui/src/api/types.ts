@@ -39,7 +39,10 @@ export interface LabReading {
   readonly gpus: readonly GPU[];
   /** When the GPUs were last read. */
   readonly taken_at: number | null;
+  /** Why they could not be read, or why there are none. */
   readonly problem: string | null;
+  /** The lab is known to have no GPU. */
+  readonly runs_on_cpu: boolean;
 }
 
 export interface Session {

@@ -27,6 +27,8 @@ export interface MockOptions {
   readonly users: number;
   /** Nobody has anything, and nothing was ever changed. */
   readonly empty: boolean;
+  /** The lab has no GPU, and its hub knows that. */
+  readonly cpu?: boolean;
   /** Every call fails. */
   readonly broken: boolean;
   readonly now: () => number;
@@ -141,7 +143,10 @@ export class MockLab {
       Math.round(low + ((high - low) * (1 + Math.sin(now / 3 + seed))) / 2);
     return {
       taken_at: now,
-      problem: null,
+      problem: this.options.cpu
+        ? 'This server’s Docker Engine has no NVIDIA GPU to give, so servers run on the CPU. If there is a GPU, install its driver and restart the lab.'
+        : null,
+      runs_on_cpu: this.options.cpu === true,
       gpus: this.gpus.map((gpu, index) => {
         const busy = gpu.leases.some(holder => holder.idle_since === null);
         return gpu.state === 'lost'

@@ -18,6 +18,8 @@ export function LabPage() {
   const [managed, setManaged] = useState<string | null>(null);
   const filter = FILTERS.find(known => known === address.get('state')) ?? 'all';
   const gpus = lab.data?.gpus ?? [];
+  // Where GPUs are still listed, they have gone, and that is a problem.
+  const onCPU = lab.data?.runs_on_cpu === true && gpus.length === 0;
   const shown = gpus.filter(gpu => matches(gpu, filter));
   const chosen = gpus.find(gpu => gpu.uuid === managed);
   return (
@@ -25,14 +27,16 @@ export function LabPage() {
       <Stale failing={lab.isRefetchError} since={lab.dataUpdatedAt} />
       {lab.isPending && <Loading what={t.lab.loading} />}
       {lab.isLoadingError && <Failure error={lab.error} onRetry={() => void lab.refetch()} />}
-      {lab.data?.problem && (
+      {lab.data?.problem && !onCPU && (
         <div className="alert alert-warning" role="status">
           {lab.data.problem}
         </div>
       )}
       {lab.data && gpus.length === 0 && (
-        <Empty icon="microchip" title={t.lab.none}>
-          <p className="text-body-secondary">{t.lab.noneHelp}</p>
+        <Empty icon="microchip" title={onCPU ? t.lab.cpu : t.lab.none}>
+          <p className="text-body-secondary gd-sentence">
+            {(onCPU && lab.data.problem) || t.lab.noneHelp}
+          </p>
         </Empty>
       )}
       {gpus.length > 0 && (

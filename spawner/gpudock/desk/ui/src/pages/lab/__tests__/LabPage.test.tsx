@@ -67,6 +67,21 @@ it('stops a session only after it was asked', async () => {
   await waitFor(() => expect(lab.calls).toEqual(['DELETE leases/lease-grace-2']));
 });
 
+it('says that a lab without GPUs runs on the CPU, why, and what to do', async () => {
+  renderPage(<LabPage />, { empty: true, cpu: true });
+  expect(await screen.findByText('This lab runs on the CPU.')).toBeDefined();
+  expect(screen.getByText(/no NVIDIA GPU to give.*install its driver and restart/)).toBeDefined();
+  expect(screen.queryByText('The lab has no GPU.')).toBeNull();
+  expect(document.querySelector('.alert')).toBeNull();
+});
+
+it('does not take GPUs that cannot be read for a lab without any', async () => {
+  const { lab } = renderPage(<LabPage />, { cpu: true });
+  expect((await screen.findByText(/no NVIDIA GPU to give/)).className).toContain('alert');
+  expect(screen.queryByText('This lab runs on the CPU.')).toBeNull();
+  expect(lab.gpus.length).toBeGreaterThan(0);
+});
+
 it('says that there is no GPU', async () => {
   renderPage(<LabPage />, { empty: true });
   expect(await screen.findByText('The lab has no GPU.')).toBeDefined();
