@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import Error, expect, sync_playwright
 
+from browser.panel_page import CHECKOUT, visitors
+from browser.panel_page import WINDOW as PANEL_WINDOW
 from browser.person import Person
+from simulator import Host
+from support.panel_server import install_extension, panel_server, prepare_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
+    from simulator import Gpu
     from support.lab import Lab
 
 CHROMIUM = "/usr/bin/chromium"
@@ -120,3 +125,44 @@ def _seats(chromium: Browser) -> Iterator[Callable[..., Person]]:
         _contexts.remove(context)
         del _said[context]
         context.close()
+
+
+@pytest.fixture(scope="session")
+def installed_panel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The GPU panel as people get it."""
+    target = tmp_path_factory.mktemp("extension")
+    install_extension(CHECKOUT, target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def serve(
+    installed_panel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., tuple[str, Host]]]:
+    """Start a Jupyter server with the panel over these GPUs, which runs until the module's end."""
+    with ExitStack() as running:
+
+        def start(
+            *gpus: Gpu,
+            host: Host | None = None,
+            settings: dict[str, Any] | None = None,
+            kernels: dict[str, Any] | None = None,
+            options: tuple[str, ...] = (),
+            application: str = "jupyterlab",
+        ) -> tuple[str, Host]:
+            home = tmp_path_factory.mktemp("server")
+            prepare_home(home, settings or {}, kernels or {})
+            host = host or Host(home / "host").create(*gpus)
+            server = panel_server(
+                installed_panel, home, host.environment, *options, application=application
+            )
+            return running.enter_context(server), host
+
+        yield start
+
+
+@pytest.fixture
+def visit(chromium: Browser) -> Iterator[Callable[[str], Page]]:
+    """Open a page of a server in a new browser; a failure of the panel in it fails the test."""
+    with visitors(chromium, PANEL_WINDOW) as go:
+        yield go

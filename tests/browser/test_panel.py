@@ -7,105 +7,30 @@ GPUDOCK_PANEL_PICTURES naming a folder, each state is saved there as a picture.
 from __future__ import annotations
 
 import gzip
-import json
-import os
 import re
-import time
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 
+from browser.panel_page import (
+    BUSY,
+    CHINESE,
+    DARK,
+    keep,
+    lease_that_ends,
+    open_lab,
+    open_notebook,
+    run_cell,
+    serious_barriers,
+    until,
+)
 from simulator import Gpu, Host, Process
-from support.panel_server import install_extension, panel_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from playwright.sync_api import Browser, Locator, Page, Route
-
-CHECKOUT = Path(__file__).parents[2]
-AXE = CHECKOUT / "extensions/jupyterlab-gpudock/node_modules/axe-core/axe.min.js"
-PICTURES = os.environ.get("GPUDOCK_PANEL_PICTURES")
-WINDOW = {"width": 1280, "height": 1400}
-BUSY = {
-    "utilization": 87,
-    "temperature": 64,
-    "power": 283.4,
-    "memory_used_mib": 31_744,
-    "clock_sm": 1380,
-    "throttle": (),
-}
-THEMES = "@jupyterlab/apputils-extension/themes.jupyterlab-settings"
-LANGUAGE = "@jupyterlab/translation-extension/plugin.jupyterlab-settings"
-NOTIFICATIONS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
-# JupyterLab asks each newcomer about news, before what is looked at here.
-NO_NEWS = {NOTIFICATIONS: {"fetchNews": "false"}}
-DARK = {THEMES: {"theme": "JupyterLab Dark"}}
-CHINESE = {LANGUAGE: {"locale": "zh_CN"}}
-NOTEBOOK = {
-    "cells": [
-        {
-            "cell_type": "code",
-            "id": "only",
-            "source": "",
-            "metadata": {},
-            "outputs": [],
-            "execution_count": None,
-        }
-    ],
-    "metadata": {
-        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
-    },
-    "nbformat": 4,
-    "nbformat_minor": 5,
-}
-FAKE_TORCH = """
-__version__ = "2.6.0"
-class _Flags:
-    enabled = True; benchmark = True; deterministic = False; allow_tf32 = True
-    def is_available(self): return True
-class _Backends: cudnn = _Flags()
-class _CUDA:
-    def is_initialized(self): return False
-    def is_available(self): return False
-backends = _Backends()
-cuda = _CUDA()
-"""
-
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The extension as people get it."""
-    target = tmp_path_factory.mktemp("extension")
-    install_extension(CHECKOUT, target)
-    return target
-
-
-@pytest.fixture(scope="module")
-def serve(
-    installed: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[..., tuple[str, Host]]]:
-    """Start a server with these GPUs, which runs until the module's end."""
-    with ExitStack() as running:
-
-        def start(*gpus: Gpu, settings: dict[str, Any] | None = None, **more: str) -> Any:
-            home = tmp_path_factory.mktemp("server")
-            for name, values in {**NO_NEWS, **(settings or {})}.items():
-                file = home / "settings" / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(json.dumps(values))
-            host = Host(home / "host").create(*gpus)
-            work = home / "work"
-            work.mkdir()
-            (work / "torch.py").write_text(FAKE_TORCH)
-            (work / "paper.ipynb").write_text(json.dumps(NOTEBOOK))
-            url = running.enter_context(panel_server(installed, home, host.environment, **more))
-            return url, host
-
-        yield start
+    from playwright.sync_api import Route
 
 
 @pytest.fixture(scope="module")
@@ -124,71 +49,8 @@ def divided(serve: Callable[..., Any]) -> tuple[str, Host]:
     return serve(Gpu.of_model("A100", slices=("1g.5gb", "2g.10gb")), settings=CHINESE)
 
 
-@pytest.fixture
-def visit(chromium: Browser) -> Iterator[Callable[[str], Page]]:
-    """Open a page of a server in a new browser; a failure of the panel in it fails the test."""
-    failures: list[str] = []
-
-    def follow(error: Any) -> None:
-        # Notebook 7 has failures of its own.
-        if "jupyterlab-gpudock" in (error.stack or ""):
-            failures.append(error.stack)
-
-    with ExitStack() as open_:
-
-        def go(address: str) -> Page:
-            context = chromium.new_context(viewport=WINDOW, reduced_motion="reduce")
-            open_.callback(context.close)
-            page = context.new_page()
-            page.on("pageerror", follow)
-            page.goto(address)
-            return page
-
-        yield go
-    assert failures == []
-
-
-def open_lab(visit: Callable[[str], Page], url: str) -> tuple[Page, Locator]:
-    """A JupyterLab with nothing of earlier tests, and its panel, open."""
-    page = visit(f"{url}/lab?reset")
-    expect(page.locator(".jp-LauncherCard").first).to_be_visible()
-    panel = page.locator("#jp-gpudock-panel")
-    page.locator('.jp-SideBar [data-id="jp-gpudock-panel"]').click()
-    expect(panel).to_be_visible()
-    return page, panel
-
-
-def keep(page: Page, name: str) -> None:
-    """Save a picture of a state, for whoever asked for it."""
-    if PICTURES:
-        page.screenshot(path=Path(PICTURES) / f"{name}.png")
-
-
-def serious_barriers(page: Page, *parts: str) -> list[str]:
-    """What axe-core finds in parts of a page that keeps people out."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("parts => axe.run({ include: parts.map(part => [part]) })", list(parts))
-    return [
-        f"{violation['id']}: {node['html']} {node['failureSummary']}"
-        for violation in found["violations"]
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"]
-    ]
-
-
-def run_cell(page: Page, code: str) -> None:
-    page.locator(".jp-Notebook .jp-CodeCell .cm-content").last.click()
-    page.keyboard.insert_text(code)
-    page.keyboard.press("Shift+Enter")
-
-
-def open_notebook(page: Page) -> None:
-    page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
-    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
-
-
-def test_the_front_end_is_at_most_60_kb(installed):
-    files = (installed / "share/jupyter/labextensions/jupyterlab-gpudock").rglob("*.js*")
+def test_the_front_end_is_at_most_60_kb(installed_panel):
+    files = (installed_panel / "share/jupyter/labextensions/jupyterlab-gpudock").rglob("*.js*")
     sizes = {file.name: len(gzip.compress(file.read_bytes())) for file in files}
     assert "settings.json" in sizes
     assert sum(sizes.values()) <= 60_000, sizes
@@ -236,14 +98,6 @@ def test_a_closed_panel_has_no_connection_and_an_open_one_has_one(single, visit)
     tab.click()
     expect(page.locator("#jp-gpudock-panel")).to_be_hidden()
     until(page, lambda: not open_streams, "the stream is closed")
-
-
-def until(page: Page, condition: Callable[[], bool], what: str) -> None:
-    """Wait for what the page's events tell: they come only while Playwright is waited for."""
-    deadline = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        page.wait_for_timeout(50)
 
 
 @pytest.mark.parametrize(
@@ -423,35 +277,6 @@ def test_the_palette_has_what_the_panel_does(single, visit):
     ):
         expect(palette.get_by_text(label, exact=True).first).to_be_visible()
     expect(palette.get_by_text("Extend the GPU Session")).to_have_count(0)
-
-
-def lease_that_ends(in_seconds: float) -> dict[str, Any]:
-    now = time.time()
-    return {
-        "managed": True,
-        "lease": "lease-7",
-        "state": "ok",
-        "message": "",
-        "fetched_at": now,
-        "now": now,
-        "gpus": [],
-        "ends_at": now + in_seconds,
-        "ends_because": "time",
-        "why": "",
-        "can_extend": True,
-        "extendable_until": None,
-        "idle": {"limit_minutes": 30, "since": None, "ends_at": None},
-        "quota": {
-            "gpu_hours_limit": 40,
-            "gpu_hours_used": 27.5,
-            "gpu_hours_left": 12.5,
-            "window_days": 7,
-        },
-        "queue_length": 3,
-        "hub_home": "/hub/home",
-        "desk": "/services/gpudock/",
-        "can_restart": True,
-    }
 
 
 def test_a_session_is_shown_warned_of_and_extended(single, visit):

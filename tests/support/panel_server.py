@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
 from support.waiting import wait_for
@@ -19,6 +20,40 @@ if TYPE_CHECKING:
 
 EXTENSION = "extensions/jupyterlab-gpudock"
 START_SECONDS = 60
+NO_NEWS = {
+    # JupyterLab asks each newcomer about news, before what is looked at here.
+    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false"}
+}
+NOTEBOOK = {
+    "cells": [
+        {
+            "cell_type": "code",
+            "id": "only",
+            "source": "",
+            "metadata": {},
+            "outputs": [],
+            "execution_count": None,
+        }
+    ],
+    "metadata": {
+        "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+    },
+    "nbformat": 4,
+    "nbformat_minor": 5,
+}
+TORCH_BESIDE_NOTEBOOKS = """
+__version__ = "2.6.0"
+class _Flags:
+    enabled = True; benchmark = True; deterministic = False; allow_tf32 = True
+    def is_available(self): return True
+class _Backends: cudnn = _Flags()
+class _CUDA:
+    def is_initialized(self): return False
+    def is_available(self): return False
+backends = _Backends()
+cuda = _CUDA()
+"""
+"""What notebooks in the work folder import: a torch that computes nothing."""
 
 
 def install_extension(checkout: Path, target: Path) -> None:
@@ -67,6 +102,26 @@ def environment_of(installed: Path, home: Path) -> dict[str, str]:
         "JUPYTERLAB_WORKSPACES_DIR": str(home / "workspaces"),
         "LANG": "C.UTF-8",
     }
+
+
+def prepare_home(home: Path, settings: Mapping[str, Any], kernels: Mapping[str, Any]) -> None:
+    """Put into an empty home what its owner has: preferences, kernels, a notebook.
+
+    Args:
+        home: The folder.
+        settings: By the name of JupyterLab's settings file, what is set in it.
+        kernels: By name, further kernels' specifications.
+    """
+    work = home / "work"
+    work.mkdir(parents=True)
+    (work / "torch.py").write_text(TORCH_BESIDE_NOTEBOOKS)
+    (work / "paper.ipynb").write_text(json.dumps(NOTEBOOK))
+    files = {home / "settings" / name: values for name, values in {**NO_NEWS, **settings}.items()}
+    for name, spec in kernels.items():
+        files[home / "data/kernels" / name / "kernel.json"] = spec
+    for file, content in files.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(content))
 
 
 @contextlib.contextmanager

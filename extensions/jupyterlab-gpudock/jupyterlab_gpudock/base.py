@@ -18,14 +18,16 @@ class Refusal(Exception):  # noqa: N818  it is an answer, with a status of its o
 
     :param status: HTTP status
     :param code: the case, for programs
-    :param message: a sentence for the user
+    :param message: a sentence for who asks the REST interface; the panel has its own for a code
+    :param parameters: what a sentence for the code needs to tell
     """
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, **parameters: str) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
+        self.parameters = parameters
 
 
 def encode(document: dict[str, Any]) -> bytes:
@@ -41,7 +43,9 @@ class Handler(APIHandler):
     def refuse(self, refusal: Refusal) -> None:
         """Answer with the refusal."""
         self.set_status(refusal.status)
-        self.finish({"code": refusal.code, "message": refusal.message})
+        self.finish(
+            {"code": refusal.code, "parameters": refusal.parameters, "message": refusal.message}
+        )
 
     def body(self, **types: type | tuple[type, ...]) -> dict[str, Any]:
         """The request's JSON object; one that is left out is empty.

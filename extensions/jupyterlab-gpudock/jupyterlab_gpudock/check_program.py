@@ -19,7 +19,15 @@ MATRIX = 4096
 
 
 class Skip(Exception):  # noqa: N818  a measurement that makes no sense here is not an error
-    """The step makes no sense on this GPU; the words say why."""
+    """The step makes no sense on this GPU.
+
+    :param code: why
+    :param words: the same as a sentence
+    """
+
+    def __init__(self, code: str, words: str) -> None:
+        super().__init__(words)
+        self.code = code
 
 
 def say(**document: Any) -> None:
@@ -65,7 +73,7 @@ def set_tf32(torch: Any, on: bool) -> None:
 def step_cudnn(torch: Any) -> "dict[str, Any]":
     """A convolution with cuDNN, and with torch's own code instead."""
     if not torch.backends.cudnn.is_available():
-        raise Skip("This torch has no cuDNN.")
+        raise Skip("no_cudnn", "This torch has no cuDNN.")
     images = torch.randn(16, 64, 56, 56, device="cuda")
     weights = torch.randn(64, 64, 3, 3, device="cuda")
 
@@ -102,14 +110,14 @@ def step_fp16(torch: Any) -> "dict[str, Any]":
 def step_bf16(torch: Any) -> "dict[str, Any]":
     """Mixed precision with bfloat16."""
     if not torch.cuda.is_bf16_supported():
-        raise Skip("This GPU does not compute in bfloat16.")
+        raise Skip("no_bf16", "This GPU does not compute in bfloat16.")
     return mixed(torch, torch.bfloat16, "bf16")
 
 
 def step_tf32(torch: Any) -> "dict[str, Any]":
     """A float32 matrix product with TF32 allowed, and without."""
     if torch.cuda.get_device_capability()[0] < 8:
-        raise Skip("TF32 came with compute capability 8.0.")
+        raise Skip("no_tf32", "TF32 came with compute capability 8.0.")
     left, right = (torch.randn(MATRIX, MATRIX, device="cuda") for _ in range(2))
     set_tf32(torch, False)
     off_ms = timed_ms(torch, lambda: torch.matmul(left, right))
@@ -151,7 +159,11 @@ def main(needed_mib: int) -> None:
     try:
         import torch
     except ImportError as error:
-        say(failed="torch_missing", detail=str(error))
+        missing = isinstance(error, ModuleNotFoundError) and error.name == "torch"
+        say(failed="torch_missing" if missing else "torch_broken", detail=str(error))
+        return
+    except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
+        say(failed="torch_broken", detail=f"{type(error).__name__}: {error}")
         return
     if not torch.cuda.is_available():
         say(failed="cuda_unavailable", detail="torch.cuda.is_available() is False")
@@ -165,9 +177,10 @@ def main(needed_mib: int) -> None:
         try:
             found = step(torch)
         except Skip as why:
-            say(step=name, state="skipped", detail=str(why))
+            say(step=name, state="skipped", code=why.code, detail=str(why))
         except Exception as error:  # noqa: BLE001  whatever it is, it is this step's outcome
-            say(step=name, state="failed", detail=f"{type(error).__name__}: {error}")
+            words = f"{type(error).__name__}: {error}"
+            say(step=name, state="failed", code="error", detail=words)
         else:
             say(step=name, state="done", **found)
         torch.cuda.empty_cache()

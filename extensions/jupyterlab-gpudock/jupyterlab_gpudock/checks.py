@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import math
 import os
 import signal
 import time
@@ -28,18 +29,20 @@ NEEDED_MIB = 1200
 STEPS = ("cudnn", "fp16", "bf16", "tf32", "bandwidth")
 _MARK = b"gpudock-check:"
 _LONGEST_LINE = 64 * 1024
-_LONGEST_DETAIL = 400
+_LONGEST_DETAIL, _LONGEST_NAME = 400, 40
+_STEP_STATES = ("running", "done", "skipped", "failed")
 _LONGEST_END_S = 5.0
 
 _SENTENCES = {
     "torch_missing": "PyTorch is not installed in the environment of the kernel «{kernel}».",
+    "torch_broken": "PyTorch in the kernel «{kernel}» cannot be loaded: {detail}",
     "cuda_unavailable": "PyTorch in the kernel «{kernel}» finds no GPU.",
     "memory_short": (
-        "The GPU has {detail} MiB free and the check needs {needed} MiB. Free some memory, for "
-        "example by shutting down a kernel, and run it again."
+        "The GPU has {free_mib} MiB free and the check needs {needed_mib} MiB. Free some memory, "
+        "for example by shutting down a kernel, and run it again."
     ),
     "environment_broken": "The Python of the kernel «{kernel}» does not start: {detail}",
-    "timeout": "The check took longer than {limit:g} s and was ended.",
+    "timeout": "The check took longer than {limit_s} s and was ended.",
     "crashed": "The check's process ended before it was done: {detail}",
     "cancelled": "The check was cancelled.",
 }
@@ -55,6 +58,7 @@ class Step:
     state: str = "waiting"
     ratio: float | None = None
     values: dict[str, float] = dataclasses.field(default_factory=dict)
+    code: str | None = None
     detail: str = ""
 
 
@@ -69,6 +73,7 @@ class Check:
     started_at: float
     state: str = "running"
     code: str | None = None
+    parameters: dict[str, str] = dataclasses.field(default_factory=dict)
     message: str = ""
     ended_at: float | None = None
     steps: list[Step] = dataclasses.field(default_factory=lambda: [Step(name) for name in STEPS])
@@ -129,8 +134,9 @@ class Checks:
         if not isinstance(used, Missing) and not isinstance(total, Missing):
             free = int(total - used)
             if free < NEEDED_MIB:
-                words = _SENTENCES["memory_short"].format(detail=free, needed=NEEDED_MIB)
-                raise Refusal(409, "memory_short", words)
+                known = {"free_mib": str(free), "needed_mib": str(NEEDED_MIB)}
+                words = _SENTENCES["memory_short"].format_map(known)
+                raise Refusal(409, "memory_short", words, **known)
         check = Check(uuid.uuid4().hex, gpu_uuid, gpu.name, kernel, round(time.time(), 3))
         self._kept[gpu_uuid, kernel] = check
         task = asyncio.ensure_future(self._run(check, interpreter))
@@ -229,10 +235,12 @@ class Checks:
             return state, known, str(said.get("detail", ""))
         for step in check.steps:
             if step.name == said.get("step"):
-                step.state = str(said.get("state"))
+                if said.get("state") not in _STEP_STATES:
+                    continue
+                step.state = str(said["state"])
                 step.ratio = _number(said.get("ratio"))
-                values = said.get("values")
-                step.values = dict(values) if isinstance(values, dict) else {}
+                step.values = _numbers(said.get("values"))
+                step.code = said["code"] if isinstance(said.get("code"), str) else None
                 step.detail = str(said.get("detail", ""))[:_LONGEST_DETAIL]
                 self._tell(check.document())
         return None
@@ -241,15 +249,17 @@ class Checks:
         self._running.pop(check.gpu, None)
         check.state, check.code, check.ended_at = state, code, round(time.time(), 3)
         if code is not None:
-            check.message = _SENTENCES[code].format(
-                kernel=check.kernel,
-                detail=detail[:_LONGEST_DETAIL],
-                needed=NEEDED_MIB,
-                limit=self._timeout_s,
-            )
+            known = {"detail": detail[:_LONGEST_DETAIL]} if detail else {}
+            if code == "memory_short":
+                known = {"free_mib": detail[:_LONGEST_DETAIL], "needed_mib": str(NEEDED_MIB)}
+            elif code == "timeout":
+                known = {"limit_s": f"{self._timeout_s:g}"}
+            check.parameters = known
+            told = {"detail": "", **known, "kernel": check.kernel}
+            check.message = _SENTENCES[code].format_map(told)
         for step in check.steps:
             if step.state == "running":
-                step.state, step.detail = "failed", check.message
+                step.state, step.code, step.detail = "failed", "check_ended", check.message
         self._tell(check.document())
 
 
@@ -261,15 +271,27 @@ def _gpu(reading: Reading, gpu_uuid: str) -> GPU:
     for gpu in reading.gpus:
         if gpu.uuid == gpu_uuid:
             if gpu.state is not State.OK:
-                raise Refusal(409, gpu.state, f"The GPU cannot be checked: {gpu.detail}.")
+                words = f"The GPU cannot be checked: {gpu.detail}."
+                raise Refusal(409, gpu.state, words, detail=gpu.detail)
             return gpu
     if reading.state is not State.OK:
-        raise Refusal(409, reading.state, f"There is no GPU to check: {reading.detail}.")
+        words = f"There is no GPU to check: {reading.detail}."
+        raise Refusal(409, reading.state, words, detail=reading.detail)
     raise Refusal(404, "no_gpu", "This server has no GPU of that UUID.")
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    """A finite number, or None: a broken environment prints anything."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None
+
+
+def _numbers(values: object) -> dict[str, float]:
+    """What was measured, without what is no number."""
+    if not isinstance(values, dict):
+        return {}
+    found = {str(name)[:_LONGEST_NAME]: _number(value) for name, value in values.items()}
+    return {name: number for name, number in found.items() if number is not None}
 
 
 async def _lines(stream: asyncio.StreamReader) -> Any:

@@ -62,7 +62,8 @@ class ProcessDocument(TypedDict):
 
     pid: int
     """As NVML tells it. In a container that is the host's number, of no use inside."""
-    kind: Literal["compute", "graphics"]
+    kind: Literal["compute", "graphics", "mps"]
+    """``mps``: it computes through NVIDIA's Multi-Process Service."""
     memory_mib: Metric
     name: str | None
     """Its command's name; None when it cannot be seen from here."""
@@ -385,8 +386,11 @@ class CheckStep(TypedDict):
     against pageable memory."""
     values: dict[str, float]
     """What was measured, in the unit that the key ends in: ``_ms``, ``_gb_s``."""
+    code: str | None
+    """Why it was skipped or failed: ``no_cudnn``, ``no_bf16``, ``no_tf32``, ``check_ended`` for
+    one that was running when the check ended, and ``error`` with the words in ``detail``."""
     detail: str
-    """Why it was skipped or failed."""
+    """The same in words; of an ``error``, torch's own."""
 
 
 class CheckDocument(TypedDict):
@@ -399,7 +403,10 @@ class CheckDocument(TypedDict):
     state: Literal["running", "done", "failed", "cancelled", "refused"]
     code: str | None
     """Of a check that did not end well: ``timeout``, ``cuda_unavailable``, ``memory_short``,
-    ``torch_missing``, ``environment_broken``, ``crashed``…"""
+    ``torch_missing``, ``torch_broken``, ``environment_broken``, ``crashed``…"""
+    parameters: dict[str, str]
+    """What the words for the code tell: ``free_mib``, ``needed_mib``, ``limit_s``, and ``detail``,
+    the last words of torch or Python."""
     message: str
     """One sentence on how it ended; empty while it runs."""
     started_at: float
@@ -470,6 +477,9 @@ class LeaseDocument(TypedDict):
     """Path of gpudock's own page on the Hub."""
     can_restart: bool
     """Whether ``POST server/restart`` may be tried."""
+    restart_page: str | None
+    """Where to go then: the Hub's page that starts this server again with the choices of last time,
+    as soon as it has ended. A ``next`` in its query is where the Hub leads afterwards."""
 
 
 class ExtendRequest(TypedDict):
@@ -482,6 +492,8 @@ class RestartDocument(TypedDict):
     """``POST server/restart``: what happens now. The page will lose its server in a moment."""
 
     restarting: bool
+    code: str | None
+    """Why it is not restarted: as of any refusal."""
     hub_home: str | None
     """Where to go: the Hub starts the server again from there, or restarts it by hand."""
     message: str
@@ -491,4 +503,6 @@ class ErrorDocument(TypedDict):
     """Any refusal: the HTTP status tells the kind, ``code`` the case."""
 
     code: str
+    parameters: dict[str, str]
+    """What the words for the code tell, as :class:`CheckDocument` has them."""
     message: str

@@ -67,12 +67,17 @@ class HubEnvironment:
         return f"{self.prefix}services/gpudock/" if self.managed else None
 
     @property
-    def start_page(self) -> str | None:
-        """The Hub's page that starts this very server."""
+    def restart_page(self) -> str | None:
+        """The Hub's page that starts this very server as it was started last time.
+
+        While the server is still ending, the page waits for that.
+        """
         if not self.managed or not self.user:
             return self.hub_home
         address = f"{self.prefix}hub/spawn/{quote(self.user, safe='')}"
-        return f"{address}/{quote(self.server, safe='')}" if self.server else address
+        if self.server:
+            address = f"{address}/{quote(self.server, safe='')}"
+        return f"{address}?opt-again=1"
 
 
 def hub_environment(environ: Mapping[str, str]) -> HubEnvironment:

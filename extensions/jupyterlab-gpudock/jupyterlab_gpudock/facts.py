@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MOST_NVLINKS = 18
+_HIGHEST_GENERATION, _MOST_LANES = 16, 64
 _HIGHEST_COUNT = 2**62
+_HIGHEST_MILLIWATTS = 100_000_000
 _REMAPPED_ROWS_PENDING, _REMAPPED_ROWS_FAILED = 2, 3
 
 
@@ -27,6 +29,14 @@ class Asker:
         self.api = api
         self._is_loss = is_loss
         self._unsupported = (api.NVML_ERROR_NOT_SUPPORTED, api.NVML_ERROR_FUNCTION_NOT_FOUND)
+
+    def watts(self, call: Callable[[], int]) -> Metric:
+        """The call's milliwatts in watts, or why there is no number.
+
+        :raises pynvml.NVMLError: when the GPU is lost
+        """
+        found = self.metric(call, highest=_HIGHEST_MILLIWATTS)
+        return found if isinstance(found, Missing) else round(found / 1000, 1)
 
     def metric(self, call: Callable[[], int | float], *, highest: float) -> Metric:
         """The call's number, or why there is none.
@@ -48,9 +58,20 @@ class Asker:
             raise error
         return Missing.NOT_SUPPORTED if error.value in self._unsupported else Missing.NOT_AVAILABLE
 
-    def count(self, call: Callable[[], int]) -> int | None:
+    def text(self, call: Callable[[], str | bytes]) -> str | None:
+        """The call's text, or None for one that nvidia-ml-py cannot read.
+
+        :raises pynvml.NVMLError: as the call does
+        """
+        try:
+            value = call()
+        except UnicodeDecodeError:
+            return None
+        return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+    def count(self, call: Callable[[], int], *, highest: float) -> int | None:
         """The call's number, or None when there is none for whatever reason."""
-        value = self.metric(call, highest=_HIGHEST_COUNT)
+        value = self.metric(call, highest=highest)
         return None if isinstance(value, Missing) else int(value)
 
 
@@ -69,9 +90,7 @@ def with_limits(ask: Asker, gpu: GPU, board: Any) -> GPU:
             ),
             highest=200,
         ),
-        power_limit_w=ask.metric(
-            lambda: api.nvmlDeviceGetEnforcedPowerLimit(board) / 1000, highest=100_000
-        ),
+        power_limit_w=ask.watts(lambda: api.nvmlDeviceGetEnforcedPowerLimit(board)),
         sm_clock_max_mhz=ask.metric(
             lambda: api.nvmlDeviceGetMaxClockInfo(board, api.NVML_CLOCK_SM), highest=100_000
         ),
@@ -105,7 +124,7 @@ def with_health(ask: Asker, gpu: GPU, board: Any) -> GPU:
             notes.append("remap_pending")
         if rows[_REMAPPED_ROWS_FAILED]:
             notes.append("remap_failed")
-    if ask.count(lambda: api.nvmlDeviceGetRetiredPagesPendingStatus(board)):
+    if ask.count(lambda: api.nvmlDeviceGetRetiredPagesPendingStatus(board), highest=1):
         notes.append("retirement_pending")
     return dataclasses.replace(
         gpu, ecc_corrected=corrected, ecc_uncorrected=uncorrected, health=tuple(notes)
@@ -138,12 +157,16 @@ def _compute_capability(ask: Asker, board: Any) -> str | None:
 
 
 def _pcie(ask: Asker, board: Any) -> PCIe | None:
-    api = ask.api
+    api, highest = ask.api, _HIGHEST_GENERATION
     found = PCIe(
-        generation=ask.count(lambda: api.nvmlDeviceGetCurrPcieLinkGeneration(board)),
-        generation_max=ask.count(lambda: api.nvmlDeviceGetMaxPcieLinkGeneration(board)),
-        width=ask.count(lambda: api.nvmlDeviceGetCurrPcieLinkWidth(board)),
-        width_max=ask.count(lambda: api.nvmlDeviceGetMaxPcieLinkWidth(board)),
+        generation=ask.count(
+            lambda: api.nvmlDeviceGetCurrPcieLinkGeneration(board), highest=highest
+        ),
+        generation_max=ask.count(
+            lambda: api.nvmlDeviceGetMaxPcieLinkGeneration(board), highest=highest
+        ),
+        width=ask.count(lambda: api.nvmlDeviceGetCurrPcieLinkWidth(board), highest=_MOST_LANES),
+        width_max=ask.count(lambda: api.nvmlDeviceGetMaxPcieLinkWidth(board), highest=_MOST_LANES),
     )
     return None if found == PCIe() else found
 
@@ -152,7 +175,9 @@ def _nvlinks(ask: Asker, board: Any) -> int | None:
     """How many NVLinks are up; a GPU refuses the number of a link that it does not have."""
     up: int | None = None
     for link in range(_MOST_NVLINKS):
-        state = ask.count(lambda link=link: ask.api.nvmlDeviceGetNvLinkState(board, link))
+        state = ask.count(
+            lambda link=link: ask.api.nvmlDeviceGetNvLinkState(board, link), highest=1
+        )
         if state is None:
             break
         up = (up or 0) + (1 if state else 0)

@@ -88,6 +88,7 @@ class LeaseDesk:
             "hub_home": here.hub_home,
             "desk": here.desk,
             "can_restart": bool(here.lease and here.token and here.api_url),
+            "restart_page": here.restart_page,
         }
 
     async def extend(self, hours: float | None) -> dict[str, Any]:
@@ -120,13 +121,15 @@ class LeaseDesk:
         except Refusal as refusal:
             return {
                 "restarting": False,
+                "code": refusal.code,
                 "hub_home": here.hub_home,
                 "message": f"{refusal.message} Restart the server on the Hub's home page.",
             }
         return {
             "restarting": True,
-            "hub_home": here.start_page,
-            "message": "This server ends now. Start it again on the Hub's page.",
+            "code": None,
+            "hub_home": here.restart_page,
+            "message": "This server ends now. The Hub's page starts it again.",
         }
 
     async def _change(self, what: str, method: str, body: object) -> None:

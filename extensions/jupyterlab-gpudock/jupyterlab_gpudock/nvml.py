@@ -48,6 +48,12 @@ _THROTTLE_REASONS = (
     (0x80, "hw_power_brake"),
     (0x100, "display_clocks"),
 )
+_HIGHEST_THROTTLE_MASK = 0xFFFF
+"""Room for the reasons of drivers to come."""
+_MOST_BOARDS, _MOST_SLICES = 256, 64
+"""More than there can be: a count beyond that is nonsense, and is not run through."""
+_LARGEST_MEMORY = 2**44
+"""In bytes; more than any device has."""
 _MIG_PROFILE = re.compile(r"\bMIG (\S+)")
 
 
@@ -111,7 +117,9 @@ class NVML:
                 self._list_devices(attempt)
             return self._read_devices(attempt)
         except self._api.NVMLError as error:
-            return self._give_up(error, attempt)
+            return self._give_up(self._state_of(error), str(error), attempt)
+        except _NonsenseError as error:
+            return self._give_up(State.FAILED, str(error), attempt)
 
     def _open(self, attempt: Attempt) -> None:
         with attempt.asking(None):
@@ -121,7 +129,7 @@ class NVML:
         self._limits = {}
         self._relist_at = self._clock()
         with attempt.asking(None):
-            self._driver = _text(self._api.nvmlSystemGetDriverVersion())
+            self._driver = self._ask.text(self._api.nvmlSystemGetDriverVersion)
             self._driver_cuda = self._cuda_of_driver()
 
     def _close(self, attempt: Attempt) -> None:
@@ -135,9 +143,8 @@ class NVML:
         except self._api.NVMLError:
             return  # it is gone already, and that is all that was wanted
 
-    def _give_up(self, error: Any, attempt: Attempt) -> Reading:
-        """Turn an error that spoils the whole reading into a state, and plan a fresh start."""
-        state, detail = self._state_of(error), str(error)
+    def _give_up(self, state: State, detail: str, attempt: Attempt) -> Reading:
+        """Answer with what spoils the whole reading, and plan a fresh start."""
         self._close(attempt)
         lost: tuple[GPU, ...] = ()
         if state is State.LOST:
@@ -161,16 +168,18 @@ class NVML:
         devices: list[_Device] = []
         with attempt.asking(None):
             count = self._api.nvmlDeviceGetCount()
+        if count > _MOST_BOARDS:
+            raise _NonsenseError(f"NVML tells of {count} devices")
         for index in range(count):
             if index in attempt.skip:
-                devices += [device for device in self._devices if device.board_index == index]
+                devices += self._as_known(index, State.HANGING, "")
                 continue
             with attempt.asking(index):
                 try:
                     handle = self._api.nvmlDeviceGetHandleByIndex(index)
                     found = self._slices(index, handle) or [self._device(index, handle)]
                 except self._api.NVMLError as error:
-                    found = self._unreachable(index, error)
+                    found = self._as_known(index, self._state_of(error), str(error))
             devices += found
         self._devices = devices
         self._relist_at = self._clock() + RELIST_SECONDS
@@ -178,9 +187,9 @@ class NVML:
     def _device(self, index: int, handle: Any) -> _Device:
         api = self._api
         known = GPU(
-            uuid=_text(api.nvmlDeviceGetUUID(handle)),
+            uuid=self._ask.text(lambda: api.nvmlDeviceGetUUID(handle)) or "",
             index=str(index),
-            name=_text(api.nvmlDeviceGetName(handle)),
+            name=self._ask.text(lambda: api.nvmlDeviceGetName(handle)) or "",
         )
         return _Device(index, handle, handle, self._with_facts(known, handle))
 
@@ -195,7 +204,7 @@ class NVML:
                 raise
             return []
         slices = []
-        for number in range(highest):
+        for number in range(min(highest, _MOST_SLICES)):
             try:
                 handle = api.nvmlDeviceGetMigDeviceHandleByIndex(board, number)
             except api.NVMLError as error:
@@ -203,9 +212,9 @@ class NVML:
                     raise
                 continue  # the numbers have gaps where no slice is, or none for this process
             known = GPU(
-                uuid=_text(api.nvmlDeviceGetUUID(handle)),
+                uuid=self._ask.text(lambda handle=handle: api.nvmlDeviceGetUUID(handle)) or "",
                 index=f"{index}:{number}",
-                name=_text(api.nvmlDeviceGetName(board)),
+                name=self._ask.text(lambda: api.nvmlDeviceGetName(board)) or "",
                 mig_profile=self._mig_profile(handle),
             )
             known = self._with_facts(known, board)
@@ -213,7 +222,8 @@ class NVML:
         return slices
 
     def _mig_profile(self, handle: Any) -> str:
-        found = _MIG_PROFILE.search(_text(self._api.nvmlDeviceGetName(handle)))
+        name = self._ask.text(lambda: self._api.nvmlDeviceGetName(handle)) or ""
+        found = _MIG_PROFILE.search(name)
         if found:
             return found[1]
         try:
@@ -223,10 +233,9 @@ class NVML:
         gigabytes = round(attributes.memorySizeMB / 1024)
         return f"{attributes.gpuInstanceSliceCount}g.{gigabytes}gb"
 
-    def _unreachable(self, index: int, error: Any) -> list[_Device]:
-        """A device that cannot be opened: what was known of it and its slices, in the new state."""
+    def _as_known(self, index: int, state: State, detail: str) -> list[_Device]:
+        """A device that cannot be asked: what was known of it and its slices, in the new state."""
         before = [device.known for device in self._devices if device.board_index == index]
-        state, detail = self._state_of(error), str(error)
         return [
             _Device(index, None, None, dataclasses.replace(known, state=state, detail=detail))
             for known in before or [GPU(uuid="", index=str(index), name="")]
@@ -281,9 +290,7 @@ class NVML:
                     lambda: api.nvmlDeviceGetTemperature(board, api.NVML_TEMPERATURE_GPU),
                     highest=200,
                 ),
-                power_w=metric(
-                    lambda: round(api.nvmlDeviceGetPowerUsage(board) / 1000, 1), highest=100_000
-                ),
+                power_w=self._ask.watts(lambda: api.nvmlDeviceGetPowerUsage(board)),
                 sm_clock_mhz=metric(
                     lambda: api.nvmlDeviceGetClockInfo(board, api.NVML_CLOCK_SM), highest=100_000
                 ),
@@ -317,7 +324,7 @@ class NVML:
         except api.NVMLError as error:
             missing = self._ask.missing(error)
             return missing, missing
-        if not 0 <= memory.used <= memory.total:
+        if not 0 <= memory.used <= memory.total <= _LARGEST_MEMORY:
             return Missing.NONSENSE, Missing.NONSENSE
         return memory.used // MIB, memory.total // MIB
 
@@ -326,12 +333,19 @@ class NVML:
             mask = self._api.nvmlDeviceGetCurrentClocksThrottleReasons(board)
         except self._api.NVMLError as error:
             return self._ask.missing(error)
+        if not 0 <= mask <= _HIGHEST_THROTTLE_MASK:
+            return Missing.NONSENSE
         return tuple(word for bit, word in _THROTTLE_REASONS if mask & bit)
 
     def _processes(self, handle: Any) -> tuple[Process, ...] | Missing:
-        """The processes on a device or slice, one entry for each; CUDA's before graphics'."""
+        """The processes on a device or slice, one entry for each, as what it is most of all.
+
+        A client of MPS, NVIDIA's way to share a GPU, can be among those that compute, too.
+        """
         found: dict[int, Process] = {}
-        for kind in ("Graphics", "Compute"):
+        for kind, word in (("Graphics", "graphics"), ("Compute", "compute"), ("MPSCompute", "mps")):
+            if kind == "MPSCompute" and not found:
+                continue  # the MPS server itself computes, so without it there are no clients
             try:
                 listed = self._list_processes(kind, handle)
             except self._api.NVMLError as error:
@@ -340,10 +354,7 @@ class NVML:
                     return missing
                 continue
             for process in listed:
-                memory: Metric = Missing.NOT_SUPPORTED
-                if process.usedGpuMemory is not None:
-                    memory = process.usedGpuMemory // MIB
-                found[process.pid] = Process(process.pid, kind.lower(), memory)
+                found[process.pid] = Process(process.pid, word, _memory_of(process))
         return tuple(sorted(found.values(), key=lambda process: process.pid))
 
     def _list_processes(self, kind: str, handle: Any) -> list[Any]:
@@ -366,5 +377,13 @@ class NVML:
         return State.FAILED
 
 
-def _text(value: str | bytes) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else value
+class _NonsenseError(Exception):
+    """NVML has answered what cannot be."""
+
+
+def _memory_of(process: Any) -> Metric:
+    """What a process holds, in MiB."""
+    used = process.usedGpuMemory
+    if used is None:
+        return Missing.NOT_SUPPORTED
+    return used // MIB if 0 <= used <= _LARGEST_MEMORY else Missing.NONSENSE

@@ -57,7 +57,7 @@ class Process:
     pid: int
     """As NVML tells it: the host's number."""
     kind: str
-    """``compute`` or ``graphics``."""
+    """``compute``, ``graphics``, or ``mps`` for one that computes through NVIDIA's MPS."""
     memory_mib: Metric
     name: str | None = None
     certainty: str = "unknown"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import time
 from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import ensure_async
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_BAD_MESSAGES = 20
 """A client that has sent so many is cut off: it is broken, or it is none of ours."""
+MOST_MESSAGES, MESSAGES_SPAN_S = 50, 10.0
+"""So is one that says more than this many things, sense or not, in so many seconds."""
 _POLICY_VIOLATION = 1008
 
 
@@ -55,6 +58,8 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
     auth_resource = AUTH_RESOURCE
     _sending: asyncio.Future[None] | None = None
     _bad_messages = 0
+    _messages = 0
+    _counted_since = 0.0
 
     def initialize(self, parts: Parts) -> None:
         """Take what the route was made with."""
@@ -85,6 +90,13 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
 
     def on_message(self, message: str | bytes) -> None:
         """Take the client's wish for a rate, or tell it what is wrong with its message."""
+        now = time.monotonic()
+        if now - self._counted_since > MESSAGES_SPAN_S:
+            self._counted_since, self._messages = now, 0
+        self._messages += 1
+        if self._messages > MOST_MESSAGES:
+            self.close(_POLICY_VIOLATION, "Too many messages")
+            return
         try:
             self._stream.wish(self, wished_interval(message))
         except BadMessageError as error:

@@ -20,7 +20,8 @@ export class APIError extends Error {
   constructor(
     readonly status: number,
     readonly code = '',
-    message = `The server answered with status ${status}`
+    message = `The server answered with status ${status}`,
+    readonly parameters: Readonly<Record<string, string>> = {}
   ) {
     super(message);
   }
@@ -113,10 +114,16 @@ export class API implements IAPI {
   }
 }
 
+interface IError {
+  code: string;
+  message: string;
+  parameters: Record<string, string>;
+}
+
 async function refusal(response: Response): Promise<APIError> {
   try {
-    const { code, message } = (await response.json()) as { code?: string; message?: string };
-    return new APIError(response.status, code, message);
+    const { code, message, parameters } = (await response.json()) as Partial<IError>;
+    return new APIError(response.status, code, message, parameters);
   } catch {
     return new APIError(response.status);
   }

@@ -2,7 +2,6 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IRefusal } from './checks';
 import type { ICheck, ICheckStep } from './contract';
-import { sentence } from './words';
 
 /** What a step of a check measures. */
 export function nameOfStep({ name }: ICheckStep, trans: TranslationBundle): string {
@@ -20,19 +19,46 @@ export function nameOfStep({ name }: ICheckStep, trans: TranslationBundle): stri
   }
 }
 
+/** Words of ours, and after them those of torch, Python or the driver, which stay as they are. */
+export interface ISaid {
+  readonly text: string;
+  readonly quote: string;
+}
+
+function ours(text: string): ISaid {
+  return { text, quote: '' };
+}
+
 /** What a step of a check found, as a ratio in words. */
-export function wordsForStep(step: ICheckStep, trans: TranslationBundle): string {
+export function wordsForStep(step: ICheckStep, trans: TranslationBundle): ISaid {
   switch (step.state) {
     case 'waiting':
-      return trans.__('waits');
+      return ours(trans.__('waits'));
     case 'running':
-      return trans.__('is being measured…');
+      return ours(trans.__('is being measured…'));
     case 'skipped':
-      return trans.__('skipped. %1', step.detail && sentence(step.detail));
     case 'failed':
-      return trans.__('failed. %1', step.detail && sentence(step.detail));
+      return whyNot(step, trans);
     case 'done':
-      return step.ratio === null ? trans.__('done') : ratioInWords(step, step.ratio, trans);
+      return ours(step.ratio === null ? trans.__('done') : ratioInWords(step, step.ratio, trans));
+  }
+}
+
+function whyNot({ state, code, detail }: ICheckStep, trans: TranslationBundle): ISaid {
+  switch (code) {
+    case 'no_cudnn':
+      return ours(trans.__('left out: this torch has no cuDNN'));
+    case 'no_bf16':
+      return ours(trans.__('left out: this GPU does not compute in bfloat16'));
+    case 'no_tf32':
+      return ours(trans.__('left out: TF32 needs compute capability 8.0 or later'));
+    case 'check_ended':
+      return ours(trans.__('was not finished'));
+    default:
+      return {
+        text: state === 'skipped' ? trans.__('left out') : trans.__('failed'),
+        quote: detail
+      };
   }
 }
 
@@ -72,53 +98,116 @@ export function figuresOfStep(step: ICheckStep, trans: TranslationBundle): strin
           : unit === 'gb_s'
             ? trans.__('%1 GB/s', shown)
             : shown;
-      return `${name.replaceAll('_', ' ')}: ${figure}`;
+      return trans.__('%1: %2', nameOfFigure(name, trans), figure);
     })
     .join(', ');
 }
 
+function nameOfFigure(name: string, trans: TranslationBundle): string {
+  switch (name) {
+    case 'on':
+      return trans.__('with cuDNN');
+    case 'off':
+      return trans.__('without');
+    case 'to_gpu_pinned':
+      return trans.__('to the GPU, pinned');
+    case 'to_gpu_pageable':
+      return trans.__('to the GPU, pageable');
+    case 'from_gpu_pinned':
+      return trans.__('from the GPU, pinned');
+    case 'from_gpu_pageable':
+      return trans.__('from the GPU, pageable');
+    case 'tf32':
+      return 'TF32';
+    case 'fp16':
+      return 'float16';
+    case 'bf16':
+      return 'bfloat16';
+    default:
+      return name;
+  }
+}
+
 /** How a check stands or ended, in a sentence. */
-export function wordsForCheck(check: ICheck, trans: TranslationBundle): string {
+export function wordsForCheck(check: ICheck, trans: TranslationBundle): ISaid {
   switch (check.state) {
     case 'running':
-      return trans.__('The check runs in a process of its own. Your kernels are not touched.');
+      return ours(
+        trans.__('The check runs in a process of its own. Your kernels are not touched.')
+      );
     case 'done':
-      return trans.__('Measured on this GPU with the kernel %1:', check.kernel);
+      return ours(trans.__('Measured on this GPU with the kernel %1:', check.kernel));
     case 'cancelled':
-      return trans.__('The check was cancelled.');
+      return ours(trans.__('The check was cancelled.'));
     case 'refused':
     case 'failed':
-      return wordsForEnd(check, trans);
+      return wordsForEnd(check.code ?? '', check.parameters, trans);
   }
 }
 
-/** Why a check did not begin; `message` is the server's sentence, in English. */
-export function wordsForRefusal(refusal: IRefusal, trans: TranslationBundle): string {
-  switch (refusal.code) {
-    case 'memory_short':
-      return trans.__('Too little memory of this GPU is free for the check. %1', refusal.message);
+/** Why a check did not begin. */
+export function wordsForRefusal({ code, parameters }: IRefusal, trans: TranslationBundle): ISaid {
+  switch (code) {
     case 'check_running':
-      return trans.__('A check of this GPU runs already.');
+      return ours(trans.__('A check of this GPU runs already.'));
+    case 'no_kernel':
+      return ours(trans.__('This server has no such kernel any more. Choose another one.'));
+    case 'no_python':
+      return ours(trans.__('The check needs a Python kernel. Choose one under “Software stack”.'));
+    case 'no_gpu':
+    case 'no_driver':
+      return ours(trans.__('There is no GPU to check any more.'));
+    case 'lost':
+    case 'hanging':
+    case 'failed':
+    case 'version_mismatch':
+      return {
+        text: trans.__('The GPU cannot be checked as it is now.'),
+        quote: parameters['detail'] ?? ''
+      };
     default:
-      return refusal.message;
+      return wordsForEnd(code, parameters, trans);
   }
 }
 
-function wordsForEnd({ code, message }: ICheck, trans: TranslationBundle): string {
+function wordsForEnd(
+  code: string,
+  parameters: Readonly<Record<string, string>>,
+  trans: TranslationBundle
+): ISaid {
+  const quote = parameters['detail'] ?? '';
   switch (code) {
     case 'timeout':
-      return trans.__('The check took too long and was ended.');
+      return ours(
+        trans.__(
+          'The check took longer than %1 s and was ended. The GPU may be busy.',
+          parameters['limit_s']
+        )
+      );
     case 'cuda_unavailable':
-      return trans.__('There is nothing to measure: torch cannot open CUDA in this environment.');
+      return ours(
+        trans.__('There is nothing to measure: torch cannot open CUDA in this environment.')
+      );
     case 'torch_missing':
-      return trans.__('There is nothing to measure with: this environment has no torch.');
+      return ours(trans.__('There is nothing to measure with: this environment has no torch.'));
+    case 'torch_broken':
+      return {
+        text: trans.__('There is nothing to measure with: torch is installed but does not load.'),
+        quote
+      };
     case 'environment_broken':
-      return trans.__('The Python of this environment does not start.');
+      return { text: trans.__('The Python of this environment does not start.'), quote };
     case 'memory_short':
-      return trans.__('Too little memory of this GPU is free for the check. %1', message);
+      return ours(
+        trans.__(
+          'Too little memory of this GPU is free for the check: %1 MiB, and it needs %2 MiB. Shut down a kernel that holds memory, and run it again.',
+          parameters['free_mib'],
+          parameters['needed_mib']
+        )
+      );
     case 'crashed':
-      return trans.__('The process of the check ended unexpectedly. %1', message);
+      return { text: trans.__('The process of the check ended unexpectedly.'), quote };
     default:
-      return message || trans.__('The check failed.');
+      return { text: trans.__('The check failed.'), quote };
   }
 }

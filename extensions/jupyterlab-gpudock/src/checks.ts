@@ -7,8 +7,8 @@ import type { IGPUModel } from './tokens';
 export interface IRefusal {
   /** The case, for those that are known; empty for others. */
   readonly code: string;
-  /** The server's sentence. */
-  readonly message: string;
+  /** What the words for the code tell. */
+  readonly parameters: Readonly<Record<string, string>>;
 }
 
 /** The checks of this server's GPUs. */
@@ -53,8 +53,8 @@ export class Checks extends Store<IChecksView> {
       this.update({
         refusal:
           error instanceof APIError
-            ? { code: error.code, message: error.message }
-            : { code: '', message: String(error) }
+            ? { code: error.code, parameters: error.parameters }
+            : { code: '', parameters: { detail: String(error) } }
       });
     } finally {
       this.update({ starting: false });

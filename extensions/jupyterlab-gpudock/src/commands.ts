@@ -9,6 +9,7 @@ import { isNumber, showSize } from './format';
 import { whose } from './gpuWords';
 import type { ActiveKernel } from './kernel';
 import type { Lease } from './lease';
+import { wordsForLeaseRefusal } from './leaseWords';
 import type { Settings } from './settings';
 import type { IGPUModel } from './tokens';
 
@@ -21,7 +22,11 @@ export interface IActionParts {
   readonly lease: Lease;
   readonly settings: Settings;
   readonly trans: TranslationBundle;
+  /** Leave this page for another one. */
+  readonly goTo: (address: string) => void;
 }
+
+const SAVE_ALL = 'docmanager:save-all';
 
 /** The actions of the panel and of the commands. What cannot be taken back is asked about first. */
 export function makeActions(parts: IActionParts): IActions {
@@ -57,7 +62,7 @@ export function makeActions(parts: IActionParts): IActions {
       void confirmed(
         trans.__('Restart the server?'),
         trans.__(
-          'All its kernels and terminals end. Files that are saved stay; what is only in memory is lost.'
+          'Open files are saved. All kernels and terminals end, and what is only in memory is lost. Then the server starts again as it was started last time, and this page comes back.'
         ),
         trans.__('Restart'),
         trans,
@@ -134,27 +139,38 @@ async function endKernel(id: string, { serviceManager }: JupyterFrontEnd): Promi
   await (session ? sessions.shutdown(session.id) : kernels.shutdown(id));
 }
 
-async function restart({ lease, trans }: IActionParts): Promise<void> {
-  const answer = await lease.restart();
-  const title = answer?.restarting
-    ? trans.__('The server restarts')
-    : trans.__('The server could not be restarted from here');
-  const said = answer?.message || lease.view.refusal;
-  const home = answer?.hub_home ?? lease.view.lease?.hub_home;
+/**
+ * End this server and go to the Hub's page that starts it again, as it was started last time. From
+ * there the Hub leads back to where the person is now.
+ */
+async function restart({ app, lease, trans, goTo }: IActionParts): Promise<void> {
+  if (app.commands.hasCommand(SAVE_ALL)) {
+    await app.commands.execute(SAVE_ALL);
+  }
+  const page = lease.view.lease?.restart_page ?? null;
+  if ((await lease.restart()) && page) {
+    const here = encodeURIComponent(window.location.pathname);
+    goTo(`${page}${page.includes('?') ? '&' : '?'}next=${here}`);
+    return;
+  }
+  const { refusal } = lease.view;
+  const title = trans.__('The server could not be restarted from here');
+  const why = refusal ? wordsForLeaseRefusal(refusal, trans) : '';
+  const home = lease.view.lease?.hub_home;
   if (!home) {
-    await tell(title, said, trans);
+    await tell(title, why, trans);
     return;
   }
   const choice = await showDialog({
     title,
-    body: said,
+    body: why,
     buttons: [
       Dialog.cancelButton({ label: trans.__('Stay here') }),
       Dialog.okButton({ label: trans.__('Go to the Hub') })
     ]
   });
   if (choice.button.accept) {
-    window.location.assign(home);
+    goTo(home);
   }
 }
 

@@ -28,7 +28,7 @@ export interface IOwner {
 export interface IProcess {
   /** As NVML tells it; in a container that is the host's number. */
   pid: number;
-  kind: 'compute' | 'graphics';
+  kind: 'compute' | 'graphics' | 'mps';
   memory_mib: Metric;
   name: string | null;
   certainty: 'certain' | 'probable' | 'unknown';
@@ -105,6 +105,8 @@ export interface ICheckStep {
   ratio: number | null;
   /** What was measured, in the unit that the key ends in: `_ms`, `_gb_s`. */
   values: Record<string, number>;
+  /** Why it was skipped or failed; `error` for words of torch's own, which are in `detail`. */
+  code: string | null;
   detail: string;
 }
 
@@ -116,6 +118,8 @@ export interface ICheck {
   kernel: string;
   state: 'running' | 'done' | 'failed' | 'cancelled' | 'refused';
   code: string | null;
+  /** What the words for the code tell. */
+  parameters: Record<string, string>;
   message: string;
   started_at: number;
   ended_at: number | null;
@@ -258,11 +262,14 @@ export interface ILease {
   hub_home: string | null;
   desk: string | null;
   can_restart: boolean;
+  /** The Hub's page that starts this server again, as soon as it has ended. */
+  restart_page: string | null;
 }
 
 /** What happens when the server is restarted. */
 export interface IRestart {
   restarting: boolean;
+  code: string | null;
   hub_home: string | null;
   message: string;
 }

@@ -98,6 +98,13 @@ export interface IWhose {
 
 /** Whose a process is; where that cannot be told, why. */
 export function whose(process: IProcess, trans: TranslationBundle): IWhose {
+  const found = whoseIs(process, trans);
+  return process.kind === 'mps'
+    ? { ...found, about: trans.__('%1, through MPS', found.about) }
+    : found;
+}
+
+function whoseIs(process: IProcess, trans: TranslationBundle): IWhose {
   const { owner } = process;
   const named = process.name ?? trans.__('Process %1', process.pid);
   if (!owner) {

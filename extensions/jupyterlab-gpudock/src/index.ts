@@ -77,7 +77,8 @@ const sidebar: JupyterFrontEndPlugin<void> = {
       checks: new Checks(api, gpus),
       lease: new Lease(api),
       settings: preferences,
-      trans
+      trans,
+      goTo: address => window.location.assign(address)
     };
     const panel = new GPUPanel({ ...parts, actions: makeActions(parts) });
     // Notebook 7 has its file's outline on the left, and the right is free.

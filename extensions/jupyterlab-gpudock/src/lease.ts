@@ -19,8 +19,15 @@ export interface ILeaseView {
   readonly clockAheadMs: number;
   /** What is being done right now. */
   readonly doing: 'extend' | 'release' | 'restart' | null;
-  /** Why the last thing that was asked for was not done; empty if it was. */
-  readonly refusal: string;
+  /** What was asked for last and was not done, and the case; null if it was. */
+  readonly refusal: ILeaseRefusal | null;
+}
+
+/** Why something was not done about a session. */
+export interface ILeaseRefusal {
+  readonly asked: 'extend' | 'release' | 'restart';
+  /** The server's code for the case; empty when it did not answer. */
+  readonly code: string;
 }
 
 /** Word that a session ends soon. */
@@ -51,7 +58,7 @@ export class Lease extends Store<ILeaseView> {
     private readonly api: LeaseAPI,
     private readonly page: Visibility = document
   ) {
-    super({ lease: null, clockAheadMs: 0, doing: null, refusal: '' });
+    super({ lease: null, clockAheadMs: 0, doing: null, refusal: null });
     page.addEventListener('visibilitychange', this.plan);
   }
 
@@ -90,13 +97,31 @@ export class Lease extends Store<ILeaseView> {
     await this.act('release', async () => this.take(await this.api.releaseLease()));
   }
 
-  /** Have the Hub restart this server. Null if it could not be asked. */
-  async restart(): Promise<IRestart | null> {
-    let restart: IRestart | null = null;
+  /**
+   * Have this server ended, so that the Hub can start it again.
+   *
+   * @returns whether it ends
+   */
+  async restart(): Promise<boolean> {
     await this.act('restart', async () => {
-      restart = await this.api.restartServer();
+      const { restarting, code } = await this.end();
+      if (!restarting) {
+        throw new APIError(409, code ?? 'refused');
+      }
     });
-    return restart;
+    return this.view.refusal === null;
+  }
+
+  /** A server that is ended may be gone before it has answered. */
+  private async end(): Promise<Pick<IRestart, 'restarting' | 'code'>> {
+    try {
+      return await this.api.restartServer();
+    } catch (error) {
+      if (error instanceof APIError && error.code) {
+        throw error;
+      }
+      return { restarting: true, code: null };
+    }
   }
 
   override dispose(): void {
@@ -105,12 +130,13 @@ export class Lease extends Store<ILeaseView> {
     this.page.removeEventListener('visibilitychange', this.plan);
   }
 
-  private async act(doing: ILeaseView['doing'], action: () => Promise<void>): Promise<void> {
-    this.update({ doing, refusal: '' });
+  private async act(doing: ILeaseRefusal['asked'], action: () => Promise<void>): Promise<void> {
+    this.update({ doing, refusal: null });
     try {
       await action();
     } catch (error) {
-      this.update({ refusal: error instanceof APIError ? error.message : String(error) });
+      const code = error instanceof APIError ? error.code : '';
+      this.update({ refusal: { asked: doing, code } });
     } finally {
       this.update({ doing: null });
     }

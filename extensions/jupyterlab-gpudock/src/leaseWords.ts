@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { ILease } from './contract';
 import { showLeft } from './format';
-import type { IWarning } from './lease';
+import type { ILeaseRefusal, IWarning } from './lease';
 
 /** Why a session ends when it does. */
 export function whyItEnds(lease: ILease, trans: TranslationBundle): string {
@@ -46,6 +46,30 @@ export function wordsForWarning(warning: IWarning, trans: TranslationBundle): st
         left
       )
     : trans.__('This session and its GPU end in %1. Save your work.', left);
+}
+
+/** Why something was not done about a session. */
+export function wordsForLeaseRefusal(refusal: ILeaseRefusal, trans: TranslationBundle): string {
+  const { asked, code } = refusal;
+  switch (code) {
+    case 'unreachable':
+      return trans.__('gpudock does not answer at the moment. Try again in a minute.');
+    case 'refused':
+      return trans.__(
+        'gpudock does not let this server do that. On the Hub’s page you can do it yourself.'
+      );
+    case 'no_lease':
+    case 'unmanaged':
+      return trans.__('This server has no session with a GPU any more.');
+    case 'not_done':
+      return asked === 'extend'
+        ? trans.__(
+            'The session cannot be made longer: it lasts as long as your quota allows already, or it is over.'
+          )
+        : trans.__('The session is over already.');
+    default:
+      return trans.__('The server did not answer. Try again.');
+  }
 }
 
 /** What keeps the desk's words from being of this moment; empty where nothing does. */

@@ -4,6 +4,7 @@ import type { IGPU } from './contract';
 import { inUnit, isNumber, showMemory, showName, showTemperature, showUse } from './format';
 import type { IGPUView } from './tokens';
 import type { IVoice } from './voice';
+import { wordsForState } from './words';
 
 /** Readings that are older, in milliseconds, say nothing about now. */
 export const FRESH_MS = 60_000;
@@ -86,6 +87,9 @@ function memoryOf(used: number, total: number, { trans, preferences }: IVoice): 
 function line(gpu: IGPU, voice: IVoice): string {
   const { trans } = voice;
   const shown = [showMemory(gpu, voice), showUse(gpu, voice), showTemperature(gpu, voice)];
-  const figures = gpu.state === 'ok' ? shown.map(({ text }) => text) : [gpu.state];
+  const figures =
+    gpu.state === 'ok'
+      ? shown.map(({ text }) => text)
+      : [wordsForState(gpu.state, gpu.detail, null, trans).title];
   return `${trans.__('GPU %1', gpu.index)}: ${[showName(gpu, trans), ...figures].join(', ')}`;
 }

@@ -1,12 +1,48 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IFinding } from './contract';
-import { sentence } from './words';
 
-/** A finding on a stack, in words; the server's own, in English, where it is a newer one. */
+const KNOWN = new Set([
+  'usable',
+  'usable_without_cudnn',
+  'no_driver',
+  'no_gpu',
+  'version_mismatch',
+  'lost',
+  'hanging',
+  'failed',
+  'torch_missing',
+  'torch_broken',
+  'torch_cpu_only',
+  'driver_too_old',
+  'arch_missing',
+  'cudnn_mismatch',
+  'ptx_only',
+  'minor_compatibility',
+  'forward_compatibility',
+  'cudnn_newer',
+  'cuda_unavailable',
+  'no_python',
+  'python_missing',
+  'python_broken',
+  'probe_timeout'
+]);
+
+/** What a finding says in the words of torch or Python; empty where it says all itself. */
+export function quoteOfFinding({ code, parameters, message }: IFinding): string {
+  switch (code) {
+    case 'torch_broken':
+    case 'python_broken':
+    case 'failed':
+      return parameters['detail'] ?? '';
+    default:
+      return KNOWN.has(code) ? '' : message;
+  }
+}
+
+/** A finding on a stack, in words; of a code that only a newer server knows, that there is one. */
 export function wordsForFinding(finding: IFinding, trans: TranslationBundle): string {
-  const { code, parameters, message } = finding;
-  const detail = parameters['detail'] ? sentence(parameters['detail']) : '';
+  const { code, parameters } = finding;
   const given = (name: string): string => parameters[name] ?? '';
   switch (code) {
     case 'usable':
@@ -29,7 +65,7 @@ export function wordsForFinding(finding: IFinding, trans: TranslationBundle): st
     case 'torch_missing':
       return trans.__('Not usable with torch: it is not installed in this environment.');
     case 'torch_broken':
-      return trans.__('Not usable: torch is installed but does not load. %1', detail);
+      return trans.__('Not usable: torch is installed but does not load.');
     case 'torch_cpu_only':
       return trans.__(
         'Not usable: this torch is built for the CPU only. Install a torch that is built for CUDA.'
@@ -86,12 +122,12 @@ export function wordsForFinding(finding: IFinding, trans: TranslationBundle): st
     case 'python_missing':
       return trans.__('Not usable: the Python of this kernel is not there any more.');
     case 'python_broken':
-      return trans.__('Not usable: the Python of this kernel does not start. %1', detail);
+      return trans.__('Not usable: the Python of this kernel does not start.');
     case 'probe_timeout':
       return trans.__(
         'Not known: the environment did not answer in time. The machine may be busy; check again.'
       );
     default:
-      return message || trans.__('Not known.');
+      return trans.__('Not known.');
   }
 }

@@ -9,6 +9,8 @@ export interface IWords {
   title: string;
   why: string;
   advice: string;
+  /** What a program said of it, as it said it. */
+  quote?: string;
 }
 
 /** The words for GPUs that cannot be read, or for a single one. */
@@ -78,9 +80,8 @@ export function wordsForState(
     case 'failed':
       return {
         title: trans.__('GPU cannot be read'),
-        why: detail
-          ? trans.__('The NVIDIA driver answers with an error: %1', sentence(detail))
-          : trans.__('The NVIDIA driver answers with an error.'),
+        why: trans.__('The NVIDIA driver answers with an error.'),
+        quote: detail,
         advice: trans.__(
           'It is tried again by itself. If this stays, show the message to the administrator.'
         )
@@ -159,9 +160,4 @@ export function wordsForStale(ageMs: number | null, trans: TranslationBundle): I
       'It is often only busy. If this stays, save your work and tell the administrator.'
     )
   };
-}
-
-/** A text that others wrote, as a sentence. */
-export function sentence(text: string): string {
-  return /[.!?。！？]$/.test(text) ? text : `${text}.`;
 }

@@ -134,6 +134,7 @@ async def test_the_lease_with_all_its_countdowns(lease, desk):
         "hub_home": "/lab/hub/home",
         "desk": "/lab/services/gpudock/",
         "can_restart": True,
+        "restart_page": "/lab/hub/spawn/ada/big%20one?opt-again=1",
     }
     assert {token for *_, token in desk.asked} == {"token secret-of-the-server"}
 
@@ -246,7 +247,10 @@ async def test_an_extension_that_gains_nothing_is_refused_in_the_desks_words(fet
     desk.statuses["leases/lease-7/extend"] = 409
     desk.answers["leases/lease-7/extend"] = {"error": "conflict", "message": "It is the limit."}
     status, document = await fetch("lease", "extend")
-    assert (status, document) == (409, {"code": "not_done", "message": "It is the limit."})
+    assert (status, document) == (
+        409,
+        {"code": "not_done", "parameters": {}, "message": "It is the limit."},
+    )
 
 
 @pytest.mark.parametrize(
@@ -279,7 +283,7 @@ async def test_a_release_is_the_desks_delete(fetch, desk):
 async def test_a_restart_ends_the_server_and_leads_to_the_page_that_starts_it(fetch, desk):
     status, document = await fetch("server", "restart")
     assert (status, document["restarting"]) == (200, True)
-    assert document["hub_home"] == "/lab/hub/spawn/ada/big%20one"
+    assert document["hub_home"] == "/lab/hub/spawn/ada/big%20one?opt-again=1"
     assert desk.count("leases/lease-7") == 1
 
 
@@ -288,6 +292,7 @@ async def test_a_restart_that_the_desk_refuses_leads_to_the_hubs_home(fetch, des
     desk.answers["leases/lease-7"] = {"error": "forbidden", "message": "Not you."}
     status, document = await fetch("server", "restart")
     assert (status, document["restarting"], document["hub_home"]) == (200, False, "/lab/hub/home")
+    assert document["code"] == "refused"
     assert document["message"].startswith("Not you.")
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
+from jupyterlab_gpudock.attempt import Attempt
 from jupyterlab_gpudock.nvml import NVML, RELIST_SECONDS, REOPEN_SECONDS
 from jupyterlab_gpudock.readings import Missing, PCIe, Process, State
 
@@ -51,6 +52,7 @@ class Driver:
             nvmlDeviceGetCurrentClocksThrottleReasons=lambda handle: 0,
             nvmlDeviceGetComputeRunningProcesses_v3=lambda handle: [],
             nvmlDeviceGetGraphicsRunningProcesses_v3=lambda handle: [],
+            nvmlDeviceGetMPSComputeRunningProcesses_v3=lambda handle: [],
             nvmlDeviceGetCudaComputeCapability=lambda handle: (8, 0),
             nvmlDeviceGetCurrPcieLinkGeneration=lambda handle: 3,
             nvmlDeviceGetMaxPcieLinkGeneration=lambda handle: 4,
@@ -179,6 +181,16 @@ def test_a_gpu_that_is_lost_in_mid_run_keeps_its_name(gate, driver, function, co
     (gpu,) = reading.gpus
     assert (reading.state, gpu.state, gpu.name) == ("lost", "lost", "NVIDIA A100-SXM4-40GB")
     assert gpu.utilization_percent is Missing.NOT_AVAILABLE
+
+
+def test_a_gpu_that_hangs_when_it_is_first_looked_at_has_its_place(gate, driver):
+    driver.set(nvmlDeviceGetCount=lambda: 3)
+    reading = gate.read(Attempt(frozenset({1})))
+    assert [(gpu.index, gpu.state) for gpu in reading.gpus] == [
+        ("0", State.OK),
+        ("1", State.HANGING),
+        ("2", State.OK),
+    ]
 
 
 def test_one_lost_gpu_does_not_hide_the_others(gate, driver):
@@ -343,6 +355,29 @@ def test_processes_come_once_each_with_their_memory(gate, driver):
         Process(30, "compute", Missing.NOT_SUPPORTED),
         Process(900, "compute", 3072),
     )
+
+
+def test_what_computes_through_mps_is_told_as_such_and_asked_for_only_where_something_computes(
+    gate, driver
+):
+    asked = []
+    client = SimpleNamespace(pid=8, usedGpuMemory=2 * GIB)
+
+    def clients(handle: object) -> list[SimpleNamespace]:
+        asked.append(handle)
+        return [client]
+
+    driver.set(nvmlDeviceGetMPSComputeRunningProcesses_v3=clients)
+    assert gate.read().gpus[0].processes == ()
+    assert asked == []
+    server = SimpleNamespace(pid=7, usedGpuMemory=30 * 2**20)
+    driver.set(nvmlDeviceGetComputeRunningProcesses_v3=lambda handle: [server, client])
+    assert gate.read().gpus[0].processes == (
+        Process(7, "compute", 30),
+        Process(8, "mps", 2048),
+    )
+    driver.fail("nvmlDeviceGetMPSComputeRunningProcesses_v3", pynvml.NVML_ERROR_NOT_SUPPORTED)
+    assert [process.kind for process in gate.read().gpus[0].processes] == ["compute", "compute"]
 
 
 def test_a_driver_before_510_tells_its_processes_the_old_way(gate, driver):

@@ -248,7 +248,10 @@ def test_clocks_throttling_and_processes_come_from_nvml(reader, host, simulator)
     host.simulator.update(
         0,
         throttle=("sw_power_cap",),
-        processes=(simulator.Process(os.getpid(), 1500, name="python train.py"),),
+        processes=(
+            simulator.Process(os.getpid(), 1500, name="python train.py"),
+            simulator.Process(4_000_000, 900, type="mps"),
+        ),
     )
     deadline = time.monotonic() + 10
     while not (gpu := reader.read()["gpus"][0])["processes"]:
@@ -256,5 +259,8 @@ def test_clocks_throttling_and_processes_come_from_nvml(reader, host, simulator)
     assert gpu["throttle"] == ["sw_power_cap"]
     assert gpu["compute_capability"] == "8.0"
     assert gpu["memory_clock_mhz"] <= gpu["memory_clock_max_mhz"]
-    assert (gpu["processes"][0]["pid"], gpu["processes"][0]["memory_mib"]) == (os.getpid(), 1500)
+    assert [(each["pid"], each["kind"], each["memory_mib"]) for each in gpu["processes"]] == [
+        (os.getpid(), "compute", 1500),
+        (4_000_000, "mps", 900),
+    ]
     assert gpu["pcie"]["generation_max"] == 4

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import threading
+import time
 
 import pytest
 from samples import A100, HEALTHY
+from tornado.websocket import WebSocketClosedError
 
 from jupyterlab_gpudock.base import encode
 from jupyterlab_gpudock.interval import clamp_interval
@@ -242,6 +245,47 @@ async def test_a_client_that_sends_nothing_but_garbage_is_cut_off(jp_ws_fetch):
     while (await asyncio.wait_for(socket.read_message(), 10)) is not None:
         pass
     assert socket.close_code == 1008
+
+
+@pytest.mark.parametrize("message", ["garbage", b"\xff\xfe", '{"type": "rate", "interval_s": 0}'])
+async def test_a_thousand_messages_a_second_cut_off_who_sends_them_and_nobody_else(
+    jp_ws_fetch, jp_fetch, gate, message
+):
+    calm = await jp_ws_fetch("gpudock", "api", "stream")
+    await read_frames(calm, 1)
+    wild = await jp_ws_fetch("gpudock", "api", "stream")
+    reads, began = gate.reads, time.monotonic()
+    with contextlib.suppress(WebSocketClosedError):
+        for _ in range(1000):
+            await wild.write_message(message, binary=isinstance(message, bytes))
+    while (await asyncio.wait_for(wild.read_message(), 10)) is not None:
+        pass
+    assert wild.close_code == 1008
+    assert (await jp_fetch("api")).code == 200
+    assert {frame["type"] for frame in await read_frames(calm, 2)} <= {"delta", "snapshot"}
+    assert gate.reads - reads <= (time.monotonic() - began) / 0.5 + 2
+    calm.close()
+
+
+@pytest.mark.parametrize("number", [0, 1, 16])
+async def test_any_number_of_gpus_travels(jp_ws_fetch, gate, number):
+    gpus = [
+        dataclasses.replace(A100, uuid=f"GPU-{place}", index=str(place)) for place in range(number)
+    ]
+    state = State.OK if number else State.NO_GPU
+    gate.reading = dataclasses.replace(HEALTHY, state=state, gpus=tuple(gpus))
+    socket = await jp_ws_fetch("gpudock", "api", "stream")
+    (snapshot,) = await read_frames(socket, 1)
+    assert [gpu["uuid"] for gpu in snapshot["gpus"]] == [gpu.uuid for gpu in gpus]
+    changed = tuple(dataclasses.replace(gpu, utilization_percent=99) for gpu in gpus)
+    gate.reading = dataclasses.replace(gate.reading, gpus=changed)
+    (frame,) = await read_frames(socket, 1)
+    assert frame["type"] == "delta"
+    if number:
+        while not frame["columns"]:
+            (frame,) = await read_frames(socket, 1)
+        assert frame["columns"] == {"utilization_percent": [99] * number}
+    socket.close()
 
 
 @pytest.mark.parametrize(

@@ -40,12 +40,13 @@ test('an older check does not take the place of a newer one', async () => {
   expect(checks.view.byGPU.get('GPU-1')?.id).toBe('new');
 });
 
-test('a refusal is kept in its words until the next one begins', async () => {
-  server.failure = new APIError(409, 'memory_short', '2 GiB are needed, and 1 GiB is free.');
+test('a refusal is kept with its figures until the next one begins', async () => {
+  const parameters = { free_mib: '7', needed_mib: '1200' };
+  server.failure = new APIError(409, 'memory_short', 'Too little memory.', parameters);
   await checks.run('GPU-1', '');
   expect(checks.view).toMatchObject({
     starting: false,
-    refusal: { code: 'memory_short', message: '2 GiB are needed, and 1 GiB is free.' }
+    refusal: { code: 'memory_short', parameters }
   });
   server.failure = null;
   await checks.run('GPU-1', '');

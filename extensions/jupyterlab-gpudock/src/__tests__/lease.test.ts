@@ -144,17 +144,27 @@ test('extending shows the new end, and a refusal says why', async () => {
   endsAt = Date.now() + 70 * MINUTE;
   await model.extend();
   expect(model.view.lease?.ends_at).toBe(endsAt / 1000);
-  server.failure = new APIError(409, 'no_gain', 'You have no hours left.');
+  server.failure = new APIError(409, 'not_done', 'You have no hours left.');
   await model.extend();
-  expect(model.view).toMatchObject({ doing: null, refusal: 'You have no hours left.' });
+  const refusal = { asked: 'extend', code: 'not_done' };
+  expect(model.view).toMatchObject({ doing: null, refusal });
 });
 
-test('a restart tells what happens, and null where it could not be asked for', async () => {
-  expect((await model.restart())?.restarting).toBe(true);
-  server.failure = new APIError(503, 'hub_away', 'The Hub does not answer.');
-  expect(await model.restart()).toBeNull();
-  expect(model.view.refusal).toBe('The Hub does not answer.');
+test('a restart tells whether the server ends, and why it does not', async () => {
+  expect(await model.restart()).toBe(true);
+  server.failure = new APIError(503, 'unreachable', 'The desk does not answer.');
+  expect(await model.restart()).toBe(false);
+  expect(model.view.refusal).toEqual({ asked: 'restart', code: 'unreachable' });
 });
+
+test.each([new APIError(424), new APIError(502), new TypeError('Failed to fetch')])(
+  'a server that is gone before it has answered ends: %s',
+  async failure => {
+    server.failure = failure;
+    expect(await model.restart()).toBe(true);
+    expect(model.view).toMatchObject({ doing: null, refusal: null });
+  }
+);
 
 test('a clock of the page that is wrong does not move the end', async () => {
   const ahead = 3_600_000;

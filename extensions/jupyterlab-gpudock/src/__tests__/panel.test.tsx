@@ -66,7 +66,7 @@ function show(changes: IChanges = {}): string {
       ...changes.kernel
     },
     checks: { byGPU: new Map(), refusal: null, starting: false, ...changes.checks },
-    lease: { lease: unmanaged(), clockAheadMs: 0, doing: null, refusal: '', ...changes.lease }
+    lease: { lease: unmanaged(), clockAheadMs: 0, doing: null, refusal: null, ...changes.lease }
   };
   const { container } = render(
     <VoiceContext.Provider value={voice}>
@@ -201,7 +201,7 @@ test.each([
   ['lost', false, {}, 'the GPU is lost'],
   ['failed', false, {}, 'cannot be read'],
   ['torch_missing', false, {}, 'not installed in this environment'],
-  ['torch_broken', false, { detail: 'libcudnn.so.9: cannot open' }, 'libcudnn.so.9: cannot open.'],
+  ['torch_broken', false, { detail: 'libcudnn.so.9: cannot open' }, 'libcudnn.so.9: cannot open'],
   ['torch_cpu_only', false, {}, 'built for the CPU only'],
   [
     'driver_too_old',
@@ -215,7 +215,7 @@ test.each([
   ['hanging', false, {}, 'does not answer'],
   ['cuda_unavailable', false, {}, 'torch cannot open CUDA'],
   ['no_python', false, {}, 'not a plain Python kernel'],
-  ['python_broken', false, { detail: 'no site module' }, 'does not start. no site module.'],
+  ['python_broken', false, { detail: 'no site module' }, 'does not start. no site module'],
   ['probe_timeout', false, {}, 'did not answer in time']
 ])('the verdict %s in words', (code, usable, parameters, words) => {
   expect(show({ gpus: { stack: stack(code, usable, parameters) } })).toContain(words);
@@ -472,17 +472,24 @@ test('a check can be run, shows its progress, and can be cancelled', () => {
 test.each([
   [check(), '3.4 times as fast as without it'],
   [check(), 'with the kernel python3:'],
-  [check(), 'on: 1.50 ms, off: 5.13 ms'],
-  [check({ state: 'failed', code: 'timeout' }), 'took too long'],
-  [check({ state: 'refused', code: 'memory_short', message: 'Free 1 GiB.' }), 'Free 1 GiB.'],
+  [check(), 'with cuDNN: 1.50 ms, without: 5.13 ms'],
+  [check({ state: 'failed', code: 'timeout', parameters: { limit_s: '120' } }), 'than 120 s'],
+  [
+    check({
+      state: 'refused',
+      code: 'memory_short',
+      parameters: { free_mib: '100', needed_mib: '1200' }
+    }),
+    '100 MiB, and it needs 1200 MiB'
+  ],
   [check({ state: 'cancelled' }), 'was cancelled']
 ])('a check (%o) is told as: %s', (one, words) => {
   expect(show({ checks: { byGPU: new Map([['GPU-1', one]]) } })).toContain(words);
 });
 
 test('a check that could not begin says why', () => {
-  const refusal = { code: 'memory_short', message: '2 GiB are needed.' };
-  expect(show({ checks: { refusal } })).toContain('is free for the check. 2 GiB are needed.');
+  const refusal = { code: 'memory_short', parameters: { free_mib: '7', needed_mib: '1200' } };
+  expect(show({ checks: { refusal } })).toContain('7 MiB, and it needs 1200 MiB');
 });
 
 test('without a healthy GPU there is nothing to check', () => {

@@ -180,6 +180,7 @@ export function lease(changes: Partial<ILease> = {}): ILease {
     hub_home: '/hub/home',
     desk: '/services/gpudock/',
     can_restart: true,
+    restart_page: '/hub/spawn/ada?opt-again=1',
     ...changes
   };
 }
@@ -196,6 +197,7 @@ export function unmanaged(changes: Partial<ILease> = {}): ILease {
     hub_home: null,
     desk: null,
     can_restart: false,
+    restart_page: null,
     ...changes
   });
 }
@@ -209,6 +211,7 @@ export function check(changes: Partial<ICheck> = {}): ICheck {
     kernel: 'python3',
     state: 'done',
     code: null,
+    parameters: {},
     message: '',
     started_at: 100,
     ended_at: 110,
@@ -219,6 +222,7 @@ export function check(changes: Partial<ICheck> = {}): ICheck {
         state: 'done',
         ratio: 3.42,
         values: { on_ms: 1.5, off_ms: 5.13 },
+        code: null,
         detail: ''
       }
     ],
@@ -347,7 +351,12 @@ export class HandheldAPI implements IAPI {
   restartServer(): Promise<IRestart> {
     return this.failure
       ? Promise.reject(this.failure)
-      : Promise.resolve({ restarting: true, hub_home: '/hub/home', message: 'It restarts.' });
+      : Promise.resolve({
+          restarting: true,
+          code: null,
+          hub_home: '/hub/spawn/ada?opt-again=1',
+          message: 'It restarts.'
+        });
   }
 
   openStream(): WebSocket {

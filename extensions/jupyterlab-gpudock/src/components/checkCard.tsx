@@ -12,6 +12,7 @@ import {
 import type { ICheck, IGPU } from '../contract';
 import { showName } from '../format';
 import { useVoice } from '../voice';
+import { Said } from './said';
 
 /** A short test of a GPU on demand, and what it found. */
 export function CheckCard(props: {
@@ -69,19 +70,23 @@ export function CheckCard(props: {
       )}
       <div role="status">
         {checks.refusal && (
-          <p className="jp-GPUDock-hint">{wordsForRefusal(checks.refusal, trans)}</p>
+          <Said className="jp-GPUDock-hint" {...wordsForRefusal(checks.refusal, trans)} />
         )}
         {!check && !checks.refusal && (
           <p className="jp-GPUDock-hint">
             {trans.__(
-              'Measures for some seconds how much faster cuDNN, mixed precision and TF32 are on this GPU, and how fast it is copied to.'
+              'Measures for some seconds how much faster cuDNN, mixed precision and TF32 make this GPU, and how fast data gets to it and back.'
             )}
           </p>
         )}
-        {check && <p className="jp-GPUDock-hint">{wordsForCheck(check, trans)}</p>}
+        {check && !(checks.refusal && check.state !== 'running') && (
+          <Said className="jp-GPUDock-hint" {...wordsForCheck(check, trans)} />
+        )}
       </div>
       {check?.state === 'running' && <Progress check={check} />}
-      {check && check.state !== 'refused' && <Steps check={check} />}
+      {check && check.state !== 'refused' && (!checks.refusal || check.state === 'running') && (
+        <Steps check={check} />
+      )}
     </section>
   );
 }
@@ -112,7 +117,9 @@ function Steps({ check }: { check: ICheck }): ReactNode {
         {shown.map(step => (
           <div key={step.name} data-state={step.state}>
             <dt className="jp-GPUDock-label">{nameOfStep(step, trans)}</dt>
-            <dd className="jp-GPUDock-finding">{wordsForStep(step, trans)}</dd>
+            <dd className="jp-GPUDock-finding">
+              <Said {...wordsForStep(step, trans)} />
+            </dd>
             {step.state === 'done' && (
               <dd className="jp-GPUDock-hint">{figuresOfStep(step, trans)}</dd>
             )}

@@ -20,6 +20,9 @@ import { Metric, Value } from './metric';
 import { Notice, Sign } from './notice';
 import { Processes } from './processes';
 
+/** What is worse comes first. */
+const WEIGHTS = { normal: 0, notice: 1, alarm: 2 } as const;
+
 /** The upper edge of a line whose metric names no highest value. */
 const USUAL_HIGHEST_C = 100;
 const USUAL_HIGHEST_W = 400;
@@ -163,16 +166,20 @@ function Links({ gpu }: { gpu: IGPU }): ReactNode {
 /** What slows a GPU down, and what is wrong with its memory. */
 function Remarks({ gpu }: { gpu: IGPU }): ReactNode {
   const { trans } = useVoice();
-  const remarks = [...throttleRemarks(gpu, trans), ...healthRemarks(gpu, trans)];
+  const remarks = [...throttleRemarks(gpu, trans), ...healthRemarks(gpu, trans)].sort(
+    (one, other) => WEIGHTS[other.level] - WEIGHTS[one.level]
+  );
   return (
     remarks.length > 0 && (
       <ul className="jp-GPUDock-remarks">
-        {remarks.map(({ level, text }) => (
-          <li key={text} className="jp-GPUDock-verdict">
-            <Sign level={level} />
-            <span>{text}</span>
-          </li>
-        ))}
+        {[...new Map(remarks.map(remark => [remark.text, remark])).values()].map(
+          ({ level, text }) => (
+            <li key={text} className="jp-GPUDock-verdict">
+              <Sign level={level} />
+              <span>{text}</span>
+            </li>
+          )
+        )}
       </ul>
     )
   );

@@ -1,5 +1,7 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReactElement } from 'react';
 
+import type { IGPU } from '../contract';
 import {
   isNumber,
   type IShown,
@@ -14,15 +16,18 @@ import { wordsForState } from '../words';
 import { GPUDetails, type IGPUProps } from './gpuCard';
 import { Bar } from './metric';
 
+/** What a GPU of many is called. */
+export function titleOf(gpu: IGPU, trans: TranslationBundle): string {
+  const name = showName(gpu, trans);
+  return gpu.mig_profile ? trans.__('%1, MIG %2', name, gpu.mig_profile) : name;
+}
+
 /** One GPU of many in two lines, which opens to show all of it. */
-export function GPURow(
-  props: IGPUProps & { open: boolean; onToggle: (uuid: string) => void }
-): ReactElement {
+export function GPURow(props: IGPUProps & { open: boolean; onToggle: () => void }): ReactElement {
   const { gpu, open, onToggle, lease } = props;
   const voice = useVoice();
   const { trans } = voice;
-  const name = showName(gpu, trans);
-  const title = gpu.mig_profile ? trans.__('%1, MIG %2', name, gpu.mig_profile) : name;
+  const title = titleOf(gpu, trans);
   const shown = [showUse(gpu, voice), showMemory(gpu, voice), showTemperature(gpu, voice)] as const;
   const words =
     gpu.state === 'ok'
@@ -45,7 +50,7 @@ export function GPURow(
         aria-controls={id}
         aria-label={[trans.__('GPU %1: %2', gpu.index, title), ...numbers, ...words].join(', ')}
         title={gpu.uuid}
-        onClick={() => onToggle(gpu.uuid)}
+        onClick={onToggle}
       >
         <span className="jp-GPUDock-row-index">{gpu.index}</span>
         <span className="jp-GPUDock-row-name">{title}</span>

@@ -24,7 +24,8 @@ export class Guard extends Component<{ children: ReactNode }, { failure: string 
         level="notice"
         words={{
           title: trans.__('This part cannot be shown'),
-          why: this.state.failure,
+          why: trans.__('An error in this page keeps it away.'),
+          quote: this.state.failure,
           advice: trans.__(
             'Page and server may be of different versions: reload the page, and restart the server if that does not help.'
           )

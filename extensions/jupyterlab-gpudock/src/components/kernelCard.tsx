@@ -7,6 +7,7 @@ import { showSize } from '../format';
 import type { IKernelView } from '../kernel';
 import { useVoice } from '../voice';
 import { Value } from './metric';
+import { Quote, Said } from './said';
 
 /** The live state of the kernel that is worked in. */
 export function KernelCard(props: { view: IKernelView; actions: IActions }): ReactElement {
@@ -113,9 +114,11 @@ function State({ state }: { state: IKernelState }): ReactElement {
         <Memory key={device.index} device={device} />
       ))}
       {state.errors.length > 0 && (
-        <p className="jp-GPUDock-hint">
-          {trans.__('Could not be read: %1', state.errors.join('; '))}
-        </p>
+        <Said
+          className="jp-GPUDock-hint"
+          text={trans.__('Some of it could not be read:')}
+          quote={state.errors.join('; ')}
+        />
       )}
     </>
   );
@@ -161,8 +164,12 @@ function Released({ released }: { released: IRelease }): ReactNode {
       {released.reason === 'torch_not_loaded' && trans.__('torch is not loaded in this kernel.')}
       {released.reason === 'cuda_not_used' &&
         trans.__('torch has not used a GPU in this kernel: there is nothing to release.')}
-      {released.reason === 'failed' &&
-        trans.__('The memory could not be released. %1', released.errors.join(' '))}
+      {released.reason === 'failed' && (
+        <>
+          {trans.__('The memory could not be released.')}
+          {released.errors.length > 0 && <Quote words={released.errors.join(' ')} />}
+        </>
+      )}
     </p>
   );
 }

@@ -3,7 +3,7 @@ import type { ReactElement } from 'react';
 import type { IActions } from '../actions';
 import { type Level, showLeft } from '../format';
 import type { ILeaseView } from '../lease';
-import { showHours, whyItEnds, wordsForLeaseState } from '../leaseWords';
+import { showHours, whyItEnds, wordsForLeaseRefusal, wordsForLeaseState } from '../leaseWords';
 import { useVoice } from '../voice';
 import { Value } from './metric';
 
@@ -43,7 +43,7 @@ export function LeaseCard(props: {
       {isKnown && <Ends lease={lease} now={props.now + view.clockAheadMs} />}
       {view.refusal && (
         <p className="jp-GPUDock-hint" role="alert">
-          {view.refusal}
+          {wordsForLeaseRefusal(view.refusal, trans)}
         </p>
       )}
       <div className="jp-GPUDock-buttons">

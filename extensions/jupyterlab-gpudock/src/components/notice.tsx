@@ -2,6 +2,7 @@ import type { ReactElement, ReactNode } from 'react';
 
 import type { Level } from '../format';
 import type { IWords } from '../words';
+import { Quote } from './said';
 
 const SHAPES: Record<Level, string> = {
   normal: 'M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1Zm-1 6h2v5H7V7Zm0-3h2v2H7V4Z',
@@ -33,6 +34,7 @@ export function Notice(props: { words: IWords; level: Level; children?: ReactNod
       <div>
         <strong>{words.title}</strong>
         <p>{words.why}</p>
+        {words.quote && <Quote words={words.quote} />}
         <p>{words.advice}</p>
         {props.children}
       </div>

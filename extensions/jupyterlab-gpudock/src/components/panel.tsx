@@ -10,7 +10,7 @@ import { useVoice } from '../voice';
 import { wordsForStale, wordsForState, wordsForTrouble } from '../words';
 import { CheckCard } from './checkCard';
 import { GPUCard } from './gpuCard';
-import { GPURow } from './gpuRow';
+import { GPURow, titleOf } from './gpuRow';
 import { Guard } from './guard';
 import { KernelCard } from './kernelCard';
 import { LeaseCard } from './leaseCard';
@@ -19,6 +19,8 @@ import { StackCard } from './stackCard';
 
 /** More GPUs than this are shown as rows, so that all of them are seen at once. */
 const MOST_CARDS = 3;
+/** More than this have a line each instead of two, where their names are the same. */
+const MOST_TALL_ROWS = 8;
 
 /** All that the panel shows, at one moment. */
 export interface IPanelView {
@@ -118,13 +120,23 @@ function GPUs(props: {
       </>
     );
   }
+  const titles = new Set(all.map(({ gpu }) => titleOf(gpu, trans)));
+  const isAlike = titles.size === 1;
   return (
-    <section className="jp-GPUDock-card" aria-label={trans.__('GPUs')}>
+    <section
+      className="jp-GPUDock-card"
+      data-dense={isAlike && all.length > MOST_TALL_ROWS}
+      aria-label={trans.__('GPUs')}
+    >
       <header className="jp-GPUDock-card-header">
-        <h3>{trans._n('%1 GPU', '%1 GPUs', all.length)}</h3>
+        <h3>
+          {isAlike
+            ? trans.__('%1 × %2', all.length, [...titles][0])
+            : trans._n('%1 GPU', '%1 GPUs', all.length)}
+        </h3>
       </header>
       {all.map(({ key, ...gpu }) => (
-        <GPURow key={key} {...gpu} open={open === gpu.gpu.uuid} onToggle={toggle} />
+        <GPURow key={key} {...gpu} open={open === key} onToggle={() => toggle(key)} />
       ))}
     </section>
   );

@@ -3,9 +3,10 @@ import type { ReactElement, ReactNode } from 'react';
 import type { IActions } from '../actions';
 import type { IEnvironments, IFinding, IStack } from '../contract';
 import type { IGPUView } from '../tokens';
-import { wordsForFinding } from '../verdictWords';
+import { quoteOfFinding, wordsForFinding } from '../verdictWords';
 import { useVoice } from '../voice';
 import { Sign } from './notice';
+import { Quote } from './said';
 
 /** The stack from driver to cuDNN, with the verdict on it. */
 export function StackCard(props: {
@@ -60,6 +61,7 @@ function Verdict({ stack }: { stack: IStack }): ReactNode {
       <Sign level={NO_ALARM.includes(finding.code) ? 'notice' : SIGNS[finding.level]} />
       <span>
         {wordsForFinding(finding, trans)}
+        {quoteOfFinding(finding) && <Quote words={quoteOfFinding(finding)} />}
         {finding.source && (
           <>
             {' '}

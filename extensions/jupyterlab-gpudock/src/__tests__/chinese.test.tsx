@@ -1,0 +1,293 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { cleanup, render } from '@testing-library/react';
+import { afterEach, expect, test } from 'vitest';
+
+import catalogue from '../../jupyterlab_gpudock/locale/zh_CN/LC_MESSAGES/jupyterlab_gpudock.json';
+import type { GPUState, ICheckStep } from '../contract';
+import { type IPanelView, Panel } from '../components/panel';
+import { DEFAULTS } from '../preferences';
+import { statusOf } from '../status';
+import { VoiceContext } from '../voice';
+import {
+  actions,
+  check,
+  gpu,
+  kernelState,
+  lease,
+  process,
+  snapshot,
+  stack,
+  unmanaged
+} from './pretend';
+
+const texts = catalogue as unknown as Record<string, string[]>;
+
+function filled(text: string, values: unknown[]): string {
+  return values.reduce<string>(
+    (found, value, place) => found.replaceAll(`%${place + 1}`, String(value)),
+    texts[text]?.[0] ?? text
+  );
+}
+
+/** JupyterLab's translator with the Chinese catalogue of this extension. */
+const trans = {
+  __: (text: string, ...values: unknown[]) => filled(text, values),
+  _n: (one: string, _many: string, count: number, ...values: unknown[]) =>
+    filled(one, [count, ...values])
+} as unknown as TranslationBundle;
+const voice = { trans, preferences: DEFAULTS };
+
+/** What is written the same in any language: names, and a command to type. */
+const NAMES = /A100-SXM4-40GB|Python 3|train\.ipynb|jupyter server extension enable/g;
+/** Two Latin words in a row are a name; three, or two with a full stop, are English. */
+const ENGLISH = /[A-Za-z’]{2,}[,;:]? [a-z’]{2,}([,;:]? [A-Za-z’]+|[.!?])/;
+
+/** The English that a person who reads Chinese meets, but for the words of programs. */
+function englishIn(root: HTMLElement): string[] {
+  root.querySelectorAll('[lang="en"]').forEach(quote => quote.remove());
+  const found: string[] = [];
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const said =
+      node instanceof HTMLElement
+        ? ['aria-label', 'title', 'aria-valuetext', 'placeholder'].map(name =>
+            node.getAttribute(name)
+          )
+        : [node.textContent];
+    found.push(...said.filter(text => text !== null).map(text => text.replace(NAMES, '…')));
+  }
+  return found.filter(text => ENGLISH.test(text));
+}
+
+interface IChanges {
+  gpus?: Partial<IPanelView['gpus']>;
+  kernel?: Partial<IPanelView['kernel']>;
+  checks?: Partial<IPanelView['checks']>;
+  lease?: Partial<IPanelView['lease']>;
+}
+
+function show(changes: IChanges): HTMLElement {
+  const view: IPanelView = {
+    gpus: {
+      snapshot: snapshot(),
+      takenAt: 0,
+      stale: false,
+      trouble: null,
+      history: new Map(),
+      environments: null,
+      stack: stack(),
+      stackStatus: 'ready',
+      ...changes.gpus
+    },
+    kernel: {
+      status: 'none',
+      name: '',
+      title: '',
+      state: null,
+      releasing: false,
+      released: null,
+      ...changes.kernel
+    },
+    checks: { byGPU: new Map(), refusal: null, starting: false, ...changes.checks },
+    lease: {
+      lease: unmanaged(),
+      clockAheadMs: 0,
+      doing: null,
+      refusal: null,
+      ...changes.lease
+    }
+  };
+  const { container } = render(
+    <VoiceContext.Provider value={voice}>
+      <Panel view={view} now={12_000} actions={actions()} />
+    </VoiceContext.Provider>
+  );
+  return container;
+}
+
+afterEach(cleanup);
+
+const WORDS = 'Unknown Error of the driver, in its own words.';
+const STATES: Exclude<GPUState, 'ok'>[] = [
+  'no_driver',
+  'no_gpu',
+  'version_mismatch',
+  'lost',
+  'hanging',
+  'failed'
+];
+const VERDICTS = [
+  ...['usable', 'usable_without_cudnn', ...STATES, 'no_python', 'python_missing'],
+  ...['python_broken', 'probe_timeout', 'torch_missing', 'torch_broken', 'torch_cpu_only'],
+  ...['driver_too_old', 'arch_missing', 'cuda_unavailable', 'cudnn_mismatch', 'ptx_only'],
+  ...['minor_compatibility', 'forward_compatibility', 'cudnn_newer', 'of_a_newer_server']
+];
+const PARAMETERS = {
+  ...{ detail: WORDS, cuda: '13.0', needed: '580', driver: '550', capability: '8.0' },
+  ...{ built: '9.1.0', loaded: '9.0.0', archs: 'sm_80', limit_s: '120' },
+  ...{ free_mib: '100', needed_mib: '1200' }
+};
+const REFUSALS = [
+  ...['memory_short', 'check_running', 'no_kernel', 'no_python', 'no_gpu', 'no_driver'],
+  ...['version_mismatch', 'lost', 'hanging', 'failed', 'bad_request', '']
+];
+const ENDS = [
+  ...['timeout', 'cuda_unavailable', 'torch_missing', 'torch_broken', 'environment_broken'],
+  ...['memory_short', 'crashed', 'of_a_newer_server']
+];
+const OUTCOMES: Pick<ICheckStep, 'state' | 'code' | 'ratio'>[] = [
+  ...(['waiting', 'running'] as const).map(state => ({ state, code: null, ratio: null })),
+  ...[null, 0.5, 1, 3].map(ratio => ({ state: 'done' as const, code: null, ratio })),
+  ...(['skipped', 'failed'] as const).flatMap(state =>
+    [null, 'no_cudnn', 'no_bf16', 'no_tf32', 'check_ended', 'error', 'of_a_newer_server'].map(
+      code => ({ state, code, ratio: null })
+    )
+  )
+];
+const VALUES = { on_ms: 1, off_ms: 2, to_gpu_pinned_gb_s: 3, from_gpu_pageable_gb_s: 4 };
+
+function* all(): Generator<[string, IChanges]> {
+  for (const state of STATES) {
+    const gone = snapshot({ state, detail: WORDS, gpus: [] });
+    const unwell = snapshot({ gpus: [gpu({ state, detail: WORDS })] });
+    for (const one of [unmanaged(), lease(), lease({ lease: null, state: 'no_lease' })]) {
+      yield [`${state}, ${one.state}`, { gpus: { snapshot: gone }, lease: { lease: one } }];
+      yield [`a GPU ${state}`, { gpus: { snapshot: unwell }, lease: { lease: one } }];
+    }
+    const many = Array.from({ length: 16 }, (_, place) =>
+      gpu({ uuid: `GPU-${place}`, index: `${place}`, state: place ? 'ok' : state })
+    );
+    yield [`16 GPUs, one ${state}`, { gpus: { snapshot: snapshot({ gpus: many }) } }];
+  }
+  for (const trouble of ['forbidden', 'missing', 'unreachable'] as const) {
+    yield [trouble, { gpus: { trouble } }];
+    yield [`${trouble} at once`, { gpus: { trouble, snapshot: null } }];
+  }
+  yield ['stale', { gpus: { stale: true } }];
+  yield ['no reading yet', { gpus: { snapshot: null } }];
+  for (const metric of ['not_supported', 'not_available', 'nonsense'] as const) {
+    const unknown = gpu({
+      ...{ utilization_percent: metric, memory_used_mib: metric, temperature_c: metric },
+      ...{ power_w: metric, sm_clock_mhz: metric, throttle: metric, processes: metric }
+    });
+    yield [`readings ${metric}`, { gpus: { snapshot: snapshot({ gpus: [unknown] }) } }];
+  }
+  const troubled = gpu({
+    ...{ memory_used_mib: 40_900, temperature_c: 99, utilization_percent: 100 },
+    throttle: ['sw_power_cap', 'sync_boost', 'sw_thermal', 'hw_thermal', 'hw_power_brake'],
+    health: ['ecc_uncorrected', 'remap_pending', 'remap_failed', 'retirement_pending'],
+    ...{ ecc_uncorrected: 2, nvlinks: 4, mig_profile: '1g.5gb' }
+  });
+  yield ['a GPU in trouble', { gpus: { snapshot: snapshot({ gpus: [troubled] }) } }];
+  const processes = [
+    process(),
+    process({ kind: 'mps', certainty: 'probable', reason: 'only_candidate' }),
+    process({ owner: { kind: 'terminal', terminal: '1' } }),
+    process({ owner: { kind: 'server' } }),
+    process({ owner: { kind: 'kernel', session_type: 'console', kernel_name: 'python3' } }),
+    ...(['foreign', 'hidden', 'ambiguous', 'vanished'] as const).map(reason =>
+      process({ owner: null, name: null, certainty: 'unknown', reason, memory_mib: 'nonsense' })
+    )
+  ].map((one, pid) => ({ ...one, pid }));
+  yield ['processes', { gpus: { snapshot: snapshot({ gpus: [gpu({ processes })] }) } }];
+  for (const code of VERDICTS) {
+    const found = stack(code, false, PARAMETERS);
+    found.verdict.findings.forEach(finding => (finding.message = WORDS));
+    yield [`verdict ${code}`, { gpus: { stack: found } }];
+  }
+  yield ['stack failed', { gpus: { stack: null, stackStatus: 'failed' } }];
+  yield ['stack loading', { gpus: { stack: null, stackStatus: 'loading' } }];
+  for (const status of ['none', 'unsupported', 'waiting', 'busy', 'known', 'failed'] as const) {
+    yield [`kernel ${status}`, { kernel: { status } }];
+    const state = kernelState({ autocast: true, autocast_dtype: 'bfloat16', errors: [WORDS] });
+    yield [`kernel ${status} with torch`, { kernel: { status, state, releasing: true } }];
+  }
+  for (const reason of ['released', 'torch_not_loaded', 'cuda_not_used', 'failed'] as const) {
+    for (const freed of [0, 512]) {
+      const released = {
+        ...{ done: true, reason, before: [], after: [], freed_mib: freed, errors: [WORDS] }
+      };
+      yield [`memory ${reason}`, { kernel: { status: 'known', released } }];
+    }
+  }
+  for (const code of REFUSALS) {
+    yield [`refusal ${code}`, { checks: { refusal: { code, parameters: PARAMETERS } } }];
+  }
+  for (const code of ENDS) {
+    for (const state of ['failed', 'refused', 'cancelled'] as const) {
+      const one = check({ state, code, message: WORDS, parameters: PARAMETERS });
+      yield [`check ${state} ${code}`, { checks: { byGPU: new Map([['GPU-1', one]]) } }];
+    }
+  }
+  for (const name of ['cudnn', 'fp16', 'bf16', 'tf32', 'bandwidth'] as const) {
+    for (const outcome of OUTCOMES) {
+      const step = { ...outcome, name, values: VALUES, detail: WORDS };
+      const one = check({ state: 'running', progress: 0.4, steps: [step] });
+      yield [`step ${name} ${outcome.state}`, { checks: { byGPU: new Map([['GPU-1', one]]) } }];
+    }
+  }
+  for (const state of ['ok', 'stale', 'unreachable', 'refused', 'no_lease'] as const) {
+    for (const because of ['time', 'hours', 'group_hours', 'idle', null] as const) {
+      const one = lease({
+        ...{ state, message: WORDS, why: WORDS, ends_because: because },
+        idle: { limit_minutes: 30, since: 1, ends_at: Date.now() / 1000 + 600 }
+      });
+      yield [`session ${state} ${because}`, { lease: { lease: one } }];
+    }
+  }
+  for (const asked of ['extend', 'release', 'restart'] as const) {
+    yield [`${asked} is being done`, { lease: { lease: lease(), doing: asked } }];
+    for (const code of ['unreachable', 'refused', 'no_lease', 'unmanaged', 'not_done', '']) {
+      yield [`${asked} ${code}`, { lease: { lease: lease(), refusal: { asked, code } } }];
+    }
+  }
+}
+
+test('in Chinese no state of the panel has an English sentence', () => {
+  const found = new Map<string, string[]>();
+  let states = 0;
+  for (const [name, changes] of all()) {
+    states += 1;
+    const english = englishIn(show(changes));
+    if (english.length > 0) {
+      found.set(name, english);
+    }
+    cleanup();
+  }
+  expect(Object.fromEntries(found)).toEqual({});
+  expect(states).toBeGreaterThan(250);
+});
+
+test('in Chinese the status bar has no English sentence', () => {
+  for (const state of STATES) {
+    const gpus = [gpu({ state }), gpu({ uuid: 'GPU-2', index: '1' })];
+    const status = statusOf(
+      {
+        snapshot: snapshot({ gpus }),
+        takenAt: 0,
+        stale: false,
+        trouble: null,
+        history: new Map(),
+        environments: null,
+        stack: null,
+        stackStatus: 'loading'
+      },
+      1000,
+      voice
+    );
+    const bar = document.createElement('button');
+    bar.title = status?.title ?? '';
+    bar.textContent = status?.text ?? '';
+    const root = document.createElement('div');
+    root.append(bar);
+    expect(englishIn(root)).toEqual([]);
+    expect(status?.title).not.toContain(state);
+  }
+});
+
+test('the search for English finds it', () => {
+  const view = show({ gpus: { trouble: 'unreachable' } });
+  expect(englishIn(view)).toEqual([]);
+  view.append('You have no hours left.');
+  expect(englishIn(view)).toEqual(['You have no hours left.']);
+});

@@ -1,0 +1,145 @@
+"""NVML that answers what cannot be: numbers, names and counts that make no sense."""
+
+from __future__ import annotations
+
+import json
+import math
+from types import SimpleNamespace
+
+import pynvml
+import pytest
+from test_nvml import GIB, Driver
+
+from jupyterlab_gpudock.nvml import NVML
+from jupyterlab_gpudock.readings import Missing, State
+
+MOST = 2**64 - 1
+
+
+@pytest.fixture
+def driver(monkeypatch):
+    return Driver(monkeypatch)
+
+
+@pytest.fixture
+def gate(driver):
+    return NVML(clock=lambda: driver.now)
+
+
+def undecodable(handle: object) -> str:
+    """What nvidia-ml-py does with a name that is no UTF-8."""
+    return b"NVIDIA \xff\xfe".decode()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1, MOST, 2**32 - 1])
+def test_no_number_that_cannot_be_is_shown(driver, gate, value):
+    driver.set(
+        nvmlDeviceGetUtilizationRates=lambda handle: SimpleNamespace(gpu=value),
+        nvmlDeviceGetTemperature=lambda handle, sensor: value,
+        nvmlDeviceGetPowerUsage=lambda handle: value,
+        nvmlDeviceGetClockInfo=lambda handle, clock: value,
+        nvmlDeviceGetMaxClockInfo=lambda handle, clock: value,
+        nvmlDeviceGetTemperatureThreshold=lambda handle, threshold: value,
+        nvmlDeviceGetEnforcedPowerLimit=lambda handle: value,
+        nvmlDeviceGetMemoryInfo=lambda handle, version=None: SimpleNamespace(
+            used=value, total=40 * GIB
+        ),
+        nvmlDeviceGetCurrPcieLinkGeneration=lambda handle: value,
+        nvmlDeviceGetMaxPcieLinkGeneration=lambda handle: value,
+        nvmlDeviceGetCurrPcieLinkWidth=lambda handle: value,
+        nvmlDeviceGetMaxPcieLinkWidth=lambda handle: value,
+    )
+    reading = gate.read()
+    (gpu,) = reading.gpus
+    assert reading.state is State.OK
+    names = [
+        *("utilization_percent", "temperature_c", "temperature_slowdown_c", "power_w"),
+        *("power_limit_w", "sm_clock_mhz", "sm_clock_max_mhz", "memory_clock_mhz"),
+    ]
+    if value != 2**32 - 1:  # bytes, that is 4 GiB
+        names += ["memory_used_mib", "memory_total_mib"]
+    assert {name: getattr(gpu, name) for name in names} == dict.fromkeys(names, Missing.NONSENSE)
+    assert gpu.pcie is None
+    json.dumps(gpu.document(), allow_nan=False)
+
+
+@pytest.mark.parametrize("used", [-1, MOST, MOST - 1])
+def test_a_process_that_holds_more_than_there_can_be_is_told_without_a_number(driver, gate, used):
+    process = SimpleNamespace(pid=7, usedGpuMemory=used)
+    driver.set(nvmlDeviceGetComputeRunningProcesses_v3=lambda handle: [process])
+    (found,) = gate.read().gpus[0].processes
+    assert (found.pid, found.memory_mib) == (7, Missing.NONSENSE)
+
+
+def test_a_mask_of_all_reasons_is_none(driver, gate):
+    driver.set(nvmlDeviceGetCurrentClocksThrottleReasons=lambda handle: MOST)
+    assert gate.read().gpus[0].throttle is Missing.NONSENSE
+
+
+@pytest.mark.parametrize("function", ["nvmlDeviceGetName", "nvmlDeviceGetUUID"])
+def test_a_text_that_is_no_utf8_costs_only_itself(driver, gate, function):
+    driver.set(**{function: undecodable})
+    reading = gate.read()
+    assert reading.state is State.OK
+    (gpu,) = reading.gpus
+    assert gpu.utilization_percent == 87
+
+
+def test_a_driver_version_that_is_no_utf8_costs_only_itself(driver, gate):
+    driver.set(nvmlSystemGetDriverVersion=lambda: undecodable(None))
+    reading = gate.read()
+    assert (reading.state, reading.driver) == (State.OK, None)
+
+
+def test_an_empty_name_is_no_fault(driver, gate):
+    driver.set(nvmlDeviceGetName=lambda handle: "")
+    reading = gate.read()
+    assert (reading.state, reading.gpus[0].name) == (State.OK, "")
+
+
+@pytest.mark.parametrize("count", [2**32 - 1, 100_000])
+def test_more_devices_than_a_machine_can_have_are_not_asked_for(driver, gate, count):
+    asked = []
+    driver.set(
+        nvmlDeviceGetCount=lambda: count,
+        nvmlDeviceGetHandleByIndex=lambda index: asked.append(index) or index,
+    )
+    reading = gate.read()
+    assert (reading.state, reading.gpus) == (State.FAILED, ())
+    assert str(count) in reading.detail
+    assert asked == []
+
+
+def test_more_slices_than_a_device_can_have_are_not_asked_for(driver, gate):
+    asked = []
+
+    def slice_of(board: object, number: int) -> None:
+        asked.append(number)
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_NOT_FOUND)
+
+    driver.set(
+        nvmlDeviceGetMigMode=lambda board: (1, 1),
+        nvmlDeviceGetMaxMigDeviceCount=lambda board: 2**32 - 1,
+        nvmlDeviceGetMigDeviceHandleByIndex=slice_of,
+    )
+    assert gate.read().state is State.OK
+    assert len(asked) <= 64
+
+
+def test_a_gpu_that_vanishes_between_two_questions_is_lost_and_comes_back(driver, gate):
+    gate.read()
+    answers = iter([64])
+
+    def temperature(handle: object, sensor: object) -> int:
+        driver.fail("nvmlDeviceGetPowerUsage", pynvml.NVML_ERROR_GPU_IS_LOST)
+        return next(answers)
+
+    driver.set(nvmlDeviceGetTemperature=temperature)
+    (gpu,) = gate.read().gpus
+    assert (gpu.state, gpu.name) == (State.LOST, "NVIDIA A100-SXM4-40GB")
+    driver.set(
+        nvmlDeviceGetTemperature=lambda handle, sensor: 65,
+        nvmlDeviceGetPowerUsage=lambda handle: 200_000,
+    )
+    driver.now += 60
+    assert gate.read().gpus[0].temperature_c == 65

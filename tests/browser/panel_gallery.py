@@ -1,0 +1,191 @@
+"""The GPU panel before two people at once, one of whom reads Chinese, over the same GPUs."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import expect
+
+from browser.panel_page import (
+    BUSY,
+    CHINESE,
+    EXPOSED,
+    keep,
+    lease_that_ends,
+    open_panel,
+    serious_barriers,
+    visitors,
+)
+from simulator import Gpu, Host, System
+from simulator.cdi import node_names
+from support.standin_torch import StandInTorch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Locator, Page, Route
+
+WINDOW = {"width": 1000, "height": 2200}
+NARROW, WIDE = 200, 420
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+UNMANAGED = lease_that_ends(
+    0,
+    managed=False,
+    lease=None,
+    state="unmanaged",
+    ends_at=None,
+    ends_because=None,
+    can_extend=False,
+    hub_home=None,
+    desk=None,
+    can_restart=False,
+)
+
+
+@dataclass
+class View:
+    """The panel in one language, and what it is told of the session."""
+
+    page: Page
+    panel: Locator
+    address: str
+    language: str
+    lease: dict[str, Any] = field(default_factory=lambda: dict(UNMANAGED))
+    width: int = 0
+
+    def answer(self, route: Route) -> None:
+        """Say what the server side says of the session."""
+        route.fulfill(json=self.lease)
+
+    def region(self, name: str | re.Pattern[str]) -> Locator:
+        return self.panel.get_by_role("region", name=name)
+
+    def reload(self) -> None:
+        """Begin anew: nothing of what was shown before stays."""
+        self.page.goto(f"{self.address}/lab?reset")
+        self.panel = open_panel(self.page)
+        self.widen_sidebar(WIDE)
+
+    def set_theme(self, theme: str) -> None:
+        self.page.evaluate(
+            "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", theme
+        )
+        is_light = "true" if theme.endswith("Light") else "false"
+        expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
+
+    def set_width(self, width: int) -> None:
+        """Let the panel use this width; JupyterLab's own narrowest sidebar has 250 pixels."""
+        self.panel.locator(".jp-GPUDock-panel").evaluate(
+            "(panel, width) => Object.assign(panel.style,"
+            " { boxSizing: 'border-box', width: `${width}px` })",
+            width,
+        )
+
+    def widen_sidebar(self, width: int) -> None:
+        """Draw the sidebar's edge to where the panel has this width."""
+        handle = self.page.locator("#jp-main-split-panel > .lm-SplitPanel-handle").first
+        edge, box = handle.bounding_box(), self.panel.bounding_box()
+        assert edge is not None
+        assert box is not None
+        middle, y = edge["x"] + edge["width"] / 2, edge["y"] + 400
+        self.page.mouse.move(middle, y)
+        self.page.mouse.down()
+        self.page.mouse.move(middle + width - box["width"], y, steps=2)
+        self.page.mouse.up()
+        self.page.mouse.move(900, 30)
+        self.page.wait_for_function(
+            "width => Math.abs(document.querySelector('#jp-gpudock-panel')"
+            ".getBoundingClientRect().width - width) <= 4",
+            arg=width,
+        )
+
+    def look(self, name: str) -> None:
+        """Look at a state from all sides."""
+        for theme, full_name in THEMES.items():
+            self.set_theme(full_name)
+            for width in (NARROW, WIDE):
+                self.set_width(width)
+                assert overflowing(self.panel) == [], f"{name}, {width} pixels wide"
+                keep(self.panel, f"{name}-{self.language}-{theme}-{width}")
+            barriers = serious_barriers(self.page, "#jp-gpudock-panel", ".jp-GPUDock-status")
+            assert barriers == [], f"{name}, {theme}"
+
+
+def overflowing(panel: Locator) -> list[str]:
+    """The texts and fields in the panel that stick out of it."""
+    return panel.evaluate(
+        """outer => [outer.querySelector('.jp-GPUDock-panel')]
+            .flatMap(panel => [...panel.querySelectorAll('*')]
+            .filter(node => !node.closest('svg') && node.getClientRects().length > 0)
+            .filter(node => node.getBoundingClientRect().right
+                > panel.getBoundingClientRect().right + 0.5)
+            .map(node => node.outerHTML.slice(0, 200)))"""
+    )
+
+
+@dataclass
+class Gallery:
+    """The same pretend GPUs before two people."""
+
+    host: Host
+    usable: StandInTorch
+    english: View
+    chinese: View
+
+    @property
+    def views(self) -> tuple[View, View]:
+        return self.english, self.chinese
+
+    def show(self, *gpus: Gpu, **system: Any) -> None:
+        """Exchange the GPUs, and wait until a panel that is opened anew would show them.
+
+        The driver goes away meanwhile: a server lists its GPUs anew when it comes back.
+        """
+        self.host.simulator.update_system(fault="driver_not_loaded", hang=None, slow={})
+        for view in self.views:
+            expect(view.panel).to_contain_text(re.compile("No NVIDIA driver|没有 NVIDIA 驱动"))
+        for node in [node for node in self.host.devices.rglob("*") if node.is_file()]:
+            node.unlink()
+        self.host.simulator.create(gpus, System(fault="driver_not_loaded"))
+        for gpu in self.host.simulator.gpus:
+            for name in node_names(gpu):
+                self.host.show(name)
+        self.host.simulator.update_system(**{"fault": None, **system})
+
+    def tell(self, lease: dict[str, Any] | None = None) -> None:
+        """Let the server side say this of the session, to pages that are opened anew."""
+        for view in self.views:
+            view.lease = lease or dict(UNMANAGED)
+            view.reload()
+
+    def look(self, name: str) -> None:
+        """Look at a state with both people's eyes, from all sides."""
+        for view in self.views:
+            view.look(name)
+
+
+@contextmanager
+def open_gallery(serve: Callable[..., Any], chromium: Browser, folder: Path) -> Iterator[Gallery]:
+    """Two servers over one pretend A100, with a page each."""
+    usable = StandInTorch(folder / "usable", "PyTorch")
+    newer = StandInTorch(folder / "newer", "PyTorch for CUDA 13", cuda="13.0", available=False)
+    about = {
+        "kernels": {"usable": usable.spec, "newer": newer.spec},
+        "options": (EXPOSED, "--MultiKernelManager.default_kernel_name=usable"),
+    }
+    url, host = serve(Gpu.of_model("A100", **BUSY), **about)
+    other, _ = serve(host=host, settings=CHINESE, **about)
+    with visitors(chromium, WINDOW) as visit:
+        views = []
+        for language, address in (("english", url), ("chinese", other)):
+            page = visit("about:blank")
+            view = View(page, page.locator("#jp-gpudock-panel"), address, language)
+            page.route("**/gpudock/api/lease**", view.answer)
+            view.reload()
+            views.append(view)
+        english, chinese = views
+        yield Gallery(host, usable, english, chinese)

@@ -1,0 +1,153 @@
+"""The GPU panel in a page: how it is opened, looked at, and kept as a picture."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playwright.sync_api import expect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Locator, Page
+
+CHECKOUT = Path(__file__).parents[2]
+AXE = CHECKOUT / "extensions/jupyterlab-gpudock/node_modules/axe-core/axe.min.js"
+PICTURES = os.environ.get("GPUDOCK_PANEL_PICTURES")
+WINDOW = {"width": 1280, "height": 1400}
+
+THEMES = "@jupyterlab/apputils-extension/themes.jupyterlab-settings"
+LANGUAGE = "@jupyterlab/translation-extension/plugin.jupyterlab-settings"
+DARK = {THEMES: {"theme": "JupyterLab Dark"}}
+CHINESE = {LANGUAGE: {"locale": "zh_CN"}}
+EXPOSED = "--LabApp.expose_app_in_browser=True"
+"""An option of the server: the page's own script can run JupyterLab's commands."""
+
+BUSY = {
+    "utilization": 87,
+    "temperature": 64,
+    "power": 283.4,
+    "memory_used_mib": 31_744,
+    "clock_sm": 1380,
+    "throttle": (),
+}
+
+
+@contextmanager
+def visitors(chromium: Browser, window: dict[str, int]) -> Iterator[Callable[[str], Page]]:
+    """Open a page of a server in a new browser; a failure of the panel in it fails the test."""
+    failures: list[str] = []
+    contexts = []
+
+    def follow(error: Any) -> None:
+        # Notebook 7 has failures of its own.
+        if "jupyterlab-gpudock" in (error.stack or ""):
+            failures.append(error.stack)
+
+    def go(address: str) -> Page:
+        context = chromium.new_context(viewport=window, reduced_motion="reduce")
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", follow)
+        page.goto(address)
+        return page
+
+    try:
+        yield go
+    finally:
+        for context in contexts:
+            context.close()
+    assert failures == []
+
+
+def open_lab(visit: Callable[[str], Page], url: str) -> tuple[Page, Locator]:
+    """A JupyterLab with nothing of earlier tests, and its panel, open."""
+    page = visit(f"{url}/lab?reset")
+    return page, open_panel(page)
+
+
+def open_panel(page: Page) -> Locator:
+    """The panel of a JupyterLab that was just opened, once it is open."""
+    expect(page.locator(".jp-LauncherCard").first).to_be_visible()
+    panel = page.locator("#jp-gpudock-panel")
+    page.locator('.jp-SideBar [data-id="jp-gpudock-panel"]').click()
+    expect(panel).to_be_visible()
+    return panel
+
+
+def keep(page: Page | Locator, name: str) -> None:
+    """Save a picture of a state, for whoever asked for it."""
+    if PICTURES:
+        page.screenshot(path=Path(PICTURES) / f"{name}.png")
+
+
+def serious_barriers(page: Page, *parts: str) -> list[str]:
+    """What axe-core finds in parts of a page that keeps people out."""
+    if not page.evaluate("typeof axe === 'object'"):
+        page.evaluate(AXE.read_text())
+    found = page.evaluate(
+        "parts => axe.run({ include: parts.map(part => [part]) }, { resultTypes: ['violations'] })",
+        list(parts),
+    )
+    return [
+        f"{violation['id']}: {node['html']} {node['failureSummary']}"
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+def run_cell(page: Page, code: str) -> None:
+    """Run code in the notebook's last cell."""
+    page.locator(".jp-Notebook .jp-CodeCell .cm-content").last.click()
+    page.keyboard.insert_text(code)
+    page.keyboard.press("Shift+Enter")
+
+
+def open_notebook(page: Page) -> None:
+    """Open a new notebook and wait for its kernel."""
+    page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
+
+
+def until(page: Page, condition: Callable[[], bool], what: str) -> None:
+    """Wait for what the page's events tell: they come only while Playwright is waited for."""
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        page.wait_for_timeout(50)
+
+
+def lease_that_ends(in_seconds: float, **changes: Any) -> dict[str, Any]:
+    """What the server side says of a lease, as ``LeaseDocument`` of its contract."""
+    now = time.time()
+    return {
+        "managed": True,
+        "lease": "lease-7",
+        "state": "ok",
+        "message": "",
+        "fetched_at": now,
+        "now": now,
+        "gpus": [],
+        "ends_at": now + in_seconds,
+        "ends_because": "time",
+        "why": "",
+        "can_extend": True,
+        "extendable_until": None,
+        "idle": {"limit_minutes": 30, "since": None, "ends_at": None},
+        "quota": {
+            "gpu_hours_limit": 40,
+            "gpu_hours_used": 27.5,
+            "gpu_hours_left": 12.5,
+            "window_days": 7,
+        },
+        "queue_length": 3,
+        "hub_home": "/hub/home",
+        "desk": "/services/gpudock/",
+        "can_restart": True,
+        **changes,
+    }

@@ -1,0 +1,181 @@
+"""Each state of the GPU panel in a real JupyterLab: what it says, in English and in Chinese.
+
+Every state is looked at in light and dark, in a narrow and in a wide sidebar: axe-core finds no
+serious barrier, and nothing sticks out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.sync_api import expect
+
+from browser.panel_gallery import open_gallery
+from browser.panel_page import BUSY, lease_that_ends
+from simulator import Gpu, Process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser
+
+    from browser.panel_gallery import Gallery, View
+
+SINGLE = Gpu.of_model("A100", **BUSY)
+TROUBLED = dataclasses.replace(
+    SINGLE,
+    memory_used_mib=40_000,
+    temperature=91,
+    throttle=("hw_thermal", "sw_power_cap"),
+    ecc_uncorrected=2,
+    remapped_pending=True,
+    processes=(Process(4_000_001, used_mib=30_000), Process(4_000_002, used_mib=None)),
+)
+
+
+@pytest.fixture(scope="module")
+def gallery(
+    serve: Callable[..., Any], chromium: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gallery]:
+    with open_gallery(serve, chromium, tmp_path_factory.mktemp("gallery")) as gallery:
+        yield gallery
+
+
+def see(view: View, *texts: str) -> None:
+    """Wait until the panel says all of this, wherever."""
+    for text in texts:
+        expect(view.panel).to_contain_text(text)
+
+
+def rows(view: View) -> Any:
+    return view.panel.locator(".jp-GPUDock-row-button")
+
+
+def test_one_gpu(gallery):
+    gallery.show(SINGLE)
+    english, chinese = gallery.views
+    card = english.region("GPU 0: A100-SXM4-40GB")
+    expect(card.get_by_role("meter", name="Use")).to_have_attribute("aria-valuetext", "87 %")
+    expect(card.get_by_role("meter", name="Memory")).to_have_attribute(
+        "aria-valuetext", "31.0 / 40.0 GiB"
+    )
+    see(english, "64 °C", "283 / 400 W", "1380 / 1410 MHz", "No process uses this GPU.")
+    expect(chinese.region("GPU 0：A100-SXM4-40GB")).to_contain_text("31.0 / 40.0 GiB")
+    see(english, "Usable: torch computes on the GPU, with cuDNN.")
+    gallery.look("one")
+
+
+def test_a_gpu_in_trouble_says_so_in_words(gallery):
+    gallery.show(TROUBLED)
+    english, chinese = gallery.views
+    card = english.region("GPU 0: A100-SXM4-40GB")
+    see(english, "nearly full", "too hot", "Its cooling needs a look.", "2 errors that could not")
+    see(english, "Bad memory will be replaced when the GPU is reset.")
+    expect(card.get_by_role("listitem").filter(has_text="has just ended")).to_have_count(2)
+    see(chinese, "显存")
+    gallery.look("troubled")
+
+
+def test_eight_gpus_of_which_some_are_unwell(gallery):
+    gpus = [Gpu.of_model("H100", place, utilization=12 * place) for place in range(8)]
+    gpus[2] = dataclasses.replace(gpus[2], temperature=95)
+    gpus[3] = dataclasses.replace(gpus[3], memory_used_mib=80_000)
+    gpus[5] = dataclasses.replace(gpus[5], fault="hanging")
+    gpus[6] = dataclasses.replace(gpus[6], fault="lost")
+    gallery.show(*gpus)
+    english, chinese = gallery.views
+    for view in gallery.views:
+        expect(rows(view)).to_have_count(8)
+    for place, words in ((2, "too hot"), (3, "nearly full"), (5, "does not answer"), (6, "lost")):
+        expect(rows(english).nth(place)).to_contain_text(words)
+    expect(english.page.locator(".jp-GPUDock-status")).to_contain_text("GPU lost")
+    gallery.look("eight")
+    rows(english).nth(6).click()
+    expect(english.region(re.compile("^GPU 6"))).to_contain_text("Save your work")
+    rows(chinese).nth(3).click()
+    expect(chinese.region(re.compile("^GPU 3")).get_by_role("meter")).to_have_count(2)
+    gallery.look("eight-open")
+
+
+def test_sixteen_gpus_are_seen_at_once(gallery):
+    gpus = [
+        Gpu.of_model("H100", place, utilization=6 * place, memory_used_mib=5000 * place)
+        for place in range(16)
+    ]
+    gallery.show(*gpus)
+    for view in gallery.views:
+        expect(rows(view)).to_have_count(16)
+        expect(rows(view).nth(15)).to_be_visible()
+    gallery.look("sixteen")
+
+
+def test_slices(gallery):
+    gallery.show(Gpu.of_model("A100", slices=("1g.5gb", "2g.10gb", "3g.20gb")))
+    english, chinese = gallery.views
+    for view, colon in ((english, ":"), (chinese, "：")):
+        for place, profile in enumerate(("1g.5gb", "2g.10gb", "3g.20gb")):
+            card = view.region(re.compile(f"^GPU 0:{place}{colon}"))
+            expect(card).to_contain_text(f"MIG {profile}")
+    expect(english.region(re.compile("^GPU 0:1"))).to_contain_text("not reported")
+    gallery.look("slices")
+
+
+@pytest.mark.parametrize(
+    ("name", "gpus", "system", "english", "chinese"),
+    [
+        ("none", [], {}, "No GPU on this machine", "此机器上没有 GPU"),
+        (
+            "no-driver",
+            [SINGLE],
+            {"fault": "driver_not_loaded"},
+            "No NVIDIA driver",
+            "没有 NVIDIA 驱动",
+        ),
+        (
+            "mismatch",
+            [SINGLE],
+            {"fault": "version_mismatch"},
+            "Driver update is not finished",
+            "驱动更新尚未完成",
+        ),
+        ("lost", [dataclasses.replace(SINGLE, fault="lost")], {}, "GPU lost", "GPU 已丢失"),
+        ("unknown", [SINGLE], {"fault": "unknown"}, "GPU lost", "GPU 已丢失"),
+        (
+            "hanging-gpu",
+            [dataclasses.replace(SINGLE, fault="hanging"), Gpu.of_model("A100", 1)],
+            {},
+            "GPU does not answer",
+            "GPU 没有响应",
+        ),
+        ("hanging", [SINGLE], {"hang": "all"}, "GPU does not answer", "GPU 没有响应"),
+    ],
+)
+def test_what_keeps_a_gpu_away_is_said(gallery, name, gpus, system, english, chinese):
+    gallery.show(*gpus, **system)
+    for view, title in ((gallery.english, english), (gallery.chinese, chinese)):
+        notice = view.panel.locator(".jp-GPUDock-notice").first
+        expect(notice).to_have_attribute("role", re.compile("alert|status"))
+        expect(notice).to_contain_text(title)
+    gallery.look(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "lease", "english", "chinese"),
+    [
+        ("session", {}, "3 h 0 min", "会话"),
+        ("session-warning", {"ends_in": 13 * 60}, "ends soon", "会话"),
+        ("session-stale", {"state": "stale"}, "These are its last words", "会话"),
+        ("session-unreachable", {"state": "unreachable"}, "Your work goes on", "会话"),
+        ("session-refused", {"state": "refused"}, "Restart the server", "会话"),
+    ],
+)
+def test_the_session_card(gallery, name, lease, english, chinese):
+    gallery.show(SINGLE)
+    ends_in = lease.pop("ends_in", 3 * 3600 + 50)
+    gallery.tell(lease_that_ends(ends_in, **lease))
+    see(gallery.english, english)
+    see(gallery.chinese, chinese)
+    gallery.look(name)
