@@ -1,6 +1,6 @@
 """The words of gpudock: what a GPU, a request, a lease, a quota and a refusal are.
 
-Only frozen dataclasses and enumerations live here, so that every other module can share them
+Only immutable values and enumerations live here, so that every other module can share them
 without sharing anything else. Times are seconds since the Unix epoch (UTC), durations are seconds
 unless a name says otherwise, memory is MiB.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -331,9 +331,10 @@ class Denial:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a waiting request stands.
+
+    A tuple, as each decision on a long queue makes one for everybody.
 
     Attributes:
         position: 1 is next.

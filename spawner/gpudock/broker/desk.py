@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpudock.broker.core import Core
@@ -195,7 +195,7 @@ class Desk(Core):
             QueueEntry(requests[request_id], place) for request_id, place in decision.places.items()
         ]
         return [
-            QueueEntry(entry.request, replace(entry.place, position=number, length=len(entries)))
+            QueueEntry(entry.request, entry.place._replace(position=number, length=len(entries)))
             for number, entry in enumerate(entries, start=1)
         ]
 

@@ -29,7 +29,7 @@ async def _queue(options: argparse.Namespace) -> int:
     if options.json:
         print_json(
             [
-                {**dataclasses.asdict(entry.request), **dataclasses.asdict(entry.place)}
+                {**dataclasses.asdict(entry.request), **entry.place._asdict()}
                 for entry in entries
             ]
         )

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import repeat
+from typing import TYPE_CHECKING, TypeAlias
 
 from gpudock.model import Denial, Place, Share, WhenBusy
 from gpudock.policy import placement, quota, reasons
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
     from gpudock.policy.floor import Unit
     from gpudock.policy.queue import Ordering, Waiting
     from gpudock.policy.quota import EffectiveQuota
+    from gpudock.policy.wishes import Wish
+
+Form: TypeAlias = tuple[int, str | None, bool, tuple[str, ...] | None, float | None]
+"""What requests that are of one kind have in common."""
+
+Wait: TypeAlias = tuple[str, str, float | None]
+"""The id of a request that goes on waiting, the reason, and when it starts, if that is known."""
 
 # Looking a member up in its class is slow, and a long queue asks for these at every request.
 _SHARED = Share.SHARED
@@ -170,63 +178,62 @@ class _Round:
         self.decision = Decision()
         self.floor = Floor(snapshot.conditions, snapshot.leases, snapshot.links, snapshot.now)
         self.wishes = Wishes(self.floor)
-        self.servers = {(lease.user, lease.server) for lease in snapshot.leases}
+        self.servers: dict[str, set[str]] = {}
+        for lease in snapshot.leases:
+            self.servers.setdefault(lease.user, set()).add(lease.server)
+        self.kinds: dict[Form, tuple[Wish, float, float]] = {}
         self.granted_to: dict[str, int] = {}
         self.granted_in: dict[str, int] = {}
 
     def run(self, order: list[Waiting]) -> Decision:
         hold = self.snapshot.hold
-        # Three lists of plain values: the collector of garbage has nothing to look at in them.
-        ids: list[str] = []
-        reasons_of: list[str] = []
-        starts: list[float | None] = []
+        waits: list[Wait] = []
         for item in order:
-            outcome = self._decide_one(item) if hold is None else (hold, None)
+            outcome = self._decide_one(item) if hold is None else (item.request.id, hold, None)
             if isinstance(outcome, tuple):
-                reason, start = outcome
-                ids.append(item.request.id)
-                reasons_of.append(reason)
-                starts.append(start)
+                waits.append(outcome)
             elif isinstance(outcome, Grant):
                 self._note(outcome)
             else:
                 self.decision.refusals[item.request.id] = outcome
-        length = len(ids)
-        places = self.decision.places
-        for position, request_id in enumerate(ids):
-            places[request_id] = Place(position + 1, length, reasons_of[position], starts[position])
+        if waits:
+            ids, reasons_of, starts = zip(*waits, strict=True)
+            positions, length = range(1, len(waits) + 1), repeat(len(waits))
+            places = map(Place, positions, length, reasons_of, starts)
+            self.decision.places = dict(zip(ids, places, strict=True))
         return self.decision
 
     def _note(self, grant: Grant) -> None:
         self.decision.grants.append(grant)
         request = grant.request
-        self.servers.add((request.user, request.server))
+        self.servers.setdefault(request.user, set()).add(request.server)
         count = len(grant.gpu_uuids)
         self.granted_to[request.user] = self.granted_to.get(request.user, 0) + count
         for group in request.groups:
             self.granted_in[group] = self.granted_in.get(group, 0) + count
 
-    def _decide_one(self, item: Waiting) -> Grant | Denial | tuple[str, float | None]:
+    def _decide_one(self, item: Waiting) -> Grant | Denial | Wait:
         request, effective = item.request, item.effective
         user = request.user
-        if (user, request.server) in self.servers:
-            return reasons.FORMER_CONTAINER, None
+        if user in self.servers and request.server in self.servers[user]:
+            return request.id, reasons.FORMER_CONTAINER, None
         if request.gpus == 0:
             return self._grant(item, [])
-        limits = effective.quota
-        if limits.max_gpus is not None and request.gpus > limits.max_gpus:
-            denial = quota.check(request, effective, quota.Usage())
-            if denial is not None:
-                return denial
         own = quota.held_back(request, effective, self.granted_to.get(user, 0), self.granted_in)
         if own is not None:
-            return self._busy(item, own)
-        wish = self.wishes.of(request, limits.gpu_models, request.share is _SHARED)
+            return self._held_back(item, own)
+        limits = effective.quota
+        shared = request.share is _SHARED
+        hours, models = limits.max_session_hours, limits.gpu_models
+        form = (request.gpus, request.gpu_model, shared, models, hours)
+        kind = self.kinds.get(form)
+        if kind is None:
+            wish = self.wishes.of(request, models, shared)
+            seconds = math.inf if hours is None else hours * 3600
+            kind = self.kinds[form] = (wish, seconds, self.snapshot.now + seconds)
+        wish, seconds, end = kind
         if not wish.possible:
             return self._busy(item, reasons.out_of_service(wish, self.floor))
-        hours = limits.max_session_hours
-        seconds = math.inf if hours is None else hours * 3600
-        end = self.snapshot.now + seconds
         if end <= wish.passable:
             units = wish.choose(end)
             if units is not None:
@@ -235,10 +242,9 @@ class _Round:
         if request.when_busy is not _WAIT:
             return self._busy(item, reason)
         start = wish.book(seconds)
-        wish.crowd.waiting += 1
         if not self.backfill:
             wish.keep_all()
-        return reason, None if start >= NEVER else start
+        return request.id, reason, None if start >= NEVER else start
 
     def _grant(self, item: Waiting, units: list[Unit]) -> Grant:
         limits, now = item.effective.quota, self.snapshot.now
@@ -258,7 +264,16 @@ class _Round:
             slots=units[0].slots if units else 1,
         )
 
-    def _busy(self, item: Waiting, reason: str) -> Grant | Denial | tuple[str, float | None]:
+    def _held_back(self, item: Waiting, reason: str) -> Grant | Denial | Wait:
+        request, effective = item.request, item.effective
+        limit = effective.quota.max_gpus
+        if limit is not None and request.gpus > limit:
+            denial = quota.check(request, effective, quota.Usage())
+            if denial is not None:
+                return denial
+        return self._busy(item, reason)
+
+    def _busy(self, item: Waiting, reason: str) -> Grant | Denial | Wait:
         match item.request.when_busy:
             case WhenBusy.CPU:
                 return self._grant(item, [])
@@ -266,4 +281,4 @@ class _Round:
                 advice = "Try again later, or choose to wait."
                 return Denial("busy", f"{reason} {advice}")
             case _:
-                return reason, None
+                return item.request.id, reason, None

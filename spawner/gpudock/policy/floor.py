@@ -153,7 +153,17 @@ class Pool:
             changes nothing but :attr:`times`.
     """
 
-    __slots__ = ("free", "host", "memory_mib", "stock", "times", "units", "unsettled", "whole")
+    __slots__ = (
+        "free",
+        "host",
+        "memory_mib",
+        "rank",
+        "stock",
+        "times",
+        "units",
+        "unsettled",
+        "whole",
+    )
 
     def __init__(self, host: Host, stock: Stock, memory_mib: int, *, whole: bool) -> None:
         self.host = host
@@ -164,6 +174,32 @@ class Pool:
         self.free: list[Unit] = []
         self.unsettled = 0
         self.times: list[tuple[float, int, Unit]] = []
+        self.rank = 0
+
+    def rebook(self, count: int, end: float) -> bool:
+        """Keep the *count* units that can be booked first until *end* too, if nothing else changes.
+
+        That is the common case of a long queue: nothing of the pool is free, no other concerned.
+
+        Args:
+            count: how many units.
+            end: Unix time, not before the last of them can be booked.
+        """
+        if self.unsettled:
+            return False
+        times = self.times
+        if count == 1:
+            _, rank, unit = times[0]
+            del times[0]
+            insort(times, (end, rank, unit))
+            unit.available = end
+        else:
+            later = [(end, rank, unit) for _, rank, unit in times[:count]]
+            for _, _, unit in later:
+                unit.available = end
+            times[:count] = later
+            times.sort()
+        return True
 
     def move(self, unit: Unit, available: float) -> None:
         """Note from when *unit* can be booked."""
@@ -241,7 +277,6 @@ class Floor:
                     host = self._hosts[gpu.host] = Host(gpu.host)
                 pool = Pool(host, stock, gpu.memory_mib, whole=not sliced and not shared)
                 pools[key] = pool
-                stock.pools.append(pool)
             pool.units.extend(units)
             pool.host.units += slots
             stock.serving += slots
@@ -251,10 +286,16 @@ class Floor:
                 stock.unready.extend((unit, condition.reason) for unit in units)
         for rank, name in enumerate(sorted(self._hosts)):
             self._hosts[name].rank = rank
-        for pool in pools.values():
+        self.pools = sorted(
+            pools.values(),
+            key=lambda pool: (pool.memory_mib, pool.host.rank, pool.stock.model, pool.whole),
+        )
+        for rank, pool in enumerate(self.pools):
+            pool.rank = rank
+            pool.stock.pools.append(pool)
             pool.units.sort(key=lambda unit: (unit.gpu.index, unit.gpu.uuid, unit.slot))
-            for rank, unit in enumerate(pool.units):
-                unit.rank = rank
+            for number, unit in enumerate(pool.units):
+                unit.rank = number
 
     def _relate(self) -> None:
         for parent, children in self._children.items():

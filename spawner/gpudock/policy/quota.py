@@ -276,6 +276,8 @@ def held_back(
                 f"You use {used} of the {_gpus(limit)} that your quota allows; this server starts"
                 " when another of yours has stopped."
             )
+    if not effective.caps and effective.quota.gpu_hours is None:
+        return None
     for cap in effective.caps:
         if cap.max_gpus is None:
             continue

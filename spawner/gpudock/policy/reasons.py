@@ -19,13 +19,15 @@ FORMER_CONTAINER = "The former container of this server is still being stopped."
 
 def in_the_way(wish: Wish) -> str:
     """Say why a request whose wish is possible cannot start now."""
-    idle = wish.idle
-    if idle == 0:
+    for stock in wish.stocks:
+        if stock.idle:
+            break
+    else:
         what = "slots of shared GPUs" if wish.shared else "GPUs"
         # What is in use stays in use in this round, so the sentence holds for all who follow.
         wish.full = f"All {what} that fit are in use.{_out(wish)}"
         return wish.full
-    ahead = wish.ahead
+    ahead = wish.ahead()
     if ahead:
         who = "1 request is" if ahead == 1 else f"{ahead} requests are"
         return f"{who} ahead of this one for the GPUs that fit.{_out(wish)}"
@@ -33,6 +35,7 @@ def in_the_way(wish: Wish) -> str:
         for unit, why in stock.unready:
             if not unit.taken:
                 return f"A GPU that fits cannot be granted yet. {why or ''}".rstrip()
+    idle = sum(stock.idle for stock in wish.stocks)
     if idle >= wish.count:
         return (
             f"This server needs {wish.count} GPUs of one host at once; {idle} that fit are free,"
@@ -43,7 +46,7 @@ def in_the_way(wish: Wish) -> str:
 
 def _out(wish: Wish) -> str:
     """Say how many devices out of service would fit too."""
-    out = sum(len(stock.out) for stock in wish.stocks)
+    out = wish.out
     if not out:
         return ""
     return f" {out} more {'is' if out == 1 else 'are'} out of service."

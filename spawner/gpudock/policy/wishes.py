@@ -7,7 +7,7 @@ not compared with every device again and again.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, insort
+from bisect import insort
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,28 +15,29 @@ from gpudock.policy.floor import NEVER, NOT_BOOKED
 from gpudock.policy.placement import best_connected, suits
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gpudock.model import Request
     from gpudock.policy.floor import Floor, Host, Pool, Stock, Unit
 
 Preference: TypeAlias = tuple[bool, int, int, float, bool, int, int, str]
+Turn: TypeAlias = "tuple[float, int, Site]"
+"""When a site can serve, its rank among those that can serve equally soon, and the site."""
 
 _NO_PASSAGE = -math.inf
 
 _booked = attrgetter("booked")
-_rank = itemgetter(1)
 
 
 class Site:
-    """A place in one host where a wish may come true.
+    """A place in one host for a certain number of units.
 
     Attributes:
         host: the machine.
         pools: one pool, or several of one host for a mix of models.
-        capacity: how many units one session could get here.
+        count: how many units.
         rank: its place among sites that can serve equally soon.
-        times: the pool's times, where it is one pool.
+        pool, times: the pool and its times, where it is one.
         version: the host's version that the rest is true for.
         passage: a session that ends until then can start here now; :data:`NOT_BOOKED`: any can;
             minus infinity: none can.
@@ -44,9 +45,10 @@ class Site:
     """
 
     __slots__ = (
-        "capacity",
+        "count",
         "host",
         "passage",
+        "pool",
         "pools",
         "preference",
         "rank",
@@ -54,20 +56,21 @@ class Site:
         "version",
     )
 
-    def __init__(self, pools: tuple[Pool, ...], rank: int) -> None:
+    def __init__(self, pools: tuple[Pool, ...], count: int, rank: int) -> None:
         self.host: Host = pools[0].host
         self.pools = pools
-        self.times = pools[0].times if len(pools) == 1 else None
-        self.capacity = sum(len(_apart(pool.units, pools)) for pool in pools)
+        self.count = count
         self.rank = rank
+        self.pool = pools[0] if len(pools) == 1 else None
+        self.times = pools[0].times if len(pools) == 1 else None
         self.version = -1
         self.passage = _NO_PASSAGE
         self.preference: Preference | None = None
 
-    def look(self, count: int) -> None:
+    def look(self) -> None:
         """Find out what can start here now."""
         self.version = self.host.version
-        free = self.free()
+        count, free = self.count, self.free()
         self.preference = None
         self.passage = _NO_PASSAGE
         if len(free) >= count:
@@ -77,15 +80,15 @@ class Site:
                 else sorted(map(_booked, free), reverse=True)[count - 1]
             )
         if self.passage == NOT_BOOKED:
-            self.preference = self.rate([unit for unit in free if unit.booked == NOT_BOOKED], count)
+            self.preference = self.rate([unit for unit in free if unit.booked == NOT_BOOKED])
 
     def free(self) -> Sequence[Unit]:
         """Return the units that no session has and that can be granted."""
-        if len(self.pools) == 1:
-            return self.pools[0].free
+        if self.pool is not None:
+            return self.pool.free
         return [unit for pool in self.pools for unit in _apart(pool.free, self.pools)]
 
-    def rate(self, units: Sequence[Unit], count: int) -> Preference:
+    def rate(self, units: Sequence[Unit]) -> Preference:
         """Compare this site with others, given its units that can be used; less is better.
 
         One model is better than a mix; parts of a GPU in use are better than a new one; smaller
@@ -93,9 +96,9 @@ class Site:
         host that is in use, and of these the one with less left.
         """
         pool, host = self.pools[0], self.host
-        fresh, fullness = count, 0.0
+        fresh, fullness = self.count, 0.0
         if not pool.whole:
-            units = sorted(units, key=_packed)[:count]
+            units = sorted(units, key=_packed)[: self.count]
             fresh = len({id(unit.silicon) for unit in units if not unit.silicon.used})
             fullness = units[0].silicon.used / units[0].silicon.total
         return (
@@ -109,19 +112,77 @@ class Site:
             pool.stock.model,
         )
 
-    def start(self, count: int) -> float:
-        """Return from when *count* units can be booked here."""
-        if len(self.pools) == 1:
-            return self.pools[0].times[count - 1][0]
-        return self.soonest(count)[-1].available
+    def start(self) -> float:
+        """Return from when as many units can be booked here."""
+        if self.times is not None:
+            return self.times[self.count - 1][0]
+        return self.soonest()[-1].available
 
-    def soonest(self, count: int) -> list[Unit]:
-        """Return the *count* units that can be booked first, the last of them at the end."""
-        if len(self.pools) == 1:
-            return [entry[2] for entry in self.pools[0].times[:count]]
+    def soonest(self) -> list[Unit]:
+        """Return the units that can be booked first, the last of them at the end."""
+        if self.times is not None:
+            return [entry[2] for entry in self.times[: self.count]]
         units = [unit for pool in self.pools for unit in _apart(pool.units, self.pools)]
         units.sort(key=lambda unit: (unit.available, unit.gpu.index, unit.gpu.uuid))
-        return units[:count]
+        return units[: self.count]
+
+
+class Line:
+    """The sites for as many units of one model, or of mixes of models.
+
+    Wishes that take the model share it.
+
+    Attributes:
+        turns: when each site can serve, sorted. What it says of a site may be too early, as sites
+            only ever become worse: whoever is at the front and true is the best.
+        passable: no session that ends later than this can start now; it only ever gets earlier.
+    """
+
+    __slots__ = ("_last", "_open", "passable", "turns")
+
+    def __init__(self, sites: list[Site]) -> None:
+        self.turns = sorted([(site.start(), site.rank, site) for site in sites])
+        self._last = sites[0].count - 1 if sites else 0
+        self._open = sites
+        self.passable = NOT_BOOKED if sites else _NO_PASSAGE
+
+    def first(self) -> Turn:
+        """Find the site that can serve first."""
+        turns, last = self.turns, self._last
+        while True:
+            turn = turns[0]
+            told, rank, site = turn
+            times = site.times
+            actual = site.start() if times is None else times[last][0]
+            if actual == told:
+                return turn
+            del turns[0]
+            insort(turns, (actual, rank, site))
+
+    def best(self) -> tuple[Preference, Site] | None:
+        """Find the best site where any session can start now, and how it compares."""
+        best: tuple[Preference, Site] | None = None
+        passable = _NO_PASSAGE
+        closed = False
+        for site in self._open:
+            if site.version != site.host.version:
+                site.look()
+            if site.passage > passable:
+                passable = site.passage
+            elif site.passage == _NO_PASSAGE:
+                closed = True
+            rating = site.preference
+            if rating is not None and (best is None or rating < best[0]):
+                best = (rating, site)
+        self.passable = passable
+        if closed:
+            # What is not free now will not be so in this round.
+            self._open = [site for site in self._open if site.passage != _NO_PASSAGE]
+        return best
+
+    def until(self, end: float) -> Iterable[Site]:
+        """Return where a session can start now that ends at *end*, after :meth:`best`."""
+        return (site for site in self._open if site.passage >= end)
 
 
 def _apart(units: Sequence[Unit], pools: tuple[Pool, ...]) -> Sequence[Unit]:
@@ -167,17 +228,19 @@ class Wish:
         passable: no session that ends later than this can start now; it only ever gets earlier.
         full: the sentence that all of them are in use, once that is so.
         crowd: those who wait for the same models.
+        out: how many devices out of service would fit too.
     """
 
     __slots__ = (
         "_floor",
         "_kept",
-        "_sites",
-        "_soonest",
-        "_starts",
+        "_line",
+        "_lines",
+        "_others",
         "count",
         "crowd",
         "full",
+        "out",
         "passable",
         "possible",
         "shared",
@@ -185,31 +248,34 @@ class Wish:
     )
 
     def __init__(
-        self, floor: Floor, stocks: Sequence[Stock], count: int, crowd: Crowd, *, shared: bool
+        self,
+        floor: Floor,
+        stocks: Sequence[Stock],
+        lines: Sequence[Line],
+        count: int,
+        crowd: Crowd,
+        *,
+        shared: bool,
     ) -> None:
         self._floor = floor
+        self._lines = [line for line in lines if line.turns]
+        self._line, *self._others = self._lines or [Line([])]
+        self._kept = False
         self.crowd = crowd
         self.stocks = stocks
         self.count = count
         self.shared = shared
-        self._sites = [site for site in _sites(stocks, count) if site.capacity >= count]
-        # Sites by when they can serve, in two lists: comparing numbers is quick.
-        self._soonest = sorted(self._sites, key=lambda site: (site.start(count), site.rank))
-        self._starts = [site.start(count) for site in self._soonest]
-        self._kept = False
-        self.possible = bool(self._sites)
+        self.possible = bool(self._lines)
         self.passable = NOT_BOOKED if self.possible else _NO_PASSAGE
         self.full: str | None = None
+        self.out = sum(len(stock.out) for stock in stocks)
 
-    @property
-    def idle(self) -> int:
-        """How many units in service are not taken."""
-        return sum([stock.idle for stock in self.stocks])
-
-    @property
     def ahead(self) -> int:
-        """How many requests wait already for some of the same models."""
-        return sum([crowd.waiting for crowd in self.crowd.rivals])
+        """Count the requests that wait already for some of the same models."""
+        count = 0
+        for crowd in self.crowd.rivals:
+            count += crowd.waiting
+        return count
 
     def choose(self, end: float) -> list[Unit] | None:
         """Choose units for a session that starts now.
@@ -221,32 +287,15 @@ class Wish:
         """
         if end > self.passable:
             return None
-        count = self.count
-        best: Site | None = None
-        preference: Preference | None = None
-        passable = _NO_PASSAGE
-        for site in self._sites:
-            if site.version != site.host.version:
-                site.look(count)
-            if site.passage > passable:
-                passable = site.passage
-            rating = site.preference
-            if rating is not None and (preference is None or rating < preference):
-                best, preference = site, rating
-        if best is not None:
-            return self._pick(best, NOT_BOOKED)
-        if end > passable:
-            self.passable = passable
-            # What is not free now will not be so in this round.
-            self._sites = [site for site in self._sites if site.passage != _NO_PASSAGE]
+        offers = [offer for line in self._lines if (offer := line.best()) is not None]
+        if offers:
+            _, site = min(offers, key=itemgetter(0))
+            return self._pick(site, NOT_BOOKED)
+        self.passable = max([line.passable for line in self._lines])
+        if end > self.passable:
             return None
-        return self._pick(
-            min(
-                (site for site in self._sites if site.passage >= end),
-                key=lambda site: site.rate(_until(site, end), count),
-            ),
-            end,
-        )
+        sites = [site for line in self._lines for site in line.until(end)]
+        return self._pick(min(sites, key=lambda site: site.rate(_until(site, end))), end)
 
     def _pick(self, site: Site, end: float) -> list[Unit]:
         units = sorted(_until(site, end), key=_packed)
@@ -270,39 +319,18 @@ class Wish:
         Returns:
             When it starts at the latest (Unix time); :data:`NEVER` when that is not known.
         """
-        starts, soonest, last = self._starts, self._soonest, self.count - 1
-        while True:
-            start, site = starts[0], soonest[0]
-            times = site.times
-            actual = site.start(self.count) if times is None else times[last][0]
-            if actual == start:
-                break
-            # A site only ever becomes worse, so what is at the front and true is the best.
-            del starts[0], soonest[0]
-            place = bisect_left(starts, actual)
-            while place < len(starts) and starts[place] == actual:
-                if soonest[place].rank > site.rank:
-                    break
-                place += 1
-            starts.insert(place, actual)
-            soonest.insert(place, site)
-        end = min(start + seconds, NEVER)
-        # The common case of a long queue: nothing of it is free, nothing else concerned.
-        if times is not None and end > start and not site.pools[0].unsettled:
-            moved = times[: self.count]
-            del times[: self.count]
-            place = bisect_left(times, (end,))
-            if place < len(times) and times[place][0] == end:
-                for _, number, unit in moved:
-                    unit.available = end
-                    insort(times, (end, number, unit))
-            else:
-                moved.sort(key=_rank)
-                for _, _, unit in moved:
-                    unit.available = end
-                times[place:place] = [(end, number, unit) for _, number, unit in moved]
-            return start
-        self._floor.book(site.soonest(self.count), start, end)
+        turn = self._line.first()
+        for other in self._others:
+            # What a line says without a look may be too early, never too late.
+            if other.turns[0] < turn:
+                turn = min(turn, other.first())
+        start, _, site = turn
+        end = start + seconds
+        if end > NEVER:
+            end = NEVER
+        if site.pool is None or not site.pool.rebook(self.count, end):
+            self._floor.book(site.soonest(), start, end)
+        self.crowd.waiting += 1
         return start
 
     def keep_all(self) -> None:
@@ -316,23 +344,6 @@ def _until(site: Site, end: float) -> list[Unit]:
     return [unit for unit in site.free() if unit.booked >= end]
 
 
-def _sites(stocks: Sequence[Stock], count: int) -> list[Site]:
-    """Find all places for *count* units, those of one model before the mixed ones."""
-    pools = [pool for stock in stocks for pool in stock.pools]
-    pools.sort(key=lambda pool: (pool.memory_mib, pool.host.rank, pool.stock.model, pool.whole))
-    found = [Site((pool,), rank) for rank, pool in enumerate(pools)]
-    if count > 1:
-        by_host: dict[int, list[Pool]] = {}
-        for pool in pools:
-            by_host.setdefault(pool.host.rank, []).append(pool)
-        found.extend(
-            Site(tuple(mixed), len(pools) + rank)
-            for rank, mixed in by_host.items()
-            if len(mixed) > 1
-        )
-    return found
-
-
 class Wishes:
     """Finds the wish of each request."""
 
@@ -340,6 +351,7 @@ class Wishes:
         self._floor = floor
         self._by_form: dict[tuple[int, str | None, bool, tuple[str, ...] | None], Wish] = {}
         self._by_stocks: dict[tuple[int, bool, frozenset[str]], Wish] = {}
+        self._lines: dict[tuple[str, bool, int], Line] = {}
         self._crowds: dict[tuple[bool, frozenset[str]], Crowd] = {}
 
     def of(self, request: Request, allowed: tuple[str, ...] | None, shared: bool) -> Wish:
@@ -360,10 +372,36 @@ class Wishes:
         key = (request.gpus, shared, models)
         wish = self._by_stocks.get(key)
         if wish is None:
+            found = list(stocks.values())
+            lines = [self._line(stock, request.gpus) for stock in found]
+            lines.append(self._mixed_line(found, request.gpus))
             crowd = self._crowd(models, shared=shared)
-            wish = Wish(self._floor, list(stocks.values()), request.gpus, crowd, shared=shared)
+            wish = Wish(self._floor, found, lines, request.gpus, crowd, shared=shared)
             self._by_stocks[key] = wish
         return wish
+
+    def _line(self, stock: Stock, count: int) -> Line:
+        key = (stock.model, stock.shared, count)
+        line = self._lines.get(key)
+        if line is None:
+            pools = [pool for pool in stock.pools if len(pool.units) >= count]
+            line = self._lines[key] = Line([Site((pool,), count, pool.rank) for pool in pools])
+        return line
+
+    def _mixed_line(self, stocks: Sequence[Stock], count: int) -> Line:
+        """Return the hosts where a session could get several models, or whole and sliced ones."""
+        by_host: dict[int, list[Pool]] = {}
+        if count > 1:
+            for stock in stocks:
+                for pool in stock.pools:
+                    by_host.setdefault(pool.host.rank, []).append(pool)
+        sites = []
+        for pools in by_host.values():
+            mixed = tuple(sorted(pools, key=attrgetter("rank")))
+            if len(mixed) > 1 and sum(len(_apart(pool.units, mixed)) for pool in mixed) >= count:
+                # They come after all sites of one model that can serve equally soon.
+                sites.append(Site(mixed, count, len(self._floor.pools) + mixed[0].rank))
+        return Line(sites)
 
     def _crowd(self, models: frozenset[str], *, shared: bool) -> Crowd:
         crowd = self._crowds.get((shared, models))
