@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from gpudock.host_config import ContainerSpec
 
 _MIB = 1024 * 1024
-# How often it is looked whether somebody who waits is in other groups by now.
-_GROUPS_SECONDS = 5.0
+# How often it is looked whether somebody who waits has other groups, or another name, by now.
+_LOOK_SECONDS = 5.0
 
 # The lab's own images are built on the server; who has the name in a registry is somebody else.
 BUILT_HERE = "gpudock/"
@@ -140,7 +140,7 @@ class ServerStart(DockerSpawner):
         broker = runtime.broker
         watchers = (
             asyncio.create_task(self._tell_place(runtime)),
-            asyncio.create_task(self._follow_groups(runtime, request.groups)),
+            asyncio.create_task(self._follow_user(runtime, request)),
         )
         try:
             async with asyncio.timeout(self.queue_timeout):
@@ -173,17 +173,23 @@ class ServerStart(DockerSpawner):
         async for place in runtime.broker.place_changes(self.user.name, self.name):
             self._progress.say(20, place_in_words(place, time.time()))
 
-    async def _follow_groups(self, runtime: Runtime, groups: tuple[str, ...]) -> None:
-        """Tell the broker when the user comes into a group or leaves one while the server waits."""
+    async def _follow_user(self, runtime: Runtime, request: Request) -> None:
+        """Tell the broker what becomes of the user while the server waits.
+
+        Who comes into a group or leaves one waits by other limits. A request of a name that nobody
+        has any more is taken out of the queue: its GPU would be nobody's.
+        """
+        groups = request.groups
         while True:
-            await asyncio.sleep(_GROUPS_SECONDS)
+            await asyncio.sleep(_LOOK_SECONDS)
             now = self._groups()
-            if now == groups:
-                continue
             try:
-                runtime.broker.regroup(self.user.name, self.name, now)
+                if self.user.name != request.user:
+                    runtime.broker.withdraw(request.user, request.server)
+                elif now != groups:
+                    runtime.broker.regroup(request.user, request.server, now)
             except StoreError as error:
-                self.log.warning("The groups of %s are not noted yet: %s", self._log_name, error)
+                self.log.warning("It is not noted yet who %s is: %s", self._log_name, error)
             else:
                 groups = now
 

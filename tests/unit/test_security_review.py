@@ -73,6 +73,19 @@ def test_who_is_shut_out_is_out(accounts):
         asyncio.run(accounts.refresh_user(user))
 
 
+@pytest.mark.parametrize("active", [True, False])
+def test_an_account_is_not_deleted_while_the_hub_keeps_its_user(accounts, active):
+    accounts.create_user(username="ada", password=PASSWORD)
+    servers = {"": SimpleNamespace(active=False), "second": SimpleNamespace(active=active)}
+    user = SimpleNamespace(name="ada", spawners=servers)
+    if active:
+        with pytest.raises(web.HTTPError, match="Stop it on the page «Admin» first"):
+            accounts.delete_user(user)
+    else:
+        accounts.delete_user(user)
+    assert (accounts.get_user("ada") is not None) is active
+
+
 def test_a_long_password_is_refused_or_taken_but_no_crash(accounts):
     made = accounts.create_user(username="ada", password="x" * 73)
     assert made is None or made.is_valid_password("x" * 73)

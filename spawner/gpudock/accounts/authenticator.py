@@ -25,6 +25,7 @@ from gpudock.accounts.passwords import LONGEST_PASSWORD, matches
 _ONE_TIME_PASSWORD_BYTES = 15
 _MOST_WAITING = 200
 _FORBIDDEN = 403
+_CONFLICT = 409
 _TOO_MANY_REQUESTS = 429
 
 
@@ -145,6 +146,22 @@ class GPUDockAuthenticator(NativeAuthenticator):
         ):
             return None
         return super().create_user(username, password, **details)
+
+    def delete_user(self, user: Any) -> Any:
+        """Delete the account of a user whom an administrator removes from the Hub.
+
+        Raises:
+            web.HTTPError: one of the user's servers runs or waits, so that the Hub would not remove
+                the user; the account stays.
+        """
+        active = [spawner for spawner in getattr(user, "spawners", {}).values() if spawner.active]
+        if active:
+            message = (
+                f"«{user.name}» has a server that runs, starts or waits. Stop it on the page"
+                " «Admin» first, and remove the user then."
+            )
+            raise web.HTTPError(_CONFLICT, message)
+        return super().delete_user(user)
 
     def too_many_wait(self) -> bool:
         """Tell whether so many wait to be let in that no more are taken."""
