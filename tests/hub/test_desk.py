@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import sqlite3
 import time
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from support.desk_process import API, PREFIX, DeskProcess
@@ -16,8 +18,6 @@ from support.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import httpx
 
     from support.hub_process import HubProcess
 
@@ -171,6 +171,7 @@ def test_many_changes_are_made_all_or_none(admin):
     stale = change("bob", {"max_gpus": 2}, revision=99)
     assert admin("PATCH", "quotas", json={"changes": [good, stale]}).status_code == 412
     twice = admin("PATCH", "quotas", json={"changes": [good, good]})
+    assert (twice.status_code, twice.json()["error"]) == (422, "unprocessable")
     assert "twice" in twice.json()["message"]
     assert admin("GET", "quotas/users/ada").json()["document"] is None
     fine = [good, change("bob", {"weight": 2}, revision=0)]
@@ -232,7 +233,7 @@ def test_quotas_go_out_and_in_as_a_file(admin):
     assert take(out.text.replace("user,ada,2", "user,ada,3")).json() == {"changed": 1}
     assert admin("GET", "quotas/users/ada").json()["document"]["max_gpus"] == 3
     bad = take("level,name,max_gpus\nuser,ada,7\nuser,bob,many\nteam,x,1\n")
-    assert bad.status_code == 400
+    assert bad.status_code == 422
     assert "Line 3" in bad.json()["message"]
     assert "Line 4" in bad.json()["message"]
     assert admin("GET", "quotas/users/ada").json()["document"]["max_gpus"] == 3
@@ -336,7 +337,7 @@ def test_usage_is_told_for_users_and_as_a_table(hub, desk, admin):
     text = admin("GET", "usage?format=csv").text
     assert text.startswith("user,from,gpu_hours,sessions\r\n")
     assert admin("GET", "usage?from=2026-02-01&to=2026-01-01").json()["rows"] == []
-    assert admin("GET", "usage?from=1970-01-01&bucket=day").status_code == 400
+    assert admin("GET", "usage?from=1970-01-01&bucket=day").status_code == 422
     assert admin("GET", "usage?from=yesterday").status_code == 400
 
 
@@ -445,9 +446,12 @@ def xsrf(browser):
     return next(cookie.value for cookie in cookies if cookie.name == "_xsrf")
 
 
-def test_a_page_has_the_hubs_look_and_a_link_leads_to_it(browser):
+def test_a_page_has_the_hubs_look_without_the_hub_and_a_link_leads_to_it(browser, desk):
     page = browser.http.get(PREFIX)
-    assert "/hub/static/css/style.min.css" in page.text
+    parts = re.findall(r'(?:href|src)="([^"]*/static/[^"]+)"', page.text)
+    assert f"{PREFIX}static/hub/css/style.min.css" in parts
+    for part in parts:
+        assert httpx.get(f"{desk.direct}{part}").status_code == 200, part
     assert "script-src 'self'" in page.headers["Content-Security-Policy"]
     assert f'href="{PREFIX}"' in browser.http.get("/hub/home").text
     assert browser.http.get(f"{PREFIX}audit").status_code == 403

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyterhub._data import DATA_FILES_PATH
 from tornado.web import Application, StaticFileHandler
 
 from gpudock.desk.api import OPERATIONS
@@ -32,12 +33,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
+HUB_STATIC = Path(DATA_FILES_PATH) / "static"
+"""The Hub's own styles. The desk has them too, so that its pages look right without the Hub."""
+
 API = "api/v1/"
 """Where the REST API is, below the desk's own path."""
 
 
 class StaticFiles(StaticFileHandler):
-    """The pages' own styles and programs, which hold nothing of the lab."""
+    """Styles and programs of the pages, which hold nothing of the lab."""
 
     def set_extra_headers(self, path: str) -> None:
         """Keep browsers from guessing types."""
@@ -63,6 +67,7 @@ def make_app(
         (f"{here}health", HealthHandler, common),
         (f"{here}metrics", MetricsHandler, {**common, "metrics_token": metrics_token}),
         (f"{here}oauth_callback", CallbackHandler, common),
+        (f"{here}static/hub/(.*)", StaticFiles, {"path": str(HUB_STATIC)}),
         (f"{here}static/(.*)", StaticFiles, {"path": str(STATIC)}),
         (
             f"{here}{re.escape(API)}openapi.json",
