@@ -177,16 +177,17 @@ class GPUDockerSpawner(ServerStart):
     def _default_options_from_form(self) -> Any:
         return self._options_from_form
 
-    @default("options_from_query")
-    def _default_options_from_query(self) -> Any:
-        return self._options_from_query
+    def options_from_query(self, query_data: dict[str, list[str]]) -> dict[str, Any]:
+        """Check the options of a link, which starts a server when somebody follows it.
 
-    def _options_from_query(self, query: dict[str, list[str]]) -> dict[str, Any]:
-        """Check the options of a link, which starts a server when somebody follows it."""
+        ``again`` alone stands for the options of the last start.
+        """
         if self.handler.request.headers.get("Sec-Fetch-Site") == "cross-site":
             message = "A page of another site wanted to start this server. Choose here yourself."
             raise refusal(message, reason="cross_site", status=403)
-        return self._options_from_form(query)
+        if set(query_data) == {"again"}:
+            return self._last_choices(self._offers())
+        return self._options_from_form(query_data)
 
     @default("apply_user_options")
     def _default_apply_user_options(self) -> Any:

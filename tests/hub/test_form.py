@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 
 from gpudock.model import GPUProcess, Telemetry
@@ -143,3 +144,47 @@ def test_a_link_with_options_starts_a_server(hub, ada):
     assert answer.headers["Location"].startswith("/hub/spawn-pending/ada")
     wait_for(lambda: "ada" in hub.leases(), "the lease")
     assert hub.leases()["ada"].gpu_uuids == ()
+
+
+def test_a_link_starts_a_server_as_it_was_started_last(hub, ada):
+    choices = {"gpu_model": "NVIDIA L4", "when_busy": "fail", "image": "lab/notebook:1"}
+    ada.start_server(gpus=1, **choices)
+    before = hub.leases()["ada"]
+    ada.stop_server()
+    answer = ada.page("/hub/spawn/ada", **{"opt-again": "1", "next": "/user/ada/lab"})
+    assert answer.headers["Location"].startswith("/hub/spawn-pending/ada")
+    ada.follow().result()
+    now = hub.leases()["ada"]
+    assert now.id != before.id
+    assert (now.gpu_uuids, now.image) == (before.gpu_uuids, before.image)
+
+
+def test_such_a_link_waits_for_a_server_that_is_still_ending(hub, ada):
+    ada.start_server(gpus=0)
+    link = {"opt-again": "1", "next": "/user/ada/lab"}
+    with hub.docker.hold("stop") as ending:
+        ada.delete_server()
+        ending.wait()
+        answer = ada.page("/hub/spawn/ada", **link)
+        waiting = httpx.URL(answer.headers["Location"])
+        assert waiting.path == "/hub/spawn-pending/ada"
+        assert dict(waiting.params) == link
+        page = ada.page(waiting.path, **link)
+        assert "It will be started again as soon as it has ended." in page.text
+        # What the page's script goes to: it leads here again, until the server has ended.
+        assert 'replace("/hub/spawn-pending/", "/hub/spawn/")' in page.text
+    wait_for(lambda: ada.server_model() is None, "the server has ended")
+    ada.page("/hub/spawn/ada", **link)
+    ada.follow().result()
+    assert hub.leases()["ada"].gpu_uuids == ()
+
+
+def test_a_page_of_another_site_starts_no_server_again(ada):
+    ada.start_server(gpus=0)
+    ada.stop_server()
+    answer = ada.http.get(
+        "/hub/spawn/ada", params={"opt-again": "1"}, headers={"Sec-Fetch-Site": "cross-site"}
+    )
+    assert answer.status_code == 403
+    assert "A page of another site wanted to start this server." in answer.text
+    assert ada.server_model() is None
