@@ -30,6 +30,7 @@ _REFUSALS = {
     412: "The document was changed by somebody else meanwhile; nothing was changed now.",
     413: "The body is too long.",
     415: "The body is of the wrong type.",
+    422: "The request is as described here and makes no sense all the same; nothing was changed.",
     503: "The Hub or the database does not answer at the moment; nothing was changed.",
 }
 

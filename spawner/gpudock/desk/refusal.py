@@ -39,6 +39,11 @@ def conflict(message: str) -> Refusal:
     return Refusal(409, "conflict", message)
 
 
+def senseless(message: str) -> Refusal:
+    """The request is of the right form, and asks for what makes no sense all the same."""
+    return Refusal(422, "unprocessable", message)
+
+
 def unavailable(message: str) -> Refusal:
     """The Hub or the database does not answer at the moment."""
     return Refusal(503, "unavailable", message)

@@ -11,7 +11,7 @@ from gpudock.desk.api.quota_schema import Document, GroupDocument
 from gpudock.desk.api.rights import may_read, may_set_quotas
 from gpudock.desk.fields import Name, Shown, Strict
 from gpudock.desk.operation import Answer, Audience, Call, Catalogue
-from gpudock.desk.refusal import Refusal, bad, forbidden, missing
+from gpudock.desk.refusal import Refusal, forbidden, missing, senseless
 from gpudock.policy.documents import FIELDS
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ async def _make(
             lambda broker: broker.set_quotas(changes, call.visitor.actor, lead)
         )
     except QuotaDocumentError as error:
-        raise bad(str(error)) from error
+        raise senseless(str(error)) from error
     except LeadRefused as error:
         raise forbidden(str(error)) from error
     except QuotaConflict as error:
@@ -364,7 +364,7 @@ async def remove_user_quota(call: Call) -> Answer:
     body=Changes,
     largest_body=_BULK_BYTES,
     answer=Changed,
-    errors=(412,),
+    errors=(412, 422),
 )
 async def change_quotas(call: Call) -> Answer:
     """Make all changes, or none of them if one is refused or was made from an older document."""
@@ -382,6 +382,7 @@ async def change_quotas(call: Call) -> Answer:
     body=Changes,
     largest_body=_BULK_BYTES,
     answer=Preview,
+    errors=(422,),
 )
 async def preview_quotas(call: Call) -> Answer:
     """Tell what changes would mean for those who run and wait now. Nothing is changed."""
@@ -394,7 +395,7 @@ async def preview_quotas(call: Call) -> Answer:
             lambda broker: broker.preview_quotas(changes, groups_of, lead)
         )
     except QuotaDocumentError as error:
-        raise bad(str(error)) from error
+        raise senseless(str(error)) from error
     except LeadRefused as error:
         raise forbidden(str(error)) from error
     everyone = call.visitor.reads.everyone

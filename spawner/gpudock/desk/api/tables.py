@@ -23,7 +23,7 @@ from gpudock.desk.api.quotas import (
 from gpudock.desk.api.rights import readable
 from gpudock.desk.fields import Limit, Offset, Shown, Strict, Text
 from gpudock.desk.operation import CSV, Answer, Audience, Call, Catalogue, for_others
-from gpudock.desk.refusal import Refusal, bad
+from gpudock.desk.refusal import Refusal, senseless
 from gpudock.policy.documents import FIELDS
 from gpudock.quota_csv import QuotaTableError, TableProblem, read_table, write_table
 
@@ -154,6 +154,7 @@ async def export_quotas(call: Call) -> Answer:
     largest_body=_TABLE_BYTES,
     answer=Changed,
     conditional=True,
+    errors=(422,),
 )
 async def import_quotas(call: Call) -> Answer:
     """Set each document that the file has a row for, all or none; others stay as they are.
@@ -164,7 +165,7 @@ async def import_quotas(call: Call) -> Answer:
     try:
         rows = _rows(call.body)
     except QuotaTableError as error:
-        raise bad(_in_words(error.problems)) from error
+        raise senseless(_in_words(error.problems)) from error
     try:
         changes = await call.office.act(
             lambda broker: broker.take_table(rows, call.visitor.actor, call.revision)

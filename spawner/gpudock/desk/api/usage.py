@@ -13,7 +13,7 @@ from pydantic import Field
 from gpudock.desk.api.rights import readable
 from gpudock.desk.fields import Moment, Name, Shown, Strict
 from gpudock.desk.operation import CSV, JSON, Answer, Audience, Call, Catalogue, for_others
-from gpudock.desk.refusal import bad, forbidden
+from gpudock.desk.refusal import forbidden, senseless
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -72,6 +72,7 @@ class UsageList(Shown):
     query=UsageQuery,
     answer=UsageList,
     media=(JSON, CSV),
+    errors=(422,),
 )
 async def get_usage(call: Call) -> Answer:
     """GPU-hours in a span of time, sessions that still run included.
@@ -83,7 +84,7 @@ async def get_usage(call: Call) -> Answer:
     until = time.time() if query.until is None else query.until
     since = until - _USUAL_DAYS * _DAY if query.since is None else query.since
     if query.bucket and (until - since) / (_DAYS[query.bucket] * _DAY) > MOST_BUCKETS:
-        raise bad(
+        raise senseless(
             f"This would be more than {MOST_BUCKETS} pieces of time. Ask for a shorter span, or"
             " for longer pieces."
         )
