@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gpudock.model import Denial, GPUState, Place, Share, WhenBusy
-from gpudock.progress import duration_in_words, expected_start_in_words
+from gpudock.policy.words import duration_in_words
+from gpudock.progress import expected_start_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

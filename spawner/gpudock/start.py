@@ -17,7 +17,8 @@ from gpudock.lifecycle import EngineError, launch, terminate
 from gpudock.model import ContainerState, Lease, LeaseState, Request
 from gpudock.names import slug
 from gpudock.options import Offers, SpawnOptions, parse
-from gpudock.progress import GRANTED, ProgressLog, duration_in_words, place_in_words
+from gpudock.policy.words import duration_in_words
+from gpudock.progress import GRANTED, ProgressLog, place_in_words
 from gpudock.readiness import ServerDied, wait_until_listening
 from gpudock.runtime import Runtime
 from gpudock.store import StoreError

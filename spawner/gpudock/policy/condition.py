@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.model import GPUState
 from gpudock.policy.placement import overlap
+from gpudock.policy.words import duration_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -224,21 +225,21 @@ def _cleanliness(
         foreign = f"Processes that gpudock did not start are using it (host PIDs {pids})."
         ending = f"Processes of its last session are still ending (host PIDs {pids})."
         stuck = (
-            f"Processes are using it although its last session ended {{}} s ago (host PIDs {pids})."
+            f"Processes are using it although its last session ended {{}} ago (host PIDs {pids})."
         )
     elif _is_left_over(telemetry.memory_used_mib, rules):
         used = f"{telemetry.memory_used_mib} MiB of its memory are in use"
         mend = " Look for what uses it with «nvidia-smi», or reset it."
         foreign = f"{used}, though no session has it and no process is seen to use it.{mend}"
         ending = f"The memory of its last session is still being freed: {used}."
-        stuck = f"{used} although its last session ended {{}} s ago.{mend}"
+        stuck = f"{used} although its last session ended {{}} ago.{mend}"
     else:
         return None, None
     if freed_at is None:
         return Verdict(Standing.QUARANTINED, foreign), None
     if now - freed_at <= rules.settle_seconds:
         return None, ending
-    return Verdict(Standing.QUARANTINED, stuck.format(f"{now - freed_at:.0f}")), None
+    return Verdict(Standing.QUARANTINED, stuck.format(duration_in_words(now - freed_at))), None
 
 
 def _is_left_over(memory_used_mib: int | None, rules: Rules) -> bool:

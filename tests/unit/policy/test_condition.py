@@ -112,7 +112,7 @@ def test_memory_may_be_freed_for_a_while_and_then_quarantines() -> None:
     assert "still being freed: 30700 MiB" in str(freeing.reason)
     kept = look(GPURecord(ONE, freed_at=NOW - 31), reading(GPUReading(ONE, FULL)))
     assert kept.verdict is not None
-    assert "ended 31 s ago" in kept.verdict.reason
+    assert "ended 31 seconds ago" in kept.verdict.reason
 
 
 def test_memory_is_told_only_by_a_reading_after_the_session() -> None:
