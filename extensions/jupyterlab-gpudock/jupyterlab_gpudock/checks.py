@@ -282,8 +282,9 @@ def _gpu(reading: Reading, gpu_uuid: str) -> GPU:
 
 def _number(value: object) -> float | None:
     """A finite number, or None: a broken environment prints anything."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None
 
 
 def _numbers(values: object) -> dict[str, float]:

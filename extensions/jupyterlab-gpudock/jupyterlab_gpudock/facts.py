@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_gpudock.readings import GPU, Metric, Missing, PCIe
@@ -107,7 +108,7 @@ def with_health(ask: Asker, gpu: GPU, board: Any) -> GPU:
     api = ask.api
     corrected, uncorrected = (
         ask.metric(
-            lambda kind=kind: api.nvmlDeviceGetTotalEccErrors(board, kind, api.NVML_VOLATILE_ECC),
+            functools.partial(api.nvmlDeviceGetTotalEccErrors, board, kind, api.NVML_VOLATILE_ECC),
             highest=_HIGHEST_COUNT,
         )
         for kind in (
@@ -176,7 +177,7 @@ def _nvlinks(ask: Asker, board: Any) -> int | None:
     up: int | None = None
     for link in range(_MOST_NVLINKS):
         state = ask.count(
-            lambda link=link: ask.api.nvmlDeviceGetNvLinkState(board, link), highest=1
+            functools.partial(ask.api.nvmlDeviceGetNvLinkState, board, link), highest=1
         )
         if state is None:
             break

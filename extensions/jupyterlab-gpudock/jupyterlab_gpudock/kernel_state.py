@@ -183,7 +183,7 @@ def memory(torch: Any, read: Any) -> "list[dict[str, Any]]":
 def release(torch: Any) -> "dict[str, Any]":
     """The document ``ReleaseDocument`` of the contract."""
     reader = Reader()
-    found = {"done": False, "before": [], "after": [], "freed_mib": 0.0}
+    found: dict[str, Any] = {"done": False, "before": [], "after": [], "freed_mib": 0.0}
     if torch is None:
         found["reason"] = "torch_not_loaded"
     elif not reader.read(lambda: torch.cuda.is_initialized()):  # noqa: PLW0108  it may lack that

@@ -170,16 +170,17 @@ class LeaseDesk:
         """
         here = self._environment
         user = quote(here.user or "", safe="")
-        leases, limits, queue = await asyncio.gather(
+        answers: tuple[dict[str, Any] | BaseException, ...] = await asyncio.gather(
             self._desk.ask("leases/me"),
             self._desk.ask(f"quotas/users/{user}/effective"),
             self._desk.ask("queue"),
             return_exceptions=True,
         )
-        for answer in (leases, limits, queue):
+        for answer in answers:
             if isinstance(answer, BaseException) and not isinstance(answer, DeskError):
                 raise answer
-        if isinstance(leases, DeskError):
+        leases, limits, queue = answers
+        if isinstance(leases, BaseException):
             raise leases
         try:
             rows = [row for row in leases["leases"] if row["id"] == here.lease]

@@ -7,6 +7,7 @@ persistence daemon, and on many machines there is no NVML at all.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import re
 import time
@@ -79,7 +80,7 @@ class NVML:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._api: Any = None
-        self._ask: Any = None
+        self._asker: Asker | None = None
         self._is_open = False
         self._fault: Reading | None = None
         self._reopen_at = 0.0
@@ -109,7 +110,7 @@ class NVML:
                 return self._fault
         if self._api is None:
             self._api = importlib.import_module("pynvml")
-            self._ask = Asker(self._api, lambda error: self._state_of(error) is State.LOST)
+            self._asker = Asker(self._api, lambda error: self._state_of(error) is State.LOST)
         try:
             if not self._is_open:
                 self._open(attempt)
@@ -120,6 +121,11 @@ class NVML:
             return self._give_up(self._state_of(error), str(error), attempt)
         except _NonsenseError as error:
             return self._give_up(State.FAILED, str(error), attempt)
+
+    @property
+    def _ask(self) -> Asker:
+        assert self._asker is not None, "it is made before anything is asked"
+        return self._asker
 
     def _open(self, attempt: Attempt) -> None:
         with attempt.asking(None):
@@ -212,7 +218,7 @@ class NVML:
                     raise
                 continue  # the numbers have gaps where no slice is, or none for this process
             known = GPU(
-                uuid=self._ask.text(lambda handle=handle: api.nvmlDeviceGetUUID(handle)) or "",
+                uuid=self._ask.text(functools.partial(api.nvmlDeviceGetUUID, handle)) or "",
                 index=f"{index}:{number}",
                 name=self._ask.text(lambda: api.nvmlDeviceGetName(board)) or "",
                 mig_profile=self._mig_profile(handle),

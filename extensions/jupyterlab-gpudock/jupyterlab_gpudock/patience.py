@@ -8,6 +8,7 @@ board that hangs, and one for the rest.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -47,7 +48,7 @@ class _Hang:
 
     @property
     def pause_s(self) -> float:
-        return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (self.hangs - 1))
+        return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (self.hangs - 1))
 
 
 class Patient:
@@ -85,7 +86,7 @@ class Patient:
             self._stuck = None
         while True:
             attempt = Attempt(self._skipped(), self._clock)
-            self._worker.start(lambda attempt=attempt: self._run(attempt))
+            self._worker.start(functools.partial(self._run, attempt))
             hanging = self._wait(attempt)
             if attempt.ended:
                 if attempt.error is not None:

@@ -33,7 +33,9 @@ export function GPURow(props: IGPUProps & { open: boolean; onToggle: () => void 
     gpu.state === 'ok'
       ? shown.filter(({ level }) => level !== 'normal').map(({ word }) => word)
       : [wordsForState(gpu.state, gpu.detail, lease, trans).title];
-  const level = gpu.state !== 'ok' || shown.some(one => one.level === 'alarm') ? 'alarm' : 'notice';
+  const isAlarm =
+    gpu.state === 'ok' ? shown.some(one => one.level === 'alarm') : gpu.state !== 'hanging';
+  const level = isAlarm ? 'alarm' : 'notice';
   const numbers = gpu.state === 'ok' ? shown.map(({ text }) => text) : [];
   const id = `jp-gpudock-${gpu.uuid || gpu.index}`;
   return (
