@@ -105,6 +105,17 @@ def test_wrong_passwords_are_counted_for_each_account(native_hub, admin):
     HubClient(native_hub.url, "neighbour", PASSWORD).sign_in()
 
 
+def test_an_address_that_is_made_up_gives_no_more_tries(native_hub, admin):
+    name = "guessed"
+    HubClient(native_hub.url, name, PASSWORD).sign_up()
+    admin.authorize(name)
+    for number in range(6):
+        guess = HubClient(native_hub.url, name, "a wrong one")
+        guess.http.headers["X-Real-Ip"] = f"192.0.2.{number}"
+        page = guess.try_to_sign_in()
+    assert "Too many wrong passwords." in page.text
+
+
 def test_who_is_no_administrator_lets_nobody_in(native_hub, admin):
     mallory, friend = (HubClient(native_hub.url, name, PASSWORD) for name in ("mallory", "friend"))
     for user in (mallory, friend):

@@ -9,6 +9,7 @@ is deleted then.
 from __future__ import annotations
 
 import hmac
+import math
 import os
 import secrets
 from pathlib import Path
@@ -19,6 +20,7 @@ from nativeauthenticator.orm import UserInfo
 from tornado import web
 from traitlets import Unicode
 
+from gpudock.accounts.guard import Guard, address_of
 from gpudock.accounts.pages import OURS
 from gpudock.accounts.passwords import LONGEST_PASSWORD, matches
 
@@ -55,6 +57,7 @@ class GPUDockAuthenticator(NativeAuthenticator):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Make the first administrator's account where it does not exist yet."""
         super().__init__(*args, **kwargs)
+        self._guard = Guard(self.allowed_failed_logins, self.seconds_before_next_try)
         self._ensure_first_admin()
 
     def _ensure_first_admin(self) -> None:
@@ -97,30 +100,32 @@ class GPUDockAuthenticator(NativeAuthenticator):
     async def authenticate(self, handler: Any, data: dict[str, str]) -> str | None:
         """Check a sign-in.
 
-        Wrong passwords count for the account and the address that they come from, so that nobody
-        can shut out somebody else by trying.
+        Wrong passwords are counted, see :mod:`gpudock.accounts.guard`.
 
         Raises:
             web.HTTPError: with a sentence for whoever has to wait, or waits to be let in.
         """
         name = self.normalize_username(data["username"])
-        attempts = f"{name} from {handler.request.remote_ip}"
-        if self.allowed_failed_logins and self.is_blocked(attempts):
-            minutes = max(1, round(self.seconds_before_next_try / 60))
-            message = f"Too many wrong passwords. Try again in {minutes} minutes."
+        address = address_of(handler.request, getattr(self.parent, "trusted_downstream_ips", ()))
+        wait = self._guard.wait(name, address)
+        if wait:
+            minutes = math.ceil(wait / 60)
+            message = (
+                f"Too many wrong passwords. Try again in {minutes} minute{'s' * (minutes > 1)}."
+            )
             raise web.HTTPError(_TOO_MANY_REQUESTS, message)
         account = self.get_user(name)
         right = await matches(data["password"], account.password if account else None)
         if account is None or not right:
-            self.add_login_attempt(attempts)
+            self._guard.wrong(name, address)
             return None
         if account.has_2fa and not account.is_valid_token(data.get("2fa")):
-            self.add_login_attempt(attempts)
+            self._guard.wrong(name, address)
             return None
         if not account.is_authorized:
             message = "An administrator has not let you in yet. Ask one, and try again."
             raise web.HTTPError(_FORBIDDEN, message)
-        self.successful_login(attempts)
+        self._guard.right(name, address)
         return str(name)
 
     async def refresh_user(self, user: Any, handler: Any = None) -> bool:
