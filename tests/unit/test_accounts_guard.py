@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -86,6 +87,7 @@ def test_nobody_shuts_out_somebody_who_has_signed_in_from_there(guard):
     for number in range(5 * EVERYWHERE):
         guard.wrong("ada", f"6.6.6.{number}")
     assert guard.wait("ada", "home") == 0
+    guard.right("ada", "home")
     assert guard.wait("ada", "work") > 0
 
 
@@ -112,7 +114,9 @@ def test_names_and_addresses_that_are_made_up_fill_no_memory(guard):
     assert len(guard._known) <= 20_000
 
 
-async def test_passwords_cannot_be_guessed_from_ever_new_addresses(tmp_path):
+@pytest.fixture
+def sign_in(tmp_path):
+    """Signs Ada in, or not; one wrong password is the most from one address."""
     config = Config()
     config.GPUDockAuthenticator.one_time_password_file = str(tmp_path / "admin-password")
     config.GPUDockAuthenticator.allowed_failed_logins = 1
@@ -122,10 +126,28 @@ async def test_passwords_cannot_be_guessed_from_ever_new_addresses(tmp_path):
     accounts = GPUDockAuthenticator(db=session, config=config)
     accounts.create_user(username="ada", password=PASSWORD, is_authorized=True)
 
-    async def sign_in(password: str, *forwarded: str, **others: str) -> str | None:
+    async def attempt(password: str, *forwarded: str, **others: str) -> str | None:
         handler = SimpleNamespace(request=headers(*forwarded, **others))
         return await accounts.authenticate(handler, {"username": "ada", "password": password})
 
+    return attempt
+
+
+async def test_of_many_guesses_at_once_few_are_tried(sign_in):
+    guesses = [f"guess {number}" for number in range(20)]
+    answers = await asyncio.gather(
+        *(sign_in(guess, "10.0.0.8") for guess in [*guesses, PASSWORD]), return_exceptions=True
+    )
+    assert answers.count(None) == 1
+    assert sum(isinstance(answer, web.HTTPError) for answer in answers) == 20
+
+
+async def test_a_right_password_is_no_wrong_one(sign_in):
+    for number in range(3 * EVERYWHERE):
+        assert await sign_in(PASSWORD, f"10.0.0.{number}") == "ada"
+
+
+async def test_passwords_cannot_be_guessed_from_ever_new_addresses(sign_in):
     assert await sign_in(PASSWORD, "10.0.0.7") == "ada"
     assert await sign_in("wrong", "10.0.0.8", X_Real_Ip="6.6.6.1") is None
     with pytest.raises(web.HTTPError, match="Too many wrong passwords"):

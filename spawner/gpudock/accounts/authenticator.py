@@ -114,18 +114,17 @@ class GPUDockAuthenticator(NativeAuthenticator):
                 f"Too many wrong passwords. Try again in {minutes} minute{'s' * (minutes > 1)}."
             )
             raise web.HTTPError(_TOO_MANY_REQUESTS, message)
+        self._guard.wrong(name, address)
         account = self.get_user(name)
         right = await matches(data["password"], account.password if account else None)
         if account is None or not right:
-            self._guard.wrong(name, address)
             return None
         if account.has_2fa and not account.is_valid_token(data.get("2fa")):
-            self._guard.wrong(name, address)
             return None
+        self._guard.right(name, address)
         if not account.is_authorized:
             message = "An administrator has not let you in yet. Ask one, and try again."
             raise web.HTTPError(_FORBIDDEN, message)
-        self._guard.right(name, address)
         return str(name)
 
     async def refresh_user(self, user: Any, handler: Any = None) -> bool:

@@ -69,14 +69,17 @@ class Guard:
         return left
 
     def wrong(self, account: str, address: str) -> None:
-        """Note a wrong password."""
+        """Note a password that is wrong, or whose check begins: of many at once few are tried."""
         self._count((account, address))
         if (account, address) not in self._known:
             self._count((account, None))
 
     def right(self, account: str, address: str) -> None:
-        """Note a right password."""
+        """Note that the latest password was right after all."""
         self._wrong.pop((account, address), None)
+        wrong, latest = self._wrong.get((account, None), (0, 0.0))
+        if wrong and (account, address) not in self._known:
+            self._wrong[account, None] = (wrong - 1, latest)
         _keep(self._known, (account, address), None)
 
     def _left(self, key: tuple[str, str | None], most: int) -> float:
