@@ -95,7 +95,9 @@ class Host:
     Attributes:
         name: its name.
         rank: its place in the order of the names.
-        version: grows whenever something of it is taken, or booked that is free.
+        version: grows whenever something of it is taken, or booked that is free; so does that of
+            the stocks.
+        stocks: of which units lie in it.
         units: how many units in service it has.
         free: how many of them are not taken.
         weights: how its whole devices are connected, in their order of preference; ``None``: all
@@ -103,16 +105,23 @@ class Host:
         position: a device's UUID to its position in *weights*.
     """
 
-    __slots__ = ("free", "name", "position", "rank", "units", "version", "weights")
+    __slots__ = ("free", "name", "position", "rank", "stocks", "units", "version", "weights")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.rank = 0
         self.version = 0
+        self.stocks: list[Stock] = []
         self.units = 0
         self.free = 0
         self.weights: Weights | None = None
         self.position: dict[str, int] = {}
+
+    def touch(self) -> None:
+        """Note that what was found out about its free units may not be true any more."""
+        self.version += 1
+        for stock in self.stocks:
+            stock.version += 1
 
 
 @dataclass(slots=True)
@@ -127,6 +136,7 @@ class Stock:
         unready: those in service which cannot be granted at this moment, with the reasons.
         out: sentences on the devices out of service, an empty one where no reason is known.
         serving: how many are in service.
+        version: grows with that of each host where some of them lie.
     """
 
     model: str
@@ -136,6 +146,7 @@ class Stock:
     unready: list[tuple[Unit, str | None]]
     out: list[str]
     serving: int
+    version: int = 0
 
 
 class Pool:
@@ -293,6 +304,8 @@ class Floor:
         for rank, pool in enumerate(self.pools):
             pool.rank = rank
             pool.stock.pools.append(pool)
+            if pool.stock not in pool.host.stocks:
+                pool.host.stocks.append(pool.stock)
             pool.units.sort(key=lambda unit: (unit.gpu.index, unit.gpu.uuid, unit.slot))
             for number, unit in enumerate(pool.units):
                 unit.rank = number
@@ -343,7 +356,7 @@ class Floor:
                     pool.free.remove(unit)
         if pool is None:
             return
-        pool.host.version += 1
+        pool.host.touch()
         # What it is booked for comes later than this session.
         if unit.booked == NOT_BOOKED:
             pool.move(unit, max(unit.available, until))
@@ -362,7 +375,7 @@ class Floor:
         if start < unit.booked:
             if not unit.taken:
                 pool.unsettled -= not unit.kin and unit.booked == NOT_BOOKED
-                pool.host.version += 1
+                pool.host.touch()
             unit.booked = start
         if end > unit.available:
             pool.move(unit, end)
@@ -374,7 +387,7 @@ class Floor:
                 for one in (unit, *unit.kin):
                     one.booked = -math.inf
                     if one.pool is not None:
-                        one.pool.host.version += 1
+                        one.pool.host.touch()
 
     # How devices are connected.
 

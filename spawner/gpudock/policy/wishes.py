@@ -6,200 +6,18 @@ not compared with every device again and again.
 
 from __future__ import annotations
 
-import math
-from bisect import insort
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from gpudock.policy.floor import NEVER, NOT_BOOKED
 from gpudock.policy.placement import best_connected, suits
+from gpudock.policy.sites import NO_PASSAGE, Line, Site, capacity, packed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from gpudock.model import Request
-    from gpudock.policy.floor import Floor, Host, Pool, Stock, Unit
-
-Preference: TypeAlias = tuple[bool, int, int, float, bool, int, int, str]
-Turn: TypeAlias = "tuple[float, int, Site]"
-"""When a site can serve, its rank among those that can serve equally soon, and the site."""
-
-_NO_PASSAGE = -math.inf
-
-_booked = attrgetter("booked")
-
-
-class Site:
-    """A place in one host for a certain number of units.
-
-    Attributes:
-        host: the machine.
-        pools: one pool, or several of one host for a mix of models.
-        count: how many units.
-        rank: its place among sites that can serve equally soon.
-        pool, times: the pool and its times, where it is one.
-        version: the host's version that the rest is true for.
-        passage: a session that ends until then can start here now; :data:`NOT_BOOKED`: any can;
-            minus infinity: none can.
-        preference: how it compares with other sites where any session can start; less is better.
-    """
-
-    __slots__ = (
-        "count",
-        "host",
-        "passage",
-        "pool",
-        "pools",
-        "preference",
-        "rank",
-        "times",
-        "version",
-    )
-
-    def __init__(self, pools: tuple[Pool, ...], count: int, rank: int) -> None:
-        self.host: Host = pools[0].host
-        self.pools = pools
-        self.count = count
-        self.rank = rank
-        self.pool = pools[0] if len(pools) == 1 else None
-        self.times = pools[0].times if len(pools) == 1 else None
-        self.version = -1
-        self.passage = _NO_PASSAGE
-        self.preference: Preference | None = None
-
-    def look(self) -> None:
-        """Find out what can start here now."""
-        self.version = self.host.version
-        count, free = self.count, self.free()
-        self.preference = None
-        self.passage = _NO_PASSAGE
-        if len(free) >= count:
-            self.passage = (
-                max(map(_booked, free))
-                if count == 1
-                else sorted(map(_booked, free), reverse=True)[count - 1]
-            )
-        if self.passage == NOT_BOOKED:
-            self.preference = self.rate([unit for unit in free if unit.booked == NOT_BOOKED])
-
-    def free(self) -> Sequence[Unit]:
-        """Return the units that no session has and that can be granted."""
-        if self.pool is not None:
-            return self.pool.free
-        return [unit for pool in self.pools for unit in _apart(pool.free, self.pools)]
-
-    def rate(self, units: Sequence[Unit]) -> Preference:
-        """Compare this site with others, given its units that can be used; less is better.
-
-        One model is better than a mix; parts of a GPU in use are better than a new one; smaller
-        memory is better, so that large devices stay free; the fuller GPU is better, and then a
-        host that is in use, and of these the one with less left.
-        """
-        pool, host = self.pools[0], self.host
-        fresh, fullness = self.count, 0.0
-        if not pool.whole:
-            units = sorted(units, key=_packed)[: self.count]
-            fresh = len({id(unit.silicon) for unit in units if not unit.silicon.used})
-            fullness = units[0].silicon.used / units[0].silicon.total
-        return (
-            len(self.pools) > 1,
-            fresh,
-            max(pool.memory_mib for pool in self.pools),
-            -fullness,
-            host.free == host.units,
-            host.free,
-            host.rank,
-            pool.stock.model,
-        )
-
-    def start(self) -> float:
-        """Return from when as many units can be booked here."""
-        if self.times is not None:
-            return self.times[self.count - 1][0]
-        return self.soonest()[-1].available
-
-    def soonest(self) -> list[Unit]:
-        """Return the units that can be booked first, the last of them at the end."""
-        if self.times is not None:
-            return [entry[2] for entry in self.times[: self.count]]
-        units = [unit for pool in self.pools for unit in _apart(pool.units, self.pools)]
-        units.sort(key=lambda unit: (unit.available, unit.gpu.index, unit.gpu.uuid))
-        return units[: self.count]
-
-
-class Line:
-    """The sites for as many units of one model, or of mixes of models.
-
-    Wishes that take the model share it.
-
-    Attributes:
-        turns: when each site can serve, sorted. What it says of a site may be too early, as sites
-            only ever become worse: whoever is at the front and true is the best.
-        passable: no session that ends later than this can start now; it only ever gets earlier.
-    """
-
-    __slots__ = ("_last", "_open", "passable", "turns")
-
-    def __init__(self, sites: list[Site]) -> None:
-        self.turns = sorted([(site.start(), site.rank, site) for site in sites])
-        self._last = sites[0].count - 1 if sites else 0
-        self._open = sites
-        self.passable = NOT_BOOKED if sites else _NO_PASSAGE
-
-    def first(self) -> Turn:
-        """Find the site that can serve first."""
-        turns, last = self.turns, self._last
-        while True:
-            turn = turns[0]
-            told, rank, site = turn
-            times = site.times
-            actual = site.start() if times is None else times[last][0]
-            if actual == told:
-                return turn
-            del turns[0]
-            insort(turns, (actual, rank, site))
-
-    def best(self) -> tuple[Preference, Site] | None:
-        """Find the best site where any session can start now, and how it compares."""
-        best: tuple[Preference, Site] | None = None
-        passable = _NO_PASSAGE
-        closed = False
-        for site in self._open:
-            if site.version != site.host.version:
-                site.look()
-            if site.passage > passable:
-                passable = site.passage
-            elif site.passage == _NO_PASSAGE:
-                closed = True
-            rating = site.preference
-            if rating is not None and (best is None or rating < best[0]):
-                best = (rating, site)
-        self.passable = passable
-        if closed:
-            # What is not free now will not be so in this round.
-            self._open = [site for site in self._open if site.passage != _NO_PASSAGE]
-        return best
-
-    def until(self, end: float) -> Iterable[Site]:
-        """Return where a session can start now that ends at *end*, after :meth:`best`."""
-        return (site for site in self._open if site.passage >= end)
-
-
-def _apart(units: Sequence[Unit], pools: tuple[Pool, ...]) -> Sequence[Unit]:
-    """Leave out whole devices of which the same site has slices: one session gets not both."""
-    if len(pools) == 1:
-        return units
-    return [
-        unit
-        for unit in units
-        if unit.gpu.parent_uuid is not None or not any(other.pool in pools for other in unit.kin)
-    ]
-
-
-def _packed(unit: Unit) -> tuple[float, int, str, int]:
-    """Sort parts of the fullest GPU first, and those of one GPU together."""
-    chip = unit.silicon
-    return (-chip.used / chip.total, unit.gpu.index, unit.gpu.uuid, unit.slot)
+    from gpudock.policy.floor import Floor, Pool, Stock, Unit
 
 
 class Crowd:
@@ -258,15 +76,15 @@ class Wish:
         shared: bool,
     ) -> None:
         self._floor = floor
-        self._lines = [line for line in lines if line.turns]
-        self._line, *self._others = self._lines or [Line([])]
+        self._lines = [line for line in lines if line.sites]
+        self._line, *self._others = self._lines or [Line((), ())]
         self._kept = False
         self.crowd = crowd
         self.stocks = stocks
         self.count = count
         self.shared = shared
         self.possible = bool(self._lines)
-        self.passable = NOT_BOOKED if self.possible else _NO_PASSAGE
+        self.passable = NOT_BOOKED if self.possible else NO_PASSAGE
         self.full: str | None = None
         self.out = sum(len(stock.out) for stock in stocks)
 
@@ -295,10 +113,10 @@ class Wish:
         if end > self.passable:
             return None
         sites = [site for line in self._lines for site in line.until(end)]
-        return self._pick(min(sites, key=lambda site: site.rate(_until(site, end))), end)
+        return self._pick(min(sites, key=lambda site: site.rate(site.until(end))), end)
 
     def _pick(self, site: Site, end: float) -> list[Unit]:
-        units = sorted(_until(site, end), key=_packed)
+        units = sorted(site.until(end), key=packed)
         weights = None
         if len(units) > self.count and all(pool.whole for pool in site.pools):
             weights = self._floor.weights(site.host)
@@ -319,12 +137,15 @@ class Wish:
         Returns:
             When it starts at the latest (Unix time); :data:`NEVER` when that is not known.
         """
-        turn = self._line.first()
-        for other in self._others:
+        site = self._line.first()
+        start = self._line.starts[0]
+        for line in self._others:
             # What a line says without a look may be too early, never too late.
-            if other.turns[0] < turn:
-                turn = min(turn, other.first())
-        start, _, site = turn
+            told = line.starts[0]
+            if told < start or (told == start and line.rank < site.rank):
+                other, told = line.first(), line.starts[0]
+                if told < start or (told == start and other.rank < site.rank):
+                    site, start = other, told
         end = start + seconds
         if end > NEVER:
             end = NEVER
@@ -338,10 +159,6 @@ class Wish:
         if not self._kept:
             self._kept = True
             self._floor.keep_all(pool for stock in self.stocks for pool in stock.pools)
-
-
-def _until(site: Site, end: float) -> list[Unit]:
-    return [unit for unit in site.free() if unit.booked >= end]
 
 
 class Wishes:
@@ -385,7 +202,8 @@ class Wishes:
         line = self._lines.get(key)
         if line is None:
             pools = [pool for pool in stock.pools if len(pool.units) >= count]
-            line = self._lines[key] = Line([Site((pool,), count, pool.rank) for pool in pools])
+            sites = [Site((pool,), count, pool.rank) for pool in pools]
+            line = self._lines[key] = Line(sites, [stock])
         return line
 
     def _mixed_line(self, stocks: Sequence[Stock], count: int) -> Line:
@@ -398,10 +216,10 @@ class Wishes:
         sites = []
         for pools in by_host.values():
             mixed = tuple(sorted(pools, key=attrgetter("rank")))
-            if len(mixed) > 1 and sum(len(_apart(pool.units, mixed)) for pool in mixed) >= count:
+            if len(mixed) > 1 and capacity(mixed) >= count:
                 # They come after all sites of one model that can serve equally soon.
                 sites.append(Site(mixed, count, len(self._floor.pools) + mixed[0].rank))
-        return Line(sites)
+        return Line(sites, stocks)
 
     def _crowd(self, models: frozenset[str], *, shared: bool) -> Crowd:
         crowd = self._crowds.get((shared, models))
