@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from support.desk_process import DeskProcess
 from support.waiting import wait_for
 
 ROOM_MIB = 4
@@ -85,3 +86,41 @@ def test_a_hub_that_is_killed_on_a_full_disk_comes_back_with_its_leases(hub, sma
     assert hub.held() == before
     assert hub.docker.running == running
     hub.client("bob").start_server()
+
+
+def test_a_change_at_the_desk_for_which_there_is_no_room_changes_nothing(hub):
+    """The disk fills up in the middle of it, while the hub writes to the same database."""
+    ada, cleo = hub.client("ada"), hub.client("cleo")
+    ada.start_server()
+    hub.client("bob").start_server()
+    cleo.ask_for_server()
+    wait_for(hub.queue, "cleo waits")
+    desk = DeskProcess(hub).start()
+    try:
+        token = desk.token(hub.admin)
+
+        def ask(method, path, **request):
+            return desk.ask(method, path, token, **request)
+
+        assert ask("PUT", "quotas/users/user-1", json={"max_gpus": 3}).status_code == 200
+        before, quotas = hub.held(), ask("GET", "quotas.csv").text
+        audit = ask("GET", "audit").json()["total"]
+        document = {"gpu_models": ["*" * 250]}
+        changes = [
+            {"level": "user", "name": f"user-{number}", "document": document}
+            for number in range(9_000)
+        ]
+        refused = ask("PATCH", "quotas", json={"changes": changes})
+        assert refused.status_code == 503
+        assert "full" in refused.json()["message"]
+        assert "Nothing was changed." in refused.json()["message"]
+        assert ask("GET", "quotas.csv").text == quotas
+        assert ask("GET", "audit").json()["total"] == audit
+        assert hub.held() == before
+        assert hub.queue() == ["cleo"]
+
+        assert ask("PUT", "quotas/users/user-1", json={"max_gpus": 4}).status_code == 200
+        ada.stop_server()
+        wait_for(lambda: sorted(hub.leases()) == ["bob", "cleo"], "the hub goes on")
+    finally:
+        desk.close()
