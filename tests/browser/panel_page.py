@@ -149,5 +149,6 @@ def lease_that_ends(in_seconds: float, **changes: Any) -> dict[str, Any]:
         "hub_home": "/hub/home",
         "desk": "/services/gpudock/",
         "can_restart": True,
+        "restart_page": "/hub/spawn/ada?opt-again=1",
         **changes,
     }

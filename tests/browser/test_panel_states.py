@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from browser.panel_gallery import open_gallery
+from browser.panel_gallery import english_in, open_gallery
 from browser.panel_page import BUSY, lease_that_ends
 from simulator import Gpu, Process
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from browser.panel_gallery import Gallery, View
 
+MOST_HEIGHT_OF_ROWS = 600
+MOST_NODES_OF_A_ROW = 20
 SINGLE = Gpu.of_model("A100", **BUSY)
 TROUBLED = dataclasses.replace(
     SINGLE,
@@ -108,7 +110,14 @@ def test_sixteen_gpus_are_seen_at_once(gallery):
     gallery.show(*gpus)
     for view in gallery.views:
         expect(rows(view)).to_have_count(16)
-        expect(rows(view).nth(15)).to_be_visible()
+        last = rows(view).nth(15).bounding_box()
+        assert last is not None
+        assert last["y"] < MOST_HEIGHT_OF_ROWS, "all are seen without scrolling"
+        drawn = view.panel.locator(".jp-GPUDock-row").evaluate_all(
+            "rows => rows.map(row => row.querySelectorAll('*').length)"
+        )
+        assert max(drawn) <= MOST_NODES_OF_A_ROW, "a row that is closed draws no lines"
+    expect(gallery.english.panel).to_contain_text("16 × H100 80GB HBM3")
     gallery.look("sixteen")
 
 
@@ -165,17 +174,79 @@ def test_what_keeps_a_gpu_away_is_said(gallery, name, gpus, system, english, chi
 @pytest.mark.parametrize(
     ("name", "lease", "english", "chinese"),
     [
-        ("session", {}, "3 h 0 min", "会话"),
-        ("session-warning", {"ends_in": 13 * 60}, "ends soon", "会话"),
-        ("session-stale", {"state": "stale"}, "These are its last words", "会话"),
-        ("session-unreachable", {"state": "unreachable"}, "Your work goes on", "会话"),
-        ("session-refused", {"state": "refused"}, "Restart the server", "会话"),
+        ("session", {}, "3 h 0 min", "3 小时 0 分钟"),
+        ("session-warning", {"ends_in": 13 * 60}, "ends soon", "即将结束"),
+        ("session-stale", {"state": "stale"}, "These are its last words", "以下是其最近的信息"),
+        (
+            "session-unreachable",
+            {"state": "unreachable"},
+            "Your work goes on",
+            "您的工作会继续",
+        ),
+        ("session-refused", {"state": "refused"}, "Restart the server", "请重启服务器"),
     ],
 )
 def test_the_session_card(gallery, name, lease, english, chinese):
     gallery.show(SINGLE)
-    ends_in = lease.pop("ends_in", 3 * 3600 + 50)
-    gallery.tell(lease_that_ends(ends_in, **lease))
-    see(gallery.english, english)
-    see(gallery.chinese, chinese)
+    about = {"ends_in": 3 * 3600 + 50, **lease}
+    gallery.tell(lease_that_ends(about.pop("ends_in"), **about))
+    for view, title, words in (
+        (gallery.english, "Session", english),
+        (gallery.chinese, "会话", chinese),
+    ):
+        expect(view.region(title)).to_contain_text(words)
     gallery.look(name)
+
+
+def test_a_server_without_a_gpu_of_the_lab_says_how_to_get_one(gallery):
+    gallery.show()
+    gallery.tell(lease_that_ends(0, lease=None, state="no_lease", ends_at=None))
+    see(gallery.english, "No GPU was requested", "choose a GPU when you start it again")
+    see(gallery.chinese, "未申请 GPU")
+    gallery.look("not-requested")
+
+
+def test_a_stack_that_does_not_go_together(gallery):
+    gallery.show(SINGLE)
+    gallery.tell()
+    for view, region, words in (
+        (gallery.english, "Software stack", "CUDA 13.0 needs driver 580"),
+        (gallery.chinese, "软件栈", "580"),
+    ):
+        stack = view.region(region)
+        stack.get_by_role("combobox").select_option("newer")
+        verdict = stack.locator("[data-code='driver_too_old']")
+        expect(verdict).to_contain_text(words)
+        expect(verdict.get_by_role("link")).to_have_attribute("href", re.compile("nvidia.com"))
+    gallery.look("stack")
+
+
+@pytest.mark.parametrize("answer", ["it ends", "it is gone already"])
+def test_a_lost_gpu_is_one_click_and_a_yes_from_a_restarted_server(gallery, answer):
+    gallery.show(dataclasses.replace(SINGLE, fault="lost"))
+    gallery.tell(lease_that_ends(3600))
+    for view, restart, yes in (
+        (gallery.english, "Restart server…", "Restart"),
+        (gallery.chinese, "重启服务器…", "重启"),
+    ):
+        page = view.page
+        page.route(
+            "**/gpudock/api/server/restart**",
+            lambda route: (
+                route.fulfill(
+                    json={"restarting": True, "code": None, "hub_home": None, "message": ""}
+                )
+                if answer == "it ends"
+                else route.abort()
+            ),
+        )
+        page.route("**/hub/spawn/**", lambda route: route.fulfill(body="The Hub starts it."))
+        view.panel.get_by_role("button", name=restart).click()
+        dialog = page.get_by_role("dialog")
+        if view is gallery.chinese:
+            assert english_in(dialog) == []
+        dialog.get_by_role("button", name=yes, exact=True).click()
+        page.wait_for_url(re.compile(r"/hub/spawn/ada\?opt-again=1&next=%2Flab"))
+        page.unroute("**/gpudock/api/server/restart**")
+        view.reload()
+    gallery.tell()

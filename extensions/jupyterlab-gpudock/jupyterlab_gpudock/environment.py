@@ -27,7 +27,7 @@ RETRY_SECONDS = 5.0
 """How long after one that was too slow an environment is asked again, once."""
 _MARK = b"gpudock-probe:"
 _MOST_OUTPUT_BYTES = 64 * 1024
-_LONGEST_DETAIL = 400
+_LONGEST_DETAIL, _LONGEST_VERSION = 400, 100
 _LONGEST_END_S = 2.0
 
 
@@ -96,7 +96,7 @@ def cudnn_version(number: object) -> str | None:
     """A version of cuDNN in the usual form: 90100 and [9, 1, 0] are 9.1.0, and 8907 is 8.9.7."""
     if isinstance(number, list):
         return ".".join(str(part) for part in number[:3]) or None
-    if not isinstance(number, int) or not number:
+    if isinstance(number, bool) or not isinstance(number, int) or number <= 0:
         return None
     major_unit = 10_000 if number >= 90_000 else 1_000
     return f"{number // major_unit}.{number % major_unit // 100}.{number % 100}"
@@ -263,15 +263,24 @@ def _understand(output: bytes, errors: bytes, returncode: int | None) -> Environ
 
 
 def _environment(found: dict[str, Any]) -> Environment:
-    problem = found.get("problem")
+    """What a probe has found; a broken environment can print anything in its name."""
+
+    def told(name: str) -> str | None:
+        value = found.get(name)
+        return value[:_LONGEST_VERSION] if isinstance(value, str) else None
+
+    problem, archs = found.get("problem"), found.get("archs")
+    cudnn = cudnn_version(found.get("cudnn"))
     return Environment(
-        python=found.get("python"),
-        torch=found.get("torch"),
-        torch_cuda=found.get("torch_cuda"),
-        cudnn=cudnn_version(found.get("cudnn")),
-        cudnn_built=found.get("cudnn_built"),
-        nccl=found.get("nccl"),
-        archs=tuple(map(str, found.get("archs") or ())),
+        python=told("python"),
+        torch=told("torch"),
+        torch_cuda=told("torch_cuda"),
+        cudnn=cudnn[:_LONGEST_VERSION] if cudnn else None,
+        cudnn_built=told("cudnn_built"),
+        nccl=told("nccl"),
+        archs=tuple(arch for arch in archs if isinstance(arch, str))
+        if isinstance(archs, list)
+        else (),
         cuda_available=bool(found.get("cuda_available")),
         problem=Problem(problem) if problem else None,
         detail=str(found.get("detail", ""))[:_LONGEST_DETAIL],

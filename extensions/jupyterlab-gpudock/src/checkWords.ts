@@ -128,15 +128,15 @@ function nameOfFigure(name: string, trans: TranslationBundle): string {
   }
 }
 
-/** How a check stands or ended, in a sentence. */
-export function wordsForCheck(check: ICheck, trans: TranslationBundle): ISaid {
+/** How a check stands or ended, in a sentence that may name the kernel. */
+export function wordsForCheck(check: ICheck, kernel: string, trans: TranslationBundle): ISaid {
   switch (check.state) {
     case 'running':
       return ours(
         trans.__('The check runs in a process of its own. Your kernels are not touched.')
       );
     case 'done':
-      return ours(trans.__('Measured on this GPU with the kernel %1:', check.kernel));
+      return ours(trans.__('Measured on this GPU with the kernel %1:', kernel));
     case 'cancelled':
       return ours(trans.__('The check was cancelled.'));
     case 'refused':

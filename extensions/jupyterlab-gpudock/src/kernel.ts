@@ -8,7 +8,7 @@ import type { Widget } from '@lumino/widgets';
 import type { IAPI } from './api';
 import type { IKernelState, IRelease, ISnippets } from './contract';
 import type { Visibility } from './model';
-import { ask } from './question';
+import { ask, NoAnswer } from './question';
 import { Store } from './store';
 
 /** How long a kernel stays idle before it is asked: cells that are run in a row do not wait. */
@@ -110,7 +110,10 @@ export class ActiveKernel extends Store<IKernelView> {
           before: [],
           after: [],
           freed_mib: 0,
-          errors: [error instanceof Error ? error.message : String(error)]
+          errors:
+            error instanceof NoAnswer
+              ? []
+              : [error instanceof Error ? error.message : String(error)]
         }
       });
     } finally {

@@ -3,6 +3,9 @@ import type { Kernel, KernelMessage } from '@jupyterlab/services';
 const NAME = 'gpudock';
 const LONGEST_WAIT_MS = 5000;
 
+/** The kernel has said nothing, or nothing of use: there are no words of its own to show. */
+export class NoAnswer extends Error {}
+
 /**
  * Have a Python kernel evaluate an expression, unseen by its user: no output, no history.
  *
@@ -29,7 +32,7 @@ export async function ask(
   let timer: ReturnType<typeof setTimeout> | undefined;
   const tooLate = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
-      () => reject(new Error('The kernel did not answer in time.')),
+      () => reject(new NoAnswer('The kernel did not answer in time.')),
       longestWaitMs
     );
   });
@@ -49,7 +52,7 @@ function documentOf(reply: KernelMessage.IExecuteReplyMsg): unknown {
   const value = content.user_expressions[NAME] as
     { status: string; evalue?: string; data?: Record<string, string> } | undefined;
   if (value?.status !== 'ok') {
-    throw new Error(value?.evalue ?? 'The kernel evaluates no expressions.');
+    throw value?.evalue ? new Error(value.evalue) : new NoAnswer('It evaluates no expressions.');
   }
   return JSON.parse(value.data?.['text/plain'] ?? '');
 }

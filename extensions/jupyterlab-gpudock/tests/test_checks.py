@@ -270,6 +270,19 @@ async def test_an_unknown_check_is_not_found(jp_fetch):
         assert (await refusal_of(call))[:2] == (404, "no_check")
 
 
+@pytest.mark.parametrize("ratio", ["NaN", "Infinity", '"fast"', "[]", "true"])
+async def test_a_measurement_that_is_no_number_is_left_out(
+    environment, start, ended, tmp_path, ratio
+):
+    told = f'{{"step": "cudnn", "state": "done", "ratio": {ratio}, "values": {{"on_ms": {ratio}}}}}'
+    torch = tmp_path / "library" / "torch.py"
+    torch.write_text(f"print('gpudock-check:{told}', flush=True)\nraise SystemExit(3)")
+    check = await ended(await start())
+    assert (check["state"], check["code"]) == ("failed", "crashed")
+    assert check["steps"][0]["ratio"] is None
+    assert check["steps"][0]["values"] == {}
+
+
 async def test_lines_that_make_no_sense_are_passed_over(environment, start, ended, tmp_path):
     noise = (
         "print('gpudock-check:{not json')\nprint('gpudock-check:[1]')\n"

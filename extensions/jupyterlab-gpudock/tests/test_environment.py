@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
 import os
 import stat
 import sys
@@ -119,6 +121,33 @@ async def test_a_python_that_dies_is_broken_with_its_last_words(script):
 async def test_a_python_that_prints_nonsense_is_broken(script):
     found = await probe(script("echo 'gpudock-probe:{not json'; echo 'gpudock-probe:[1]'"))
     assert found.problem is Problem.PYTHON_BROKEN
+
+
+async def test_a_python_that_may_not_be_run_is_broken(tmp_path):
+    path = tmp_path / "python"
+    path.write_text("#!/bin/sh\n")
+    found = await probe(Interpreter(str(path)))
+    assert found.problem is Problem.PYTHON_BROKEN
+    assert str(path) in found.detail
+
+
+async def test_ten_megabytes_of_noise_hide_no_answer_and_fill_no_memory(script):
+    noise = "head -c 10000000 /dev/zero | tr '\\0' x; head -c 10000000 /dev/zero >&2"
+    answer = """echo; echo 'gpudock-probe:{"python": "3.11.0", "torch": "2.6.0"}'"""
+    found = await probe(script(f"{noise}; {answer}"))
+    assert (found.problem, found.python, found.torch) == (None, "3.11.0", "2.6.0")
+
+
+@pytest.mark.parametrize("value", ["7", "[1]", '{"a": 1}', "true", "NaN", '"' + "x" * 9000 + '"'])
+async def test_an_answer_of_wrong_types_is_never_passed_on(script, value):
+    names = ("python", "torch", "torch_cuda", "cudnn_built", "nccl", "archs", "detail", "cudnn")
+    document = ", ".join(f'"{name}": {value}' for name in names)
+    found = await probe(script(f"cat <<'END'\ngpudock-probe:{{{document}}}\nEND"))
+    for name in ("python", "torch", "torch_cuda", "cudnn_built", "nccl", "cudnn"):
+        told = getattr(found, name)
+        assert told is None or (isinstance(told, str) and len(told) <= 100), name
+    assert all(isinstance(arch, str) for arch in found.archs)
+    json.dumps(dataclasses.asdict(found), allow_nan=False)
 
 
 async def test_a_python_that_prints_without_end_is_stopped(script):

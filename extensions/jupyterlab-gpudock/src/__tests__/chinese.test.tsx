@@ -243,19 +243,8 @@ function* all(): Generator<[string, IChanges]> {
   }
 }
 
-test('in Chinese no state of the panel has an English sentence', () => {
-  const found = new Map<string, string[]>();
-  let states = 0;
-  for (const [name, changes] of all()) {
-    states += 1;
-    const english = englishIn(show(changes));
-    if (english.length > 0) {
-      found.set(name, english);
-    }
-    cleanup();
-  }
-  expect(Object.fromEntries(found)).toEqual({});
-  expect(states).toBeGreaterThan(250);
+test.each([...all()])('in Chinese, %s has no English sentence', (_name, changes) => {
+  expect(englishIn(show(changes))).toEqual([]);
 });
 
 test('in Chinese the status bar has no English sentence', () => {

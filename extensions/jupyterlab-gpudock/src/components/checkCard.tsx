@@ -9,7 +9,7 @@ import {
   wordsForRefusal,
   wordsForStep
 } from '../checkWords';
-import type { ICheck, IGPU } from '../contract';
+import type { ICheck, IEnvironments, IGPU } from '../contract';
 import { showName } from '../format';
 import { useVoice } from '../voice';
 import { Said } from './said';
@@ -18,9 +18,10 @@ import { Said } from './said';
 export function CheckCard(props: {
   gpus: readonly IGPU[];
   checks: IChecksView;
+  environments: IEnvironments | null;
   actions: IActions;
 }): ReactNode {
-  const { gpus, checks, actions } = props;
+  const { gpus, checks, environments, actions } = props;
   const { trans } = useVoice();
   const [chosen, setChosen] = useState('');
   const healthy = gpus.filter(gpu => gpu.state === 'ok');
@@ -80,7 +81,10 @@ export function CheckCard(props: {
           </p>
         )}
         {check && !(checks.refusal && check.state !== 'running') && (
-          <Said className="jp-GPUDock-hint" {...wordsForCheck(check, trans)} />
+          <Said
+            className="jp-GPUDock-hint"
+            {...wordsForCheck(check, nameOfKernel(check.kernel, environments), trans)}
+          />
         )}
       </div>
       {check?.state === 'running' && <Progress check={check} />}
@@ -89,6 +93,12 @@ export function CheckCard(props: {
       )}
     </section>
   );
+}
+
+/** What people call a kernel. */
+function nameOfKernel(kernel: string, environments: IEnvironments | null): string {
+  const found = environments?.environments.find(one => one.kernel === kernel);
+  return found?.display_name ?? kernel;
 }
 
 function Progress({ check }: { check: ICheck }): ReactElement {

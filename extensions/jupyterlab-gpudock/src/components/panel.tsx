@@ -81,7 +81,12 @@ export function Panel(props: {
             />
           </Guard>
           <Guard>
-            <CheckCard gpus={snapshot.gpus} checks={view.checks} actions={actions} />
+            <CheckCard
+              gpus={snapshot.gpus}
+              checks={view.checks}
+              environments={view.gpus.environments}
+              actions={actions}
+            />
           </Guard>
         </>
       )}
