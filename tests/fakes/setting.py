@@ -95,7 +95,8 @@ class Setting:
 
 def ask(user: str = "ada", server: str = "", **options: object) -> Request:
     values = {"gpus": 1, "created_at": 1.0, "image": "image", **options}
-    return Request(id=f"{user}/{server}", user=user, server=server, **values)
+    # An id has 64 characters at most; names may have more.
+    return Request(id=f"{user}/{server}"[:64], user=user, server=server, **values)
 
 
 def container(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, event, exc, text
 from sqlalchemy.engine import make_url
 
-from gpudock.store.errors import StoreError, translate
+from gpudock.store.errors import StoreError, StoreLocked, translate
 from gpudock.store.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # PostgreSQL: all writers of one lab queue up behind this lock, as SQLite's writers do by nature.
 _ADVISORY_LOCK = 0x67707564
+# Whoever has waited in vain for a lock waits no longer than this for it, seconds, until it is free:
+# the hub would spend all its time with waiting, and answer nobody.
+_IMPATIENT_SECONDS = 0.1
 
 
 class Store:
@@ -42,7 +45,8 @@ class Store:
         Args:
             url: an SQLAlchemy URL, for example ``sqlite:////srv/gpudock/gpudock.sqlite``.
             clock: returns Unix time, for the times of changes.
-            busy_seconds: how long to wait for another process that writes.
+            busy_seconds: how long to wait for another process that writes. Once that was in vain,
+                the wait is short until that process is done.
             durable: whether SQLite waits for the disk at each commit, so that a power cut loses
                 no grant.
 
@@ -50,6 +54,8 @@ class Store:
             StoreError: *url* is not a database URL, or its driver is not installed.
         """
         self.clock = clock
+        self._busy_seconds = busy_seconds
+        self._locked_out = False
         try:
             parsed = make_url(url)
             self._sqlite = parsed.get_backend_name() == "sqlite"
@@ -78,7 +84,7 @@ class Store:
         from gpudock.store.migrations import upgrade
 
         with self._translated(), self._engine.connect() as connection:
-            writing = connection.execution_options(gpudock_begin="BEGIN IMMEDIATE")
+            writing = self._writing(connection)
             with writing.begin():
                 self._lock(writing)
                 upgrade(writing)
@@ -107,9 +113,10 @@ class Store:
             StoreError: the database failed; nothing was changed.
         """
         with self._translated(), self._engine.connect() as connection:
-            writing = connection.execution_options(gpudock_begin="BEGIN IMMEDIATE")
+            writing = self._writing(connection)
             with writing.begin():
                 self._lock(writing)
+                self._locked_out = False
                 transaction = Transaction(writing, self.clock)
                 yield transaction
                 transaction.close()
@@ -132,8 +139,24 @@ class Store:
         """Close all connections."""
         self._engine.dispose()
 
+    def _writing(self, connection: Connection) -> Connection:
+        """Return a connection whose next transaction waits for other processes that write."""
+        return connection.execution_options(
+            gpudock_begin="BEGIN IMMEDIATE", gpudock_wait=self._patience
+        )
+
+    @property
+    def _patience(self) -> int:
+        """How long to wait for another process that writes, milliseconds."""
+        seconds = self._busy_seconds
+        if self._locked_out:
+            seconds = min(seconds, _IMPATIENT_SECONDS)
+        return max(1, round(1000 * seconds))
+
     def _lock(self, connection: Connection) -> None:
         if not self._sqlite:
+            patience = f"{self._patience}ms"
+            connection.execute(text("SELECT set_config('lock_timeout', :t, true)"), {"t": patience})
             connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _ADVISORY_LOCK})
 
     @contextmanager
@@ -141,7 +164,9 @@ class Store:
         try:
             yield
         except exc.SQLAlchemyError as error:
-            raise translate(error) from error
+            found = translate(error)
+            self._locked_out = self._locked_out or isinstance(found, StoreLocked)
+            raise found from error
 
 
 def _prepare_sqlite(engine: Engine, *, durable: bool) -> None:
@@ -161,4 +186,6 @@ def _prepare_sqlite(engine: Engine, *, durable: bool) -> None:
     def begin(connection: Connection) -> None:
         # A writer takes the lock before it reads: what it then reads stays true until it commits.
         options = connection.get_execution_options()
+        if "gpudock_wait" in options:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {options['gpudock_wait']}")
         connection.exec_driver_sql(options.get("gpudock_begin", "BEGIN"))

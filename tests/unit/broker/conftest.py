@@ -9,13 +9,15 @@ import pytest
 from fakes.setting import Setting
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Setting:
-    """A lab whose engine nobody has looked at yet."""
-    return Setting(f"sqlite:///{tmp_path}/gpudock.sqlite")
+def lab(lab_url: str) -> Iterator[Setting]:
+    """A lab whose engine nobody has looked at yet, on each database that a lab may have."""
+    lab = Setting(lab_url)
+    yield lab
+    lab.store.close()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from fakes.inventory import SettableInventory, mig_slice, uuid
 from fakes.setting import LAB, Setting, ask, container
@@ -608,8 +609,13 @@ async def test_acquire_survives_the_loss_of_the_database(opened: Setting, tmp_pa
     waiting = asyncio.create_task(opened.broker.acquire(ask()))
     await asyncio.sleep(0)
     opened.store.close()
-    for suffix in ("", "-wal", "-shm"):
-        (tmp_path / f"gpudock.sqlite{suffix}").unlink(missing_ok=True)
+    if opened.url.startswith("sqlite"):
+        for suffix in ("", "-wal", "-shm"):
+            (tmp_path / f"gpudock.sqlite{suffix}").unlink(missing_ok=True)
+    else:
+        with create_engine(opened.url).begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
     opened.store.migrate()
     opened.broker.tick()
     assert not opened.broker.ready

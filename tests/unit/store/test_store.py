@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, event
+from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
 
 from fakes.clock import HandClock
 from fakes.inventory import gpu, uuid
@@ -20,7 +21,10 @@ from gpudock.store import QuotaChange, RequestState, Store, StoreConflict, Store
 from gpudock.store.schema import metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from support.postgres import Postgres
 
 HOSTILE = ["../x", "{0}", "'; DROP TABLE leases; --", "%s\x01", "名前🦆", "a" * 255, '"']
 
@@ -31,8 +35,21 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(path: Path) -> Store:
-    store = Store(f"sqlite:///{path}", HandClock())
+def store(lab_url: str) -> Iterator[Store]:
+    """A lab's database, of each kind, with three devices."""
+    store = stocked(lab_url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def file_store(path: Path) -> Store:
+    """The same in a file of SQLite."""
+    return stocked(f"sqlite:///{path}")
+
+
+def stocked(url: str) -> Store:
+    store = Store(url, HandClock())
     store.migrate()
     with store.transaction() as transaction:
         for number in range(3):
@@ -48,15 +65,33 @@ def request(request_id: str, user: str = "ada", server: str = "") -> Request:
     return Request(request_id, user, server, 1, 5.0, "image")
 
 
+def by_hand(url: str, statement: str) -> None:
+    """Change a database past the store."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
 # The schema.
 
 
 def test_a_migration_from_nothing_gives_the_schema_that_the_code_expects(
-    store: Store, path: Path
+    database_url: Callable[[], str],
 ) -> None:
-    with create_engine(f"sqlite:///{path}").connect() as connection:
+    url = database_url()
+    store = Store(url)
+    store.migrate()
+    store.close()
+    engine = create_engine(url)
+    with engine.connect() as connection:
         context = MigrationContext.configure(connection)
         assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_the_indexes_that_keep_live_leases_apart_are_there(file_store: Store, path: Path) -> None:
+    with create_engine(f"sqlite:///{path}").connect() as connection:
         rows = connection.exec_driver_sql(
             "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
         )
@@ -66,7 +101,10 @@ def test_a_migration_from_nothing_gives_the_schema_that_the_code_expects(
         assert "WHERE" in found[name]
 
 
-def test_the_leases_of_former_years_are_not_read_to_find_the_live_ones(store: Store) -> None:
+def test_the_leases_of_former_years_are_not_read_to_find_the_live_ones(
+    file_store: Store,
+) -> None:
+    store = file_store
     with store.transaction() as transaction:
         transaction.add_lease(lease("one", 0))
         transaction.end_lease(lease("one", 0), "stopped", 9.0)
@@ -98,9 +136,11 @@ def test_migrating_twice_changes_nothing(store: Store) -> None:
         assert (transaction.generation, transaction.gpu_records()) == before
 
 
-def test_a_database_of_a_newer_version_is_refused_and_left_alone(store: Store, path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(
+    database_url: Callable[[], str],
+) -> None:
+    store = stocked(url := database_url())
+    by_hand(url, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(StoreError, match=r"written by a newer version of gpudock.*Install that"):
         store.migrate()
     with store.snapshot() as transaction:
@@ -108,11 +148,11 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(store: Store, p
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+    database_url: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from gpudock.store import migrations
 
-    store = Store(f"sqlite:///{path}")
+    store = Store(url := database_url())
     original = migrations.upgrade
 
     def upgrade_and_break(connection: object) -> None:
@@ -122,8 +162,10 @@ def test_a_migration_that_fails_leaves_nothing_behind(
     monkeypatch.setattr(migrations, "upgrade", upgrade_and_break)
     with pytest.raises(StoreError):
         store.migrate()
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
+    store.close()
+    engine = create_engine(url)
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
 
 
 # What the database itself refuses.
@@ -183,7 +225,10 @@ def test_an_error_in_mid_transaction_undoes_all_of_it(store: Store) -> None:
         assert {record.standing for record in transaction.gpu_records()} == {Standing.ACTIVE}
 
 
-def test_a_full_disk_is_told_in_a_sentence_and_changes_nothing(store: Store, path: Path) -> None:
+def test_a_full_disk_is_told_in_a_sentence_and_changes_nothing(
+    file_store: Store, path: Path
+) -> None:
+    store = file_store
     with sqlite3.connect(path) as connection:
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
 
@@ -203,8 +248,8 @@ def test_a_full_disk_is_told_in_a_sentence_and_changes_nothing(store: Store, pat
         assert transaction.waiting() == []
 
 
-def test_a_locked_database_is_told_in_a_sentence(store: Store, path: Path) -> None:
-    impatient = Store(f"sqlite:///{path}", busy_seconds=0.05)
+def test_a_locked_database_is_told_in_a_sentence(store: Store, lab_url: str) -> None:
+    impatient = Store(lab_url, busy_seconds=0.05)
     with (
         store.transaction(),
         pytest.raises(StoreError, match=r"locked by another process. Try again"),
@@ -213,14 +258,16 @@ def test_a_locked_database_is_told_in_a_sentence(store: Store, path: Path) -> No
         pass
     with impatient.transaction() as transaction:
         transaction.add_lease(lease("one", 0))
+    impatient.close()
 
 
-def test_readers_are_not_held_up_by_a_writer(store: Store, path: Path) -> None:
-    other = Store(f"sqlite:///{path}", busy_seconds=0.05)
+def test_readers_are_not_held_up_by_a_writer(store: Store, lab_url: str) -> None:
+    other = Store(lab_url, busy_seconds=0.05)
     with store.transaction() as writing:
         writing.add_lease(lease("one", 0))
         with other.snapshot() as reading:
             assert reading.all_leases() == []
+    other.close()
 
 
 @pytest.mark.parametrize(
@@ -236,12 +283,22 @@ def test_a_database_that_cannot_be_used_is_told_in_a_sentence(path, prepare, wor
         Store(f"sqlite:///{path}").migrate()
 
 
-def test_a_database_without_tables_is_told_in_a_sentence(path: Path) -> None:
+def test_a_database_without_tables_is_told_in_a_sentence(
+    database_url: Callable[[], str],
+) -> None:
+    store = Store(database_url())
     with (
         pytest.raises(StoreError, match=r"has not the tables"),
-        Store(f"sqlite:///{path}").snapshot() as transaction,
+        store.snapshot() as transaction,
     ):
         transaction.live_leases()
+    store.close()
+
+
+def test_a_database_that_the_server_does_not_have_is_told_in_a_sentence(postgres: Postgres) -> None:
+    url = make_url(postgres.new_database()).set(database="nowhere")
+    with pytest.raises(StoreError, match=r"cannot be opened. Check GPUDOCK_DB_URL"):
+        Store(url.render_as_string(hide_password=False)).migrate()
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "nosuchdb://x", "postgresql+nodriver://x/y"])
@@ -263,7 +320,7 @@ def test_a_url_with_a_password_is_never_shown() -> None:
 def test_hostile_names_are_only_names(store: Store, name: str) -> None:
     with store.transaction() as transaction:
         transaction.add_lease(lease("one", 0, user=name, server=name))
-        transaction.add_request(request(name, user=name, server=name))
+        transaction.add_request(request(name[:64], user=name, server=name))
         transaction.set_quotas([QuotaChange("user", name, {"max_gpus": 3})], name)
     with store.snapshot() as transaction:
         found = transaction.live_lease(name, name)
@@ -303,11 +360,10 @@ def test_a_request_that_gets_its_place_back_is_where_it_was(store: Store) -> Non
         assert [item.request.id for item in transaction.waiting()] == ["one", "two"]
 
 
-def test_a_sequence_number_is_never_used_twice(store: Store, path: Path) -> None:
+def test_a_sequence_number_is_never_used_twice(store: Store, lab_url: str) -> None:
     with store.transaction() as transaction:
         first = transaction.add_request(request("one"))
-    with sqlite3.connect(path) as connection:
-        connection.execute("DELETE FROM requests")
+    by_hand(lab_url, "DELETE FROM requests")
     with store.transaction() as transaction:
         assert transaction.add_request(request("two")) > first
 
@@ -359,11 +415,11 @@ def _grant_and_die(url: str, commits: bool) -> None:
 
 @pytest.mark.parametrize("commits", [True, False])
 def test_a_process_that_dies_leaves_all_of_its_transaction_or_nothing(
-    store: Store, path: Path, commits: bool
+    store: Store, lab_url: str, commits: bool
 ) -> None:
     store.close()
     process = multiprocessing.get_context("fork").Process(
-        target=_grant_and_die, args=(f"sqlite:///{path}", commits)
+        target=_grant_and_die, args=(lab_url, commits)
     )
     process.start()
     process.join(60)

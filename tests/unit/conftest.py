@@ -32,3 +32,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[],
     if request.param == "sqlite":
         return lambda: f"sqlite:///{tmp_path}/{next(numbers)}.sqlite"
     return request.getfixturevalue("postgres").new_database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def lab_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a lab's database, one for each test; nothing is in it but its tables, perhaps."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/gpudock.sqlite"
+    return request.getfixturevalue("postgres").empty_lab()
