@@ -227,7 +227,6 @@ class Core:
             self._followed = self._memory.jumps
             self._watch.follow(self._memory.jumps)
             self._history.forget()
-            self._seen = None
         reading = self._inventory.reading()
         if reading.taken_at is not None and (ahead := self._memory.ahead()) > 0:
             # It was dated by the clock, which is being put right.

@@ -16,6 +16,11 @@ class StoreConflict(StoreError):  # noqa: N818 - it is a kind of StoreError
     """The database refused a change because it contradicts what is there."""
 
 
+class StoreLocked(StoreError):  # noqa: N818 - it is a kind of StoreError
+    """Another process writes, and has not come to an end in time."""
+
+
+_LOCKED = ("database is locked", "database table is locked", "lock timeout")
 _SENTENCES = (
     (
         ("disk is full", "no space left"),
@@ -25,7 +30,7 @@ _SENTENCES = (
         ),
     ),
     (
-        ("database is locked", "database table is locked", "lock timeout"),
+        _LOCKED,
         (
             "The lab's database is locked by another process. Try again; if it stays so, look for a"
             " program that keeps the database file open."
@@ -78,5 +83,5 @@ def translate(error: exc.SQLAlchemyError) -> StoreError:
     lowered = detail.lower()
     for signs, sentence in _SENTENCES:
         if any(sign in lowered for sign in signs):
-            return StoreError(sentence)
+            return (StoreLocked if signs is _LOCKED else StoreError)(sentence)
     return StoreError(f"The lab's database failed: {detail}")

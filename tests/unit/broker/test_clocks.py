@@ -118,6 +118,9 @@ def test_a_session_keeps_the_time_that_it_has_left(lab: Lab, jump: float) -> Non
     assert lab.broker.expire(lease.id) is None
     lab.read_gpus()
     assert lab.left(lease) == pytest.approx(3 * HOUR)
+    latest_end = lab.session(lease).lease.latest_end
+    assert latest_end is not None
+    assert latest_end - lab.clock() == pytest.approx(11 * HOUR), "what a promise may rely on"
     lab.pass_time(2.5 * HOUR)
     lab.pass_time(0.5 * HOUR - 10)
     assert lab.broker.due() == []
