@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,6 @@ from simulator.cdi import node_names
 from support.standin_torch import StandInTorch
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -71,6 +71,8 @@ class View:
         """Begin anew: nothing of what was shown before stays."""
         self.page.goto(f"{self.address}/lab?reset")
         self.panel = open_panel(self.page)
+        # A page that is left while its theme is on its way complains of that.
+        expect(self.page.locator("body")).to_have_attribute("data-jp-theme-name", re.compile("."))
         self.widen_sidebar(WIDE)
 
     def set_theme(self, theme: str) -> None:
