@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 FORMER_CONTAINER = "The former container of this server is still being stopped."
 
 
+def more_out(count: int) -> str:
+    """Say that *count* devices out of service would fit too: an addition to another sentence."""
+    if not count:
+        return ""
+    return f" {count} more {'is' if count == 1 else 'are'} out of service."
+
+
 def in_the_way(wish: Wish) -> str:
     """Say why a request whose wish is possible cannot start now."""
     for stock in wish.stocks:
@@ -25,12 +32,13 @@ def in_the_way(wish: Wish) -> str:
     else:
         what = "slots of shared GPUs" if wish.shared else "GPUs"
         # What is in use stays in use in this round, so the sentence holds for all who follow.
-        wish.full = f"All {what} that fit are in use.{_out(wish)}"
+        wish.full = f"All {what} that fit are in use.{wish.more_out}"
         return wish.full
     ahead = wish.ahead()
+    if ahead == 1:
+        return f"1 request is ahead of this one for the GPUs that fit.{wish.more_out}"
     if ahead:
-        who = "1 request is" if ahead == 1 else f"{ahead} requests are"
-        return f"{who} ahead of this one for the GPUs that fit.{_out(wish)}"
+        return f"{ahead} requests are ahead of this one for the GPUs that fit.{wish.more_out}"
     for stock in wish.stocks:
         for unit, why in stock.unready:
             if not unit.taken:
@@ -39,17 +47,11 @@ def in_the_way(wish: Wish) -> str:
     if idle >= wish.count:
         return (
             f"This server needs {wish.count} GPUs of one host at once; {idle} that fit are free,"
-            f" but not so many in one host.{_out(wish)}"
+            f" but not so many in one host.{wish.more_out}"
         )
-    return f"This server needs {wish.count} GPUs at once, and {idle} that fit are free.{_out(wish)}"
-
-
-def _out(wish: Wish) -> str:
-    """Say how many devices out of service would fit too."""
-    out = wish.out
-    if not out:
-        return ""
-    return f" {out} more {'is' if out == 1 else 'are'} out of service."
+    return (
+        f"This server needs {wish.count} GPUs at once, and {idle} that fit are free.{wish.more_out}"
+    )
 
 
 def out_of_service(wish: Wish, floor: Floor) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.policy.floor import NEVER, NOT_BOOKED
 from gpudock.policy.placement import best_connected, suits
+from gpudock.policy.reasons import more_out
 from gpudock.policy.sites import NO_PASSAGE, Line, Site, capacity, packed
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Wish:
         passable: no session that ends later than this can start now; it only ever gets earlier.
         full: the sentence that all of them are in use, once that is so.
         crowd: those who wait for the same models.
-        out: how many devices out of service would fit too.
+        more_out: what is added to the reasons about devices out of service that would fit too.
     """
 
     __slots__ = (
@@ -58,7 +59,7 @@ class Wish:
         "count",
         "crowd",
         "full",
-        "out",
+        "more_out",
         "passable",
         "possible",
         "shared",
@@ -86,7 +87,7 @@ class Wish:
         self.possible = bool(self._lines)
         self.passable = NOT_BOOKED if self.possible else NO_PASSAGE
         self.full: str | None = None
-        self.out = sum(len(stock.out) for stock in stocks)
+        self.more_out = more_out(sum(len(stock.out) for stock in stocks))
 
     def ahead(self) -> int:
         """Count the requests that wait already for some of the same models."""
@@ -116,7 +117,9 @@ class Wish:
         return self._pick(min(sites, key=lambda site: site.rate(site.until(end))), end)
 
     def _pick(self, site: Site, end: float) -> list[Unit]:
-        units = sorted(site.until(end), key=packed)
+        units = site.until(end)
+        if site.pool is None or not site.pool.whole:
+            units.sort(key=packed)
         weights = None
         if len(units) > self.count and all(pool.whole for pool in site.pools):
             weights = self._floor.weights(site.host)
