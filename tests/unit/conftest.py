@@ -20,7 +20,6 @@ def postgres() -> Iterator[Postgres]:
     programs = find_programs()
     if programs is None:
         pytest.skip("PostgreSQL's programs (initdb, postgres) are not installed here.")
-    pytest.importorskip("psycopg", reason="psycopg, the driver for PostgreSQL, is not installed.")
     with Postgres(programs) as server:
         yield server
 

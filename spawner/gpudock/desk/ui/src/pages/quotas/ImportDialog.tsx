@@ -16,6 +16,7 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
   const say = useSay();
   const preview = usePreviewFile();
   const load = useImportQuotas();
+  const input = useRef<HTMLInputElement>(null);
   const chosen = useRef<File | null>(null);
   // The very bytes that were previewed are imported, whatever happens to the file meanwhile.
   const [content, setContent] = useState<Blob | null>(null);
@@ -24,9 +25,18 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
   const changes = preview.data ? changesOf(preview.data) : 0;
   const ready = preview.isSuccess && preview.data.problem_count === 0 && changes > 0;
 
+  // A file that is mended and chosen again is news to the browser only if the field was emptied.
+  const empty = () => {
+    if (input.current) input.current.value = '';
+  };
   const look = (found: Blob) => {
     setContent(found);
-    preview.mutate(found);
+    preview.mutate(found, {
+      onSuccess: ({ problem_count }) => {
+        if (problem_count > 0) empty();
+      },
+      onError: empty
+    });
   };
   const choose = async (file: File) => {
     chosen.current = file;
@@ -37,8 +47,12 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
     load.reset();
     const bytes = await file.arrayBuffer().catch(() => null);
     if (chosen.current !== file) return;
-    if (bytes === null) setProblem(t.quotas.importUnreadable);
-    else look(new Blob([bytes]));
+    if (bytes === null) {
+      setProblem(t.quotas.importUnreadable);
+      empty();
+    } else {
+      look(new Blob([bytes]));
+    }
   };
   const submit = () => {
     if (content === null || !preview.data) return;
@@ -76,16 +90,14 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
         {t.quotas.importFile}
       </label>
       <input
+        ref={input}
         id={id}
         data-first
         type="file"
         accept=".csv,text/csv"
         className="form-control"
         disabled={load.isPending}
-        // A file that is mended and chosen again is news to the browser only if the field is empty.
-        onClick={event => {
-          event.currentTarget.value = '';
-        }}
+        onClick={empty}
         onChange={event => {
           const file = event.target.files?.[0];
           if (file) void choose(file);
