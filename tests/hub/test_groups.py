@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from support.desk_process import DeskProcess
 from support.waiting import wait_for
 
 GROUP = "/groups/vision"
@@ -50,3 +51,22 @@ def test_whoever_comes_into_another_group_keeps_the_place(hub, vision, waiting):
         assert hub.queue()[0] == "nora"
     finally:
         vision.api("DELETE", "/groups/audio")
+
+
+def test_a_session_is_extended_at_the_desk_by_the_groups_of_the_moment(hub, vision):
+    hub.set_quota("default", "", {"session_hours": 1.0, "max_session_hours": 1.0})
+    hub.set_quota("group", "vision", {"max_session_hours": 8.0})
+    nora = hub.client("nora")
+    assert vision.api("POST", GROUP, {"users": ["nora"]}).status_code == 201
+    nora.start_server()
+    assert vision.api("DELETE", f"{GROUP}/users", {"users": ["nora"]}).status_code == 200
+    desk = DeskProcess(hub).start()
+    try:
+        token = desk.token(nora)
+        (lease,) = desk.ask("GET", "leases/me", token).json()["leases"]
+        refused = desk.ask("POST", f"leases/{lease['id']}/extend", token)
+        assert refused.status_code == 409
+        assert "a session lasts 1 hours at most" in refused.json()["message"]
+    finally:
+        desk.close()
+        hub.set_quota("default", "", None)
