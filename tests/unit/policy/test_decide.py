@@ -227,6 +227,16 @@ def test_the_expected_start_follows_the_ends_of_the_leases_in_the_way() -> None:
     assert starts == [NOW + 3600, NOW + 7200, NOW + 10800]
 
 
+def test_who_asks_for_a_model_is_told_a_start_after_others_found_nothing_of_it_free() -> None:
+    """Both look at the same places, and what the first found must not make them impossible."""
+    gpus = [LAB[0], replace(LAB[1], model="another")]
+    leases = [lease("x", gpus[0], hours=3), lease("y", gpus[1], hours=1)]
+    wishes = [ask("any"), ask("model", gpu_model=gpus[0].model)]
+    decision = decide(lab(*wishes, leases=leases, gpus=gpus))
+    starts = [place.expected_start for place in decision.places.values()]
+    assert starts == [NOW + 3600, NOW + 3 * 3600]
+
+
 def test_no_start_is_promised_behind_a_lease_without_an_end() -> None:
     leases = [lease("x", *LAB, hours=None)]
     (place,) = decide(lab(ask("a"), leases=leases)).places.values()
