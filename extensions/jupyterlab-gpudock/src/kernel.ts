@@ -14,6 +14,9 @@ import { Store } from './store';
 /** How long a kernel stays idle before it is asked: cells that are run in a row do not wait. */
 const REST_MS = 500;
 
+/** The statuses of a kernel whose process has ended. */
+const ENDED: ReadonlySet<string> = new Set(['restarting', 'autorestarting', 'terminating', 'dead']);
+
 /** Where the live state of the active kernel stands. */
 export type KernelStatus =
   | 'none' /** there is no kernel */
@@ -213,6 +216,11 @@ export class ActiveKernel extends Store<IKernelView> {
     }
     if (kernel.status === 'busy') {
       this.updateFor(kernel, { status: 'busy' });
+    }
+    if (ENDED.has(kernel.status)) {
+      // What its torch held is gone with it.
+      const status = kernel.status === 'dead' ? 'failed' : 'waiting';
+      this.updateFor(kernel, { status, state: null, released: null });
     }
     if (kernel.status !== 'idle') {
       return;

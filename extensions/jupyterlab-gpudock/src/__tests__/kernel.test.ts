@@ -144,6 +144,25 @@ test('a busy kernel is never asked, and is asked when it rests', async () => {
   expect(active.view.status).toBe('known');
 });
 
+test.each([
+  ['autorestarting', 'waiting'],
+  ['restarting', 'waiting'],
+  ['dead', 'failed']
+] as const)('of a kernel that is %s nothing from before is shown', async (ended, status) => {
+  shell.turnTo(session);
+  active.watch();
+  await settle();
+  session.turn('busy');
+  await settle(1000);
+  expect(active.view.status).toBe('busy');
+  session.turn(ended);
+  await settle(1000);
+  expect(active.view).toMatchObject({ status, state: null });
+  session.turn('idle');
+  await settle(1000);
+  expect(active.view.status).toBe('known');
+});
+
 test('cells that run in a row are not interrupted by a question', async () => {
   shell.turnTo(session);
   active.watch();
