@@ -187,20 +187,24 @@ class _Round:
 
     def run(self, order: list[Waiting]) -> Decision:
         hold = self.snapshot.hold
-        waits: list[Wait] = []
+        # Lists of plain values: the collector of garbage has nothing to look at in them.
+        ids: list[str] = []
+        reasons_of: list[str] = []
+        starts: list[float | None] = []
         for item in order:
             outcome = self._decide_one(item) if hold is None else (item.request.id, hold, None)
             if isinstance(outcome, tuple):
-                waits.append(outcome)
+                request_id, reason, start = outcome
+                ids.append(request_id)
+                reasons_of.append(reason)
+                starts.append(start)
             elif isinstance(outcome, Grant):
                 self._note(outcome)
             else:
                 self.decision.refusals[item.request.id] = outcome
-        if waits:
-            ids, reasons_of, starts = zip(*waits, strict=True)
-            positions, length = range(1, len(waits) + 1), repeat(len(waits))
-            places = map(Place, positions, length, reasons_of, starts)
-            self.decision.places = dict(zip(ids, places, strict=True))
+        positions, length = range(1, len(ids) + 1), repeat(len(ids))
+        places = map(Place, positions, length, reasons_of, starts)
+        self.decision.places = dict(zip(ids, places, strict=True))
         return self.decision
 
     def _note(self, grant: Grant) -> None:
