@@ -60,8 +60,7 @@ class Limits:
         self._found: dict[Member, EffectiveQuota] = {}
         self._accounts: Accounts | None = None
         self._reach = 0.0
-        self._held_by: dict[str, Usage] | None = None
-        self._held_in: dict[str, Usage] = {}
+        self._holdings: tuple[dict[str, Usage], dict[str, Usage]] | None = None
 
     def of(self, user: str, groups: Iterable[str]) -> EffectiveQuota:
         """Return the limits of one user who is in *groups*."""
@@ -73,8 +72,16 @@ class Limits:
         if new:
             resolved = self._resolve(new)
             self._reach_back(_longest_window(resolved.values()))
+            # Whoever uses nothing, as most people of a large lab do, has with the same limits the
+            # same to be told. While «resolved» is here, no two of its values have the same id.
+            unused: dict[int, EffectiveQuota] = {}
             for member, effective in resolved.items():
-                self._found[member] = self._fill(member[0], effective)
+                if self._uses_anything(member[0], effective):
+                    self._found[member] = self._fill(member[0], effective)
+                    continue
+                if id(effective) not in unused:
+                    unused[id(effective)] = self._fill(member[0], effective)
+                self._found[member] = unused[id(effective)]
         return [self._found[member] for member in members]
 
     def accounts(self, leases: Iterable[Lease] = ()) -> Accounts:
@@ -147,19 +154,28 @@ class Limits:
                 groups[group] = [*groups.get(group, ()), span]
         return Accounts(self._now, users, groups)
 
+    def _uses_anything(self, user: str, effective: EffectiveQuota) -> bool:
+        return user in self._held()[0] or (
+            effective.quota.gpu_hours is not None and self.accounts().has_used("user", user)
+        )
+
+    def _held(self) -> tuple[dict[str, Usage], dict[str, Usage]]:
+        """Return what users hold, and what the members of groups hold."""
+        if self._holdings is None:
+            self._holdings = _count(self._leases)
+        return self._holdings
+
     def _fill(self, user: str, effective: EffectiveQuota) -> EffectiveQuota:
         """Tell what is used of the limits."""
-        if self._held_by is None:
-            self._held_by, self._held_in = _count(self._leases)
         quota = effective.quota
-        used = self._held_by.get(user, _NOTHING)
+        used = self._held()[0].get(user, _NOTHING)
         if quota.gpu_hours is not None:
             used = self._with_hours(used, "user", user, quota.gpu_hours, quota.window_days)
         caps = tuple(map(self._fill_cap, effective.caps))
         return replace(effective, used=used, caps=caps)
 
     def _fill_cap(self, cap: Cap) -> Cap:
-        used = self._held_in.get(cap.group, _NOTHING)
+        used = self._held()[1].get(cap.group, _NOTHING)
         if cap.gpu_hours is not None:
             used = self._with_hours(used, "group", cap.group, cap.gpu_hours, cap.window_days)
         return replace(cap, used=used)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -67,6 +68,10 @@ async def serve(settings: Settings, surroundings: Surroundings) -> None:
         cookie_secret=cookie_secret(token),
         metrics_token=settings.metrics_token,
     )
+    # What was loaded stays for good. Left out of the collections of garbage, it does not hold up
+    # an answer with thousands of rows each time that these come round (100 ms of 200).
+    gc.collect()
+    gc.freeze()
     server = HTTPServer(application, xheaders=True, max_body_size=_LARGEST_BODY)
     server.listen(surroundings.port, surroundings.address)
     log.info("The desk listens on port %d.", surroundings.port)

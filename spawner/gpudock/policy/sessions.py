@@ -99,6 +99,10 @@ class Accounts:
         self._spans = {"user": users, "group": groups}
         self._run_out: dict[tuple[str, str, float | None, float], float | None] = {}
 
+    def has_used(self, kind: str, name: str) -> bool:
+        """Tell whether a ``user`` or ``group`` has used or uses anything in the windows."""
+        return bool(self._of(kind, name))
+
     def used_hours(self, kind: str, name: str, window_days: float | None) -> float:
         """Return the GPU-hours of a ``user`` or ``group`` in the window that ends now."""
         return used_seconds(self._of(kind, name), window_days, self.now) / HOUR
