@@ -7,8 +7,8 @@ users are served before anybody asks, and keeps trying for as long as the engine
 from __future__ import annotations
 
 import asyncio
-import gc
 import contextlib
+import gc
 import logging
 import os
 import signal
