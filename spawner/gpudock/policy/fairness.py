@@ -1,18 +1,18 @@
-"""Weighted fair share: who has had less comes first, and waiting counts for everybody.
+"""Weighted fair share: whoever joined first comes first, unless others have had less of the lab.
 
-Every user has a virtual time: the GPU-seconds that they have had, older ones counting less, and
-those that their running sessions may still take, divided by their weight. A request's place follows
-from its user's virtual time, plus what the user's own earlier requests in the queue ask for, minus
-a credit for the time that it has waited.
+A request's place follows from the time for which it has waited, less two handicaps:
 
-The credit grows with the square of the time: a second of waiting counts the more, the longer the
-request has waited already. So past use decides between requests that have waited some minutes or a
-few hours, and the time of waiting between those that have waited for long, which keeps the longest
-waits short (the simulation in docs/queue.md shows both).
+* **Use.** What its user has had (older GPU-seconds count less), what the user's running sessions
+  may still take and what the user's own requests ahead of it ask for are added up and divided by
+  the user's weight. Where that comes to what is usual among those who wait, half of the time of
+  waiting is taken away; a ninth where it is half of that, and eight ninths where it is twice as
+  much. So the handicap is small where waits are short.
+* **Length.** Half the length of a session. A GPU that has had a short session is soon there for the
+  next, so letting short ones go first shortens most waits.
 
-Nobody starves: virtual times are never negative, and the credit of a request grows faster than that
-of any that joins later. So whoever joins later comes later after a while, whatever their weight and
-however little they have used, and those who joined before are not many.
+Each is half a day at most, so nobody starves: who joins a day later than a request comes after it,
+whatever their weight and however little they have used. docs/queue.md tells why the order is
+this one, and what other orders came to.
 """
 
 from __future__ import annotations
@@ -34,9 +34,14 @@ HALF_LIFE_DAYS = 7.0
 NOMINAL_SECONDS = 4 * 3600.0
 """What a session without an end is reckoned to last, for the order of the queue only."""
 
-AGEING = 4.0
-"""With less of it the longest waits of a busy lab are longer than first come, first served; more of
-it costs fairness. docs/queue.md has the figures."""
+MOST_HOURS = 12.0
+"""The most that each of the two handicaps takes from the time of waiting, hours."""
+
+TOGETHER_SECONDS = 15 * 60.0
+"""Of those who join within this time of one another use decides, not who was quicker."""
+
+LENGTH_PART = 0.5
+"""The part of a session's length that is taken from the time of waiting."""
 
 _HOUR = 3600.0
 _DAY = 86400.0
@@ -94,68 +99,87 @@ class FairShare:
     Attributes:
         half_life_days: after so many days a GPU-second of the past counts half. Whoever fills in
             ``Snapshot.recent_use`` reckons with it.
-        ageing: how many GPU-seconds a second of waiting counts like after one hour of waiting;
-            after h hours it is h times as many.
+        most_hours: by how much use, and by how much the length of a session put a request off at
+            most. Nobody who joins twice as many hours later comes before it.
     """
 
-    def __init__(self, half_life_days: float = HALF_LIFE_DAYS, ageing: float = AGEING) -> None:
+    def __init__(
+        self, half_life_days: float = HALF_LIFE_DAYS, most_hours: float = MOST_HOURS
+    ) -> None:
         """Make an ordering.
 
         Raises:
-            ValueError: the half-life is not positive, or the ageing is negative or no number.
+            ValueError: the half-life is not positive, or the hours are negative or no number.
         """
         if not 0 < half_life_days < math.inf:
             raise ValueError("The half-life of past use is a number of days, more than 0.")
-        if not 0 <= ageing < math.inf:
-            raise ValueError("The ageing of requests is a number, 0 or more.")
+        if not 0 <= most_hours < math.inf:
+            raise ValueError("The most that a request is put off is a number of hours, 0 or more.")
         self.half_life_days = half_life_days
-        self.ageing = ageing
+        self.most_hours = most_hours
 
     def order(self, snapshot: Snapshot) -> list[Waiting]:
-        """Return all who wait; who has had least for their weight and waited longest first."""
-        charged = dict(snapshot.recent_use)
-        for user, seconds in _outstanding(snapshot).items():
-            charged[user] = charged.get(user, 0.0) + seconds
-        now = snapshot.now
-        pace = self.ageing / (2 * _HOUR)
-        slot = _largest_slot(snapshot)
-        # For each user what they have had and asked for so far, and the key of their last request.
-        users: dict[str, list[float]] = {}
-        nominal: dict[tuple[float | None, float | None], float] = {}
+        """Return all who wait, the one to serve first at the front."""
+        now, most, together = snapshot.now, self.most_hours * _HOUR, TOGETHER_SECONDS
+        slot = largest_slot(snapshot)
         items = sorted(snapshot.waiting, key=_sequence)
+        had, usual = standing(snapshot, items)
+        # For each user what they have had and asked for so far, and the key of their last request.
+        users = {user: [seconds, -math.inf] for user, seconds in had.items()}
+        # By what they depend on: what a session takes, what its length puts it off by, and what to
+        # multiply with to compare use with what is usual.
+        terms: dict[tuple[float | None, float | None, float], tuple[float, float, float]] = {}
         keys: list[float] = []
         for item in items:
             request, quota = item.request, item.effective.quota
-            user = request.user
-            state = users.get(user)
-            if state is None:
-                state = users[user] = [charged.get(user, 0.0), -math.inf]
+            form = (quota.session_hours, quota.max_session_hours, quota.weight)
+            term = terms.get(form)
+            if term is None:
+                lasts = nominal_seconds(quota)
+                scale = 1 / (usual * (quota.weight or _LEAST_WEIGHT))
+                term = terms[form] = lasts, min(LENGTH_PART * lasts, most), scale
+            lasts, put_off, scale = term
+            state = users[request.user]
             waited = now - request.created_at
-            key = state[0] / (quota.weight or _LEAST_WEIGHT)
-            if waited > 0:
-                key -= pace * waited * waited
+            if waited < 0:
+                waited = 0.0
+            held = waited + together
+            if held > most:
+                held = most
+            part = state[0] * scale
+            key = put_off - waited + held - held / (1 + part * part * part)
             # Requests of one user keep their order, whatever the clock did between them.
             if key < state[1]:
                 key = state[1]
             else:
                 state[1] = key
             keys.append(key)
-            if request.gpus:
-                terms = (quota.session_hours, quota.max_session_hours)
-                lasts = nominal.get(terms)
-                if lasts is None:
-                    lasts = nominal[terms] = nominal_seconds(quota)
-                share = slot if request.share is _SHARED else request.gpus
-                state[0] += share * lasts
+            gpus = request.gpus
+            if gpus:
+                state[0] += (slot if request.share is _SHARED else gpus) * lasts
         # Sorting is stable, so of equal keys the one that joined first stays first.
         return [items[number] for number in sorted(range(len(items)), key=keys.__getitem__)]
+
+
+def standing(snapshot: Snapshot, items: Iterable[Waiting]) -> tuple[dict[str, float], float]:
+    """Tell what those who wait have had, and what of it is usual.
+
+    Returns:
+        For each user who waits the GPU-seconds that they had and that their running sessions may
+        still take; and the mean of it for a weight of 1, and a session more, so that what is
+        less than a session makes no great difference.
+    """
+    recent, running = snapshot.recent_use, _outstanding(snapshot)
+    items_of = {item.request.user: item for item in items}
+    had = {user: recent.get(user, 0.0) + running.get(user, 0.0) for user in items_of}
+    weights = sum(item.effective.quota.weight or _LEAST_WEIGHT for item in items_of.values())
+    return had, NOMINAL_SECONDS + (sum(had.values()) / weights if weights else 0.0)
 
 
 def _outstanding(snapshot: Snapshot) -> dict[str, float]:
     """Return the GPU-seconds that running sessions may still take, by user.
 
-    With them it makes no difference to the order of the others whether a request still waits or
-    was granted a moment ago.
+    With them a session that has just begun counts for its user as it did while it was a request.
     """
     now = snapshot.now
     seconds: dict[str, float] = {}
@@ -167,6 +191,6 @@ def _outstanding(snapshot: Snapshot) -> dict[str, float]:
     return seconds
 
 
-def _largest_slot(snapshot: Snapshot) -> float:
+def largest_slot(snapshot: Snapshot) -> float:
     """Return the most that a slot of this lab may be of a GPU."""
     return 1 / min((c.slots for c in snapshot.conditions if c.slots > 1), default=2)

@@ -7,8 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.fairness import synthetic, trace
+from benchmarks.fairness import seeds, synthetic, trace
 from benchmarks.fairness.measure import Result, measure
+from benchmarks.fairness.plain import PlainFairShare
 from benchmarks.fairness.plot import picture
 from benchmarks.fairness.replay import Policy, Replay
 from gpudock.policy.fairness import FairShare
@@ -18,9 +19,14 @@ from gpudock.policy.queue import FirstCome
 # tasks that keep 12 of them busy in the mean, so nobody would ever wait in it.
 NODES = 3
 
+LABS = (synthetic.course, synthetic.research, synthetic.company)
+
+# So many more labs of each kind, made up with other seeds, say how sure the figures are.
+RUNS = 16
+
 POLICIES = (
     Policy("first come, strict", FirstCome(), backfill=False),
-    Policy("plain fair share", FairShare(ageing=0.0), backfill=False),
+    Policy("plain fair share", PlainFairShare(), backfill=False),
     Policy("first come, backfill", FirstCome(), backfill=True),
     Policy("gpudock", FairShare(), backfill=True),
 )
@@ -32,6 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("trace", nargs="?", type=Path, help="folder of the trace's two files")
     parser.add_argument("--nodes", type=int, nargs="+", default=[NODES], help="hosts of the trace")
     parser.add_argument("--seed", type=int, default=1, help="of the synthetic labs")
+    parser.add_argument(
+        "--runs", type=int, default=RUNS, help="with how many other seeds; 0 leaves them out"
+    )
+    parser.add_argument("--first", type=int, default=seeds.HELD_OUT, help="the first of them")
     parser.add_argument("--svg", type=Path, help="write the picture to this file")
     options = parser.parse_args(arguments)
     settings = []
@@ -41,9 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     except trace.TraceError as error:
         print(error, file=sys.stderr)
         return 2
-    settings += [
-        make(options.seed) for make in (synthetic.course, synthetic.research, synthetic.company)
-    ]
+    settings += [make(options.seed) for make in LABS]
     results: dict[str, dict[str, Result]] = {}
     for setting in settings:
         print(f"\n### {setting.name}\n\n{setting.about}; {setting.load:.0%} of it is wanted.\n")
@@ -70,11 +78,46 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{result.decisions} decisions, {result.passed} passed, {took:.0f} s",
                 file=sys.stderr,
             )
+    if options.runs > 0:
+        _spread(range(options.first, options.first + options.runs))
     if options.svg is not None:
         options.svg.parent.mkdir(parents=True, exist_ok=True)
         options.svg.write_text(picture(results))
         print(f"\nThe picture is in {options.svg}")
     return 0
+
+
+def _spread(numbers: range) -> None:
+    """Print how gpudock fares beside both kinds of first come in labs made with other seeds."""
+    ours = POLICIES[-1].name
+    rows = []
+    for make in LABS:
+        by_policy = seeds.replay(make, numbers, [POLICIES[0], POLICIES[2], POLICIES[3]])
+        for other in (POLICIES[0].name, POLICIES[2].name):
+            found = seeds.compare(by_policy[ours], by_policy[other])
+            p95, minutes = found.p95, found.p95_seconds.mean / 60
+            rows.append(
+                f"| {make.__name__} | {other.removeprefix('first come, ')} | {_range(p95)} |"
+                f" {p95.better} of {p95.runs} | {minutes:+.0f} min | {_range(found.slowest)} |"
+                f" {_range(found.mean)} | {_range(found.jain, '+.3f')} |"
+                f" {_range(found.use, '+.1%')} |"
+            )
+    print(f"\n### {ours} beside first come, {len(numbers)} labs of each kind\n")
+    print(
+        "| lab | first come | p95 | shorter or equal | p95, mean difference | slowest 5% |"
+        " mean wait | fairness | use |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
+    print("\n".join(rows), flush=True)
+
+
+def _range(spread: seeds.Spread, form: str = ".2f") -> str:
+    """Write the mean, between which values it is with 95% confidence, and those of single runs."""
+    mean, low, high, least, most = (
+        format(value, form)
+        for value in (spread.mean, spread.low, spread.high, spread.least, spread.most)
+    )
+    return f"**{mean}** ({low} … {high}), runs {least} … {most}"
 
 
 def _hours(seconds: float) -> str:

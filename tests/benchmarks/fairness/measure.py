@@ -28,6 +28,7 @@ class Result:
     Attributes:
         waits: of every job, sorted.
         mean, p95, p99: of the waits.
+        slowest: the mean of the longest twentieth of the waits.
         jain: see the module.
         use: busy part of all GPU time until the last job arrived.
         fragmentation: the part of idle GPU time that lies in hosts of which something is in use,
@@ -41,6 +42,7 @@ class Result:
     mean: float
     p95: float
     p99: float
+    slowest: float
     jain: float
     use: float
     fragmentation: float
@@ -60,6 +62,7 @@ def measure(replay: Replay) -> Result:
         mean=sum(waits) / len(waits),
         p95=percentile(waits, 0.95),
         p99=percentile(waits, 0.99),
+        slowest=slowest(waits, 0.05),
         jain=jain_of_dues(runs, setting.weights),
         use=busy / (len(setting.gpus) * (last - begin)),
         fragmentation=_fragmentation(setting, runs, begin, last),
@@ -72,6 +75,12 @@ def measure(replay: Replay) -> Result:
 def percentile(ordered: list[float], part: float) -> float:
     """Return the smallest of *ordered* that at least *part* of them do not exceed."""
     return ordered[min(len(ordered) - 1, max(0, -(-int(part * 1000) * len(ordered) // 1000) - 1))]
+
+
+def slowest(ordered: list[float], part: float) -> float:
+    """Return the mean of the largest *part* of *ordered*, of one value at least."""
+    count = max(1, round(part * len(ordered)))
+    return sum(ordered[-count:]) / count
 
 
 def jain(values: list[float]) -> float:

@@ -43,9 +43,9 @@ def wait(
     return Waiting(number, request, resolve(Quota(weight=weight, **terms)))
 
 
-def order(*items: Waiting, ageing: float = 1.0, now: float = NOW, **rest: object) -> list[str]:
+def order(*items: Waiting, now: float = NOW, **rest: object) -> list[str]:
     snapshot = Snapshot(now, rest.pop("conditions", ()), rest.pop("leases", ()), items, **rest)
-    return [item.request.id for item in FairShare(ageing=ageing).order(snapshot)]
+    return [item.request.id for item in FairShare().order(snapshot)]
 
 
 def test_who_has_had_less_comes_first() -> None:
@@ -88,22 +88,52 @@ def test_a_slot_counts_as_its_part_of_a_gpu() -> None:
     assert order(*items, conditions=lab) == ["r0", "r3", "r1", "r2", "r4"]
 
 
+def test_of_those_who_ask_at_about_the_same_time_use_decides() -> None:
+    items = [wait(0, "ada", since=10 * 60), wait(1, "bob")]
+    assert order(*items, recent_use={"ada": 100 * HOUR}) == ["r1", "r0"]
+    assert order(*items, recent_use={"bob": 100 * HOUR}) == ["r0", "r1"]
+    assert order(*items) == ["r0", "r1"]
+
+
 def test_waiting_makes_up_for_use() -> None:
-    # Four hours of waiting are worth 4 * 4 / 2 GPU-hours.
-    items = [wait(0, "ada", since=4 * HOUR), wait(1, "bob")]
-    assert order(*items, recent_use={"ada": 7.9 * HOUR}) == ["r0", "r1"]
-    assert order(*items, recent_use={"ada": 8.1 * HOUR}) == ["r1", "r0"]
-    assert order(*items, recent_use={"ada": 1 * HOUR}, ageing=0.0) == ["r1", "r0"]
-    assert order(*items, recent_use={"ada": 15.9 * HOUR}, ageing=2.0) == ["r0", "r1"]
-    assert order(*items, recent_use={"ada": 16.1 * HOUR}, ageing=2.0) == ["r1", "r0"]
+    # Ada has had nearly twice what is usual, so four hours of waiting count like 20 minutes.
+    use = {"ada": 100 * HOUR}
+    ada = wait(0, "ada", since=4 * HOUR)
+    assert order(ada, wait(1, "bob", since=0.25 * HOUR), recent_use=use) == ["r0", "r1"]
+    assert order(ada, wait(1, "bob", since=0.4 * HOUR), recent_use=use) == ["r1", "r0"]
+    # With a weight of 4 it is what is usual, and half of the time counts.
+    heavy = wait(0, "ada", since=4 * HOUR, weight=4)
+    assert order(heavy, wait(1, "bob", since=1.6 * HOUR), recent_use=use) == ["r0", "r1"]
+    assert order(heavy, wait(1, "bob", since=2.0 * HOUR), recent_use=use) == ["r1", "r0"]
 
 
-def test_the_longer_somebody_has_waited_the_more_an_hour_counts() -> None:
-    long, short = wait(0, "ada", since=24 * HOUR), wait(1, "bob", since=21 * HOUR)
-    # Three hours more make up for 67 GPU-hours after a day, and for 4.5 after three hours.
-    assert order(long, short, recent_use={"ada": 60 * HOUR}) == ["r0", "r1"]
-    long, short = wait(0, "ada", since=3 * HOUR), wait(1, "bob")
-    assert order(long, short, recent_use={"ada": 60 * HOUR}) == ["r1", "r0"]
+def test_who_has_had_as_much_as_the_others_is_passed_by_nobody_who_comes_later() -> None:
+    """Differences of less than a session do not turn the order about."""
+    items = [wait(0, "ada", since=HOUR), wait(1, "bob", since=0.5 * HOUR)]
+    for use in ({"ada": HOUR}, {"ada": 51 * HOUR, "bob": 50 * HOUR}):
+        assert order(*items, recent_use=use) == ["r0", "r1"]
+
+
+def test_only_what_is_usual_counts_not_how_much_a_lab_is_used() -> None:
+    """Ten times the use of everybody leaves the order as it is."""
+    items = [wait(n, f"u{n}", since=(9 - n) * HOUR) for n in range(9)]
+    use = {f"u{n}": (300 + 100 * (n * 4 % 9)) * HOUR for n in range(9)}
+    found = order(*items, recent_use=use)
+    assert found != [item.request.id for item in items]
+    assert found == order(*items, recent_use={user: 10 * s for user, s in use.items()})
+
+
+def test_short_sessions_come_before_long_ones_for_half_of_the_difference() -> None:
+    short = wait(1, "bob", max_session_hours=4.0)
+    for since, found in ((3.9, ["r1", "r0"]), (4.1, ["r0", "r1"])):
+        assert order(wait(0, "ada", since=since * HOUR, max_session_hours=12.0), short) == found
+    # What is longer than a day counts like a day.
+    for since, found in ((9.9, ["r1", "r0"]), (10.1, ["r0", "r1"])):
+        assert order(wait(0, "ada", since=since * HOUR, max_session_hours=168.0), short) == found
+
+
+def test_a_large_request_is_not_put_off_for_its_size() -> None:
+    assert order(wait(0, "ada", 8, since=60), wait(1, "bob", 1)) == ["r0", "r1"]
 
 
 def test_a_grant_does_not_change_the_order_of_the_others() -> None:
@@ -154,7 +184,9 @@ def test_recent_use_adds_up_ended_and_running_sessions() -> None:
     assert "cy" not in use
 
 
-@pytest.mark.parametrize("terms", [{"half_life_days": 0}, {"ageing": -1}, {"ageing": float("nan")}])
+@pytest.mark.parametrize(
+    "terms", [{"half_life_days": 0}, {"most_hours": -1}, {"most_hours": float("nan")}]
+)
 def test_terms_that_make_no_sense_are_refused(terms: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"number"):
         FairShare(**terms)
@@ -206,40 +238,34 @@ def test_the_order_does_not_depend_on_how_the_queue_is_listed(
 @given(
     crowds,
     uses,
-    st.floats(0.1, 10),
+    st.floats(0, 1e12),
     st.floats(0, 1e7),
-    st.floats(60, 1e6),
     st.integers(1, 30),
-    st.floats(0.1, 100),
+    st.floats(0.001, 1000),
+    st.floats(0.001, 1000),
+    st.sampled_from([None, 0.5, 12.0, 1000.0]),
 )
 def test_nobody_starves(
     people: list,
     use: dict[str, float],
-    ageing: float,
     charge: float,
-    gap: float,
+    waited: float,
     newcomers: int,
+    my_weight: float,
     weight: float,
+    hours: float | None,
 ) -> None:
-    """In time all who join a minute or more after a request come after it, though they have used
-    nothing and have any weight. So only those who were there before it can be served first.
+    """Whoever joins more than a day after a request comes after it, though they have used nothing,
+    want short sessions and have any weight. So only those can be served first who were there
+    before it, or joined within the day.
     """
     items = crowd(people)
-    mine = wait(100, "me")
-    # When the difference of the credits has made up for all that the user ever had.
-    patience = charge * 2 * HOUR / ageing / (2 * gap) + gap + 1
+    mine = wait(100, "me", since=waited + DAY + 1, weight=my_weight, max_session_hours=hours)
     others = [
-        replace(item, request=replace(item.request, created_at=NOW + gap, user=f"new{number}"))
-        for number, item in enumerate(wait(200 + n, "", weight=weight) for n in range(newcomers))
+        wait(200 + number, f"new{number}", since=waited, weight=weight, max_session_hours=0.1)
+        for number in range(newcomers)
     ]
-    found = order(
-        *items,
-        mine,
-        *others,
-        recent_use={**use, "me": charge},
-        ageing=ageing,
-        now=NOW + patience,
-    )
+    found = order(*items, mine, *others, recent_use={**use, "me": charge})
     assert all(found.index("r100") < found.index(item.request.id) for item in others)
 
 
@@ -311,3 +337,36 @@ def test_a_weight_of_two_gets_twice_the_time_of_a_busy_lab() -> None:
         snapshot = Snapshot(now, lab, tuple(leases), waiting, recent_use=recent_use(history, now))
         leases += [session(grant, now) for grant in decide(snapshot, FairShare()).grants]
     assert got["ada"] / got["bob"] == pytest.approx(2.0, rel=0.05)
+
+
+def test_weight_counts_also_among_requests_that_wait_for_hours() -> None:
+    """Two users who always have four requests waiting or running, on three GPUs."""
+    lab = tuple(Condition(gpu(n), GPUState.FREE, None, True, True) for n in range(3))
+    weights = {"ada": 2.0, "bob": 1.0}
+    got = dict.fromkeys(weights, 0)
+    leases: list[Lease] = []
+    history: list[Lease] = []
+    waiting: list[Waiting] = []
+    joining = [user for user in weights for _ in range(4)]
+    number = 0
+    for hour in range(24 * 40):
+        now = NOW + hour * HOUR
+        over = [lease for lease in leases if lease.latest_end <= now]
+        history = [*history, *(replace(lease, ended_at=now) for lease in over)][-300:]
+        leases = [lease for lease in leases if lease.latest_end > now]
+        joining += [lease.user for lease in over]
+        for user in joining:
+            number += 1
+            item = wait(number, user, weight=weights[user], max_session_hours=4.0)
+            waiting.append(replace(item, request=replace(item.request, created_at=now)))
+        joining = []
+        use = recent_use([*leases, *history], now)
+        snapshot = Snapshot(now, lab, tuple(leases), tuple(waiting), recent_use=use)
+        for grant in decide(snapshot, FairShare()).grants:
+            # The first sessions last one, two and three hours, so that they do not all end at once.
+            lease = session(grant, now)
+            early = 3.0 - len(leases) if hour == 0 else 0.0
+            leases.append(replace(lease, latest_end=lease.latest_end - early * HOUR))
+            waiting = [item for item in waiting if item.request.id != grant.request.id]
+            got[grant.request.user] += hour > 24 * 14
+    assert got["ada"] / got["bob"] > 1.25
