@@ -28,10 +28,7 @@ async def _queue(options: argparse.Namespace) -> int:
         entries = lab.broker.queue()
     if options.json:
         print_json(
-            [
-                {**dataclasses.asdict(entry.request), **entry.place._asdict()}
-                for entry in entries
-            ]
+            [{**dataclasses.asdict(entry.request), **entry.place._asdict()} for entry in entries]
         )
         return 0
     print_table(

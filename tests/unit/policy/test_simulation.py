@@ -123,8 +123,8 @@ def test_a_replay_of_three_jobs_on_one_gpu() -> None:
     assert [entry.job.number for entry in replay.runs] == [0, 1, 2]
 
 
-# Where all want one GPU of one kind nobody can pass, and no order has surely shorter long waits than
-# first come, first served; docs/queue.md says why.
+# Where all want one GPU of one kind nobody can pass, and no order has surely shorter long waits
+# than first come, first served; docs/queue.md says why.
 @pytest.mark.parametrize(
     ("make", "longer"),
     [(synthetic.course, 1.02), (synthetic.research, 0.7), (synthetic.company, 0.6)],
