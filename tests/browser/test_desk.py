@@ -38,7 +38,7 @@ def reading(number: int, model: str, memory_mib: int) -> GPUReading:
     uuid = f"GPU-{number:08x}-0000-4000-8000-{number:012x}"
     telemetry = Telemetry(
         utilization_percent=37,
-        memory_used_mib=2048,
+        memory_used_mib=512,
         temperature_c=51,
         power_w=120.0,
         power_limit_w=300.0,
