@@ -75,7 +75,7 @@ class RuntimeConfig:
     database_url: str
     shared_directory: Path
     default_quota: Quota
-    leftover_memory_mib: int | None = 1024
+    leftover_memory_mib: int | None
     agent_image: str | None = None
     hub_api_url: str | None = None
     hub_api_token: str | None = None

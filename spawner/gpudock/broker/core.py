@@ -15,7 +15,7 @@ from gpudock.broker.memory import Memory
 from gpudock.broker.signals import Signals
 from gpudock.broker.watch import Watch
 from gpudock.model import Place, Quota
-from gpudock.policy.condition import Rules
+from gpudock.policy.condition import LEFTOVER_MEMORY_MIB, Rules
 from gpudock.policy.fairness import HALF_LIFE_DAYS
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Core:
         ticks: Callable[[], float] | None = None,
         settle_seconds: float = 30.0,
         reading_max_age: float = 15.0,
-        leftover_memory_mib: int | None = 1024,
+        leftover_memory_mib: int | None = LEFTOVER_MEMORY_MIB,
         claim_seconds: float = 120.0,
         ordering: Ordering | None = None,
         new_id: Callable[[], str] | None = None,

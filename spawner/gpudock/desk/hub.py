@@ -132,6 +132,10 @@ class HubClient:
         await self._renew()
         return self._people
 
+    async def groups_of(self) -> dict[str, tuple[str, ...]]:
+        """Return user to the groups that they are in, as :meth:`people` does the users."""
+        return {person.name: person.groups for person in (await self.people()).values()}
+
     async def groups(self) -> tuple[str, ...]:
         """Return the names of all groups, as :meth:`people` does the users."""
         await self._renew()

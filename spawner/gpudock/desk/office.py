@@ -77,7 +77,7 @@ class Office:
         hub: HubClient,
         *,
         default_quota: Quota,
-        leftover_memory_mib: int | None = 1024,
+        leftover_memory_mib: int | None,
         show_holders: bool = False,
     ) -> None:
         """Open the office.

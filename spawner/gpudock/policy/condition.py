@@ -84,6 +84,10 @@ class Condition:
     slots: int = 1
 
 
+LEFTOVER_MEMORY_MIB = 1024
+"""So much memory of a device may be in use by nobody: the driver itself takes some hundred MiB."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The numbers that conditions depend on.
@@ -92,13 +96,12 @@ class Rules:
         settle_seconds: how long processes and memory of an ended session may linger on a device.
         reading_max_age: seconds after which a reading is too old to grant on.
         leftover_memory_mib: how much memory (MiB) of a device that no lease holds may be in use
-            without a process that is seen to use it; ``None``: any amount. The driver itself takes
-            up to some hundred.
+            without a process that is seen to use it; ``None``: any amount.
     """
 
     settle_seconds: float = 30.0
     reading_max_age: float = 15.0
-    leftover_memory_mib: int | None = 1024
+    leftover_memory_mib: int | None = LEFTOVER_MEMORY_MIB
 
 
 def distrust(inventory: InventoryReading, now: float, rules: Rules) -> str | None:

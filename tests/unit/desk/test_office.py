@@ -45,7 +45,7 @@ async def test_a_change_of_something_else_leaves_sessions_as_they_are(
         transaction.add_lease(lease)
         transaction.add_request(Request("waits", "bob", "", 2, time.time(), "image"))
     hub = HubClient("http://127.0.0.1:9/hub/api", "token")
-    office = Office(store, inventory, hub, default_quota=Quota())
+    office = Office(store, inventory, hub, default_quota=Quota(), leftover_memory_mib=None)
     try:
         await office.act(change)
         (found,) = await office.look(lambda broker: broker.leases())

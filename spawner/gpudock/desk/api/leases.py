@@ -133,8 +133,7 @@ async def extend_session(call: Call) -> Answer:
     """
     session = await _changeable(call)
     hours = call.body.hours if call.body is not None else None
-    people = await call.office.hub.people()
-    groups_of = {person.name: person.groups for person in people.values()}
+    groups_of = await call.office.hub.groups_of()
     try:
         extended = await call.office.act(
             lambda broker: broker.extend(session.lease.id, call.visitor.actor, hours, groups_of)

@@ -388,8 +388,7 @@ async def preview_quotas(call: Call) -> Answer:
     """Tell what changes would mean for those who run and wait now. Nothing is changed."""
     changes = _changes(call.body)
     lead = await _may_change(call, changes)
-    people = await call.office.hub.people()
-    groups_of = {person.name: person.groups for person in people.values()}
+    groups_of = await call.office.hub.groups_of()
     try:
         found = await call.office.look(
             lambda broker: broker.preview_quotas(changes, groups_of, lead)

@@ -196,8 +196,7 @@ async def preview_table(call: Call) -> Answer:
         rows = _rows(call.body)
     except QuotaTableError as error:
         problems = error.problems
-    people = await call.office.hub.people()
-    groups_of = {person.name: person.groups for person in people.values()}
+    groups_of = await call.office.hub.groups_of()
     found = await call.office.look(lambda broker: broker.preview_table(rows, groups_of))
     before = [change.before is not None for change in found.changes]
     after = [change.after is not None for change in found.changes]
