@@ -169,7 +169,7 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
     @initialize(
         processes=st.booleans(),
         troubles=st.lists(any_index, min_size=1, max_size=4),
-        at_work=st.lists(st.tuples(users, servers), max_size=5),
+        at_work=st.lists(st.tuples(users, servers, st.booleans()), max_size=5),
     )
     def lab_opens(self, processes: bool, troubles: list[int], at_work: list) -> None:
         self.reports_processes = processes
@@ -179,8 +179,11 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
             self.share_a_gpu(0, 3)
         if at_work:
             self.look_and_reconcile()
-        for user, server in at_work:
-            self.start_server(user, server)
+        for user, server, on_a_slot in at_work:
+            if on_a_slot and "sharing" in self.troubles:
+                self.start_server_on_a_slot(user, server)
+            else:
+                self.start_server(user, server)
 
     # Users.
 

@@ -148,11 +148,17 @@ def test_a_link_with_options_starts_a_server(hub, ada):
 
 def test_a_link_starts_a_server_as_it_was_started_last(hub, ada):
     choices = {"gpu_model": "NVIDIA L4", "when_busy": "fail", "image": "lab/notebook:1"}
+    uuid = hub.docker.agent.readings[1].gpu.uuid
     ada.start_server(gpus=1, **choices)
     before = hub.leases()["ada"]
+    # The only GPU that fits is still being checked when the link is followed: nobody has it, so
+    # who does not want to wait for others is not sent away.
+    hub.docker.agent.change(uuid, telemetry=Telemetry(processes=(GPUProcess(4242, 600),)))
     ada.stop_server()
     answer = ada.page("/hub/spawn/ada", **{"opt-again": "1", "next": "/user/ada/lab"})
     assert answer.headers["Location"].startswith("/hub/spawn-pending/ada")
+    assert hub.queue() != []
+    hub.docker.agent.change(uuid, telemetry=Telemetry(processes=()))
     ada.follow().result()
     now = hub.leases()["ada"]
     assert now.id != before.id

@@ -27,6 +27,7 @@ class Thing:
     slots: int
     serving: bool
     ready: bool
+    settling: bool
     sessions: list[float] = field(default_factory=list)
     bookings: list[tuple[float, float]] = field(default_factory=list)
 
@@ -56,7 +57,7 @@ class SlowQueue:
     def __init__(self, snapshot: Snapshot) -> None:
         self.now = snapshot.now
         self.things = [
-            Thing(c.gpu, slot, c.slots, c.in_service, c.in_service and c.grantable)
+            Thing(c.gpu, slot, c.slots, c.in_service, c.in_service and c.grantable, c.settling)
             for c in snapshot.conditions
             for slot in range(c.slots)
         ]
@@ -204,10 +205,22 @@ class SlowQueue:
                 _, usable = min(options, key=lambda option: option[0])
                 self._grant(answer, item, self._packed(usable)[: request.gpus])
                 return
-        if request.when_busy is not WhenBusy.WAIT:
+        settles = any(self._settles(place, end, request.gpus) for place in places)
+        if request.when_busy is not WhenBusy.WAIT and not settles:
             self._busy(answer, item)
             return
         self._book(answer, item, places, hours)
+
+    def _settles(self, place: list[Thing], end: float, count: int) -> bool:
+        """Tell whether *count* units would be free if all checks had ended well."""
+        fit = [
+            thing
+            for thing in place
+            if (thing.ready or thing.settling)
+            and not any(other.sessions for other in self.kin(thing))
+            and self.lets(thing, end)
+        ]
+        return len(fit) >= count and any(thing.settling for thing in place)
 
     def _book(
         self, answer: Answer, item: Waiting, places: list[list[Thing]], hours: float | None

@@ -175,8 +175,8 @@ class Core:
             seen = Seen.of(lab, generation)
             if seen.is_news_to(self._seen):
                 lab.schedule()
-                settling = any(item.in_service and not item.grantable for item in lab.conditions())
-                seen = replace(seen, settling=settling and lab.is_trusted)
+                settling = any(item.settling for item in lab.conditions())
+                seen = replace(seen, settling=settling)
             elif self._seen is not None:
                 lab.outcome.places = self._places
                 seen = self._seen

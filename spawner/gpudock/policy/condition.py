@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpudock.model import GPUState
@@ -73,6 +73,8 @@ class Condition:
         in_service: it is granted again by itself, without anybody's act.
         verdict: a standing to keep, when what was seen calls for one.
         slots: how many sessions may share it; 1: it is given to one session as a whole.
+        settling: no session has it, and all that it waits for is the check after the last one:
+            either it is granted within seconds, or it goes out of service.
     """
 
     gpu: GPU
@@ -82,6 +84,7 @@ class Condition:
     in_service: bool
     verdict: Verdict | None = None
     slots: int = 1
+    settling: bool = False
 
 
 LEFTOVER_MEMORY_MIB = 1024
@@ -175,6 +178,7 @@ def assess(
                 held_by_kin=held_by_kin,
                 kin_barrier=_kin_barrier(record, family),
                 passing=hold or doubt or barrier,
+                settling=barrier is not None,
             )
         )
     return conditions
@@ -281,6 +285,7 @@ def _condition(
     held_by_kin: bool,
     kin_barrier: str | None,
     passing: str | None,
+    settling: bool,
 ) -> Condition:
     standing = verdict.standing if verdict else record.standing
     reason = verdict.reason if verdict else record.reason
@@ -303,5 +308,6 @@ def _condition(
         leased_kin = f"{what} is leased."
         return condition(GPUState.LEASED, leased_kin, grantable=passing is None, serves=True)
     if passing is not None:
-        return condition(GPUState.QUARANTINED, passing, grantable=False, serves=True)
+        found = condition(GPUState.QUARANTINED, passing, grantable=False, serves=True)
+        return replace(found, settling=settling)
     return condition(GPUState.FREE, None, grantable=True, serves=True)

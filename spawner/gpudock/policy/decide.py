@@ -243,7 +243,9 @@ class _Round:
             if units is not None:
                 return self._grant(item, units)
         reason = wish.full or reasons.in_the_way(wish)
-        if request.when_busy is not _WAIT:
+        # A device that is checked after its last session is not busy: who starts a server again
+        # at once gets theirs back.
+        if request.when_busy is not _WAIT and not wish.settles(end):
             return self._busy(item, reason)
         start = wish.book(seconds)
         if not self.backfill:

@@ -52,6 +52,7 @@ class Unit:
         silicon: the physical GPU that it is a part of.
         pool: where it lies while it is in service.
         ready: it may be granted at this moment unless it is taken.
+        settling: it is not, but soon will be, or goes out of service: its check is under way.
         taken: a session has it, or has something of the same silicon that excludes it.
         available: from when it can be booked (Unix time): when the last session on it, or the last
             one that it is booked for, ends at the latest.
@@ -67,6 +68,7 @@ class Unit:
         "pool",
         "rank",
         "ready",
+        "settling",
         "silicon",
         "slot",
         "slots",
@@ -81,6 +83,7 @@ class Unit:
         self.slots = slots
         self.silicon = silicon
         self.ready = ready
+        self.settling = False
         self.rank = 0
         self.pool: Pool | None = None
         self.taken = False
@@ -294,6 +297,8 @@ class Floor:
             for unit in units:
                 unit.pool = pool
             if not condition.grantable:
+                for unit in units:
+                    unit.settling = condition.settling
                 stock.unready.extend((unit, condition.reason) for unit in units)
         for rank, name in enumerate(sorted(self._hosts)):
             self._hosts[name].rank = rank

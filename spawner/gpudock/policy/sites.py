@@ -82,6 +82,16 @@ class Site:
         """Return the units that a session which ends at *end* can have now."""
         return [unit for unit in self.free() if unit.booked >= end]
 
+    def settles(self, end: float) -> bool:
+        """Tell whether a session that ends at *end* could start but for checks under way."""
+        units = [unit for pool in self.pools for unit in _apart(pool.units, self.pools)]
+        fit = [
+            unit
+            for unit in units
+            if not unit.taken and (unit.ready or unit.settling) and unit.booked >= end
+        ]
+        return len(fit) >= self.count
+
     def free(self) -> Sequence[Unit]:
         """Return the units that no session has and that can be granted."""
         if self.pool is not None:

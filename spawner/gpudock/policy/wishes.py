@@ -116,6 +116,12 @@ class Wish:
         sites = [site for line in self._lines for site in line.until(end)]
         return self._pick(min(sites, key=lambda site: site.rate(site.until(end))), end)
 
+    def settles(self, end: float) -> bool:
+        """Tell whether a session that ends at *end* could start but for checks under way."""
+        if not any(unit.settling for stock in self.stocks for unit, _ in stock.unready):
+            return False
+        return any(site.settles(end) for line in self._lines for site in line.sites)
+
     def _pick(self, site: Site, end: float) -> list[Unit]:
         units = site.until(end)
         if site.pool is None or not site.pool.whole:

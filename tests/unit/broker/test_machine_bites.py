@@ -234,7 +234,7 @@ BREAKS = [
     (counts_no_hours, ("sessions",)),
     (ignores_the_caps_of_groups, ("quotas",)),
     (gives_a_slot_twice, ("sharing",)),
-    (forgets_slots_when_it_adopts, ("sharing", "hub")),
+    (forgets_slots_when_it_adopts, ("sharing", "database")),
     (changes_slots_under_a_session, ("sharing",)),
 ]
 

@@ -25,6 +25,7 @@ NOW = 1000.0
 HOUR = 3600.0
 MODELS = {"T4": 15, "A100": 40, "H100": 80}
 HOURS = st.sampled_from([None, 1.0, 2.0, 3.0, 5.0, 9.0])
+SETTLING = st.booleans()
 
 
 @st.composite
@@ -42,7 +43,11 @@ def labs(draw: st.DrawFn, *, motley: bool = True) -> tuple[Condition, ...]:
             for index in range(draw(st.integers(1, 6))):
                 gpu = GPU(uuid(number), index, f"host{host}", model, MODELS[model])
                 ready = draw(st.integers(0, 9)) > 0
-                conditions.append(Condition(gpu, GPUState.FREE, None, ready, True))
+                conditions.append(
+                    Condition(
+                        gpu, GPUState.FREE, None, ready, True, settling=draw(SETTLING) and not ready
+                    )
+                )
                 number += 1
             continue
         for index in range(draw(st.integers(1, 4))):
@@ -67,7 +72,15 @@ def labs(draw: st.DrawFn, *, motley: bool = True) -> tuple[Condition, ...]:
                 serving = draw(st.integers(0, 5)) > 0
                 grantable = serving and draw(st.integers(0, 5)) > 0
                 conditions.append(
-                    Condition(gpu, GPUState.FREE, None, grantable, serving, slots=slots)
+                    Condition(
+                        gpu,
+                        GPUState.FREE,
+                        None,
+                        grantable,
+                        serving,
+                        slots=slots,
+                        settling=draw(SETTLING) and serving and not grantable,
+                    )
                 )
     return tuple(conditions)
 

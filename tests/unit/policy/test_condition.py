@@ -80,14 +80,17 @@ def test_a_device_is_granted_again_only_on_a_reading_taken_after_its_session() -
     record = GPURecord(ONE, freed_at=NOW - 1)
     found = look(record, reading(GPUReading(ONE, IDLE), at=NOW - 1))
     assert (found.grantable, found.in_service) == (False, True)
+    assert found.settling
     assert found.reason == "It is being checked after its last session."
     assert look(record, reading(GPUReading(ONE, IDLE), at=NOW - 0.5)).grantable
+    assert not look(record, reading(GPUReading(ONE, IDLE), at=NOW - 100)).settling
 
 
 def test_processes_may_linger_for_a_while_and_then_quarantine() -> None:
     lingering = look(GPURecord(ONE, freed_at=NOW - 10), reading(GPUReading(ONE, BUSY)))
     assert lingering.verdict is None
     assert not lingering.grantable
+    assert lingering.settling
     assert "host PIDs 42" in str(lingering.reason)
     stuck = look(GPURecord(ONE, freed_at=NOW - 31), reading(GPUReading(ONE, BUSY)))
     assert stuck.verdict is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from fakes.inventory import gpu, mig_slice
 from gpudock.model import Denial, GPUState, Lease, LeaseState, Quota, Request, Share, WhenBusy
 from gpudock.policy.condition import Condition
@@ -196,6 +198,37 @@ def test_when_busy_fail_is_refused_at_once_with_what_to_do() -> None:
 def test_when_busy_cpu_starts_without_a_gpu() -> None:
     decision = decide(lab(ask("ada", when_busy=WhenBusy.CPU), leases=[lease("x", *LAB)]))
     assert granted(decision) == {"ada": 0}
+
+
+@pytest.mark.parametrize("when_busy", [WhenBusy.FAIL, WhenBusy.CPU])
+def test_a_gpu_that_is_checked_after_its_last_session_is_not_busy(when_busy: WhenBusy) -> None:
+    snapshot = lab(ask("ada", when_busy=when_busy), leases=[lease("x", LAB[0])])
+    checked = replace(
+        snapshot.conditions[1],
+        grantable=False,
+        settling=True,
+        reason="It is being checked after its last session.",
+    )
+    decision = decide(replace(snapshot, conditions=(snapshot.conditions[0], checked)))
+    assert decision.places["ada/"].reason == (
+        "A GPU that fits cannot be granted yet. It is being checked after its last session."
+    )
+    assert granted(decide(snapshot)) == {"ada": 1}
+
+
+def test_who_does_not_wait_gets_no_checked_gpu_that_somebody_ahead_waits_for() -> None:
+    snapshot = lab(ask("ada"), ask("bob", when_busy=WhenBusy.FAIL), gpus=LAB[:1])
+    checked = replace(snapshot.conditions[0], grantable=False, settling=True)
+    decision = decide(replace(snapshot, conditions=(checked,)))
+    assert list(decision.places) == ["ada/"]
+    assert decision.refusals["bob/"].reason == "busy"
+
+
+def test_who_does_not_wait_does_not_wait_for_what_is_held_up_without_an_end_in_sight() -> None:
+    snapshot = lab(ask("ada", when_busy=WhenBusy.FAIL), gpus=LAB[:1])
+    unread = replace(snapshot.conditions[0], grantable=False, reason="The agent is silent.")
+    decision = decide(replace(snapshot, conditions=(unread,)))
+    assert decision.refusals["ada/"].reason == "busy"
 
 
 def test_a_request_that_does_not_wait_keeps_nothing_for_itself() -> None:
