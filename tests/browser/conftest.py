@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import Error, expect, sync_playwright
 
+from browser.panel_gallery import open_gallery
 from browser.panel_page import CHECKOUT, visitors
 from browser.panel_page import WINDOW as PANEL_WINDOW
 from browser.person import Person
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Page
 
+    from browser.panel_gallery import Gallery
     from simulator import Gpu
     from support.lab import Lab
 
@@ -159,6 +161,15 @@ def serve(
             return running.enter_context(server), host
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def gallery(
+    serve: Callable[..., Any], chromium: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gallery]:
+    """The panel in English and in Chinese, side by side."""
+    with open_gallery(serve, chromium, tmp_path_factory.mktemp("gallery")) as gallery:
+        yield gallery
 
 
 @pytest.fixture

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from browser.panel_gallery import open_gallery
 from browser.panel_page import BUSY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import Any
+    from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Locator
+    from playwright.sync_api import Locator
 
     from browser.panel_gallery import Gallery, View
 
@@ -28,21 +26,13 @@ RUN = re.compile("^(Run a check|运行检测)$")
 CANCEL = re.compile("^(Cancel|取消)$")
 
 
-@pytest.fixture(scope="module")
-def opened(
-    serve: Callable[..., Any], chromium: Browser, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gallery]:
-    with open_gallery(serve, chromium, tmp_path_factory.mktemp("gallery")) as gallery:
-        yield gallery
-
-
 @pytest.fixture
-def gallery(opened: Gallery) -> Iterator[Gallery]:
+def gallery(gallery: Gallery) -> Iterator[Gallery]:
     """The two pages, with a torch that behaves and no check that runs."""
-    yield opened
-    opened.torch.become(hold="", import_error="", conv_error="", free_mib=30_000)
-    opened.host.simulator.update(0, memory_used_mib=BUSY["memory_used_mib"])
-    for view in opened.views:
+    yield gallery
+    gallery.torch.become(hold="", import_error="", conv_error="", free_mib=30_000)
+    gallery.host.simulator.update(0, memory_used_mib=BUSY["memory_used_mib"])
+    for view in gallery.views:
         expect(view.panel).to_contain_text("31.0 / 40.0 GiB")
         expect(card(view).get_by_role("button", name=RUN)).to_be_enabled()
 

@@ -13,16 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.sync_api import expect
 
-from browser.panel_gallery import english_in, open_gallery
+from browser.panel_gallery import english_in
 from browser.panel_page import BUSY, lease_that_ends
 from simulator import Gpu, Process
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from playwright.sync_api import Browser
-
-    from browser.panel_gallery import Gallery, View
+    from browser.panel_gallery import View
 
 MOST_HEIGHT_OF_ROWS = 600
 MOST_NODES_OF_A_ROW = 20
@@ -36,14 +32,6 @@ TROUBLED = dataclasses.replace(
     remapped_pending=True,
     processes=(Process(4_000_001, used_mib=30_000), Process(4_000_002, used_mib=None)),
 )
-
-
-@pytest.fixture(scope="module")
-def gallery(
-    serve: Callable[..., Any], chromium: Browser, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gallery]:
-    with open_gallery(serve, chromium, tmp_path_factory.mktemp("gallery")) as gallery:
-        yield gallery
 
 
 def see(view: View, *texts: str) -> None:

@@ -9,7 +9,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from pretend_driver import Driver
 from samples import A100, HEALTHY
+
+from jupyterlab_gpudock.nvml import NVML
 
 if TYPE_CHECKING:
     from jupyterlab_gpudock.readings import Reading
@@ -42,6 +45,17 @@ def gate():
     gate = HandheldGate()
     yield gate
     gate.may_answer.set()
+
+
+@pytest.fixture
+def driver(monkeypatch):
+    return Driver(monkeypatch)
+
+
+@pytest.fixture
+def nvml(driver):
+    """The gate over the pretend driver."""
+    return NVML(clock=lambda: driver.now)
 
 
 @pytest.fixture

@@ -8,22 +8,11 @@ from types import SimpleNamespace
 
 import pynvml
 import pytest
-from test_nvml import GIB, Driver
+from pretend_driver import GIB
 
-from jupyterlab_gpudock.nvml import NVML
 from jupyterlab_gpudock.readings import Missing, State
 
 MOST = 2**64 - 1
-
-
-@pytest.fixture
-def driver(monkeypatch):
-    return Driver(monkeypatch)
-
-
-@pytest.fixture
-def gate(driver):
-    return NVML(clock=lambda: driver.now)
 
 
 def undecodable(handle: object) -> str:
@@ -32,7 +21,7 @@ def undecodable(handle: object) -> str:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1, MOST, 2**32 - 1])
-def test_no_number_that_cannot_be_is_shown(driver, gate, value):
+def test_no_number_that_cannot_be_is_shown(driver, nvml, value):
     driver.set(
         nvmlDeviceGetUtilizationRates=lambda handle: SimpleNamespace(gpu=value),
         nvmlDeviceGetTemperature=lambda handle, sensor: value,
@@ -49,7 +38,7 @@ def test_no_number_that_cannot_be_is_shown(driver, gate, value):
         nvmlDeviceGetCurrPcieLinkWidth=lambda handle: value,
         nvmlDeviceGetMaxPcieLinkWidth=lambda handle: value,
     )
-    reading = gate.read()
+    reading = nvml.read()
     (gpu,) = reading.gpus
     assert reading.state is State.OK
     names = [
@@ -64,53 +53,53 @@ def test_no_number_that_cannot_be_is_shown(driver, gate, value):
 
 
 @pytest.mark.parametrize("used", [-1, MOST, MOST - 1])
-def test_a_process_that_holds_more_than_there_can_be_is_told_without_a_number(driver, gate, used):
+def test_a_process_that_holds_more_than_there_can_be_is_told_without_a_number(driver, nvml, used):
     process = SimpleNamespace(pid=7, usedGpuMemory=used)
     driver.set(nvmlDeviceGetComputeRunningProcesses_v3=lambda handle: [process])
-    (found,) = gate.read().gpus[0].processes
+    (found,) = nvml.read().gpus[0].processes
     assert (found.pid, found.memory_mib) == (7, Missing.NONSENSE)
 
 
-def test_a_mask_of_all_reasons_is_none(driver, gate):
+def test_a_mask_of_all_reasons_is_none(driver, nvml):
     driver.set(nvmlDeviceGetCurrentClocksThrottleReasons=lambda handle: MOST)
-    assert gate.read().gpus[0].throttle is Missing.NONSENSE
+    assert nvml.read().gpus[0].throttle is Missing.NONSENSE
 
 
 @pytest.mark.parametrize("function", ["nvmlDeviceGetName", "nvmlDeviceGetUUID"])
-def test_a_text_that_is_no_utf8_costs_only_itself(driver, gate, function):
+def test_a_text_that_is_no_utf8_costs_only_itself(driver, nvml, function):
     driver.set(**{function: undecodable})
-    reading = gate.read()
+    reading = nvml.read()
     assert reading.state is State.OK
     (gpu,) = reading.gpus
     assert gpu.utilization_percent == 87
 
 
-def test_a_driver_version_that_is_no_utf8_costs_only_itself(driver, gate):
+def test_a_driver_version_that_is_no_utf8_costs_only_itself(driver, nvml):
     driver.set(nvmlSystemGetDriverVersion=lambda: undecodable(None))
-    reading = gate.read()
+    reading = nvml.read()
     assert (reading.state, reading.driver) == (State.OK, None)
 
 
-def test_an_empty_name_is_no_fault(driver, gate):
+def test_an_empty_name_is_no_fault(driver, nvml):
     driver.set(nvmlDeviceGetName=lambda handle: "")
-    reading = gate.read()
+    reading = nvml.read()
     assert (reading.state, reading.gpus[0].name) == (State.OK, "")
 
 
 @pytest.mark.parametrize("count", [2**32 - 1, 100_000])
-def test_more_devices_than_a_machine_can_have_are_not_asked_for(driver, gate, count):
+def test_more_devices_than_a_machine_can_have_are_not_asked_for(driver, nvml, count):
     asked = []
     driver.set(
         nvmlDeviceGetCount=lambda: count,
         nvmlDeviceGetHandleByIndex=lambda index: asked.append(index) or index,
     )
-    reading = gate.read()
+    reading = nvml.read()
     assert (reading.state, reading.gpus) == (State.FAILED, ())
     assert str(count) in reading.detail
     assert asked == []
 
 
-def test_more_slices_than_a_device_can_have_are_not_asked_for(driver, gate):
+def test_more_slices_than_a_device_can_have_are_not_asked_for(driver, nvml):
     asked = []
 
     def slice_of(board: object, number: int) -> None:
@@ -122,12 +111,12 @@ def test_more_slices_than_a_device_can_have_are_not_asked_for(driver, gate):
         nvmlDeviceGetMaxMigDeviceCount=lambda board: 2**32 - 1,
         nvmlDeviceGetMigDeviceHandleByIndex=slice_of,
     )
-    assert gate.read().state is State.OK
+    assert nvml.read().state is State.OK
     assert len(asked) <= 64
 
 
-def test_a_gpu_that_vanishes_between_two_questions_is_lost_and_comes_back(driver, gate):
-    gate.read()
+def test_a_gpu_that_vanishes_between_two_questions_is_lost_and_comes_back(driver, nvml):
+    nvml.read()
     answers = iter([64])
 
     def temperature(handle: object, sensor: object) -> int:
@@ -135,11 +124,11 @@ def test_a_gpu_that_vanishes_between_two_questions_is_lost_and_comes_back(driver
         return next(answers)
 
     driver.set(nvmlDeviceGetTemperature=temperature)
-    (gpu,) = gate.read().gpus
+    (gpu,) = nvml.read().gpus
     assert (gpu.state, gpu.name) == (State.LOST, "NVIDIA A100-SXM4-40GB")
     driver.set(
         nvmlDeviceGetTemperature=lambda handle, sensor: 65,
         nvmlDeviceGetPowerUsage=lambda handle: 200_000,
     )
     driver.now += 60
-    assert gate.read().gpus[0].temperature_c == 65
+    assert nvml.read().gpus[0].temperature_c == 65

@@ -5,13 +5,13 @@ A request's place follows from the time for which it has waited, less two handic
 * **Use.** What its user has had (older GPU-seconds count less), what the user's running sessions
   may still take and what the user's own requests ahead of it ask for are added up and divided by
   the user's weight. Where that comes to what is usual among those who wait, half of the time of
-  waiting is taken away; a ninth where it is half of that, and eight ninths where it is twice as
-  much. So the handicap is small where waits are short.
-* **Length.** Half the length of a session. A GPU that has had a short session is soon there for the
-  next, so letting short ones go first shortens most waits.
+  waiting is taken away; nearly nothing where it is half of that, and nearly all where it is twice
+  as much; six hours at most. So the handicap is small where waits are short.
+* **Length.** Three quarters of the length of a session, 18 hours at most. A GPU that has had a
+  short session is soon there for the next, so letting short ones go first shortens most waits.
 
-Each is half a day at most, so nobody starves: who joins a day later than a request comes after it,
-whatever their weight and however little they have used. docs/queue.md tells why the order is
+Together they are a day at most, so nobody starves: who joins a day later than a request comes after
+it, whatever their weight and however little they have used. docs/queue.md tells why the order is
 this one, and what other orders came to.
 """
 
@@ -34,14 +34,17 @@ HALF_LIFE_DAYS = 7.0
 NOMINAL_SECONDS = 4 * 3600.0
 """What a session without an end is reckoned to last, for the order of the queue only."""
 
-MOST_HOURS = 12.0
-"""The most that each of the two handicaps takes from the time of waiting, hours."""
+MOST_USE_HOURS = 6.0
+"""The most that use takes from the time of waiting, hours."""
+
+MOST_LENGTH_HOURS = 18.0
+"""The most that the length of a session takes from the time of waiting, hours."""
+
+LENGTH_PART = 0.75
+"""The part of a session's length that is taken from the time of waiting."""
 
 TOGETHER_SECONDS = 15 * 60.0
 """Of those who join within this time of one another use decides, not who was quicker."""
-
-LENGTH_PART = 0.5
-"""The part of a session's length that is taken from the time of waiting."""
 
 _HOUR = 3600.0
 _DAY = 86400.0
@@ -99,12 +102,16 @@ class FairShare:
     Attributes:
         half_life_days: after so many days a GPU-second of the past counts half. Whoever fills in
             ``Snapshot.recent_use`` reckons with it.
-        most_hours: by how much use, and by how much the length of a session put a request off at
-            most. Nobody who joins twice as many hours later comes before it.
+        most_use_hours: by how much use puts a request off at most.
+        most_length_hours: by how much the length of a session does. Nobody who joins as many hours
+            later as both come to is served before.
     """
 
     def __init__(
-        self, half_life_days: float = HALF_LIFE_DAYS, most_hours: float = MOST_HOURS
+        self,
+        half_life_days: float = HALF_LIFE_DAYS,
+        most_use_hours: float = MOST_USE_HOURS,
+        most_length_hours: float = MOST_LENGTH_HOURS,
     ) -> None:
         """Make an ordering.
 
@@ -113,14 +120,16 @@ class FairShare:
         """
         if not 0 < half_life_days < math.inf:
             raise ValueError("The half-life of past use is a number of days, more than 0.")
-        if not 0 <= most_hours < math.inf:
+        if not (0 <= most_use_hours < math.inf and 0 <= most_length_hours < math.inf):
             raise ValueError("The most that a request is put off is a number of hours, 0 or more.")
         self.half_life_days = half_life_days
-        self.most_hours = most_hours
+        self.most_use_hours = most_use_hours
+        self.most_length_hours = most_length_hours
 
     def order(self, snapshot: Snapshot) -> list[Waiting]:
         """Return all who wait, the one to serve first at the front."""
-        now, most, together = snapshot.now, self.most_hours * _HOUR, TOGETHER_SECONDS
+        now, together = snapshot.now, TOGETHER_SECONDS
+        most_use, most_length = self.most_use_hours * _HOUR, self.most_length_hours * _HOUR
         slot = largest_slot(snapshot)
         items = sorted(snapshot.waiting, key=_sequence)
         had, usual = standing(snapshot, items)
@@ -137,17 +146,18 @@ class FairShare:
             if term is None:
                 lasts = nominal_seconds(quota)
                 scale = 1 / (usual * (quota.weight or _LEAST_WEIGHT))
-                term = terms[form] = lasts, min(LENGTH_PART * lasts, most), scale
+                term = terms[form] = lasts, min(LENGTH_PART * lasts, most_length), scale
             lasts, put_off, scale = term
             state = users[request.user]
             waited = now - request.created_at
             if waited < 0:
                 waited = 0.0
             held = waited + together
-            if held > most:
-                held = most
+            if held > most_use:
+                held = most_use
             part = state[0] * scale
-            key = put_off - waited + held - held / (1 + part * part * part)
+            part *= part * part
+            key = put_off - waited + held - held / (1 + part * part)
             # Requests of one user keep their order, whatever the clock did between them.
             if key < state[1]:
                 key = state[1]

@@ -22,7 +22,7 @@ NODES = 3
 LABS = (synthetic.course, synthetic.research, synthetic.company)
 
 # So many more labs of each kind, made up with other seeds, say how sure the figures are.
-RUNS = 16
+RUNS = 32
 
 POLICIES = (
     Policy("first come, strict", FirstCome(), backfill=False),

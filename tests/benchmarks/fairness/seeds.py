@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from benchmarks.fairness.measure import Result
     from benchmarks.fairness.replay import Policy
 
-HELD_OUT = 1001
+HELD_OUT = 2001
 """The first seed of those that served only to report."""
 
 

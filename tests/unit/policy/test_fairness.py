@@ -96,11 +96,14 @@ def test_of_those_who_ask_at_about_the_same_time_use_decides() -> None:
 
 
 def test_waiting_makes_up_for_use() -> None:
-    # Ada has had nearly twice what is usual, so four hours of waiting count like 20 minutes.
+    # Ada has had nearly twice what is usual, so of four hours of waiting nothing counts.
     use = {"ada": 100 * HOUR}
     ada = wait(0, "ada", since=4 * HOUR)
-    assert order(ada, wait(1, "bob", since=0.25 * HOUR), recent_use=use) == ["r0", "r1"]
-    assert order(ada, wait(1, "bob", since=0.4 * HOUR), recent_use=use) == ["r1", "r0"]
+    assert order(ada, wait(1, "bob", since=0.1 * HOUR), recent_use=use) == ["r1", "r0"]
+    # What use takes is limited to six hours.
+    patient = wait(0, "ada", since=10 * HOUR)
+    assert order(patient, wait(1, "bob", since=3.9 * HOUR), recent_use=use) == ["r0", "r1"]
+    assert order(patient, wait(1, "bob", since=4.5 * HOUR), recent_use=use) == ["r1", "r0"]
     # With a weight of 4 it is what is usual, and half of the time counts.
     heavy = wait(0, "ada", since=4 * HOUR, weight=4)
     assert order(heavy, wait(1, "bob", since=1.6 * HOUR), recent_use=use) == ["r0", "r1"]
@@ -123,12 +126,12 @@ def test_only_what_is_usual_counts_not_how_much_a_lab_is_used() -> None:
     assert found == order(*items, recent_use={user: 10 * s for user, s in use.items()})
 
 
-def test_short_sessions_come_before_long_ones_for_half_of_the_difference() -> None:
+def test_short_sessions_come_before_long_ones_for_three_quarters_of_the_difference() -> None:
     short = wait(1, "bob", max_session_hours=4.0)
-    for since, found in ((3.9, ["r1", "r0"]), (4.1, ["r0", "r1"])):
+    for since, found in ((5.9, ["r1", "r0"]), (6.1, ["r0", "r1"])):
         assert order(wait(0, "ada", since=since * HOUR, max_session_hours=12.0), short) == found
     # What is longer than a day counts like a day.
-    for since, found in ((9.9, ["r1", "r0"]), (10.1, ["r0", "r1"])):
+    for since, found in ((14.9, ["r1", "r0"]), (15.1, ["r0", "r1"])):
         assert order(wait(0, "ada", since=since * HOUR, max_session_hours=168.0), short) == found
 
 
@@ -185,7 +188,7 @@ def test_recent_use_adds_up_ended_and_running_sessions() -> None:
 
 
 @pytest.mark.parametrize(
-    "terms", [{"half_life_days": 0}, {"most_hours": -1}, {"most_hours": float("nan")}]
+    "terms", [{"half_life_days": 0}, {"most_use_hours": -1}, {"most_length_hours": float("nan")}]
 )
 def test_terms_that_make_no_sense_are_refused(terms: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"number"):

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.fairness import seeds, synthetic, trace
 from benchmarks.fairness.__main__ import POLICIES
 from benchmarks.fairness.jobs import Job, Setting, device
-from benchmarks.fairness.measure import dues, jain, jain_of_dues, measure, percentile, slowest
+from benchmarks.fairness.measure import dues, jain, jain_of_dues, percentile, slowest
 from benchmarks.fairness.replay import Policy, Replay, Run
 from gpudock.policy.queue import FirstCome
 
@@ -123,18 +123,18 @@ def test_a_replay_of_three_jobs_on_one_gpu() -> None:
     assert [entry.job.number for entry in replay.runs] == [0, 1, 2]
 
 
-# Where all want one GPU of one kind nobody can pass, and no order has surely shorter long waits
-# than first come, first served; docs/queue.md says why.
+# Where all want one GPU of one kind, letting some forward can gain little; docs/queue.md says why.
 @pytest.mark.parametrize(
     ("make", "longer"),
-    [(synthetic.course, 1.02), (synthetic.research, 0.7), (synthetic.company, 0.6)],
+    [(synthetic.course, 1.0), (synthetic.research, 0.85), (synthetic.company, 0.7)],
 )
 def test_the_queue_is_fairer_than_first_come_and_waits_are_no_longer(make, longer) -> None:
-    setting = make(1)
-    strict, ours = (measure(Replay(setting, policy).go()) for policy in (POLICIES[0], POLICIES[-1]))
-    assert ours.jain > strict.jain
-    assert ours.p95 <= longer * strict.p95
-    assert ours.use >= strict.use - 0.001
+    """In the mean of several labs: in a single one luck decides more than any rule."""
+    results = seeds.replay(make, range(1, 7), [POLICIES[0], POLICIES[-1]])
+    found = seeds.compare(results[POLICIES[-1].name], results[POLICIES[0].name])
+    assert found.jain.least > 0
+    assert found.p95.mean <= longer
+    assert found.use.mean >= -0.001
 
 
 def test_a_trace_is_read_and_a_folder_without_one_is_named(tmp_path) -> None:
