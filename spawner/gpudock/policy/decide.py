@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -191,19 +192,22 @@ class _Round:
         ids: list[str] = []
         reasons_of: list[str] = []
         starts: list[float | None] = []
+        add_id, add_reason, add_start = ids.append, reasons_of.append, starts.append
+        decide_one = self._decide_one
         for item in order:
-            outcome = self._decide_one(item) if hold is None else (item.request.id, hold, None)
+            outcome = decide_one(item) if hold is None else (item.request.id, hold, None)
             if isinstance(outcome, tuple):
                 request_id, reason, start = outcome
-                ids.append(request_id)
-                reasons_of.append(reason)
-                starts.append(start)
+                add_id(request_id)
+                add_reason(reason)
+                add_start(start)
             elif isinstance(outcome, Grant):
                 self._note(outcome)
             else:
                 self.decision.refusals[item.request.id] = outcome
-        positions, length = range(1, len(ids) + 1), repeat(len(ids))
-        places = map(Place, positions, length, reasons_of, starts)
+        fields = zip(range(1, len(ids) + 1), repeat(len(ids)), reasons_of, starts)
+        # What Place(...) does, without a call of Python's for each of them.
+        places = map(partial(tuple.__new__, Place), fields)
         self.decision.places = dict(zip(ids, places, strict=True))
         return self.decision
 
@@ -218,10 +222,11 @@ class _Round:
 
     def _decide_one(self, item: Waiting) -> Grant | Denial | Wait:
         request, effective = item.request, item.effective
-        user = request.user
-        if user in self.servers and request.server in self.servers[user]:
+        user, gpus = request.user, request.gpus
+        servers = self.servers.get(user)
+        if servers is not None and request.server in servers:
             return request.id, reasons.FORMER_CONTAINER, None
-        if request.gpus == 0:
+        if not gpus:
             return self._grant(item, [])
         own = quota.held_back(request, effective, self.granted_to.get(user, 0), self.granted_in)
         if own is not None:
@@ -229,7 +234,7 @@ class _Round:
         limits = effective.quota
         shared = request.share is _SHARED
         hours, models = limits.max_session_hours, limits.gpu_models
-        form = (request.gpus, request.gpu_model, shared, models, hours)
+        form = (gpus, request.gpu_model, shared, models, hours)
         kind = self.kinds.get(form)
         if kind is None:
             wish = self.wishes.of(request, models, shared)
