@@ -1,24 +1,13 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { cleanup, render } from '@testing-library/react';
+import { cleanup } from '@testing-library/react';
 import { afterEach, expect, test } from 'vitest';
 
 import catalogue from '../../jupyterlab_gpudock/locale/zh_CN/LC_MESSAGES/jupyterlab_gpudock.json';
 import type { GPUState, ICheckStep } from '../contract';
-import { type IPanelView, Panel } from '../components/panel';
 import { DEFAULTS } from '../preferences';
 import { statusOf } from '../status';
-import { VoiceContext } from '../voice';
-import {
-  actions,
-  check,
-  gpu,
-  kernelState,
-  lease,
-  process,
-  snapshot,
-  stack,
-  unmanaged
-} from './pretend';
+import { check, gpu, kernelState, lease, process, snapshot, stack, unmanaged } from './pretend';
+import { type IChanges, panelView, shown } from './shown';
 
 const texts = catalogue as unknown as Record<string, string[]>;
 
@@ -59,50 +48,8 @@ function englishIn(root: HTMLElement): string[] {
   return found.filter(text => ENGLISH.test(text));
 }
 
-interface IChanges {
-  gpus?: Partial<IPanelView['gpus']>;
-  kernel?: Partial<IPanelView['kernel']>;
-  checks?: Partial<IPanelView['checks']>;
-  lease?: Partial<IPanelView['lease']>;
-}
-
 function show(changes: IChanges): HTMLElement {
-  const view: IPanelView = {
-    gpus: {
-      snapshot: snapshot(),
-      takenAt: 0,
-      stale: false,
-      trouble: null,
-      history: new Map(),
-      environments: null,
-      stack: stack(),
-      stackStatus: 'ready',
-      ...changes.gpus
-    },
-    kernel: {
-      status: 'none',
-      name: '',
-      title: '',
-      state: null,
-      releasing: false,
-      released: null,
-      ...changes.kernel
-    },
-    checks: { byGPU: new Map(), refusal: null, starting: false, ...changes.checks },
-    lease: {
-      lease: unmanaged(),
-      clockAheadMs: 0,
-      doing: null,
-      refusal: null,
-      ...changes.lease
-    }
-  };
-  const { container } = render(
-    <VoiceContext.Provider value={voice}>
-      <Panel view={view} now={12_000} actions={actions()} />
-    </VoiceContext.Provider>
-  );
-  return container;
+  return shown(changes, voice);
 }
 
 afterEach(cleanup);
@@ -250,20 +197,8 @@ test.each([...all()])('in Chinese, %s has no English sentence', (_name, changes)
 test('in Chinese the status bar has no English sentence', () => {
   for (const state of STATES) {
     const gpus = [gpu({ state }), gpu({ uuid: 'GPU-2', index: '1' })];
-    const status = statusOf(
-      {
-        snapshot: snapshot({ gpus }),
-        takenAt: 0,
-        stale: false,
-        trouble: null,
-        history: new Map(),
-        environments: null,
-        stack: null,
-        stackStatus: 'loading'
-      },
-      1000,
-      voice
-    );
+    const view = panelView({ gpus: { snapshot: snapshot({ gpus }) } });
+    const status = statusOf(view.gpus, 1000, voice);
     const bar = document.createElement('button');
     bar.title = status?.title ?? '';
     bar.textContent = status?.text ?? '';

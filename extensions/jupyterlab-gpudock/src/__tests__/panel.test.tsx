@@ -1,10 +1,8 @@
 import { nullTranslator } from '@jupyterlab/translation';
-import { cleanup, fireEvent, render, screen } from '@testing-library/react';
+import { cleanup, fireEvent, screen } from '@testing-library/react';
 import { afterEach, expect, test, vi } from 'vitest';
 
-import type { IActions } from '../actions';
 import type { IGPU } from '../contract';
-import { type IPanelView, Panel } from '../components/panel';
 import { pathsOf } from '../components/sparkline';
 import {
   showAge,
@@ -16,64 +14,16 @@ import {
   showUse
 } from '../format';
 import { DEFAULTS } from '../preferences';
-import { VoiceContext } from '../voice';
-import {
-  actions,
-  check,
-  gpu,
-  kernelState,
-  lease,
-  process,
-  snapshot,
-  stack,
-  unmanaged
-} from './pretend';
+import { check, gpu, kernelState, lease, process, snapshot, stack, unmanaged } from './pretend';
+import { type IChanges, shown } from './shown';
 
 const trans = nullTranslator.load('jupyterlab_gpudock');
 const voice = { trans, preferences: DEFAULTS };
 
 afterEach(cleanup);
 
-interface IChanges {
-  gpus?: Partial<IPanelView['gpus']>;
-  kernel?: Partial<IPanelView['kernel']>;
-  checks?: Partial<IPanelView['checks']>;
-  lease?: Partial<IPanelView['lease']>;
-  actions?: Partial<IActions>;
-  now?: number;
-}
-
 function show(changes: IChanges = {}): string {
-  const view: IPanelView = {
-    gpus: {
-      snapshot: snapshot(),
-      takenAt: 0,
-      stale: false,
-      trouble: null,
-      history: new Map(),
-      environments: null,
-      stack: stack(),
-      stackStatus: 'ready',
-      ...changes.gpus
-    },
-    kernel: {
-      status: 'none',
-      name: '',
-      title: '',
-      state: null,
-      releasing: false,
-      released: null,
-      ...changes.kernel
-    },
-    checks: { byGPU: new Map(), refusal: null, starting: false, ...changes.checks },
-    lease: { lease: unmanaged(), clockAheadMs: 0, doing: null, refusal: null, ...changes.lease }
-  };
-  const { container } = render(
-    <VoiceContext.Provider value={voice}>
-      <Panel view={view} now={changes.now ?? 12000} actions={actions(changes.actions)} />
-    </VoiceContext.Provider>
-  );
-  return container.textContent;
+  return shown(changes, voice).textContent;
 }
 
 function press(name: string | RegExp): void {
