@@ -11,6 +11,8 @@ export interface IWords {
   advice: string;
   /** What a program said of it, as it said it. */
   quote?: string;
+  /** A restart of this server is what to do, and gpudock can do it. */
+  restart?: boolean;
 }
 
 /** The words for GPUs that cannot be read, or for a single one. */
@@ -59,9 +61,10 @@ export function wordsForState(
         why: trans.__(
           'The GPU was there and answers no more: this container lost its access to it, or the GPU failed. Programs that used it have failed, too.'
         ),
+        restart: lease?.managed === true,
         advice: lease?.managed
           ? trans.__(
-              'Save your work, then stop this server and start it again in File → Hub Control Panel.'
+              'Save your work, then restart this server. If the GPU failed, the server gets another one.'
             )
           : trans.__(
               'Save your work, then restart this server or its container. If that does not help, the machine needs a restart.'
@@ -103,9 +106,8 @@ function notHandedOver(trans: TranslationBundle): IWords {
   return {
     title: trans.__('Your GPU is not visible'),
     why: trans.__('A GPU is reserved for this server, but its container does not see it.'),
-    advice: trans.__(
-      'Stop this server in File → Hub Control Panel and start it again. If that does not help, tell the administrator.'
-    )
+    restart: true,
+    advice: trans.__('Restart this server. If that does not help, tell the administrator.')
   };
 }
 

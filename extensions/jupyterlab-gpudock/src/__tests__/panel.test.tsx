@@ -488,15 +488,28 @@ test('without a hub there is no session', () => {
   expect(screen.queryByRole('region', { name: 'Session' })).toBeNull();
 });
 
-test('a lost GPU of a hub’s server leads to a restart', () => {
+test.each([
+  ['a lost GPU', snapshot({ gpus: [gpu({ state: 'lost' })] })],
+  ['all GPUs lost', snapshot({ state: 'lost', gpus: [] })],
+  ['a GPU that is reserved and not visible', snapshot({ state: 'no_gpu', gpus: [] })]
+])('%s of a hub’s server leads to a restart', (_name, found) => {
   const restartServer = vi.fn();
-  show({
-    gpus: { snapshot: snapshot({ gpus: [gpu({ state: 'lost' })] }) },
+  const text = show({
+    gpus: { snapshot: found },
     lease: { lease: lease() },
     actions: { restartServer }
   });
+  expect(text).not.toContain('Hub Control Panel');
   press('Restart server…');
   expect(restartServer).toHaveBeenCalledOnce();
+});
+
+test('a server that was started without a GPU, or has no hub, is not told to restart', () => {
+  for (const one of [lease({ lease: null, state: 'no_lease' }), unmanaged()]) {
+    show({ gpus: { snapshot: snapshot({ state: 'no_gpu', gpus: [] }) }, lease: { lease: one } });
+    expect(screen.queryByRole('button', { name: 'Restart server…' })).toBeNull();
+    cleanup();
+  }
 });
 
 test('a part that fails does not take the others away', () => {

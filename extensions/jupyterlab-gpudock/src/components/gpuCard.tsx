@@ -15,10 +15,10 @@ import {
 import { healthRemarks, throttleRemarks } from '../gpuWords';
 import type { IPoint } from '../history';
 import { useVoice } from '../voice';
-import { wordsForState } from '../words';
 import { Metric, Value } from './metric';
-import { Notice, Sign } from './notice';
+import { Sign } from './notice';
 import { Processes } from './processes';
+import { StateNotice } from './stateNotice';
 
 /** What is worse comes first. */
 const WEIGHTS = { normal: 0, notice: 1, alarm: 2 } as const;
@@ -73,17 +73,15 @@ function Chips({ gpu }: { gpu: IGPU }): ReactNode {
 /** How a GPU fares, and who uses it; or why that cannot be told. */
 export function GPUDetails(props: IGPUProps): ReactElement {
   const { gpu, lease, actions } = props;
-  const { trans } = useVoice();
   if (gpu.state !== 'ok') {
-    const words = wordsForState(gpu.state, gpu.detail, lease, trans);
     return (
-      <Notice level={gpu.state === 'hanging' ? 'notice' : 'alarm'} words={words}>
-        {gpu.state === 'lost' && lease?.managed && (
-          <button type="button" className="jp-GPUDock-button" onClick={actions.restartServer}>
-            {trans.__('Restart server…')}
-          </button>
-        )}
-      </Notice>
+      <StateNotice
+        state={gpu.state}
+        detail={gpu.detail}
+        level={gpu.state === 'hanging' ? 'notice' : 'alarm'}
+        lease={lease}
+        actions={actions}
+      />
     );
   }
   return (

@@ -7,7 +7,7 @@ import type { IKernelView } from '../kernel';
 import type { ILeaseView } from '../lease';
 import type { IGPUView } from '../tokens';
 import { useVoice } from '../voice';
-import { wordsForStale, wordsForState, wordsForTrouble } from '../words';
+import { wordsForStale, wordsForTrouble } from '../words';
 import { CheckCard } from './checkCard';
 import { GPUCard } from './gpuCard';
 import { GPURow, titleOf } from './gpuRow';
@@ -16,6 +16,7 @@ import { KernelCard } from './kernelCard';
 import { LeaseCard } from './leaseCard';
 import { Notice } from './notice';
 import { StackCard } from './stackCard';
+import { StateNotice } from './stateNotice';
 
 /** More GPUs than this are shown as rows, so that all of them are seen at once. */
 const MOST_CARDS = 3;
@@ -38,7 +39,6 @@ export function Panel(props: {
   actions: IActions;
 }): ReactElement {
   const { view, now, actions } = props;
-  const { trans } = useVoice();
   const { snapshot } = view.gpus;
   const { lease } = view.lease;
   const isOld = view.gpus.trouble !== null || view.gpus.stale;
@@ -53,16 +53,13 @@ export function Panel(props: {
         <LeaseCard view={view.lease} now={now} actions={actions} />
       </Guard>
       {snapshot && snapshot.state !== 'ok' && snapshot.gpus.length === 0 && (
-        <Notice
+        <StateNotice
+          state={snapshot.state}
+          detail={snapshot.detail}
           level={snapshot.state === 'no_gpu' || snapshot.state === 'no_driver' ? 'normal' : 'alarm'}
-          words={wordsForState(snapshot.state, snapshot.detail, lease, trans)}
-        >
-          {snapshot.state === 'lost' && lease?.managed && (
-            <button type="button" className="jp-GPUDock-button" onClick={actions.restartServer}>
-              {trans.__('Restart server…')}
-            </button>
-          )}
-        </Notice>
+          lease={lease}
+          actions={actions}
+        />
       )}
       {snapshot && (
         <>
