@@ -33,6 +33,15 @@ export function whole(value: number): string {
   return wholeNumbers.format(value);
 }
 
+/** How much of *sum* it is: «12 %»; neither something small as nothing nor nearly all as all. */
+export function portion(value: number, sum: number): string {
+  if (!(sum > 0)) return '—';
+  const percent = (100 * value) / sum;
+  if (percent > 0 && percent < 0.5) return '< 1 %';
+  if (percent < 100 && percent >= 99.5) return '> 99 %';
+  return `${whole(percent)} %`;
+}
+
 /** «1 GPU», «2 GPUs». */
 export function count(value: number, one: string, many = `${one}s`): string {
   return `${whole(value)} ${value === 1 ? one : many}`;

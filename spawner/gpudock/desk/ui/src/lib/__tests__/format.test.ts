@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { amount, count, duration, spokenDuration, startOfUtcDay, utcDateInput } from '../format';
+import {
+  amount,
+  count,
+  duration,
+  portion,
+  spokenDuration,
+  startOfUtcDay,
+  utcDateInput
+} from '../format';
 
 describe('duration', () => {
   it.each([
@@ -24,6 +32,17 @@ describe('duration', () => {
   ])('of %d s is said as «%s»', (seconds, text) => {
     expect(spokenDuration(seconds)).toBe(text);
   });
+});
+
+it.each([
+  [0, 0, '—'],
+  [0, 10, '0 %'],
+  [0.001, 10, '< 1 %'],
+  [1.2, 10, '12 %'],
+  [9.999, 10, '> 99 %'],
+  [10, 10, '100 %']
+])('tells what part %d is of %d', (value, sum, text) => {
+  expect(portion(value, sum)).toBe(text);
 });
 
 it('does not round what is small to nothing', () => {

@@ -8,7 +8,7 @@ import { Page } from '../../components/Page';
 import { useDesk } from '../../config';
 import { useAddress } from '../../lib/address';
 import { now } from '../../lib/clock';
-import { amount, count, startOfUtcDay, utcDateInput, whole } from '../../lib/format';
+import { amount, count, portion, startOfUtcDay, utcDateInput, whole } from '../../lib/format';
 import { t } from '../../strings';
 import { gpuName } from '../lab/gpus';
 import { buckets, series, totals } from './series';
@@ -214,9 +214,7 @@ export function UsagePage() {
                   <tr key={line.name}>
                     <td className="gd-text">{line.name}</td>
                     <td className="text-end">{amount(line.gpuHours)}</td>
-                    <td className="text-end">
-                      {sum > 0 ? `${whole((100 * line.gpuHours) / sum)} %` : '—'}
-                    </td>
+                    <td className="text-end">{portion(line.gpuHours, sum)}</td>
                     <td className="text-end">{whole(line.sessions)}</td>
                   </tr>
                 ))}
