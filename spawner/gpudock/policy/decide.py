@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gpudock.model import Denial, Place, Share, WhenBusy
 from gpudock.policy import placement, quota, reasons
-from gpudock.policy.floor import NEVER, NOT_BOOKED, Floor
+from gpudock.policy.floor import Floor
 from gpudock.policy.queue import FirstCome
+from gpudock.policy.units import NEVER, NOT_BOOKED
 from gpudock.policy.wishes import Wishes
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
     from gpudock.model import Lease, Link, Request
     from gpudock.policy.condition import Condition
-    from gpudock.policy.floor import Unit
     from gpudock.policy.queue import Ordering, Waiting
     from gpudock.policy.quota import EffectiveQuota
+    from gpudock.policy.units import Unit
     from gpudock.policy.wishes import Wish
 
 Form: TypeAlias = tuple[int, str | None, bool, tuple[str, ...] | None, float | None]

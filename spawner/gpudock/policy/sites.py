@@ -7,12 +7,12 @@ from bisect import bisect_left, bisect_right
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
-from gpudock.policy.floor import NOT_BOOKED
+from gpudock.policy.units import NOT_BOOKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from gpudock.policy.floor import Host, Pool, Stock, Unit
+    from gpudock.policy.units import Host, Pool, Stock, Unit
 
 Preference: TypeAlias = tuple[bool, int, int, float, bool, int, int, str]
 Offer: TypeAlias = "tuple[Preference, Site]"

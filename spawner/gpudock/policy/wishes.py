@@ -9,16 +9,17 @@ from __future__ import annotations
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
-from gpudock.policy.floor import NEVER, NOT_BOOKED
 from gpudock.policy.placement import best_connected, suits
 from gpudock.policy.reasons import more_out
 from gpudock.policy.sites import NO_PASSAGE, Line, Site, capacity, packed
+from gpudock.policy.units import NEVER, NOT_BOOKED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpudock.model import Request
-    from gpudock.policy.floor import Floor, Pool, Stock, Unit
+    from gpudock.policy.floor import Floor
+    from gpudock.policy.units import Pool, Stock, Unit
 
 
 class Crowd:
