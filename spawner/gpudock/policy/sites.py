@@ -186,8 +186,13 @@ class Line:
             del starts[0], sites[0]
             place = bisect_left(starts, start)
             if starts[place] == start:
-                alike = bisect_right(starts, start, place)
-                place = bisect_left(sites, site.rank, place, alike, key=_rank)
+                rank = site.rank
+                after = bisect_right(starts, start, place)
+                if sites[after - 1].rank < rank:
+                    # Often so, as what can serve equally soon is booked in the order of ranks.
+                    place = after
+                else:
+                    place = bisect_left(sites, rank, place, after, key=_rank)
             starts.insert(place, start)
             sites.insert(place, site)
 
