@@ -175,8 +175,7 @@ class Core:
             seen = Seen.of(lab, generation)
             if seen.is_news_to(self._seen):
                 lab.schedule()
-                settling = any(item.settling for item in lab.conditions())
-                seen = replace(seen, settling=settling)
+                seen = replace(seen, settling=any(item.settling for item in lab.conditions()))
             elif self._seen is not None:
                 lab.outcome.places = self._places
                 seen = self._seen

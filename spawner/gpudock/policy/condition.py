@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpudock.model import GPUState
@@ -290,8 +290,15 @@ def _condition(
     standing = verdict.standing if verdict else record.standing
     reason = verdict.reason if verdict else record.reason
 
-    def condition(state: GPUState, why: str | None, *, grantable: bool, serves: bool) -> Condition:
-        return Condition(record.gpu, state, why, grantable, serves, verdict, record.slots)
+    def condition(
+        state: GPUState,
+        why: str | None,
+        *,
+        grantable: bool,
+        serves: bool,
+        settles: bool = False,
+    ) -> Condition:
+        return Condition(record.gpu, state, why, grantable, serves, verdict, record.slots, settles)
 
     if standing is not Standing.ACTIVE:
         return condition(GPUState(standing.value), reason, grantable=False, serves=False)
@@ -308,6 +315,7 @@ def _condition(
         leased_kin = f"{what} is leased."
         return condition(GPUState.LEASED, leased_kin, grantable=passing is None, serves=True)
     if passing is not None:
-        found = condition(GPUState.QUARANTINED, passing, grantable=False, serves=True)
-        return replace(found, settling=settling)
+        return condition(
+            GPUState.QUARANTINED, passing, grantable=False, serves=True, settles=settling
+        )
     return condition(GPUState.FREE, None, grantable=True, serves=True)

@@ -62,7 +62,15 @@ class Floor:
             chip.total += slots
             serving = condition.in_service
             units = [
-                Unit(gpu, slot, slots, chip, ready=serving and condition.grantable, now=self.now)
+                Unit(
+                    gpu,
+                    slot,
+                    slots,
+                    chip,
+                    ready=serving and condition.grantable,
+                    settling=condition.settling,
+                    now=self.now,
+                )
                 for slot in range(slots)
             ]
             self._units[gpu.uuid] = units
@@ -91,8 +99,6 @@ class Floor:
             for unit in units:
                 unit.pool = pool
             if not condition.grantable:
-                for unit in units:
-                    unit.settling = condition.settling
                 stock.unready.extend((unit, condition.reason) for unit in units)
         for rank, name in enumerate(sorted(self._hosts)):
             self._hosts[name].rank = rank

@@ -84,10 +84,9 @@ class Site:
 
     def settles(self, end: float) -> bool:
         """Tell whether a session that ends at *end* could start but for checks under way."""
-        units = [unit for pool in self.pools for unit in _apart(pool.units, self.pools)]
         fit = [
             unit
-            for unit in units
+            for unit in self._units()
             if not unit.taken and (unit.ready or unit.settling) and unit.booked >= end
         ]
         return len(fit) >= self.count
@@ -132,9 +131,12 @@ class Site:
         """Return the units that can be booked first, the last of them at the end."""
         if self.times is not None:
             return [entry[2] for entry in self.times[: self.count]]
-        units = [unit for pool in self.pools for unit in _apart(pool.units, self.pools)]
+        units = self._units()
         units.sort(key=lambda unit: (unit.available, unit.gpu.index, unit.gpu.uuid))
         return units[: self.count]
+
+    def _units(self) -> list[Unit]:
+        return [unit for pool in self.pools for unit in _apart(pool.units, self.pools)]
 
 
 class Line:

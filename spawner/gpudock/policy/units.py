@@ -72,14 +72,22 @@ class Unit:
     )
 
     def __init__(
-        self, gpu: GPU, slot: int, slots: int, silicon: Silicon, *, ready: bool, now: float
+        self,
+        gpu: GPU,
+        slot: int,
+        slots: int,
+        silicon: Silicon,
+        *,
+        ready: bool,
+        settling: bool,
+        now: float,
     ) -> None:
         self.gpu = gpu
         self.slot = slot
         self.slots = slots
         self.silicon = silicon
         self.ready = ready
-        self.settling = False
+        self.settling = settling
         self.rank = 0
         self.pool: Pool | None = None
         self.taken = False
