@@ -163,15 +163,12 @@ FORGED = {
 @pytest.mark.parametrize("labels", [{}, FORGED], ids=["a stranger's", "with forged labels"])
 def test_a_gpu_that_a_foreign_container_has_is_not_granted(lab, labels):
     taken, free = lab.simulator.gpus
-    stranger = lab.docker.containers.run(
-        "gpudock/pytorch-cuda:v2.6",
-        ["sleep", "infinity"],
-        detach=True,
-        labels=labels,
-        network_mode="none",
-        device_requests=[{"Driver": "cdi", "DeviceIDs": [f"nvidia.com/gpu={taken.index}"]}],
-    )
+    # The hub is not to see it before it runs: of one with its labels it would make short work.
+    lab.kill_hub()
+    stranger = _foreign(lab, labels, taken)
     try:
+        stranger.start()
+        lab.start_hub()
         wait_for(lambda: lab.standings()[taken.uuid] == "quarantined", "it is seen", every=0.5)
         lab.client("ada").start_server()
         assert lab.server_of("ada").labels[LABEL_GPUS] == free.uuid
@@ -182,6 +179,31 @@ def test_a_gpu_that_a_foreign_container_has_is_not_granted(lab, labels):
         assert given == [free.uuid]
     finally:
         stranger.remove(force=True)
+
+
+def test_a_container_with_forged_labels_that_has_not_run_is_removed(lab):
+    taken, other = lab.simulator.gpus
+    stranger = _foreign(lab, FORGED, taken)
+    wait_for(
+        lambda: stranger.id not in {item.id for item in lab.servers(stopped=True)},
+        "it is removed",
+        every=0.5,
+    )
+    for name in ("ada", "bob"):
+        lab.client(name).start_server()
+    given = {item.labels[LABEL_GPUS] for item in lab.servers()}
+    assert given == {taken.uuid, other.uuid}
+
+
+def _foreign(lab, labels, gpu):
+    """A container that somebody makes by hand and gives a GPU; it is not started yet."""
+    return lab.docker.containers.create(
+        "gpudock/pytorch-cuda:v2.6",
+        ["sleep", "infinity"],
+        labels=labels,
+        network_mode="none",
+        device_requests=[{"Driver": "cdi", "DeviceIDs": [f"nvidia.com/gpu={gpu.index}"]}],
+    )
 
 
 def test_a_stopped_container_that_is_started_by_hand_is_stopped(lab):

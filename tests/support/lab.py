@@ -152,7 +152,9 @@ class Lab:
     def servers(self, *, stopped: bool = False) -> list[Container]:
         """Users' containers that run, or all of them."""
         labels = [LABEL_LEASE, f"{LABEL_LAB}={PROJECT}"]
-        return self.docker.containers.list(all=stopped, filters={"label": labels})
+        return self.docker.containers.list(
+            all=stopped, filters={"label": labels}, ignore_removed=True
+        )
 
     def server_of(self, user: str, server: str = "") -> Container:
         """The one container of a user's server, in whatever state."""
