@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, bisect_right
+from heapq import heapreplace
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -32,7 +32,7 @@ class Site:
         host: the machine.
         pools: one pool, or several of one host for a mix of models.
         count: how many units.
-        rank: its place among sites that can serve equally soon.
+        rank: its place among sites that can serve equally soon; no two for the same count share it.
         pool, times: the pool and its times, where it is one.
         version: the host's version that the rest is true for.
         passage: a session that ends until then can start here now; :data:`NOT_BOOKED`: any can;
@@ -145,10 +145,10 @@ class Line:
     Wishes that take the model share it.
 
     Attributes:
-        sites: by when they can serve, and then by their ranks.
-        starts: when that is (Unix time). What it says of a site may be too early, as sites only
-            ever become worse: the first is the best if it is true.
-        rank: the least of its sites'.
+        sites: all of them.
+        heap: for each site when it can serve (Unix time), its rank, and itself; the first of them
+            first. What it says may be too early, as sites only ever become worse: the first is the
+            best if it is true.
         passable: no session that ends later than this can start now; it only ever gets earlier.
     """
 
@@ -158,17 +158,14 @@ class Line:
         "_open",
         "_stocks",
         "_version",
+        "heap",
         "passable",
-        "rank",
         "sites",
-        "starts",
     )
 
     def __init__(self, sites: Sequence[Site], stocks: Sequence[Stock]) -> None:
-        self.sites = sorted(sites, key=lambda site: (site.start(), site.rank))
-        # Beyond the last there is always a later one.
-        self.starts = [*[site.start() for site in self.sites], math.inf]
-        self.rank = min([site.rank for site in sites], default=0)
+        self.sites = sites
+        self.heap = sorted((site.start(), site.rank, site) for site in sites)
         self._last = sites[0].count - 1 if sites else 0
         self._stocks = stocks
         self._open = sites
@@ -176,27 +173,17 @@ class Line:
         self._offer: Offer | None = None
         self.passable = NOT_BOOKED if sites else NO_PASSAGE
 
-    def first(self) -> Site:
-        """Find the site that can serve first, from the first of :attr:`starts` on."""
-        starts, sites, last = self.starts, self.sites, self._last
+    def first(self) -> tuple[float, int, Site]:
+        """Find the site that can serve first, and tell from when on."""
+        heap, last = self.heap, self._last
         while True:
-            site = sites[0]
+            told = heap[0]
+            site = told[2]
             times = site.times
             start = site.start() if times is None else times[last][0]
-            if start == starts[0]:
-                return site
-            del starts[0], sites[0]
-            place = bisect_left(starts, start)
-            if starts[place] == start:
-                rank = site.rank
-                after = bisect_right(starts, start, place)
-                if sites[after - 1].rank < rank:
-                    # Often so, as what can serve equally soon is booked in the order of ranks.
-                    place = after
-                else:
-                    place = bisect_left(sites, rank, place, after, key=_rank)
-            starts.insert(place, start)
-            sites.insert(place, site)
+            if start == told[0]:
+                return told
+            heapreplace(heap, (start, told[1], site))
 
     def best(self) -> Offer | None:
         """Find the best site where any session can start now."""

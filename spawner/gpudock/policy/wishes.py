@@ -147,15 +147,14 @@ class Wish:
         Returns:
             When it starts at the latest (Unix time); :data:`NEVER` when that is not known.
         """
-        site = self._line.first()
-        start = self._line.starts[0]
+        best = self._line.first()
         for line in self._others:
             # What a line says without a look may be too early, never too late.
-            told = line.starts[0]
-            if told < start or (told == start and line.rank < site.rank):
-                other, told = line.first(), line.starts[0]
-                if told < start or (told == start and other.rank < site.rank):
-                    site, start = other, told
+            if line.heap[0] < best:
+                told = line.first()
+                if told < best:
+                    best = told
+        start, _, site = best
         end = start + seconds
         if end > NEVER:
             end = NEVER
