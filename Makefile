@@ -142,8 +142,8 @@ test-engine: ## bring the tests' engine, with the lab's images in it
 .PHONY: bench docs lock clean
 bench: .venv/.stamp test-engine ## compare with stock DockerSpawner and jupyterlab-nvdashboard
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.panel
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.decision
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.ledger
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.in_hub decision
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.in_hub ledger
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.desk
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
