@@ -43,8 +43,10 @@ class Memory:
         """
         self._clock = clock
         self._ticks = ticks or clock
-        self._latest = self._ticks()
+        # The time of day first, here and in steady(): what passes between the two readings would
+        # else count twice, and put this process ahead of others for good.
         self._unix = clock()
+        self._latest = self._ticks()
         self._ticked = self._latest
         self.jumps = 0.0
         self._in_flight: set[str] = set()
@@ -66,11 +68,11 @@ class Memory:
         A clock that is put right by a little is waited for, so that time does not run backwards;
         when it is set by more, this follows, and :attr:`jumps` grows by as much (or shrinks).
         """
+        clock = self._clock()
         ticked = self._ticks()
         expected = self._unix + max(0.0, ticked - self._ticked)
         self._ticked = ticked
         self.now()
-        clock = self._clock()
         if abs(clock - expected) > _JUMP_SECONDS:
             self.jumps += clock - expected
             log.warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 
 from fakes.setting import LAB, Setting, ask
 from gpudock.broker import Broker
+from gpudock.broker.memory import Memory
 from gpudock.model import (
     GPUReading,
     GPUState,
@@ -328,3 +330,28 @@ def test_work_in_the_future_does_not_keep_a_gpu_that_is_idle_now(lab: Lab) -> No
     for _ in range(33):
         lab.pass_a_minute(utilization=0)
     assert [item.lease.id for item in lab.broker.due()] == [lease.id]
+
+
+def test_a_process_that_is_put_aside_between_its_two_clocks_is_never_ahead() -> None:
+    """What one process ends, another that grants it later must not have begun before."""
+    chance = random.Random(1)
+    elapsed = [0.0]
+
+    def pause() -> None:
+        elapsed[0] += chance.choice([0.0, 0.001, 0.05])
+
+    def clock() -> float:
+        pause()
+        return TODAY + elapsed[0]
+
+    def ticks() -> float:
+        pause()
+        return 50.0 + elapsed[0]
+
+    memory = Memory(clock, ticks)
+    told = [memory.steady()]
+    for _ in range(1000):
+        told.append(memory.steady())
+        # Floats of this size are exact to less than a microsecond, and a thousand are added up.
+        assert told[-1] <= TODAY + elapsed[0] + 1e-3
+        assert told[-1] >= told[-2]
