@@ -167,11 +167,18 @@ class GPUDockerSpawner(ServerStart):
             return {}
 
     def _options_from_form(self, form: dict[str, list[str]]) -> dict[str, Any]:
-        """Check the form's fields, so that a bad one is told on the form itself."""
+        """Check the form's fields, so that what cannot be had is told on the form itself."""
         try:
-            return parse(form, self._offers()).as_user_options()
+            options = parse(form, self._offers())
         except OptionError as error:
             raise refusal(str(error), reason="options") from error
+        runtime = Runtime.instance()
+        if runtime.is_ready and self._running_lease() is None:
+            # A start that fails is told on the form only if it fails within a second.
+            denial = runtime.broker.refusal(self._request(options))
+            if denial is not None:
+                raise refusal(denial.message, reason=denial.reason, status=409)
+        return options.as_user_options()
 
     @default("options_from_form")
     def _default_options_from_form(self) -> Any:

@@ -53,7 +53,9 @@ def test_a_bad_option_of_a_named_server_is_refused(ada):
     assert "«-1» is not a number of GPUs" in ada.refusal("second", gpus=-1)
 
 
-def test_a_refusal_has_the_status_of_a_mistake_of_the_client(ada):
+def test_a_refusal_has_the_status_of_a_mistake_of_the_client(new_hub):
+    patient = 'c.JupyterHub.tornado_settings = {"slow_spawn_timeout": 60, "slow_stop_timeout": 5}\n'
+    ada = new_hub(extra=patient).start().client("ada")
     assert ada.ask_for_server(gpus="many").status_code == 400
     assert ada.ask_for_server(gpus=3).status_code == 409
 
@@ -77,6 +79,13 @@ def test_a_bad_option_in_a_link_is_told_on_the_form(ada, options, sentence):
     answer = ada.page("/hub/spawn", **{f"opt-{name}": value for name, value in options.items()})
     assert sentence in shown_error(answer)
     assert answer.status_code in (400, 409)
+
+
+def test_what_the_quota_forbids_is_told_on_the_form_however_slow_the_engine_is(ada, hub):
+    sentence = "Your quota allows 1 GPU at once, and this server asks for 3."
+    with hub.docker.hold("image"):
+        assert sentence in shown_error(ada.spawn_form(gpus="3"))
+        assert sentence in shown_error(ada.page("/hub/spawn", **{"opt-gpus": "3"}))
 
 
 def test_an_option_that_is_given_twice_is_refused(ada):

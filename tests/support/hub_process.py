@@ -40,7 +40,8 @@ c.JupyterHub.hub_ip = "127.0.0.1"
 c.JupyterHub.hub_port = {port}
 c.JupyterHub.hub_connect_ip = "127.0.0.1"
 c.JupyterHub.proxy_class = "support.file_proxy.FileProxy"
-# How long answers and the hub's start may be held up; it does not change what comes of it.
+# How long answers and the hub's start may be held up. What comes of a start that takes longer is
+# told on its progress page, and not by the answer's status.
 c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0.5, "slow_stop_timeout": 5}}
 c.JupyterHub.init_spawners_timeout = 1
 runtime = Runtime.instance()
@@ -77,9 +78,7 @@ class HubProcess:
         more = self._config.parent / "jupyterhub_config.d"
         more.mkdir(parents=True)
         shutil.copy(ROOT / "jupyterhub_config.py", self._config)
-        (more / "test.py").write_text(
-            _CONFIGURATION.format(port=self.port, base_url=self.base_url) + extra
-        )
+        self.configure(extra)
         given = {
             "AUTHENTICATOR": "dummy",
             "ALLOW_ANYONE": "yes",
@@ -96,6 +95,11 @@ class HubProcess:
             **{k: v for k, v in os.environ.items() if not k.startswith(("GPUDOCK_", "COVERAGE"))},
             **{f"GPUDOCK_{name}": value for name, value in given.items()},
         }
+
+    def configure(self, extra: str) -> None:
+        """Set more configuration, for the next start, instead of what was set before."""
+        text = _CONFIGURATION.format(port=self.port, base_url=self.base_url) + extra
+        (self._config.parent / "jupyterhub_config.d" / "test.py").write_text(text)
 
     def start(self) -> HubProcess:
         """Start the hub and wait until it answers."""

@@ -195,6 +195,17 @@ class Broker(Office, QuotaOffice, Desk, Books):
             if (item.request.user, item.request.server) not in awaited
         ]
 
+    def refusal(self, request: Request) -> Denial | None:
+        """Tell why asking for a lease now would be refused however long one waits, without asking.
+
+        ``None``: it would not be, or the server waits for one already.
+        """
+        with self._reading_lab() as lab:
+            if lab.transaction.waiting_request(request.user, request.server) is not None:
+                return None
+            effective = lab.effective(request.user, request.groups)
+            return refuse(request, effective, lab.snapshot(extra=request))
+
     def forecast(self, request: Request) -> Grant | Place | Denial:
         """Tell what asking for a lease now would come to, without asking."""
         with self._reading_lab() as lab:
