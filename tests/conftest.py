@@ -6,11 +6,16 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.lab import SOCKET, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# How long an example takes depends on what else the machine does; speed is what benchmarks are for.
+settings.register_profile("gpudock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gpudock")
 
 _lab: list[Lab] = []
 

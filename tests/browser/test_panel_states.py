@@ -14,10 +14,12 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.panel_gallery import english_in
-from browser.panel_page import BUSY, lease_that_ends
+from browser.panel_page import BUSY, lease_that_ends, until
 from simulator import Gpu, Process
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
     from browser.panel_gallery import View
 
 MOST_HEIGHT_OF_ROWS = 600
@@ -90,6 +92,12 @@ def test_eight_gpus_of_which_some_are_unwell(gallery):
     gallery.look("eight-open")
 
 
+def is_seen(row: Locator) -> bool:
+    """Whether a row of the panel is seen without scrolling."""
+    box = row.bounding_box()
+    return box is not None and box["y"] < MOST_HEIGHT_OF_ROWS
+
+
 def test_sixteen_gpus_are_seen_at_once(gallery):
     gpus = [
         Gpu.of_model("H100", place, utilization=6 * place, memory_used_mib=5000 * place)
@@ -98,9 +106,7 @@ def test_sixteen_gpus_are_seen_at_once(gallery):
     gallery.show(*gpus)
     for view in gallery.views:
         expect(rows(view)).to_have_count(16)
-        last = rows(view).nth(15).bounding_box()
-        assert last is not None
-        assert last["y"] < MOST_HEIGHT_OF_ROWS, "all are seen without scrolling"
+        until(view.page, lambda view=view: is_seen(rows(view).nth(15)), "all without scrolling")
         drawn = view.panel.locator(".jp-GPUDock-row").evaluate_all(
             "rows => rows.map(row => row.querySelectorAll('*').length)"
         )

@@ -60,6 +60,8 @@ def shared_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]
 @pytest.fixture
 def hub(shared_hub: HubProcess) -> Iterator[HubProcess]:
     """The hub of all tests that leave it as they found it: nothing runs and nobody waits."""
+    # What the hub has read last may be older than what the test before put right.
+    wait_for(lambda: _all_are_free(shared_hub), "all GPUs are free")
     yield shared_hub
     docker = shared_hub.docker
     docker.forget_plans()
@@ -72,8 +74,13 @@ def hub(shared_hub: HubProcess) -> Iterator[HubProcess]:
     for container in docker.servers:
         docker.remove_behind(container)
     wait_for(lambda: not shared_hub.leases(), "all leases end")
-    shared_hub.return_gpus_to_service()
     assert shared_hub.queue() == []
+
+
+def _all_are_free(hub: HubProcess) -> bool:
+    hub.return_gpus_to_service()
+    free = f"<strong>{len(GPUS)} of {len(GPUS)}</strong> GPUs are free."
+    return free in " ".join(hub.admin.page("/hub/spawn").text.split())
 
 
 def hub_factory(directory: Path) -> Iterator[Callable[..., HubProcess]]:

@@ -157,7 +157,7 @@ def test_a_link_starts_a_server_as_it_was_started_last(hub, ada):
     ada.stop_server()
     answer = ada.page("/hub/spawn/ada", **{"opt-again": "1", "next": "/user/ada/lab"})
     assert answer.headers["Location"].startswith("/hub/spawn-pending/ada")
-    assert hub.queue() != []
+    wait_for(lambda: hub.queue() == ["ada"], "ada's request waits")
     hub.docker.agent.change(uuid, telemetry=Telemetry(processes=()))
     ada.follow().result()
     now = hub.leases()["ada"]

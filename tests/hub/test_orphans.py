@@ -71,6 +71,7 @@ def test_a_server_whose_user_was_removed_behind_the_hubs_back_gives_its_gpu_back
     hub.remove_account("ada")
     hub.start()
     wait_for(lambda: sorted(hub.leases()) == ["bob"], "ada's lease ends")
+    wait_for(lambda: len(hub.docker.servers) == 1, "ada's container is removed")
     assert [item.labels["gpudock.user"] for item in hub.docker.servers] == ["bob"]
     assert hub.ended(lease.id).end_reason == REASON
     wait_for(lambda: ready(bob), "bob's server goes on")

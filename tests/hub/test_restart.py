@@ -88,19 +88,20 @@ def test_a_hub_that_dies_between_any_two_steps_of_a_start_leaks_and_doubles_noth
     hub.start()
     users = [hub.client(f"user{number}") for number in range(len(STEPS))]
     mute = hub.client("mute")
+    holds = []
     with ExitStack() as held:
         for number, (call, when) in enumerate(STEPS):
             name = f"lab/step{number}:" if call == "image" else f"-user{number}-"
             hold = held.enter_context(hub.docker.hold(call, when, name=name))
+            holds.append(hold)
             users[number].ask_for_server(image=f"lab/step{number}:1")
             hold.wait()
         mute.ask_for_server(image=MUTE_IMAGE)
         wait_for(lambda: hub.docker.running, "the mute server runs")
         hub.kill()
         if not lands:
-            for verb in ("create", "start"):
-                hub.docker.fail(verb, 500, "lost")
-    hub.docker.forget_plans()
+            for hold in holds:
+                hold.lose()
     hub.start()
 
     hub.docker.remove_behind(container_of(hub, "mute"))
@@ -191,13 +192,12 @@ def test_an_engine_that_fails_while_the_hub_takes_up_its_servers_ends_none(new_h
 
 def test_a_server_that_is_slow_to_answer_is_not_ended_by_a_restart_of_the_hub(new_hub):
     """It may be swapping, or paused; what runs in it is somebody's work."""
-    hub = new_hub(
-        extra="c.Spawner.http_timeout = 1\nc.JupyterHub.init_spawners_timeout = 3\n"
-    ).start()
+    hub = new_hub().start()
     ada = hub.client("ada")
     ada.start_server()
     (container,) = hub.docker.running
     hub.kill()
+    hub.configure("c.Spawner.http_timeout = 1\nc.JupyterHub.init_spawners_timeout = 3\n")
     hub.docker.silence(container)
     # The hub answers when it has tried to reach the server for init_spawners_timeout.
     hub.start()

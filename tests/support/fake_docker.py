@@ -88,16 +88,24 @@ class Hold:
     part_of_name: str
     reached: threading.Event = field(default_factory=threading.Event)
     _go_on: threading.Event = field(default_factory=threading.Event)
+    _loss: ApiError | None = None
 
     def stop_here(self) -> None:
         self.reached.set()
         self._go_on.wait(_PATIENCE)
+        if self._loss is not None:
+            raise self._loss
 
     def wait(self) -> None:
         """Wait until a call is held."""
         assert self.reached.wait(_PATIENCE), "no such call came"
 
     def release(self) -> None:
+        self._go_on.set()
+
+    def lose(self) -> None:
+        """End what is held with an error, and without the effect that it has not had yet."""
+        self._loss = ApiError(500, "lost")
         self._go_on.set()
 
 
@@ -226,8 +234,9 @@ class FakeDocker:
         container.server = single_user_server(container.address, url.port or 80, url.path)
 
     def remove_behind(self, container: Container) -> None:
-        """Remove a container by force, as ``docker rm -f`` does."""
-        self._remove(container.id, force=True)
+        """Remove a container by force, as ``docker rm -f`` does; it may be gone already."""
+        with contextlib.suppress(ApiError):
+            self._remove(container.id, force=True)
 
     # The engine.
 

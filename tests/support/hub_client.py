@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -103,15 +104,28 @@ class HubClient:
 
     def progress(self, server: str = "") -> Iterator[dict[str, Any]]:
         """Yield the progress page's events until the start is over."""
-        path = f"/hub/api{self._server_path(server)}/progress"
-        with self.http.stream("GET", path, headers={"Accept": "text/event-stream"}) as answer:
-            answer.raise_for_status()
+        with self._progress_stream(server) as answer:
             for line in answer.iter_lines():
                 if line.startswith("data:"):
                     event = json.loads(line.removeprefix("data:"))
                     yield event
                     if event.get("ready") or event.get("failed"):
                         return
+
+    @contextmanager
+    def _progress_stream(self, server: str) -> Iterator[httpx.Response]:
+        path = f"/hub/api{self._server_path(server)}/progress"
+        deadline = time.monotonic() + 60
+        while True:
+            with self.http.stream("GET", path, headers={"Accept": "text/event-stream"}) as answer:
+                # So the Hub answers while it tidies up after a start that has failed; then it
+                # tells why.
+                tidying = answer.status_code == 400 and b"is not starting" in answer.read()
+                if not tidying or time.monotonic() > deadline:
+                    answer.raise_for_status()
+                    yield answer
+                    return
+            time.sleep(0.05)
 
     def follow(self, server: str = "") -> Follower:
         """Follow the progress page in a thread."""
@@ -137,9 +151,20 @@ class HubClient:
         wait_for(lambda: self.server_model(server) is None, "the server is gone", 60)
 
     def delete_server(self, server: str = "", user: str | None = None) -> None:
-        """Ask for the end of a server, of one's own or, for an administrator, of another user."""
-        answer = self.api("DELETE", self._server_path(server, user))
-        assert answer.status_code in (202, 204), answer.text
+        """Ask for the end of a server, of one's own or, for an administrator, of another user.
+
+        The Hub gives a start that it interrupts a second to end, and answers with an error when
+        that was not enough: then it is asked again.
+        """
+
+        def answer() -> httpx.Response | None:
+            got = self.api("DELETE", self._server_path(server, user))
+            model = self.api("GET", f"/users/{quote(user or self.name, safe='')}").json()
+            pending = (model.get("servers") or {}).get(server, {}).get("pending")
+            return None if got.status_code == 500 and pending == "spawn" else got
+
+        got = wait_for(answer, "the start can be interrupted", 60)
+        assert got.status_code in (202, 204), got.text
 
     def server_model(self, server: str = "") -> dict[str, Any] | None:
         """Return what the Hub says of a server, or ``None`` when it knows of none."""

@@ -164,14 +164,14 @@ async def test_an_environment_that_was_slow_once_is_asked_again_by_itself(script
 
 
 async def test_an_environment_that_stays_slow_is_asked_twice_and_no_more(script, tmp_path):
-    found = await probe(script(f"echo asked >> {tmp_path}/log; exec sleep 600"), timeout_s=1.0)
+    found = await probe(script(f"echo asked >> {tmp_path}/log; exec sleep 600"), timeout_s=5.0)
     assert found.problem is Problem.PROBE_TIMEOUT
     assert (tmp_path / "log").read_text().split() == ["asked", "asked"]
 
 
 async def test_a_hanging_environment_is_ended_with_its_children(script, tmp_path, until):
     interpreter = script(f"sleep 600 & echo $! > {tmp_path}/child; wait")
-    found = await probe(interpreter, timeout_s=0.5)
+    found = await probe(interpreter, timeout_s=5.0)
     assert found.problem is Problem.PROBE_TIMEOUT
     child = int((tmp_path / "child").read_text())
 

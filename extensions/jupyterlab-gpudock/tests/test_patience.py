@@ -16,7 +16,7 @@ from jupyterlab_gpudock.readings import Reading, State
 if TYPE_CHECKING:
     from jupyterlab_gpudock.attempt import Attempt
 
-PATIENCE_S = 0.2
+PATIENCE_S = 1.0
 
 
 class Boards:
@@ -112,7 +112,7 @@ def test_a_board_that_hangs_is_told_and_the_others_are_read_on(patient, boards):
     assert time.monotonic() - began < 5 * PATIENCE_S
     assert states(reading) == ["ok", "hanging", "ok"]
     assert reading.state is State.OK
-    assert reading.gpus[1].detail == "A call to NVML has not returned for 0 s"
+    assert reading.gpus[1].detail == "A call to NVML has not returned for 1 s"
     began = time.monotonic()
     for _ in range(10):
         assert states(patient.read()) == ["ok", "hanging", "ok"]

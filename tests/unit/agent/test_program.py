@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from pathlib import Path
+from http.client import HTTPConnection
 
 import pytest
 
@@ -173,13 +172,14 @@ def test_slow_calls_on_sixteen_gpus_delay_readings_and_nothing_else(tmp_path):
     gpus = [Gpu.of_model("A100-SXM4-40GB", number) for number in range(16)]
     host = PretendHost(tmp_path, gpus, System(slow={"*": 20}))
     with running_agent(host, "--stuck-after", "2") as agent:
-        slowest, asked = 0.0, 0
+        slowest, asked, begun = 0.0, 0, time.monotonic()
         while agent.inventory()["age"] is None:
             started = time.monotonic()
             assert agent.get("/healthz", None) == (200, b'{"status": "ok"}')
             slowest, asked = max(slowest, time.monotonic() - started), asked + 1
         assert asked > 5, "the round was over before anything could be asked meanwhile"
-        assert slowest < 1.0
+        # An answer that waited for the calls would have taken what was left of the round.
+        assert slowest < (time.monotonic() - begun) / 2
         now = agent.inventory()
         assert len(now["devices"]) == 16
         assert now["problem"] is None
@@ -236,32 +236,29 @@ def test_who_waits_is_answered_as_soon_as_there_is_news(tmp_path):
         after = agent.inventory(f"?after={before['cursor']}&wait=60")
         assert after["cursor"] != before["cursor"]
         assert time.monotonic() - started < 20
-        assert agent.inventory("?after=anything&wait=60")["cursor"] == after["cursor"]
+        anything = agent.inventory("?after=anything&wait=60")
+        latest = agent.inventory()
+        assert after["taken_at"] <= anything["taken_at"] <= latest["taken_at"]
+        assert time.monotonic() - started < 30
 
 
 def test_an_agent_that_is_told_to_end_answers_who_waits_and_ends_well(tmp_path):
     host = PretendHost(tmp_path, [Gpu.of_model("L4")])
     with running_agent(host, interval=600) as agent:
         before = agent.first_reading()
-        answers = []
-        waiting = threading.Thread(
-            target=lambda: answers.append(agent.inventory(f"?after={before['cursor']}&wait=60"))
+        connection = HTTPConnection(agent.address, timeout=30)
+        connection.request(
+            "GET",
+            f"/v1/inventory?after={before['cursor']}&wait=60",
+            headers={"Authorization": f"Bearer {TOKEN}"},
         )
-        waiting.start()
-        wait_until(lambda: established(agent) == 1, "the request to arrive")
+        # Requests are read in the order in which they came, so that one is waiting by now.
+        agent.get("/healthz", None)
         assert agent.end() == 0
-        waiting.join(10)
-        assert [a["cursor"] for a in answers] == [before["cursor"]]
+        answer = connection.getresponse()
+        assert json.load(answer)["cursor"] == before["cursor"]
+        connection.close()
     assert TOKEN not in agent.log
-
-
-def established(agent):
-    """Count the connections that a server has, on its own side, from the kernel's table."""
-    port = f":{int(agent.address.rpartition(':')[2]):04X}"
-    with Path("/proc/net/tcp").open() as table:
-        return sum(
-            fields[1].endswith(port) and fields[3] == "01" for fields in map(str.split, table)
-        )
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", TOKEN[:-1], TOKEN + "x", "\u00e9" * 22])
