@@ -218,9 +218,12 @@ class GPUDockerSpawner(ServerStart):
             return await self._start()
         except asyncio.CancelledError:
             if not Runtime.instance().shutting_down:
-                # The Hub only looks for a server's address to tell its user «ready», and takes the
-                # address of a start that was given up away a second later.
+                # The Hub only looks for a server's address to tell its user «ready». It takes the
+                # address of a start that was given up away itself, but not where taking that down
+                # has lasted longer than the second that it gives; and what is not committed is
+                # undone by the next request.
                 self.server = None
+                self.db.commit()
             raise
         except SpawnException:
             raise

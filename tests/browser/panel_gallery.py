@@ -70,10 +70,16 @@ class View:
     def reload(self) -> None:
         """Begin anew: nothing of what was shown before stays."""
         self.page.goto(f"{self.address}/lab?reset")
-        self.panel = open_panel(self.page)
         # A page that is left while its theme is on its way complains of that.
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-name", re.compile("."))
+        self.wait_for_theme()
+        self.panel = open_panel(self.page)
         self.widen_sidebar(WIDE)
+
+    def wait_for_theme(self) -> None:
+        """Wait until JupyterLab, which is hidden while it changes its theme, is seen again."""
+        expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
+        expect(self.page.locator("#jp-main-split-panel")).to_be_visible()
 
     def set_theme(self, theme: str) -> None:
         self.page.evaluate(
@@ -81,6 +87,7 @@ class View:
         )
         is_light = "true" if theme.endswith("Light") else "false"
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
+        self.wait_for_theme()
 
     def set_width(self, width: int) -> None:
         """Let the panel use this width; JupyterLab's own narrowest sidebar has 250 pixels."""
@@ -93,6 +100,7 @@ class View:
     def widen_sidebar(self, width: int) -> None:
         """Draw the sidebar's edge to where the panel has this width."""
         handle = self.page.locator("#jp-main-split-panel > .lm-SplitPanel-handle").first
+        expect(handle).to_be_visible()
         edge, box = handle.bounding_box(), self.panel.bounding_box()
         assert edge is not None
         assert box is not None

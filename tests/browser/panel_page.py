@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -64,6 +65,31 @@ def visitors(chromium: Browser, window: dict[str, int]) -> Iterator[Callable[[st
     assert failures == []
 
 
+LOADING = 180_000
+"""Milliseconds that JupyterLab, or a kernel, may take to start on a machine that is busy."""
+
+
+def menu_entry(page: Page, menu: str, *entries: str) -> Locator:
+    """Open a menu, or its submenus, and return an entry; while a page loads, menus close again."""
+    bar = page.get_by_role("menuitem", name=menu, exact=True)
+    expect(bar).to_be_visible(timeout=LOADING)
+    *parents, entry = (page.locator(".lm-Menu-item").filter(has_text=text) for text in entries)
+
+    def is_open() -> bool:
+        try:
+            bar.click(timeout=5000)
+            for parent in parents:
+                parent.click(timeout=2000)
+            entry.wait_for(state="visible", timeout=2000)
+        except PlaywrightTimeout:
+            page.keyboard.press("Escape")
+            return False
+        return True
+
+    until(page, is_open, f"the menu {menu} is open", 60)
+    return entry
+
+
 def open_lab(visit: Callable[[str], Page], url: str) -> tuple[Page, Locator]:
     """A JupyterLab with nothing of earlier tests, and its panel, open."""
     page = visit(f"{url}/lab?reset")
@@ -72,7 +98,7 @@ def open_lab(visit: Callable[[str], Page], url: str) -> tuple[Page, Locator]:
 
 def open_panel(page: Page) -> Locator:
     """The panel of a JupyterLab that was just opened, once it is open."""
-    expect(page.locator(".jp-LauncherCard").first).to_be_visible()
+    expect(page.locator(".jp-LauncherCard").first).to_be_visible(timeout=LOADING)
     panel = page.locator("#jp-gpudock-panel")
     page.locator('.jp-SideBar [data-id="jp-gpudock-panel"]').click()
     expect(panel).to_be_visible()
@@ -111,12 +137,12 @@ def run_cell(page: Page, code: str) -> None:
 def open_notebook(page: Page) -> None:
     """Open a new notebook and wait for its kernel."""
     page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
-    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=LOADING)
 
 
-def until(page: Page, condition: Callable[[], bool], what: str) -> None:
+def until(page: Page, condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
     """Wait for what the page's events tell: they come only while Playwright is waited for."""
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
         page.wait_for_timeout(50)

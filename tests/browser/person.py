@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from browser.panel_page import menu_entry
+
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
 
@@ -53,9 +55,9 @@ class Person:
         self.page.get_by_label("The same password again").fill(password)
         self.page.get_by_role("button", name="Sign up").click()
 
-    def fill_in_sign_in(self) -> None:
+    def fill_in_sign_in(self, query: str = "") -> None:
         """Fill in the sign-in page and send it."""
-        self.open("/hub/login")
+        self.open(f"/hub/login{query}")
         self.page.locator("#username_input").fill(self.name)
         self.page.locator("#password_input").fill(self.password)
         self.page.locator("#login_submit").click()
@@ -105,9 +107,9 @@ class Person:
 
     def stop_server(self) -> None:
         """Stop the server as people do: File, Hub Control Panel, Stop My Server."""
-        self.page.get_by_role("menuitem", name="File", exact=True).click()
+        entry = menu_entry(self.page, "File", "Hub Control Panel")
         with self.context.expect_page() as opened:
-            self.page.get_by_role("menuitem", name="Hub Control Panel").click()
+            entry.click()
         panel = opened.value
         # Until then the page's buttons do nothing.
         panel.wait_for_function("window._jupyterhub_page_loaded")

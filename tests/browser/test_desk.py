@@ -98,6 +98,10 @@ def lab(hub: HubProcess, desk: DeskProcess, token: str) -> Iterator[HubProcess]:
             answer = desk.ask("PATCH", "quotas", token, json={"changes": changes})
             assert answer.is_success, answer.text
     hub.return_gpus_to_service()
+    wait_for(
+        lambda: {gpu["state"] for gpu in desk.ask("GET", "gpus", token).json()["gpus"]} == {"free"},
+        "the desk has read that all GPUs are free",
+    )
 
 
 @pytest.fixture
@@ -107,7 +111,8 @@ def visit(desk: DeskProcess, newcomer: Callable[..., Person]) -> Callable[..., P
     def make(name: str, section: str = "", **look: Any) -> Person:
         person = newcomer(name, desk.url, **look)
         person.password = PASSWORD
-        person.fill_in_sign_in()
+        # Else it leads to a server, which the proxy of this hub does not lead to.
+        person.fill_in_sign_in("?next=%2Fhub%2Fhome")
         person.page.wait_for_url(lambda url: "/hub/login" not in url)
         person.open(f"{DESK}{section}")
         expect(heading(person.page)).to_be_visible()

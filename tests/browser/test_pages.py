@@ -125,6 +125,24 @@ def test_people_can_be_let_in_where_the_browser_does_not_tell_the_origin(hub, ad
     admin.page.unroute("**/hub/authorize/**")
 
 
+def test_a_start_that_takes_long_to_take_down_is_stopped_by_one_click(hub, member):
+    """The Hub gives it a second, and answers with an error when that was not enough."""
+    eve = member("eve")
+    with hub.docker.hold("start", name="-eve-") as start:
+        eve.fill_in_form(1)
+        eve.start_button.click()
+        start.wait()
+        with hub.docker.hold("remove", name="-eve-") as remove:
+            stop = eve.page.get_by_role("button", name="Stop this start")
+            with eve.page.expect_response(lambda answer: answer.status == 500):
+                stop.click()
+            remove.wait()
+            expect(stop).to_be_disabled()
+            expect(eve.page.get_by_role("alert")).to_be_hidden()
+    eve.page.wait_for_url("**/hub/home")
+    wait_for(lambda: not hub.leases() and not hub.docker.servers, "nothing is left")
+
+
 @pytest.mark.parametrize("name", ["../x", "{0}", "ü" * 200])
 def test_a_hostile_name_is_refused_and_can_be_mended(hub, newcomer, name):
     someone = newcomer(name, hub.url)

@@ -11,7 +11,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from playwright.sync_api import expect
 
 from browser.panel_page import (
@@ -20,6 +19,7 @@ from browser.panel_page import (
     DARK,
     keep,
     lease_that_ends,
+    menu_entry,
     open_lab,
     open_notebook,
     run_cell,
@@ -31,7 +31,7 @@ from simulator import Gpu, Host, Process
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from playwright.sync_api import Locator, Page, Route
+    from playwright.sync_api import Response, Route
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,8 @@ def test_a_closed_panel_has_no_connection_and_an_open_one_has_one(single, visit)
     assert len(open_streams) == 0
     tab.click()
     expect(page.locator("#jp-gpudock-panel")).to_contain_text("87 %")
+    until(page, lambda: open_streams, "the panel has a stream")
+    expect(page.get_by_role("button", name="A100 · 31/40 GB · 87 %")).to_be_visible()
     assert len(open_streams) == 1
     tab.click()
     expect(page.locator("#jp-gpudock-panel")).to_be_hidden()
@@ -195,8 +197,7 @@ def test_a_process_leads_to_its_notebook_and_its_kernel_can_be_shut_down(single,
         expect(panel.locator(".jp-GPUDock-process")).to_have_count(2)
         keep(page, "processes")
         assert serious_barriers(page, "#jp-gpudock-panel") == []
-        page.get_by_role("menuitem", name="File", exact=True).click()
-        page.get_by_role("menuitem", name="New Launcher").click()
+        menu_entry(page, "File", "New Launcher").click()
         process.get_by_role("button", name=title, exact=True).click()
         expect(page.locator(".jp-Notebook")).to_be_visible()
         process.get_by_role("button", name=f"Shut down the kernel of {title}").click()
@@ -214,7 +215,7 @@ def test_eight_gpus_are_rows_that_open_by_keyboard(eight, visit):
     rows = panel.get_by_role("button", name=re.compile(r"^GPU \d: A100"))
     expect(rows).to_have_count(8)
     expect(panel.locator(".jp-GPUDock-row").nth(7)).to_contain_text("70 %")
-    assert rows.nth(7).bounding_box()["y"] < 600, "all GPUs are seen at once"
+    until(page, lambda: rows.nth(7).bounding_box()["y"] < 600, "all GPUs are seen at once")
     expect(page.get_by_role("button", name=re.compile(r"^8 × A100 · "))).to_be_visible()
     keep(page, "eight-dark")
     rows.nth(2).focus()
@@ -239,14 +240,22 @@ def test_slices_are_told_with_their_profiles_in_chinese(divided, visit):
     assert serious_barriers(page, "#jp-gpudock-panel") == []
 
 
+def saves_left_area(answer: Response, *, collapsed: bool) -> bool:
+    """Whether this is the answer to JupyterLab's saving that its left area is so."""
+    request = answer.request
+    if "/api/workspaces/" not in request.url or request.method != "PUT":
+        return False
+    layout = (request.post_data_json or {}).get("data", {}).get("layout-restorer:data", {})
+    return layout.get("left", {}).get("collapsed") is collapsed
+
+
 def test_the_panel_is_where_it_was_after_a_reload(single, visit):
     url, _ = single
     page, panel = open_lab(visit, url)
     expect(panel).to_contain_text("87 %")
-    with page.expect_response(
-        lambda response: "/api/workspaces/" in response.url and response.request.method == "PUT"
-    ):
+    with page.expect_response(lambda answer: saves_left_area(answer, collapsed=True)):
         page.keyboard.press("Control+b")
+    with page.expect_response(lambda answer: saves_left_area(answer, collapsed=False)):
         page.locator('.jp-SideBar [data-id="jp-gpudock-panel"]').click()
     page.goto(f"{url}/lab")
     expect(panel).to_contain_text("87 %")
@@ -307,23 +316,11 @@ def test_a_session_is_shown_warned_of_and_extended(single, visit):
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
 
 
-def shown_by_menu(notebook: Page, panel: Locator) -> bool:
-    """Open the panel as the menu does; while a notebook loads, the menu may close again."""
-    try:
-        notebook.get_by_role("menuitem", name="View", exact=True).click(timeout=5000)
-        for entry in ("Right Sidebar", "Show GPU"):
-            notebook.locator(".lm-Menu-item").filter(has_text=entry).click(timeout=2000)
-    except PlaywrightTimeout:
-        notebook.keyboard.press("Escape")
-        return False
-    return panel.is_visible()
-
-
 def test_the_panel_works_in_notebook_7(serve, visit):
     url, _ = serve(Gpu.of_model("A100", **BUSY), application="notebook")
     notebook = visit(f"{url}/notebooks/paper.ipynb")
+    menu_entry(notebook, "View", "Right Sidebar", "Show GPU").click()
     panel = notebook.locator("#jp-gpudock-panel")
-    until(notebook, lambda: shown_by_menu(notebook, panel), "the panel opens")
     expect(panel).to_contain_text("31.0 / 40.0 GiB")
     expect(panel.get_by_role("region", name="Active kernel")).to_contain_text("torch is not loaded")
     keep(notebook, "notebook-7")

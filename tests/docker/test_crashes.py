@@ -30,6 +30,16 @@ def get_server(lab, client):
 
 def assert_leases_are_true(lab, users):
     """Each has one container with one GPU, of their lease, and nobody has another's."""
+    # A container that has ended is removed after its lease.
+    wait_for(
+        lambda: (
+            {item.id for item in lab.servers(stopped=True)}
+            == {lease["container"] for lease in lab.leases().values()}
+        ),
+        "nothing else is left",
+        60,
+        every=0.5,
+    )
     containers = lab.servers(stopped=True)
     given = [uuid for item in containers for uuid in item.labels[LABEL_GPUS].split(",")]
     assert len(given) == len(set(given)) == len(users)
@@ -108,10 +118,12 @@ def test_a_lost_database_comes_back_from_the_containers_labels(lab):
     lab.wipe_store()
     lab.start_hub()
     wait_for(lambda: lab.leases() == before, "the same leases", 60, every=0.5)
-    assert lab.client("cleo").ask_for_server().status_code == 202
+    cleo = lab.client("cleo")
+    assert cleo.ask_for_server().status_code == 202
     assert_leases_are_true(lab, ["ada", "bob"])
     ada.stop_server()
     assert "ada" not in lab.leases()
+    wait_for(lambda: (cleo.server_model() or {}).get("ready"), "cleo starts", 60, every=0.5)
 
 
 def test_an_engine_that_restarts_with_live_restore_ends_nothing(lab):

@@ -167,7 +167,7 @@ def test_a_gpu_that_a_foreign_container_has_is_not_granted(lab, labels):
     lab.kill_hub()
     stranger = _foreign(lab, labels, taken)
     try:
-        stranger.start()
+        lab.docker.api.start(stranger)
         lab.start_hub()
         wait_for(lambda: lab.standings()[taken.uuid] == "quarantined", "it is seen", every=0.5)
         lab.client("ada").start_server()
@@ -175,17 +175,17 @@ def test_a_gpu_that_a_foreign_container_has_is_not_granted(lab, labels):
         bob = lab.client("bob")
         assert bob.ask_for_server().status_code == 202
         bob.follow().wait_for("in the queue")
-        given = [item.labels[LABEL_GPUS] for item in lab.servers() if item.id != stranger.id]
+        given = [item.labels[LABEL_GPUS] for item in lab.servers() if item.id != stranger]
         assert given == [free.uuid]
     finally:
-        stranger.remove(force=True)
+        lab.docker.api.remove_container(stranger, force=True)
 
 
 def test_a_container_with_forged_labels_that_has_not_run_is_removed(lab):
     taken, other = lab.simulator.gpus
     stranger = _foreign(lab, FORGED, taken)
     wait_for(
-        lambda: stranger.id not in {item.id for item in lab.servers(stopped=True)},
+        lambda: stranger not in {item.id for item in lab.servers(stopped=True)},
         "it is removed",
         every=0.5,
     )
@@ -196,14 +196,16 @@ def test_a_container_with_forged_labels_that_has_not_run_is_removed(lab):
 
 
 def _foreign(lab, labels, gpu):
-    """A container that somebody makes by hand and gives a GPU; it is not started yet."""
-    return lab.docker.containers.create(
+    """Have somebody make a container by hand, with a GPU; return its id, before any start."""
+    api = lab.docker.api
+    cdi = {"Driver": "cdi", "DeviceIDs": [f"nvidia.com/gpu={gpu.index}"]}
+    made = api.create_container(
         "gpudock/pytorch-cuda:v2.6",
         ["sleep", "infinity"],
         labels=labels,
-        network_mode="none",
-        device_requests=[{"Driver": "cdi", "DeviceIDs": [f"nvidia.com/gpu={gpu.index}"]}],
+        host_config=api.create_host_config(network_mode="none", device_requests=[cdi]),
     )
+    return made["Id"]
 
 
 def test_a_stopped_container_that_is_started_by_hand_is_stopped(lab):
@@ -224,4 +226,8 @@ def test_a_stopped_container_that_is_started_by_hand_is_stopped(lab):
     container.stop(timeout=1)
     lab.start_hub()
     wait_for(lambda: "ada" not in lab.leases(), "the lease ends", every=0.5)
-    assert not [item for item in lab.servers(stopped=True) if item.id == container.id]
+    wait_for(
+        lambda: container.id not in {item.id for item in lab.servers(stopped=True)},
+        "the container is removed",
+        every=0.5,
+    )

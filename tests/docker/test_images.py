@@ -74,7 +74,7 @@ def containers(engine: Engine, tools: Tools) -> Iterator[dict[str, str]]:
         done = tools.run(
             "run", "--detach", "--rm", "--network=none", "--cap-drop=ALL",
             "--security-opt=no-new-privileges", f"--volume={IMAGES}:/images:ro",
-            f"--env=IMAGE_LABELS={json.dumps(labels)}", "--entrypoint=sleep", image, "600",
+            f"--env=IMAGE_LABELS={json.dumps(labels)}", "--entrypoint=sleep", image, "infinity",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         started[name] = done.stdout.strip()

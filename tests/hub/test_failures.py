@@ -156,6 +156,21 @@ def test_a_start_that_is_cancelled_at_any_step_cleans_up(hub, ada, call, when):
     assert len(hub.docker.running) == 1
 
 
+def test_a_start_that_takes_long_to_take_down_is_over_all_the_same(hub, ada):
+    with hub.docker.hold("start") as start, hub.docker.hold("remove") as remove:
+        assert ada.ask_for_server().status_code == 202
+        start.wait()
+        page = ada.follow()
+        page.wait_for("Starting your container")
+        # The Hub gives it a second.
+        assert ada.api("DELETE", "/users/ada/server").status_code == 500
+        remove.wait()
+    assert page.result()["failed"]
+    wait_for(lambda: ada.server_model() is None, "the start is over")
+    wait_for(lambda: hub.leases() == {} and hub.docker.servers == [], "nothing is left")
+    ada.start_server()
+
+
 def test_a_start_that_is_cancelled_while_the_server_does_not_answer_cleans_up(hub, ada):
     ada.ask_for_server(image=MUTE_IMAGE)
     page = ada.follow()

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_START_SECONDS = 180
+
+
 class SpawnFailed(AssertionError):  # noqa: N818
     """A server did not start; the text is what its user was told."""
 
@@ -32,7 +35,12 @@ class HubClient:
     http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.url, timeout=60, follow_redirects=True)
+        # The proxy closes a connection after five seconds without a request, and might do so just
+        # when one comes.
+        limits = httpx.Limits(keepalive_expiry=1)
+        self.http = httpx.Client(
+            base_url=self.url, timeout=60, follow_redirects=True, limits=limits
+        )
 
     # Accounts.
 
@@ -140,7 +148,7 @@ class HubClient:
         answer = self.ask_for_server(server, **options)
         if answer.status_code >= 400:
             raise SpawnFailed(answer.json().get("message", answer.text))
-        last = list(self.progress(server))[-1]
+        last = self.follow(server).result()
         if not last.get("ready"):
             raise SpawnFailed(last.get("message", "the progress ended without a word"))
         return str(httpx.URL(self.url).join(last["url"]))
@@ -158,10 +166,10 @@ class HubClient:
         """
 
         def answer() -> httpx.Response | None:
-            got = self.api("DELETE", self._server_path(server, user))
             model = self.api("GET", f"/users/{quote(user or self.name, safe='')}").json()
             pending = (model.get("servers") or {}).get(server, {}).get("pending")
-            return None if got.status_code == 500 and pending == "spawn" else got
+            got = self.api("DELETE", self._server_path(server, user))
+            return None if got.status_code == 500 and pending in ("spawn", "check") else got
 
         got = wait_for(answer, "the start can be interrupted", 60)
         assert got.status_code in (202, 204), got.text
@@ -248,7 +256,7 @@ class Follower:
 
     def result(self) -> dict[str, Any]:
         """Return the last event once the start is over."""
-        self._thread.join(60)
+        self._thread.join(_START_SECONDS)
         assert not self._thread.is_alive(), f"still starting: {self.messages}"
         assert self.events, self.end
         return self.events[-1]

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from gpudock.policy.condition import Standing
 from gpudock.store import Store
 from support.forge import Forge, Process
 from support.hub_client import HubClient
+from support.ports import free_port
 from support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ class HubProcess:
         self.docker = docker
         self.state = directory / "state"
         self.log = directory / "hub.log"
-        self.port = _free_port()
-        self.desk_port = _free_port()
+        self.port = free_port()
+        self.desk_port = free_port()
         self.base_url = settings.get("BASE_URL", "/")
         self.url = f"http://127.0.0.1:{self.port}{self.base_url.rstrip('/')}"
         self._process: Process | None = None
@@ -224,9 +224,3 @@ class HubProcess:
 
 def _key(item: Lease | Request) -> str:
     return f"{item.user}:{item.server}" if item.server else item.user
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

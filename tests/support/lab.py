@@ -48,7 +48,7 @@ import json, os
 from gpudock.policy.condition import Standing
 from gpudock.store import Store
 store = Store(os.environ.get("GPUDOCK_DB_URL") or "sqlite:////srv/gpudock/shared/gpudock.sqlite")
-with store.transaction() as transaction:
+with store.{kind}() as transaction:
     answer = None
     {statement}
 print(json.dumps(answer))
@@ -204,9 +204,12 @@ class Lab:
             every=0.5,
         )
 
-    def ask_store(self, statement: str) -> Any:
-        """Run statements on the hub's database; they find ``transaction`` and set ``answer``."""
-        script = _IN_STORE.format(statement=statement.replace("\n", "\n    "))
+    def ask_store(self, statement: str, *, kind: str = "snapshot") -> Any:
+        """Run statements on the hub's database; they find ``transaction`` and set ``answer``.
+
+        Reading takes no lock; the *kind* that may write, ``transaction``, waits for the hub's.
+        """
+        script = _IN_STORE.format(statement=statement.replace("\n", "\n    "), kind=kind)
         return json.loads(
             self.run_in(self.hub, "setpriv", "--reuid=1000", "--regid=1000", "--clear-groups",
                         "python3", "-I", "-c", script)
@@ -231,7 +234,8 @@ class Lab:
         """End every quarantine, as an administrator does."""
         self.ask_store(
             "for record in transaction.gpu_records():\n"
-            "    transaction.set_standing(record.gpu.uuid, Standing.ACTIVE, None)"
+            "    transaction.set_standing(record.gpu.uuid, Standing.ACTIVE, None)",
+            kind="transaction",
         )
 
     def wipe_store(self) -> None:
@@ -277,10 +281,16 @@ class Lab:
         self.hub.start()
         self.wait_until_up()
         users = self.admin.api("GET", "/users?include_stopped_servers=1").json()
+        servers = [
+            (server["ready"], name, user["name"])
+            for user in users
+            for name, server in user["servers"].items()
+            if server["ready"] or server["pending"]
+        ]
+        # Those who wait first, so that nobody of them gets the GPU of one that is stopped.
+        for _, name, owner in sorted(servers):
+            self.admin.delete_server(name, owner)
         for user in users:
-            for name, server in user["servers"].items():
-                if server["ready"] or server["pending"]:
-                    self.admin.delete_server(name, user["name"])
             if user["name"] != self.admin.name:
                 path = f"/users/{quote(user['name'])}"
                 wait_for(
@@ -289,17 +299,38 @@ class Lab:
                     60,
                     every=0.5,
                 )
-        for container in self.servers(stopped=True):
-            with contextlib.suppress(docker.errors.NotFound):
-                container.remove(force=True, v=True)
+        wait_for(self._remove_servers, "all containers are removed", 60, every=0.5)
         wait_for(lambda: not self.leases(), "all leases end", 60, every=0.5)
+        wait_for(self._all_are_free, "all GPUs are free", 60, every=0.5)
+        wait_for(self._remove_workspaces, "all workspaces are removed", 60, every=0.5)
+
+    def _remove_servers(self) -> bool:
+        left = self.servers(stopped=True)
+        for container in left:
+            # The hub may be at it already, or be making another one still.
+            with contextlib.suppress(docker.errors.APIError):
+                container.remove(force=True, v=True)
+        return not left
+
+    def _all_are_free(self) -> bool:
+        # What the hub has read last may be older than what has ended since.
         self.return_gpus_to_service()
-        for volume in self.docker.volumes.list():
-            if volume.name.startswith("gpudock-workspace-"):
+        page = " ".join(self.admin.page("/hub/spawn/admin").text.split())
+        return f"<strong>{GPUS} of {GPUS}</strong> GPUs are free." in page
+
+    def _remove_workspaces(self) -> bool:
+        left = [v for v in self.docker.volumes.list() if v.name.startswith("gpudock-workspace-")]
+        for volume in left:
+            # A container that is being removed still has it.
+            with contextlib.suppress(docker.errors.APIError):
                 volume.remove()
+        return not left
 
     def logs(self) -> Iterator[tuple[str, str]]:
         """What the containers of the lab have said last, for a test that failed."""
-        for container in self.docker.containers.list(all=True):
-            said = container.logs(tail=80).decode("utf-8", "replace")
+        for container in self.docker.containers.list(all=True, ignore_removed=True):
+            try:
+                said = container.logs(tail=80).decode("utf-8", "replace")
+            except docker.errors.APIError as error:
+                said = f"It cannot be read: {error}"
             yield f"the log of {container.name} ({container.status})", said

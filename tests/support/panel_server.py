@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
+from support.ports import free_port
 from support.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def panel_server(
         options: More options of the command line.
         application: ``jupyterlab`` or ``notebook``.
     """
-    port = _free_port()
+    port = free_port()
     notebooks = home / "work"
     notebooks.mkdir(parents=True, exist_ok=True)
     log = home / "server.log"
@@ -175,10 +175,9 @@ def panel_server(
         yield url
     finally:
         process.terminate()
-        process.wait(30)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            # It waits for its kernels; nobody else does.
+            process.kill()
+            process.wait(30)

@@ -14,6 +14,9 @@ import { Store } from './store';
 /** How long a kernel stays idle before it is asked: cells that are run in a row do not wait. */
 const REST_MS = 500;
 
+/** A question makes a kernel busy and idle again. */
+const OWN_TURNS = 2;
+
 /** The statuses of a kernel whose process has ended. */
 const ENDED: ReadonlySet<string> = new Set(['restarting', 'autorestarting', 'terminating', 'dead']);
 
@@ -175,7 +178,9 @@ export class ActiveKernel extends Store<IKernelView> {
   };
 
   private readonly takeStatus = (): void => {
-    if (!this.asking) {
+    if (this.asking) {
+      this.turns += 1;
+    } else {
       this.askSoon(REST_MS);
     }
   };
@@ -244,10 +249,15 @@ export class ActiveKernel extends Store<IKernelView> {
   /** Put a question, whose own coming and going is no work of the user. */
   private async put(kernel: Kernel.IKernelConnection, expression: string): Promise<unknown> {
     this.asking = true;
+    this.turns = 0;
     try {
       return await ask(kernel, expression);
     } finally {
       this.asking = false;
+      // A short cell may have come and gone before the answer arrived.
+      if (this.turns > OWN_TURNS) {
+        this.askSoon(REST_MS);
+      }
     }
   }
 
@@ -264,6 +274,8 @@ export class ActiveKernel extends Store<IKernelView> {
   private snippets: ISnippets | null = null;
   private watchers = 0;
   private asking = false;
+  /** How often the kernel's status has changed since the question was put. */
+  private turns = 0;
   private missed = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
 }

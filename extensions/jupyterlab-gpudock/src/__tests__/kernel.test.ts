@@ -189,6 +189,21 @@ test('the coming and going of the question itself asks no other', async () => {
   expect(kernel.asked).toHaveLength(1);
 });
 
+test('a cell that runs before the answer arrives is noticed', async () => {
+  let cells = 1;
+  kernel.answer = async () => {
+    for (const status of ['busy', 'idle', ...(cells-- > 0 ? ['busy', 'idle'] : [])]) {
+      session.turn(status);
+    }
+    await new Promise(resolve => setTimeout(resolve, 10));
+    return { status: 'ok', data: { 'text/plain': JSON.stringify(kernelState()) } };
+  };
+  shell.turnTo(session);
+  active.watch();
+  await settle(60_000);
+  expect(kernel.asked).toHaveLength(2);
+});
+
 test('a hidden page asks nothing, and catches up when it is seen', async () => {
   shell.turnTo(session);
   active.watch();

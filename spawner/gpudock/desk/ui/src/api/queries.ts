@@ -1,4 +1,5 @@
 /** What the pages ask of the API, each once however many components show it. */
+import { useEffect, useRef } from 'react';
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useDesk, type Desk } from '../config';
 import { call, query } from './client';
@@ -38,13 +39,24 @@ export function useLab(enabled = true) {
 /** One's own live sessions. */
 export function useMySessions() {
   const desk = useDesk();
-  return useQuery({
+  const client = useQueryClient();
+  const sessions = useQuery({
     queryKey: ['leases', 'me'],
     queryFn: async ({ signal }) =>
       (await call<{ leases: readonly Session[] }>(desk, 'GET', 'leases/me', { signal })).data
         .leases,
     refetchInterval: SESSIONS_MS
   });
+  // What is not live any more has ended, however: by its user, its time, or an administrator.
+  const before = useRef<readonly string[]>([]);
+  useEffect(() => {
+    const live = sessions.data?.map(session => session.id) ?? before.current;
+    if (before.current.some(id => !live.includes(id))) {
+      void client.invalidateQueries({ queryKey: ['leases', 'past'] });
+    }
+    before.current = live;
+  }, [client, sessions.data]);
+  return sessions;
 }
 
 /** A user's ended sessions, the latest first. */

@@ -51,6 +51,7 @@ const GROUPS = ['vision', 'language', 'robotics', 'students'];
 export class MockLab {
   gpus: GPU[];
   sessions: Session[];
+  past: Session[];
   queue: Waiting[];
   audit: AuditRow[] = [];
   /** Changes that were asked for, in order: method and path. */
@@ -70,6 +71,7 @@ export class MockLab {
     this.gpus = options.empty ? [] : makeGPUs(now);
     this.sessions = options.empty ? [] : makeSessions(now, options.user);
     this.queue = options.empty ? [] : makeQueue(now, options.user);
+    this.past = options.empty ? [] : makePast(now, options.user);
     if (!options.empty) {
       this.put('default', '', { max_gpus: 1, max_session_hours: 12 }, 'admin');
       this.put('group', 'vision', { max_gpus: 4, gpu_hours: 400, group_max_gpus: 8 }, 'admin');
@@ -111,6 +113,18 @@ export class MockLab {
       default:
         return refusal(404, 'not_found', 'There is no such page.');
     }
+  }
+
+  /** Let a session end. */
+  end(id: string, end_reason: string): void {
+    const ended_at = this.options.now();
+    const state = 'ended';
+    const gone = this.sessions.filter(session => session.id === id);
+    this.sessions = this.sessions.filter(session => session.id !== id);
+    this.past = [
+      ...gone.map(one => ({ ...one, state, ended_at, end_reason }) as const),
+      ...this.past
+    ];
   }
 
   /** Store a document as somebody's act. */
@@ -196,7 +210,7 @@ export class MockLab {
       return ok(extended);
     }
     if (parameters.get('state') === 'ended') {
-      const past = this.options.empty ? [] : makePast(this.options.now(), this.options.user);
+      const { past } = this;
       const offset = Number(parameters.get('offset'));
       return ok({
         leases: past.slice(offset, offset + Number(parameters.get('limit'))),

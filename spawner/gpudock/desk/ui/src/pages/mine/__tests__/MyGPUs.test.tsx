@@ -49,6 +49,17 @@ it('releases a session only after it was asked', async () => {
   expect(requests.every(({ xsrf }) => xsrf === 'the-token')).toBe(true);
 });
 
+it('lists a session as ended as soon as it has, whatever ended it', async () => {
+  const { lab } = renderPage(<MyGPUs />);
+  await session('Server «sweep»');
+  const past = within(await screen.findByRole('region', { name: 'Past sessions' }));
+  expect(past.queryByText('an administrator released it')).toBeNull();
+  lab.end('lease-2', 'an administrator released it');
+  const soon = { timeout: 10_000 };
+  await waitFor(() => expect(screen.queryByRole('article', { name: /sweep/ })).toBeNull(), soon);
+  expect(await past.findByText('an administrator released it')).toBeDefined();
+});
+
 it('shows the place in the queue, and the way out of it', async () => {
   const { lab } = renderPage(<MyGPUs />);
   const card = await session('Server «big»');
