@@ -18,13 +18,11 @@ from pathlib import Path
 import httpx
 
 from benchmarks.clicks import Clicker, ClickError
-from benchmarks.labs import Lab, build_stock_image, give_gpus
+from benchmarks.labs import SOCKET, Lab, build_stock_image, give_gpus
 from benchmarks.report import Figures, document, table, too_slow
 from benchmarks.watch import HubWatch
 from gpudock.lab import say
 from gpudock.lab.engine import ensure_engine
-
-DEFAULT_SOCKET = "/run/gpudock-test/docker.sock"
 
 
 def main() -> int:
@@ -126,7 +124,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--socket",
         type=Path,
-        default=os.environ.get("GPUDOCK_TEST_SOCKET", DEFAULT_SOCKET),
+        default=SOCKET,
         help="the Docker Engine to run on; the lab's images must be there",
     )
     parser.add_argument("--clicks", type=int, default=15, help="starts of one user on each lab")

@@ -6,20 +6,16 @@ on how it was built. ``make test-engine`` brings the image up to date.
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 
 import docker
 
-from benchmarks.labs import docker_client
+from benchmarks.labs import FILES, SOCKET, docker_client
 from gpudock import __version__
 from gpudock.lab import say
 from gpudock.lab.engine import ensure_engine
 
-DEFAULT_SOCKET = "/run/gpudock-test/docker.sock"
 HUB_IMAGE = f"gpudock/hub:{__version__}"
-FILES = Path(__file__).parent
 
 
 def main(arguments: list[str]) -> int:
@@ -29,7 +25,7 @@ def main(arguments: list[str]) -> int:
         return 2
     name, *options = arguments
     try:
-        engine = ensure_engine(Path(os.environ.get("GPUDOCK_TEST_SOCKET", DEFAULT_SOCKET)))
+        engine = ensure_engine(SOCKET)
     except say.ProblemError as error:
         say.problem(str(error))
         return 1

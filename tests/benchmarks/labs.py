@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,24 +15,20 @@ from gpudock.lab import say
 from gpudock.lab.pretend import simulate
 from gpudock.lab.tools import Compose, Tools, find_tools
 from gpudock.lab.up import read_configuration
+from support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gpudock.lab.engine import Engine
 
+SOCKET = Path(os.environ.get("GPUDOCK_TEST_SOCKET", "/run/gpudock-test/docker.sock"))
 FILES = Path(__file__).parent
 ROOT = FILES.parent.parent
 OUR_IMAGE = "gpudock/pytorch-cuda:v2.6"
 STOCK_IMAGE = "gpudock/bench-stock:v2.6"
 TORCH_IMAGE = "gpudock/bench-torch:v2.6"
 START_SECONDS = 180
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -52,7 +47,7 @@ class Lab:
     engine: Engine
     options: Mapping[str, object] = field(default_factory=dict)
     token: str = field(default_factory=lambda: secrets.token_hex(16))
-    port: int = field(default_factory=_free_port)
+    port: int = field(default_factory=free_port)
 
     @property
     def project(self) -> str:

@@ -65,6 +65,7 @@ def visitors(chromium: Browser, window: dict[str, int]) -> Iterator[Callable[[st
     assert failures == []
 
 
+MOST_HEIGHT_OF_ROWS = 600
 LOADING = 180_000
 """Milliseconds that JupyterLab, or a kernel, may take to start on a machine that is busy."""
 
@@ -138,6 +139,12 @@ def open_notebook(page: Page) -> None:
     """Open a new notebook and wait for its kernel."""
     page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
     expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=LOADING)
+
+
+def is_seen(row: Locator) -> bool:
+    """Whether a row of the panel is seen without scrolling."""
+    box = row.bounding_box()
+    return box is not None and box["y"] < MOST_HEIGHT_OF_ROWS
 
 
 def until(page: Page, condition: Callable[[], bool], what: str, seconds: float = 30) -> None:

@@ -82,10 +82,7 @@ def token(hub: HubProcess, desk: DeskProcess) -> str:
 def lab(hub: HubProcess, desk: DeskProcess, token: str) -> Iterator[HubProcess]:
     """The lab, which is left with no session, no quota, and all GPUs in service."""
     yield hub
-    for user in hub.admin.api("GET", "/users?include_stopped_servers=1").json():
-        for name, server in user["servers"].items():
-            if server["ready"] or server["pending"]:
-                hub.admin.delete_server(name, user["name"])
+    hub.admin.delete_servers()
     wait_for(lambda: not hub.leases() and not hub.queue(), "nothing runs and nobody waits")
     for level in ("user", "group", "default"):
         rows = desk.ask("GET", f"quotas?level={level}", token).json()["rows"]
@@ -98,10 +95,7 @@ def lab(hub: HubProcess, desk: DeskProcess, token: str) -> Iterator[HubProcess]:
             answer = desk.ask("PATCH", "quotas", token, json={"changes": changes})
             assert answer.is_success, answer.text
     hub.return_gpus_to_service()
-    wait_for(
-        lambda: {gpu["state"] for gpu in desk.ask("GET", "gpus", token).json()["gpus"]} == {"free"},
-        "the desk has read that all GPUs are free",
-    )
+    desk.wait_for_free_gpus(token)
 
 
 @pytest.fixture

@@ -86,10 +86,7 @@ def busy(hub: HubProcess, admin: Person) -> Iterator[HubProcess]:
     owner = hub.client("admin", admin.password)
     owner.start_server()
     yield hub
-    for user in owner.api("GET", "/users?include_stopped_servers").json():
-        for name, server in user["servers"].items():
-            if server["ready"] or server["pending"]:
-                owner.delete_server(name, user["name"])
+    owner.delete_servers()
     wait_for(lambda: not hub.leases() and not hub.queue(), "nothing runs and nobody waits")
 
 

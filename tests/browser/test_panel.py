@@ -17,6 +17,7 @@ from browser.panel_page import (
     BUSY,
     CHINESE,
     DARK,
+    is_seen,
     keep,
     lease_that_ends,
     menu_entry,
@@ -215,7 +216,7 @@ def test_eight_gpus_are_rows_that_open_by_keyboard(eight, visit):
     rows = panel.get_by_role("button", name=re.compile(r"^GPU \d: A100"))
     expect(rows).to_have_count(8)
     expect(panel.locator(".jp-GPUDock-row").nth(7)).to_contain_text("70 %")
-    until(page, lambda: rows.nth(7).bounding_box()["y"] < 600, "all GPUs are seen at once")
+    until(page, lambda: is_seen(rows.nth(7)), "all GPUs are seen at once")
     expect(page.get_by_role("button", name=re.compile(r"^8 × A100 · "))).to_be_visible()
     keep(page, "eight-dark")
     rows.nth(2).focus()

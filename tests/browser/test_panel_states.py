@@ -14,15 +14,12 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.panel_gallery import english_in
-from browser.panel_page import BUSY, lease_that_ends, until
+from browser.panel_page import BUSY, is_seen, lease_that_ends, until
 from simulator import Gpu, Process
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator
-
     from browser.panel_gallery import View
 
-MOST_HEIGHT_OF_ROWS = 600
 MOST_NODES_OF_A_ROW = 20
 SINGLE = Gpu.of_model("A100", **BUSY)
 TROUBLED = dataclasses.replace(
@@ -90,12 +87,6 @@ def test_eight_gpus_of_which_some_are_unwell(gallery):
     rows(chinese).nth(3).click()
     expect(chinese.region(re.compile("^GPU 3")).get_by_role("meter")).to_have_count(2)
     gallery.look("eight-open")
-
-
-def is_seen(row: Locator) -> bool:
-    """Whether a row of the panel is seen without scrolling."""
-    box = row.bounding_box()
-    return box is not None and box["y"] < MOST_HEIGHT_OF_ROWS
 
 
 def test_sixteen_gpus_are_seen_at_once(gallery):

@@ -70,7 +70,7 @@ def hub(shared_hub: HubProcess) -> Iterator[HubProcess]:
     docker.up()
     docker.pullable.clear()
     docker.images.discard("lab/gone:1")
-    shared_hub.forget_users()
+    shared_hub.admin.forget_users()
     for container in docker.servers:
         docker.remove_behind(container)
     wait_for(lambda: not shared_hub.leases(), "all leases end")
@@ -79,8 +79,7 @@ def hub(shared_hub: HubProcess) -> Iterator[HubProcess]:
 
 def _all_are_free(hub: HubProcess) -> bool:
     hub.return_gpus_to_service()
-    free = f"<strong>{len(GPUS)} of {len(GPUS)}</strong> GPUs are free."
-    return free in " ".join(hub.admin.page("/hub/spawn").text.split())
+    return hub.admin.sees_all_gpus_free(len(GPUS))
 
 
 def hub_factory(directory: Path) -> Iterator[Callable[..., HubProcess]]:

@@ -115,11 +115,8 @@ def test_everybody_may_see_who_has_a_gpu_where_the_lab_is_set_so(hub, desk):
     assert [holder["user"] for gpu in gpus for holder in gpu["leases"]] == ["ada"]
 
 
-def test_a_gpu_is_drained_shared_and_returned(hub, admin):
-    wait_for(
-        lambda: {gpu["state"] for gpu in admin("GET", "gpus").json()["gpus"]} == {"free"},
-        "the desk has read that all GPUs are free",
-    )
+def test_a_gpu_is_drained_shared_and_returned(hub, desk, admin):
+    desk.wait_for_free_gpus(desk.token(hub.admin))
     uuid = admin("GET", "gpus").json()["gpus"][0]["uuid"]
     drained = admin("PATCH", f"gpus/{uuid}", json={"state": "draining"})
     assert drained.json()["state"] == "draining"

@@ -108,6 +108,15 @@ class DeskProcess:
             **request,
         )
 
+    def wait_for_free_gpus(self, token: str) -> None:
+        """Wait until the desk has read that all GPUs are free."""
+
+        def all_are_free() -> bool:
+            gpus = self.ask("GET", "gpus", token).json()["gpus"]
+            return {gpu["state"] for gpu in gpus} == {"free"}
+
+        wait_for(all_are_free, "the desk has read that all GPUs are free")
+
     def token(self, user: HubClient, *scopes: str) -> str:
         """Return a new token of a user, with these scopes or, without any, all that they have."""
         answer = user.api(

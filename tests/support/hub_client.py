@@ -174,6 +174,36 @@ class HubClient:
         got = wait_for(answer, "the start can be interrupted", 60)
         assert got.status_code in (202, 204), got.text
 
+    def delete_servers(self) -> list[str]:
+        """As an administrator, ask for the end of everybody's servers; return all users' names."""
+        users = self.api("GET", "/users?include_stopped_servers=1").json()
+        servers = [
+            (server["ready"], name, user["name"])
+            for user in users
+            for name, server in user["servers"].items()
+            if server["ready"] or server["pending"]
+        ]
+        # Those who wait first, so that nobody of them gets the GPU of one that is stopped.
+        for _, name, owner in sorted(servers):
+            self.delete_server(name, owner)
+        return [user["name"] for user in users]
+
+    def forget_users(self) -> None:
+        """As an administrator, end all servers and waits, and remove all other accounts."""
+        for name in self.delete_servers():
+            if name != self.name:
+                path = f"/users/{quote(name, safe='')}"
+                wait_for(
+                    lambda path=path: self.api("DELETE", path).status_code in (204, 404),
+                    f"{name} is removed",
+                    60,
+                )
+
+    def sees_all_gpus_free(self, gpus: int) -> bool:
+        """Whether the spawn form says that all *gpus* of the lab are free."""
+        page = " ".join(self.page(f"/hub/spawn/{quote(self.name)}").text.split())
+        return f"<strong>{gpus} of {gpus}</strong> GPUs are free." in page
+
     def server_model(self, server: str = "") -> dict[str, Any] | None:
         """Return what the Hub says of a server, or ``None`` when it knows of none."""
         model = self.api("GET", f"/users/{quote(self.name)}?include_stopped_servers").json()

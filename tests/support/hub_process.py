@@ -10,7 +10,6 @@ import signal
 import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import httpx
 
@@ -137,19 +136,6 @@ class HubProcess:
     def admin(self) -> HubClient:
         """The administrator, signed in."""
         return self.client("admin")
-
-    def forget_users(self) -> None:
-        """As an administrator, end all servers and waits, and remove all other accounts."""
-        for user in self.admin.api("GET", "/users?include_stopped_servers=1").json():
-            for name, server in user["servers"].items():
-                if server["ready"] or server["pending"]:
-                    self.admin.delete_server(name, user["name"])
-            if user["name"] != self.admin.name:
-                path = f"/users/{quote(user['name'], safe='')}"
-                wait_for(
-                    lambda path=path: self.admin.api("DELETE", path).status_code in (204, 404),
-                    f"{user['name']} is removed",
-                )
 
     def return_gpus_to_service(self) -> None:
         """End every quarantine and all sharing, as an administrator does."""

@@ -15,7 +15,6 @@ import sys
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import docker
 import docker.errors
@@ -280,25 +279,7 @@ class Lab:
         self.simulator.create(self._first_gpus)
         self.hub.start()
         self.wait_until_up()
-        users = self.admin.api("GET", "/users?include_stopped_servers=1").json()
-        servers = [
-            (server["ready"], name, user["name"])
-            for user in users
-            for name, server in user["servers"].items()
-            if server["ready"] or server["pending"]
-        ]
-        # Those who wait first, so that nobody of them gets the GPU of one that is stopped.
-        for _, name, owner in sorted(servers):
-            self.admin.delete_server(name, owner)
-        for user in users:
-            if user["name"] != self.admin.name:
-                path = f"/users/{quote(user['name'])}"
-                wait_for(
-                    lambda path=path: self.admin.api("DELETE", path).status_code in (204, 404),
-                    f"{user['name']} is removed",
-                    60,
-                    every=0.5,
-                )
+        self.admin.forget_users()
         wait_for(self._remove_servers, "all containers are removed", 60, every=0.5)
         wait_for(lambda: not self.leases(), "all leases end", 60, every=0.5)
         wait_for(self._all_are_free, "all GPUs are free", 60, every=0.5)
@@ -315,8 +296,7 @@ class Lab:
     def _all_are_free(self) -> bool:
         # What the hub has read last may be older than what has ended since.
         self.return_gpus_to_service()
-        page = " ".join(self.admin.page("/hub/spawn/admin").text.split())
-        return f"<strong>{GPUS} of {GPUS}</strong> GPUs are free." in page
+        return self.admin.sees_all_gpus_free(GPUS)
 
     def _remove_workspaces(self) -> bool:
         left = [v for v in self.docker.volumes.list() if v.name.startswith("gpudock-workspace-")]

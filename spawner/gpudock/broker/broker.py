@@ -87,8 +87,7 @@ class Broker(Office, QuotaOffice, Desk, Books):
         """Put *request* into the queue, or refuse it and take what waits for its server out."""
         waiting = lab.transaction.waiting_request(request.user, request.server)
         if live is None or live.state is LeaseState.STOPPING:
-            effective = lab.effective(request.user, request.groups)
-            denial = refuse(request, effective, lab.snapshot(queue=False))
+            denial = _denial(lab, request)
             if denial is not None:
                 if waiting is not None:
                     lab.transaction.settle_request(
@@ -203,8 +202,7 @@ class Broker(Office, QuotaOffice, Desk, Books):
         with self._reading_lab() as lab:
             if lab.transaction.waiting_request(request.user, request.server) is not None:
                 return None
-            effective = lab.effective(request.user, request.groups)
-            return refuse(request, effective, lab.snapshot(extra=request))
+            return _denial(lab, request)
 
     def forecast(self, request: Request) -> Grant | Place | Denial:
         """Tell what asking for a lease now would come to, without asking."""
@@ -366,3 +364,9 @@ def _asks_no_more(new: Request, old: Request) -> bool:
     return (
         new.gpus <= old.gpus and new.gpu_model in (old.gpu_model, None) and new.share is old.share
     )
+
+
+def _denial(lab: Lab, request: Request) -> Denial | None:
+    """Tell why *request* is refused however long it would wait; the queue has no say in that."""
+    effective = lab.effective(request.user, request.groups)
+    return refuse(request, effective, lab.snapshot(queue=False))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simulator import read_calls
+from support.ports import free_port
 
 if TYPE_CHECKING:
     from simulator import Host
@@ -37,9 +37,7 @@ class JupyterServer:
     ) -> None:
         folder.mkdir()
         self._calls = folder / "calls"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         self.address = f"127.0.0.1:{port}"
         extensions = {extension: True} if extension else {}
         self._log = (folder / "log").open("w")
