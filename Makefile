@@ -4,12 +4,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-LAB := PYTHONPATH=spawner $(PYTHON) -m gpudock.lab
+LAB := PYTHONPATH=spawner $(PYTHON) -m gpudock.deploy
 BIN := .venv/bin
 UV := UV_NATIVE_TLS=1 UV_NO_CONFIG=1 VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv
 PYTEST := $(BIN)/python -m pytest
 EXTENSION := extensions/jupyterlab-gpudock
-DESK := spawner/gpudock/desk/ui
+DESK := spawner/desk-ui
 DESK_BUNDLE := spawner/gpudock/desk/static/dist/manifest.json
 
 # Tests have an engine of their own, which never meets the machine's. Its images are kept.
@@ -152,8 +152,8 @@ simulate: .venv/.stamp ## replay labs, and a cluster's trace in TRACE=folder, th
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.fairness $(TRACE)
 
 docs: .venv/.stamp ## renew what the documentation takes from the sources
-	PYTHONPATH=spawner $(PYTHON) -m gpudock.settings --into README.md
-	PYTHONPATH=spawner $(PYTHON) -m gpudock.settings --example > .env.example
+	PYTHONPATH=spawner $(PYTHON) -m gpudock.config.settings --into README.md
+	PYTHONPATH=spawner $(PYTHON) -m gpudock.config.settings --example > .env.example
 	$(BIN)/python docs/make_reference.py
 
 LOCK := uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate \

@@ -9,11 +9,12 @@ import secrets
 from pathlib import Path
 
 import gpudock
-from gpudock import hub_roles, shared
-from gpudock.hub_database import SQLITE_ARGUMENTS
-from gpudock.runtime import Runtime, RuntimeConfig
-from gpudock.settings import Settings
-from gpudock.sizing import memory_limit
+from gpudock.config import shared_volume as shared
+from gpudock.config.settings import Settings
+from gpudock.hub import roles as hub_roles
+from gpudock.hub.database import SQLITE_ARGUMENTS
+from gpudock.hub.runtime import Runtime, RuntimeConfig
+from gpudock.hub.sizing import memory_limit
 
 settings = Settings.from_environ(os.environ)
 state = Path.cwd()  # the hub's volume; everything that must outlive the hub is in it
@@ -34,7 +35,7 @@ c.JupyterHub.cleanup_servers = False
 c.JupyterHub.cleanup_proxy = False
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = "http://proxy-api:8001"
-c.JupyterHub.template_paths = [str(Path(gpudock.__file__).parent / "templates" / "hub")]
+c.JupyterHub.template_paths = [str(Path(gpudock.__file__).parent / "hub" / "templates" / "hub")]
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = 3
 # Whoever waits for a GPU is a pending spawn, and any number may wait.
@@ -55,7 +56,7 @@ elif "GPUDOCK_ADMIN" in os.environ:
     # Elsewhere a name such as «admin» may be anybody's: only one that was named is trusted.
     c.Authenticator.admin_users = {settings.admin}
 if settings.authenticator == "native":
-    c.JupyterHub.authenticator_class = "gpudock.accounts.GPUDockAuthenticator"
+    c.JupyterHub.authenticator_class = "gpudock.hub.accounts.GPUDockAuthenticator"
     c.GPUDockAuthenticator.first_admin = settings.admin
     c.GPUDockAuthenticator.first_admin_password = settings.admin_password or ""
     c.GPUDockAuthenticator.one_time_password_file = str(state / "admin-password")

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpudock.accounts import GPUDockAuthenticator
-from gpudock.spawner import GPUDockerSpawner
+from gpudock.hub.accounts import GPUDockAuthenticator
+from gpudock.hub.spawner import GPUDockerSpawner
 
 sys.path.append(str(Path(__file__).parent))
 from rest_reference import rest

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from support.lab import SOCKET, Lab
+from harness.lab import SOCKET, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,8 +21,8 @@ from benchmarks.clicks import Clicker, ClickError
 from benchmarks.labs import SOCKET, Lab, build_stock_image, give_gpus
 from benchmarks.report import Figures, document, table, too_slow
 from benchmarks.watch import HubWatch
-from gpudock.lab import say
-from gpudock.lab.engine import ensure_engine
+from gpudock.deploy import say
+from gpudock.deploy.engine import ensure_engine
 
 
 def main() -> int:

@@ -18,11 +18,11 @@ import time
 from dataclasses import replace
 
 from gpudock.model import GPU, GPUState, Lease, Quota, Request
-from gpudock.policy.condition import Condition
-from gpudock.policy.decide import Snapshot, decide
-from gpudock.policy.fairness import FairShare
-from gpudock.policy.queue import Waiting
-from gpudock.policy.quota import resolve
+from gpudock.policy.gpu_health import Condition
+from gpudock.policy.quota.resolve import resolve
+from gpudock.policy.scheduling.decide import Snapshot, decide
+from gpudock.policy.scheduling.fair_share import FairShare
+from gpudock.policy.scheduling.ordering import Waiting
 
 GPUS = 1000
 SIZES = (1000, 3000, 10_000, 30_000)

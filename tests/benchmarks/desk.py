@@ -27,10 +27,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from gpudock.broker import Broker, QuotaChange
-from gpudock.desk.api.tables import SORTS
-from gpudock.inventory import NoInventory
-from gpudock.model import GPU, Lease
-from gpudock.shared import (
+from gpudock.config.shared_volume import (
     ACCESS_SCOPE,
     DESK_PORT,
     DESK_TOKEN,
@@ -39,8 +36,11 @@ from gpudock.shared import (
     READ_SCOPE,
     desk_prefix,
 )
+from gpudock.desk.api.tables import SORTS
+from gpudock.inventory import NoInventory
+from gpudock.model import GPU, Lease
 from gpudock.store import Store
-from support.loopback import new_address
+from harness.loopback import new_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,8 +12,8 @@ import docker
 
 from benchmarks.labs import FILES, SOCKET, docker_client
 from gpudock import __version__
-from gpudock.lab import say
-from gpudock.lab.engine import ensure_engine
+from gpudock.deploy import say
+from gpudock.deploy.engine import ensure_engine
 
 HUB_IMAGE = f"gpudock/hub:{__version__}"
 

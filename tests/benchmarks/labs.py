@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import docker
 
-from gpudock.lab import say
-from gpudock.lab.pretend import simulate
-from gpudock.lab.tools import Compose, Tools, find_tools
-from gpudock.lab.up import read_configuration
-from support.ports import free_port
+from gpudock.deploy import say
+from gpudock.deploy.pretend import simulate
+from gpudock.deploy.tools import Compose, Tools, find_tools
+from gpudock.deploy.up import read_configuration
+from harness.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gpudock.lab.engine import Engine
+    from gpudock.deploy.engine import Engine
 
 SOCKET = Path(os.environ.get("GPUDOCK_TEST_SOCKET", "/run/gpudock-test/docker.sock"))
 FILES = Path(__file__).parent

@@ -13,8 +13,8 @@ from browser.panel_gallery import open_gallery
 from browser.panel_page import CHECKOUT, visitors
 from browser.panel_page import WINDOW as PANEL_WINDOW
 from browser.person import Person
+from harness.panel_server import install_extension, panel_server, prepare_home
 from simulator import Host
-from support.panel_server import install_extension, panel_server, prepare_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
     from browser.panel_gallery import Gallery
+    from harness.lab import Lab
     from simulator import Gpu
-    from support.lab import Lab
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (

@@ -19,9 +19,9 @@ from browser.panel_page import (
     serious_barriers,
     visitors,
 )
+from doubles.torch import StandInTorch
 from simulator import Gpu, Host, System
 from simulator.cdi import node_names
-from support.standin_torch import StandInTorch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,6 +1,6 @@
 """The desk's pages in a browser: what users see and do, and what administrators do.
 
-Hub and desk are real and the engine behaves (see :mod:`support.fake_docker`).
+Hub and desk are real and the engine behaves (see :mod:`doubles.docker`).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.person import PASSWORD, Person
+from doubles.docker import FakeDocker
 from gpudock.model import GPU, GPUReading, Telemetry
-from support.desk_process import DeskProcess
-from support.fake_docker import FakeDocker
-from support.hub_process import HubProcess
-from support.waiting import wait_for
+from harness.desk_process import DeskProcess
+from harness.hub_process import HubProcess
+from harness.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

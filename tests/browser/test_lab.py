@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.person import CELL, Person
-from support.lab import PROJECT
+from harness.lab import PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.lab import Lab
+    from harness.lab import Lab
 
 # A lab that is used again knows the people of last time.
 RUN = secrets.token_hex(2)

@@ -1,6 +1,6 @@
 """The Hub's pages in a browser: accounts, waiting and giving up, and what goes wrong.
 
-The hub is real and the engine behaves (see :mod:`support.fake_docker`), so that every state can be
+The hub is real and the engine behaves (see :mod:`doubles.docker`), so that every state can be
 had in no time. The whole lab is in ``test_lab.py``.
 """
 
@@ -13,10 +13,10 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.person import PASSWORD, Person
+from doubles.docker import LAST_WORDS, FakeDocker
 from gpudock.model import GPU, GPUReading, Telemetry
-from support.fake_docker import LAST_WORDS, FakeDocker
-from support.hub_process import HubProcess
-from support.waiting import wait_for
+from harness.hub_process import HubProcess
+from harness.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

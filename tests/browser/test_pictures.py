@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from playwright.sync_api import expect
 
 from browser.person import CELL
+from harness.hub_client import HubClient
 from simulator import Wave
-from support.hub_client import HubClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
     from browser.person import Person
-    from support.lab import Lab
+    from harness.lab import Lab
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MARGIN = 24

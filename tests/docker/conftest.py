@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.lab import GPUS
+from harness.lab import GPUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.lab import Lab
+    from harness.lab import Lab
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,8 +7,8 @@ import threading
 import httpx
 import pytest
 
-from gpudock.host_config import LABEL_GPUS, LABEL_LEASE
-from support.waiting import wait_for
+from gpudock.engine.labels import LABEL_GPUS, LABEL_LEASE
+from harness.waiting import wait_for
 
 
 @pytest.fixture

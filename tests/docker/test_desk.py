@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from support.desk_process import API, PREFIX
-from support.lab import PROJECT
-from support.waiting import wait_for
+from harness.desk_process import API, PREFIX
+from harness.lab import PROJECT
+from harness.waiting import wait_for
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-    from support.hub_client import HubClient
-    from support.lab import Lab
+    from harness.hub_client import HubClient
+    from harness.lab import Lab
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from support.lab import PORT, PROJECT, Lab
+from harness.lab import PORT, PROJECT, Lab
 
 
 def parts(lab):

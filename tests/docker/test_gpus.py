@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from gpudock.host_config import LABEL_GPUS, LABEL_LAB, LABEL_LEASE, LABEL_SERVER, LABEL_USER
-from support.lab import PROJECT
-from support.waiting import wait_for
+from gpudock.engine.labels import LABEL_GPUS, LABEL_LAB, LABEL_LEASE, LABEL_SERVER, LABEL_USER
+from harness.lab import PROJECT
+from harness.waiting import wait_for
 
 SEEN = """
 import json, os, re

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gpudock.lab.engine import Engine, ensure_engine
-from gpudock.lab.tools import Tools, find_tools
+from gpudock.deploy.engine import Engine, ensure_engine
+from gpudock.deploy.tools import Tools, find_tools
 
 pytestmark = pytest.mark.docker
 

@@ -14,7 +14,7 @@ import docker
 import pytest
 from docker.types import DeviceRequest
 
-from gpudock.lab.engine import ensure_engine, stop_engine
+from gpudock.deploy.engine import ensure_engine, stop_engine
 from simulator import Gpu, Installation, SimulatorError, install
 from simulator.nvidia_smi import fetch_nvidia_smi
 

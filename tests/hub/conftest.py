@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from doubles.docker import FakeDocker
 from gpudock.model import GPU, GPUReading, Telemetry
-from support.fake_docker import FakeDocker
-from support.hub_process import HubProcess
-from support.waiting import wait_for
+from harness.hub_process import HubProcess
+from harness.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

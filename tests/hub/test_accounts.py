@@ -7,8 +7,8 @@ import stat
 import httpx
 import pytest
 
-from support.hub_client import HubClient
-from support.hub_process import PASSWORD
+from harness.hub_client import HubClient
+from harness.hub_process import PASSWORD
 
 NEW_PASSWORD = "battery-staple-horse"
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from support.desk_process import DeskProcess
-from support.hub_client import HubClient
-from support.hub_process import PASSWORD
+from harness.desk_process import DeskProcess
+from harness.hub_client import HubClient
+from harness.hub_process import PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from support.desk_process import API, PREFIX, DeskProcess
-from support.hub_client import HubClient
-from support.hub_process import PASSWORD
-from support.waiting import wait_for
+from harness.desk_process import API, PREFIX, DeskProcess
+from harness.hub_client import HubClient
+from harness.hub_process import PASSWORD
+from harness.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from support.hub_process import HubProcess
+    from harness.hub_process import HubProcess
 
 METRICS_TOKEN = "prometheus-may-read-this"
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.desk_process import DeskProcess
-from support.waiting import wait_for
+from harness.desk_process import DeskProcess
+from harness.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from support.hub_process import HubProcess
+    from harness.hub_process import HubProcess
 
 NOBODY = "http://127.0.0.1:9"
 

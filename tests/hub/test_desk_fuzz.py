@@ -18,9 +18,9 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.specs.openapi.checks import negative_data_rejection
 
 from gpudock.desk.api import OPERATIONS
+from gpudock.desk.endpoints import CSV
 from gpudock.desk.openapi import document
-from gpudock.desk.operation import CSV
-from support.desk_process import API, DeskProcess
+from harness.desk_process import API, DeskProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

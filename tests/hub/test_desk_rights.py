@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gpudock.desk.api import OPERATIONS
-from support.desk_people import LAB, MANAGE, READ, ROLES, VISITORS, People, gather
-from support.desk_process import DeskProcess
+from harness.desk_people import LAB, MANAGE, READ, ROLES, VISITORS, People, gather
+from harness.desk_process import DeskProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

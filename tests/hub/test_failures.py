@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from doubles.docker import DYING_IMAGE, LAST_WORDS, MUTE_IMAGE
 from gpudock.model import LeaseState
-from support.fake_docker import DYING_IMAGE, LAST_WORDS, MUTE_IMAGE
-from support.waiting import wait_for
+from harness.waiting import wait_for
 
 NO_DEVICE = "could not select device driver: unresolvable CDI devices"
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from gpudock.model import GPUProcess, Telemetry
-from support.waiting import wait_for
+from harness.waiting import wait_for
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from support.desk_process import DeskProcess
-from support.waiting import wait_for
+from harness.desk_process import DeskProcess
+from harness.waiting import wait_for
 
 ROOM_MIB = 4
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from support.desk_process import DeskProcess
-from support.waiting import wait_for
+from harness.desk_process import DeskProcess
+from harness.waiting import wait_for
 
 GROUP = "/groups/vision"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from support.waiting import wait_for
+from harness.waiting import wait_for
 
 
 def test_a_database_that_stays_locked_does_not_hold_up_the_hub(hub):

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from support.hub_client import HubClient, SpawnFailed
-from support.hub_process import PASSWORD
+from harness.hub_client import HubClient, SpawnFailed
+from harness.hub_process import PASSWORD
 
 HOSTILE = ["{0}", "{username.x}", "a" * 200, "zoë ωmega 🚀", "a b;$(reboot)`id`", "-rf", "<b>x"]
 EXTRA = """

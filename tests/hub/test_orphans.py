@@ -6,8 +6,8 @@ import sqlite3
 
 import pytest
 
-from gpudock.orphans import REASON
-from support.waiting import wait_for
+from gpudock.hub.loops.orphans import REASON
+from harness.waiting import wait_for
 
 QUICK = (
     "runtime.config = dataclasses.replace("

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from support.waiting import wait_for
+from harness.waiting import wait_for
 
 
 @pytest.fixture

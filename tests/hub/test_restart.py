@@ -8,9 +8,9 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
+from doubles.docker import MUTE_IMAGE
 from gpudock.model import GPU, GPUReading, LeaseState, Telemetry
-from support.fake_docker import MUTE_IMAGE
-from support.waiting import wait_for
+from harness.waiting import wait_for
 
 
 def ready(client, server=""):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support.postgres import Postgres, find_programs
+from harness.postgres import Postgres, find_programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -1,8 +1,6 @@
 """Grants GPUs, queues requests, and takes GPUs back; see :mod:`gpudock.broker.broker`."""
 
-from gpudock.broker.books import UsageRow
 from gpudock.broker.broker import Broker
-from gpudock.broker.desk import QueueEntry
 from gpudock.broker.errors import (
     Denied,
     ExtensionRefused,
@@ -12,7 +10,7 @@ from gpudock.broker.errors import (
     QuotaConflict,
     QuotaTableConflict,
 )
-from gpudock.broker.office import GPUStatus
+from gpudock.broker.gpus import GPUStatus
 from gpudock.broker.preview import (
     Effect,
     Excess,
@@ -22,9 +20,11 @@ from gpudock.broker.preview import (
     TablePreview,
 )
 from gpudock.broker.reconcile import Action, RemoveContainer, StopContainer
-from gpudock.policy.delegation import Lead, Member
-from gpudock.policy.documents import QuotaDocumentError
-from gpudock.policy.quota import EffectiveQuota
+from gpudock.broker.sessions import QueueEntry
+from gpudock.broker.usage import UsageRow
+from gpudock.policy.quota.delegation import Lead, Member
+from gpudock.policy.quota.documents import QuotaDocumentError
+from gpudock.policy.quota.resolve import EffectiveQuota
 from gpudock.policy.sessions import EndCause, Session
 from gpudock.store import AuditEntry, AuditFilter, QuotaChange, QuotaDocument
 

@@ -9,7 +9,7 @@ What its callers owe it, in the order of a server's life:
 3. :meth:`Broker.stop` before the container is stopped, :meth:`Broker.end` only with proof that it
    is gone or has exited.
 
-``gpudock.lifecycle`` does 2 and 3. Besides, :meth:`Broker.reconcile` has to be called with every
+``gpudock.hub.lifecycle`` does 2 and 3. :meth:`Broker.reconcile` has to be called with every
 complete look at the engine (until the first one nothing is granted), and :meth:`Broker.tick` with
 every new reading of the devices.
 
@@ -24,17 +24,17 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gpudock.broker.books import Books
-from gpudock.broker.checks import writable
-from gpudock.broker.core import FIRST_LOOK
-from gpudock.broker.desk import Desk
 from gpudock.broker.errors import Denied, LeaseConflict
-from gpudock.broker.lab import WITHDRAWN, Lab
-from gpudock.broker.office import Office
+from gpudock.broker.gpus import Office
 from gpudock.broker.quotas import QuotaOffice
 from gpudock.broker.reconcile import Action, Comparison
+from gpudock.broker.sessions import Desk
+from gpudock.broker.transactions import FIRST_LOOK
+from gpudock.broker.unit_of_work import WITHDRAWN, Lab
+from gpudock.broker.usage import Books
+from gpudock.broker.validation import writable
 from gpudock.model import Denial, Lease, LeaseState, Place
-from gpudock.policy.decide import Grant, decide, refuse
+from gpudock.policy.scheduling.decide import Grant, decide, refuse
 from gpudock.store import RequestState, StoreError
 
 if TYPE_CHECKING:
@@ -321,9 +321,9 @@ class Broker(Office, QuotaOffice, Desk, Books):
     def reconcile(self, observation: Observation) -> list[Action]:
         """Make the leases agree with one complete look at the engine.
 
-        Returns what is to be done at the engine (see ``gpudock.lifecycle.perform``); the next look
-        proves its effect. The first call opens the lab for grants. Repeating a call with the same
-        observation changes nothing more.
+        Returns what is to be done at the engine (see ``gpudock.hub.lifecycle.perform``); the next
+        look proves its effect. The first call opens the lab for grants. Repeating a call with
+        the same observation changes nothing more.
         """
         with self._lab() as lab:
             # A look that began before the database was found replaced says nothing about it.

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker.errors import GPURefused
 from gpudock.model import GPUState
-from gpudock.policy.condition import Standing, distrust
+from gpudock.policy.gpu_health import Standing, distrust
 
 if TYPE_CHECKING:
-    from gpudock.broker.lab import Lab
-    from gpudock.policy.condition import GPURecord
+    from gpudock.broker.unit_of_work import Lab
+    from gpudock.policy.gpu_health import GPURecord
 
 
 def find_device(lab: Lab, uuid: str) -> GPURecord:

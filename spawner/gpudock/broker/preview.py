@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gpudock.policy.decide import decide
-from gpudock.policy.placement import matches
+from gpudock.policy.scheduling.decide import decide
+from gpudock.policy.scheduling.placement import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gpudock.broker.accounts import Limits
-    from gpudock.broker.lab import Lab
+    from gpudock.broker.limits import Limits
+    from gpudock.broker.unit_of_work import Lab
     from gpudock.model import Lease, Request
-    from gpudock.policy.decide import Decision
-    from gpudock.policy.quota import EffectiveQuota
+    from gpudock.policy.quota.resolve import EffectiveQuota
+    from gpudock.policy.scheduling.decide import Decision
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpudock.broker.core import Core
 from gpudock.broker.errors import LeadRefused, QuotaConflict, QuotaTableConflict
 from gpudock.broker.preview import QuotaPreview, TableChange, TablePreview, effect_of, preview
-from gpudock.policy.delegation import Levels, refusal
-from gpudock.policy.documents import QuotaDocumentError, check_place, parse_document
+from gpudock.broker.transactions import Core
+from gpudock.policy.quota.delegation import Levels, refusal
+from gpudock.policy.quota.documents import QuotaDocumentError, check_place, parse_document
 from gpudock.store import AuditFilter, QuotaChange, QuotaDocument, QuotaMoved, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gpudock.broker.lab import Lab
-    from gpudock.policy.delegation import Lead
-    from gpudock.policy.quota import EffectiveQuota
+    from gpudock.broker.unit_of_work import Lab
+    from gpudock.policy.quota.delegation import Lead
+    from gpudock.policy.quota.resolve import EffectiveQuota
 
 
 class QuotaOffice(Core):

@@ -12,16 +12,16 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gpudock.broker.checks import known_form
+from gpudock.broker.validation import known_form
 from gpudock.model import ContainerState, Lease, LeaseState, Share, WhenBusy
-from gpudock.policy.condition import Standing
-from gpudock.policy.placement import overlap
+from gpudock.policy.gpu_health import Standing
+from gpudock.policy.scheduling.placement import overlap
 from gpudock.policy.sessions import begun, session_hours
 from gpudock.store import RequestState
 
 if TYPE_CHECKING:
-    from gpudock.broker.lab import Lab
-    from gpudock.broker.memory import Memory
+    from gpudock.broker.process_state import Memory
+    from gpudock.broker.unit_of_work import Lab
     from gpudock.model import Observation, ObservedContainer
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpudock.broker import Broker
+from gpudock.config.settings import Settings
+from gpudock.config.shared_volume import AGENT_PORT, AGENT_TOKEN, FOLDER, agent_name
 from gpudock.inventory import AgentInventory, Inventory, NoInventory
-from gpudock.settings import Settings
-from gpudock.shared import AGENT_PORT, AGENT_TOKEN, FOLDER, agent_name
 from gpudock.store import Store
 
 if TYPE_CHECKING:

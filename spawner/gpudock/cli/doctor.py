@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from gpudock.cli.connection import Connection, connect
 from gpudock.cli.output import print_json
+from gpudock.config.settings import Settings, SettingsError
+from gpudock.deploy import docker_api
+from gpudock.deploy.up import PASSWORD_FILE
 from gpudock.doctor.engine import examine_engine, examine_images
 from gpudock.doctor.finding import Finding, in_words, is_sick, ok, problem
 from gpudock.doctor.host import Host, examine_folder
@@ -22,9 +25,6 @@ from gpudock.doctor.lab import (
     examine_settings,
     examine_work,
 )
-from gpudock.lab import docker_api
-from gpudock.lab.up import PASSWORD_FILE
-from gpudock.settings import Settings, SettingsError
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:

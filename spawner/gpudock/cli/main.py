@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker import ExtensionRefused, GPURefused, QuotaConflict, QuotaDocumentError
 from gpudock.cli import doctor, gpu, lease, queue, quota, report
-from gpudock.quota_csv import QuotaTableError
-from gpudock.settings import SettingsError
+from gpudock.config.settings import SettingsError
+from gpudock.policy.quota.table import QuotaTableError
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:

@@ -12,13 +12,8 @@ from typing import TYPE_CHECKING
 
 from tornado.httpserver import HTTPServer
 
-from gpudock.desk.agent import SharedInventory, secret_in
-from gpudock.desk.app import make_app
-from gpudock.desk.config import HUB, Surroundings, cookie_secret
-from gpudock.desk.hub import DeskOAuth, HubClient
-from gpudock.desk.office import Office
-from gpudock.settings import Settings, SettingsError
-from gpudock.shared import (
+from gpudock.config.settings import Settings, SettingsError
+from gpudock.config.shared_volume import (
     ACCESS_SCOPE,
     AGENT_PORT,
     DESK_NAME,
@@ -26,6 +21,11 @@ from gpudock.shared import (
     agent_name,
     desk_prefix,
 )
+from gpudock.desk.app import make_app
+from gpudock.desk.backend import Office
+from gpudock.desk.config import HUB, Surroundings, cookie_secret
+from gpudock.desk.hub_client import DeskOAuth, HubClient
+from gpudock.desk.inventory import SharedInventory, secret_in
 from gpudock.store import Store, StoreError
 
 if TYPE_CHECKING:

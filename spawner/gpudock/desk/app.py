@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from tornado.web import RequestHandler
 
-    from gpudock.desk.hub import DeskOAuth
-    from gpudock.desk.office import Office
-    from gpudock.desk.operation import Operation
+    from gpudock.desk.backend import Office
+    from gpudock.desk.endpoints import Operation
+    from gpudock.desk.hub_client import DeskOAuth
 
 log = logging.getLogger(__name__)
 

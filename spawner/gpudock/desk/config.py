@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpudock.shared import DESK_PORT, FOLDER
+from gpudock.config.shared_volume import DESK_PORT, FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,19 +12,19 @@ from jupyterhub.services.auth import HubOAuthenticated
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
-from gpudock.desk import visitor as visitors
-from gpudock.desk.fields import sentence
-from gpudock.desk.hub import SILENCE, HubSilentError
-from gpudock.desk.operation import CSV, JSON, Audience, Call, for_others
-from gpudock.desk.refusal import Refusal, bad, forbidden, unavailable
+from gpudock.desk import identity
+from gpudock.desk.endpoints import CSV, JSON, Audience, Call, for_others
+from gpudock.desk.errors import Refusal, bad, forbidden, unavailable
+from gpudock.desk.hub_client import SILENCE, HubSilentError
+from gpudock.desk.schema import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gpudock.desk.hub import DeskOAuth
-    from gpudock.desk.office import Office
-    from gpudock.desk.operation import Answer, Operation
-    from gpudock.desk.visitor import Visitor
+    from gpudock.desk.backend import Office
+    from gpudock.desk.endpoints import Answer, Operation
+    from gpudock.desk.hub_client import DeskOAuth
+    from gpudock.desk.identity import Visitor
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class DeskHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
         if model is None:
             return None
         by_cookie = not getattr(self, "_token_authenticated", False)
-        found = visitors.identify(model, by_cookie=by_cookie)
+        found = identity.identify(model, by_cookie=by_cookie)
         if found is None:
             raise forbidden("You have no access to the desk. Ask an administrator of the Hub.")
         self.visitor = found

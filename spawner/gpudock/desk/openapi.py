@@ -10,14 +10,14 @@ from pydantic import BaseModel, Field, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
 from gpudock import __version__
-from gpudock.desk.fields import Shown
-from gpudock.desk.operation import JSON
-from gpudock.shared import desk_prefix
+from gpudock.config.shared_volume import desk_prefix
+from gpudock.desk.endpoints import JSON
+from gpudock.desk.schema import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gpudock.desk.operation import Operation
+    from gpudock.desk.endpoints import Operation
 
 _REF = "#/components/schemas/{model}"
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader
 from tornado.web import HTTPError
 
+from gpudock.desk.errors import Refusal
 from gpudock.desk.handlers import DeskHandler
-from gpudock.desk.refusal import Refusal
 
 if TYPE_CHECKING:
-    from gpudock.desk.hub import DeskOAuth
-    from gpudock.desk.office import Office
-    from gpudock.desk.visitor import Visitor
+    from gpudock.desk.backend import Office
+    from gpudock.desk.hub_client import DeskOAuth
+    from gpudock.desk.identity import Visitor
 
 _HERE = Path(__file__).parent
 _MANIFEST = _HERE / "static" / "dist" / "manifest.json"

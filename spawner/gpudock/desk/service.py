@@ -12,14 +12,14 @@ from jupyterhub.services.auth import HubOAuthCallbackHandler
 from tornado.web import HTTPError
 
 from gpudock.desk import metrics
+from gpudock.desk.endpoints import JSON
+from gpudock.desk.errors import forbidden, unavailable
 from gpudock.desk.handlers import DeskHandler
-from gpudock.desk.operation import JSON
-from gpudock.desk.refusal import forbidden, unavailable
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
-    from gpudock.desk.hub import DeskOAuth
-    from gpudock.desk.office import Office
+    from gpudock.desk.backend import Office
+    from gpudock.desk.hub_client import DeskOAuth
 
 log = logging.getLogger(__name__)
 

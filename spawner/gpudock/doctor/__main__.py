@@ -11,13 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gpudock.deploy import docker_api, say
+from gpudock.deploy.engine import Engine, find_engine
+from gpudock.deploy.tools import Tools, find_tools
+from gpudock.deploy.up import Configuration, read_configuration
 from gpudock.doctor.engine import devices_by_uuid, examine_engine, examine_images
 from gpudock.doctor.finding import Finding, in_words, is_sick, ok, problem, unknown
 from gpudock.doctor.host import Host, examine_folder, examine_host, examine_memory
-from gpudock.lab import docker_api, say
-from gpudock.lab.engine import Engine, find_engine
-from gpudock.lab.tools import Tools, find_tools
-from gpudock.lab.up import Configuration, read_configuration
 
 _MIB = 2**20
 _EXEC_SECONDS = 60.0

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gpudock.broker import GPUStatus
+    from gpudock.config.settings import Settings
     from gpudock.model import InventoryReading, Lease, Request
-    from gpudock.settings import Settings
 
 # A stop takes seconds; what takes longer, the engine has not proven yet.
 _LONG_STOP_SECONDS = 300.0

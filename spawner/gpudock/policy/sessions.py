@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpudock.model import GroupHours, LeaseState
-from gpudock.policy.hours import HOUR, Span, enough_from, runs_out_at, used_seconds
+from gpudock.policy.quota.gpu_hours import HOUR, Span, enough_from, runs_out_at, used_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gpudock.model import Lease, Quota
-    from gpudock.policy.quota import EffectiveQuota
+    from gpudock.policy.quota.resolve import EffectiveQuota
 
 WARNINGS = (3600.0, 900.0, 300.0)
 """How long before the end of a session its user is warned, seconds."""

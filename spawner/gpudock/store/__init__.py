@@ -1,7 +1,7 @@
 """gpudock's own database: devices, requests, leases, quotas and the audit trail."""
 
 from gpudock.store.errors import StoreConflict, StoreError
-from gpudock.store.ledger import (
+from gpudock.store.quotas import (
     AuditEntry,
     AuditFilter,
     QuotaChange,

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from gpudock.model import Request, Share, WhenBusy
 from gpudock.store import schema
-from gpudock.store.part import Part
+from gpudock.store.base import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

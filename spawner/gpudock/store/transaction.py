@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gpudock.store.devices import Devices
+from gpudock.store.gpus import Devices
 from gpudock.store.leases import Leases
-from gpudock.store.ledger import Ledger
+from gpudock.store.quotas import Ledger
 from gpudock.store.requests import Requests
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gpudock.store import schema
-from gpudock.store.part import Part
+from gpudock.store.base import Part
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

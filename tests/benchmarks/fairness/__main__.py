@@ -12,8 +12,8 @@ from benchmarks.fairness.measure import Result, measure
 from benchmarks.fairness.plain import PlainFairShare
 from benchmarks.fairness.plot import picture
 from benchmarks.fairness.replay import Policy, Replay
-from gpudock.policy.fairness import FairShare
-from gpudock.policy.queue import FirstCome
+from gpudock.policy.scheduling.fair_share import FairShare
+from gpudock.policy.scheduling.ordering import FirstCome
 
 # Three hosts of the cluster are as large as a lab, and as busy: the full cluster has 6,212 GPUs for
 # tasks that keep 12 of them busy in the mean, so nobody would ever wait in it.

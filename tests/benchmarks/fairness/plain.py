@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpudock.model import Share
-from gpudock.policy.fairness import largest_slot, nominal_seconds, standing
+from gpudock.policy.scheduling.fair_share import largest_slot, nominal_seconds, standing
 
 if TYPE_CHECKING:
-    from gpudock.policy.decide import Snapshot
-    from gpudock.policy.queue import Waiting
+    from gpudock.policy.scheduling.decide import Snapshot
+    from gpudock.policy.scheduling.ordering import Waiting
 
 
 class PlainFairShare:

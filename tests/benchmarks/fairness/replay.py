@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gpudock.model import GPUState, Lease, Quota, Request, Share
-from gpudock.policy.condition import Condition
-from gpudock.policy.decide import Snapshot, decide
-from gpudock.policy.fairness import HALF_LIFE_DAYS
-from gpudock.policy.queue import Waiting
-from gpudock.policy.quota import resolve, usage
+from gpudock.policy.gpu_health import Condition
+from gpudock.policy.quota.resolve import resolve, usage
+from gpudock.policy.scheduling.decide import Snapshot, decide
+from gpudock.policy.scheduling.fair_share import HALF_LIFE_DAYS
+from gpudock.policy.scheduling.ordering import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from benchmarks.fairness.jobs import Job, Setting
-    from gpudock.policy.queue import Ordering
-    from gpudock.policy.quota import EffectiveQuota
+    from gpudock.policy.quota.resolve import EffectiveQuota
+    from gpudock.policy.scheduling.ordering import Ordering
 
 # Events within so many seconds are decided on together, as in a hub that looks now and then.
 _TICK = 30.0

@@ -11,8 +11,8 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.ports import free_port
 from simulator import read_calls
-from support.ports import free_port
 
 if TYPE_CHECKING:
     from simulator import Host

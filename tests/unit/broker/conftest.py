@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fakes.setting import Setting
+from state_machine.setting import Setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

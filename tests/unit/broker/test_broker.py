@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, text
 
-from fakes.inventory import SettableInventory, mig_slice, uuid
-from fakes.setting import LAB, Setting, ask, container
+from doubles.inventory import SettableInventory, mig_slice, uuid
 from gpudock.broker import (
     Broker,
     Denied,
@@ -37,9 +36,10 @@ from gpudock.model import (
     Telemetry,
     WhenBusy,
 )
-from gpudock.policy.decide import Grant
-from gpudock.policy.quota import QuotaDocumentError
+from gpudock.policy.quota.resolve import QuotaDocumentError
+from gpudock.policy.scheduling.decide import Grant
 from gpudock.store import Store, StoreError
+from state_machine.setting import LAB, Setting, ask, container
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fakes.setting import LAB, Setting, ask
 from gpudock.broker import Broker
-from gpudock.broker.memory import Memory
+from gpudock.broker.process_state import Memory
 from gpudock.model import (
     GPUReading,
     GPUState,
@@ -22,8 +21,9 @@ from gpudock.model import (
     Quota,
     Telemetry,
 )
-from gpudock.policy.fairness import FairShare
+from gpudock.policy.scheduling.fair_share import FairShare
 from gpudock.store import StoreError
+from state_machine.setting import LAB, Setting, ask
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fakes.setting import Setting, ask
 from gpudock.broker import ExtensionRefused
 from gpudock.model import Denial, Lease, Place, Quota
 from gpudock.store import StoreError
+from state_machine.setting import Setting, ask
 
 HOUR = 3600.0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from fakes.setting import Setting, ask
 from gpudock.broker import (
     AuditFilter,
     Lead,
@@ -17,6 +16,7 @@ from gpudock.broker import (
 )
 from gpudock.model import Lease, Place
 from gpudock.store import StoreError
+from state_machine.setting import Setting, ask
 
 BOOST = {"until": "2999-01-01T00:00:00+00:00", "gpu_models": ["*H100*"]}
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fakes.setting import LAB, Setting, ask
 from gpudock.broker import Broker, EndCause, ExtensionRefused
 from gpudock.model import (
     Denial,
@@ -21,6 +20,7 @@ from gpudock.model import (
     WhenBusy,
 )
 from gpudock.store import StoreError
+from state_machine.setting import LAB, Setting, ask
 
 if TYPE_CHECKING:
     from pathlib import Path

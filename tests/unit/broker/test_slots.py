@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fakes.inventory import uuid
-from fakes.setting import LAB, Setting, ask, container
+from doubles.inventory import uuid
 from gpudock.broker import GPURefused, StopContainer
 from gpudock.model import (
     ContainerState,
@@ -22,6 +21,7 @@ from gpudock.model import (
     Share,
     Telemetry,
 )
+from state_machine.setting import LAB, Setting, ask, container
 
 if TYPE_CHECKING:
     from pathlib import Path

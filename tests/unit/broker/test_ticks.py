@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fakes.setting import LAB, Setting, ask
-from gpudock.broker import lab as lab_module
+from gpudock.broker import unit_of_work as lab_module
 from gpudock.model import GPUProcess, GPUReading, GPUState, InventoryReading, Place, Telemetry
-from gpudock.policy.decide import decide
+from gpudock.policy.scheduling.decide import decide
+from state_machine.setting import LAB, Setting, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

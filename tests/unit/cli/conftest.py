@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fakes.inventory import gpu
+from doubles.inventory import gpu
 from gpudock.broker import Broker
 from gpudock.cli import main
 from gpudock.inventory import StaticInventory

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fakes.inventory import gpu
+from doubles.inventory import gpu
 from gpudock.model import Lease, Request
 
 

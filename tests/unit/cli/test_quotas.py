@@ -7,7 +7,7 @@ import io
 import pytest
 
 from gpudock.model import Lease, Request
-from gpudock.quota_csv import read_table
+from gpudock.policy.quota.table import read_table
 
 
 def documents(gpudock) -> dict[tuple[str, str], dict[str, object]]:

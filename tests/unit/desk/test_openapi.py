@@ -12,7 +12,7 @@ from gpudock.desk.api import OPERATIONS
 from gpudock.desk.api.quota_schema import schema
 from gpudock.desk.app import API, by_path, pattern
 from gpudock.desk.openapi import document
-from gpudock.policy.documents import FIELDS, GROUP_FIELDS, QuotaDocumentError, parse_document
+from gpudock.policy.quota.documents import FIELDS, GROUP_FIELDS, QuotaDocumentError, parse_document
 
 NUMBERS = st.one_of(
     st.none(),

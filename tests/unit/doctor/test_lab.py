@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from fakes.inventory import gpu
+from doubles.inventory import gpu
 from gpudock.broker import GPUStatus
+from gpudock.config.settings import Settings
 from gpudock.doctor.finding import Finding, Level, hint, in_words, is_sick, ok, problem
 from gpudock.doctor.lab import (
     examine_inventory,
@@ -14,7 +15,6 @@ from gpudock.doctor.lab import (
     examine_work,
 )
 from gpudock.model import GPUState, InventoryReading, Lease, LeaseState, Request, Telemetry
-from gpudock.settings import Settings
 
 NOW = 100_000.0
 READ = InventoryReading(taken_at=NOW, driver_version="550.54.15")

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from gpudock.model import GroupHours, Lease, LeaseState, Quota
-from gpudock.policy.hours import HOUR, Span
-from gpudock.policy.quota import Cap, EffectiveQuota
+from gpudock.policy.quota.gpu_hours import HOUR, Span
+from gpudock.policy.quota.resolve import Cap, EffectiveQuota
 from gpudock.policy.sessions import Accounts, EndCause, Session, begun, extend, session
 
 GRANTED = 1_000_000.0

@@ -11,11 +11,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
 
-from fakes.inventory import gpu, uuid
+from doubles.inventory import gpu, uuid
 from gpudock.broker import Broker
 from gpudock.inventory import StaticInventory
 from gpudock.model import LeaseState, Observation, Quota, Share
-from gpudock.policy.condition import Standing
+from gpudock.policy.gpu_health import Standing
 from gpudock.store import RequestState, Store
 from gpudock.store.schema import metadata
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gpudock.store import Store, StoreError
-from support.postgres import Postgres, find_programs
+from harness.postgres import Postgres, find_programs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

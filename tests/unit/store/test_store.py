@@ -13,10 +13,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 
-from fakes.clock import HandClock
-from fakes.inventory import gpu, uuid
+from doubles.clock import HandClock
+from doubles.inventory import gpu, uuid
 from gpudock.model import Lease, LeaseState, Request
-from gpudock.policy.condition import Standing
+from gpudock.policy.gpu_health import Standing
 from gpudock.store import QuotaChange, RequestState, Store, StoreConflict, StoreError
 from gpudock.store.schema import metadata
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from support.postgres import Postgres
+    from harness.postgres import Postgres
 
 HOSTILE = ["../x", "{0}", "'; DROP TABLE leases; --", "%s\x01", "名前🦆", "a" * 255, '"']
 

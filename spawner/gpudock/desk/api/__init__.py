@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gpudock.desk.api import audit, gpus, leases, queue, quotas, tables, usage
 
 if TYPE_CHECKING:
-    from gpudock.desk.operation import Operation
+    from gpudock.desk.endpoints import Operation
 
 OPERATIONS: tuple[Operation, ...] = tuple(
     operation

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from gpudock.broker import AuditFilter
 from gpudock.desk.api.usage import iso, shielded
-from gpudock.desk.fields import Limit, Moment, Offset, Shown, Strict, Text
-from gpudock.desk.operation import CSV, JSON, Answer, Audience, Call, Catalogue
+from gpudock.desk.endpoints import CSV, JSON, Answer, Audience, Call, Catalogue
+from gpudock.desk.schema import Limit, Moment, Offset, Shown, Strict, Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from gpudock.broker import GPURefused
 from gpudock.desk.api.rights import readable
-from gpudock.desk.fields import DeviceUUID, Shown, Strict
-from gpudock.desk.operation import Answer, Audience, Call, Catalogue
-from gpudock.desk.refusal import conflict, missing
+from gpudock.desk.endpoints import Answer, Audience, Call, Catalogue
+from gpudock.desk.errors import conflict, missing
+from gpudock.desk.schema import DeviceUUID, Shown, Strict
 from gpudock.inventory import is_without_gpus
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from gpudock.broker import ExtensionRefused
 from gpudock.desk.api.rights import may_read, owns_or_manages, readable
-from gpudock.desk.fields import Hours, Identifier, Limit, Name, Offset, Shown, Strict
-from gpudock.desk.operation import Answer, Audience, Call, Catalogue
-from gpudock.desk.refusal import conflict, forbidden, missing
+from gpudock.desk.endpoints import Answer, Audience, Call, Catalogue
+from gpudock.desk.errors import conflict, forbidden, missing
+from gpudock.desk.schema import Hours, Identifier, Limit, Name, Offset, Shown, Strict
 from gpudock.model import LeaseState
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from gpudock.desk.api.rights import owns_or_manages, readable
-from gpudock.desk.fields import Identifier, Shown
-from gpudock.desk.operation import Answer, Audience, Call, Catalogue
-from gpudock.desk.refusal import forbidden, missing
+from gpudock.desk.endpoints import Answer, Audience, Call, Catalogue
+from gpudock.desk.errors import forbidden, missing
+from gpudock.desk.schema import Identifier, Shown
 
 if TYPE_CHECKING:
     from gpudock.broker import QueueEntry

@@ -1,6 +1,6 @@
 """How a quota document is described and checked.
 
-The description is for the OpenAPI document, the check is :mod:`gpudock.policy.documents`; a test
+The description is for the OpenAPI document; :mod:`gpudock.policy.quota.documents` checks. A test
 holds the two together.
 """
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from gpudock.policy.documents import parse_document
+from gpudock.policy.quota.documents import parse_document
 
 LARGEST = 1_000_000
 

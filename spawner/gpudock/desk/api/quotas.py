@@ -9,17 +9,17 @@ from pydantic import Field
 from gpudock.broker import LeadRefused, QuotaChange, QuotaConflict, QuotaDocumentError
 from gpudock.desk.api.quota_schema import Document, GroupDocument
 from gpudock.desk.api.rights import may_read, may_set_quotas
-from gpudock.desk.fields import Name, Shown, Strict
-from gpudock.desk.operation import Answer, Audience, Call, Catalogue
-from gpudock.desk.refusal import Refusal, forbidden, missing, senseless
-from gpudock.policy.documents import FIELDS
+from gpudock.desk.endpoints import Answer, Audience, Call, Catalogue
+from gpudock.desk.errors import Refusal, forbidden, missing, senseless
+from gpudock.desk.schema import Name, Shown, Strict
+from gpudock.policy.quota.documents import FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gpudock.broker import Effect, EffectiveQuota, Lead, QuotaDocument
     from gpudock.model import Lease, Request
-    from gpudock.policy.quota import Usage
+    from gpudock.policy.quota.resolve import Usage
 
 catalogue = Catalogue()
 

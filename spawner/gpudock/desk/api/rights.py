@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpudock.broker import Lead, Member
-from gpudock.desk.refusal import forbidden
+from gpudock.desk.errors import forbidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gpudock.desk.operation import Call
-    from gpudock.desk.visitor import Reach
+    from gpudock.desk.endpoints import Call
+    from gpudock.desk.identity import Reach
 
 
 async def readable(call: Call) -> frozenset[str] | None:

@@ -21,17 +21,17 @@ from gpudock.desk.api.quotas import (
     used,
 )
 from gpudock.desk.api.rights import readable
-from gpudock.desk.fields import Limit, Offset, Shown, Strict, Text
-from gpudock.desk.operation import CSV, Answer, Audience, Call, Catalogue, for_others
-from gpudock.desk.refusal import Refusal, senseless
-from gpudock.policy.documents import FIELDS
-from gpudock.quota_csv import QuotaTableError, TableProblem, read_table, write_table
+from gpudock.desk.endpoints import CSV, Answer, Audience, Call, Catalogue, for_others
+from gpudock.desk.errors import Refusal, senseless
+from gpudock.desk.schema import Limit, Offset, Shown, Strict, Text
+from gpudock.policy.quota.documents import FIELDS
+from gpudock.policy.quota.table import QuotaTableError, TableProblem, read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gpudock.broker import Broker, EffectiveQuota, QuotaDocument, TableChange
-    from gpudock.desk.hub import Person
+    from gpudock.desk.hub_client import Person
 
     Documents = Mapping[tuple[str, str], QuotaDocument]
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from gpudock.desk.api.rights import readable
-from gpudock.desk.fields import Moment, Name, Shown, Strict
-from gpudock.desk.operation import CSV, JSON, Answer, Audience, Call, Catalogue, for_others
-from gpudock.desk.refusal import forbidden, senseless
+from gpudock.desk.endpoints import CSV, JSON, Answer, Audience, Call, Catalogue, for_others
+from gpudock.desk.errors import forbidden, senseless
+from gpudock.desk.schema import Moment, Name, Shown, Strict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -1,5 +1,0 @@
-"""Accounts of a lab that has no identity provider."""
-
-from gpudock.accounts.authenticator import GPUDockAuthenticator
-
-__all__ = ["GPUDockAuthenticator"]

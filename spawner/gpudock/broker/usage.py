@@ -1,0 +1,170 @@
+"""The broker's books: who used how much, and who changed what."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from gpudock.broker.transactions import Core
+from gpudock.policy.quota.gpu_hours import DAY, HOUR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from gpudock.model import Lease
+    from gpudock.store import AuditEntry, AuditFilter, PastUse, Transaction
+
+    Add = Callable[[str, float, int], None]
+    By = Literal["user", "group", "gpu"]
+    Bucket = Literal["day", "week", "month"]
+
+_FAR_PAST, _FAR_FUTURE = 0.0, 253_370_764_800.0  # the years 1970 and 9999
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """What somebody, or a device, used in a span of time.
+
+    Attributes:
+        name: the user, the group, or the device's UUID.
+        bucket_start: Unix time at which the span begins.
+        gpu_hours: GPU-hours; a slot of a shared device counts as its part of one.
+        leases: how many leases began in the span.
+    """
+
+    name: str
+    bucket_start: float
+    gpu_hours: float
+    leases: int
+
+
+class Books(Core):
+    """Usage and audit."""
+
+    def usage(
+        self,
+        since: float,
+        until: float,
+        by: By,
+        bucket: Bucket | None = None,
+        names: Collection[str] | None = None,
+    ) -> list[UsageRow]:
+        """Sum up what was used, sessions that still run included.
+
+        Args:
+            since: begin of the time to sum up (Unix time).
+            until: its end; what lies in the future is nothing.
+            by: for whom to sum up. Somebody in several groups counts in each.
+            bucket: into which pieces to divide the time, days and weeks from Monday and months in
+                UTC; ``None``: not at all.
+            names: whom to sum up; ``None``: everybody.
+
+        Returns:
+            A row for everybody and each piece in which they used anything, by time and name.
+        """
+        now = self._memory.steady()
+        since = min(max(since, _FAR_PAST), _FAR_FUTURE)
+        until = min(until, max(now, since))
+        rows = []
+        with self._store.snapshot() as transaction:
+            live = [lease for lease in transaction.live_leases() if lease.gpu_uuids]
+            for start, end in _pieces(since, until, bucket):
+                sums = _sum(transaction, live, start, end, by, names, now)
+                rows += [
+                    UsageRow(name, start, seconds / HOUR, leases)
+                    for name, (seconds, leases) in sorted(sums.items())
+                    if seconds > 0 or leases
+                ]
+        return rows
+
+    def audit(
+        self, offset: int = 0, limit: int = 100, wanted: AuditFilter | None = None
+    ) -> tuple[list[AuditEntry], int]:
+        """Return a page of the audit trail, the newest first, and how many entries there are.
+
+        Args:
+            offset: how many to leave out.
+            limit: how many to return at most.
+            wanted: which entries; ``None``: all.
+        """
+        with self._store.snapshot() as transaction:
+            return transaction.audit_page(offset, limit, wanted)
+
+
+def _pieces(since: float, until: float, bucket: Bucket | None) -> Iterator[tuple[float, float]]:
+    """Divide a span of time at the beginnings of days, weeks or months."""
+    start = since
+    while start < until:
+        end = until if bucket is None else min(_next(start, bucket), until)
+        yield start, end
+        start = end
+
+
+def _next(moment: float, bucket: Bucket) -> float:
+    """Return the beginning of the next day, week or month."""
+    day = dt.datetime.fromtimestamp(moment, dt.UTC).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+    match bucket:
+        case "day":
+            return (day + dt.timedelta(days=1)).timestamp()
+        case "week":
+            return (day + dt.timedelta(days=7 - day.weekday())).timestamp()
+        case "month":
+            return (day.replace(day=1) + dt.timedelta(days=32)).replace(day=1).timestamp()
+
+
+def _sum(
+    transaction: Transaction,
+    live: Iterable[Lease],
+    start: float,
+    end: float,
+    by: By,
+    names: Collection[str] | None,
+    now: float,
+) -> dict[str, tuple[float, int]]:
+    """Sum up one piece: whole days from the books, the rest of days lease by lease."""
+    sums: defaultdict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
+
+    def add(name: str, seconds: float, leases: int) -> None:
+        if names is None or name in names:
+            former = sums[name]
+            sums[name] = (former[0] + seconds, former[1] + leases)
+
+    first, behind = math.ceil(start / DAY), math.floor(end / DAY)
+    if first < behind:
+        for name, (seconds, leases) in transaction.day_sums(by, first, behind, names).items():
+            add(name, seconds, leases)
+        edges = [(start, first * DAY), (behind * DAY, end)]
+    else:
+        edges = [(start, end)]
+    for edge_start, edge_end in edges:
+        if edge_start < edge_end:
+            for use in transaction.past_use(edge_start, edge_end):
+                _add_lease(use, use.ended_at, edge_start, edge_end, by, add)
+    for lease in live:
+        _add_lease(lease, now, start, end, by, add)
+    return sums
+
+
+def _add_lease(
+    lease: Lease | PastUse, ended: float, start: float, end: float, by: By, add: Add
+) -> None:
+    """Add what a lease used between *start* and *end*."""
+    begun = lease.granted_at
+    seconds = max(0.0, min(ended, end) - max(begun, start))
+    began = 1 if start <= begun < end else 0
+    if not seconds and not began:
+        return
+    match by:
+        case "user":
+            add(lease.user, seconds * lease.gpu_share, began)
+        case "group":
+            for group in set(lease.groups):
+                add(group, seconds * lease.gpu_share, began)
+        case "gpu":
+            for uuid in lease.gpu_uuids:
+                add(uuid, seconds / lease.slots, began)

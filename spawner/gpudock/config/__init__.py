@@ -1,0 +1,1 @@
+"""Settings, their parsers, container names, and the volume that hub and desk share."""

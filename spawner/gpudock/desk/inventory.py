@@ -1,0 +1,86 @@
+"""The GPUs as the agent reads them, also where there is no agent, or none yet."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from gpudock.config.shared_volume import AGENT_TOKEN, NO_GPUS
+from gpudock.inventory import AgentInventory, Inventory, NoInventory
+from gpudock.model import InventoryReading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 1.0
+
+UNKNOWN = InventoryReading(
+    taken_at=None, problem="The hub has started no agent yet, so nothing is known of the GPUs."
+)
+"""What is said of the GPUs until the hub has left word."""
+
+
+class SharedInventory:
+    """Goes by what the hub leaves in the shared folder: the agent's token, or why there is no GPU.
+
+    It looks again all the time, since a lab may get GPUs, or lose them, with a restart of the hub.
+    """
+
+    def __init__(self, url: str, shared: Path) -> None:
+        """Prepare to follow the agent at *url*; *shared* is the folder of hub and desk."""
+        self._url = url
+        self._shared = shared
+        self._found = ("", "")
+        self._inner: Inventory | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def reading(self) -> InventoryReading:
+        """Return the newest reading at once."""
+        return UNKNOWN if self._inner is None else self._inner.reading()
+
+    def subscribe(self, callback: Callable[[InventoryReading], None]) -> Callable[[], None]:
+        """Do nothing: the desk acts on no reading, and takes the newest whenever it is asked."""
+        return lambda: None
+
+    async def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.get_running_loop().create_task(self._follow())
+
+    async def stop(self) -> None:
+        """End looking, and following."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._inner is not None:
+            await self._inner.stop()
+
+    async def _follow(self) -> None:
+        while True:
+            reason = secret_in(self._shared / NO_GPUS)
+            found = (reason, "" if reason else secret_in(self._shared / AGENT_TOKEN))
+            if found != self._found:
+                former, self._inner = self._inner, self._made(*found)
+                self._found = found
+                if former is not None:
+                    await former.stop()
+                if self._inner is not None:
+                    await self._inner.start()
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _made(self, reason: str, token: str) -> Inventory | None:
+        if reason:
+            return NoInventory(reason)
+        return AgentInventory(self._url, token) if token else None
+
+
+def secret_in(file: Path) -> str:
+    """Return what the hub left in *file*; nothing when it has left nothing yet."""
+    with contextlib.suppress(FileNotFoundError):
+        return file.read_text().strip()
+    return ""

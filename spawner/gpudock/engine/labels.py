@@ -1,0 +1,10 @@
+"""Labels of the containers that belong to a lab: enough to rebuild its leases from the engine."""
+
+LABEL_LAB = "gpudock.lab"
+LABEL_LEASE = "gpudock.lease"
+LABEL_USER = "gpudock.user"
+LABEL_SERVER = "gpudock.server"
+LABEL_GPUS = "gpudock.gpus"
+LABEL_SLOT = "gpudock.slot"
+LABEL_GROUPS = "gpudock.groups"
+LABEL_AGENT = "gpudock.agent"

@@ -1,0 +1,245 @@
+"""What the Docker Engine's answers mean: pure functions over the Engine API's documents."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from gpudock.engine.labels import (
+    LABEL_AGENT,
+    LABEL_GPUS,
+    LABEL_GROUPS,
+    LABEL_LAB,
+    LABEL_LEASE,
+    LABEL_SERVER,
+    LABEL_SLOT,
+    LABEL_USER,
+)
+from gpudock.engine.spec import CDI_KIND, GPUDelivery
+from gpudock.model import ContainerState, ObservedContainer, is_gpu_uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+_STATES = {
+    "created": ContainerState.CREATED,
+    "running": ContainerState.RUNNING,
+    "paused": ContainerState.RUNNING,
+    "restarting": ContainerState.RUNNING,
+    # Its processes may still be there; it is gone when the engine no longer lists it.
+    "removing": ContainerState.RUNNING,
+    "exited": ContainerState.EXITED,
+    "dead": ContainerState.EXITED,
+}
+_SLOT = re.compile(r"([1-9]\d?)/([1-9]\d?)", re.ASCII)
+_EXIT_CODE = re.compile(r"Exited \((\d+)\)")
+_DEVICE_NODE = re.compile(r"/dev/nvidia(\d+)")
+
+
+def state(status: str) -> ContainerState:
+    """Reduce the engine's word for a container's state to what matters for a lease.
+
+    A word that a later engine invents counts as running: unknown is occupied.
+    """
+    return _STATES.get(status, ContainerState.RUNNING)
+
+
+def is_server(labels: Mapping[str, str] | None, lab: str) -> bool:
+    """Tell whether a container with these labels is a user's server of *lab*."""
+    return labels is not None and LABEL_LEASE in labels and labels.get(LABEL_LAB) == lab
+
+
+def runs(document: Mapping[str, Any]) -> bool:
+    """Tell whether a container, as ``GET /containers/json`` lists it, holds its devices."""
+    return state(str(document.get("State", ""))) is ContainerState.RUNNING
+
+
+def is_agent(labels: Mapping[str, str] | None, lab: str) -> bool:
+    """Tell whether a container with these labels is the agent of *lab*."""
+    return labels is not None and labels.get(LABEL_AGENT) == "true" and labels.get(LABEL_LAB) == lab
+
+
+def version_tuple(text: str) -> tuple[int, ...]:
+    """Return a dotted version as numbers that compare."""
+    return tuple(int(part) for part in text.split(".") if part.isdigit())
+
+
+def delivery(info: Mapping[str, Any]) -> tuple[GPUDelivery, bool]:
+    """Decide how the engine gives GPUs: CDI where it can, else the NVIDIA runtime."""
+    discovered = info.get("DiscoveredDevices")
+    has_runtime = "nvidia" in (info.get("Runtimes") or {})
+    if discovered is not None:
+        names = [str(device.get("ID", "")) for device in discovered]
+        if any(name.startswith(f"{CDI_KIND}=") for name in names):
+            return GPUDelivery.CDI, True
+    # Engines before 28 do not list their devices; where there is a runtime, it is the safe choice.
+    if has_runtime:
+        return GPUDelivery.NVIDIA_RUNTIME, False
+    if discovered is None and info.get("CDISpecDirs"):
+        return GPUDelivery.CDI, False
+    return GPUDelivery.NONE, discovered is not None
+
+
+def from_list(document: Mapping[str, Any]) -> ObservedContainer:
+    """Read a container as ``GET /containers/json`` lists it."""
+    exit_code = _EXIT_CODE.match(str(document.get("Status", "")))
+    return _observed(
+        container_id=str(document["Id"]),
+        name=str((document.get("Names") or [""])[0]),
+        state=state(str(document.get("State", ""))),
+        labels=document.get("Labels") or {},
+        image=str(document.get("Image", "")),
+        created_at=float(document.get("Created", 0)),
+        exit_code=int(exit_code.group(1)) if exit_code else None,
+    )
+
+
+def from_inspect(document: Mapping[str, Any]) -> ObservedContainer:
+    """Read a container as ``GET /containers/{id}/json`` describes it."""
+    state_document = document.get("State") or {}
+    config = document.get("Config") or {}
+    status = state(str(state_document.get("Status", "")))
+    return _observed(
+        container_id=str(document["Id"]),
+        name=str(document.get("Name", "")),
+        state=status,
+        labels=config.get("Labels") or {},
+        image=str(config.get("Image", "")),
+        created_at=_timestamp(str(document.get("Created", ""))),
+        exit_code=state_document.get("ExitCode") if status is ContainerState.EXITED else None,
+    )
+
+
+def _observed(
+    *,
+    container_id: str,
+    name: str,
+    state: ContainerState,
+    labels: Mapping[str, str],
+    image: str,
+    created_at: float,
+    exit_code: int | None,
+) -> ObservedContainer:
+    slot, slots = _slot(labels)
+    return ObservedContainer(
+        id=container_id,
+        name=name.lstrip("/"),
+        state=state,
+        lease_id=labels.get(LABEL_LEASE, ""),
+        user=labels.get(LABEL_USER, ""),
+        server=labels.get(LABEL_SERVER, ""),
+        gpu_uuids=tuple(uuid for uuid in labels.get(LABEL_GPUS, "").split(",") if uuid),
+        image=image,
+        created_at=created_at,
+        exit_code=exit_code,
+        slot=slot,
+        slots=slots,
+        groups=_groups(labels),
+    )
+
+
+def _slot(labels: Mapping[str, str]) -> tuple[int, int]:
+    """Read which slot of how many a container has; (0, 0) where the label makes no sense."""
+    # Containers from before devices could be shared have no such label.
+    match = _SLOT.fullmatch(labels.get(LABEL_SLOT, "1/1"))
+    return (int(match[1]) - 1, int(match[2])) if match else (0, 0)
+
+
+def _groups(labels: Mapping[str, str]) -> tuple[str, ...]:
+    try:
+        groups = json.loads(labels.get(LABEL_GROUPS, "[]"))
+    except (ValueError, RecursionError):
+        return ()
+    if not isinstance(groups, list):
+        return ()
+    return tuple(group for group in groups if isinstance(group, str))
+
+
+def _timestamp(text: str) -> float:
+    try:
+        return dt.datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def devices_of(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the NVIDIA devices of a container, however it was given them."""
+    host_config = document.get("HostConfig") or {}
+    names: list[str] = []
+    for request in host_config.get("DeviceRequests") or []:
+        ids = [str(device) for device in request.get("DeviceIDs") or []]
+        if request.get("Driver") == "cdi":
+            prefix = f"{CDI_KIND}="
+            names += [name.removeprefix(prefix) for name in ids if name.startswith(prefix)]
+        elif "gpu" in {name for group in request.get("Capabilities") or [] for name in group}:
+            # `--gpus 2` names no device: the runtime picks, so any of them may be in use.
+            names += ids or ["all"]
+    if host_config.get("Runtime") == "nvidia":
+        environment = dict(
+            pair.split("=", 1)
+            for pair in (document.get("Config") or {}).get("Env") or []
+            if "=" in pair
+        )
+        visible = environment.get("NVIDIA_VISIBLE_DEVICES", "")
+        if visible not in ("", "void", "none"):
+            names += visible.split(",")
+    for device in host_config.get("Devices") or []:
+        if match := _DEVICE_NODE.fullmatch(str(device.get("PathOnHost", ""))):
+            names.append(match.group(1))
+    return tuple(dict.fromkeys(names))
+
+
+def foreign_use(
+    listed: Iterable[Mapping[str, Any]],
+    devices: Mapping[str, Sequence[str]],
+    lab: str,
+    resolve: Callable[[Sequence[str]], Sequence[str]],
+) -> dict[str, str]:
+    """Tell which GPUs are held by containers that have no claim to them.
+
+    That is every container that is not of this lab, and every one that says it is a server of this
+    lab and has other GPUs than its labels name: leases are compared with labels only.
+
+    Args:
+        listed: the containers, as ``GET /containers/json`` lists them.
+        devices: names of the devices of those that run, by container id.
+        lab: name of the lab.
+        resolve: turns device names (UUIDs, indices, ``all``) into UUIDs of the lab's GPUs.
+
+    Returns:
+        UUID to one sentence on who has that GPU.
+    """
+    use: dict[str, str] = {}
+    for document in listed:
+        names = devices.get(str(document["Id"]), ())
+        labels = document.get("Labels") or {}
+        if not names or is_agent(labels, lab):
+            continue
+        held = resolve(names)
+        container = str((document.get("Names") or [document["Id"]])[0]).lstrip("/")
+        if not is_server(labels, lab):
+            sentence = f"The container «{container}», which this lab did not start, has this GPU."
+        elif not _tell_the_truth(labels, names, held):
+            sentence = (
+                f"The container «{container}» has this GPU, and its labels do not match the GPUs "
+                "that it has; this lab did not start it so. Stop it."
+            )
+        else:
+            continue
+        use.update(dict.fromkeys(held, sentence))
+    return use
+
+
+def _tell_the_truth(labels: Mapping[str, str], names: Sequence[str], held: Sequence[str]) -> bool:
+    """Tell whether a server's labels name somebody, and exactly the GPUs that it has.
+
+    A GPU that is not reported at the moment is known by its name alone.
+    """
+    told = labels.get(LABEL_GPUS, "").split(",")
+    return (
+        bool(labels.get(LABEL_LEASE) and labels.get(LABEL_USER))
+        and all(is_gpu_uuid(uuid) for uuid in told)
+        and set(told) in (set(names), set(held))
+    )

@@ -1,0 +1,1 @@
+"""What runs in the hub: the spawner, the start of a server, and the loops beside it."""

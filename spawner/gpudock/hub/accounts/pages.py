@@ -1,0 +1,166 @@
+"""The pages of accounts: the Hub's own sign-in, and NativeAuthenticator's pages made safe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyterhub import orm
+from jupyterhub.handlers.login import LoginHandler
+from nativeauthenticator.handlers import (
+    DiscardHandler,
+    SignUpHandler,
+    ToggleAuthorizationHandler,
+    admin_users_scope,
+)
+from nativeauthenticator.handlers import LoginHandler as NativeLoginHandler
+from tornado import web
+
+from gpudock.hub.accounts.passwords import LONGEST_PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NOT_FOUND = 404
+_METHOD_NOT_ALLOWED = 405
+_CONFLICT = 409
+
+
+class _LoginHandler(LoginHandler):
+    """The Hub's own sign-in page (NativeAuthenticator's does not work with JupyterHub 6).
+
+    Whoever came in with the one-time password is led to change it.
+    """
+
+    def get_next_url(self, user: Any = None, default: Any = None) -> str:
+        password = self.get_body_argument("password", "", strip=False)
+        if user is not None and self.authenticator.is_one_time_password(user.name, password):
+            return f"{self.hub.base_url}change-password"
+        return str(super().get_next_url(user, default))
+
+
+class _SignUpHandler(SignUpHandler):
+    """The sign-up page; a refusal says what was wrong: the user name or the password."""
+
+    def render_template(self, name: str, **namespace: Any) -> Any:
+        given = self.get_body_argument("username", "")
+        least = self.authenticator.minimum_password_length
+        return super().render_template(
+            name, **{"username": given, "minimum_password_length": least, **namespace}
+        )
+
+    def get_result_message(
+        self,
+        user: Any,
+        assume_user_is_human: bool,
+        username_already_taken: bool,
+        confirmation_matches: bool,
+        user_is_admin: bool,
+    ) -> tuple[str, str]:
+        if user is None and assume_user_is_human:
+            problem = self._problem(username_already_taken, confirmation_matches)
+            if problem:
+                return "alert-danger", problem
+        elif user is not None and not user.is_authorized and not user.login_email_sent:
+            return "alert-info", "You can sign in as soon as an administrator has let you in."
+        found: tuple[str, str] = super().get_result_message(
+            user,
+            assume_user_is_human,
+            username_already_taken,
+            confirmation_matches,
+            user_is_admin,
+        )
+        return found
+
+    def _problem(self, taken: bool, confirmed: bool) -> str | None:
+        name = self.authenticator.normalize_username(self.get_body_argument("username", ""))
+        password = self.get_body_argument("signup_password", "", strip=False)
+        least = self.authenticator.minimum_password_length
+        if not self.authenticator.validate_username(name):
+            # In words, what jupyterhub_config.py sets as username_pattern.
+            return (
+                "A user name has 1 to 64 characters: lower-case letters without accents, digits, "
+                "and . _ @ + - but not as the first. Choose another name."
+            )
+        if taken:
+            return f"The username «{name}» is taken. Choose another one."
+        if name in self.authenticator.admin_users:
+            return f"The user name «{name}» is not to be had. Choose another one."
+        if self.authenticator.too_many_wait():
+            return "Too many people wait to be let in. Ask an administrator, and try again later."
+        if not confirmed:
+            return "The two passwords differ. Enter the same one twice."
+        if len(password) < least:
+            return f"The password is too short. Use at least {least} characters."
+        if len(password.encode()) > LONGEST_PASSWORD:
+            return f"The password is too long. Use at most {LONGEST_PASSWORD} characters."
+        if not self.authenticator.is_password_strong(password):
+            return "The password is a common one, which others would guess. Choose another one."
+        return None
+
+
+class _ChangeByPostOnly:
+    """Lets accounts be changed by the form of the lab's own page alone.
+
+    NativeAuthenticator changes them on GET, which any page can make an administrator's browser
+    send, a notebook's included. POST passes the Hub's XSRF check.
+    """
+
+    def get(self, _name: str) -> None:
+        message = "Accounts are changed on the page «Accounts» (/hub/authorize)."
+        raise web.HTTPError(_METHOD_NOT_ALLOWED, message)
+
+    def account(self, name: str) -> Any:
+        found = self.authenticator.get_user(name)  # type: ignore[attr-defined]
+        if found is None:
+            message = "There is no account of that name (any more). Open /hub/authorize again."
+            raise web.HTTPError(_NOT_FOUND, message)
+        return found
+
+
+class _ToggleAuthorizationHandler(_ChangeByPostOnly, ToggleAuthorizationHandler):
+    """Lets a user in, or shuts one out; the form says which, so that pressing twice is harmless."""
+
+    @admin_users_scope
+    async def post(self, name: str) -> None:
+        account = self.account(name)
+        account.is_authorized = self.get_body_argument("let_in") == "yes"
+        if not account.is_authorized:
+            self._end_sessions(name)
+        self.db.commit()
+        self.redirect(f"{self.hub.base_url}authorize")
+
+    def _end_sessions(self, name: str) -> None:
+        """Take all tokens of a user away but those that keep a running server in touch."""
+        user = self.find_user(name)
+        if user is None:
+            return
+        servers = {
+            found.id
+            for spawner in user.spawners.values()
+            if (found := orm.APIToken.find(self.db, spawner.api_token)) is not None
+        }
+        for token in list(user.orm_user.api_tokens):
+            if token.id not in servers:
+                self.db.delete(token)
+
+
+class _DiscardHandler(_ChangeByPostOnly, DiscardHandler):
+    """Discards a request for an account, or the account of one who was shut out."""
+
+    @admin_users_scope
+    async def post(self, name: str) -> None:
+        self.account(name)
+        user = self.find_user(name)
+        if user is not None and any(spawner.active for spawner in user.spawners.values()):
+            message = f"«{name}» has a server that runs. Stop it on the page «Admin» first."
+            raise web.HTTPError(_CONFLICT, message)
+        await DiscardHandler.get(self, name)
+
+
+OURS: Mapping[type, type] = {
+    NativeLoginHandler: _LoginHandler,
+    SignUpHandler: _SignUpHandler,
+    ToggleAuthorizationHandler: _ToggleAuthorizationHandler,
+    DiscardHandler: _DiscardHandler,
+}
+"""NativeAuthenticator's pages, and what stands in their place."""

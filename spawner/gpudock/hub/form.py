@@ -1,0 +1,221 @@
+"""The fields of the spawn form: which GPUs are free, what the user may have, what waiting means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gpudock.hub.progress import expected_start_in_words
+from gpudock.model import Denial, GPUState, Place, Share, WhenBusy
+from gpudock.policy.durations import duration_in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gpudock.broker import GPUStatus
+    from gpudock.hub.options import Offers
+    from gpudock.policy.quota.resolve import EffectiveQuota
+
+_MIB_PER_GB = 1024
+_MOST_SELECTABLE = 64
+
+BUSY_CHOICES = (
+    (WhenBusy.WAIT, "Wait in the queue; the server starts by itself when it is my turn"),
+    (WhenBusy.CPU, "Start now without a GPU"),
+    (WhenBusy.FAIL, "Do not start"),
+)
+
+SHARE_CHOICES = (
+    (Share.EXCLUSIVE, "GPUs of my own"),
+    (Share.SHARED, "A slot of one shared GPU; others use its memory as well"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """All GPUs of one model; those that are shared have a row of their own.
+
+    Attributes:
+        name: the model.
+        memory: of each of them, for people.
+        shared: they are given in slots, and the numbers count slots.
+        total: how many there are.
+        free: how many are free.
+        checked: how many are in nobody's hand but not free yet, for example because the last
+            session on them has only just ended. They come free by themselves.
+        unavailable: how many stay out of service until somebody acts.
+    """
+
+    name: str
+    memory: str
+    shared: bool
+    total: int
+    free: int
+    checked: int
+    unavailable: int
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    """What the form's template shows."""
+
+    images: Mapping[str, str]
+    problem: str | None = None
+    models: Sequence[ModelRow] = ()
+    numbers: Sequence[int] = (0,)
+    limit: str = ""
+    outlook: str = ""
+    chosen_gpus: int = 0
+    chosen_model: str | None = None
+    chosen_busy: str = WhenBusy.WAIT
+    chosen_image: str | None = None
+    chosen_share: str = Share.EXCLUSIVE
+    busy_choices: Sequence[tuple[str, str]] = BUSY_CHOICES
+    share_choices: Sequence[tuple[str, str]] = SHARE_CHOICES
+
+    @property
+    def free(self) -> int:
+        """How many GPUs that are not shared are free, of any model."""
+        return sum(model.free for model in self.models if not model.shared)
+
+    @property
+    def total(self) -> int:
+        """How many GPUs that are not shared the lab has, of any model."""
+        return sum(model.total for model in self.models if not model.shared)
+
+    @property
+    def slots(self) -> int:
+        """How many slots of shared GPUs the lab has."""
+        return sum(model.total for model in self.models if model.shared)
+
+    @property
+    def names(self) -> list[str]:
+        """The models, each once."""
+        return list(dict.fromkeys(model.name for model in self.models))
+
+    @classmethod
+    def unavailable(cls, offers: Offers, problem: str) -> FormView:
+        """Return the form for a lab that cannot say what it has."""
+        return cls(images=offers.images, problem=problem)
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        offers: Offers,
+        gpus: Iterable[GPUStatus],
+        quota: EffectiveQuota,
+        outlook: Place | Denial | None,
+        problem: str | None,
+        chosen: Mapping[str, Any],
+        now: float,
+    ) -> FormView:
+        """Gather what the form shows.
+
+        Args:
+            offers: images and defaults of the lab.
+            gpus: every GPU of the lab with its state.
+            quota: the user's limits and what they use of them.
+            outlook: where a request for one GPU would stand if it were made now, or why it would
+                be refused; ``None`` when it would be granted at once.
+            problem: a sentence on why GPUs cannot be read at the moment.
+            chosen: the options of the user's last start.
+            now: Unix time.
+        """
+        models = _rows(gpus)
+        whole = sum(model.total for model in models if not model.shared)
+        # Of shared GPUs a server gets one slot.
+        total = max(whole, min(1, len(models)))
+        limit = quota.quota.max_gpus
+        most = min(_MOST_SELECTABLE, total, total if limit is None else limit)
+        chosen_gpus = chosen.get("gpus")
+        names = {model.name for model in models}
+        return cls(
+            images=offers.images,
+            problem=problem,
+            models=models,
+            numbers=range(most + 1),
+            limit=_limit_in_words(quota),
+            outlook=_outlook(models, outlook, now),
+            chosen_gpus=min(chosen_gpus if isinstance(chosen_gpus, int) else 1, most),
+            chosen_model=chosen.get("gpu_model") if chosen.get("gpu_model") in names else None,
+            chosen_busy=chosen.get("when_busy") or WhenBusy.WAIT,
+            chosen_image=chosen.get("image"),
+            chosen_share=chosen.get("share") or Share.EXCLUSIVE,
+        )
+
+
+def render_form(view: FormView) -> str:
+    """Return the form's fields as HTML."""
+    return _environment().get_template("spawn_form.html").render(view=view)
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("gpudock.hub"), autoescape=True, undefined=StrictUndefined
+    )
+
+
+def _rows(gpus: Iterable[GPUStatus]) -> list[ModelRow]:
+    by_model: dict[tuple[str, int, bool], list[GPUStatus]] = {}
+    for status in gpus:
+        key = (status.gpu.model, status.gpu.memory_mib, status.slots > 1)
+        by_model.setdefault(key, []).append(status)
+    return [
+        ModelRow(
+            name=name,
+            memory=f"{round(memory_mib / _MIB_PER_GB)} GB",
+            shared=shared,
+            total=sum(status.slots for status in found),
+            free=sum(
+                status.slots - len(status.leases)
+                for status in found
+                if status.state is GPUState.FREE or (shared and status.state is GPUState.LEASED)
+            ),
+            checked=sum(
+                status.slots
+                for status in found
+                if status.in_service and status.state not in (GPUState.FREE, GPUState.LEASED)
+            ),
+            unavailable=sum(status.slots for status in found if not status.in_service),
+        )
+        for (name, memory_mib, shared), found in sorted(by_model.items())
+    ]
+
+
+def _limit_in_words(quota: EffectiveQuota) -> str:
+    limit = quota.quota.max_gpus
+    if limit is None:
+        words = "Your limit: none."
+    else:
+        words = f"Your limit: {limit} GPU{'' if limit == 1 else 's'} at once."
+    if quota.used.gpus:
+        words += f" You use {quota.used.gpus} now."
+    hours, days = quota.quota.gpu_hours, quota.quota.window_days
+    if hours is not None:
+        left = max(0.0, hours - quota.used.gpu_hours)
+        window = "" if days is None else f" in {days:g} day{'s' * (days != 1)}"
+        words += f" {left:.1f} of your {hours:g} GPU-hours{window} are left."
+    lengths = [h for h in (quota.quota.session_hours, quota.quota.max_session_hours) if h]
+    if lengths:
+        words += f" A session lasts {duration_in_words(min(lengths) * 3600)}."
+    return words
+
+
+def _outlook(models: Sequence[ModelRow], outlook: Place | Denial | None, now: float) -> str:
+    if not models:
+        return ""
+    match outlook:
+        case None:
+            return "Yours starts at once."
+        case Denial():
+            return outlook.message
+        case Place():
+            return (
+                f"If you start now, you are number {outlook.position} in the queue."
+                f" {outlook.reason}{expected_start_in_words(outlook, now)}"
+            )

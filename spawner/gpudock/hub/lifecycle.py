@@ -1,0 +1,217 @@
+"""How a lease's container comes into being and ends, step by step.
+
+Here is written down what may be concluded from an engine's answers, once, for the hub and for the
+tests that drive the very same steps against an engine that misbehaves:
+
+* A start goes begin → create → bind → start → finish. The container is tied to its lease before
+  it runs, and a container is started at most once, so that a start which an engine carries out
+  late finds a container that is removed, or one whose lease still has its devices.
+* A stop goes stop → engine stop → engine remove → proof → end. Proof is the engine's own word that
+  there is no such container, or that it has exited; any error is «unknown», and the lease then
+  stays, in state stopping, for the reconciler.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from gpudock.broker import LeaseConflict, StopContainer
+from gpudock.engine.protocol import EngineError, EngineUnknown, NameTaken, S
+from gpudock.model import ContainerState, LeaseState
+from gpudock.store import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gpudock.broker import Action, Broker, RemoveContainer
+    from gpudock.engine.protocol import ContainerEngine
+    from gpudock.model import Lease, ObservedContainer
+
+log = logging.getLogger(__name__)
+
+
+class LaunchFailed(Exception):  # noqa: N818 - an outcome
+    """The container did not start; the message says why, for the user."""
+
+
+async def launch(broker: Broker, engine: ContainerEngine[S], lease: Lease, spec: S) -> str:
+    """Make and start the container of *lease*; return its id.
+
+    Calling it again for a lease whose container runs returns that container. On any failure, a
+    cancellation included, the container is removed and the lease ended as far as that can be
+    proven; else the lease is left stopping, for the reconciler.
+
+    Raises:
+        LeaseConflict: the lease is over, or another call is starting its container.
+        LaunchFailed: the container did not start; the message says why.
+        EngineError: the lease has a container already, and it cannot be told whether that runs.
+        StoreError: the database failed.
+    """
+    current = broker.lease(lease.id)
+    if current is not None and current.state is LeaseState.ACTIVE and current.container_id:
+        if not broker.is_starting(lease.id) and await _runs(engine, current.container_id):
+            return current.container_id
+        raise LeaseConflict(f"The lease {lease.id} has its container, or has had it.")
+    broker.begin_container(lease.id)
+    try:
+        return await _create_and_start(broker, engine, lease, spec)
+    except (EngineError, LaunchFailed) as error:
+        await _take_back(broker, engine, lease, spec, str(error))
+        raise LaunchFailed(f"The container could not be started: {error}") from error
+    except (Exception, asyncio.CancelledError) as error:
+        why = "was cancelled" if isinstance(error, asyncio.CancelledError) else f"failed: {error}"
+        await _take_back(broker, engine, lease, spec, f"its start {why}")
+        raise
+    finally:
+        broker.finish_container(lease.id)
+
+
+async def _create_and_start(
+    broker: Broker, engine: ContainerEngine[S], lease: Lease, spec: S
+) -> str:
+    container_id = await _create(engine, lease, spec)
+    broker.bind(lease.id, container_id)
+    try:
+        await engine.start(container_id)
+    except EngineUnknown:
+        # Its effect may have come about all the same, and only the answer been lost.
+        if not await _runs(engine, container_id):
+            raise
+    current = broker.lease(lease.id)
+    if current is None or current.state is not LeaseState.ACTIVE:
+        why = "its lease is gone" if current is None else current.end_reason
+        raise LaunchFailed(f"The server was stopped while it started: {why}.")
+    return container_id
+
+
+async def _create(engine: ContainerEngine[S], lease: Lease, spec: S) -> str:
+    try:
+        return await engine.create(spec)
+    except NameTaken:
+        found = await engine.inspect(spec.name)
+        if found is not None and not _is_left_over(found, lease):
+            raise
+        # Its process did not survive. Perhaps a start of it is still on its way, so it is not
+        # used: it has to be gone before another is made.
+        await engine.remove(spec.name, force=True)
+        return await engine.create(spec)
+    except EngineUnknown:
+        found = await engine.inspect(spec.name)
+        if found is None or not _is_left_over(found, lease):
+            raise
+        return found.id
+
+
+def _is_left_over(found: ObservedContainer, lease: Lease) -> bool:
+    return found.lease_id == lease.id and found.state is ContainerState.CREATED
+
+
+async def _runs(engine: ContainerEngine[S], container: str) -> bool:
+    found = await engine.inspect(container)
+    return found is not None and found.state is ContainerState.RUNNING
+
+
+async def _take_back(
+    broker: Broker, engine: ContainerEngine[S], lease: Lease, spec: S, reason: str
+) -> None:
+    """Undo a start. What cannot be proven undone is left to the reconciler."""
+    try:
+        broker.stop(lease.id, reason)
+    except StoreError as error:
+        # The broker makes up for it later; the container can be removed already now.
+        log.warning("The lease %s is not marked as stopping yet: %s", lease.id, error)
+    try:
+        # By name: the container may exist although nobody was told its id.
+        gone = await _gone(engine, spec.name)
+        current = broker.lease(lease.id)
+        if gone and current is not None and current.container_id is not None:
+            gone = await engine.inspect(current.container_id) is None
+        if gone:
+            broker.end(lease.id, reason)
+    except (EngineError, StoreError) as error:
+        log.warning("The start of lease %s is not undone yet: %s", lease.id, error)
+
+
+async def _gone(engine: ContainerEngine[S], container: str) -> bool:
+    try:
+        await engine.remove(container, force=True)
+    except EngineError as error:
+        log.info("Removing container %s: %s", container, error)
+    return await engine.inspect(container) is None
+
+
+async def terminate(
+    broker: Broker, engine: ContainerEngine[S], lease: Lease, reason: str, grace: float = 10.0
+) -> bool:
+    """Stop and remove the container of *lease*, and end the lease with proof.
+
+    Returns whether the lease has ended. If not, it is stopping, its devices stay taken, and the
+    reconciler goes on. It never touches the container of another lease.
+
+    Args:
+        broker: whose lease it is.
+        engine: which runs the container.
+        lease: the lease, as it was when the caller last saw it.
+        reason: one short sentence on why it ends.
+        grace: seconds between asking the container to end and killing it.
+
+    Raises:
+        StoreError: the database failed.
+    """
+    broker.stop(lease.id, reason)
+    current = broker.lease(lease.id) or lease
+    if current.state is LeaseState.ENDED:
+        return True
+    if broker.is_starting(lease.id):
+        # The start sees that its lease is over, and takes its container back itself.
+        return False
+    if current.container_id is None:
+        if broker.was_begun(lease.id):
+            return False
+        broker.end(lease.id, reason)
+        return True
+    try:
+        proven = await _stopped_and_removed(engine, current.container_id, grace)
+    except EngineError as error:
+        log.warning("The end of container %s is not proven: %s", current.container_id, error)
+        return False
+    if proven:
+        broker.end(lease.id, reason)
+    return proven
+
+
+async def _stopped_and_removed(engine: ContainerEngine[S], container: str, grace: float) -> bool:
+    try:
+        await engine.stop(container, grace)
+        await engine.remove(container, force=True)
+    except EngineError as error:
+        log.info("Stopping container %s: %s", container, error)
+    found = await engine.inspect(container)
+    return found is None or found.state is ContainerState.EXITED
+
+
+async def perform(broker: Broker, engine: ContainerEngine[S], actions: Iterable[Action]) -> None:
+    """Do what a reconciliation asked for.
+
+    What fails is asked for again after the next look at the engine, which also proves what came
+    of the rest.
+    """
+    for action in actions:
+        log.info("Container %s: %s.", action.name, action.why)
+        try:
+            if isinstance(action, StopContainer):
+                await engine.stop(action.container_id)
+            else:
+                await engine.remove(action.container_id, force=True)
+                if await engine.inspect(action.container_id) is None:
+                    _end_if_its_own(broker, action)
+        except (EngineError, StoreError) as error:
+            log.warning("Container %s: %s Trying again after a new look.", action.name, error)
+
+
+def _end_if_its_own(broker: Broker, action: RemoveContainer) -> None:
+    lease = broker.lease(action.lease_id)
+    if lease is not None and lease.container_id == action.container_id:
+        broker.end(lease.id, action.why)

@@ -1,0 +1,142 @@
+"""The lab's one agent container: made by the hub, seen by nobody else.
+
+The agent reads NVML for all GPUs. It holds nothing that matters, so it is simply made anew when
+the hub starts or when it has gone; leases do not depend on it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import TYPE_CHECKING
+
+from gpudock.config.shared_volume import AGENT_PORT, agent_name, secret
+from gpudock.engine.protocol import EngineError, EngineRefused, NameTaken
+from gpudock.engine.spec import GPUDelivery, agent_config
+from gpudock.inventory import AgentInventory, Inventory, NoInventory
+from gpudock.model import ContainerState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gpudock.engine.client import DockerEngine
+
+log = logging.getLogger(__name__)
+
+_CHECK_SECONDS = 10.0
+
+
+class AgentContainer:
+    """Starts the agent, and starts it again when it has gone."""
+
+    def __init__(
+        self,
+        engine: DockerEngine,
+        *,
+        lab: str,
+        network: str,
+        image: str | None,
+        delivery: GPUDelivery,
+        host_name: str,
+        token_file: Path,
+    ) -> None:
+        """Prepare the agent of *lab*.
+
+        Args:
+            engine: where it runs.
+            lab: name of the lab.
+            network: the network on which the hub can reach it.
+            image: image that contains gpudock; ``None`` takes the hub's own.
+            delivery: how the engine gives GPUs.
+            host_name: what the host is to be called in readings.
+            token_file: where the agent's token is kept, readable by the hub alone.
+        """
+        self._engine = engine
+        self._lab = lab
+        self._network = network
+        self._image = image
+        self._delivery = delivery
+        self._host_name = host_name
+        self._token_file = token_file
+        self._url = ""
+
+    async def inventory(self) -> Inventory:
+        """Start the agent and return the inventory that listens to it.
+
+        When the engine refuses to start a container with GPUs, the lab has none; the inventory then
+        says what the engine said.
+        """
+        self._token = secret(self._token_file)
+        while True:
+            try:
+                await self._recreate()
+            except EngineRefused as error:
+                log.error("The agent could not be started: %s", error)
+                return NoInventory(f"The GPUs could not be read: {error}")
+            except EngineError as error:
+                if await self._engine_works():
+                    log.error("The agent could not be started: %s", error)
+                    return NoInventory(
+                        f"The Docker Engine could not give the GPUs to the agent: {error} "
+                        "Run «nvidia-ctk cdi generate» on the host and restart the lab."
+                    )
+                await asyncio.sleep(_CHECK_SECONDS)
+            else:
+                return AgentInventory(lambda: self._url, self._token)
+
+    async def keep_running(self) -> None:
+        """Look after the agent until cancelled."""
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            try:
+                container = await self._engine.inspect(self._name)
+                if container is None or container.state is not ContainerState.RUNNING:
+                    log.warning("The agent is not running; starting it again.")
+                    await self._recreate()
+                else:
+                    await self._find_address()
+            except EngineError as error:
+                log.warning("The agent could not be looked after: %s", error)
+
+    @property
+    def _name(self) -> str:
+        return agent_name(self._lab)
+
+    async def _recreate(self) -> None:
+        image = self._image or await self._engine.own_image(socket.gethostname())
+        if image is None:
+            message = (
+                "It is not known which image the agent should run. The hub does not run in a "
+                "container, so set GPUDOCK_AGENT_IMAGE to the name of the hub's image."
+            )
+            raise EngineRefused(message)
+        spec = agent_config(
+            lab=self._lab,
+            network=self._network,
+            image=image,
+            port=AGENT_PORT,
+            token=self._token,
+            delivery=self._delivery,
+            host_name=self._host_name,
+        )
+        await self._engine.remove(self._name, force=True)
+        try:
+            container = await self._engine.create(spec)
+        except NameTaken as error:
+            message = f"A container named {self._name} is in the way; it will be tried again."
+            raise EngineError(message) from error
+        await self._engine.start(container)
+        await self._find_address()
+
+    async def _find_address(self) -> None:
+        address = await self._engine.address(self._name, self._network)
+        if address:
+            self._url = f"http://{address}:{AGENT_PORT}"
+
+    async def _engine_works(self) -> bool:
+        try:
+            await self._engine.info()
+        except EngineError:
+            return False
+        return True

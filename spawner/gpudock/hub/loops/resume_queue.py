@@ -1,0 +1,61 @@
+"""After a restart of the hub: start the servers of those who were waiting for a GPU.
+
+The queue is in the store and outlives the hub, but the spawns that waited in it do not. The Hub is
+asked, through its own REST API, to start each of those servers again with the options of the time;
+the request then finds its old place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from gpudock.hub.api_client import HubNotReady, HubRefused
+
+if TYPE_CHECKING:
+    from gpudock.broker import Broker
+    from gpudock.hub.api_client import HubApi
+    from gpudock.model import Request
+
+log = logging.getLogger(__name__)
+
+_RETRY_SECONDS = 1.0
+_ATTEMPTS = 60
+
+
+async def resume_waiting(broker: Broker, hub: HubApi) -> None:
+    """Ask the Hub to start the server of every request that nobody waits for, in queue order.
+
+    A user who no longer exists, or whose server cannot be started, leaves the queue.
+    """
+
+    async def resume(request: Request) -> None:
+        if await _start(hub, request):
+            log.info("Resumed the wait of %s for a GPU.", _who(request))
+        else:
+            broker.withdraw(request.user, request.server)
+
+    # At once: the Hub answers a request that waits only after a while, and the order of the queue
+    # is the store's.
+    await asyncio.gather(*(resume(request) for request in broker.to_resume()))
+
+
+async def _start(hub: HubApi, request: Request) -> bool:
+    for _ in range(_ATTEMPTS):
+        try:
+            await hub.start_server(request.user, request.server, request.user_options)
+        except HubRefused as error:
+            log.warning("Not resuming the wait of %s: %s", _who(request), error)
+            return False
+        except HubNotReady as error:
+            log.debug("The Hub is not ready (%s); trying again.", error)
+        else:
+            return True
+        await asyncio.sleep(_RETRY_SECONDS)
+    log.warning("Could not resume the wait of %s; the place is kept.", _who(request))
+    return True
+
+
+def _who(request: Request) -> str:
+    return f"{request.user}:{request.server}" if request.server else request.user

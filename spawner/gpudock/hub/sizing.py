@@ -1,0 +1,30 @@
+"""How large a user's container may be on the host that it runs on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gpudock.hub.runtime import Runtime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gpudock.config.settings import Settings
+
+_MIB = 1024 * 1024
+
+
+def memory_limit(settings: Settings) -> Callable[[Any], int | None]:
+    """Return the spawner's ``mem_limit``: bytes for a container on this host, as settings say.
+
+    What «auto» comes to depends on the host's memory and its GPUs, which are known only when a
+    server starts.
+    """
+
+    def limit(_spawner: Any) -> int | None:
+        runtime = Runtime.instance()
+        host_mib = runtime.engine_info.memory_mib if runtime.engine_info else 0
+        memory_mib = settings.memory_for(host_mib, len(runtime.inventory.reading().readings))
+        return None if memory_mib is None else memory_mib * _MIB
+
+    return limit

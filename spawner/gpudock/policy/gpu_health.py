@@ -1,0 +1,321 @@
+"""The condition of a device: may it be granted, and what do people read about it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpudock.model import GPUState
+from gpudock.policy.durations import duration_in_words
+from gpudock.policy.scheduling.placement import overlap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gpudock.model import GPU, GPUReading, InventoryReading
+
+
+class Standing(enum.StrEnum):
+    """What the lab has decided about a device. All but ``ACTIVE`` last until an explicit act.
+
+    ``FORGOTTEN`` is a device that an administrator took out of the list after it had gone.
+    """
+
+    ACTIVE = "active"
+    DRAINING = "draining"
+    QUARANTINED = "quarantined"
+    LOST = "lost"
+    FORGOTTEN = "forgotten"
+
+
+@dataclass(frozen=True, slots=True)
+class GPURecord:
+    """What the store knows about a device.
+
+    Attributes:
+        gpu: the device as it was last reported.
+        standing: what was decided about it.
+        reason: one sentence on why it is not active.
+        in_use_by: one sentence on who else used it at the last look at the engine.
+        freed_at: when its last lease ended (Unix time).
+        first_seen, last_seen: when it was first and last reported (Unix time).
+        slots: how many sessions may share it; 1: it is given to one session as a whole.
+    """
+
+    gpu: GPU
+    standing: Standing = Standing.ACTIVE
+    reason: str | None = None
+    in_use_by: str | None = None
+    freed_at: float | None = None
+    first_seen: float = 0.0
+    last_seen: float = 0.0
+    slots: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A standing that follows from what was seen and is to be kept."""
+
+    standing: Standing
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a device stands now.
+
+    Attributes:
+        gpu: the device.
+        state: the one state that people see.
+        reason: one sentence on why it is neither free nor simply leased.
+        grantable: it may be granted at this moment, if no lease is in the way.
+        in_service: it is granted again by itself, without anybody's act.
+        verdict: a standing to keep, when what was seen calls for one.
+        slots: how many sessions may share it; 1: it is given to one session as a whole.
+        settling: no session has it, and all that it waits for is the check after the last one:
+            either it is granted within seconds, or it goes out of service.
+    """
+
+    gpu: GPU
+    state: GPUState
+    reason: str | None
+    grantable: bool
+    in_service: bool
+    verdict: Verdict | None = None
+    slots: int = 1
+    settling: bool = False
+
+
+LEFTOVER_MEMORY_MIB = 1024
+"""So much memory of a device may be in use by nobody: the driver itself takes some hundred MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The numbers that conditions depend on.
+
+    Attributes:
+        settle_seconds: how long processes and memory of an ended session may linger on a device.
+        reading_max_age: seconds after which a reading is too old to grant on.
+        leftover_memory_mib: how much memory (MiB) of a device that no lease holds may be in use
+            without a process that is seen to use it; ``None``: any amount.
+    """
+
+    settle_seconds: float = 30.0
+    reading_max_age: float = 15.0
+    leftover_memory_mib: int | None = LEFTOVER_MEMORY_MIB
+
+
+def distrust(inventory: InventoryReading, now: float, rules: Rules) -> str | None:
+    """Tell why *inventory* is no ground for a grant; ``None`` when it is."""
+    if inventory.problem is not None:
+        return inventory.problem
+    if not inventory.expects_readings:
+        return None
+    if inventory.taken_at is None:
+        return "The GPUs have not been read yet."
+    age = now - inventory.taken_at
+    if age > rules.reading_max_age:
+        return (
+            f"The latest reading of the GPUs is {age:.0f} s old; the agent that reads them may"
+            " have stopped."
+        )
+    return None
+
+
+def assess(
+    records: Iterable[GPURecord],
+    inventory: InventoryReading,
+    leased: Mapping[str, str],
+    now: float,
+    rules: Rules,
+    hold: str | None = None,
+) -> list[Condition]:
+    """Assess every device that the store knows.
+
+    What is neither reported nor leased is left out where it was configured away: a slice, or a GPU
+    whose slices are reported in its place.
+
+    Args:
+        records: what the store knows.
+        inventory: the latest reading.
+        leased: device UUID to the id of a live lease that holds it, or a slot of it. While one
+            does, the processes on a shared device cannot be told apart, and are not judged.
+        now: Unix time.
+        rules: see :class:`Rules`.
+        hold: a sentence on why nothing at all may be granted at the moment.
+    """
+    known = list(records)
+    seen = {reading.gpu.uuid: reading for reading in inventory.readings}
+    divided = {reading.gpu.parent_uuid for reading in inventory.readings}
+    doubt = distrust(inventory, now, rules)
+    kin = _kinship(known)
+    conditions = []
+    for record in known:
+        uuid = record.gpu.uuid
+        reading = seen.get(uuid)
+        if record.standing is Standing.FORGOTTEN and uuid not in leased:
+            continue
+        configured_away = record.gpu.parent_uuid is not None or uuid in divided
+        if reading is None and configured_away and uuid not in leased and doubt is None:
+            continue
+        family = kin[uuid]
+        held_by_kin = any(other.gpu.uuid in leased for other in family)
+        freed_at = max((r.freed_at for r in family if r.freed_at is not None), default=None)
+        verdict: Verdict | None = None
+        barrier: str | None = None
+        if doubt is None:
+            verdict = _verdict(record, reading, leased=uuid in leased)
+            if verdict is None and reading is not None and not held_by_kin and hold is None:
+                verdict, barrier = _cleanliness(reading, freed_at, inventory, now, rules)
+        conditions.append(
+            _condition(
+                record,
+                verdict if _is_news(verdict, record) else None,
+                missing=reading is None and doubt is None,
+                leased=uuid in leased,
+                held_by_kin=held_by_kin,
+                kin_barrier=_kin_barrier(record, family),
+                passing=hold or doubt or barrier,
+                settling=barrier is not None,
+            )
+        )
+    return conditions
+
+
+def _kinship(records: list[GPURecord]) -> dict[str, list[GPURecord]]:
+    """Map each device to the records that share silicon with it, itself included."""
+    by_physical: dict[str, list[GPURecord]] = {}
+    for record in records:
+        by_physical.setdefault(record.gpu.physical_uuid, []).append(record)
+    return {
+        record.gpu.uuid: [
+            other
+            for other in by_physical[record.gpu.physical_uuid]
+            if overlap(record.gpu, other.gpu)
+        ]
+        for record in records
+    }
+
+
+def _verdict(record: GPURecord, reading: GPUReading | None, *, leased: bool) -> Verdict | None:
+    if reading is None:
+        if leased:
+            return Verdict(Standing.LOST, "The driver stopped reporting it while it was leased.")
+        return None
+    if reading.lost:
+        return Verdict(Standing.LOST, reading.fault or "The driver says that it is lost.")
+    if reading.fault is not None:
+        return Verdict(Standing.QUARANTINED, reading.fault)
+    if record.in_use_by is not None:
+        return Verdict(Standing.QUARANTINED, record.in_use_by)
+    return None
+
+
+def _cleanliness(
+    reading: GPUReading,
+    freed_at: float | None,
+    inventory: InventoryReading,
+    now: float,
+    rules: Rules,
+) -> tuple[Verdict | None, str | None]:
+    """Judge what is on a device that no lease holds: (verdict, passing barrier)."""
+    telemetry = reading.telemetry
+    tells = telemetry.processes is not None or telemetry.memory_used_mib is not None
+    if not tells or not inventory.expects_readings or inventory.taken_at is None:
+        return None, None
+    if freed_at is not None and inventory.taken_at <= freed_at:
+        return None, "It is being checked after its last session."
+    if telemetry.processes:
+        pids = ", ".join(str(process.pid) for process in telemetry.processes[:5])
+        foreign = f"Processes that gpudock did not start are using it (host PIDs {pids})."
+        ending = f"Processes of its last session are still ending (host PIDs {pids})."
+        stuck = (
+            f"Processes are using it although its last session ended {{}} ago (host PIDs {pids})."
+        )
+    elif _is_left_over(telemetry.memory_used_mib, rules):
+        used = f"{telemetry.memory_used_mib} MiB of its memory are in use"
+        mend = " Look for what uses it with «nvidia-smi», or reset it."
+        foreign = f"{used}, though no session has it and no process is seen to use it.{mend}"
+        ending = f"The memory of its last session is still being freed: {used}."
+        stuck = f"{used} although its last session ended {{}} ago.{mend}"
+    else:
+        return None, None
+    if freed_at is None:
+        return Verdict(Standing.QUARANTINED, foreign), None
+    if now - freed_at <= rules.settle_seconds:
+        return None, ending
+    return Verdict(Standing.QUARANTINED, stuck.format(duration_in_words(now - freed_at))), None
+
+
+def _is_left_over(memory_used_mib: int | None, rules: Rules) -> bool:
+    return (
+        memory_used_mib is not None
+        and rules.leftover_memory_mib is not None
+        and memory_used_mib > rules.leftover_memory_mib
+    )
+
+
+def _is_news(verdict: Verdict | None, record: GPURecord) -> bool:
+    """Tell whether *verdict* changes the standing; the first reason of a quarantine is kept."""
+    if verdict is None or record.standing is Standing.LOST:
+        return False
+    return not (
+        record.standing is Standing.QUARANTINED and verdict.standing is Standing.QUARANTINED
+    )
+
+
+def _kin_barrier(record: GPURecord, family: list[GPURecord]) -> str | None:
+    for other in family:
+        if other.gpu.uuid == record.gpu.uuid:
+            continue
+        if other.standing is not Standing.ACTIVE or other.in_use_by is not None:
+            what = "The GPU that it is cut from" if record.gpu.parent_uuid else "A slice of it"
+            return f"{what} is {other.standing if other.in_use_by is None else 'in use'}."
+    return None
+
+
+def _condition(
+    record: GPURecord,
+    verdict: Verdict | None,
+    *,
+    missing: bool,
+    leased: bool,
+    held_by_kin: bool,
+    kin_barrier: str | None,
+    passing: str | None,
+    settling: bool,
+) -> Condition:
+    standing = verdict.standing if verdict else record.standing
+    reason = verdict.reason if verdict else record.reason
+
+    def condition(
+        state: GPUState,
+        why: str | None,
+        *,
+        grantable: bool,
+        serves: bool,
+        settles: bool = False,
+    ) -> Condition:
+        return Condition(record.gpu, state, why, grantable, serves, verdict, record.slots, settles)
+
+    if standing is not Standing.ACTIVE:
+        return condition(GPUState(standing.value), reason, grantable=False, serves=False)
+    if missing:
+        gone = "The driver does not report it any more."
+        return condition(GPUState.LOST, gone, grantable=False, serves=False)
+    if leased:
+        return condition(GPUState.LEASED, passing, grantable=passing is None, serves=True)
+    if record.in_use_by is not None or kin_barrier is not None:
+        why = record.in_use_by or kin_barrier
+        return condition(GPUState.QUARANTINED, why, grantable=False, serves=False)
+    if held_by_kin:
+        what = "The GPU that it is cut from" if record.gpu.parent_uuid else "A slice of it"
+        leased_kin = f"{what} is leased."
+        return condition(GPUState.LEASED, leased_kin, grantable=passing is None, serves=True)
+    if passing is not None:
+        return condition(
+            GPUState.QUARANTINED, passing, grantable=False, serves=True, settles=settling
+        )
+    return condition(GPUState.FREE, None, grantable=True, serves=True)

@@ -1,0 +1,236 @@
+"""What the lead of a group may give its members: nothing that the group itself has not.
+
+Administrators decide what a group has, by its quota and the default. Its lead may give a member
+as much of it as they like, and leave alone what an administrator gave the member besides; and may
+not give themselves more than they have. Boosts of a group or the default do not count as what it
+has, for they end, and what a lead sets does not end with them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gpudock.policy.quota.documents import BOOST, FIELDS, UNTIL, boost_end
+from gpudock.policy.quota.resolve import resolve
+from gpudock.policy.scheduling.placement import matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gpudock.model import Quota
+    from gpudock.policy.quota.resolve import EffectiveQuota
+
+_HOURS, _WINDOW, _MODELS = "gpu_hours", "window_days", "gpu_models"
+_SINGLE = tuple(name for name in FIELDS if name not in (_HOURS, _WINDOW, _MODELS))
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody whose quota a lead may change.
+
+    Attributes:
+        led: the groups through which the lead may do so, of which the member has what they get.
+        groups: all groups of the member.
+    """
+
+    led: tuple[str, ...]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Somebody who may change the quotas of some users, and of nobody else.
+
+    Attributes:
+        user: their own name; ``None`` for a service.
+        members: by name those whose quotas they may change.
+    """
+
+    user: str | None
+    members: Mapping[str, Member] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What holds where a user's own document says nothing.
+
+    Attributes:
+        base: the lab's shipped or configured default.
+        default: the default level's document.
+        groups: documents of groups by name.
+        now: Unix time, for boosts.
+    """
+
+    base: Quota
+    default: Document | None
+    groups: Mapping[str, Document]
+    now: float
+
+    def of(self, groups: Iterable[str], *, boosts: bool) -> EffectiveQuota:
+        """Return the limits of somebody who is in *groups* and has no document."""
+        found = {name: self.groups[name] for name in groups if name in self.groups}
+        default = self.default
+        if not boosts:
+            found = {name: _own(document) for name, document in found.items()}
+            default = None if default is None else _own(default)
+        return resolve(self.base, default, found, None, self.now)
+
+
+def refusal(
+    lead: Lead, user: str, before: Document | None, after: Document | None, levels: Levels
+) -> str | None:
+    """Tell why *lead* may not change a user's document from *before* to *after*.
+
+    Args:
+        lead: who changes it.
+        user: whose document it is, one of the lead's members.
+        before: the stored document; ``None``: there is none.
+        after: the parsed document to be; ``None``: it is removed.
+        levels: what the other levels say.
+
+    Returns:
+        One or two sentences for the lead; ``None`` when they may.
+    """
+    member = lead.members[user]
+    for wanted, present in _forms(before or {}, after or {}, levels.now):
+        if user == lead.user:
+            for boosts in (False, True):
+                problem = _raise(wanted, present, levels.of(member.groups, boosts=boosts))
+                if problem is not None:
+                    return problem
+        problem = _excess(user, wanted, present, levels.of(member.led, boosts=False))
+        if problem is not None:
+            return problem
+    return None
+
+
+def _forms(before: Document, after: Document, now: float) -> Iterable[tuple[Document, Document]]:
+    """Return what is to hold and what holds now, without boosts and while they last."""
+    yield _own(after), _own(before)
+    boost, former = after.get(BOOST), before.get(BOOST)
+    if boost is None or boost_end(boost) <= now:
+        return
+    lasts = former is not None and boost_end(boost) <= boost_end(former)
+    yield _boosted(after), _boosted(before) if lasts else _own(before)
+
+
+def _own(document: Document) -> Document:
+    return {name: value for name, value in document.items() if name != BOOST}
+
+
+def _boosted(document: Document) -> Document:
+    boost = {name: value for name, value in document[BOOST].items() if name != UNTIL}
+    return {**_own(document), **boost}
+
+
+def _excess(user: str, wanted: Document, present: Document, bound: EffectiveQuota) -> str | None:
+    """Tell what of *wanted* is beyond the group, and not there already."""
+    quota = bound.quota
+
+    def sentence(name: str, most: str) -> str:
+        return (
+            f"You may set {name} of «{user}» {most}: that is what {_whose(bound.origin[name])}"
+            " gives. Ask an administrator for more."
+        )
+
+    for name in _SINGLE:
+        if name not in wanted or not _more(wanted[name], getattr(quota, name)):
+            continue
+        if name not in present or _more(wanted[name], present[name]):
+            return sentence(name, f"to {getattr(quota, name):g} at most")
+    if _MODELS in wanted and quota.gpu_models is not None:
+        allowed = quota.gpu_models
+        given = present.get(_MODELS, ())
+        if given is not None and not _covered(wanted[_MODELS], (*allowed, *given)):
+            return sentence(_MODELS, f"to some of {';'.join(allowed) or 'no model'}")
+    if _HOURS in wanted or _WINDOW in wanted:
+        hours, most = _pair(wanted, quota), (quota.gpu_hours, quota.window_days)
+        given_hours = _HOURS in present or _WINDOW in present
+        if _more_hours(*hours, *most) and not (
+            given_hours and not _more_hours(*hours, *_pair(present, quota))
+        ):
+            if quota.gpu_hours is None:
+                return sentence(_WINDOW, f"to {_days(quota.window_days)} at least")
+            limit = f"to {quota.gpu_hours:g} in {_days(quota.window_days)} at most"
+            return sentence(_HOURS, limit)
+    return None
+
+
+def _raise(wanted: Document, present: Document, inherited: EffectiveQuota) -> str | None:
+    """Tell which limit of the lead's own would be higher than it is."""
+    quota = inherited.quota
+
+    def sentence(name: str) -> str:
+        return (
+            f"You may not raise your own limits, and {name} would be higher than it is. Ask an"
+            " administrator."
+        )
+
+    for name in _SINGLE:
+        usual = getattr(quota, name)
+        if _more(wanted.get(name, usual), present.get(name, usual)):
+            return sentence(name)
+    allowed = present.get(_MODELS, quota.gpu_models)
+    if allowed is not None and not _covered(wanted.get(_MODELS, quota.gpu_models), allowed):
+        return sentence(_MODELS)
+    if _more_hours(*_pair(wanted, quota), *_pair(present, quota)):
+        return sentence(_HOURS)
+    return None
+
+
+def _more(value: float | None, limit: float | None) -> bool:
+    return limit is not None and (value is None or value > limit)
+
+
+def _pair(document: Document, quota: Quota) -> tuple[float | None, float | None]:
+    """Return the hours and their window that a document comes to."""
+    return document.get(_HOURS, quota.gpu_hours), document.get(_WINDOW, quota.window_days)
+
+
+def _more_hours(
+    hours: float | None, window: float | None, limit: float | None, limit_window: float | None
+) -> bool:
+    """Tell whether hours in a window may be more than others: by number, or in a shorter window."""
+    shorter = _length(window) < _length(limit_window)
+    if limit is None:
+        # Without a limit a window says nothing, until an administrator sets one for the group.
+        return hours is None and shorter
+    return hours is None or hours > limit or shorter
+
+
+def _length(window: float | None) -> float:
+    return math.inf if window is None else window
+
+
+def _covered(patterns: Iterable[str] | None, allowed: Iterable[str]) -> bool:
+    """Tell whether patterns are for no models but those that others allow, as far as can be told.
+
+    One that is written otherwise counts only if both have no wildcard but ``*``.
+    """
+    allowed = tuple(allowed)
+    return patterns is not None and all(
+        any(
+            pattern.lower() == other.lower()
+            or (_is_plain(pattern, other) and matches(pattern, other))
+            for other in allowed
+        )
+        for pattern in patterns
+    )
+
+
+def _is_plain(*patterns: str) -> bool:
+    return not any(sign in pattern for pattern in patterns for sign in "?[")
+
+
+def _whose(origin: str) -> str:
+    level, _, names = origin.partition(" ")
+    return f"the {level} {names}" if names else f"the {level} quota"
+
+
+def _days(window: float | None) -> str:
+    return "all time" if window is None else f"{window:g} days"

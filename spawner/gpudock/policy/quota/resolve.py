@@ -1,0 +1,334 @@
+"""Quotas: which limits hold for a user, where each came from, and what they refuse."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gpudock.model import Denial, LeaseState, Quota
+from gpudock.policy.quota.documents import (
+    BOOST,
+    FIELDS,
+    UNTIL,
+    QuotaDocumentError,
+    boost_end,
+    parse_document,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gpudock.model import Lease, Request
+
+__all__ = [
+    "FIELDS",
+    "SHORTEST_SESSION_HOURS",
+    "Cap",
+    "EffectiveQuota",
+    "QuotaDocumentError",
+    "Usage",
+    "check",
+    "held_back",
+    "needed_hours",
+    "parse_document",
+    "resolve",
+    "usage",
+]
+
+SHORTEST_SESSION_HOURS = 0.25
+"""A GPU is given only if its hours last for this long: a shorter session helps nobody."""
+
+# Sums of hours are exact to much less than this: half a second.
+_ROUNDING_HOURS = 0.5 / 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a user, or a group, holds now.
+
+    Attributes:
+        gpus: devices in live leases, those included whose containers are still being stopped. A
+            slot of a shared device counts as one.
+        stopping: how many of them are on their way back.
+        gpu_hours: GPU-hours of the last ``window_days`` days, running sessions included.
+        hours_from: while the hours are used up, the Unix time from which there are enough again
+            for a session, if no more are used until then; ``None`` when that never comes.
+    """
+
+    gpus: int = 0
+    stopping: int = 0
+    gpu_hours: float = 0.0
+    hours_from: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A limit of all members of one group together, and what they use of it.
+
+    Attributes:
+        group: the group's name.
+        max_gpus: devices at once; ``None``: no limit.
+        gpu_hours: GPU-hours in any ``window_days`` days; ``None``: no limit.
+        window_days: length of the rolling window, days; ``None``: since ever.
+        used: what the members use of it.
+    """
+
+    group: str
+    max_gpus: int | None = None
+    gpu_hours: float | None = None
+    window_days: float | None = 30.0
+    used: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveQuota:
+    """The limits in force for one user.
+
+    Attributes:
+        quota: the limits.
+        origin: for each field's name the level that it came from: ``default``, ``group NAME`` or
+            ``user``, followed by `` boost until …`` when a boost sets it.
+        used: what the user holds of it now.
+        caps: the limits of the user's groups as wholes.
+    """
+
+    quota: Quota
+    origin: Mapping[str, str]
+    used: Usage = field(default_factory=Usage)
+    caps: tuple[Cap, ...] = ()
+
+
+def usage(leases: Iterable[Lease], user: str) -> Usage:
+    """Count the devices that *user* holds in *leases*, which must be the live ones."""
+    gpus = stopping = 0
+    for lease in leases:
+        if lease.user == user:
+            gpus += len(lease.gpu_uuids)
+            if lease.state is LeaseState.STOPPING:
+                stopping += len(lease.gpu_uuids)
+    return Usage(gpus=gpus, stopping=stopping)
+
+
+def resolve(
+    base: Quota,
+    default: Mapping[str, Any] | None = None,
+    groups: Mapping[str, Mapping[str, Any]] | None = None,
+    user: Mapping[str, Any] | None = None,
+    now: float = 0.0,
+) -> EffectiveQuota:
+    """Resolve the levels field by field: the user's, else the groups', else the default.
+
+    Of several groups that set a field the most generous counts; the first by name when two are
+    equally generous. ``gpu_models`` of several groups add up. While a level's boost lasts, its
+    fields stand in place of that level's own.
+
+    Args:
+        base: the lab's shipped or configured default.
+        default: the default level's document, which overrides *base*.
+        groups: the documents of the user's groups, by name.
+        user: the user's own document.
+        now: Unix time, for boosts.
+    """
+    of_default = _stated("default", default, now)
+    of_groups = [_stated(f"group {g}", d, now) for g, d in sorted((groups or {}).items())]
+    of_user = _stated("user", user, now)
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for name in FIELDS:
+        stated = [level[name] for level in of_groups if name in level]
+        if name in of_user:
+            values[name], origin[name] = of_user[name]
+        elif stated:
+            values[name], origin[name] = _most_generous(name, stated)
+        elif name in of_default:
+            values[name], origin[name] = of_default[name]
+        else:
+            values[name], origin[name] = getattr(base, name), "default"
+    if values["gpu_models"] is not None:
+        values["gpu_models"] = tuple(values["gpu_models"])
+    window = of_default["window_days"][0] if "window_days" in of_default else base.window_days
+    caps = tuple(
+        Cap(
+            group=group,
+            max_gpus=_value(level, "group_max_gpus"),
+            gpu_hours=_value(level, "group_gpu_hours"),
+            window_days=_value(level, "window_days", window),
+        )
+        for group, level in zip(sorted(groups or {}), of_groups, strict=True)
+        if _value(level, "group_max_gpus") is not None
+        or _value(level, "group_gpu_hours") is not None
+    )
+    return EffectiveQuota(quota=Quota(**values), origin=origin, caps=caps)
+
+
+def _stated(level: str, document: Mapping[str, Any] | None, now: float) -> dict[str, Any]:
+    """Return what a level states now: field to (value, origin)."""
+    stated = {name: (value, level) for name, value in (document or {}).items() if name != BOOST}
+    boost = (document or {}).get(BOOST)
+    if boost is not None and now < boost_end(boost):
+        origin = f"{level} boost until {boost[UNTIL]}"
+        stated |= {name: (value, origin) for name, value in boost.items() if name != UNTIL}
+    return stated
+
+
+def _value(level: Mapping[str, Any], name: str, otherwise: Any = None) -> Any:
+    return level[name][0] if name in level else otherwise
+
+
+def _most_generous(name: str, stated: list[tuple[Any, str]]) -> tuple[Any, str]:
+    if name == "gpu_models":
+        for value, origin in stated:
+            if value is None:
+                return None, origin
+        union = tuple(dict.fromkeys(pattern for value, _ in stated for pattern in value))
+        first, *others = (origin for _, origin in stated)
+        return union, ", ".join([first, *(origin.removeprefix("group ") for origin in others)])
+
+    def generosity(item: tuple[Any, str]) -> float:
+        value, _ = item
+        if name == "window_days":  # the same hours in a shorter window are more hours
+            return -math.inf if value is None else -float(value)
+        return math.inf if value is None else float(value)
+
+    return max(stated, key=generosity)
+
+
+def needed_hours(limit: float, gpus: int) -> float:
+    """Return how many of *limit* GPU-hours must be left for a session of *gpus* to begin."""
+    return min(SHORTEST_SESSION_HOURS * gpus, limit)
+
+
+def check(request: Request, effective: EffectiveQuota, used: Usage) -> Denial | None:
+    """Tell whether the quota refuses *request* when it is made.
+
+    Devices that are on their way back do not count against the request here: it may wait for
+    them, as it may wait for devices that other members of a group hold. Whether it may be
+    *granted* is :func:`held_back`.
+
+    Args:
+        request: the wish.
+        effective: the limits in force for its user; its GPU-hours and caps are looked at as well.
+        used: the devices that count against it: those of the user's other servers.
+    """
+    if request.gpus == 0:
+        return None
+    limit = effective.quota.max_gpus
+    if limit is not None:
+        if request.gpus > limit:
+            if limit == 0:
+                allowance = "Your quota allows no GPU"
+            else:
+                allowance = f"Your quota allows {_gpus(limit)} at once"
+            return Denial(
+                "quota",
+                f"{allowance}, and this server asks for {request.gpus}. Ask for fewer GPUs, or ask"
+                " an administrator for a larger quota.",
+            )
+        held = used.gpus - used.stopping
+        if held + request.gpus > limit:
+            return Denial(
+                "quota",
+                f"You already use {held} of your {_gpus(limit)}, and this server asks for"
+                f" {request.gpus}. Stop another server of yours first, or ask an administrator for"
+                " a larger quota.",
+            )
+    for cap in effective.caps:
+        if cap.max_gpus is not None and request.gpus > cap.max_gpus:
+            return Denial(
+                "quota",
+                f"The group {cap.group} may use {_gpus(cap.max_gpus)} at once, and this server"
+                f" asks for {request.gpus}. Ask for fewer GPUs, or ask an administrator for a"
+                " larger quota of the group.",
+            )
+    hours = _hours_used_up(request, effective)
+    return None if hours is None else Denial("hours", f"{hours} Choose a server without a GPU.")
+
+
+def held_back(
+    request: Request,
+    effective: EffectiveQuota,
+    extra_gpus: int = 0,
+    extra_by_group: Mapping[str, int] | None = None,
+) -> str | None:
+    """Tell why the user's own limits, or a group's, keep *request* from being granted now.
+
+    Args:
+        request: the wish.
+        effective: the limits in force for its user, with what is used of them.
+        extra_gpus: devices that the user was granted in the same round, not yet in ``used``.
+        extra_by_group: the same for the members of each group.
+
+    Returns:
+        One sentence; ``None`` when nothing of this kind is in the way.
+    """
+    if request.gpus == 0:
+        return None
+    limit = effective.quota.max_gpus
+    if limit is not None:
+        used = effective.used.gpus + extra_gpus
+        if request.gpus > limit:
+            allowed = "no GPU" if limit == 0 else f"{_gpus(limit)} at once"
+            return f"Your quota allows {allowed} now, and this server asks for {request.gpus}."
+        if used + request.gpus > limit:
+            return (
+                f"You use {used} of the {_gpus(limit)} that your quota allows; this server starts"
+                " when another of yours has stopped."
+            )
+    if not effective.caps and effective.quota.gpu_hours is None:
+        return None
+    for cap in effective.caps:
+        if cap.max_gpus is None:
+            continue
+        used = cap.used.gpus + (extra_by_group or {}).get(cap.group, 0)
+        if used + request.gpus > cap.max_gpus:
+            return (
+                f"The members of the group {cap.group} use {used} of the {_gpus(cap.max_gpus)} that"
+                " it may have at once."
+            )
+    return _hours_used_up(request, effective)
+
+
+def _hours_used_up(request: Request, effective: EffectiveQuota) -> str | None:
+    quota = effective.quota
+    if _are_used_up(quota.gpu_hours, effective.used, request.gpus):
+        return (
+            f"You have used {_amount(effective.used.gpu_hours)} of your"
+            f" {_amount(quota.gpu_hours)} GPU-hours{_window(quota.window_days)}."
+            f"{_again(effective.used)}"
+        )
+    for cap in effective.caps:
+        if _are_used_up(cap.gpu_hours, cap.used, request.gpus):
+            return (
+                f"The group {cap.group} has used {_amount(cap.used.gpu_hours)} of its"
+                f" {_amount(cap.gpu_hours)} GPU-hours{_window(cap.window_days)}."
+                f"{_again(cap.used)}"
+            )
+    return None
+
+
+def _are_used_up(limit: float | None, used: Usage, gpus: int) -> bool:
+    if limit is None:
+        return False
+    left = limit - used.gpu_hours
+    return limit == 0 or left < needed_hours(limit, gpus) - _ROUNDING_HOURS
+
+
+def _gpus(count: int) -> str:
+    return "1 GPU" if count == 1 else f"{count} GPUs"
+
+
+def _amount(hours: float | None) -> str:
+    return f"{hours or 0.0:.1f}".removesuffix(".0")
+
+
+def _window(days: float | None) -> str:
+    return "" if days is None else f" in {_amount(days)} days"
+
+
+def _again(used: Usage) -> str:
+    if used.hours_from is None:
+        return ""
+    moment = dt.datetime.fromtimestamp(used.hours_from, dt.UTC)
+    return f" There are hours again from {moment:%Y-%m-%d %H:%M} UTC."

@@ -1,0 +1,1 @@
+"""Scheduling: who is next, and which GPUs they get."""

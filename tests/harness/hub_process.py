@@ -1,0 +1,212 @@
+"""A real JupyterHub in a process of its own, with the lab's own configuration."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import signal
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+
+from gpudock.broker import Broker
+from gpudock.inventory import NoInventory
+from gpudock.policy.gpu_health import Standing
+from gpudock.store import Store
+from harness.forge import Forge, Process
+from harness.hub_client import HubClient
+from harness.ports import free_port
+from harness.waiting import wait_for
+
+if TYPE_CHECKING:
+    from doubles.docker import FakeDocker
+    from gpudock.model import Lease, Request
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "correct-horse-battery"
+
+# What differs from the configuration that a lab has: addresses, and the proxy.
+_CONFIGURATION = """
+import dataclasses
+from gpudock.hub.runtime import Runtime
+
+c.JupyterHub.bind_url = "http://127.0.0.1:{port}{base_url}"
+c.JupyterHub.hub_ip = "127.0.0.1"
+c.JupyterHub.hub_port = {port}
+c.JupyterHub.hub_connect_ip = "127.0.0.1"
+c.JupyterHub.proxy_class = "harness.file_proxy.FileProxy"
+# How long answers and the hub's start may be held up. What comes of a start that takes longer is
+# told on its progress page, and not by the answer's status.
+c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0.5, "slow_stop_timeout": 5}}
+c.JupyterHub.init_spawners_timeout = 1
+runtime = Runtime.instance()
+runtime.config = dataclasses.replace(
+    runtime.config, hub_api_url="http://127.0.0.1:{port}{base_url}hub/api", engine_patience=None
+)
+"""
+
+
+class HubProcess:
+    """One lab's hub, which can be started, stopped and killed, again and again."""
+
+    def __init__(
+        self, directory: Path, docker: FakeDocker, extra: str = "", **settings: str
+    ) -> None:
+        """Prepare a hub; nothing runs yet.
+
+        Args:
+            directory: where all its files go.
+            docker: the engine that it uses.
+            extra: more configuration, as ``jupyterhub_config.py`` has it.
+            settings: GPUDOCK_* settings without their prefix.
+        """
+        self.docker = docker
+        self.state = directory / "state"
+        self.log = directory / "hub.log"
+        self.port = free_port()
+        self.desk_port = free_port()
+        self.base_url = settings.get("BASE_URL", "/")
+        self.url = f"http://127.0.0.1:{self.port}{self.base_url.rstrip('/')}"
+        self._process: Process | None = None
+        self._config = directory / "etc" / "jupyterhub_config.py"
+        self.state.mkdir()
+        more = self._config.parent / "jupyterhub_config.d"
+        more.mkdir(parents=True)
+        shutil.copy(ROOT / "jupyterhub_config.py", self._config)
+        self.configure(extra)
+        given = {
+            "AUTHENTICATOR": "dummy",
+            "ALLOW_ANYONE": "yes",
+            "DB_URL": f"sqlite:///{self.state}/shared/gpudock.sqlite",
+            "DOCKER_SOCKET": str(docker.socket),
+            "AGENT_IMAGE": "lab/hub:1",
+            "DESK_URL": f"http://127.0.0.1:{self.desk_port}",
+            "IMAGES": "Notebook=lab/notebook:1,Dying=lab/dying:1,Mute=lab/mute:1,Gone=lab/gone:1,"
+            "Unbuilt=gpudock/unbuilt:1",
+            **settings,
+        }
+        self._store = Store(given["DB_URL"])
+        self.environ = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("GPUDOCK_", "COVERAGE"))},
+            **{f"GPUDOCK_{name}": value for name, value in given.items()},
+        }
+
+    def configure(self, extra: str) -> None:
+        """Set more configuration, for the next start, instead of what was set before."""
+        text = _CONFIGURATION.format(port=self.port, base_url=self.base_url) + extra
+        (self._config.parent / "jupyterhub_config.d" / "test.py").write_text(text)
+
+    def start(self) -> HubProcess:
+        """Start the hub and wait until it answers."""
+        self.launch()
+        wait_for(self._answers, "the hub answers", 120)
+        return self
+
+    def launch(self) -> None:
+        """Start the hub's process."""
+        self._process = Forge.instance().start(
+            program="jupyterhub.app",
+            arguments=["-f", str(self._config)],
+            directory=str(self.state),
+            log=str(self.log),
+            environ=self.environ,
+        )
+
+    def kill(self) -> None:
+        """End the hub between two of its instructions."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End the hub as ``docker stop`` does."""
+        self._end(signal.SIGTERM)
+
+    def has_ended(self) -> bool:
+        """Whether the hub has ended by itself."""
+        return self._process is not None and not self._process.runs()
+
+    def client(self, name: str, password: str = PASSWORD) -> HubClient:
+        """Return a user who is signed in."""
+        return HubClient(self.url, name, password).sign_in()
+
+    @functools.cached_property
+    def admin(self) -> HubClient:
+        """The administrator, signed in."""
+        return self.client("admin")
+
+    def return_gpus_to_service(self) -> None:
+        """End every quarantine and all sharing, as an administrator does."""
+        with self._store.transaction() as transaction:
+            for record in transaction.gpu_records():
+                transaction.set_standing(record.gpu.uuid, Standing.ACTIVE, None)
+                transaction.set_slots(record.gpu.uuid, 1)
+
+    def share_gpu(self, uuid: str, slots: int) -> None:
+        """Share a GPU in slots, as an administrator does."""
+        with self._store.transaction() as transaction:
+            transaction.set_slots(uuid, slots)
+
+    def set_quota(self, level: str, name: str, document: dict[str, object] | None) -> None:
+        """Set what a level says, as an administrator does; ``None``: nothing."""
+        broker = Broker(self._store, NoInventory("Nobody asks here."), watching=True)
+        broker.set_quota(level, name, document, "admin")
+
+    def remove_account(self, name: str) -> None:
+        """Remove a user from the Hub's own database, while no hub runs."""
+        with sqlite3.connect(self.state / "jupyterhub.sqlite") as database:
+            database.execute("PRAGMA foreign_keys = ON")
+            database.execute("DELETE FROM users WHERE name = ?", (name,))
+
+    def leases(self) -> dict[str, Lease]:
+        """Return the live leases, by «user» or «user:server»."""
+        with self._store.snapshot() as transaction:
+            return {_key(lease): lease for lease in transaction.live_leases()}
+
+    def held(self) -> dict[str, tuple[str, str, tuple[str, ...], str | None]]:
+        """Return each live lease's id, state, GPUs and container: what no restart changes."""
+        return {
+            key: (lease.id, lease.state.value, lease.gpu_uuids, lease.container_id)
+            for key, lease in self.leases().items()
+        }
+
+    def ended(self, lease_id: str) -> Lease:
+        """Return a lease that has ended."""
+        with self._store.snapshot() as transaction:
+            lease = transaction.lease(lease_id)
+        assert lease is not None
+        assert lease.ended_at is not None
+        return lease
+
+    def queue(self) -> list[str]:
+        """Return the servers whose requests wait, in order, as «user» or «user:server»."""
+        return [_key(request) for request in self.waiting()]
+
+    def waiting(self) -> list[Request]:
+        """Return the requests that wait, in order."""
+        with self._store.snapshot() as transaction:
+            return [item.request for item in transaction.waiting()]
+
+    def routes(self) -> dict[str, str]:
+        """Return the proxy's routes: path to target."""
+        document = json.loads((self.state / "routes.json").read_text())
+        return {spec: route["target"] for spec, route in document.items()}
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.runs(), f"the hub ended:\n{self.log.read_text()[-4000:]}"
+        try:
+            return httpx.get(f"{self.url}/hub/health", timeout=5).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.end(how)
+
+
+def _key(item: Lease | Request) -> str:
+    return f"{item.user}:{item.server}" if item.server else item.user

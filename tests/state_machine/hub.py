@@ -1,0 +1,134 @@
+"""A hub that lives in a test: a broker, and the tasks that its coroutines would be."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from gpudock.broker import Broker
+from gpudock.hub.lifecycle import launch, perform, terminate
+from gpudock.model import LeaseState
+from gpudock.policy.scheduling.ordering import FirstCome
+from gpudock.store import Store, StoreError
+from state_machine.engine import Fate, Spec, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from doubles.clock import HandClock
+    from doubles.inventory import SettableInventory
+    from gpudock.broker import Action
+    from gpudock.model import Lease, Quota
+    from gpudock.store import Transaction
+    from state_machine.engine import FakeEngine
+
+
+class FlakyStore(Store):
+    """A store whose next writing transactions fail, at their begin or just before their commit.
+
+    ``on_grant`` is called with every lease that is about to be granted, and the transaction.
+    """
+
+    failures = 0
+    writes = 0
+    on_grant: Callable[[Lease, Transaction], None] | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        fails, at_once = self.failures > 0, self.failures % 2 == 0
+        self.failures = max(0, self.failures - 1)
+        if fails and at_once:
+            raise StoreError("the disk is full")
+        with super().transaction() as transaction:
+            self._watch(transaction)
+            yield transaction
+            if fails:
+                raise StoreError("the disk is full")
+            self.writes += transaction.changed
+
+    def _watch(self, transaction: Transaction) -> None:
+        add_lease = transaction.add_lease
+
+        def add_and_tell(lease: Lease) -> None:
+            if lease.state is LeaseState.GRANTED and self.on_grant is not None:
+                self.on_grant(lease, transaction)
+            add_lease(lease)
+
+        transaction.add_lease = add_and_tell
+
+
+class DatabaseFile:
+    """The file of a database, which can be lost, copied, and replaced by an older copy."""
+
+    def __init__(self, directory: Path, template: Path) -> None:
+        self.path = directory / "gpudock.sqlite"
+        self.template = template
+        self.backup = directory / "backup.sqlite"
+        shutil.copy(template, self.path)
+        shutil.copy(template, self.backup)
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.path}"
+
+    def replace(self, source: Path) -> None:
+        """Put *source* in place of the database, which nobody may have open."""
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        shutil.copy(source, self.path)
+
+
+class Hub:
+    """One hub process."""
+
+    def __init__(
+        self,
+        database: DatabaseFile,
+        engine: FakeEngine,
+        inventory: SettableInventory,
+        clock: HandClock,
+        quota: Quota,
+        new_id: Callable[[], str] | None = None,
+    ) -> None:
+        self.engine = engine
+        self.store = FlakyStore(database.url, clock, durable=False)
+        self.broker = Broker(
+            self.store,
+            inventory,
+            clock=clock,
+            default_quota=quota,
+            settle_seconds=10,
+            new_id=new_id,
+            ordering=FirstCome(),
+        )
+        self.tasks: list[Task] = []
+
+    def launch(self, lease: Lease) -> Task:
+        return self._run(
+            "launch", lease.id, launch(self.broker, self.engine, lease, Spec.of(lease))
+        )
+
+    def terminate(self, lease: Lease) -> Task:
+        return self._run(
+            "terminate", lease.id, terminate(self.broker, self.engine, lease, "stopped by its user")
+        )
+
+    def perform(self, actions: list[Action]) -> Task:
+        return self._run("perform", "", perform(self.broker, self.engine, actions))
+
+    def _run(self, what: str, lease_id: str, coroutine: object) -> Task:
+        task = Task(what, lease_id, coroutine)
+        self.tasks.append(task)
+        self.tidy()
+        return task
+
+    def tidy(self) -> None:
+        self.tasks = [task for task in self.tasks if not task.done]
+
+    def finish(self, task: Task) -> None:
+        """Let a task run to its end on an engine that behaves."""
+        while not task.done:
+            task.advance(Fate.DONE)
+        self.tidy()

@@ -1,0 +1,247 @@
+"""The part of the state machine that is about sessions: limits that change, ends, extensions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from doubles.inventory import gpu
+from gpudock.broker import EndCause, ExtensionRefused, GPURefused, QuotaChange
+from gpudock.model import Lease, LeaseState
+from gpudock.store import StoreError, Transaction
+from state_machine.wording import GROUP, MEMBERS, Limits, any_index, in_a_lab_with
+
+HOUR, DAY = 3600.0, 86400.0
+_ROUNDING = 0.01
+
+
+class SessionRules:
+    """What happens to sessions; a part of ``LabMachine``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Lease to the end that its user was told, and to the hours that held for it and its group.
+        self.told: dict[str, float | None] = {}
+        self.hours_then: dict[str, tuple[float | None, float | None]] = {}
+        self.told_as_of = 0
+
+    # Limits.
+
+    def set_limits(self, limits: Limits) -> None:
+        # Before the call: it grants what the new limits allow.
+        former, self.limits = self.limits, limits
+        try:
+            self.hub.broker.set_quotas(
+                [
+                    QuotaChange("default", "", limits.of_all()),
+                    QuotaChange("group", GROUP, limits.of_group()),
+                ],
+                "root",
+            )
+        except StoreError:
+            self.limits = former
+
+    @in_a_lab_with("quotas")
+    @rule(limit=st.sampled_from([0, 1, 2, 3]))
+    def quota_changes(self, limit) -> None:
+        self.set_limits(replace(self.limits, gpus=limit))
+
+    @in_a_lab_with("quotas")
+    @rule(cap=st.sampled_from([None, 0, 1, 2]))
+    def cap_changes(self, cap) -> None:
+        self.set_limits(replace(self.limits, cap=cap))
+
+    @in_a_lab_with("sessions")
+    @rule(
+        hours=st.sampled_from([None, 0.0, 1.0, 3.0]),
+        cap_hours=st.sampled_from([None, None, 0.0, 2.0]),
+    )
+    def hours_change(self, hours, cap_hours) -> None:
+        self.set_limits(replace(self.limits, hours=hours, cap_hours=cap_hours))
+
+    @in_a_lab_with("sessions")
+    @rule(
+        session=st.sampled_from([None, 0.1, 1.0, 4.0]),
+        longest=st.sampled_from([None, 0.5, 2.0, 12.0]),
+    )
+    def lengths_change(self, session, longest) -> None:
+        self.set_limits(replace(self.limits, session=session, longest=longest))
+
+    # Time.
+
+    @in_a_lab_with("sessions")
+    @rule(hours=st.sampled_from([0.1, 0.5, 2.0, 7.0]))
+    def hours_pass(self, hours) -> None:
+        self.clock.advance(hours * HOUR)
+        self.devices_are_read()
+
+    @in_a_lab_with("sessions")
+    @rule(hours=st.sampled_from([2.0, 7.0]))
+    def a_night_passes(self, hours) -> None:
+        """The hub runs on, and nobody does anything."""
+        for _ in range(3):
+            self.hours_pass(hours)
+            self.the_warden_looks()
+
+    @in_a_lab_with("sessions")
+    @rule()
+    def the_warden_looks(self) -> None:
+        """What ``gpudock.hub.loops.session_expiry`` does, step by step."""
+        try:
+            due = self.hub.broker.due()
+            for session in due:
+                # Before the call: it lets the transaction schedule.
+                self._may_be_ended(session)
+                self.stopped_by_users.add(session.lease.id)
+                if self.hub.broker.expire(session.lease.id) is not None:
+                    self._check(self.hub.terminate(session.lease))
+        except StoreError:
+            return
+        if self.hub.broker.ready and not self.store_is_older:
+            self._nobody_is_overdue()
+
+    def _may_be_ended(self, session) -> None:
+        lease, now = session.lease, self.clock()
+        match session.ends_because:
+            case EndCause.TIME:
+                told = self.told.get(lease.id, lease.expires_at)
+                assert told is not None, "promise 8: a session without an end was ended"
+                assert now >= told - _ROUNDING, "promise 8: a session ended before its time"
+            case EndCause.HOURS:
+                self._are_used_up(lease, lambda x: x.user == lease.user, self.limits.hours, 0)
+            case EndCause.GROUP_HOURS:
+                self._are_used_up(lease, lambda x: GROUP in x.groups, self.limits.cap_hours, 1)
+
+    def _are_used_up(self, lease: Lease, whose, limit: float | None, which: int) -> None:
+        then = self.hours_then.get(lease.id, (limit, limit))[which]
+        assert limit is not None, "promise 8: ended by hours that nobody limits"
+        assert then is not None, "promise 8: ended by a limit that came later"
+        used = used_hours([x for x in self._all_leases() if whose(x)], self.clock())
+        assert used >= max(limit, then) - _ROUNDING, "promise 8: ended with hours left"
+
+    def _nobody_is_overdue(self) -> None:
+        for lease in self._leases(LeaseState.ACTIVE):
+            if lease.expires_at is not None:
+                grace = lease.expires_at
+                if lease.warned_at is not None:
+                    grace = max(grace, lease.warned_at + 900)
+                elif lease.expires_at <= self.clock():
+                    continue  # the next look at the sessions warns first
+                assert grace > self.clock(), "promise 8: a session goes on after its end"
+
+    # What people do.
+
+    @in_a_lab_with("sessions")
+    @rule(index=any_index, hours=st.sampled_from([None, None, 0.5, 100.0]))
+    def extend(self, index, hours) -> None:
+        lease = self._pick(self._leases(), index)
+        if lease is None:
+            return
+        try:
+            session = self.hub.broker.extend(lease.id, lease.user, hours)
+        except (ExtensionRefused, StoreError):
+            return
+        now = session.lease
+        assert lease.state in (LeaseState.GRANTED, LeaseState.ACTIVE), (
+            "promise 4: a lease that is over was extended"
+        )
+        if now.expires_at is not None:
+            assert lease.expires_at is not None, "promise 8: an extension gave an end"
+            assert now.expires_at >= lease.expires_at, "promise 8: an extension made it shorter"
+        self._keeps_the_limits(lease, now)
+        self.told[lease.id] = now.expires_at
+        self.hours_then[lease.id] = (self.limits.hours, self._cap_hours(lease))
+
+    def _keeps_the_limits(self, before: Lease, now: Lease) -> None:
+        if now.expires_at == before.expires_at:
+            return
+        longest = self.limits.longest
+        if longest is not None:
+            assert now.expires_at is not None, "promise 8: extended without an end"
+            assert now.expires_at <= before.granted_at + longest * HOUR + _ROUNDING, (
+                "promise 8: extended beyond the limit"
+            )
+        if before.promised and before.latest_end is not None:
+            assert now.expires_at is not None, "promise 8: a promised end was given up"
+            assert now.expires_at <= before.latest_end + _ROUNDING, (
+                "promise 8: extended beyond an end that was promised to somebody who waits"
+            )
+
+    @in_a_lab_with("sessions")
+    @rule(index=any_index)
+    def release(self, index) -> None:
+        lease = self._pick(self._leases(), index)
+        if lease is not None:
+            self.stopped_by_users.add(lease.id)
+            try:
+                self.hub.broker.release(lease.id, "root", "released by root")
+            except StoreError:
+                return
+
+    @in_a_lab_with("sharing")
+    @rule(index=st.integers(0, 2), slots=st.sampled_from([1, 2, 3]))
+    def share_a_gpu(self, index, slots) -> None:
+        uuid = gpu(index).uuid
+        # Before the call: it grants what the new number allows.
+        held = {name for lease in self._leases() for name in lease.gpu_uuids}
+        try:
+            self.hub.broker.set_gpu_slots(uuid, slots, "root")
+        except (GPURefused, StoreError):
+            return
+        assert uuid not in held, "promise 1: slots changed while the GPU was leased"
+
+    # The promises.
+
+    def _cap_hours(self, lease: Lease) -> float | None:
+        return self.limits.cap_hours if GROUP in lease.groups else None
+
+    def note_grant(self, lease: Lease) -> None:
+        self.told[lease.id] = lease.expires_at
+        self.hours_then[lease.id] = (self.limits.hours, self._cap_hours(lease))
+
+    def a_grant_keeps_the_limits(self, lease: Lease, transaction: Transaction) -> None:
+        """Check hours, caps and length of a lease that is about to be granted."""
+        now, limits = self.clock(), self.limits
+        ends = [h for h in (limits.session, limits.longest) if h is not None]
+        if ends:
+            assert lease.expires_at is not None, "promise 8: a session without an end"
+            assert lease.expires_at <= now + min(ends) * HOUR + _ROUNDING, (
+                "promise 8: a session that is too long"
+            )
+        if not lease.gpu_uuids:
+            return
+        leases = transaction.all_leases()
+        own = [x for x in leases if x.user == lease.user]
+        _has_hours(lease, own, limits.hours, now)
+        if lease.user in MEMBERS:
+            assert GROUP in lease.groups, "promise 8: granted without its groups"
+            members = [x for x in leases if GROUP in x.groups]
+            _has_hours(lease, members, limits.cap_hours, now)
+            live = [x for x in members if x.state is not LeaseState.ENDED]
+            held = sum(len(x.gpu_uuids) for x in live) + len(lease.gpu_uuids)
+            assert limits.cap is None or held <= limits.cap, "promise 8: beyond the group's cap"
+
+    def lose_what_was_told(self) -> None:
+        """The database that knew of limits and extensions is not there any more."""
+        self.told.clear()
+        self.hours_then.clear()
+
+
+def used_hours(leases: list[Lease], now: float) -> float:
+    """Count the GPU-hours of the last day."""
+    return sum(
+        lease.gpu_share
+        * max(0.0, (lease.ended_at or now) - max(lease.granted_at, now - DAY))
+        / HOUR
+        for lease in leases
+    )
+
+
+def _has_hours(lease: Lease, leases: list[Lease], limit: float | None, now: float) -> None:
+    if limit is not None:
+        need = min(0.25 * len(lease.gpu_uuids), limit)
+        left = limit - used_hours(leases, now)
+        assert limit > 0, "promise 8: granted without hours"
+        assert left >= need - _ROUNDING, "promise 8: granted beyond the hours"

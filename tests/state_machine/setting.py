@@ -1,0 +1,117 @@
+"""A lab of which a test has all parts in its hands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from doubles.clock import HandClock
+from doubles.inventory import SettableInventory, gpu
+from gpudock.broker import Broker
+from gpudock.model import (
+    ContainerState,
+    GPUReading,
+    GPUState,
+    InventoryReading,
+    Lease,
+    LeaseState,
+    Observation,
+    ObservedContainer,
+    Quota,
+    Request,
+)
+from gpudock.policy.scheduling.ordering import FirstCome
+from state_machine.hub import FlakyStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gpudock.model import GPU
+
+LAB = (gpu(0), gpu(1))
+
+
+class Setting:
+    """A lab whose parts a test can get at."""
+
+    def __init__(self, url: str, gpus: Sequence[GPU] = LAB, **options: object) -> None:
+        self.url = url
+        self.clock = HandClock()
+        self.inventory = SettableInventory(gpus)
+        self.options = options
+        self.store = FlakyStore(url, self.clock, durable=False)
+        self.store.migrate()
+        self.broker = self.new_broker()
+
+    def new_broker(self, **rest: object) -> Broker:
+        """Make the broker of another hub process on the same database."""
+        options = {
+            "clock": self.clock,
+            "default_quota": Quota(max_gpus=2),
+            # Whose turn it is by what they have used is the matter of test_fairness.
+            "ordering": FirstCome(),
+            **self.options,
+            **rest,
+        }
+        return Broker(self.store, self.inventory, **options)
+
+    def look(self, *containers: ObservedContainer, **foreign: str) -> list:
+        self.clock.advance(1)
+        # An engine that is looked at has a clock that cannot be set.
+        ticks = self.options.get("ticks", self.clock)
+        observation = Observation(ticks(), containers, foreign.get("foreign", {}))
+        self.clock.advance(1)
+        return self.broker.reconcile(observation)
+
+    def read(self, *items: GPUReading, **rest: object) -> None:
+        self.inventory.current = InventoryReading(self.clock(), items, **rest)
+        self.broker.tick()
+
+    def grant(self, user: str = "ada", server: str = "", **options: object) -> Lease:
+        lease = self.broker.submit(ask(user, server, **options))
+        assert isinstance(lease, Lease)
+        return lease
+
+    def activate(self, lease: Lease, container_id: str = "c1") -> ObservedContainer:
+        self.broker.begin_container(lease.id)
+        self.broker.bind(lease.id, container_id)
+        self.broker.finish_container(lease.id)
+        return container(lease, container_id)
+
+    def activate_again(self, lease: Lease) -> ObservedContainer:
+        """Return the container of a lease that is active already."""
+        found = self.broker.lease(lease.id)
+        assert found is not None
+        assert found.container_id is not None
+        return container(found, found.container_id)
+
+    def state(self, lease: Lease) -> LeaseState:
+        found = self.broker.lease(lease.id)
+        assert found is not None
+        return found.state
+
+    def gpu_states(self) -> dict[str, GPUState]:
+        return {status.gpu.uuid: status.state for status in self.broker.gpus()}
+
+
+def ask(user: str = "ada", server: str = "", **options: object) -> Request:
+    values = {"gpus": 1, "created_at": 1.0, "image": "image", **options}
+    # An id has 64 characters at most; names may have more.
+    return Request(id=f"{user}/{server}"[:64], user=user, server=server, **values)
+
+
+def container(
+    lease: Lease, container_id: str = "c1", state: ContainerState = ContainerState.RUNNING
+) -> ObservedContainer:
+    return ObservedContainer(
+        container_id,
+        f"lab-{lease.id}",
+        state,
+        lease.id,
+        lease.user,
+        lease.server,
+        lease.gpu_uuids,
+        created_at=lease.granted_at,
+        slot=lease.slot,
+        slots=lease.slots,
+        groups=lease.groups,
+    )

@@ -1,0 +1,54 @@
+"""The desk at work on the lab's database, beside a hub."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from doubles.inventory import SettableInventory, gpu
+from gpudock.desk.backend import Office
+from gpudock.desk.hub_client import HubClient
+from gpudock.model import Lease, Quota, Request
+from gpudock.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gpudock.broker import Broker
+
+HOUR = 3600.0
+CHANGES = [
+    lambda broker: broker.set_quota("user", "ada", {"max_gpus": 3}, "root"),
+    lambda broker: broker.set_gpu_state(gpu(1).uuid, "draining", "root"),
+    lambda broker: broker.cancel("waits", "root"),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_change_of_something_else_leaves_sessions_as_they_are(
+    tmp_path: Path, change: Callable[[Broker], object]
+) -> None:
+    """When a session was last in use, when it began and when it ends is the hub's to write down."""
+    store = Store(f"sqlite:///{tmp_path}/gpudock.sqlite")
+    store.migrate()
+    inventory = SettableInventory((gpu(0), gpu(1)))
+    lease = Lease("one", "ada", "", "image", (gpu(0).uuid,), time.time() - 3 * HOUR)
+    lease = replace(lease, active_at=time.time() - 2 * HOUR, expires_at=time.time() + HOUR)
+    with store.transaction() as transaction:
+        transaction.save_gpu(gpu(0), 0.0)
+        transaction.save_gpu(gpu(1), 0.0)
+        transaction.add_lease(lease)
+        transaction.add_request(Request("waits", "bob", "", 2, time.time(), "image"))
+    hub = HubClient("http://127.0.0.1:9/hub/api", "token")
+    office = Office(store, inventory, hub, default_quota=Quota(), leftover_memory_mib=None)
+    try:
+        await office.act(change)
+        (found,) = await office.look(lambda broker: broker.leases())
+    finally:
+        await asyncio.to_thread(office.close)
+    assert found == lease

@@ -1,0 +1,88 @@
+"""How values in requests are read, and what is said of those that make no sense."""
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from gpudock.desk.api.leases import SessionQuery
+from gpudock.desk.api.quotas import Changes
+from gpudock.desk.schema import LATEST, DeviceUUID, Limit, Moment, Name, sentence
+
+
+def read(kind, value):
+    return TypeAdapter(kind).validate_python(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("0", 0.0),
+        ("1795449376.5", 1795449376.5),
+        ("1e9", 1e9),
+        ("2026-11-23", 1795392000.0),
+        ("2026-11-23T12:00:00Z", 1795435200.0),
+        ("2026-11-23T12:00:00+02:00", 1795428000.0),
+        ("2026-11-23T12:00:00", 1795435200.0),
+        ("0001-01-01T00:00:00+14:00", 0.0),
+        ("9999-12-31T23:59:59-14:00", LATEST),
+    ],
+)
+def test_a_moment_is_a_date_a_time_or_a_number(text, moment):
+    assert read(Moment, text) == moment
+
+
+@pytest.mark.parametrize(
+    "text", ["", "now", "-1", "1e12", "1e999", "٣", "2026-13-01", "9" * 12, "nan"]
+)
+def test_what_is_no_moment_is_refused(text):
+    with pytest.raises(ValidationError):
+        read(Moment, text)
+
+
+@given(st.datetimes(timezones=st.just(dt.UTC)))
+def test_every_date_of_the_calendar_is_a_moment(moment):
+    assert read(Moment, moment.isoformat()) == pytest.approx(
+        min(max(moment.timestamp(), 0.0), LATEST), abs=1e-3
+    )
+
+
+@pytest.mark.parametrize("text", ["1_0", " 5", "5 ", "+5", "5.0", "0x5", "²", "", "9" * 20])
+def test_a_number_of_rows_is_written_in_digits(text):
+    with pytest.raises(ValidationError):
+        read(Limit, text)
+
+
+@pytest.mark.parametrize("name", ["", "a" * 256, "a\0b", "a\nb", "a\x85", "\ud800"])
+def test_a_name_has_neither_control_characters_nor_halves_of_any(name):
+    with pytest.raises(ValidationError):
+        read(Name, name)
+
+
+def test_a_name_may_be_in_any_writing():
+    assert read(Name, "Ünïcode 名前/!") == "Ünïcode 名前/!"
+
+
+def test_an_index_is_no_uuid():
+    with pytest.raises(ValidationError):
+        read(DeviceUUID, "0")
+
+
+def said(model, value):
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(value)
+    return sentence(caught.value, "the body")
+
+
+def test_a_refusal_names_the_place():
+    assert said(SessionQuery, {"colour": "red"}) == (
+        "The body: «colour» is not acceptable: there is no such field."
+    )
+    change = {"level": "user", "name": "ada", "document": [1]}
+    assert said(Changes, {"changes": [change]}).startswith("A quota is an object of fields")
+    assert "«changes.0.user.name»" in said(
+        Changes, {"changes": [{"level": "user", "name": 5, "document": None}]}
+    )
+    assert said(Changes, []) == "The body is not acceptable: it is not an object."

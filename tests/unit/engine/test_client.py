@@ -1,0 +1,131 @@
+"""One look at the engine tells who really has which GPU, whatever labels say."""
+
+from __future__ import annotations
+
+import pytest
+
+from doubles.docker import MUTE_IMAGE, FakeDocker
+from gpudock.engine.client import DockerEngine
+from gpudock.engine.spec import ContainerSpec
+
+LAB = "lab"
+ONE, TWO, THREE = (f"GPU-{n:08x}-0000-4000-8000-{n:012x}" for n in range(3))
+UUIDS = (ONE, TWO, THREE)
+
+
+def resolve(devices):
+    return [
+        uuid
+        for index, uuid in enumerate(UUIDS)
+        if "all" in devices or uuid in devices or str(index) in devices
+    ]
+
+
+@pytest.fixture
+def docker(tmp_path):
+    docker = FakeDocker(tmp_path)
+    yield docker
+    docker.close()
+
+
+@pytest.fixture
+def engine(docker):
+    engine = DockerEngine(f"unix://{docker.socket}", LAB)
+    yield engine
+    engine.close()
+
+
+def config(devices, told, **labels):
+    names = [f"nvidia.com/gpu={device}" for device in devices]
+    return {
+        "Image": MUTE_IMAGE,
+        "Labels": {
+            "gpudock.lab": LAB,
+            "gpudock.lease": "abc",
+            "gpudock.user": "ada",
+            "gpudock.server": "",
+            "gpudock.gpus": told,
+            **labels,
+        },
+        "HostConfig": {"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": names}]},
+    }
+
+
+def run_behind(docker, name, document):
+    """Start a container as somebody does who uses the engine and not gpudock."""
+    docker._start(docker._create(name, document).id)
+
+
+async def test_a_server_that_has_what_its_labels_say_is_no_foreigner(docker, engine):
+    run_behind(docker, "honest", config([TWO, ONE], f"{ONE},{TWO}"))
+    run_behind(docker, "without", config([], ""))
+    assert (await engine.observe(resolve)).foreign_use == {}
+
+
+async def test_a_gpu_that_is_not_reported_any_more_makes_its_server_no_foreigner(docker, engine):
+    run_behind(docker, "honest", config([ONE, TWO], f"{ONE},{TWO}"))
+    assert (await engine.observe(lambda _devices: [ONE])).foreign_use == {}
+
+
+@pytest.mark.parametrize(
+    ("devices", "told", "held"),
+    [
+        ([TWO], ONE, {TWO}),
+        ([TWO], "", {TWO}),
+        ([ONE, TWO], ONE, {ONE, TWO}),
+        (["2"], ONE, {THREE}),
+        (["all"], ONE, {ONE, TWO, THREE}),
+        (["1"], "1", {TWO}),
+        ([ONE], f"{ONE},banana", {ONE}),
+        ([ONE], ONE.lower(), {ONE}),
+    ],
+)
+async def test_a_server_whose_labels_do_not_tell_what_it_has_is_told_of(
+    docker, engine, devices, told, held
+):
+    run_behind(docker, "liar", config(devices, told))
+    found = (await engine.observe(resolve)).foreign_use
+    assert set(found) == held
+    assert "«liar»" in found[min(held)]
+    assert "labels" in found[min(held)]
+
+
+async def test_a_server_that_has_its_gpu_by_another_name_is_no_foreigner(docker, engine):
+    run_behind(docker, "honest", config(["1"], TWO))
+    assert (await engine.observe(resolve)).foreign_use == {}
+
+
+@pytest.mark.parametrize("labels", [{"gpudock.lease": ""}, {"gpudock.user": ""}])
+async def test_a_server_of_nobody_is_told_of(docker, engine, labels):
+    run_behind(docker, "nobodys", config([ONE], ONE, **labels))
+    assert set((await engine.observe(resolve)).foreign_use) == {ONE}
+
+
+async def test_what_does_not_run_holds_nothing(docker, engine):
+    docker._create("asleep", config([TWO], ONE))
+    assert (await engine.observe(resolve)).foreign_use == {}
+
+
+async def test_other_labs_and_strangers_are_told_of_and_the_agent_is_not(docker, engine):
+    run_behind(docker, "other", config([ONE], ONE, **{"gpudock.lab": "other"}))
+    run_behind(docker, "stranger", {**config([TWO], ""), "Labels": {}})
+    agent = {
+        "Labels": {"gpudock.lab": LAB, "gpudock.agent": "true"},
+        "Cmd": ["--listen", "0.0.0.0:8500"],
+        "Env": ["GPUDOCK_AGENT_TOKEN=secret"],
+    }
+    run_behind(docker, "lab-agent", {**config(["all"], ""), **agent})
+    found = (await engine.observe(resolve)).foreign_use
+    assert {uuid: said.split("«")[1].split("»")[0] for uuid, said in found.items()} == {
+        ONE: "other",
+        TWO: "stranger",
+    }
+
+
+async def test_a_container_is_asked_about_once_and_one_of_its_own_making_never(docker, engine):
+    run_behind(docker, "liar", config([TWO], ONE))
+    own = await engine.create(ContainerSpec("own", config([THREE], THREE)))
+    await engine.start(own)
+    for _ in range(3):
+        assert set((await engine.observe(resolve)).foreign_use) == {TWO}
+    assert docker.calls_of("inspect") == ["liar"]

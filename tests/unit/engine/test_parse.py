@@ -1,0 +1,163 @@
+"""What the Docker Engine's answers mean."""
+
+import pytest
+
+from gpudock.engine.parse import delivery, devices_of, from_inspect, from_list, is_server, state
+from gpudock.engine.spec import GPUDelivery, Surroundings, container_config
+from gpudock.model import ContainerState, Lease
+
+UUID = "GPU-11111111-2222-3333-4444-555555555555"
+
+
+@pytest.mark.parametrize("word", ["running", "paused", "restarting", "removing", "invented-later"])
+def test_whatever_may_hold_a_gpu_counts_as_running(word):
+    assert state(word) is ContainerState.RUNNING
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        (
+            {"DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=all"}]},
+            (GPUDelivery.CDI, True),
+        ),
+        (
+            {
+                "DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=all"}],
+                "Runtimes": {"runc": {}, "nvidia": {}},
+            },
+            (GPUDelivery.CDI, True),
+        ),
+        ({"Runtimes": {"runc": {}, "nvidia": {}}}, (GPUDelivery.NVIDIA_RUNTIME, False)),
+        ({"DiscoveredDevices": [], "CDISpecDirs": ["/etc/cdi"]}, (GPUDelivery.NONE, True)),
+        ({"CDISpecDirs": ["/etc/cdi"]}, (GPUDelivery.CDI, False)),
+        ({"DiscoveredDevices": [{"ID": "vendor.com/net=0"}]}, (GPUDelivery.NONE, True)),
+        ({}, (GPUDelivery.NONE, False)),
+    ],
+)
+def test_the_engine_says_how_it_gives_gpus(info, expected):
+    assert delivery(info) == expected
+
+
+def test_a_listed_and_an_inspected_container_read_alike():
+    labels = {
+        "gpudock.lab": "lab",
+        "gpudock.lease": "abc",
+        "gpudock.user": "{0}",
+        "gpudock.server": "",
+        "gpudock.gpus": UUID,
+    }
+    listed = from_list(
+        {
+            "Id": "1f",
+            "Names": ["/lab-x-abc"],
+            "Image": "i",
+            "State": "exited",
+            "Status": "Exited (137) 3 minutes ago",
+            "Labels": labels,
+            "Created": 1735689600,
+        }
+    )
+    inspected = from_inspect(
+        {
+            "Id": "1f",
+            "Name": "/lab-x-abc",
+            "Created": "2025-01-01T00:00:00Z",
+            "State": {"Status": "exited", "ExitCode": 137},
+            "Config": {"Image": "i", "Labels": labels},
+        }
+    )
+    assert listed == inspected
+    assert listed.gpu_uuids == (UUID,)
+    assert listed.exit_code == 137
+
+
+def test_another_labs_container_is_not_ours():
+    assert not is_server({"gpudock.lab": "other", "gpudock.lease": "abc"}, "lab")
+    assert not is_server(None, "lab")
+
+
+@pytest.mark.parametrize(
+    ("document", "devices"),
+    [
+        (
+            {
+                "HostConfig": {
+                    "DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=0"]}]
+                }
+            },
+            ("0",),
+        ),
+        ({"HostConfig": {"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}}, ("all",)),
+        (
+            {"HostConfig": {"DeviceRequests": [{"DeviceIDs": [UUID], "Capabilities": [["gpu"]]}]}},
+            (UUID,),
+        ),
+        (
+            {
+                "HostConfig": {"Runtime": "nvidia"},
+                "Config": {"Env": ["NVIDIA_VISIBLE_DEVICES=1,2"]},
+            },
+            ("1", "2"),
+        ),
+        (
+            {
+                "HostConfig": {"Runtime": "nvidia"},
+                "Config": {"Env": ["NVIDIA_VISIBLE_DEVICES=void"]},
+            },
+            (),
+        ),
+        ({"HostConfig": {"Devices": [{"PathOnHost": "/dev/nvidia3"}]}}, ("3",)),
+        ({"HostConfig": {"Devices": [{"PathOnHost": "/dev/nvidiactl"}]}}, ()),
+        ({}, ()),
+    ],
+)
+def test_foreign_gpu_use_is_recognised_however_it_was_asked_for(document, devices):
+    assert devices_of(document) == devices
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        (None, (0, 1)),
+        ("1/1", (0, 1)),
+        ("2/4", (1, 4)),
+        ("4/4", (3, 4)),
+        ("", (0, 0)),
+        ("0/4", (0, 0)),
+        ("2/4 ", (0, 0)),
+        ("-1/4", (0, 0)),
+        ("x", (0, 0)),
+        ("1/999999999", (0, 0)),
+    ],
+)
+def test_a_container_tells_its_slot_or_nothing_that_could_be_taken_for_one(label, expected):
+    labels = {} if label is None else {"gpudock.slot": label}
+    found = from_list({"Id": "1f", "State": "running", "Labels": labels})
+    assert (found.slot, found.slots) == expected
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        (None, ()),
+        ('["a", "b"]', ("a", "b")),
+        ('["a", 1, null]', ("a",)),
+        ('{"a": 1}', ()),
+        ("[", ()),
+        ("[" * 100_000, ()),
+    ],
+)
+def test_a_container_tells_its_users_groups(label, expected):
+    labels = {} if label is None else {"gpudock.groups": label}
+    assert from_list({"Id": "1f", "State": "running", "Labels": labels}).groups == expected
+
+
+def test_what_a_lease_is_labelled_with_is_read_back():
+    lease = Lease(
+        "abc", "ada", "", "image", (UUID,), 0.0, slot=1, slots=4, groups=("x,y", '"', "名")
+    )
+    surroundings = Surroundings("lab", "net", "work", (), {}, GPUDelivery.CDI)
+    spec = container_config(lease, surroundings)
+    found = from_list({"Id": "1f", "State": "running", "Labels": spec.config["Labels"]})
+    assert (found.slot, found.slots, found.groups) == (lease.slot, lease.slots, lease.groups)

@@ -1,0 +1,134 @@
+"""The create request for a user's container, compared whole: no privilege slips in unnoticed."""
+
+import dataclasses
+
+import pytest
+
+from gpudock.engine.spec import GPUDelivery, Limits, Surroundings, agent_config, container_config
+from gpudock.model import Lease
+
+GPU_A = "GPU-11111111-2222-3333-4444-555555555555"
+GPU_B = "GPU-66666666-7777-8888-9999-000000000000"
+
+LEASE = Lease(
+    id="a1b2c3d4e5f60718",
+    user="alice",
+    server="",
+    image="gpudock/pytorch-cuda:v2.6",
+    gpu_uuids=(GPU_A, GPU_B),
+    granted_at=1000.0,
+)
+SURROUNDINGS = Surroundings(
+    lab="gpudock",
+    network="gpudock",
+    workspace="gpudock-workspace-alice",
+    command=["jupyterhub-singleuser", "--debug"],
+    environment={"JUPYTERHUB_API_TOKEN": "secret"},
+    delivery=GPUDelivery.CDI,
+    limits=Limits(memory_mib=32768, cpus=2.5, pids=4096, shm_mib=8192),
+)
+
+
+def test_a_lease_becomes_this_whole_request():
+    spec = container_config(LEASE, SURROUNDINGS)
+    assert spec.name == "gpudock-alice-a1b2c3d4e5f60718"
+    assert spec.config == {
+        "Image": "gpudock/pytorch-cuda:v2.6",
+        "Hostname": "user-alice",
+        "Cmd": ["jupyterhub-singleuser", "--debug"],
+        "WorkingDir": "/workspace",
+        "Env": [
+            "GPUDOCK_LEASE=a1b2c3d4e5f60718",
+            "JUPYTERHUB_API_TOKEN=secret",
+            "NVIDIA_VISIBLE_DEVICES=void",
+        ],
+        "Labels": {
+            "gpudock.lab": "gpudock",
+            "gpudock.lease": "a1b2c3d4e5f60718",
+            "gpudock.user": "alice",
+            "gpudock.server": "",
+            "gpudock.gpus": f"{GPU_A},{GPU_B}",
+            "gpudock.slot": "1/1",
+            "gpudock.groups": "[]",
+            "gpudock.agent": "false",
+        },
+        "HostConfig": {
+            "NetworkMode": "gpudock",
+            "Mounts": [
+                {"Type": "volume", "Source": "gpudock-workspace-alice", "Target": "/workspace"}
+            ],
+            "DeviceRequests": [
+                {
+                    "Driver": "cdi",
+                    "DeviceIDs": [f"nvidia.com/gpu={GPU_A}", f"nvidia.com/gpu={GPU_B}"],
+                }
+            ],
+            "Privileged": False,
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges:true"],
+            "PidsLimit": 4096,
+            "OomScoreAdj": 500,
+            "CpuShares": 512,
+            "ShmSize": 8192 * 1024 * 1024,
+            "IpcMode": "private",
+            "Init": True,
+            "RestartPolicy": {"Name": "no"},
+            "AutoRemove": False,
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+            "Memory": 32768 * 1024 * 1024,
+            "MemorySwap": 32768 * 1024 * 1024,
+            "NanoCpus": 2_500_000_000,
+        },
+    }
+
+
+@pytest.mark.parametrize("delivery", list(GPUDelivery))
+def test_a_server_without_gpus_sees_none_whatever_the_environment_says(delivery):
+    surroundings = dataclasses.replace(
+        SURROUNDINGS, delivery=delivery, environment={"NVIDIA_VISIBLE_DEVICES": "all"}
+    )
+    spec = container_config(dataclasses.replace(LEASE, gpu_uuids=()), surroundings)
+    assert spec.config["HostConfig"]["DeviceRequests"] == []
+    assert "Runtime" not in spec.config["HostConfig"]
+    assert "NVIDIA_VISIBLE_DEVICES=void" in spec.config["Env"]
+    assert "NVIDIA_VISIBLE_DEVICES=all" not in spec.config["Env"]
+    assert not any(line.startswith("GPUDOCK_LEASE=") for line in spec.config["Env"])
+
+
+def test_the_nvidia_runtime_gets_exactly_the_leased_uuids():
+    surroundings = dataclasses.replace(SURROUNDINGS, delivery=GPUDelivery.NVIDIA_RUNTIME)
+    config = container_config(LEASE, surroundings).config
+    assert config["HostConfig"]["Runtime"] == "nvidia"
+    assert config["HostConfig"]["DeviceRequests"] == []
+    assert f"NVIDIA_VISIBLE_DEVICES={GPU_A},{GPU_B}" in config["Env"]
+
+
+def test_gpus_without_a_way_to_give_them_are_an_error_and_not_a_silent_cpu_server():
+    surroundings = dataclasses.replace(SURROUNDINGS, delivery=GPUDelivery.NONE)
+    with pytest.raises(ValueError, match="no way to give a GPU"):
+        container_config(LEASE, surroundings)
+
+
+def test_the_environment_cannot_claim_another_lease():
+    surroundings = dataclasses.replace(SURROUNDINGS, environment={"GPUDOCK_LEASE": "other"})
+    env = container_config(LEASE, surroundings).config["Env"]
+    assert [line for line in env if line.startswith("GPUDOCK_LEASE=")] == [
+        "GPUDOCK_LEASE=a1b2c3d4e5f60718"
+    ]
+
+
+def test_a_directory_of_the_host_is_mounted_as_one():
+    surroundings = dataclasses.replace(SURROUNDINGS, workspace="/data/alice")
+    mounts = container_config(LEASE, surroundings).config["HostConfig"]["Mounts"]
+    assert mounts == [{"Type": "bind", "Source": "/data/alice", "Target": "/workspace"}]
+
+
+def test_the_agent_sees_every_gpu_and_can_change_nothing():
+    spec = agent_config("lab", "net", "gpudock/hub", 8089, "token", GPUDelivery.CDI, "server1")
+    host_config = spec.config["HostConfig"]
+    assert spec.name == "lab-agent"
+    assert host_config["DeviceRequests"] == [{"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=all"]}]
+    assert host_config["CapDrop"] == ["ALL"]
+    assert host_config["ReadonlyRootfs"] is True
+    assert "Mounts" not in host_config
+    assert spec.config["User"] == "65534:65534"

@@ -1,0 +1,159 @@
+"""Guessing passwords: where somebody seems to come from gives them no more tries."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from jupyterhub import orm
+from tornado import web
+from tornado.httputil import HTTPHeaders
+from traitlets.config import Config
+
+from gpudock.hub.accounts import GPUDockAuthenticator
+from gpudock.hub.accounts.guard import DIRECT, EVERYWHERE, Guard, address_of
+
+PASSWORD = "correct-horse-battery"
+MINUTES = 5
+
+
+class Ticks:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def ticks() -> Ticks:
+    return Ticks()
+
+
+@pytest.fixture
+def guard(ticks: Ticks) -> Guard:
+    return Guard(5, MINUTES * 60.0, ticks)
+
+
+def headers(*forwarded: str, **others: str) -> SimpleNamespace:
+    found = HTTPHeaders({name.replace("_", "-"): value for name, value in others.items()})
+    for line in forwarded:
+        found.add("X-Forwarded-For", line)
+    return SimpleNamespace(headers=found, remote_ip="made up")
+
+
+@pytest.mark.parametrize(
+    ("request_", "address"),
+    [
+        (headers("10.0.0.7"), "10.0.0.7"),
+        (headers("6.6.6.6, 10.0.0.7"), "10.0.0.7"),
+        (headers("6.6.6.6", "10.0.0.7"), "10.0.0.7"),
+        (headers("10.0.0.7", X_Real_Ip="6.6.6.6"), "10.0.0.7"),
+        (headers("6.6.6.6, 10.0.0.7, 192.0.2.1"), "10.0.0.7"),
+        (headers("192.0.2.1"), DIRECT),
+        (headers(X_Real_Ip="6.6.6.6"), DIRECT),
+        (headers(","), DIRECT),
+    ],
+)
+def test_only_what_the_proxy_says_of_an_address_counts(request_, address):
+    assert address_of(request_, ["192.0.2.1"]) == address
+
+
+def test_an_address_has_some_tries_and_waits_then(guard, ticks):
+    for _ in range(5):
+        assert guard.wait("ada", "home") == 0
+        guard.wrong("ada", "home")
+    assert guard.wait("ada", "home") == MINUTES * 60
+    assert guard.wait("ada", "work") == guard.wait("bob", "home") == 0
+    ticks.now += MINUTES * 60
+    assert guard.wait("ada", "home") == 0
+    for _ in range(5):
+        guard.wrong("ada", "home")
+    assert guard.wait("ada", "home") > 0
+
+
+def test_whoever_makes_up_addresses_gets_no_more_tries(guard, ticks):
+    tries = 0
+    while not guard.wait("ada", f"6.6.6.{tries}"):
+        guard.wrong("ada", f"6.6.6.{tries}")
+        tries += 1
+        assert tries <= 5 * EVERYWHERE
+    ticks.now += MINUTES * 60 - 1
+    assert guard.wait("ada", "6.6.7.1") == 1
+
+
+def test_nobody_shuts_out_somebody_who_has_signed_in_from_there(guard):
+    guard.right("ada", "home")
+    for number in range(5 * EVERYWHERE):
+        guard.wrong("ada", f"6.6.6.{number}")
+    assert guard.wait("ada", "home") == 0
+    guard.right("ada", "home")
+    assert guard.wait("ada", "work") > 0
+
+
+def test_a_right_password_begins_anew(guard):
+    for _ in range(4):
+        guard.wrong("ada", "home")
+    guard.right("ada", "home")
+    guard.wrong("ada", "home")
+    assert guard.wait("ada", "home") == 0
+
+
+def test_any_number_of_tries_is_any_number(ticks):
+    guard = Guard(0, 300.0, ticks)
+    for _ in range(1000):
+        guard.wrong("ada", "home")
+    assert guard.wait("ada", "home") == 0
+
+
+def test_names_and_addresses_that_are_made_up_fill_no_memory(guard):
+    for number in range(30_000):
+        guard.wrong(f"user-{number}", f"address-{number}")
+        guard.right(f"user-{number}", f"other-{number}")
+    assert len(guard._wrong) <= 20_000
+    assert len(guard._known) <= 20_000
+
+
+@pytest.fixture
+def sign_in(tmp_path):
+    """Signs Ada in, or not; one wrong password is the most from one address."""
+    config = Config()
+    config.GPUDockAuthenticator.one_time_password_file = str(tmp_path / "admin-password")
+    config.GPUDockAuthenticator.allowed_failed_logins = 1
+    config.GPUDockAuthenticator.seconds_before_next_try = 300
+    config.Authenticator.allow_all = True
+    session = orm.new_session_factory("sqlite:///:memory:")()
+    accounts = GPUDockAuthenticator(db=session, config=config)
+    accounts.create_user(username="ada", password=PASSWORD, is_authorized=True)
+
+    async def attempt(password: str, *forwarded: str, **others: str) -> str | None:
+        handler = SimpleNamespace(request=headers(*forwarded, **others))
+        return await accounts.authenticate(handler, {"username": "ada", "password": password})
+
+    return attempt
+
+
+async def test_of_many_guesses_at_once_few_are_tried(sign_in):
+    guesses = [f"guess {number}" for number in range(20)]
+    answers = await asyncio.gather(
+        *(sign_in(guess, "10.0.0.8") for guess in [*guesses, PASSWORD]), return_exceptions=True
+    )
+    assert answers.count(None) == 1
+    assert sum(isinstance(answer, web.HTTPError) for answer in answers) == 20
+
+
+async def test_a_right_password_is_no_wrong_one(sign_in):
+    for number in range(3 * EVERYWHERE):
+        assert await sign_in(PASSWORD, f"10.0.0.{number}") == "ada"
+
+
+async def test_passwords_cannot_be_guessed_from_ever_new_addresses(sign_in):
+    assert await sign_in(PASSWORD, "10.0.0.7") == "ada"
+    assert await sign_in("wrong", "10.0.0.8", X_Real_Ip="6.6.6.1") is None
+    with pytest.raises(web.HTTPError, match="Too many wrong passwords"):
+        await sign_in("wrong", "10.0.0.8", X_Real_Ip="6.6.6.2")
+    for number in range(EVERYWHERE - 1):
+        assert await sign_in("wrong", f"6.6.6.{number}") is None
+    with pytest.raises(web.HTTPError, match=r"Try again in \d+ minute"):
+        await sign_in(PASSWORD, "6.6.6.66")
+    assert await sign_in(PASSWORD, "10.0.0.7") == "ada"

@@ -1,0 +1,128 @@
+"""Quotas as a table: what is written is read back, and what is wrong is told by line."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gpudock.policy.quota.table import COLUMNS, QuotaTableError, read_table, write_table
+
+DOCUMENTS = [
+    ("default", "", {"max_gpus": 1, "max_session_hours": 12.0}),
+    ("group", "vision", {"weight": 2.0, "gpu_hours": None, "group_max_gpus": 8}),
+    ("user", "ada", {"gpu_models": ("*A100*", "*H100*"), "max_gpus": 0}),
+    (
+        "user",
+        "bob",
+        {"max_gpus": None, "boost": {"until": "2026-12-01T00:00:00+00:00", "max_gpus": 4}},
+    ),
+]
+
+
+def as_documents(text: str):
+    return [(row.level, row.name, row.document) for row in read_table(text)]
+
+
+def test_what_is_written_is_read_back():
+    assert as_documents(write_table(DOCUMENTS)) == DOCUMENTS
+
+
+def test_the_table_is_one_that_people_can_read():
+    lines = write_table(DOCUMENTS).splitlines()
+    assert lines[0] == ",".join(COLUMNS)
+    row = dict(zip(COLUMNS, next(csv.reader([lines[2]])), strict=True))
+    assert row["name"] == "vision"
+    assert row["gpu_hours"] == "none"
+    assert row["max_gpus"] == ""
+
+
+def test_columns_may_be_left_out_and_come_in_any_order():
+    assert as_documents("max_gpus,name,level\n2,ada,user\n") == [("user", "ada", {"max_gpus": 2})]
+
+
+def test_a_row_without_fields_takes_the_document_away():
+    assert as_documents("level,name,max_gpus\nuser,ada,\n") == [("user", "ada", None)]
+
+
+def test_empty_lines_a_byte_order_mark_and_windows_line_ends_do_no_harm():
+    text = "\ufefflevel,name,max_gpus\r\n\r\nuser,ada,2\r\n,,\r\n"
+    assert as_documents(text) == [("user", "ada", {"max_gpus": 2})]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@sum", "'quoted", "Zoë, the «first»", 'a"b'])
+def test_no_name_becomes_a_formula_and_none_is_lost(name):
+    text = write_table([("user", name, {"max_gpus": 1})])
+    cell = list(csv.reader(io.StringIO(text)))[1][1]
+    assert not cell.startswith(("=", "+", "-", "@"))
+    assert as_documents(text) == [("user", name, {"max_gpus": 1})]
+
+
+@pytest.mark.parametrize("patterns", [(), ("*A100*",), ("[AH]100", "L?"), ("a;b", "c"), ("=x",)])
+def test_patterns_survive(patterns):
+    documents = [("user", "ada", {"gpu_models": patterns})]
+    assert as_documents(write_table(documents)) == documents
+
+
+names = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=40).filter(
+    lambda name: name == name.strip()
+)
+
+
+@given(st.dictionaries(names, st.integers(0, 1_000_000), max_size=20))
+def test_any_names_survive(limits):
+    documents = [("user", name, {"max_gpus": limit}) for name, limit in limits.items()]
+    assert as_documents(write_table(documents)) == documents
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "word"),
+    [
+        ("level,name,gpus\nuser,ada,1\n", 1, "«gpus»"),
+        ("level,max_gpus\nuser,1\n", 1, "«name» is missing"),
+        ("", 1, "missing"),
+        ("level,name,name\nuser,ada,bob\n", 1, "twice"),
+        ("level,name,max_gpus\nusers,ada,1\n", 2, "«user»"),
+        ("level,name,max_gpus\nuser,,1\n", 2, "name of a user"),
+        ("level,name,max_gpus\ndefault,ada,1\n", 2, "no name"),
+        ("level,name,max_gpus\nuser,ada,1.5\n", 2, "max_gpus"),
+        ("level,name,max_gpus\nuser,ada,-1\n", 2, "max_gpus"),
+        ("level,name,max_gpus\nuser,ada,1_0\n", 2, "max_gpus"),
+        ("level,name,max_gpus\nuser,ada,１\n", 2, "max_gpus"),
+        ("level,name,max_gpus\nuser,ada,0x1\n", 2, "max_gpus"),
+        (f"level,name,max_gpus\nuser,ada,{'9' * 5000}\n", 2, "max_gpus"),
+        ("level,name,gpu_hours\nuser,ada,1_0\n", 2, "gpu_hours"),
+        ("level,name,gpu_hours\nuser,ada,1e400\n", 2, "gpu_hours"),
+        (f"level,name,gpu_hours\nuser,ada,{'9' * 5000}\n", 2, "gpu_hours"),
+        ("level,name,gpu_hours\nuser,ada,nan\n", 2, "gpu_hours"),
+        ("level,name,gpu_hours\nuser,ada,inf\n", 2, "gpu_hours"),
+        ("level,name,weight\nuser,ada,none\n", 2, "weight"),
+        ("level,name,group_max_gpus\nuser,ada,3\n", 2, "group"),
+        ("level,name,boost\nuser,ada,{\n", 2, "JSON"),
+        ("level,name,max_gpus\nuser,ada,1,2\n", 2, "4 cells"),
+        ("level,name,max_gpus\nuser,ada,1\nuser,ada,2\n", 3, "line 2"),
+        ('level,name,max_gpus\nuser,"ada,1\n', 2, "comma-separated"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(text, line, word):
+    with pytest.raises(QuotaTableError) as caught:
+        read_table(text)
+    (problem,) = caught.value.problems
+    assert problem.line == line
+    assert word in problem.message
+    assert str(caught.value) == f"Line {line}: {problem.message}"
+
+
+def test_every_bad_row_is_told_at_once():
+    with pytest.raises(QuotaTableError) as caught:
+        read_table("level,name,max_gpus\nuser,ada,x\nuser,bob,1\nuser,cy,y\n")
+    assert len(caught.value.problems) == 2
+
+
+def test_a_huge_table_is_refused():
+    with pytest.raises(QuotaTableError, match=r"^The table is longer") as caught:
+        read_table("level,name,max_gpus\n" + "user,ada,1\n" * 2_000_000)
+    assert [problem.line for problem in caught.value.problems] == [None]

@@ -1,0 +1,271 @@
+"""The state machine finds each of these broken labs: it is no proof otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from gpudock.broker import Broker
+from gpudock.broker.process_state import Memory
+from gpudock.broker.reconcile import Comparison
+from gpudock.broker.unit_of_work import Lab
+from gpudock.engine.protocol import EngineError
+from gpudock.hub import lifecycle
+from gpudock.model import ContainerState
+from gpudock.policy import gpu_health as condition
+from gpudock.policy import sessions
+from gpudock.policy.quota import resolve as quota
+from gpudock.policy.scheduling import ordering as queue
+from gpudock.policy.scheduling.capacity import Floor
+from gpudock.policy.scheduling.demand import Wishes
+from state_machine.rules import LabMachine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def grants_before_the_first_look(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Broker, "_hold", None)
+
+
+def ends_a_lease_when_asked_to_stop(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Broker, "stop", Broker.end)
+
+
+def takes_an_error_for_proof(patch: pytest.MonkeyPatch) -> None:
+    async def gone_or_unknown(engine: Any, container: str, *_: Any) -> bool:
+        try:
+            await engine.remove(container, force=True)
+            return await engine.inspect(container) is None
+        except EngineError:
+            return True
+
+    patch.setattr(lifecycle, "_stopped_and_removed", gone_or_unknown)
+    patch.setattr(lifecycle, "_gone", gone_or_unknown)
+
+
+def forgets_who_is_starting(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Memory, "since", lambda *_: False)
+    patch.setattr(Memory, "is_own", lambda *_: False)
+
+
+def forgets_what_happened_since_the_look(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Memory, "since", lambda self, lease_id, _: self.is_in_flight(lease_id))
+
+
+def frees_a_gpu_whose_start_may_still_come(patch: pytest.MonkeyPatch) -> None:
+    def ends_at_once(self: Comparison, lease: Any, own: Any) -> None:
+        self._end(lease, "it never ran")
+        self._remove(own, "it never ran")
+
+    patch.setattr(Comparison, "_interrupted", ends_at_once)
+
+
+def does_not_adopt(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Comparison, "_adopt", lambda *_: None)
+
+
+def does_not_notice_an_older_database(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Broker, "_distrust", lambda *_: None)
+
+
+def ignores_quotas(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(quota, "check", lambda *_: None)
+    patch.setattr(quota, "held_back", lambda *_: None)
+
+
+def serves_the_last_first(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        queue.FirstCome,
+        "order",
+        lambda _, snapshot: sorted(snapshot.waiting, key=lambda item: -item.sequence),
+    )
+
+
+def gives_a_gpu_and_its_slices(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Floor, "_relate", lambda _: None)
+
+
+def gives_sick_gpus(patch: pytest.MonkeyPatch) -> None:
+    original = Lab.conditions
+
+    def all_well(self: Lab, *args: Any) -> Any:
+        return [
+            replace(item, grantable=True, in_service=True, verdict=None)
+            for item in original(self, *args)
+        ]
+
+    patch.setattr(Lab, "conditions", all_well)
+
+
+def gives_gpus_whose_memory_is_in_use(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(condition, "_is_left_over", lambda *_: False)
+
+
+def ignores_strangers(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Comparison, "_note_use", lambda _: None)
+
+
+def gives_what_there_is(patch: pytest.MonkeyPatch) -> None:
+    original = Wishes.of
+
+    def some(self: Wishes, request: Any, *rest: Any) -> Any:
+        return original(self, replace(request, gpus=1), *rest)
+
+    patch.setattr(Wishes, "of", some)
+
+
+def a_late_stop_ends_the_newer_lease(patch: pytest.MonkeyPatch) -> None:
+    original = Broker.lease
+
+    def newest(self: Broker, lease_id: str) -> Any:
+        found = original(self, lease_id)
+        return found and (self.live_lease(found.user, found.server) or found)
+
+    patch.setattr(Broker, "lease", newest)
+
+
+def stops_what_it_does_not_know_from_before(patch: pytest.MonkeyPatch) -> None:
+    original = Comparison._runs
+
+    def stops(self: Comparison, lease: Any, own: Any) -> None:
+        if not self.memory.is_own(lease.id) and own.state is ContainerState.RUNNING:
+            self._stop(own, "it is not known from before")
+        original(self, lease, own)
+
+    patch.setattr(Comparison, "_runs", stops)
+
+
+def loses_the_queue_at_a_restart(patch: pytest.MonkeyPatch) -> None:
+    original = Broker.__init__
+
+    def forgets(self: Broker, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        for request in self.waiting():
+            self.withdraw(request.user, request.server)
+
+    patch.setattr(Broker, "__init__", forgets)
+
+
+def lets_a_lowered_limit_end_sessions(patch: pytest.MonkeyPatch) -> None:
+    def forgets_what_held_before(lease: Any, effective: Any, accounts: Any) -> float:
+        quota = effective.quota
+        return accounts.run_out_at("user", lease.user, quota.window_days, quota.gpu_hours)
+
+    patch.setattr(sessions, "_hours_end", forgets_what_held_before)
+
+
+def ends_sessions_by_the_limit_of_today(patch: pytest.MonkeyPatch) -> None:
+    original = sessions._end
+
+    def by_todays_limit(lease: Any, effective: Any, *rest: Any) -> Any:
+        hours = effective.quota.max_session_hours
+        if hours is not None:
+            lease = replace(lease, expires_at=lease.granted_at + hours * 3600)
+        return original(lease, effective, *rest)
+
+    patch.setattr(sessions, "_end", by_todays_limit)
+
+
+def never_ends_a_session(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Broker, "due", lambda _: [])
+
+
+def extends_as_far_as_it_is_asked_to(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sessions, "_longest", lambda *_: float("inf"))
+
+
+def counts_no_hours(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(sessions.Accounts, "used_hours", lambda *_: 0.0)
+
+
+def ignores_the_caps_of_groups(patch: pytest.MonkeyPatch) -> None:
+    original = quota.resolve
+    patch.setattr(quota, "resolve", lambda *args: replace(original(*args), caps=()))
+
+
+def gives_a_slot_twice(patch: pytest.MonkeyPatch) -> None:
+    original = Lab._make_lease
+    # The index in the database would refuse it, which is not a grant either.
+    patch.setattr(Lab, "_make_lease", lambda self, grant: original(self, replace(grant, slot=0)))
+
+
+def forgets_slots_when_it_adopts(patch: pytest.MonkeyPatch) -> None:
+    original = Comparison._adopt
+    patch.setattr(
+        Comparison,
+        "_adopt",
+        lambda self, container: original(self, replace(container, slot=0, slots=1)),
+    )
+
+
+def changes_slots_under_a_session(patch: pytest.MonkeyPatch) -> None:
+    def at_once(self: Broker, uuid: str, slots: int, _: str) -> None:
+        with self._lab() as lab:
+            lab.transaction.set_slots(uuid, slots)
+
+    patch.setattr(Broker, "set_gpu_slots", at_once)
+
+
+# Each with the kinds of trouble that bring it to light soonest.
+BREAKS = [
+    (grants_before_the_first_look, ("hub",)),
+    (ends_a_lease_when_asked_to_stop, ("cancellations",)),
+    (takes_an_error_for_proof, ("cancellations",)),
+    (forgets_who_is_starting, ("cancellations",)),
+    (forgets_what_happened_since_the_look, ("cancellations",)),
+    (frees_a_gpu_whose_start_may_still_come, ("hub", "cancellations")),
+    (does_not_adopt, ("hub", "database")),
+    (does_not_notice_an_older_database, ("database",)),
+    (ignores_quotas, ("quotas",)),
+    (serves_the_last_first, ("cancellations",)),
+    (gives_a_gpu_and_its_slices, ("cancellations",)),
+    (gives_sick_gpus, ("devices",)),
+    (gives_gpus_whose_memory_is_in_use, ("devices",)),
+    (ignores_strangers, ("strangers",)),
+    (gives_what_there_is, ("quotas",)),
+    (a_late_stop_ends_the_newer_lease, ("cancellations",)),
+    (stops_what_it_does_not_know_from_before, ("hub",)),
+    (loses_the_queue_at_a_restart, ("hub",)),
+    (lets_a_lowered_limit_end_sessions, ("sessions",)),
+    (ends_sessions_by_the_limit_of_today, ("sessions",)),
+    (never_ends_a_session, ("sessions",)),
+    (extends_as_far_as_it_is_asked_to, ("sessions",)),
+    (counts_no_hours, ("sessions",)),
+    (ignores_the_caps_of_groups, ("quotas",)),
+    (gives_a_slot_twice, ("sharing",)),
+    (forgets_slots_when_it_adopts, ("sharing", "database")),
+    (changes_slots_under_a_session, ("sharing",)),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("break_it", "kinds"), BREAKS, ids=[function.__name__ for function, _ in BREAKS]
+)
+def test_the_machine_finds_a_lab_that(
+    break_it: Callable[[pytest.MonkeyPatch], None],
+    kinds: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    LabMachine.template()
+    monkeypatch.setattr(LabMachine, "kinds", kinds)
+    break_it(monkeypatch)
+    with pytest.raises((AssertionError, ExceptionGroup), match="promise"):
+        run_state_machine_as_test(
+            LabMachine,
+            settings=settings(
+                max_examples=400,
+                stateful_step_count=60,
+                deadline=None,
+                database=None,
+                derandomize=True,
+                report_multiple_bugs=False,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
