@@ -246,7 +246,7 @@ class Lease:
             device.
         latest_end: Unix time beyond which it is not extended under the limits that held when it
             was granted; ``None``: no end. Forecasts reckon with it.
-        promised: somebody who waits was promised a start that relies on :attr:`latest_end`, so it
+        backfilled: somebody who waits was promised a start that relies on :attr:`latest_end`, so it
             holds even if the limits are raised.
         gpu_hours_limit: the user's limit of GPU-hours when the lease was granted or extended;
             lowering the limit since then does not end the session. ``None``: no limit.
@@ -275,7 +275,7 @@ class Lease:
     slot: int = 0
     slots: int = 1
     latest_end: float | None = None
-    promised: bool = False
+    backfilled: bool = False
     gpu_hours_limit: float | None = None
     gpu_hours_window: float | None = None
     group_hours: tuple[GroupHours, ...] = ()
@@ -331,7 +331,7 @@ class Denial:
     message: str
 
 
-class Place(NamedTuple):
+class QueuePosition(NamedTuple):
     """Where a waiting request stands.
 
     A tuple, as each decision on a long queue makes one for everybody.

@@ -18,7 +18,7 @@ import time
 from dataclasses import replace
 
 from gpudock.model import GPU, GPUState, Lease, Quota, Request
-from gpudock.policy.gpu_health import Condition
+from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.quota.resolve import resolve
 from gpudock.policy.scheduling.decide import Snapshot, decide
 from gpudock.policy.scheduling.fair_share import FairShare
@@ -45,7 +45,7 @@ def lab(waiting: int, free: float, seed: int = 1) -> Snapshot:
         gpu = GPU(uuid, number % 8, f"host{number // 8:03}", model, memory)
         in_use = chance.random() >= free
         state = GPUState.LEASED if in_use else GPUState.FREE
-        conditions.append(Condition(gpu, state, None, grantable=True, in_service=True))
+        conditions.append(DeviceHealth(gpu, state, None, grantable=True, in_service=True))
         if in_use:
             end = _NOW + chance.uniform(0, 12) * 3600
             user = f"user{chance.randrange(_USERS)}"

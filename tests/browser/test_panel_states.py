@@ -200,9 +200,9 @@ def test_a_stack_that_does_not_go_together(gallery):
     ):
         stack = view.region(region)
         stack.get_by_role("combobox").select_option("newer")
-        verdict = stack.locator("[data-code='driver_too_old']")
-        expect(verdict).to_contain_text(words)
-        expect(verdict.get_by_role("link")).to_have_attribute("href", re.compile("nvidia.com"))
+        transition = stack.locator("[data-code='driver_too_old']")
+        expect(transition).to_contain_text(words)
+        expect(transition.get_by_role("link")).to_have_attribute("href", re.compile("nvidia.com"))
     gallery.look("stack")
 
 

@@ -27,7 +27,7 @@ class Thing:
     slots: int
     serving: bool
     ready: bool
-    settling: bool
+    cooling_down: bool
     sessions: list[float] = field(default_factory=list)
     bookings: list[tuple[float, float]] = field(default_factory=list)
 
@@ -57,7 +57,7 @@ class SlowQueue:
     def __init__(self, snapshot: Snapshot) -> None:
         self.now = snapshot.now
         self.things = [
-            Thing(c.gpu, slot, c.slots, c.in_service, c.in_service and c.grantable, c.settling)
+            Thing(c.gpu, slot, c.slots, c.in_service, c.in_service and c.grantable, c.cooling_down)
             for c in snapshot.conditions
             for slot in range(c.slots)
         ]
@@ -216,11 +216,11 @@ class SlowQueue:
         fit = [
             thing
             for thing in place
-            if (thing.ready or thing.settling)
+            if (thing.ready or thing.cooling_down)
             and not any(other.sessions for other in self.kin(thing))
             and self.lets(thing, end)
         ]
-        return len(fit) >= count and any(thing.settling for thing in place)
+        return len(fit) >= count and any(thing.cooling_down for thing in place)
 
     def _book(
         self, answer: Answer, item: Waiting, places: list[list[Thing]], hours: float | None
@@ -245,13 +245,13 @@ class SlowQueue:
     def _grant(self, answer: Answer, item: Waiting, things: list[Thing]) -> None:
         request, hours = item.request, item.effective.quota.max_session_hours
         end = math.inf if hours is None else self.now + hours * 3600
-        promised = any(self.first_booking(thing) is not None for thing in things)
+        backfilled = any(self.first_booking(thing) is not None for thing in things)
         for thing in things:
             thing.sessions.append(end)
         self.servers.add((request.user, request.server))
         self.used[request.user] = self.used.get(request.user, 0) + len(things)
         uuids = tuple(sorted(thing.gpu.uuid for thing in things))
-        answer.grants[request.id] = (uuids, things[0].slot if things else 0, promised)
+        answer.grants[request.id] = (uuids, things[0].slot if things else 0, backfilled)
         answer.things[request.id] = things
         answer.ends[request.id] = end
 

@@ -15,7 +15,7 @@ import httpx
 
 from gpudock.broker import Broker
 from gpudock.inventory import NoInventory
-from gpudock.policy.gpu_health import Standing
+from gpudock.policy.gpu_health import AdminState
 from gpudock.store import Store
 from harness.forge import Forge, Process
 from harness.hub_client import HubClient
@@ -141,7 +141,7 @@ class HubProcess:
         """End every quarantine and all sharing, as an administrator does."""
         with self._store.transaction() as transaction:
             for record in transaction.gpu_records():
-                transaction.set_standing(record.gpu.uuid, Standing.ACTIVE, None)
+                transaction.set_admin_state(record.gpu.uuid, AdminState.ACTIVE, None)
                 transaction.set_slots(record.gpu.uuid, 1)
 
     def share_gpu(self, uuid: str, slots: int) -> None:

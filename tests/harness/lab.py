@@ -44,7 +44,7 @@ _COMMAND_SECONDS = 3000
 # Runs in the hub's container, as the hub's user, on the hub's own database.
 _IN_STORE = """
 import json, os
-from gpudock.policy.gpu_health import Standing
+from gpudock.policy.gpu_health import AdminState
 from gpudock.store import Store
 store = Store(os.environ.get("GPUDOCK_DB_URL") or "sqlite:////srv/gpudock/shared/gpudock.sqlite")
 with store.{kind}() as transaction:
@@ -226,14 +226,14 @@ class Lab:
     def standings(self) -> dict[str, str]:
         """What the lab has decided about each GPU (``active``, ``quarantined``, …), by UUID."""
         return self.ask_store(
-            "answer = {r.gpu.uuid: r.standing for r in transaction.gpu_records()}"
+            "answer = {r.gpu.uuid: r.admin_state for r in transaction.gpu_records()}"
         )
 
     def return_gpus_to_service(self) -> None:
         """End every quarantine, as an administrator does."""
         self.ask_store(
             "for record in transaction.gpu_records():\n"
-            "    transaction.set_standing(record.gpu.uuid, Standing.ACTIVE, None)",
+            "    transaction.set_admin_state(record.gpu.uuid, AdminState.ACTIVE, None)",
             kind="transaction",
         )
 

@@ -99,7 +99,7 @@ class Hub:
             inventory,
             clock=clock,
             default_quota=quota,
-            settle_seconds=10,
+            cool_down_seconds=10,
             new_id=new_id,
             ordering=FirstCome(),
         )

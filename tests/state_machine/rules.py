@@ -41,7 +41,7 @@ from gpudock.model import (
     Telemetry,
     WhenBusy,
 )
-from gpudock.policy.gpu_health import Standing
+from gpudock.policy.gpu_health import AdminState
 from gpudock.store import Store, StoreError, Transaction
 from state_machine.engine import Container, FakeEngine, Fate, Spec, Task
 from state_machine.hub import DatabaseFile, Hub
@@ -830,14 +830,14 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
         for uuid in lease.gpu_uuids:
             others = [item for item in live if uuid in item.gpu_uuids]
             self._is_fit(uuid, shared=bool(others))
-            assert records[uuid].standing is Standing.ACTIVE, "promise 10: out of service"
+            assert records[uuid].admin_state is AdminState.ACTIVE, "promise 10: out of service"
             assert records[uuid].slots == lease.slots, "promise 1: another number of slots"
             assert (lease.share is Share.SHARED) == (lease.slots > 1), "promise 1: whole or shared"
             assert all(are_apart(lease, other) for other in others), "promise 1: a slot twice"
         self.a_grant_keeps_the_limits(lease, transaction)
         self.note_grant(lease)
         healthy = all(
-            record.standing is Standing.ACTIVE and record.in_use_by is None
+            record.admin_state is AdminState.ACTIVE and record.in_use_by is None
             for record in records.values()
         )
         # Where sessions have all kinds of ends, one may pass that delays nobody. Where slots

@@ -163,7 +163,7 @@ class SessionRules:
             assert now.expires_at <= before.granted_at + longest * HOUR + _ROUNDING, (
                 "promise 8: extended beyond the limit"
             )
-        if before.promised and before.latest_end is not None:
+        if before.backfilled and before.latest_end is not None:
             assert now.expires_at is not None, "promise 8: a promised end was given up"
             assert now.expires_at <= before.latest_end + _ROUNDING, (
                 "promise 8: extended beyond an end that was promised to somebody who waits"

@@ -33,7 +33,7 @@ from gpudock.broker.transactions import FIRST_LOOK
 from gpudock.broker.unit_of_work import WITHDRAWN, Lab
 from gpudock.broker.usage import Books
 from gpudock.broker.validation import writable
-from gpudock.model import Denial, Lease, LeaseState, Place
+from gpudock.model import Denial, Lease, LeaseState, QueuePosition
 from gpudock.policy.scheduling.decide import Grant, decide, refuse
 from gpudock.store import RequestState, StoreError
 
@@ -50,7 +50,7 @@ class Broker(Office, QuotaOffice, Desk, Books):
 
     # Requests.
 
-    def submit(self, request: Request) -> Lease | Place | Denial:
+    def submit(self, request: Request) -> Lease | QueuePosition | Denial:
         """Ask for a lease; repeat it as often as you like, it is one request per server.
 
         * A server with a live lease gets that lease as it is. While the container of its former
@@ -71,7 +71,7 @@ class Broker(Office, QuotaOffice, Desk, Books):
         with self._lab() as lab:
             denial = None
             live = lab.transaction.live_lease(*key)
-            if lab.hold is None and live is not None and live.state is not LeaseState.STOPPING:
+            if lab.gate is None and live is not None and live.state is not LeaseState.STOPPING:
                 lab.outcome.grants[key] = live
             else:
                 denial = self._enqueue(lab, request, live)
@@ -120,7 +120,7 @@ class Broker(Office, QuotaOffice, Desk, Books):
         key = (request.user, request.server)
         with self._signals.expect(key) as mailbox:
             answer = self.submit(request)
-            while isinstance(answer, Place):
+            while isinstance(answer, QueuePosition):
                 news = await mailbox.next()
                 if news is not None:
                     answer = news
@@ -132,14 +132,14 @@ class Broker(Office, QuotaOffice, Desk, Books):
         self._memory.claimed(answer.id)
         return answer
 
-    def place(self, user: str, server: str) -> Place | None:
+    def place(self, user: str, server: str) -> QueuePosition | None:
         """Return where the request of a server stands; ``None`` when none waits."""
         return self._places.get((user, server))
 
-    async def place_changes(self, user: str, server: str) -> AsyncIterator[Place]:
+    async def place_changes(self, user: str, server: str) -> AsyncIterator[QueuePosition]:
         """Yield the place of a server's request now and at each change, until it is settled."""
         key = (user, server)
-        last: Place | None = None
+        last: QueuePosition | None = None
         with self._signals.expect(key) as mailbox:
             while (place := self._places.get(key)) is not None:
                 if place != last:
@@ -204,7 +204,7 @@ class Broker(Office, QuotaOffice, Desk, Books):
                 return None
             return _denial(lab, request)
 
-    def forecast(self, request: Request) -> Grant | Place | Denial:
+    def forecast(self, request: Request) -> Grant | QueuePosition | Denial:
         """Tell what asking for a lease now would come to, without asking."""
         with self._reading_lab() as lab:
             waiting = lab.transaction.waiting_request(request.user, request.server)
@@ -331,7 +331,7 @@ class Broker(Office, QuotaOffice, Desk, Books):
             comparison = Comparison(lab, self._memory, observation)
             if looked:
                 comparison.run()
-                lab.hold = None
+                lab.gate = None
         for lease_id in comparison.findings.ended:
             self._memory.ended(lease_id)
         self._ready = self._ready or looked

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker.errors import GPURefused
 from gpudock.model import GPUState
-from gpudock.policy.gpu_health import Standing, distrust
+from gpudock.policy.gpu_health import AdminState, check_staleness
 
 if TYPE_CHECKING:
     from gpudock.broker.unit_of_work import Lab
@@ -30,10 +30,10 @@ def obstacle_to_return(lab: Lab, record: GPURecord) -> str | None:
     """Tell why a device is not fit to return to service; ``None`` when it is."""
     if record.in_use_by is not None:
         return record.in_use_by
-    doubt = distrust(lab.reading, lab.now, lab.terms.rules)
+    doubt = check_staleness(lab.reading, lab.now, lab.terms.rules)
     if doubt is not None:
-        return None if record.standing is Standing.DRAINING else doubt
-    returned = replace(record, standing=Standing.ACTIVE, reason=None)
+        return None if record.admin_state is AdminState.DRAINING else doubt
+    returned = replace(record, admin_state=AdminState.ACTIVE, reason=None)
     records = [
         returned if other.gpu.uuid == record.gpu.uuid else other
         for other in lab.transaction.gpu_records()
@@ -41,8 +41,8 @@ def obstacle_to_return(lab: Lab, record: GPURecord) -> str | None:
     for condition in lab.conditions(records):
         if condition.gpu.uuid != record.gpu.uuid:
             continue
-        if condition.verdict is not None:
-            return condition.verdict.reason
+        if condition.transition is not None:
+            return condition.transition.reason
         if condition.state is GPUState.LOST:
             return condition.reason
     return None

@@ -10,7 +10,7 @@ from gpudock.broker.errors import GPURefused
 from gpudock.broker.transactions import Core
 from gpudock.broker.validation import MOST_SLOTS
 from gpudock.model import GPUState, Lease, Telemetry
-from gpudock.policy.gpu_health import Standing
+from gpudock.policy.gpu_health import AdminState
 
 if TYPE_CHECKING:
     from gpudock.model import GPU
@@ -87,19 +87,19 @@ class Office(Core):
         Raises:
             GPURefused: there is no such device or state, or it is not fit to return.
         """
-        if state not in (Standing.ACTIVE, Standing.DRAINING):
+        if state not in (AdminState.ACTIVE, AdminState.DRAINING):
             raise GPURefused(f"A GPU can be set to «active» or «draining», not to «{state}».")
         with self._change() as lab:
             record = find_device(lab, uuid)
-            if state == Standing.ACTIVE:
+            if state == AdminState.ACTIVE:
                 obstacle = obstacle_to_return(lab, record)
                 if obstacle is not None:
                     raise GPURefused(f"The GPU cannot return to service yet. {obstacle}")
                 reason = None
             else:
                 reason = f"Drained by {by}."
-            lab.transaction.set_standing(uuid, Standing(state), reason)
-            lab.transaction.record(by, "gpu.state", uuid, record.standing.value, str(state))
+            lab.transaction.set_admin_state(uuid, AdminState(state), reason)
+            lab.transaction.record(by, "gpu.state", uuid, record.admin_state.value, str(state))
 
     def set_gpu_slots(self, uuid: str, slots: int, by: str) -> None:
         """Say how many sessions may share a device; 1 gives it to one session as a whole.
@@ -138,4 +138,4 @@ class Office(Core):
             if any(item.gpu.uuid == uuid for item in lab.reading.readings):
                 raise GPURefused("The GPU is still reported by its host. Drain it instead.")
             lab.transaction.forget_gpu(uuid)
-            lab.transaction.record(by, "gpu.forget", uuid, record.standing.value, None)
+            lab.transaction.record(by, "gpu.forget", uuid, record.admin_state.value, None)

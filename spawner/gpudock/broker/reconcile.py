@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker.validation import known_form
 from gpudock.model import ContainerState, Lease, LeaseState, Share, WhenBusy
-from gpudock.policy.gpu_health import Standing
+from gpudock.policy.gpu_health import AdminState
 from gpudock.policy.scheduling.placement import overlap
 from gpudock.policy.sessions import begun, session_hours
 from gpudock.store import RequestState
@@ -288,8 +288,11 @@ class Comparison:
             sentence = self.in_use.get(record.gpu.uuid)
             if sentence != record.in_use_by:
                 self.transaction.set_in_use_by(record.gpu.uuid, sentence)
-            if sentence is not None and record.standing in (Standing.ACTIVE, Standing.DRAINING):
-                self.lab.bar(record.gpu.uuid, Standing.QUARANTINED, sentence)
+            if sentence is not None and record.admin_state in (
+                AdminState.ACTIVE,
+                AdminState.DRAINING,
+            ):
+                self.lab.bar(record.gpu.uuid, AdminState.QUARANTINED, sentence)
 
 
 def _belongs(container: ObservedContainer, lease: Lease) -> bool:

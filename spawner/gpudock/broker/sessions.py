@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gpudock.broker.errors import ExtensionRefused
 from gpudock.broker.transactions import Core
 from gpudock.broker.unit_of_work import WITHDRAWN
-from gpudock.model import LeaseState, Place
+from gpudock.model import LeaseState, QueuePosition
 from gpudock.policy import sessions
 from gpudock.policy.scheduling.decide import decide
 from gpudock.store import RequestState
@@ -29,7 +29,7 @@ class QueueEntry:
     """A request that waits, and where it stands."""
 
     request: Request
-    place: Place
+    place: QueuePosition
 
 
 class Desk(Core):
@@ -182,13 +182,13 @@ class Desk(Core):
                 return []
             decision = decide(lab.snapshot(), lab.terms.ordering)
         # Who would be granted something in this moment is so by the hub's next look.
-        first = [Place(0, 0, "It starts in a moment.", lab.now) for _ in decision.grants]
+        first = [QueuePosition(0, 0, "It starts in a moment.", lab.now) for _ in decision.grants]
         entries = [
             QueueEntry(grant.request, place)
             for grant, place in zip(decision.grants, first, strict=True)
         ]
         entries += [
-            QueueEntry(requests[request_id], Place(0, 0, denial.message))
+            QueueEntry(requests[request_id], QueuePosition(0, 0, denial.message))
             for request_id, denial in decision.refusals.items()
         ]
         entries += [

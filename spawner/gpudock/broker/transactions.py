@@ -14,7 +14,7 @@ from gpudock.broker.notifications import Signals
 from gpudock.broker.process_state import Memory
 from gpudock.broker.unit_of_work import Lab, Outcome, Terms
 from gpudock.broker.usage_cache import History
-from gpudock.model import Place, Quota
+from gpudock.model import QueuePosition, Quota
 from gpudock.policy.gpu_health import LEFTOVER_MEMORY_MIB, Rules
 from gpudock.policy.scheduling.fair_share import HALF_LIFE_DAYS
 
@@ -41,18 +41,18 @@ class Seen:
     Attributes:
         at: when it was made (Unix time).
         generation: the database's, after it.
-        hold: why nothing was to be granted.
+        gate: why nothing was to be granted.
         trusted: whether the reading was a ground for grants.
         devices: what the reading said, as far as it matters.
-        settling: some device was being checked, which is soon over.
+        cooling_down: some device was being checked, which is soon over.
     """
 
     at: float
     generation: int
-    hold: str | None
+    gate: str | None
     trusted: bool
     devices: tuple[object, ...]
-    settling: bool = False
+    cooling_down: bool = False
 
     @classmethod
     def of(cls, lab: Lab, generation: int) -> Seen:
@@ -62,16 +62,16 @@ class Seen:
             for item in lab.reading.readings
         )
         changed = lab.transaction.changed
-        return cls(lab.now, -1 if changed else generation, lab.hold, lab.is_trusted, devices)
+        return cls(lab.now, -1 if changed else generation, lab.gate, lab.is_trusted, devices)
 
     def is_news_to(self, former: Seen | None) -> bool:
         """Tell whether a decision may be another one than the former."""
         return (
             former is None
-            or former.settling
+            or former.cooling_down
             or self.generation != former.generation
             or self.at - former.at >= _RECONSIDER_SECONDS
-            or (self.hold, self.trusted) != (former.hold, former.trusted)
+            or (self.gate, self.trusted) != (former.gate, former.trusted)
             or self.devices != former.devices
         )
 
@@ -92,7 +92,7 @@ class Core:
         default_quota: Quota | None = None,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] | None = None,
-        settle_seconds: float = 30.0,
+        cool_down_seconds: float = 30.0,
         reading_max_age: float = 15.0,
         leftover_memory_mib: int | None = LEFTOVER_MEMORY_MIB,
         claim_seconds: float = 120.0,
@@ -110,7 +110,7 @@ class Core:
             ticks: returns seconds since some moment, and cannot be set, so that sessions keep the
                 time that they have left when the clock is set; by default that of the system if
                 *clock* is, and else *clock*.
-            settle_seconds: how long processes and memory of an ended session may linger on a
+            cool_down_seconds: how long processes and memory of an ended session may linger on a
                 device before it is quarantined.
             reading_max_age: age in seconds from which a reading is no ground for a grant.
             leftover_memory_mib: how much memory of a device that nobody has may be in use, MiB;
@@ -124,7 +124,7 @@ class Core:
         """
         terms = Terms(
             default_quota=default_quota or Quota(),
-            rules=Rules(settle_seconds, reading_max_age, leftover_memory_mib),
+            rules=Rules(cool_down_seconds, reading_max_age, leftover_memory_mib),
             claim_seconds=claim_seconds,
         )
         if ordering is not None:
@@ -142,7 +142,7 @@ class Core:
         self._watch = Watch()
         self._seen: Seen | None = None
         self._signals = Signals()
-        self._places: dict[tuple[str, str], Place] = {}
+        self._places: dict[tuple[str, str], QueuePosition] = {}
         self._generation = 0
         self._trusted_from = float("-inf")
         self._watching = watching
@@ -175,7 +175,9 @@ class Core:
             seen = Seen.of(lab, generation)
             if seen.is_news_to(self._seen):
                 lab.schedule()
-                seen = replace(seen, settling=any(item.settling for item in lab.conditions()))
+                seen = replace(
+                    seen, cooling_down=any(item.cooling_down for item in lab.conditions())
+                )
             elif self._seen is not None:
                 lab.outcome.places = self._places
                 seen = self._seen

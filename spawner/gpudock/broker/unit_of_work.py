@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gpudock.broker.limits import Limits
-from gpudock.model import GPU, Denial, Lease, LeaseState, Place, Quota
-from gpudock.policy.gpu_health import Rules, Standing, assess, distrust
+from gpudock.model import GPU, Denial, Lease, LeaseState, QueuePosition, Quota
+from gpudock.policy.gpu_health import AdminState, Rules, assess, check_staleness
 from gpudock.policy.scheduling.decide import Grant, Snapshot, decide
 from gpudock.policy.scheduling.fair_share import FairShare
 from gpudock.policy.scheduling.ordering import Ordering, Waiting
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gpudock.broker.limits import Documents
     from gpudock.broker.usage_cache import History
     from gpudock.model import InventoryReading, Request
-    from gpudock.policy.gpu_health import Condition, GPURecord
+    from gpudock.policy.gpu_health import DeviceHealth, GPURecord
     from gpudock.policy.quota.resolve import EffectiveQuota
     from gpudock.policy.sessions import Session
     from gpudock.store import QueuedRequest, Transaction
@@ -63,7 +63,7 @@ class Outcome:
 
     grants: dict[tuple[str, str], Lease] = field(default_factory=dict)
     refusals: dict[tuple[str, str], Denial] = field(default_factory=dict)
-    places: dict[tuple[str, str], Place] = field(default_factory=dict)
+    places: dict[tuple[str, str], QueuePosition] = field(default_factory=dict)
     granted: list[str] = field(default_factory=list)
 
 
@@ -76,7 +76,7 @@ class Lab:
         reading: InventoryReading,
         terms: Terms,
         now: float,
-        hold: str | None,
+        gate: str | None,
         history: History,
     ) -> None:
         """Look at the lab.
@@ -86,14 +86,14 @@ class Lab:
             reading: the newest reading of the devices.
             terms: the configuration.
             now: Unix time.
-            hold: one sentence on why nothing may be granted; ``None``: grants are open.
+            gate: one sentence on why nothing may be granted; ``None``: grants are open.
             history: what leases that have ended used.
         """
         self.transaction = transaction
         self.reading = reading
         self.terms = terms
         self.now = now
-        self.hold = hold
+        self.gate = gate
         self.history = history
         self.outcome = Outcome()
         self._limits: Limits | None = None
@@ -112,8 +112,8 @@ class Lab:
                 or self.now - record.last_seen > _SEEN_SECONDS
             ):
                 self.transaction.save_gpu(item.gpu, self.now)
-            if record is not None and record.standing is Standing.FORGOTTEN:
-                self.transaction.set_standing(item.gpu.uuid, Standing.ACTIVE, None)
+            if record is not None and record.admin_state is AdminState.FORGOTTEN:
+                self.transaction.set_admin_state(item.gpu.uuid, AdminState.ACTIVE, None)
 
     def ensure_device(self, uuid: str) -> None:
         """Make sure that a device which a container holds is known, even if nobody reports it."""
@@ -121,7 +121,7 @@ class Lab:
             gpu = GPU(uuid=uuid, index=-1, host="", model="unknown GPU", memory_mib=0)
             self.transaction.save_gpu(gpu, self.now)
 
-    def conditions(self, records: Iterable[GPURecord] | None = None) -> list[Condition]:
+    def conditions(self, records: Iterable[GPURecord] | None = None) -> list[DeviceHealth]:
         """Return how every device stands."""
         return assess(
             self.transaction.gpu_records() if records is None else records,
@@ -133,19 +133,23 @@ class Lab:
             },
             self.now,
             self.terms.rules,
-            self.hold,
+            self.gate,
         )
 
-    def keep_verdicts(self) -> None:
+    def keep_transitions(self) -> None:
         """Write down which devices must not be granted any more until an explicit act."""
         for condition in self.conditions():
-            if condition.verdict is not None:
-                self.bar(condition.gpu.uuid, condition.verdict.standing, condition.verdict.reason)
+            if condition.transition is not None:
+                self.bar(
+                    condition.gpu.uuid,
+                    condition.transition.admin_state,
+                    condition.transition.reason,
+                )
 
-    def bar(self, uuid: str, standing: Standing, reason: str) -> None:
+    def bar(self, uuid: str, admin_state: AdminState, reason: str) -> None:
         """Take a device out of service until an explicit act."""
-        self.transaction.set_standing(uuid, standing, reason)
-        log.warning("GPU %s is %s: %s", uuid, standing, reason)
+        self.transaction.set_admin_state(uuid, admin_state, reason)
+        log.warning("GPU %s is %s: %s", uuid, admin_state, reason)
 
     # Quotas and the queue.
 
@@ -184,7 +188,7 @@ class Lab:
     @property
     def is_trusted(self) -> bool:
         """Whether the newest reading is a ground for a grant."""
-        return distrust(self.reading, self.now, self.terms.rules) is None
+        return check_staleness(self.reading, self.now, self.terms.rules) is None
 
     def _knows_inventory(self) -> bool:
         # A lab that has no agent and no list of GPUs has none, whatever the reason.
@@ -215,7 +219,7 @@ class Lab:
                 Waiting(sequence, request, effective)
                 for (sequence, request), effective in zip(waiting, quotas, strict=True)
             ),
-            hold=self.hold,
+            gate=self.gate,
             inventory_known=self._knows_inventory(),
             recent_use=limits.recent_use() if waiting else {},
             links=self.reading.links,
@@ -224,9 +228,9 @@ class Lab:
     def schedule(self) -> None:
         """Grant what can be granted, refuse what has become impossible, place all others."""
         outcome = self.outcome
-        self.keep_verdicts()
+        self.keep_transitions()
         queued = {item.request.id: item for item in self.transaction.waiting()}
-        if self.hold is None:
+        if self.gate is None:
             for request_id, item in list(queued.items()):
                 if self._has_its_lease(item):
                     del queued[request_id]
@@ -271,7 +275,7 @@ class Lab:
                     "ended",
                     "The GPU was granted and taken back before the server started. Ask again.",
                 )
-            elif self.hold is None:
+            elif self.gate is None:
                 self.outcome.grants[user, server] = lease
 
     def _has_its_lease(self, item: QueuedRequest) -> bool:
@@ -298,7 +302,7 @@ class Lab:
             slot=grant.slot,
             slots=grant.slots,
             latest_end=grant.latest_end,
-            promised=grant.promised,
+            backfilled=grant.backfilled,
         )
         self.transaction.add_lease(lease)
         return lease

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gpudock.hub.progress import expected_start_in_words
-from gpudock.model import Denial, GPUState, Place, Share, WhenBusy
+from gpudock.model import Denial, GPUState, QueuePosition, Share, WhenBusy
 from gpudock.policy.durations import duration_in_words
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class FormView:
         offers: Offers,
         gpus: Iterable[GPUStatus],
         quota: EffectiveQuota,
-        outlook: Place | Denial | None,
+        outlook: QueuePosition | Denial | None,
         problem: str | None,
         chosen: Mapping[str, Any],
         now: float,
@@ -206,7 +206,7 @@ def _limit_in_words(quota: EffectiveQuota) -> str:
     return words
 
 
-def _outlook(models: Sequence[ModelRow], outlook: Place | Denial | None, now: float) -> str:
+def _outlook(models: Sequence[ModelRow], outlook: QueuePosition | Denial | None, now: float) -> str:
     if not models:
         return ""
     match outlook:
@@ -214,7 +214,7 @@ def _outlook(models: Sequence[ModelRow], outlook: Place | Denial | None, now: fl
             return "Yours starts at once."
         case Denial():
             return outlook.message
-        case Place():
+        case QueuePosition():
             return (
                 f"If you start now, you are number {outlook.position} in the queue."
                 f" {outlook.reason}{expected_start_in_words(outlook, now)}"

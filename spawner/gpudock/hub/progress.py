@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from gpudock.model import Place
+    from gpudock.model import QueuePosition
 
 GRANTED = 50
 """From this percentage on the server has what it waited for."""
@@ -50,7 +50,7 @@ class ProgressLog:
             await changed.wait()
 
 
-def place_in_words(place: Place, now: float) -> str:
+def place_in_words(place: QueuePosition, now: float) -> str:
     """Tell a waiting user where they stand, why, and when it should be their turn."""
     return (
         f"You are number {place.position} of {place.length} in the queue. {place.reason}"
@@ -59,7 +59,7 @@ def place_in_words(place: Place, now: float) -> str:
     )
 
 
-def expected_start_in_words(place: Place, now: float) -> str:
+def expected_start_in_words(place: QueuePosition, now: float) -> str:
     """Tell when it should be a request's turn; nothing where that cannot be told.
 
     It is earlier when sessions end early, and later when somebody joins who has had less.

@@ -19,7 +19,7 @@ from gpudock.hub.progress import ProgressLog
 from gpudock.hub.readiness import ServerDied, wait_until_listening
 from gpudock.hub.runtime import Runtime
 from gpudock.hub.start import ADOPTION_SECONDS, ServerStart, refusal
-from gpudock.model import ContainerState, Denial, Lease, Place, Share
+from gpudock.model import ContainerState, Denial, Lease, QueuePosition, Share
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
@@ -151,14 +151,16 @@ class GPUDockerSpawner(ServerStart):
             )
         )
 
-    def _outlook(self, runtime: Runtime, gpus: Iterable[GPUStatus]) -> Place | Denial | None:
+    def _outlook(
+        self, runtime: Runtime, gpus: Iterable[GPUStatus]
+    ) -> QueuePosition | Denial | None:
         """Tell what asking for a GPU now would come to; ``None``: it would be granted at once."""
         shared = all(status.slots > 1 for status in gpus)
         wish = SpawnOptions(
             image=self.image, gpus=1, share=Share.SHARED if shared else Share.EXCLUSIVE
         )
         forecast = runtime.broker.forecast(self._request(wish))
-        return forecast if isinstance(forecast, Place | Denial) else None
+        return forecast if isinstance(forecast, QueuePosition | Denial) else None
 
     def _last_choices(self, offers: Offers) -> dict[str, Any]:
         """Return the options of the last start; a client of the API may have sent anything."""

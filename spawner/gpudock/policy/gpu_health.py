@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gpudock.model import GPU, GPUReading, InventoryReading
 
 
-class Standing(enum.StrEnum):
+class AdminState(enum.StrEnum):
     """What the lab has decided about a device. All but ``ACTIVE`` last until an explicit act.
 
     ``FORGOTTEN`` is a device that an administrator took out of the list after it had gone.
@@ -35,7 +35,7 @@ class GPURecord:
 
     Attributes:
         gpu: the device as it was last reported.
-        standing: what was decided about it.
+        admin_state: what was decided about it.
         reason: one sentence on why it is not active.
         in_use_by: one sentence on who else used it at the last look at the engine.
         freed_at: when its last lease ended (Unix time).
@@ -44,7 +44,7 @@ class GPURecord:
     """
 
     gpu: GPU
-    standing: Standing = Standing.ACTIVE
+    admin_state: AdminState = AdminState.ACTIVE
     reason: str | None = None
     in_use_by: str | None = None
     freed_at: float | None = None
@@ -54,15 +54,15 @@ class GPURecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A standing that follows from what was seen and is to be kept."""
+class StateTransition:
+    """An administrative state that follows from what was seen and is to be kept."""
 
-    standing: Standing
+    admin_state: AdminState
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class DeviceHealth:
     """How a device stands now.
 
     Attributes:
@@ -71,9 +71,9 @@ class Condition:
         reason: one sentence on why it is neither free nor simply leased.
         grantable: it may be granted at this moment, if no lease is in the way.
         in_service: it is granted again by itself, without anybody's act.
-        verdict: a standing to keep, when what was seen calls for one.
+        transition: an administrative state to keep, when what was seen calls for one.
         slots: how many sessions may share it; 1: it is given to one session as a whole.
-        settling: no session has it, and all that it waits for is the check after the last one:
+        cooling_down: no session has it, and all that it waits for is the check after the last one:
             either it is granted within seconds, or it goes out of service.
     """
 
@@ -82,9 +82,9 @@ class Condition:
     reason: str | None
     grantable: bool
     in_service: bool
-    verdict: Verdict | None = None
+    transition: StateTransition | None = None
     slots: int = 1
-    settling: bool = False
+    cooling_down: bool = False
 
 
 LEFTOVER_MEMORY_MIB = 1024
@@ -96,18 +96,18 @@ class Rules:
     """The numbers that conditions depend on.
 
     Attributes:
-        settle_seconds: how long processes and memory of an ended session may linger on a device.
+        cool_down_seconds: how long processes and memory of an ended session may linger on a device.
         reading_max_age: seconds after which a reading is too old to grant on.
         leftover_memory_mib: how much memory (MiB) of a device that no lease holds may be in use
             without a process that is seen to use it; ``None``: any amount.
     """
 
-    settle_seconds: float = 30.0
+    cool_down_seconds: float = 30.0
     reading_max_age: float = 15.0
     leftover_memory_mib: int | None = LEFTOVER_MEMORY_MIB
 
 
-def distrust(inventory: InventoryReading, now: float, rules: Rules) -> str | None:
+def check_staleness(inventory: InventoryReading, now: float, rules: Rules) -> str | None:
     """Tell why *inventory* is no ground for a grant; ``None`` when it is."""
     if inventory.problem is not None:
         return inventory.problem
@@ -130,8 +130,8 @@ def assess(
     leased: Mapping[str, str],
     now: float,
     rules: Rules,
-    hold: str | None = None,
-) -> list[Condition]:
+    gate: str | None = None,
+) -> list[DeviceHealth]:
     """Assess every device that the store knows.
 
     What is neither reported nor leased is left out where it was configured away: a slice, or a GPU
@@ -144,18 +144,18 @@ def assess(
             does, the processes on a shared device cannot be told apart, and are not judged.
         now: Unix time.
         rules: see :class:`Rules`.
-        hold: a sentence on why nothing at all may be granted at the moment.
+        gate: a sentence on why nothing at all may be granted at the moment.
     """
     known = list(records)
     seen = {reading.gpu.uuid: reading for reading in inventory.readings}
     divided = {reading.gpu.parent_uuid for reading in inventory.readings}
-    doubt = distrust(inventory, now, rules)
+    doubt = check_staleness(inventory, now, rules)
     kin = _kinship(known)
     conditions = []
     for record in known:
         uuid = record.gpu.uuid
         reading = seen.get(uuid)
-        if record.standing is Standing.FORGOTTEN and uuid not in leased:
+        if record.admin_state is AdminState.FORGOTTEN and uuid not in leased:
             continue
         configured_away = record.gpu.parent_uuid is not None or uuid in divided
         if reading is None and configured_away and uuid not in leased and doubt is None:
@@ -163,22 +163,22 @@ def assess(
         family = kin[uuid]
         held_by_kin = any(other.gpu.uuid in leased for other in family)
         freed_at = max((r.freed_at for r in family if r.freed_at is not None), default=None)
-        verdict: Verdict | None = None
+        transition: StateTransition | None = None
         barrier: str | None = None
         if doubt is None:
-            verdict = _verdict(record, reading, leased=uuid in leased)
-            if verdict is None and reading is not None and not held_by_kin and hold is None:
-                verdict, barrier = _cleanliness(reading, freed_at, inventory, now, rules)
+            transition = _verdict(record, reading, leased=uuid in leased)
+            if transition is None and reading is not None and not held_by_kin and gate is None:
+                transition, barrier = _cleanliness(reading, freed_at, inventory, now, rules)
         conditions.append(
             _condition(
                 record,
-                verdict if _is_news(verdict, record) else None,
+                transition if _is_news(transition, record) else None,
                 missing=reading is None and doubt is None,
                 leased=uuid in leased,
                 held_by_kin=held_by_kin,
                 kin_barrier=_kin_barrier(record, family),
-                passing=hold or doubt or barrier,
-                settling=barrier is not None,
+                passing=gate or doubt or barrier,
+                cooling_down=barrier is not None,
             )
         )
     return conditions
@@ -199,17 +199,21 @@ def _kinship(records: list[GPURecord]) -> dict[str, list[GPURecord]]:
     }
 
 
-def _verdict(record: GPURecord, reading: GPUReading | None, *, leased: bool) -> Verdict | None:
+def _verdict(
+    record: GPURecord, reading: GPUReading | None, *, leased: bool
+) -> StateTransition | None:
     if reading is None:
         if leased:
-            return Verdict(Standing.LOST, "The driver stopped reporting it while it was leased.")
+            return StateTransition(
+                AdminState.LOST, "The driver stopped reporting it while it was leased."
+            )
         return None
     if reading.lost:
-        return Verdict(Standing.LOST, reading.fault or "The driver says that it is lost.")
+        return StateTransition(AdminState.LOST, reading.fault or "The driver says that it is lost.")
     if reading.fault is not None:
-        return Verdict(Standing.QUARANTINED, reading.fault)
+        return StateTransition(AdminState.QUARANTINED, reading.fault)
     if record.in_use_by is not None:
-        return Verdict(Standing.QUARANTINED, record.in_use_by)
+        return StateTransition(AdminState.QUARANTINED, record.in_use_by)
     return None
 
 
@@ -219,7 +223,7 @@ def _cleanliness(
     inventory: InventoryReading,
     now: float,
     rules: Rules,
-) -> tuple[Verdict | None, str | None]:
+) -> tuple[StateTransition | None, str | None]:
     """Judge what is on a device that no lease holds: (verdict, passing barrier)."""
     telemetry = reading.telemetry
     tells = telemetry.processes is not None or telemetry.memory_used_mib is not None
@@ -243,10 +247,12 @@ def _cleanliness(
     else:
         return None, None
     if freed_at is None:
-        return Verdict(Standing.QUARANTINED, foreign), None
-    if now - freed_at <= rules.settle_seconds:
+        return StateTransition(AdminState.QUARANTINED, foreign), None
+    if now - freed_at <= rules.cool_down_seconds:
         return None, ending
-    return Verdict(Standing.QUARANTINED, stuck.format(duration_in_words(now - freed_at))), None
+    return StateTransition(
+        AdminState.QUARANTINED, stuck.format(duration_in_words(now - freed_at))
+    ), None
 
 
 def _is_left_over(memory_used_mib: int | None, rules: Rules) -> bool:
@@ -257,12 +263,13 @@ def _is_left_over(memory_used_mib: int | None, rules: Rules) -> bool:
     )
 
 
-def _is_news(verdict: Verdict | None, record: GPURecord) -> bool:
-    """Tell whether *verdict* changes the standing; the first reason of a quarantine is kept."""
-    if verdict is None or record.standing is Standing.LOST:
+def _is_news(transition: StateTransition | None, record: GPURecord) -> bool:
+    """Return whether *transition* changes anything; the first reason of a quarantine is kept."""
+    if transition is None or record.admin_state is AdminState.LOST:
         return False
     return not (
-        record.standing is Standing.QUARANTINED and verdict.standing is Standing.QUARANTINED
+        record.admin_state is AdminState.QUARANTINED
+        and transition.admin_state is AdminState.QUARANTINED
     )
 
 
@@ -270,25 +277,25 @@ def _kin_barrier(record: GPURecord, family: list[GPURecord]) -> str | None:
     for other in family:
         if other.gpu.uuid == record.gpu.uuid:
             continue
-        if other.standing is not Standing.ACTIVE or other.in_use_by is not None:
+        if other.admin_state is not AdminState.ACTIVE or other.in_use_by is not None:
             what = "The GPU that it is cut from" if record.gpu.parent_uuid else "A slice of it"
-            return f"{what} is {other.standing if other.in_use_by is None else 'in use'}."
+            return f"{what} is {other.admin_state if other.in_use_by is None else 'in use'}."
     return None
 
 
 def _condition(
     record: GPURecord,
-    verdict: Verdict | None,
+    transition: StateTransition | None,
     *,
     missing: bool,
     leased: bool,
     held_by_kin: bool,
     kin_barrier: str | None,
     passing: str | None,
-    settling: bool,
-) -> Condition:
-    standing = verdict.standing if verdict else record.standing
-    reason = verdict.reason if verdict else record.reason
+    cooling_down: bool,
+) -> DeviceHealth:
+    admin_state = transition.admin_state if transition else record.admin_state
+    reason = transition.reason if transition else record.reason
 
     def condition(
         state: GPUState,
@@ -297,11 +304,13 @@ def _condition(
         grantable: bool,
         serves: bool,
         settles: bool = False,
-    ) -> Condition:
-        return Condition(record.gpu, state, why, grantable, serves, verdict, record.slots, settles)
+    ) -> DeviceHealth:
+        return DeviceHealth(
+            record.gpu, state, why, grantable, serves, transition, record.slots, settles
+        )
 
-    if standing is not Standing.ACTIVE:
-        return condition(GPUState(standing.value), reason, grantable=False, serves=False)
+    if admin_state is not AdminState.ACTIVE:
+        return condition(GPUState(admin_state.value), reason, grantable=False, serves=False)
     if missing:
         gone = "The driver does not report it any more."
         return condition(GPUState.LOST, gone, grantable=False, serves=False)
@@ -316,6 +325,6 @@ def _condition(
         return condition(GPUState.LEASED, leased_kin, grantable=passing is None, serves=True)
     if passing is not None:
         return condition(
-            GPUState.QUARANTINED, passing, grantable=False, serves=True, settles=settling
+            GPUState.QUARANTINED, passing, grantable=False, serves=True, settles=cooling_down
         )
     return condition(GPUState.FREE, None, grantable=True, serves=True)

@@ -355,7 +355,7 @@ def _longest(lease: Lease, effective: EffectiveQuota) -> float:
     """Return the latest end that the limits of time allow now."""
     hours = effective.quota.max_session_hours
     longest = math.inf if hours is None else lease.granted_at + hours * HOUR
-    if lease.promised and lease.latest_end is not None:
+    if lease.backfilled and lease.latest_end is not None:
         longest = min(longest, lease.latest_end)
     return longest
 
@@ -388,7 +388,7 @@ def _why_not(
                 f"The session cannot last longer, because the GPU-hours of the group {group} are"
                 " used up then. Ask an administrator for more."
             )
-    if lease.promised and lease.latest_end is not None and longest >= lease.latest_end:
+    if lease.backfilled and lease.latest_end is not None and longest >= lease.latest_end:
         return (
             "The session cannot last longer, because somebody who waits was promised its GPU for"
             " then. Save your work, and start the server again afterwards."

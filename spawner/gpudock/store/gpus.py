@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, insert, select, update
 
 from gpudock.model import GPU
-from gpudock.policy.gpu_health import GPURecord, Standing
+from gpudock.policy.gpu_health import AdminState, GPURecord
 from gpudock.store import schema
 from gpudock.store.base import Part
 
@@ -54,15 +54,17 @@ class Devices(Part):
         if not self._change(update(table).where(table.c.uuid == gpu.uuid).values(values)):
             self._change(
                 insert(table).values(
-                    uuid=gpu.uuid, standing=Standing.ACTIVE.value, first_seen=seen_at, **values
+                    uuid=gpu.uuid, admin_state=AdminState.ACTIVE.value, first_seen=seen_at, **values
                 )
             )
 
-    def set_standing(self, uuid: str, standing: Standing, reason: str | None) -> None:
+    def set_admin_state(self, uuid: str, admin_state: AdminState, reason: str | None) -> None:
         """Change what is decided about a device."""
         table = schema.gpus
         self._change(
-            update(table).where(table.c.uuid == uuid).values(standing=standing.value, reason=reason)
+            update(table)
+            .where(table.c.uuid == uuid)
+            .values(admin_state=admin_state.value, reason=reason)
         )
 
     def set_slots(self, uuid: str, slots: int) -> None:
@@ -97,7 +99,7 @@ class Devices(Part):
         if ever is None:
             self._change(schema.gpus.delete().where(table.c.uuid == uuid))
         else:
-            self.set_standing(uuid, Standing.FORGOTTEN, None)
+            self.set_admin_state(uuid, AdminState.FORGOTTEN, None)
 
 
 def _gpu_record(row: Row[Any]) -> GPURecord:
@@ -111,7 +113,7 @@ def _gpu_record(row: Row[Any]) -> GPURecord:
             parent_uuid=row.parent_uuid,
             mig_profile=row.mig_profile,
         ),
-        standing=Standing(row.standing),
+        admin_state=AdminState(row.admin_state),
         reason=row.reason,
         in_use_by=row.in_use_by,
         freed_at=row.freed_at,

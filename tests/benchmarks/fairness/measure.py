@@ -67,7 +67,7 @@ def measure(replay: Replay) -> Result:
         use=busy / (len(setting.gpus) * (last - begin)),
         fragmentation=_fragmentation(setting, runs, begin, last),
         makespan=max(run.end for run in runs) - begin,
-        passed=sum(run.promised for run in runs),
+        passed=sum(run.backfilled for run in runs),
         decisions=replay.decisions,
     )
 

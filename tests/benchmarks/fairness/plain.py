@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpudock.model import Share
-from gpudock.policy.scheduling.fair_share import largest_slot, nominal_seconds, standing
+from gpudock.policy.scheduling.fair_share import admin_state, largest_slot, nominal_seconds
 
 if TYPE_CHECKING:
     from gpudock.policy.scheduling.decide import Snapshot
@@ -18,7 +18,7 @@ class PlainFairShare:
     def order(self, snapshot: Snapshot) -> list[Waiting]:
         """Return all who wait in *snapshot*, the one to serve first at the front."""
         items = sorted(snapshot.waiting, key=lambda item: item.sequence)
-        had, _ = standing(snapshot, items)
+        had, _ = admin_state(snapshot, items)
         slot = largest_slot(snapshot)
         ranked = []
         for item in items:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gpudock.model import GPUState, Lease, Quota, Request, Share
-from gpudock.policy.gpu_health import Condition
+from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.quota.resolve import resolve, usage
 from gpudock.policy.scheduling.decide import Snapshot, decide
 from gpudock.policy.scheduling.fair_share import HALF_LIFE_DAYS
@@ -44,7 +44,7 @@ class Run:
         start, end: when it ran, seconds.
         gpu_share: how many GPUs it had; a fraction of one for a slot.
         uuids: which.
-        promised: it passed somebody.
+        backfilled: it passed somebody.
     """
 
     job: Job
@@ -52,7 +52,7 @@ class Run:
     end: float
     gpu_share: float
     uuids: tuple[str, ...]
-    promised: bool
+    backfilled: bool
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ class Replay:
                 name = grant.request.id
                 job = jobs[name]
                 share = len(grant.gpu_uuids) / grant.slots
-                run = Run(job, now, now + job.duration, share, grant.gpu_uuids, grant.promised)
+                run = Run(job, now, now + job.duration, share, grant.gpu_uuids, grant.backfilled)
                 self.runs.append(run)
                 running[name] = (
                     Lease(
@@ -124,7 +124,7 @@ class Replay:
                         latest_end=grant.latest_end,
                         slot=grant.slot,
                         slots=grant.slots,
-                        promised=grant.promised,
+                        backfilled=grant.backfilled,
                     ),
                     run,
                 )
@@ -170,7 +170,7 @@ class Replay:
         snapshot = Snapshot(
             now=now,
             conditions=tuple(
-                Condition(
+                DeviceHealth(
                     gpu,
                     GPUState.LEASED if gpu.uuid in taken else GPUState.FREE,
                     None,

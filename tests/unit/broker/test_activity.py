@@ -9,7 +9,7 @@ import pytest
 from doubles.inventory import gpu
 from gpudock.broker import Broker
 from gpudock.inventory import StaticInventory
-from gpudock.model import GPUState, Observation, Place, Request
+from gpudock.model import GPUState, Observation, QueuePosition, Request
 from gpudock.store import Store
 
 
@@ -39,7 +39,7 @@ def test_what_administrators_change_is_left_to_the_hub_to_act_on(store):
     hub.reconcile(Observation(time.time()))
     desk = Broker(store, StaticInventory([gpu(0)]), watching=True)
     desk.set_gpu_state(gpu(0).uuid, "draining", "root")
-    assert isinstance(hub.submit(Request("r", "ada", "", 1, 1.0, "image")), Place)
+    assert isinstance(hub.submit(Request("r", "ada", "", 1, 1.0, "image")), QueuePosition)
     desk.set_gpu_state(gpu(0).uuid, "active", "root")
     assert hub.live_lease("ada", "") is None
     hub.tick()

@@ -30,7 +30,7 @@ from gpudock.model import (
     LeaseState,
     Observation,
     ObservedContainer,
-    Place,
+    QueuePosition,
     Quota,
     Request,
     Telemetry,
@@ -52,7 +52,7 @@ HOSTILE = ["../x", "{0}", "'; DROP TABLE leases; --", "名前🦆", "a" * 255, "
 
 def test_nothing_is_granted_before_the_first_look_but_requests_are_kept(lab: Setting) -> None:
     place = lab.broker.submit(ask())
-    assert isinstance(place, Place)
+    assert isinstance(place, QueuePosition)
     assert "finding out which containers run" in place.reason
     assert not lab.broker.ready
     assert GPUState.FREE not in lab.gpu_states().values()
@@ -73,7 +73,7 @@ def test_a_lease_of_a_former_process_is_not_handed_out_before_the_first_look(
 ) -> None:
     opened.grant()
     opened.broker = opened.new_broker()
-    assert isinstance(opened.broker.submit(ask()), Place)
+    assert isinstance(opened.broker.submit(ask()), QueuePosition)
 
 
 # 1 and 8. Exclusive, and within the quota, whoever else is writing.
@@ -199,7 +199,7 @@ def test_a_lease_that_is_stopping_takes_no_container(opened: Setting) -> None:
 def test_a_lease_that_is_stopping_keeps_its_gpu(opened: Setting) -> None:
     lease = opened.grant(gpus=2)
     opened.broker.stop(lease.id, "stopped")
-    assert isinstance(opened.broker.submit(ask("bob")), Place)
+    assert isinstance(opened.broker.submit(ask("bob")), QueuePosition)
     opened.broker.end(lease.id, "gone")
     assert opened.broker.live_lease("bob", "") is not None
 
@@ -208,7 +208,7 @@ def test_a_server_that_starts_again_waits_for_its_former_container(opened: Setti
     former = opened.grant()
     opened.broker.stop(former.id, "stopped")
     place = opened.broker.submit(ask())
-    assert isinstance(place, Place)
+    assert isinstance(place, QueuePosition)
     assert "former container" in place.reason
     opened.broker.end(former.id, "gone")
     lease = opened.broker.live_lease("ada", "")
@@ -243,7 +243,7 @@ def test_a_lost_store_is_rebuilt_from_the_labels(opened: Setting, tmp_path: Path
     assert kept is not None
     other = Setting(f"sqlite:///{tmp_path}/other.sqlite")
     other.look(seen)
-    assert isinstance(other.broker.submit(ask("bob", gpus=2)), Place)
+    assert isinstance(other.broker.submit(ask("bob", gpus=2)), QueuePosition)
     found = other.broker.live_lease("ada", "")
     assert found is not None
     assert (found.id, found.gpu_uuids, found.state, found.container_id) == (
@@ -261,7 +261,7 @@ def test_a_lost_lease_of_a_container_that_never_ran_holds_its_gpu_until_that_is_
     created = container(lost, state=ContainerState.CREATED)
     (action,) = lab.look(created)
     assert isinstance(action, RemoveContainer)
-    assert isinstance(lab.broker.submit(ask("bob")), Place)
+    assert isinstance(lab.broker.submit(ask("bob")), QueuePosition)
     lab.look()
     assert lab.broker.live_lease("bob", "") is not None
 
@@ -391,8 +391,8 @@ def test_a_request_for_two_waits_for_two(opened: Setting) -> None:
     held = opened.grant("bob")
     # From now on a session of the same length ends after bob's, so it would delay ada's start.
     opened.clock.advance(1)
-    assert isinstance(opened.broker.submit(ask(gpus=2)), Place)
-    assert isinstance(opened.broker.submit(ask("cy")), Place)
+    assert isinstance(opened.broker.submit(ask(gpus=2)), QueuePosition)
+    assert isinstance(opened.broker.submit(ask("cy")), QueuePosition)
     opened.broker.end(held.id, "done")
     lease = opened.broker.live_lease("ada", "")
     assert lease is not None
@@ -408,7 +408,7 @@ def test_a_slice_that_is_leased_keeps_the_whole_gpu_from_everybody(lab: Setting)
     lab.broker = lab.new_broker()
     lab.look()
     lab.grant(gpu_model="*MIG*")
-    assert isinstance(lab.broker.submit(ask("bob", gpu_model=LAB[0].model)), Place)
+    assert isinstance(lab.broker.submit(ask("bob", gpu_model=LAB[0].model)), QueuePosition)
     assert lab.gpu_states()[LAB[0].uuid] is GPUState.LEASED
 
 
@@ -430,7 +430,7 @@ def test_a_gpu_is_granted_again_only_when_a_later_reading_shows_it_clean(opened:
     lease = opened.grant(gpus=2)
     opened.read(*busy)
     opened.broker.end(lease.id, "gone")
-    assert isinstance(opened.broker.submit(ask("bob", gpus=2)), Place)
+    assert isinstance(opened.broker.submit(ask("bob", gpus=2)), QueuePosition)
     opened.clock.advance(1)
     opened.read(*busy)
     place = opened.broker.place("bob", "")
@@ -458,7 +458,7 @@ def test_an_agent_that_is_down_changes_no_lease_and_lets_nobody_start(opened: Se
     opened.read(*readings, problem="The agent is down.")
     assert opened.state(lease) is LeaseState.GRANTED
     place = opened.broker.submit(ask("bob"))
-    assert isinstance(place, Place)
+    assert isinstance(place, QueuePosition)
     assert "The agent is down." in place.reason
     opened.read(*readings)
     assert opened.broker.live_lease("bob", "") is not None
@@ -565,7 +565,7 @@ def test_a_forecast_asks_for_nothing(opened: Setting) -> None:
     assert isinstance(opened.broker.forecast(ask()), Grant)
     opened.grant("x", gpus=2)
     place = opened.broker.forecast(ask())
-    assert isinstance(place, Place)
+    assert isinstance(place, QueuePosition)
     assert place.expected_start is not None
     assert isinstance(opened.broker.forecast(ask(gpus=3)), Denial)
     assert opened.broker.waiting() == []

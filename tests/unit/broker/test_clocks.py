@@ -17,7 +17,7 @@ from gpudock.model import (
     Lease,
     LeaseState,
     Observation,
-    Place,
+    QueuePosition,
     Quota,
     Telemetry,
 )
@@ -304,7 +304,7 @@ def test_requests_from_the_future_keep_their_order_and_let_nobody_newer_by(lab: 
     lab.restart()
     lease = lab.run(gpus=2)
     for user in ("bob", "cy"):
-        assert isinstance(lab.broker.submit(ask(user, created_at=lab.clock())), Place)
+        assert isinstance(lab.broker.submit(ask(user, created_at=lab.clock())), QueuePosition)
         lab.pass_time(HOUR)
     lab.clock.advance(-YEARS)
     lab.restart(lease)

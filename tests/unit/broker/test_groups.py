@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gpudock.broker import ExtensionRefused
-from gpudock.model import Denial, Lease, Place, Quota
+from gpudock.model import Denial, Lease, QueuePosition, Quota
 from gpudock.store import StoreError
 from state_machine.setting import Setting, ask
 
@@ -24,7 +24,7 @@ def lab(tmp_path) -> Setting:
 
 def test_a_request_is_decided_by_the_groups_of_the_moment(lab: Setting) -> None:
     lab.grant("bob")
-    assert isinstance(lab.broker.submit(ask("ada", gpus=2, groups=("vision",))), Place)
+    assert isinstance(lab.broker.submit(ask("ada", gpus=2, groups=("vision",))), QueuePosition)
     lab.broker.regroup("ada", "", ())
     assert lab.broker.place("ada", "") is None
     answer = lab.broker.submit(ask("ada", gpus=2))
@@ -36,7 +36,7 @@ def test_a_request_of_whoever_changes_groups_keeps_its_place(lab: Setting) -> No
     lab.grant("bob")
     lab.grant("cy")
     for user in ("ada", "eve"):
-        assert isinstance(lab.broker.submit(ask(user, groups=("vision",))), Place)
+        assert isinstance(lab.broker.submit(ask(user, groups=("vision",))), QueuePosition)
     before = lab.broker.waiting()[0]
     lab.broker.regroup("ada", "", ("audio", "vision"))
     after = lab.broker.waiting()[0]
@@ -58,7 +58,7 @@ def test_a_database_that_fails_leaves_the_request_as_it_was(lab: Setting) -> Non
 def test_a_cap_holds_back_only_those_who_are_in_the_group(lab: Setting) -> None:
     lab.broker.set_quota("group", "class", {"group_max_gpus": 1}, "root")
     lab.grant("bob", groups=("class",))
-    assert isinstance(lab.broker.submit(ask("ada", groups=("class",))), Place)
+    assert isinstance(lab.broker.submit(ask("ada", groups=("class",))), QueuePosition)
     lab.broker.regroup("ada", "", ())
     assert lab.broker.live_lease("ada", "") is not None
 
@@ -78,7 +78,7 @@ def test_a_group_that_is_removed_takes_its_limits_along_and_ends_no_session(lab:
     """The Hub tells its former members without it; what was said of it stays for its return."""
     lease = lab.grant("ada", gpus=2, groups=("vision",))
     lab.activate(lease)
-    assert isinstance(lab.broker.submit(ask("eve", gpus=2, groups=("vision",))), Place)
+    assert isinstance(lab.broker.submit(ask("eve", gpus=2, groups=("vision",))), QueuePosition)
     lab.broker.regroup("eve", "", ())
     lab.clock.advance(HOUR)
     lab.broker.tick()

@@ -14,7 +14,7 @@ from gpudock.broker import (
     QuotaDocumentError,
     QuotaTableConflict,
 )
-from gpudock.model import Lease, Place
+from gpudock.model import Lease, QueuePosition
 from gpudock.store import StoreError
 from state_machine.setting import Setting, ask
 
@@ -301,10 +301,10 @@ def test_a_preview_tells_what_would_become_of_the_queue(opened: Setting) -> None
     opened.broker.submit(ask("ada", "second", gpus=2))  # refused: no more than two at once
     opened.broker.set_quota("group", "class", {"group_max_gpus": 0}, "root")
     waits = opened.broker.submit(ask("bob", groups=("class",)))
-    assert not isinstance(waits, Place), "a group that may have none is refused"
+    assert not isinstance(waits, QueuePosition), "a group that may have none is refused"
     opened.broker.set_quota("group", "class", {"group_max_gpus": 1}, "root")
     opened.grant("cy", groups=("class",))
-    assert isinstance(opened.broker.submit(ask("bob", groups=("class",))), Place)
+    assert isinstance(opened.broker.submit(ask("bob", groups=("class",))), QueuePosition)
     raised = opened.broker.preview_quotas(
         [QuotaChange("group", "class", {"group_max_gpus": 2})], {}
     )

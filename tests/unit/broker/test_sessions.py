@@ -14,7 +14,7 @@ from gpudock.model import (
     InventoryReading,
     Lease,
     LeaseState,
-    Place,
+    QueuePosition,
     Quota,
     Telemetry,
     WhenBusy,
@@ -232,7 +232,7 @@ def test_whoever_waits_keeps_waiting_while_the_hours_are_used_up(opened: Setting
     opened.broker.set_quota("user", "ada", {"gpu_hours": 2.0, "window_days": 1.0}, "root")
     lease = run(opened)
     run(opened, "bob")
-    assert isinstance(opened.broker.submit(ask("ada", "second")), Place)
+    assert isinstance(opened.broker.submit(ask("ada", "second")), QueuePosition)
     opened.clock.advance(2 * HOUR)
     end(opened, lease)
     place = opened.broker.place("ada", "second")
@@ -263,7 +263,7 @@ def test_a_group_shares_its_cap(opened: Setting) -> None:
     opened.broker.set_quota("group", "class", {"group_max_gpus": 1}, "root")
     lease = run(opened, "ada", groups=("class",))
     waits = opened.broker.submit(ask("bob", groups=("class",)))
-    assert isinstance(waits, Place)
+    assert isinstance(waits, QueuePosition)
     assert waits.reason == (
         "The members of the group class use 1 of the 1 GPU that it may have at once."
     )
@@ -304,7 +304,7 @@ def test_a_boost_that_ends_holds_a_waiting_request_back(opened: Setting) -> None
     opened.broker.set_quota("user", "ada", boost, "root")
     run(opened)
     held = run(opened, "bob")
-    assert isinstance(opened.broker.submit(ask("ada", "second")), Place)
+    assert isinstance(opened.broker.submit(ask("ada", "second")), QueuePosition)
     opened.clock.advance(2 * HOUR)
     end(opened, held)
     place = opened.broker.place("ada", "second")

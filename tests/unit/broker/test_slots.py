@@ -17,7 +17,7 @@ from gpudock.model import (
     GPUState,
     Lease,
     LeaseState,
-    Place,
+    QueuePosition,
     Share,
     Telemetry,
 )
@@ -34,7 +34,7 @@ def shared(opened: Setting) -> Setting:
     return opened
 
 
-def share(lab: Setting, user: str, **options: object) -> Lease | Place | Denial:
+def share(lab: Setting, user: str, **options: object) -> Lease | QueuePosition | Denial:
     return lab.broker.submit(ask(user, share=Share.SHARED, **options))
 
 
@@ -44,7 +44,7 @@ def test_a_shared_gpu_is_given_slot_by_slot_until_it_is_full(shared: Setting) ->
     assert {(lease.gpu_uuids, lease.slot, lease.slots) for lease in leases} == {
         ((uuid(0),), slot, 4) for slot in range(4)
     }
-    assert isinstance(share(shared, "e"), Place)
+    assert isinstance(share(shared, "e"), QueuePosition)
     (status, other) = shared.broker.gpus()
     assert status.slots == 4
     assert [lease.user for lease in sorted(status.leases, key=lambda x: x.user)] == list("abcd")
@@ -61,7 +61,7 @@ def test_whoever_wants_a_gpu_of_their_own_gets_no_slot_and_the_other_way_round(
 ) -> None:
     own = shared.grant("ada")
     assert own.gpu_uuids == (uuid(1),)
-    assert isinstance(shared.broker.submit(ask("bob")), Place)
+    assert isinstance(shared.broker.submit(ask("bob")), QueuePosition)
     assert isinstance(share(shared, "cy"), Lease)
     shared.broker.withdraw("bob", "")
     refused = share(shared, "dan", gpus=2)
@@ -118,7 +118,7 @@ def test_a_shared_gpu_is_checked_only_once_nobody_has_a_slot(shared: Setting) ->
         lease = shared.broker.live_lease(user, "")
         assert lease is not None
         shared.broker.end(lease.id, "gone")
-    assert isinstance(share(shared, "dan"), Place)
+    assert isinstance(share(shared, "dan"), QueuePosition)
     shared.clock.advance(100)
     read()
     assert shared.gpu_states()[uuid(0)] is GPUState.QUARANTINED

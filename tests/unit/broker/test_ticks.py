@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gpudock.broker import unit_of_work as lab_module
-from gpudock.model import GPUProcess, GPUReading, GPUState, InventoryReading, Place, Telemetry
+from gpudock.model import (
+    GPUProcess,
+    GPUReading,
+    GPUState,
+    InventoryReading,
+    QueuePosition,
+    Telemetry,
+)
 from gpudock.policy.scheduling.decide import decide
 from state_machine.setting import LAB, Setting, ask
 
@@ -35,7 +42,7 @@ def busy(opened: Setting, decisions: list[float]) -> Setting:
     opened.grant("ada")
     opened.grant("bob")
     for user in ("cy", "dan"):
-        assert isinstance(opened.broker.submit(ask(user)), Place)
+        assert isinstance(opened.broker.submit(ask(user)), QueuePosition)
     opened.broker.tick()
     decisions.clear()
     return opened
@@ -57,7 +64,7 @@ def test_nothing_is_decided_while_nothing_happens(busy: Setting, decisions: list
         busy.broker.tick()
     assert decisions == []
     assert busy.broker.place("dan", "") == place
-    assert isinstance(busy.broker.submit(ask("dan")), Place), "asking again is no news"
+    assert isinstance(busy.broker.submit(ask("dan")), QueuePosition), "asking again is no news"
 
 
 def test_what_time_alone_changes_is_seen_within_seconds(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gpudock.broker import AuditFilter
-from gpudock.model import Lease, LeaseState, Place, Quota, Request
+from gpudock.model import Lease, LeaseState, QueuePosition, Quota, Request
 
 
-def ask(broker, user: str, gpus: int = 1) -> Lease | Place:
+def ask(broker, user: str, gpus: int = 1) -> Lease | QueuePosition:
     answer = broker.submit(Request(f"r-{user}", user, "", gpus, 1.0, "image"))
-    assert isinstance(answer, Lease | Place)
+    assert isinstance(answer, Lease | QueuePosition)
     return answer
 
 
@@ -73,7 +73,7 @@ def test_an_extension_beyond_the_quota_is_refused_with_the_reason(gpudock, broke
 def test_the_queue_and_a_request_that_leaves_it(gpudock, broker):
     lease(broker, "ada")
     lease(broker, "bob")
-    assert isinstance(ask(broker, "cy"), Place)
+    assert isinstance(ask(broker, "cy"), QueuePosition)
     lines = gpudock("queue").splitlines()
     assert len(lines) == 2
     assert "cy" in lines[1]

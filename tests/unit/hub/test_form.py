@@ -10,7 +10,7 @@ from doubles.inventory import gpu
 from gpudock.broker import GPUStatus
 from gpudock.hub.form import FormView, render_form
 from gpudock.hub.options import Offers
-from gpudock.model import Denial, GPUState, Lease, Place, Quota, Telemetry
+from gpudock.model import Denial, GPUState, Lease, QueuePosition, Quota, Telemetry
 from gpudock.policy.quota.resolve import Usage, resolve
 
 NOW = 1_000_000.0
@@ -79,7 +79,7 @@ def test_who_would_be_refused_is_told_so_and_not_that_it_starts():
 
 
 def test_the_place_and_when_it_should_be_ones_turn():
-    place = Place(2, 2, "All GPUs that fit are in use.", NOW + 90 * 60)
+    place = QueuePosition(2, 2, "All GPUs that fit are in use.", NOW + 90 * 60)
     page = form(status(0, GPUState.LEASED), outlook=place)
     assert "you are number 2 in the queue. All GPUs that fit are in use." in page
     assert "It should be your turn within 90 minutes." in page

@@ -10,12 +10,12 @@ import pytest
 from doubles.inventory import gpu, mig_slice
 from gpudock.model import GPUProcess, GPUReading, GPUState, InventoryReading, Telemetry
 from gpudock.policy.gpu_health import (
-    Condition,
+    AdminState,
+    DeviceHealth,
     GPURecord,
     Rules,
-    Standing,
     assess,
-    distrust,
+    check_staleness,
 )
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NOW = 1000.0
 ONE = gpu(0)
-RULES = Rules(settle_seconds=30, reading_max_age=15)
+RULES = Rules(cool_down_seconds=30, reading_max_age=15)
 IDLE = Telemetry(processes=())
 BUSY = Telemetry(processes=(GPUProcess(42, 100),))
 
@@ -37,7 +37,7 @@ def look(
     inventory: InventoryReading,
     leased: dict[str, str] | None = None,
     **rest: object,
-) -> Condition:
+) -> DeviceHealth:
     (found,) = assess([record], inventory, leased or {}, NOW, RULES, **rest)
     return found
 
@@ -50,29 +50,29 @@ def test_a_healthy_idle_device_is_free() -> None:
 def test_a_leased_device_is_leased() -> None:
     found = look(GPURecord(ONE), reading(GPUReading(ONE, BUSY)), {ONE.uuid: "x"})
     assert found.state is GPUState.LEASED
-    assert found.verdict is None
+    assert found.transition is None
 
 
 @pytest.mark.parametrize(
-    ("item", "standing"),
+    ("item", "admin_state"),
     [
-        (GPUReading(ONE, fault="Unknown Error."), Standing.QUARANTINED),
-        (GPUReading(ONE, fault="Fell off the bus.", lost=True), Standing.LOST),
-        (GPUReading(ONE, BUSY), Standing.QUARANTINED),
+        (GPUReading(ONE, fault="Unknown Error."), AdminState.QUARANTINED),
+        (GPUReading(ONE, fault="Fell off the bus.", lost=True), AdminState.LOST),
+        (GPUReading(ONE, BUSY), AdminState.QUARANTINED),
     ],
 )
 def test_what_is_unhealthy_or_foreign_is_kept_out_until_an_explicit_act(
-    item: GPUReading, standing: Standing
+    item: GPUReading, admin_state: AdminState
 ) -> None:
     found = look(GPURecord(ONE), reading(item))
-    assert found.verdict is not None
-    assert found.verdict.standing is standing
+    assert found.transition is not None
+    assert found.transition.admin_state is admin_state
     assert not found.grantable
     assert not found.in_service
-    # It looks well again: the standing stays.
-    kept = GPURecord(ONE, standing, found.verdict.reason)
+    # It looks well again: the administrative state stays.
+    kept = GPURecord(ONE, admin_state, found.transition.reason)
     again = look(kept, reading(GPUReading(ONE, IDLE)))
-    assert again.state is GPUState(standing.value)
+    assert again.state is GPUState(admin_state.value)
     assert not again.grantable
 
 
@@ -80,20 +80,20 @@ def test_a_device_is_granted_again_only_on_a_reading_taken_after_its_session() -
     record = GPURecord(ONE, freed_at=NOW - 1)
     found = look(record, reading(GPUReading(ONE, IDLE), at=NOW - 1))
     assert (found.grantable, found.in_service) == (False, True)
-    assert found.settling
+    assert found.cooling_down
     assert found.reason == "It is being checked after its last session."
     assert look(record, reading(GPUReading(ONE, IDLE), at=NOW - 0.5)).grantable
-    assert not look(record, reading(GPUReading(ONE, IDLE), at=NOW - 100)).settling
+    assert not look(record, reading(GPUReading(ONE, IDLE), at=NOW - 100)).cooling_down
 
 
 def test_processes_may_linger_for_a_while_and_then_quarantine() -> None:
     lingering = look(GPURecord(ONE, freed_at=NOW - 10), reading(GPUReading(ONE, BUSY)))
-    assert lingering.verdict is None
+    assert lingering.transition is None
     assert not lingering.grantable
-    assert lingering.settling
+    assert lingering.cooling_down
     assert "host PIDs 42" in str(lingering.reason)
     stuck = look(GPURecord(ONE, freed_at=NOW - 31), reading(GPUReading(ONE, BUSY)))
-    assert stuck.verdict is not None
+    assert stuck.transition is not None
 
 
 FULL = Telemetry(memory_used_mib=30_700, processes=())
@@ -101,21 +101,21 @@ FULL = Telemetry(memory_used_mib=30_700, processes=())
 
 def test_memory_that_nobody_accounts_for_is_foreign_use() -> None:
     found = look(GPURecord(ONE), reading(GPUReading(ONE, FULL)))
-    assert found.verdict is not None
-    assert found.verdict.standing is Standing.QUARANTINED
-    assert "30700 MiB of its memory are in use" in found.verdict.reason
+    assert found.transition is not None
+    assert found.transition.admin_state is AdminState.QUARANTINED
+    assert "30700 MiB of its memory are in use" in found.transition.reason
     # Where the agent may not see the processes of containers, memory is all that tells of them.
     unseen = Telemetry(memory_used_mib=30_700, processes=None)
-    assert look(GPURecord(ONE), reading(GPUReading(ONE, unseen))).verdict is not None
+    assert look(GPURecord(ONE), reading(GPUReading(ONE, unseen))).transition is not None
 
 
 def test_memory_may_be_freed_for_a_while_and_then_quarantines() -> None:
     freeing = look(GPURecord(ONE, freed_at=NOW - 10), reading(GPUReading(ONE, FULL)))
-    assert (freeing.verdict, freeing.grantable, freeing.in_service) == (None, False, True)
+    assert (freeing.transition, freeing.grantable, freeing.in_service) == (None, False, True)
     assert "still being freed: 30700 MiB" in str(freeing.reason)
     kept = look(GPURecord(ONE, freed_at=NOW - 31), reading(GPUReading(ONE, FULL)))
-    assert kept.verdict is not None
-    assert "ended 31 seconds ago" in kept.verdict.reason
+    assert kept.transition is not None
+    assert "ended 31 seconds ago" in kept.transition.reason
 
 
 def test_memory_is_told_only_by_a_reading_after_the_session() -> None:
@@ -134,7 +134,7 @@ def test_what_the_driver_takes_is_no_foreign_use_and_the_rest_is_a_setting() -> 
 
 def test_the_memory_of_a_session_is_its_own() -> None:
     found = look(GPURecord(ONE), reading(GPUReading(ONE, FULL)), {ONE.uuid: "x"})
-    assert (found.state, found.verdict) == (GPUState.LEASED, None)
+    assert (found.state, found.transition) == (GPUState.LEASED, None)
 
 
 def test_processes_that_are_not_reported_are_no_obstacle() -> None:
@@ -158,25 +158,25 @@ def test_nothing_is_granted_or_concluded_from_what_is_not_known(
     found = look(GPURecord(ONE), inventory)
     assert not found.grantable
     assert found.in_service
-    assert found.verdict is None
+    assert found.transition is None
     assert found.state is GPUState.QUARANTINED
-    assert found.reason == distrust(inventory, NOW, RULES)
+    assert found.reason == check_staleness(inventory, NOW, RULES)
     leased = look(GPURecord(ONE), inventory, {ONE.uuid: "x"})
     assert leased.state is GPUState.LEASED
-    assert leased.verdict is None
+    assert leased.transition is None
 
 
 def test_a_leased_device_that_disappears_is_lost_and_stays_in_sight() -> None:
     found = look(GPURecord(ONE), reading(), {ONE.uuid: "x"})
     assert found.state is GPUState.LOST
-    assert found.verdict is not None
-    assert found.verdict.standing is Standing.LOST
+    assert found.transition is not None
+    assert found.transition.admin_state is AdminState.LOST
 
 
 def test_a_device_that_nobody_had_comes_back_by_itself() -> None:
     found = look(GPURecord(ONE), reading())
     assert found.state is GPUState.LOST
-    assert found.verdict is None
+    assert found.transition is None
 
 
 def test_a_slice_that_was_configured_away_is_not_shown() -> None:
@@ -202,10 +202,10 @@ def test_a_leased_gpu_stays_in_sight_when_slices_appear_in_its_place() -> None:
 
 
 def test_the_first_reason_of_a_quarantine_is_kept() -> None:
-    record = GPURecord(ONE, Standing.QUARANTINED, "First.")
+    record = GPURecord(ONE, AdminState.QUARANTINED, "First.")
     found = look(record, reading(GPUReading(ONE, fault="Second.")))
     assert found.reason == "First."
-    assert found.verdict is None
+    assert found.transition is None
     lost = look(record, reading(GPUReading(ONE, lost=True)))
     assert lost.state is GPUState.LOST
 
@@ -221,9 +221,9 @@ def test_a_device_whose_silicon_is_leased_or_barred_is_not_free() -> None:
 
     assert states({parts[0].uuid: "x"}) == [GPUState.LEASED, GPUState.LEASED, GPUState.FREE]
     assert states({ONE.uuid: "x"}) == [GPUState.LEASED] * 3
-    drained = GPURecord(parts[0], Standing.DRAINING)
+    drained = GPURecord(parts[0], AdminState.DRAINING)
     assert states({}, _1=drained) == [GPUState.QUARANTINED, GPUState.DRAINING, GPUState.FREE]
-    sick = GPURecord(ONE, Standing.QUARANTINED, "Sick.")
+    sick = GPURecord(ONE, AdminState.QUARANTINED, "Sick.")
     assert states({}, _0=sick) == [GPUState.QUARANTINED] * 3
 
 
@@ -231,22 +231,22 @@ def test_processes_of_a_slice_do_not_make_the_whole_gpu_foreign() -> None:
     part = mig_slice(9, ONE)
     seen = reading(GPUReading(ONE, BUSY), GPUReading(part, BUSY))
     found = assess([GPURecord(ONE), GPURecord(part)], seen, {part.uuid: "x"}, NOW, RULES)
-    assert [item.verdict for item in found] == [None, None]
+    assert [item.transition for item in found] == [None, None]
 
 
 def test_while_the_lab_is_held_nothing_is_concluded_from_processes() -> None:
-    found = look(GPURecord(ONE), reading(GPUReading(ONE, BUSY)), hold="Wait.")
-    assert found.verdict is None
+    found = look(GPURecord(ONE), reading(GPUReading(ONE, BUSY)), gate="Wait.")
+    assert found.transition is None
     assert found.reason == "Wait."
 
 
 def test_a_draining_device_drains_until_its_lease_ends_and_after() -> None:
-    record = GPURecord(ONE, Standing.DRAINING, "Drained by root.")
+    record = GPURecord(ONE, AdminState.DRAINING, "Drained by root.")
     for leased in ({ONE.uuid: "x"}, {}):
         found = look(record, reading(GPUReading(ONE, IDLE)), leased)
         assert (found.state, found.grantable) == (GPUState.DRAINING, False)
 
 
 def test_a_forgotten_device_is_out_of_sight() -> None:
-    gone = replace(GPURecord(ONE), standing=Standing.FORGOTTEN)
+    gone = replace(GPURecord(ONE), admin_state=AdminState.FORGOTTEN)
     assert assess([gone], reading(), {}, NOW, RULES) == []

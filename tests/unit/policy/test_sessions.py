@@ -270,7 +270,7 @@ def test_no_number_of_extensions_leads_behind_the_calendar() -> None:
             "a session lasts 2 hours at most",
         ),
         (
-            lease(expires_at=GRANTED + 4 * HOUR, latest_end=GRANTED + 4 * HOUR, promised=True),
+            lease(expires_at=GRANTED + 4 * HOUR, latest_end=GRANTED + 4 * HOUR, backfilled=True),
             limits(max_session_hours=24.0),
             "somebody who waits was promised its GPU",
         ),
@@ -292,7 +292,7 @@ def test_an_extension_that_gains_nothing_is_refused_with_the_reason(
 
 
 def test_a_promise_holds_even_if_the_limits_are_raised() -> None:
-    item = lease(expires_at=GRANTED + 4 * HOUR, latest_end=GRANTED + 8 * HOUR, promised=True)
+    item = lease(expires_at=GRANTED + 4 * HOUR, latest_end=GRANTED + 8 * HOUR, backfilled=True)
     changed = extended(item, limits(max_session_hours=48.0), 1)
     assert changed.expires_at == changed.latest_end == GRANTED + 8 * HOUR
 

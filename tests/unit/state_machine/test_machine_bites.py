@@ -95,7 +95,7 @@ def gives_sick_gpus(patch: pytest.MonkeyPatch) -> None:
 
     def all_well(self: Lab, *args: Any) -> Any:
         return [
-            replace(item, grantable=True, in_service=True, verdict=None)
+            replace(item, grantable=True, in_service=True, transition=None)
             for item in original(self, *args)
         ]
 

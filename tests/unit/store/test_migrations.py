@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, select, text
 
 from doubles.inventory import gpu, uuid
 from gpudock.broker import Broker
 from gpudock.inventory import StaticInventory
 from gpudock.model import LeaseState, Observation, Quota, Share
-from gpudock.policy.gpu_health import Standing
+from gpudock.policy.gpu_health import AdminState
 from gpudock.store import RequestState, Store
 from gpudock.store.schema import metadata
 
@@ -203,10 +203,9 @@ def test_nothing_of_a_database_of_the_first_version_is_lost(old: str) -> None:
     engine = create_engine(old)
     with engine.connect() as connection:
         for table, rows in ROWS.items():
-            columns = [metadata.tables[table].c[name] for name in rows[0]]
-            found = connection.execute(
-                metadata.tables[table].select().with_only_columns(*columns)
-            ).mappings()
+            # By the columns' own names: some have another name in the code.
+            columns = {column.name: column for column in metadata.tables[table].columns}
+            found = connection.execute(select(*(columns[name] for name in rows[0]))).mappings()
             assert sorted(map(repr, map(dict, found))) == sorted(map(repr, rows)), table
     engine.dispose()
     store.close()
@@ -220,11 +219,11 @@ def test_what_an_older_version_wrote_means_the_same(old: str) -> None:
         (live,) = transaction.live_leases()
         assert (live.id, live.user, live.state) == ("live", "名前🦆", LeaseState.ACTIVE)
         assert (live.slot, live.slots, live.share) == (0, 1, Share.EXCLUSIVE)
-        assert (live.groups, live.gpu_hours_limit, live.promised) == ((), None, False)
+        assert (live.groups, live.gpu_hours_limit, live.backfilled) == ((), None, False)
         assert live.latest_end == live.expires_at == MIDNIGHT + 8 * 3600
         assert [item.state for item in transaction.waiting()] == [RequestState.WAITING]
         assert [record.slots for record in transaction.gpu_records()] == [1, 1, 1]
-        assert transaction.gpu_records()[1].standing is Standing.DRAINING
+        assert transaction.gpu_records()[1].admin_state is AdminState.DRAINING
         documents = transaction.all_quota_documents()
         assert all(document.revision == 1 for document in documents)
         # The days of what ended, split at midnight: two devices for two hours, and for one.

@@ -16,7 +16,7 @@ from sqlalchemy.engine import make_url
 from doubles.clock import HandClock
 from doubles.inventory import gpu, uuid
 from gpudock.model import Lease, LeaseState, Request
-from gpudock.policy.gpu_health import Standing
+from gpudock.policy.gpu_health import AdminState
 from gpudock.store import QuotaChange, RequestState, Store, StoreConflict, StoreError
 from gpudock.store.schema import metadata
 
@@ -215,14 +215,14 @@ def test_an_error_in_mid_transaction_undoes_all_of_it(store: Store) -> None:
     def change_and_fail() -> None:
         with store.transaction() as transaction:
             transaction.add_lease(lease("one", 0))
-            transaction.set_standing(uuid(1), Standing.DRAINING, "x")
+            transaction.set_admin_state(uuid(1), AdminState.DRAINING, "x")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         change_and_fail()
     with store.snapshot() as transaction:
         assert transaction.all_leases() == []
-        assert {record.standing for record in transaction.gpu_records()} == {Standing.ACTIVE}
+        assert {record.admin_state for record in transaction.gpu_records()} == {AdminState.ACTIVE}
 
 
 def test_a_full_disk_is_told_in_a_sentence_and_changes_nothing(

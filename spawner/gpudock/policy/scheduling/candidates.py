@@ -87,7 +87,7 @@ class Site:
         fit = [
             unit
             for unit in self._units()
-            if not unit.taken and (unit.ready or unit.settling) and unit.booked >= end
+            if not unit.taken and (unit.ready or unit.cooling_down) and unit.booked >= end
         ]
         return len(fit) >= self.count
 

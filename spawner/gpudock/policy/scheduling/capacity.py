@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gpudock.model import Lease, Link
-    from gpudock.policy.gpu_health import Condition
+    from gpudock.policy.gpu_health import DeviceHealth
     from gpudock.policy.scheduling.placement import Weights
 
 
@@ -21,7 +21,7 @@ class Floor:
 
     def __init__(
         self,
-        conditions: Sequence[Condition],
+        conditions: Sequence[DeviceHealth],
         leases: Iterable[Lease],
         links: Sequence[Link],
         now: float,
@@ -50,7 +50,7 @@ class Floor:
 
     # Building.
 
-    def _lay_out(self, conditions: Sequence[Condition]) -> None:
+    def _lay_out(self, conditions: Sequence[DeviceHealth]) -> None:
         silicon: dict[str, Silicon] = {}
         pools: dict[tuple[str, str, int, bool, bool], Pool] = {}
         for condition in conditions:
@@ -68,7 +68,7 @@ class Floor:
                     slots,
                     chip,
                     ready=serving and condition.grantable,
-                    settling=condition.settling,
+                    cooling_down=condition.cooling_down,
                     now=self.now,
                 )
                 for slot in range(slots)

@@ -19,7 +19,7 @@ from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, TypeAlias
 
-from gpudock.model import Denial, Place, Share, WhenBusy
+from gpudock.model import Denial, QueuePosition, Share, WhenBusy
 from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling import placement, reasons
 from gpudock.policy.scheduling.capacity import Floor
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gpudock.model import Lease, Link, Request
-    from gpudock.policy.gpu_health import Condition
+    from gpudock.policy.gpu_health import DeviceHealth
     from gpudock.policy.quota.resolve import EffectiveQuota
     from gpudock.policy.scheduling.demand import Wish
     from gpudock.policy.scheduling.ordering import Ordering, Waiting
@@ -57,7 +57,7 @@ class Snapshot:
         conditions: every device and how it stands.
         leases: the live leases.
         waiting: the queue, in any order.
-        hold: one sentence on why nothing may be granted now; ``None`` when grants are open.
+        gate: one sentence on why nothing may be granted now; ``None`` when grants are open.
         inventory_known: ``conditions`` are all devices of the lab, so that a wish beyond them can
             be refused instead of waiting for devices that are only not known yet.
         recent_use: user to the GPU-seconds of the past, of which older ones count less.
@@ -65,10 +65,10 @@ class Snapshot:
     """
 
     now: float
-    conditions: tuple[Condition, ...]
+    conditions: tuple[DeviceHealth, ...]
     leases: tuple[Lease, ...]
     waiting: tuple[Waiting, ...]
-    hold: str | None = None
+    gate: str | None = None
     inventory_known: bool = True
     recent_use: Mapping[str, float] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
@@ -83,7 +83,7 @@ class Grant:
         gpu_uuids: the devices, sorted; empty for a server without a GPU.
         expires_at: Unix time at which the session ends unless it is extended; ``None``: no end.
         latest_end: Unix time beyond which it is not extended; ``None``: no end.
-        promised: it passed somebody who was promised a start that relies on ``latest_end``.
+        backfilled: it passed somebody who was promised a start that relies on ``latest_end``.
         slot, slots: which slot of how many; one of one is the whole device.
     """
 
@@ -91,7 +91,7 @@ class Grant:
     gpu_uuids: tuple[str, ...]
     expires_at: float | None
     latest_end: float | None = None
-    promised: bool = False
+    backfilled: bool = False
     slot: int = 0
     slots: int = 1
 
@@ -108,9 +108,9 @@ class Decision:
 
     grants: list[Grant] = field(default_factory=list)
     refusals: dict[str, Denial] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)
+    places: dict[str, QueuePosition] = field(default_factory=dict)
 
-    def outcome(self, request: Request) -> Grant | Denial | Place:
+    def outcome(self, request: Request) -> Grant | Denial | QueuePosition:
         """Return what was decided on *request*, which must have been waiting."""
         for grant in self.grants:
             if grant.request.id == request.id:
@@ -189,7 +189,7 @@ class _Round:
         self.granted_in: dict[str, int] = {}
 
     def run(self, order: list[Waiting]) -> Decision:
-        hold = self.snapshot.hold
+        gate = self.snapshot.gate
         # Lists of plain values: the collector of garbage has nothing to look at in them.
         ids: list[str] = []
         reasons_of: list[str] = []
@@ -197,7 +197,7 @@ class _Round:
         add_id, add_reason, add_start = ids.append, reasons_of.append, starts.append
         decide_one = self._decide_one
         for item in order:
-            outcome = decide_one(item) if hold is None else (item.request.id, hold, None)
+            outcome = decide_one(item) if gate is None else (item.request.id, gate, None)
             if isinstance(outcome, tuple):
                 request_id, reason, start = outcome
                 add_id(request_id)
@@ -209,7 +209,7 @@ class _Round:
                 self.decision.refusals[item.request.id] = outcome
         fields = zip(range(1, len(ids) + 1), repeat(len(ids)), reasons_of, starts)
         # What Place(...) does, without a call of Python's for each of them.
-        places = map(partial(tuple.__new__, Place), fields)
+        places = map(partial(tuple.__new__, QueuePosition), fields)
         self.decision.places = dict(zip(ids, places, strict=True))
         return self.decision
 
@@ -265,14 +265,14 @@ class _Round:
         session = math.inf if limits.session_hours is None else limits.session_hours
         latest_end = now + longest * 3600
         expires_at = now + min(session, longest) * 3600
-        promised = any(unit.booked != NOT_BOOKED for unit in units)
+        backfilled = any(unit.booked != NOT_BOOKED for unit in units)
         self.floor.take(units, min(latest_end, NEVER))
         return Grant(
             item.request,
             tuple(sorted(unit.gpu.uuid for unit in units)),
             None if math.isinf(expires_at) else expires_at,
             None if math.isinf(latest_end) else latest_end,
-            promised,
+            backfilled,
             slot=units[0].slot if units else 0,
             slots=units[0].slots if units else 1,
         )

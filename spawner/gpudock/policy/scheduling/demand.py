@@ -119,7 +119,7 @@ class Wish:
 
     def settles(self, end: float) -> bool:
         """Tell whether a session that ends at *end* could start but for checks under way."""
-        if not any(unit.settling for stock in self.stocks for unit, _ in stock.unready):
+        if not any(unit.cooling_down for stock in self.stocks for unit, _ in stock.unready):
             return False
         return any(site.settles(end) for line in self._lines for site in line.sites)
 

@@ -132,7 +132,7 @@ class FairShare:
         most_use, most_length = self.most_use_hours * _HOUR, self.most_length_hours * _HOUR
         slot = largest_slot(snapshot)
         items = sorted(snapshot.waiting, key=_sequence)
-        had, usual = standing(snapshot, items)
+        had, usual = admin_state(snapshot, items)
         # For each user what they have had and asked for so far, and the key of their last request.
         users = {user: [seconds, -math.inf] for user, seconds in had.items()}
         # By what they depend on: what a session takes, what its length puts it off by, and what to
@@ -171,7 +171,7 @@ class FairShare:
         return [items[number] for number in sorted(range(len(items)), key=keys.__getitem__)]
 
 
-def standing(snapshot: Snapshot, items: Iterable[Waiting]) -> tuple[dict[str, float], float]:
+def admin_state(snapshot: Snapshot, items: Iterable[Waiting]) -> tuple[dict[str, float], float]:
     """Tell what those who wait have had, and what of it is usual.
 
     Returns:

@@ -48,7 +48,7 @@ class Unit:
         silicon: the physical GPU that it is a part of.
         pool: where it lies while it is in service.
         ready: it may be granted at this moment unless it is taken.
-        settling: it is not, but soon will be, or goes out of service: its check is under way.
+        cooling_down: it is not, but soon will be, or goes out of service: its check is under way.
         taken: a session has it, or has something of the same silicon that excludes it.
         available: from when it can be booked (Unix time): when the last session on it, or the last
             one that it is booked for, ends at the latest.
@@ -59,12 +59,12 @@ class Unit:
     __slots__ = (
         "available",
         "booked",
+        "cooling_down",
         "gpu",
         "kin",
         "pool",
         "rank",
         "ready",
-        "settling",
         "silicon",
         "slot",
         "slots",
@@ -79,7 +79,7 @@ class Unit:
         silicon: Silicon,
         *,
         ready: bool,
-        settling: bool,
+        cooling_down: bool,
         now: float,
     ) -> None:
         self.gpu = gpu
@@ -87,7 +87,7 @@ class Unit:
         self.slots = slots
         self.silicon = silicon
         self.ready = ready
-        self.settling = settling
+        self.cooling_down = cooling_down
         self.rank = 0
         self.pool: Pool | None = None
         self.taken = False

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from doubles.inventory import uuid
 from doubles.reference_scheduler import SlowQueue, disturbed
 from gpudock.model import GPU, GPUState, Lease, Quota, Request, Share, WhenBusy
-from gpudock.policy.gpu_health import Condition
+from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.quota.resolve import resolve, usage
 from gpudock.policy.scheduling.decide import Snapshot, decide
 from gpudock.policy.scheduling.ordering import FirstCome, Waiting
@@ -29,7 +29,7 @@ SETTLING = st.booleans()
 
 
 @st.composite
-def labs(draw: st.DrawFn, *, motley: bool = True) -> tuple[Condition, ...]:
+def labs(draw: st.DrawFn, *, motley: bool = True) -> tuple[DeviceHealth, ...]:
     """Draw the devices of a lab: whole, divided and shared ones, in service and out of it.
 
     Without *motley* hosts, each has GPUs of one model.
@@ -44,8 +44,13 @@ def labs(draw: st.DrawFn, *, motley: bool = True) -> tuple[Condition, ...]:
                 gpu = GPU(uuid(number), index, f"host{host}", model, MODELS[model])
                 ready = draw(st.integers(0, 9)) > 0
                 conditions.append(
-                    Condition(
-                        gpu, GPUState.FREE, None, ready, True, settling=draw(SETTLING) and not ready
+                    DeviceHealth(
+                        gpu,
+                        GPUState.FREE,
+                        None,
+                        ready,
+                        True,
+                        cooling_down=draw(SETTLING) and not ready,
                     )
                 )
                 number += 1
@@ -72,21 +77,21 @@ def labs(draw: st.DrawFn, *, motley: bool = True) -> tuple[Condition, ...]:
                 serving = draw(st.integers(0, 5)) > 0
                 grantable = serving and draw(st.integers(0, 5)) > 0
                 conditions.append(
-                    Condition(
+                    DeviceHealth(
                         gpu,
                         GPUState.FREE,
                         None,
                         grantable,
                         serving,
                         slots=slots,
-                        settling=draw(SETTLING) and serving and not grantable,
+                        cooling_down=draw(SETTLING) and serving and not grantable,
                     )
                 )
     return tuple(conditions)
 
 
 @st.composite
-def sessions(draw: st.DrawFn, lab: tuple[Condition, ...]) -> tuple[Lease, ...]:
+def sessions(draw: st.DrawFn, lab: tuple[DeviceHealth, ...]) -> tuple[Lease, ...]:
     """Draw sessions on some of the devices, none on silicon that another has."""
     leases: list[Lease] = []
     for condition in lab:
@@ -155,7 +160,7 @@ def order(snapshot: Snapshot) -> list[Waiting]:
 
 
 def same(decision: Decision, answer: Answer) -> None:
-    grants = {g.request.id: (g.gpu_uuids, g.slot, g.promised) for g in decision.grants}
+    grants = {g.request.id: (g.gpu_uuids, g.slot, g.backfilled) for g in decision.grants}
     assert grants == answer.grants
     starts = {name: place.expected_start for name, place in decision.places.items()}
     assert starts == answer.starts
@@ -175,7 +180,7 @@ def test_nobody_who_passes_is_still_there_when_a_booking_begins(snapshot: Snapsh
     answer = SlowQueue(snapshot).decide(order(snapshot))
     assert disturbed(answer, order(snapshot)) == []
     for grant in decide(snapshot).grants:
-        if grant.promised:
+        if grant.backfilled:
             assert grant.latest_end is not None
 
 
@@ -250,7 +255,7 @@ def test_in_strict_order_nobody_has_what_somebody_ahead_waits_for(snapshot: Snap
         grant = granted.get(item.request.id)
         if grant is None:
             continue
-        assert not grant.promised
+        assert not grant.backfilled
         for ahead in placed:
             if ahead.sequence < item.sequence and ahead.request.id in decision.places:
                 wanted = {t.gpu.uuid for place in queue.places(ahead) for t in place}

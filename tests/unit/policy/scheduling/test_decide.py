@@ -9,7 +9,7 @@ import pytest
 
 from doubles.inventory import gpu, mig_slice
 from gpudock.model import Denial, GPUState, Lease, LeaseState, Quota, Request, Share, WhenBusy
-from gpudock.policy.gpu_health import Condition
+from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.quota.resolve import Cap, resolve, usage
 from gpudock.policy.scheduling.decide import Decision, Snapshot, decide, refuse
 from gpudock.policy.scheduling.ordering import Waiting
@@ -23,8 +23,8 @@ NOW = 1000.0
 LAB = [gpu(0), gpu(1)]
 
 
-def free(item: GPU) -> Condition:
-    return Condition(item, GPUState.FREE, None, grantable=True, in_service=True)
+def free(item: GPU) -> DeviceHealth:
+    return DeviceHealth(item, GPUState.FREE, None, grantable=True, in_service=True)
 
 
 def lease(
@@ -181,7 +181,7 @@ def test_a_gpu_that_cannot_be_granted_yet_is_waited_for_with_the_reason() -> Non
 
 def test_nothing_is_granted_while_the_lab_is_held() -> None:
     decision = decide(
-        lab(ask("ada"), ask("bob", 0), ask("cy", when_busy=WhenBusy.FAIL), hold="Wait.")
+        lab(ask("ada"), ask("bob", 0), ask("cy", when_busy=WhenBusy.FAIL), gate="Wait.")
     )
     assert not decision.grants
     assert not decision.refusals
@@ -206,7 +206,7 @@ def test_a_gpu_that_is_checked_after_its_last_session_is_not_busy(when_busy: Whe
     checked = replace(
         snapshot.conditions[1],
         grantable=False,
-        settling=True,
+        cooling_down=True,
         reason="It is being checked after its last session.",
     )
     decision = decide(replace(snapshot, conditions=(snapshot.conditions[0], checked)))
@@ -218,7 +218,7 @@ def test_a_gpu_that_is_checked_after_its_last_session_is_not_busy(when_busy: Whe
 
 def test_who_does_not_wait_gets_no_checked_gpu_that_somebody_ahead_waits_for() -> None:
     snapshot = lab(ask("ada"), ask("bob", when_busy=WhenBusy.FAIL), gpus=LAB[:1])
-    checked = replace(snapshot.conditions[0], grantable=False, settling=True)
+    checked = replace(snapshot.conditions[0], grantable=False, cooling_down=True)
     decision = decide(replace(snapshot, conditions=(checked,)))
     assert list(decision.places) == ["ada/"]
     assert decision.refusals["bob/"].reason == "busy"
@@ -315,7 +315,7 @@ def test_a_short_session_passes_on_a_gpu_that_is_booked_for_later() -> None:
     decision = decide(snapshot)
     (grant,) = decision.grants
     assert grant.request is small
-    assert grant.promised
+    assert grant.backfilled
     assert grant.latest_end == NOW + 4 * 3600
     assert decision.places["big/"].expected_start == NOW + 5 * 3600
 
@@ -337,7 +337,7 @@ def test_a_session_without_an_end_never_passes_on_a_booked_gpu() -> None:
 
 
 def test_nothing_is_promised_where_nobody_is_passed() -> None:
-    assert [g.promised for g in decide(lab(ask("ada"), ask("bob"))).grants] == [False, False]
+    assert [g.backfilled for g in decide(lab(ask("ada"), ask("bob"))).grants] == [False, False]
 
 
 def test_in_strict_order_nobody_passes() -> None:
@@ -352,7 +352,7 @@ def test_gpus_beyond_those_that_are_booked_are_for_whoever_comes_next() -> None:
     decision = decide(lab(ask("big", 2), ask("small"), leases=held, gpus=hosts))
     (grant,) = decision.grants
     assert grant.gpu_uuids == (hosts[3].uuid,)
-    assert not grant.promised
+    assert not grant.backfilled
 
 
 # Sessions' ends, limits of hours and of groups.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from doubles.inventory import gpu
 from gpudock.model import GPUState, Lease, Quota, Request, Share
-from gpudock.policy.gpu_health import Condition
+from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.quota.resolve import resolve
 from gpudock.policy.scheduling.decide import Snapshot, decide
 from gpudock.policy.scheduling.fair_share import FairShare, decayed_use, nominal_seconds, recent_use
@@ -79,7 +79,7 @@ def test_a_server_without_a_gpu_counts_nothing() -> None:
 
 
 def test_a_slot_counts_as_its_part_of_a_gpu() -> None:
-    lab = (Condition(gpu(0), GPUState.FREE, None, True, True, slots=4),)
+    lab = (DeviceHealth(gpu(0), GPUState.FREE, None, True, True, slots=4),)
     items = [wait(n, "ada", share=Share.SHARED) for n in range(3)] + [
         wait(3, "bob"),
         wait(4, "bob"),
@@ -277,7 +277,7 @@ def test_nobody_starves(
 def test_a_stream_of_small_requests_never_keeps_a_large_one_out(size: int, smalls: int) -> None:
     """A lab of *size* GPUs, always full, small requests of new users at each hour: the one that
     wants the whole lab starts within the longest session of those that were there before it."""
-    lab = tuple(Condition(gpu(n), GPUState.FREE, None, True, True) for n in range(size))
+    lab = tuple(DeviceHealth(gpu(n), GPUState.FREE, None, True, True) for n in range(size))
     waiting: list[Waiting] = []
     leases: list[Lease] = []
     before = 0
@@ -317,7 +317,7 @@ def session(grant: Grant, now: float) -> Lease:
 
 def test_a_weight_of_two_gets_twice_the_time_of_a_busy_lab() -> None:
     """Two users who always want more: what each gets, over sixty days, is as their weights."""
-    lab = tuple(Condition(gpu(n), GPUState.FREE, None, True, True) for n in range(3))
+    lab = tuple(DeviceHealth(gpu(n), GPUState.FREE, None, True, True) for n in range(3))
     got = {"ada": 0.0, "bob": 0.0}
     leases: list[Lease] = []
     history: list[Lease] = []
@@ -344,7 +344,7 @@ def test_a_weight_of_two_gets_twice_the_time_of_a_busy_lab() -> None:
 
 def test_weight_counts_also_among_requests_that_wait_for_hours() -> None:
     """Two users who always have four requests waiting or running, on three GPUs."""
-    lab = tuple(Condition(gpu(n), GPUState.FREE, None, True, True) for n in range(3))
+    lab = tuple(DeviceHealth(gpu(n), GPUState.FREE, None, True, True) for n in range(3))
     weights = {"ada": 2.0, "bob": 1.0}
     got = dict.fromkeys(weights, 0)
     leases: list[Lease] = []

@@ -10,7 +10,7 @@ import pytest
 
 from doubles.inventory import gpu, mig_slice, uuid
 from gpudock.model import GPU, GPUState, Lease, Link, LinkKind, Request
-from gpudock.policy.gpu_health import Condition
+from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.scheduling.capacity import Floor
 from gpudock.policy.scheduling.demand import Wishes
 from gpudock.policy.scheduling.placement import best_connected, eligible, matches, overlap
@@ -34,9 +34,9 @@ def choose(
     """Choose out of *gpus*; what else is *known* is out of service."""
     candidates = list(gpus)
     floor = Floor(
-        [Condition(item, GPUState.FREE, None, True, True) for item in candidates]
+        [DeviceHealth(item, GPUState.FREE, None, True, True) for item in candidates]
         + [
-            Condition(item, GPUState.DRAINING, None, False, False)
+            DeviceHealth(item, GPUState.DRAINING, None, False, False)
             for item in known
             if item not in candidates
         ],

@@ -23,7 +23,7 @@ DAY = 24 * HOUR
 
 def run(user: str, arrival: float, start: float, end: float, gpus: int = 1) -> Run:
     job = Job(0, user, gpus, arrival, end - start)
-    return Run(job, start, end, gpus, ("GPU-0",), promised=False)
+    return Run(job, start, end, gpus, ("GPU-0",), backfilled=False)
 
 
 def test_jains_index() -> None:
