@@ -1,4 +1,4 @@
-# «make help» lists what there is to make.
+# `make help` lists what there is to make.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -85,9 +85,9 @@ format: dev ## format all sources
 	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run format
 	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run format
 
-.PHONY: test test-unit test-promises test-bites test-extension test-desk test-hub test-docker \
-	test-browser test-gpu test-engine
-# Make runs a line that calls make even for «make -n», which is to touch no engine.
+.PHONY: test test-unit test-integration test-promises test-bites test-random test-extension \
+	test-desk test-hub test-docker test-browser test-gpu test-engine
+# Make runs a line that calls make even for `make -n`, which must not touch an engine.
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 test: ## all tests, the fast ones first; stops the engine that they were given
 	@$(if $(DRY_RUN),,begun=$$SECONDS; \
@@ -98,33 +98,45 @@ test: ## all tests, the fast ones first; stops the engine that they were given
 		exit $$status; \
 	}; \
 	trap finish EXIT;) \
-	$(MAKE) test-unit test-promises test-bites test-extension test-desk test-hub test-gpu test-docker \
-		test-browser
+	$(MAKE) test-unit test-integration test-promises test-bites test-extension test-desk test-hub \
+		test-gpu test-docker test-browser
 
-test-unit: .venv/.stamp ## the fast tests
-	$(PYTEST) tests/unit -m "not slow" --numprocesses auto
+test-unit: .venv/.stamp ## the fast tests; ARGS="-k quota" chooses among them, as in each tier
+	$(PYTEST) tests/unit -m "not integration and not simulation and not slow" \
+		--numprocesses auto $(ARGS)
+
+test-integration: .venv/.stamp ## unit tests that start programs or search for long
+	$(PYTEST) tests/unit -m "integration or simulation" --numprocesses auto $(ARGS)
 
 test-promises: .venv/.stamp ## thousands of steps of the state machine
-	GPUDOCK_TEST_EXAMPLES=$${GPUDOCK_TEST_EXAMPLES:-300} $(PYTEST) tests/unit/broker/test_promises.py
+	GPUDOCK_TEST_EXAMPLES=$${GPUDOCK_TEST_EXAMPLES:-300} \
+		$(PYTEST) tests/unit/state_machine/test_promises.py $(ARGS)
 
 test-bites: .venv/.stamp ## the proof that the state machine finds what is broken
-	$(PYTEST) tests/unit/broker/test_machine_bites.py --numprocesses auto
+	$(PYTEST) tests/unit/state_machine/test_machine_bites.py --numprocesses auto $(ARGS)
+
+test-random: .venv/.stamp ## randomized tests with fresh examples; SEED=... repeats a run
+	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
+	echo "==> Randomized tests with SEED=$$seed"; \
+	GPUDOCK_TEST_RANDOM=1 GPUDOCK_TEST_EXAMPLES=$${GPUDOCK_TEST_EXAMPLES:-100} \
+		$(PYTEST) tests/unit -m "hypothesis and not slow" --hypothesis-seed=$$seed \
+		--numprocesses auto $(ARGS)
 
 test-extension: dev ## the tests of the JupyterLab extension
-	$(PYTEST) $(EXTENSION) --numprocesses auto
+	$(PYTEST) $(EXTENSION) --numprocesses auto $(ARGS)
 	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm test
 
 test-desk: dev ## the tests of the desk's pages
 	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm test
 
 test-hub: .venv/.stamp ## the tests that need a JupyterHub process
-	$(PYTEST) tests/hub --numprocesses auto --dist loadfile
+	$(PYTEST) tests/hub --numprocesses auto --dist loadfile $(ARGS)
 
 test-docker: .venv/.stamp test-engine ## the tests that need a Docker Engine
-	$(PYTEST) tests/docker
+	$(PYTEST) tests/docker $(ARGS)
 
 test-browser: dev test-engine .venv/.chromium $(DESK_BUNDLE) ## the tests that drive the lab in a browser
-	$(PYTEST) tests/browser
+	$(PYTEST) tests/browser $(ARGS)
 
 test-gpu: .venv/.stamp ## the tests that need a real NVIDIA GPU; not run where there is none
 	@if nvidia-smi -L 2>/dev/null | grep '^GPU' >&2; then $(PYTEST) tests/gpu; \

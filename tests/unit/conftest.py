@@ -1,4 +1,7 @@
-"""Databases: SQLite always, and PostgreSQL where its programs are installed."""
+"""Databases: SQLite always, and PostgreSQL where its programs are installed.
+
+Tests on PostgreSQL belong to the integration tier, as they start a server.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.integration)]
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server for these tests alone."""
@@ -24,7 +30,7 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
     """Returns the URL of a new and empty database with each call."""
     numbers = itertools.count()
@@ -33,7 +39,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[],
     return request.getfixturevalue("postgres").new_database
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def lab_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a lab's database, one for each test; nothing is in it but its tables, perhaps."""
     if request.param == "sqlite":
