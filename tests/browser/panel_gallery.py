@@ -81,10 +81,13 @@ class View:
         expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
         expect(self.page.locator("#jp-main-split-panel")).to_be_visible()
 
-    def set_theme(self, theme: str) -> None:
+    def change_theme(self, theme: str) -> None:
+        """Ask for a theme, and do not wait for it."""
         self.page.evaluate(
-            "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })", theme
+            "theme => { jupyterapp.commands.execute('apputils:change-theme', { theme }); }", theme
         )
+
+    def await_theme(self, theme: str) -> None:
         is_light = "true" if theme.endswith("Light") else "false"
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
         self.wait_for_theme()
@@ -116,18 +119,16 @@ class View:
             arg=width,
         )
 
-    def look(self, name: str) -> None:
-        """Look at a state from all sides."""
-        for theme, full_name in THEMES.items():
-            self.set_theme(full_name)
-            for width in (NARROW, WIDE):
-                self.set_width(width)
-                assert overflowing(self.panel) == [], f"{name}, {width} pixels wide"
-                if self.language == "chinese":
-                    assert english_in(self.panel) == [], name
-                keep(self.panel, f"{name}-{self.language}-{theme}-{width}")
-            barriers = serious_barriers(self.page, "#jp-gpudock-panel", ".jp-GPUDock-status")
-            assert barriers == [], f"{name}, {theme}"
+    def look(self, name: str, theme: str) -> None:
+        """Look at a state in a theme, in a narrow and in a wide sidebar."""
+        for width in (NARROW, WIDE):
+            self.set_width(width)
+            assert overflowing(self.panel) == [], f"{name}, {width} pixels wide"
+            if self.language == "chinese":
+                assert english_in(self.panel) == [], name
+            keep(self.panel, f"{name}-{self.language}-{theme}-{width}")
+        barriers = serious_barriers(self.page, "#jp-gpudock-panel", ".jp-GPUDock-status")
+        assert barriers == [], f"{name}, {theme}"
 
 
 def overflowing(panel: Locator) -> list[str]:
@@ -169,6 +170,8 @@ class Gallery:
     """What the default kernel, «PyTorch», imports."""
     english: View
     chinese: View
+    themes: list[str] = field(default_factory=lambda: list(THEMES))
+    """The current one first."""
 
     @property
     def views(self) -> tuple[View, View]:
@@ -198,8 +201,15 @@ class Gallery:
 
     def look(self, name: str) -> None:
         """Look at a state with both people's eyes, from all sides."""
-        for view in self.views:
-            view.look(name)
+        for theme in self.themes:
+            # JupyterLab hides its page for a while when its theme changes: both at once, and the
+            # next state begins with the theme that this one ends with.
+            for view in self.views:
+                view.change_theme(THEMES[theme])
+            for view in self.views:
+                view.await_theme(THEMES[theme])
+                view.look(name, theme)
+        self.themes.reverse()
 
 
 @contextmanager
