@@ -11,6 +11,10 @@ BOUND = 0.5
 """The most that gpudock may take of what stock DockerSpawner takes."""
 
 
+class NothingMeasuredError(Exception):
+    """A benchmark found nothing to measure, so it has no figure to judge."""
+
+
 @dataclass
 class Figures:
     """What was measured of one lab.
@@ -33,11 +37,11 @@ class Figures:
         return {
             "click_p50_s": percentile(self.clicks_s, 50),
             "click_p90_s": percentile(self.clicks_s, 90),
+            "burst_delay_p99_s": percentile(self.delays_s, 99),
+            "burst_delay_max_s": percentile(self.delays_s, 100),
+            "burst_hub_memory_mib": percentile(self.memory_mib, 100),
             "burst_s": statistics.median(self.bursts_s),
             "burst_hub_cpu_s": statistics.median(self.cpu_s),
-            "burst_hub_memory_mib": max(self.memory_mib),
-            "burst_delay_p99_s": percentile(self.delays_s, 99),
-            "burst_delay_max_s": max(self.delays_s),
         }
 
 
@@ -54,7 +58,13 @@ BOUNDED = ("click_p50_s", "burst_s")
 
 
 def percentile(values: list[float], percent: float) -> float:
-    """Return the smallest value that at least *percent* of the values do not exceed."""
+    """Return the smallest value that at least *percent* of the values do not exceed.
+
+    Raises:
+        NothingMeasuredError: there are no values.
+    """
+    if not values:
+        raise NothingMeasuredError("Nothing was measured.")
     ranked = sorted(values)
     return ranked[max(0, math.ceil(len(ranked) * percent / 100) - 1)]
 

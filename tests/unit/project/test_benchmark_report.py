@@ -4,7 +4,17 @@ import json
 
 import pytest
 
-from benchmarks.report import BOUND, Figures, document, percentile, ratios, table, too_slow
+from benchmarks.panel.__main__ import front_end_kb, judge
+from benchmarks.report import (
+    BOUND,
+    Figures,
+    NothingMeasuredError,
+    document,
+    percentile,
+    ratios,
+    table,
+    too_slow,
+)
 
 
 def figures(factor=1.0, **changed):
@@ -75,3 +85,20 @@ def test_the_document_keeps_every_value_and_is_json():
     assert kept["labs"]["gpudock"]["clicks_s"] == [2.0, 3.0, 4.0]
     assert kept["labs"]["stock"]["bursts_s"] == [20.0, 60.0, 40.0]
     assert kept["ratios"]["click_p50_s"] == 0.5
+
+
+@pytest.mark.parametrize("missing", ["clicks_s", "memory_mib", "delays_s"])
+def test_a_benchmark_that_measured_nothing_fails(missing):
+    with pytest.raises(NothingMeasuredError):
+        figures(**{missing: []}).summary()
+
+
+def test_a_front_end_that_is_not_built_has_no_size(tmp_path):
+    with pytest.raises(NothingMeasuredError, match="no built front end"):
+        front_end_kb(tmp_path)
+
+
+def test_clients_that_get_nothing_cost_nothing_that_counts():
+    cost = {"case": "gpudock, 1 s", "clients": 1, "frames": 0}
+    with pytest.raises(NothingMeasuredError, match="got nothing"):
+        judge({"costs": [cost]})
