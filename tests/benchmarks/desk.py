@@ -26,7 +26,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from gpudock.broker import Broker, QuotaChange
+from gpudock.broker import DeskBroker, QuotaChange
 from gpudock.config.shared_volume import (
     ACCESS_SCOPE,
     DESK_PORT,
@@ -168,21 +168,21 @@ def _wait(process: subprocess.Popen[bytes], health: str, log: Path) -> None:
 
 def _fill(store: Store, users: list[str]) -> None:
     now = time.time()
-    writer = Broker(store, NoInventory("none"))
+    writer = DeskBroker(store, NoInventory("none"))
     changes = [QuotaChange("user", name, {"max_gpus": 2}) for name in users[::5]]
     changes += [QuotaChange("group", f"group{n:02d}", {"weight": 1 + n % 3}) for n in range(GROUPS)]
-    writer.set_quotas(changes, "benchmark")
+    writer.quotas.set_all(changes, "benchmark")
     with store.transaction() as transaction:
         for n in range(GPUS):
-            transaction.save_gpu(GPU(f"GPU-{n}", n, "host", "NVIDIA L4", 23_034), now)
+            transaction.gpus.save(GPU(f"GPU-{n}", n, "host", "NVIDIA L4", 23_034), now)
         for n in range(SESSIONS):
             user = users[n * 7 % len(users)]
             start = now - DAY * (1 + n % 25)
             lease = Lease(f"ended{n}", user, "", "image", (f"GPU-{n % GPUS}",), start)
-            transaction.add_lease(lease)
-            transaction.end_lease(lease, "over", start + 3600 * (1 + n % 8))
+            transaction.leases.add(lease)
+            transaction.leases.end(lease, "over", start + 3600 * (1 + n % 8))
         for n, user in enumerate(users[::50]):
-            transaction.add_lease(Lease(f"live{n}", user, "", "image", (f"GPU-{n}",), now - 3600))
+            transaction.leases.add(Lease(f"live{n}", user, "", "image", (f"GPU-{n}",), now - 3600))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpudock.broker import Broker
+from gpudock.broker import DeskBroker
 from gpudock.inventory import NoInventory
 from gpudock.store import Store
 from gpudock.store.usage import days
@@ -125,9 +125,7 @@ def main(leases: int = LEASES) -> int:
 
 
 def _measure(path: Path, leases: int) -> int:
-    broker = Broker(
-        Store(f"sqlite:///{path}"), NoInventory("none"), clock=lambda: NOW, watching=True
-    )
+    broker = DeskBroker(Store(f"sqlite:///{path}"), NoInventory("none"), clock=lambda: NOW)
     plain = sqlite3.connect(path)
     # Neither end is the beginning of a day, so both have leases to be read one by one.
     since, until = BEGIN + 0.4 * DAY, NOW - 0.3 * DAY
@@ -138,7 +136,7 @@ def _measure(path: Path, leases: int) -> int:
         scan, _ = fastest(lambda query=query: plain.execute(query, {"since": since}).fetchall())
         for bucket in (None, "month", "week"):
             seconds, rows = fastest(
-                lambda by=by, bucket=bucket: broker.usage(since, until, by, bucket)
+                lambda by=by, bucket=bucket: broker.usage.report(since, until, by, bucket)
             )
             slowest = max(slowest, seconds)
             print(

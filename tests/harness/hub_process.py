@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from gpudock.broker import Broker
+from gpudock.broker import DeskBroker
 from gpudock.inventory import NoInventory
 from gpudock.policy.gpu_health import AdminState
 from gpudock.store import Store
@@ -140,19 +140,19 @@ class HubProcess:
     def return_gpus_to_service(self) -> None:
         """End every quarantine and all sharing, as an administrator does."""
         with self._store.transaction() as transaction:
-            for record in transaction.gpu_records():
-                transaction.set_admin_state(record.gpu.uuid, AdminState.ACTIVE, None)
-                transaction.set_slots(record.gpu.uuid, 1)
+            for record in transaction.gpus.records():
+                transaction.gpus.set_admin_state(record.gpu.uuid, AdminState.ACTIVE, None)
+                transaction.gpus.set_slots(record.gpu.uuid, 1)
 
     def share_gpu(self, uuid: str, slots: int) -> None:
         """Share a GPU in slots, as an administrator does."""
         with self._store.transaction() as transaction:
-            transaction.set_slots(uuid, slots)
+            transaction.gpus.set_slots(uuid, slots)
 
     def set_quota(self, level: str, name: str, document: dict[str, object] | None) -> None:
         """Set what a level says, as an administrator does; ``None``: nothing."""
-        broker = Broker(self._store, NoInventory("Nobody asks here."), watching=True)
-        broker.set_quota(level, name, document, "admin")
+        broker = DeskBroker(self._store, NoInventory("Nobody asks here."))
+        broker.quotas.set(level, name, document, "admin")
 
     def remove_account(self, name: str) -> None:
         """Remove a user from the Hub's own database, while no hub runs."""
@@ -163,7 +163,7 @@ class HubProcess:
     def leases(self) -> dict[str, Lease]:
         """Return the live leases, by «user» or «user:server»."""
         with self._store.snapshot() as transaction:
-            return {_key(lease): lease for lease in transaction.live_leases()}
+            return {_key(lease): lease for lease in transaction.leases.live()}
 
     def held(self) -> dict[str, tuple[str, str, tuple[str, ...], str | None]]:
         """Return each live lease's id, state, GPUs and container: what no restart changes."""
@@ -175,7 +175,7 @@ class HubProcess:
     def ended(self, lease_id: str) -> Lease:
         """Return a lease that has ended."""
         with self._store.snapshot() as transaction:
-            lease = transaction.lease(lease_id)
+            lease = transaction.leases.get(lease_id)
         assert lease is not None
         assert lease.ended_at is not None
         return lease
@@ -187,7 +187,7 @@ class HubProcess:
     def waiting(self) -> list[Request]:
         """Return the requests that wait, in order."""
         with self._store.snapshot() as transaction:
-            return [item.request for item in transaction.waiting()]
+            return [item.request for item in transaction.requests.waiting()]
 
     def routes(self) -> dict[str, str]:
         """Return the proxy's routes: path to target."""

@@ -219,21 +219,21 @@ class Lab:
         found = self.ask_store(
             "answer = [{'id': l.id, 'user': l.user, 'server': l.server, 'state': l.state,"
             " 'gpus': list(l.gpu_uuids), 'container': l.container_id}"
-            " for l in transaction.live_leases()]"
+            " for l in transaction.leases.live()]"
         )
         return {":".join(filter(None, (item["user"], item["server"]))): item for item in found}
 
     def standings(self) -> dict[str, str]:
         """What the lab has decided about each GPU (``active``, ``quarantined``, …), by UUID."""
         return self.ask_store(
-            "answer = {r.gpu.uuid: r.admin_state for r in transaction.gpu_records()}"
+            "answer = {r.gpu.uuid: r.admin_state for r in transaction.gpus.records()}"
         )
 
     def return_gpus_to_service(self) -> None:
         """End every quarantine, as an administrator does."""
         self.ask_store(
-            "for record in transaction.gpu_records():\n"
-            "    transaction.set_admin_state(record.gpu.uuid, AdminState.ACTIVE, None)",
+            "for record in transaction.gpus.records():\n"
+            "    transaction.gpus.set_admin_state(record.gpu.uuid, AdminState.ACTIVE, None)",
             kind="transaction",
         )
 

@@ -6,7 +6,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from gpudock.broker import Broker
+from gpudock.broker import Broker, BrokerConfig
 from gpudock.hub.lifecycle import launch, perform, terminate
 from gpudock.model import LeaseState
 from gpudock.policy.scheduling.ordering import FirstCome
@@ -49,14 +49,14 @@ class FlakyStore(Store):
             self.writes += transaction.changed
 
     def _watch(self, transaction: Transaction) -> None:
-        add_lease = transaction.add_lease
+        add = transaction.leases.add
 
-        def add_and_tell(lease: Lease) -> None:
+        def check_and_add(lease: Lease) -> None:
             if lease.state is LeaseState.GRANTED and self.on_grant is not None:
                 self.on_grant(lease, transaction)
-            add_lease(lease)
+            add(lease)
 
-        transaction.add_lease = add_and_tell
+        transaction.leases.add = check_and_add
 
 
 class DatabaseFile:
@@ -90,18 +90,17 @@ class Hub:
         inventory: SettableInventory,
         clock: HandClock,
         quota: Quota,
-        new_id: Callable[[], str] | None = None,
+        new_id: Callable[[], str],
     ) -> None:
         self.engine = engine
         self.store = FlakyStore(database.url, clock, durable=False)
         self.broker = Broker(
             self.store,
             inventory,
+            BrokerConfig(
+                default_quota=quota, cool_down_seconds=10, new_id=new_id, ordering=FirstCome()
+            ),
             clock=clock,
-            default_quota=quota,
-            cool_down_seconds=10,
-            new_id=new_id,
-            ordering=FirstCome(),
         )
         self.tasks: list[Task] = []
 

@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from doubles.clock import HandClock
 from doubles.inventory import SettableInventory, gpu, mig_slice
-from gpudock.broker import GPURefused, LeaseConflict, StopContainer
+from gpudock.broker import GPUStateError, LeaseConflictError, StopContainer
 from gpudock.engine.protocol import EngineUnknown
 from gpudock.hub.lifecycle import LaunchFailed
 from gpudock.model import (
@@ -238,7 +238,7 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
         )
         was_ready = self.hub.broker.ready
         try:
-            answer = self.hub.broker.submit(request)
+            answer = self.hub.broker.requests.submit(request)
         except StoreError:
             return None
         if isinstance(answer, Lease):
@@ -305,7 +305,7 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
     @rule(index=any_index)
     def late_stop(self, index) -> None:
         """A stop with a lease that its caller saw long ago."""
-        leases = self.hub.broker.leases(live_only=False)
+        leases = self.hub.broker.leases.all()
         lease = self._pick(leases, index)
         if lease is not None:
             self.stopped_by_users.add(lease.id)
@@ -314,7 +314,7 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
     @rule(user=users, server=servers)
     def stop_server(self, user, server) -> None:
         """A whole stop on an engine that behaves."""
-        lease = self.hub.broker.live_lease(user, server)
+        lease = self.hub.broker.leases.of_server(user, server)
         if lease is not None:
             self.stopped_by_users.add(lease.id)
             task = self.hub.terminate(lease)
@@ -324,10 +324,10 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
     @rule(user=users, server=servers)
     def withdraw(self, user, server) -> None:
         try:
-            self.hub.broker.withdraw(user, server)
+            self.hub.broker.requests.withdraw(user, server)
         except StoreError:
             return
-        waiting = {(request.user, request.server) for request in self.hub.broker.waiting()}
+        waiting = {(request.user, request.server) for request in self.hub.broker.queue.waiting()}
         assert (user, server) not in waiting, "promise 11: withdrawn and still waiting"
 
     # The engine.
@@ -336,7 +336,7 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
         """Tell whether a task is over, and check how it ended."""
         expected = (
             LaunchFailed,
-            LeaseConflict,
+            LeaseConflictError,
             EngineUnknown,
             StoreError,
             asyncio.CancelledError,
@@ -344,7 +344,7 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
         if task.error is not None and not isinstance(task.error, expected):
             raise task.error
         if task.done and task.what == "terminate" and task.result is True:
-            lease = self.hub.broker.lease(task.lease_id)
+            lease = self.hub.broker.leases.get(task.lease_id)
             ended = lease is None or lease.state is LeaseState.ENDED
             assert ended, "promise 3: an end was told that is none"
         self.hub.tidy()
@@ -458,7 +458,7 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
                 continue
             doomed = stopping | self.stopped_by_users | {t.lease_id for t in self.hub.tasks}
             if isinstance(action, StopContainer):
-                lease = self.hub.broker.lease(action.lease_id)
+                lease = self.hub.broker.leases.get(action.lease_id)
                 assert (
                     action.lease_id in doomed
                     or lease is None
@@ -472,11 +472,11 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
     def _twice_is_once(self, observation, actions) -> None:
         if self.hub.store.failures:
             return
-        leases, waiting = self._all_leases(), self.hub.broker.waiting()
+        leases, waiting = self._all_leases(), self.hub.broker.queue.waiting()
         again = self.hub.broker.reconcile(observation)
         changed = set(self._all_leases()) ^ set(leases)
         assert not changed, f"promise 5: twice is not once: {changed}"
-        assert self.hub.broker.waiting() == waiting, "promise 5: twice is not once"
+        assert self.hub.broker.queue.waiting() == waiting, "promise 5: twice is not once"
         assert len(again) <= len(actions) or not actions, f"promise 5: {again} after {actions}"
 
     def _crash(self, landings: list[str]) -> None:
@@ -492,14 +492,16 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
         database=st.sampled_from(["kept", "kept", "kept", "lost", "older"]),
     )
     def hub_crashes(self, landings, database) -> None:
-        waiting = self.hub.broker.waiting()
+        waiting = self.hub.broker.queue.waiting()
         self._crash(landings)
         if database != "kept":
             self._replace_database(database)
             self.store_is_older = True
         self.hub = self._new_hub()
         if database == "kept":
-            assert self.hub.broker.waiting() == waiting, "promise 11: the queue is not what it was"
+            assert self.hub.broker.queue.waiting() == waiting, (
+                "promise 11: the queue is not what it was"
+            )
         self.clock.advance(1)
 
     @in_a_lab_with("database")
@@ -616,16 +618,16 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
     @rule(index=any_index)
     def drain(self, index) -> None:
         try:
-            self.hub.broker.set_gpu_state(self._pick(GPUS, index).uuid, "draining", "root")
-        except (GPURefused, StoreError):
+            self.hub.broker.gpus.set_state(self._pick(GPUS, index).uuid, "draining", "root")
+        except (GPUStateError, StoreError):
             return
 
     @rule()
     def return_all(self) -> None:
         for item in GPUS:
             try:
-                self.hub.broker.set_gpu_state(item.uuid, "active", "root")
-            except (GPURefused, StoreError):
+                self.hub.broker.gpus.set_state(item.uuid, "active", "root")
+            except (GPUStateError, StoreError):
                 continue
             if self.hub.broker.ready and not self.store_is_older:
                 assert item.uuid not in self.foreign_at_last_look, "promise 10: returned in use"
@@ -701,7 +703,7 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
         version = (id(self.hub), self.hub.store.writes, self.replacements)
         if version != self.known_version:
             self.known_version = version
-            self.known_leases = self.hub.broker.leases(live_only=False)
+            self.known_leases = self.hub.broker.leases.all()
             self.news = True
         return self.known_leases
 
@@ -796,7 +798,7 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
         if not self.news:
             return
         self.news = False
-        statuses = self.hub.broker.gpus()
+        statuses = self.hub.broker.gpus.all()
         seen = [status.gpu.uuid for status in statuses]
         assert len(seen) == len(set(seen)), "promise 7: a GPU is counted twice"
         if self.hub.broker.ready and not self.store_is_older:
@@ -815,18 +817,18 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
         """Check a lease in the moment in which it is about to be granted."""
         look = self.reconciling or (self.hub.broker.ready and not self.store_is_older)
         assert look, "promise 6: granted before the first look"
-        live = transaction.live_leases()
+        live = transaction.leases.live()
         used = len(lease.gpu_uuids) + _used(live, lease.user)
         assert not lease.gpu_uuids or used <= self.limits.gpus, (
             "promise 8: granted beyond the quota"
         )
-        request = transaction.waiting_request(lease.user, lease.server)
+        request = transaction.requests.waiting_of(lease.user, lease.server)
         assert request is not None, "promise 11: granted to nobody who waited"
         wanted = request.request.gpus
         assert len(lease.gpu_uuids) in (wanted, 0), "promise 7: not all"
         without = wanted == 0 or request.request.when_busy is WhenBusy.CPU
         assert lease.gpu_uuids or without, "promise 7: granted without a GPU"
-        records = {record.gpu.uuid: record for record in transaction.gpu_records()}
+        records = {record.gpu.uuid: record for record in transaction.gpus.records()}
         for uuid in lease.gpu_uuids:
             others = [item for item in live if uuid in item.gpu_uuids]
             self._is_fit(uuid, shared=bool(others))
@@ -862,7 +864,7 @@ class LabMachine(SessionRules, RuleBasedStateMachine):
 
     def _passes_nobody(self, lease, sequence, transaction, live) -> None:
         served = {(item.user, item.server) for item in live}
-        for earlier in transaction.waiting():
+        for earlier in transaction.requests.waiting():
             wish = earlier.request
             if (
                 earlier.sequence >= sequence

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from doubles.inventory import gpu
-from gpudock.broker import EndCause, ExtensionRefused, GPURefused, QuotaChange
+from gpudock.broker import EndCause, ExtensionError, GPUStateError, QuotaChange
 from gpudock.model import Lease, LeaseState
 from gpudock.store import StoreError, Transaction
 from state_machine.wording import GROUP, MEMBERS, Limits, any_index, in_a_lab_with
@@ -33,7 +33,7 @@ class SessionRules:
         # Before the call: it grants what the new limits allow.
         former, self.limits = self.limits, limits
         try:
-            self.hub.broker.set_quotas(
+            self.hub.broker.quotas.set_all(
                 [
                     QuotaChange("default", "", limits.of_all()),
                     QuotaChange("group", GROUP, limits.of_group()),
@@ -90,12 +90,12 @@ class SessionRules:
     def the_warden_looks(self) -> None:
         """What ``gpudock.hub.loops.session_expiry`` does, step by step."""
         try:
-            due = self.hub.broker.due()
+            due = self.hub.broker.sessions.due()
             for session in due:
                 # Before the call: it lets the transaction schedule.
                 self._may_be_ended(session)
                 self.stopped_by_users.add(session.lease.id)
-                if self.hub.broker.expire(session.lease.id) is not None:
+                if self.hub.broker.sessions.expire(session.lease.id) is not None:
                     self._check(self.hub.terminate(session.lease))
         except StoreError:
             return
@@ -140,8 +140,8 @@ class SessionRules:
         if lease is None:
             return
         try:
-            session = self.hub.broker.extend(lease.id, lease.user, hours)
-        except (ExtensionRefused, StoreError):
+            session = self.hub.broker.sessions.extend(lease.id, lease.user, hours)
+        except (ExtensionError, StoreError):
             return
         now = session.lease
         assert lease.state in (LeaseState.GRANTED, LeaseState.ACTIVE), (
@@ -176,7 +176,7 @@ class SessionRules:
         if lease is not None:
             self.stopped_by_users.add(lease.id)
             try:
-                self.hub.broker.release(lease.id, "root", "released by root")
+                self.hub.broker.sessions.release(lease.id, "root", "released by root")
             except StoreError:
                 return
 
@@ -187,8 +187,8 @@ class SessionRules:
         # Before the call: it grants what the new number allows.
         held = {name for lease in self._leases() for name in lease.gpu_uuids}
         try:
-            self.hub.broker.set_gpu_slots(uuid, slots, "root")
-        except (GPURefused, StoreError):
+            self.hub.broker.gpus.set_slots(uuid, slots, "root")
+        except (GPUStateError, StoreError):
             return
         assert uuid not in held, "promise 1: slots changed while the GPU was leased"
 
@@ -212,7 +212,7 @@ class SessionRules:
             )
         if not lease.gpu_uuids:
             return
-        leases = transaction.all_leases()
+        leases = transaction.leases.all()
         own = [x for x in leases if x.user == lease.user]
         _has_hours(lease, own, limits.hours, now)
         if lease.user in MEMBERS:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from doubles.clock import HandClock
 from doubles.inventory import SettableInventory, gpu
-from gpudock.broker import Broker
+from gpudock.broker import Broker, BrokerConfig, DeskBroker
 from gpudock.model import (
     ContainerState,
     GPUReading,
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LAB = (gpu(0), gpu(1))
 
+B = TypeVar("B", Broker, DeskBroker)
+
 
 class Setting:
     """A lab whose parts a test can get at."""
@@ -42,17 +44,25 @@ class Setting:
         self.store.migrate()
         self.broker = self.new_broker()
 
-    def new_broker(self, **rest: object) -> Broker:
-        """Make the broker of another hub process on the same database."""
-        options = {
-            "clock": self.clock,
+    def new_broker(self, **options: object) -> Broker:
+        """Return the broker of another hub process on the same database."""
+        return self._connect(Broker, options)
+
+    def desk_broker(self, **options: object) -> DeskBroker:
+        """Return the broker of a desk on the same database."""
+        return self._connect(DeskBroker, options)
+
+    def _connect(self, kind: type[B], options: dict[str, object]) -> B:
+        values = {
             "default_quota": Quota(max_gpus=2),
-            # Whose turn it is by what they have used is the matter of test_fairness.
+            # Fair share has tests of its own.
             "ordering": FirstCome(),
+            "clock": self.clock,
             **self.options,
-            **rest,
+            **options,
         }
-        return Broker(self.store, self.inventory, **options)
+        clocks = {name: values.pop(name) for name in ("clock", "ticks") if name in values}
+        return kind(self.store, self.inventory, BrokerConfig(**values), **clocks)
 
     def look(self, *containers: ObservedContainer, **foreign: str) -> list:
         self.clock.advance(1)
@@ -67,30 +77,30 @@ class Setting:
         self.broker.tick()
 
     def grant(self, user: str = "ada", server: str = "", **options: object) -> Lease:
-        lease = self.broker.submit(ask(user, server, **options))
+        lease = self.broker.requests.submit(ask(user, server, **options))
         assert isinstance(lease, Lease)
         return lease
 
     def activate(self, lease: Lease, container_id: str = "c1") -> ObservedContainer:
-        self.broker.begin_container(lease.id)
-        self.broker.bind(lease.id, container_id)
-        self.broker.finish_container(lease.id)
+        self.broker.leases.begin_container(lease.id)
+        self.broker.leases.bind(lease.id, container_id)
+        self.broker.leases.finish_container(lease.id)
         return container(lease, container_id)
 
     def activate_again(self, lease: Lease) -> ObservedContainer:
         """Return the container of a lease that is active already."""
-        found = self.broker.lease(lease.id)
+        found = self.broker.leases.get(lease.id)
         assert found is not None
         assert found.container_id is not None
         return container(found, found.container_id)
 
     def state(self, lease: Lease) -> LeaseState:
-        found = self.broker.lease(lease.id)
+        found = self.broker.leases.get(lease.id)
         assert found is not None
         return found.state
 
     def gpu_states(self) -> dict[str, GPUState]:
-        return {status.gpu.uuid: status.state for status in self.broker.gpus()}
+        return {status.gpu.uuid: status.state for status in self.broker.gpus.all()}
 
 
 def ask(user: str = "ada", server: str = "", **options: object) -> Request:

@@ -1,26 +1,28 @@
 """Grants GPUs, queues requests, and takes GPUs back; see :mod:`gpudock.broker.broker`."""
 
-from gpudock.broker.broker import Broker
+from gpudock.broker.broker import Broker, DeskBroker
+from gpudock.broker.config import BrokerConfig
 from gpudock.broker.errors import (
-    Denied,
-    ExtensionRefused,
-    GPURefused,
-    LeadRefused,
-    LeaseConflict,
-    QuotaConflict,
-    QuotaTableConflict,
+    BrokerError,
+    DelegationError,
+    ExtensionError,
+    GPUStateError,
+    LeaseConflictError,
+    QuotaConflictError,
+    QuotaTableConflictError,
+    RequestDenied,
 )
 from gpudock.broker.gpus import GPUStatus
 from gpudock.broker.preview import (
+    DeniedRequest,
     Effect,
     Excess,
     QuotaPreview,
-    Refusal,
     TableChange,
     TablePreview,
 )
+from gpudock.broker.queue import QueueEntry
 from gpudock.broker.reconcile import Action, RemoveContainer, StopContainer
-from gpudock.broker.sessions import QueueEntry
 from gpudock.broker.usage import UsageRow
 from gpudock.policy.quota.delegation import Lead, Member
 from gpudock.policy.quota.documents import QuotaDocumentError
@@ -33,27 +35,30 @@ __all__ = [
     "AuditEntry",
     "AuditFilter",
     "Broker",
-    "Denied",
+    "BrokerConfig",
+    "BrokerError",
+    "DelegationError",
+    "DeniedRequest",
+    "DeskBroker",
     "Effect",
     "EffectiveQuota",
     "EndCause",
     "Excess",
-    "ExtensionRefused",
-    "GPURefused",
+    "ExtensionError",
+    "GPUStateError",
     "GPUStatus",
     "Lead",
-    "LeadRefused",
-    "LeaseConflict",
+    "LeaseConflictError",
     "Member",
     "QueueEntry",
     "QuotaChange",
-    "QuotaConflict",
+    "QuotaConflictError",
     "QuotaDocument",
     "QuotaDocumentError",
     "QuotaPreview",
-    "QuotaTableConflict",
-    "Refusal",
+    "QuotaTableConflictError",
     "RemoveContainer",
+    "RequestDenied",
     "Session",
     "StopContainer",
     "TableChange",

@@ -1,19 +1,20 @@
-"""The broker's office for devices: how each stands, and what administrators decide."""
+"""The GPUs as people see them, and what administrators decide about them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gpudock.broker.devices import find_device, obstacle_to_return
-from gpudock.broker.errors import GPURefused
-from gpudock.broker.transactions import Core
-from gpudock.broker.validation import MOST_SLOTS
+from gpudock.broker.errors import GPUStateError
+from gpudock.broker.validation import MAX_SLOTS
 from gpudock.model import GPUState, Lease, Telemetry
-from gpudock.policy.gpu_health import AdminState
+from gpudock.policy.gpu_health import AdminState, check_staleness
 
 if TYPE_CHECKING:
+    from gpudock.broker.transactions import Transactions
+    from gpudock.broker.unit_of_work import UnitOfWork
     from gpudock.model import GPU
+    from gpudock.policy.gpu_health import GPURecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +23,15 @@ class GPUStatus:
 
     Attributes:
         gpu: the device.
-        state: the one state that it is in; a state that bars it from being granted comes before
+        state: the one state that it is in; a state that keeps it from being granted comes before
             ``leased``, so look at ``lease`` to know whether somebody has it.
         reason: one sentence on why it is neither free nor simply leased.
         lease: the live lease that holds it, the oldest of several.
         leases: all live leases that have it, or a slot of it; the oldest first.
-        slots: how many sessions may share it; 1: it is given to one session as a whole.
+        slots: how many sessions may share it; 1: one session has all of it.
         telemetry: its latest values.
         taken_at: when those were read (Unix time).
-        in_service: it is granted again by itself, without anybody's act.
+        in_service: it is granted again without an explicit act.
     """
 
     gpu: GPU
@@ -44,21 +45,24 @@ class GPUStatus:
     slots: int = 1
 
 
-class Office(Core):
-    """Devices."""
+class GPUs:
+    """The devices of the lab."""
 
-    def gpus(self) -> list[GPUStatus]:
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def all(self) -> list[GPUStatus]:
         """Return every device with its state, in display order."""
-        with self._reading_lab() as lab:
-            conditions = lab.conditions()
-            leases = lab.transaction.live_leases()
+        with self._transactions.reading() as work:
+            device_health = work.device_health()
+            leases = work.transaction.leases.live()
         held: dict[str, tuple[Lease, ...]] = {}
         for lease in leases:
             for uuid in lease.gpu_uuids:
                 held[uuid] = (*held.get(uuid, ()), lease)
-        readings = {item.gpu.uuid: item for item in lab.reading.readings}
+        readings = {item.gpu.uuid: item for item in work.reading.readings}
         order = {uuid: number for number, uuid in enumerate(readings)}
-        conditions.sort(key=lambda item: order.get(item.gpu.uuid, len(order)))
+        device_health.sort(key=lambda item: order.get(item.gpu.uuid, len(order)))
         return [
             GPUStatus(
                 gpu=item.gpu,
@@ -68,15 +72,15 @@ class Office(Core):
                 telemetry=(
                     readings[item.gpu.uuid].telemetry if item.gpu.uuid in readings else Telemetry()
                 ),
-                taken_at=lab.reading.taken_at if item.gpu.uuid in readings else None,
+                taken_at=work.reading.taken_at if item.gpu.uuid in readings else None,
                 in_service=item.in_service,
                 leases=held.get(item.gpu.uuid, ()),
                 slots=item.slots,
             )
-            for item in conditions
+            for item in device_health
         ]
 
-    def set_gpu_state(self, uuid: str, state: str, by: str) -> None:
+    def set_state(self, uuid: str, state: str, by: str) -> None:
         """Drain a device, or return it to service.
 
         Args:
@@ -85,24 +89,27 @@ class Office(Core):
             by: the user who does so, for the audit trail.
 
         Raises:
-            GPURefused: there is no such device or state, or it is not fit to return.
+            GPUStateError: there is no such device or state, or it is not fit to return.
         """
         if state not in (AdminState.ACTIVE, AdminState.DRAINING):
-            raise GPURefused(f"A GPU can be set to «active» or «draining», not to «{state}».")
-        with self._change() as lab:
-            record = find_device(lab, uuid)
-            if state == AdminState.ACTIVE:
-                obstacle = obstacle_to_return(lab, record)
-                if obstacle is not None:
-                    raise GPURefused(f"The GPU cannot return to service yet. {obstacle}")
-                reason = None
-            else:
-                reason = f"Drained by {by}."
-            lab.transaction.set_admin_state(uuid, AdminState(state), reason)
-            lab.transaction.record(by, "gpu.state", uuid, record.admin_state.value, str(state))
+            raise GPUStateError(f'A GPU can be set to "active" or "draining", not to "{state}".')
 
-    def set_gpu_slots(self, uuid: str, slots: int, by: str) -> None:
-        """Say how many sessions may share a device; 1 gives it to one session as a whole.
+        def change(work: UnitOfWork) -> None:
+            record = _find(work, uuid)
+            reason = None
+            if state == AdminState.DRAINING:
+                reason = f"Drained by {by}."
+            elif (obstacle := _obstacle_to_return(work, record)) is not None:
+                raise GPUStateError(f"The GPU cannot return to service yet. {obstacle}")
+            work.transaction.gpus.set_admin_state(uuid, AdminState(state), reason)
+            work.transaction.audit.record(
+                by, "gpu.state", uuid, record.admin_state.value, str(state)
+            )
+
+        self._transactions.change(change)
+
+    def set_slots(self, uuid: str, slots: int, by: str) -> None:
+        """Set how many sessions may share a device; 1 gives all of it to one session.
 
         Args:
             uuid: the device.
@@ -110,32 +117,75 @@ class Office(Core):
             by: the user who does so, for the audit trail.
 
         Raises:
-            GPURefused: there is no such device or number, or the device is leased.
+            GPUStateError: there is no such device or number, or the device is leased.
         """
-        if isinstance(slots, bool) or not isinstance(slots, int) or not 1 <= slots <= MOST_SLOTS:
-            raise GPURefused(f"A GPU is shared by 1 to {MOST_SLOTS} sessions; 1 is not shared.")
-        with self._change() as lab:
-            record = find_device(lab, uuid)
-            if any(uuid in lease.gpu_uuids for lease in lab.transaction.live_leases()):
-                raise GPURefused(
+        if isinstance(slots, bool) or not isinstance(slots, int) or not 1 <= slots <= MAX_SLOTS:
+            raise GPUStateError(f"A GPU is shared by 1 to {MAX_SLOTS} sessions; 1 is not shared.")
+
+        def change(work: UnitOfWork) -> None:
+            record = _find(work, uuid)
+            if _is_leased(work, uuid):
+                raise GPUStateError(
                     "The GPU is leased. Drain it, and change its slots when its sessions have"
                     " ended."
                 )
             if slots != record.slots:
-                lab.transaction.set_slots(uuid, slots)
-                lab.transaction.record(by, "gpu.slots", uuid, record.slots, slots)
+                work.transaction.gpus.set_slots(uuid, slots)
+                work.transaction.audit.record(by, "gpu.slots", uuid, record.slots, slots)
 
-    def forget_gpu(self, uuid: str, by: str) -> None:
-        """Take a device that was removed from the lab out of the list.
+        self._transactions.change(change)
+
+    def forget(self, uuid: str, by: str) -> None:
+        """Remove a device from the list that was removed from the lab.
+
+        Args:
+            uuid: the device.
+            by: the user who does so, for the audit trail.
 
         Raises:
-            GPURefused: there is no such device, it is leased, or it is still reported.
+            GPUStateError: there is no such device, it is leased, or it is still reported.
         """
-        with self._change() as lab:
-            record = find_device(lab, uuid)
-            if any(uuid in lease.gpu_uuids for lease in lab.transaction.live_leases()):
-                raise GPURefused("The GPU is leased. Release its lease first.")
-            if any(item.gpu.uuid == uuid for item in lab.reading.readings):
-                raise GPURefused("The GPU is still reported by its host. Drain it instead.")
-            lab.transaction.forget_gpu(uuid)
-            lab.transaction.record(by, "gpu.forget", uuid, record.admin_state.value, None)
+
+        def change(work: UnitOfWork) -> None:
+            record = _find(work, uuid)
+            if _is_leased(work, uuid):
+                raise GPUStateError("The GPU is leased. Release its lease first.")
+            if any(item.gpu.uuid == uuid for item in work.reading.readings):
+                raise GPUStateError("The GPU is still reported by its host. Drain it instead.")
+            work.transaction.gpus.forget(uuid)
+            work.transaction.audit.record(by, "gpu.forget", uuid, record.admin_state.value, None)
+
+        self._transactions.change(change)
+
+
+def _find(work: UnitOfWork, uuid: str) -> GPURecord:
+    for record in work.transaction.gpus.records():
+        if record.gpu.uuid == uuid:
+            return record
+    raise GPUStateError("This lab has no GPU with that UUID.")
+
+
+def _is_leased(work: UnitOfWork, uuid: str) -> bool:
+    return any(uuid in lease.gpu_uuids for lease in work.transaction.leases.live())
+
+
+def _obstacle_to_return(work: UnitOfWork, record: GPURecord) -> str | None:
+    """Return why a device is not fit to return to service; ``None`` when it is."""
+    if record.in_use_by is not None:
+        return record.in_use_by
+    stale = check_staleness(work.reading, work.now, work.config.rules)
+    if stale is not None:
+        return None if record.admin_state is AdminState.DRAINING else stale
+    returned = replace(record, admin_state=AdminState.ACTIVE, reason=None)
+    records = [
+        returned if other.gpu.uuid == record.gpu.uuid else other
+        for other in work.transaction.gpus.records()
+    ]
+    for health in work.device_health(records):
+        if health.gpu.uuid != record.gpu.uuid:
+            continue
+        if health.transition is not None:
+            return health.transition.reason
+        if health.state is GPUState.LOST:
+            return health.reason
+    return None

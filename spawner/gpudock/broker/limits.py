@@ -1,4 +1,4 @@
-"""What everybody's limits are and what is used of them, within one transaction."""
+"""The limits of users and groups, and what is used of them, within one transaction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gpudock.policy.sessions import Accounts, live_spans
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gpudock.broker.usage_cache import History
+    from gpudock.broker.usage_cache import UsageCache
     from gpudock.model import Lease, Quota
     from gpudock.policy.quota.resolve import Cap, EffectiveQuota
     from gpudock.store import Transaction
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 class Limits:
     """The limits in force, with what is used of them.
 
-    It holds what it has found out, and is thus good until the transaction changes something.
+    Results are cached, so an object is good until the transaction changes something.
     """
 
     def __init__(
         self,
         transaction: Transaction,
         base: Quota,
-        history: History,
+        usage_cache: UsageCache,
         leases: Sequence[Lease],
         now: float,
         changes: Documents | None = None,
@@ -45,22 +45,22 @@ class Limits:
         Args:
             transaction: from which documents are read.
             base: the limits where no level says otherwise.
-            history: what leases that have ended used.
+            usage_cache: what leases that have ended used.
             leases: the live leases.
             now: Unix time.
-            changes: documents to take in place of the stored ones; ``None`` for one: as if it were
+            changes: documents that replace the stored ones; ``None`` for one: as if it were
                 removed.
         """
         self._transaction = transaction
         self._base = base
-        self._history = history
+        self._usage_cache = usage_cache
         self._leases = leases
         self._now = now
         self._changes = changes or {}
         self._found: dict[Member, EffectiveQuota] = {}
         self._accounts: Accounts | None = None
         self._reach = 0.0
-        self._holdings: tuple[dict[str, Usage], dict[str, Usage]] | None = None
+        self._held_gpus: tuple[dict[str, Usage], dict[str, Usage]] | None = None
 
     def of(self, user: str, groups: Iterable[str]) -> EffectiveQuota:
         """Return the limits of one user who is in *groups*."""
@@ -72,8 +72,8 @@ class Limits:
         if new:
             resolved = self._resolve(new)
             self._reach_back(_longest_window(resolved.values()))
-            # Whoever uses nothing, as most people of a large lab do, has with the same limits the
-            # same to be told. While «resolved» is here, no two of its values have the same id.
+            # Users who use nothing, as most users of a large lab do, share one result per set of
+            # limits. While "resolved" is alive, no two of its values have the same id.
             unused: dict[int, EffectiveQuota] = {}
             for member, effective in resolved.items():
                 if self._uses_anything(member[0], effective):
@@ -99,9 +99,9 @@ class Limits:
     def recent_use(self) -> dict[str, float]:
         """Return user to GPU-seconds of past and present, of which older ones count less."""
         self.accounts()
-        recent = self._history.recent_use(self._now)
+        recent = self._usage_cache.recent_use(self._now)
         for user, seconds in recent_use(
-            self._leases, self._now, self._history.half_life_days
+            self._leases, self._now, self._usage_cache.half_life_days
         ).items():
             recent[user] = recent.get(user, 0.0) + seconds
         return recent
@@ -109,7 +109,7 @@ class Limits:
     def _resolve(self, members: Iterable[Member]) -> dict[Member, EffectiveQuota]:
         members = list(members)
         documents: dict[tuple[str, str], Mapping[str, object]] = {
-            **self._transaction.quota_documents(
+            **self._transaction.quotas.of(
                 {user for user, _ in members}, {group for _, groups in members for group in groups}
             )
         }
@@ -138,16 +138,16 @@ class Limits:
         return found
 
     def _reach_back(self, days: float) -> None:
-        """Make sure that the accounts know *days* days."""
+        """Make the accounts reach back at least *days* days."""
         if days > self._reach:
             self._reach = days
             self._accounts = None
 
     def _take_accounts(self) -> Accounts:
         since = self._now - self._reach * DAY if self._reach else math.inf
-        self._history.bring_up_to_date(self._transaction, self._now, since)
-        users: dict[str, Sequence[Span]] = dict(self._history.users)
-        groups: dict[str, Sequence[Span]] = dict(self._history.groups)
+        self._usage_cache.refresh(self._transaction, self._now, since)
+        users: dict[str, Sequence[Span]] = dict(self._usage_cache.users)
+        groups: dict[str, Sequence[Span]] = dict(self._usage_cache.groups)
         for lease, span in live_spans(self._leases):
             users[lease.user] = [*users.get(lease.user, ()), span]
             for group in set(lease.groups):
@@ -161,21 +161,21 @@ class Limits:
 
     def _held(self) -> tuple[dict[str, Usage], dict[str, Usage]]:
         """Return what users hold, and what the members of groups hold."""
-        if self._holdings is None:
-            self._holdings = _count(self._leases)
-        return self._holdings
+        if self._held_gpus is None:
+            self._held_gpus = _count(self._leases)
+        return self._held_gpus
 
     def _fill(self, user: str, effective: EffectiveQuota) -> EffectiveQuota:
-        """Tell what is used of the limits."""
+        """Return limits with what is used of them."""
         quota = effective.quota
-        used = self._held()[0].get(user, _NOTHING)
+        used = self._held()[0].get(user, _UNUSED)
         if quota.gpu_hours is not None:
             used = self._with_hours(used, "user", user, quota.gpu_hours, quota.window_days)
         caps = tuple(map(self._fill_cap, effective.caps))
         return replace(effective, used=used, caps=caps)
 
     def _fill_cap(self, cap: Cap) -> Cap:
-        used = self._held()[1].get(cap.group, _NOTHING)
+        used = self._held()[1].get(cap.group, _UNUSED)
         if cap.gpu_hours is not None:
             used = self._with_hours(used, "group", cap.group, cap.gpu_hours, cap.window_days)
         return replace(cap, used=used)
@@ -190,7 +190,7 @@ class Limits:
         return replace(used, gpu_hours=hours, hours_from=again if limit else None)
 
 
-_NOTHING = Usage()
+_UNUSED = Usage()
 
 
 def _count(leases: Iterable[Lease]) -> tuple[dict[str, Usage], dict[str, Usage]]:
@@ -203,7 +203,7 @@ def _count(leases: Iterable[Lease]) -> tuple[dict[str, Usage], dict[str, Usage]]
         if gpus:
             for counts, names in ((users, (lease.user,)), (groups, set(lease.groups))):
                 for name in names:
-                    held = counts.get(name, _NOTHING)
+                    held = counts.get(name, _UNUSED)
                     counts[name] = Usage(held.gpus + gpus, held.stopping + stopping)
     return users, groups
 

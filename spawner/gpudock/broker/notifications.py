@@ -1,4 +1,4 @@
-"""Telling coroutines that wait in the queue what has become of their request."""
+"""Notifying the coroutines that wait in the queue."""
 
 from __future__ import annotations
 
@@ -12,56 +12,56 @@ if TYPE_CHECKING:
     from gpudock.model import Denial, Lease
 
     Server = tuple[str, str]
-    News = Lease | Denial | None
+    Answer = Lease | Denial
 
 
-class Mailbox:
-    """Where one coroutine gets its news. A grant or refusal is kept until it is read."""
+class Subscription:
+    """How one coroutine is notified. A grant or a denial is kept until it is read."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._arrived = asyncio.Event()
-        self._news: News = None
+        self._answer: Answer | None = None
 
-    def put(self, news: News) -> None:
-        """Deliver news, from any thread; ``None`` says that the place changed."""
-        if news is not None:
-            self._news = news
-        # A loop that was closed has nobody left to tell.
+    def put(self, answer: Answer | None) -> None:
+        """Notify the coroutine, from any thread; ``None`` says that the position changed."""
+        if answer is not None:
+            self._answer = answer
+        # A closed loop has no coroutine left to notify.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._arrived.set)
 
-    async def next(self) -> News:
-        """Wait for news."""
+    async def next(self) -> Answer | None:
+        """Wait for the next notification, and return the answer if there is one."""
         await self._arrived.wait()
         self._arrived.clear()
-        return self._news
+        return self._answer
 
 
-class Signals:
-    """The mailboxes of those who wait, by (user, server)."""
+class Notifications:
+    """The subscriptions of the coroutines that wait, by (user, server)."""
 
     def __init__(self) -> None:
-        self._boxes: dict[Server, set[Mailbox]] = {}
+        self._subscriptions: dict[Server, set[Subscription]] = {}
 
     @contextlib.contextmanager
-    def expect(self, server: Server) -> Iterator[Mailbox]:
-        """Open a mailbox for the news of *server*."""
-        box = Mailbox()
-        self._boxes.setdefault(server, set()).add(box)
+    def subscribe(self, server: Server) -> Iterator[Subscription]:
+        """Subscribe to what becomes of the request of *server*."""
+        subscription = Subscription()
+        self._subscriptions.setdefault(server, set()).add(subscription)
         try:
-            yield box
+            yield subscription
         finally:
-            boxes = self._boxes.get(server, set())
-            boxes.discard(box)
-            if not boxes:
-                self._boxes.pop(server, None)
+            of_server = self._subscriptions[server]
+            of_server.discard(subscription)
+            if not of_server:
+                del self._subscriptions[server]
 
-    def tell(self, server: Server, news: News) -> None:
-        """Put *news* into every mailbox of *server*."""
-        for box in list(self._boxes.get(server, ())):
-            box.put(news)
+    def notify(self, server: Server, answer: Answer | None) -> None:
+        """Notify every coroutine that waits for *server*."""
+        for subscription in list(self._subscriptions.get(server, ())):
+            subscription.put(answer)
 
     def servers(self) -> list[Server]:
-        """Return the servers that somebody waits for."""
-        return list(self._boxes)
+        """Return the servers that a coroutine waits for."""
+        return list(self._subscriptions)

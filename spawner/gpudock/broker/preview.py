@@ -1,4 +1,4 @@
-"""What a change of quotas would mean for the sessions that run and the requests that wait."""
+"""Preview: what a change of quotas would mean for running sessions and waiting requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gpudock.broker.limits import Limits
-    from gpudock.broker.unit_of_work import Lab
+    from gpudock.broker.unit_of_work import UnitOfWork
     from gpudock.model import Lease, Request
     from gpudock.policy.quota.resolve import EffectiveQuota
     from gpudock.policy.scheduling.decide import Decision
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Excess:
-    """A running session that would not be granted like this any more. It goes on all the same."""
+    """A running session that would not be granted like this any more. It goes on."""
 
     lease: Lease
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A waiting request that would be refused."""
+class DeniedRequest:
+    """A waiting request that would be denied."""
 
     request: Request
     why: str
@@ -41,7 +41,7 @@ class Effect:
     Attributes:
         level, name: whose document would change; both empty for all changes together.
         exceeding: the sessions that would be beyond the limits, and are not now.
-        refused: the waiting requests that would be refused.
+        refused: the waiting requests that would be denied.
         starting: the waiting requests that would start at once, and cannot now.
         held_back: the waiting requests that would start now, and could not then.
     """
@@ -49,7 +49,7 @@ class Effect:
     level: str
     name: str
     exceeding: tuple[Excess, ...] = ()
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[DeniedRequest, ...] = ()
     starting: tuple[Request, ...] = ()
     held_back: tuple[Request, ...] = ()
 
@@ -71,13 +71,13 @@ class TableChange:
 
 @dataclass(frozen=True, slots=True)
 class TablePreview:
-    """What taking quotas from a table would mean.
+    """What importing a table of quotas would mean.
 
     Attributes:
-        revision: of all quotas together, as they were looked at.
+        revision: of all quotas together, at the time of the preview.
         changes: the rows that change something, in the table's order.
-        unchanged: how many rows say what is there already.
-        effect: what all of it would mean for those who run and wait.
+        unchanged: how many rows change nothing.
+        effect: what all of it would mean for running sessions and waiting requests.
     """
 
     revision: int
@@ -92,50 +92,50 @@ class QuotaPreview:
 
     Attributes:
         total: all of them together.
-        changes: the part of each: what happens to those whom it is about.
+        changes: the part of each, limited to the users whom it concerns.
     """
 
     total: Effect
     changes: tuple[Effect, ...]
 
 
-def preview(
-    lab: Lab,
+def preview_of(
+    work: UnitOfWork,
     changes: Mapping[tuple[str, str], Mapping[str, object] | None],
     groups_of: Mapping[str, tuple[str, ...]],
 ) -> QuotaPreview:
-    """Compare the lab as it is with the lab as it would be; see :func:`effect_of`."""
-    total = effect_of(lab, changes, groups_of)
+    """Return what changes would mean, together and each; see :func:`effect_of`."""
+    total = effect_of(work, changes, groups_of)
     return QuotaPreview(
         total, tuple(_part(total, level, name, groups_of) for level, name in changes)
     )
 
 
 def effect_of(
-    lab: Lab,
+    work: UnitOfWork,
     changes: Mapping[tuple[str, str], Mapping[str, object] | None],
     groups_of: Mapping[str, tuple[str, ...]],
 ) -> Effect:
-    """Tell what changes together would mean.
+    """Return what changes together would mean.
 
     Args:
-        lab: the lab.
+        work: the unit of work.
         changes: (level, name) to the parsed document, ``None``: removed.
         groups_of: user to groups, where they are known.
     """
-    now, then = lab.limits_with(None), lab.limits_with(changes)
-    exceeding = tuple(_exceeding(lab, now, then, groups_of))
+    now, then = work.limits_with(None), work.limits_with(changes)
+    exceeding = tuple(_exceeding(work, now, then, groups_of))
     before, after = (
-        decide(lab.snapshot(limits=limits), lab.terms.ordering) for limits in (now, then)
+        decide(work.snapshot(limits=limits), work.config.ordering) for limits in (now, then)
     )
-    requests = {item.request.id: item.request for item in lab.transaction.waiting()}
+    requests = {item.request.id: item.request for item in work.transaction.requests.waiting()}
     starts, would_start = _granted(before), _granted(after)
     return Effect(
         "",
         "",
         exceeding,
         tuple(
-            Refusal(requests[key], denial.message)
+            DeniedRequest(requests[key], denial.message)
             for key, denial in after.refusals.items()
             if key not in before.refusals
         ),
@@ -149,11 +149,11 @@ def _granted(decision: Decision) -> set[str]:
 
 
 def _exceeding(
-    lab: Lab, now: Limits, then: Limits, groups_of: Mapping[str, tuple[str, ...]]
+    work: UnitOfWork, now: Limits, then: Limits, groups_of: Mapping[str, tuple[str, ...]]
 ) -> Iterable[Excess]:
-    leases = lab.transaction.live_leases()
+    leases = work.transaction.leases.live()
     members = [(lease.user, groups_of.get(lease.user, lease.groups)) for lease in leases]
-    models = {record.gpu.uuid: record.gpu.model for record in lab.transaction.gpu_records()}
+    models = {record.gpu.uuid: record.gpu.model for record in work.transaction.gpus.records()}
     for lease, before, after in zip(leases, now.of_all(members), then.of_all(members), strict=True):
         names = [models[uuid] for uuid in lease.gpu_uuids if uuid in models]
         why = _excess(lease, after, names)
@@ -162,7 +162,7 @@ def _exceeding(
 
 
 def _excess(lease: Lease, effective: EffectiveQuota, models: list[str]) -> str | None:
-    """Tell in one sentence which limit a session is beyond."""
+    """Return in one sentence which limit a session exceeds; ``None``: it exceeds none."""
     quota, used = effective.quota, effective.used
     if lease.gpu_uuids:
         if quota.max_gpus is not None and used.gpus > quota.max_gpus:
@@ -196,7 +196,7 @@ def _excess(lease: Lease, effective: EffectiveQuota, models: list[str]) -> str |
 
 
 def _part(total: Effect, level: str, name: str, groups_of: Mapping[str, tuple[str, ...]]) -> Effect:
-    """Return the part of all effects that is about those whom one change is about."""
+    """Return the part of all effects that concerns the users of one change."""
 
     def concerns(user: str, groups: tuple[str, ...]) -> bool:
         match level:

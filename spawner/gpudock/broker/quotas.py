@@ -1,48 +1,52 @@
-"""The broker's office for quotas: what every level says, and what a change would mean."""
+"""Quota store: what every level sets, what is in force, and what a change would mean."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpudock.broker.errors import LeadRefused, QuotaConflict, QuotaTableConflict
-from gpudock.broker.preview import QuotaPreview, TableChange, TablePreview, effect_of, preview
-from gpudock.broker.transactions import Core
+from gpudock.broker.errors import DelegationError, QuotaConflictError, QuotaTableConflictError
+from gpudock.broker.preview import QuotaPreview, TableChange, TablePreview, effect_of, preview_of
 from gpudock.policy.quota.delegation import Levels, refusal
 from gpudock.policy.quota.documents import QuotaDocumentError, check_place, parse_document
-from gpudock.store import AuditFilter, QuotaChange, QuotaDocument, QuotaMoved, plain
+from gpudock.store import AuditFilter, QuotaChange, QuotaDocument, QuotaRevisionError, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gpudock.broker.unit_of_work import Lab
+    from gpudock.broker.transactions import Transactions
+    from gpudock.broker.unit_of_work import UnitOfWork
     from gpudock.policy.quota.delegation import Lead
     from gpudock.policy.quota.resolve import EffectiveQuota
 
 
-class QuotaOffice(Core):
-    """Quotas."""
+class Quotas:
+    """The quotas of users, groups and the default level."""
 
-    def quota(self, user: str, groups: Iterable[str]) -> EffectiveQuota:
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def effective(self, user: str, groups: Iterable[str]) -> EffectiveQuota:
         """Return the limits in force for *user*, where each came from, and what is used."""
-        with self._reading_lab() as lab:
-            return lab.effective(user, groups)
+        with self._transactions.reading() as work:
+            return work.effective(user, groups)
 
-    def quotas(self, members: Sequence[tuple[str, tuple[str, ...]]]) -> list[EffectiveQuota]:
+    def effective_of_all(
+        self, members: Sequence[tuple[str, tuple[str, ...]]]
+    ) -> list[EffectiveQuota]:
         """Return the limits of many users, each given with the groups that they are in."""
-        with self._reading_lab() as lab:
-            return lab.limits.of_all(members)
+        with self._transactions.reading() as work:
+            return work.limits.of_all(members)
 
-    def quota_documents(self) -> list[QuotaDocument]:
-        """Return what every level says, by level and name."""
-        with self._store.snapshot() as transaction:
-            return transaction.all_quota_documents()
+    def documents(self) -> list[QuotaDocument]:
+        """Return what every level sets, by level and name."""
+        return self.table()[0]
 
-    def quota_table(self) -> tuple[list[QuotaDocument], int]:
-        """Return what every level says, and the revision of all of it together."""
-        with self._store.snapshot() as transaction:
-            return transaction.all_quota_documents(), transaction.quota_revision
+    def table(self) -> tuple[list[QuotaDocument], int]:
+        """Return what every level sets, and the revision of all of it together."""
+        with self._transactions.store.snapshot() as transaction:
+            return transaction.quotas.all(), transaction.quotas.revision
 
-    def set_quota(
+    def set(
         self,
         level: str,
         name: str,
@@ -50,7 +54,7 @@ class QuotaOffice(Core):
         by: str,
         revision: int | None = None,
     ) -> QuotaDocument | None:
-        """Set one level's partial document, or remove it with ``None``; nobody's session ends.
+        """Set one level's partial document, or remove it with ``None``; no session ends.
 
         Args:
             level: ``default``, ``group`` or ``user``.
@@ -63,12 +67,12 @@ class QuotaOffice(Core):
             The document as it is now.
 
         Raises:
-            QuotaDocumentError: the document, the level or the name is not acceptable.
-            QuotaConflict: the document is not that of *revision* any more.
+            QuotaDocumentError: the document, the level or the name is not valid.
+            QuotaConflictError: the document is no longer that of *revision*.
         """
-        return self.set_quotas([QuotaChange(level, name, document, revision)], by)[0]
+        return self.set_all([QuotaChange(level, name, document, revision)], by)[0]
 
-    def set_quotas(
+    def set_all(
         self, changes: Sequence[QuotaChange], by: str, lead: Lead | None = None
     ) -> list[QuotaDocument | None]:
         """Make all changes, or none of them.
@@ -76,137 +80,135 @@ class QuotaOffice(Core):
         Args:
             changes: the changes.
             by: the user who makes them, for the audit trail.
-            lead: how far their right goes; ``None``: an administrator's, without bounds.
+            lead: what the user may change; ``None``: an administrator, who may change anything.
 
         Returns:
             For each change the document as it is now.
 
         Raises:
-            QuotaDocumentError: one of them is not acceptable, or two are about the same.
-            LeadRefused: one of them is beyond what *lead* may do.
-            QuotaConflict: one of the documents is not that of the change's revision any more.
+            QuotaDocumentError: one of them is not valid, or two are about the same document.
+            DelegationError: one of them is beyond what *lead* may do.
+            QuotaConflictError: one of the documents is no longer that of the change's revision.
         """
         parsed = _parse(changes)
-        try:
-            with self._change() as lab:
-                _admit(lab, parsed, lead)
-                return lab.transaction.set_quotas(parsed, by)
-        except QuotaMoved as moved:
-            raise QuotaConflict(moved.level, moved.name, moved.stored) from moved
 
-    def preview_quotas(
+        def change(work: UnitOfWork) -> list[QuotaDocument | None]:
+            _check_lead(work, parsed, lead)
+            return work.transaction.quotas.set(parsed, by)
+
+        try:
+            return self._transactions.change(change)
+        except QuotaRevisionError as error:
+            raise QuotaConflictError(error.level, error.name, error.stored) from error
+
+    def preview(
         self,
         changes: Sequence[QuotaChange],
         groups_of: Mapping[str, Iterable[str]],
         lead: Lead | None = None,
     ) -> QuotaPreview:
-        """Tell what changes would mean at this moment, without making them.
+        """Return what changes would mean now, without making them.
 
         Args:
             changes: the changes, all of them together.
-            groups_of: user to the groups that they are in; of others it is taken that they are in
-                those of their request or lease.
-            lead: as for :meth:`set_quotas`.
+            groups_of: user to their groups; for other users, the groups of their request or lease
+                count.
+            lead: as for :meth:`set_all`.
 
         Raises:
-            QuotaDocumentError: one of the changes is not acceptable.
-            LeadRefused: one of them is beyond what *lead* may do.
+            QuotaDocumentError: one of the changes is not valid.
+            DelegationError: one of them is beyond what *lead* may do.
         """
         parsed = _parse(changes)
-        with self._reading_lab() as lab:
-            _admit(lab, parsed, lead)
-            return preview(
-                lab,
+        with self._transactions.reading() as work:
+            _check_lead(work, parsed, lead)
+            return preview_of(
+                work,
                 {(change.level, change.name): change.document for change in parsed},
                 {user: tuple(groups) for user, groups in groups_of.items()},
             )
 
-    # A table of many levels, as one file holds it.
-
-    def take_table(
+    def import_table(
         self, rows: Sequence[QuotaChange], by: str, revision: int | None = None
     ) -> list[TableChange]:
-        """Set each document that a table has a row for, all or none; others stay as they are.
+        """Set each document that a table has a row for, all or none; the others stay.
 
         Args:
-            rows: the rows; their own revisions do not count.
+            rows: the rows; their own revisions are ignored.
             by: the user who does so, for the audit trail.
-            revision: of all quotas together when the table was looked at (see
-                :meth:`preview_table`); ``None``: whatever is there.
+            revision: of all quotas together at the time of :meth:`preview_table`; ``None``:
+                whatever is there.
 
         Returns:
             What was changed.
 
         Raises:
-            QuotaDocumentError: one of the rows is not acceptable, or two are about the same.
-            QuotaTableConflict: some quota was changed since *revision*.
+            QuotaDocumentError: one of the rows is not valid, or two are about the same document.
+            QuotaTableConflictError: some quota was changed since *revision*.
         """
         parsed = _parse(rows)
-        with self._change() as lab:
-            if revision is not None and revision != lab.transaction.quota_revision:
-                latest, _ = lab.transaction.audit_page(0, 1, AuditFilter(what="quota"))
-                raise QuotaTableConflict(next(iter(latest), None))
-            changes = _differences(lab, parsed)
-            lab.transaction.set_quotas(
+
+        def change(work: UnitOfWork) -> list[TableChange]:
+            if revision is not None and revision != work.transaction.quotas.revision:
+                latest, _ = work.transaction.audit.page(0, 1, AuditFilter(what="quota"))
+                raise QuotaTableConflictError(next(iter(latest), None))
+            changes = _differences(work, parsed)
+            work.transaction.quotas.set(
                 [QuotaChange(change.level, change.name, change.after) for change in changes], by
             )
-        return changes
+            return changes
+
+        return self._transactions.change(change)
 
     def preview_table(
         self, rows: Sequence[QuotaChange], groups_of: Mapping[str, Iterable[str]]
     ) -> TablePreview:
-        """Tell what taking a table would mean at this moment, without taking it.
+        """Return what importing a table would mean now, without importing it.
 
         Args:
-            rows: as for :meth:`take_table`.
-            groups_of: as for :meth:`preview_quotas`.
+            rows: as for :meth:`import_table`.
+            groups_of: as for :meth:`preview`.
 
         Raises:
-            QuotaDocumentError: one of the rows is not acceptable, or two are about the same.
+            QuotaDocumentError: one of the rows is not valid, or two are about the same document.
         """
         parsed = _parse(rows)
-        with self._reading_lab() as lab:
-            changes = _differences(lab, parsed)
+        with self._transactions.reading() as work:
+            changes = _differences(work, parsed)
             effect = effect_of(
-                lab,
+                work,
                 {(change.level, change.name): change.after for change in changes},
                 {user: tuple(groups) for user, groups in groups_of.items()},
             )
-            revision = lab.transaction.quota_revision
+            revision = work.transaction.quotas.revision
         return TablePreview(revision, tuple(changes), len(parsed) - len(changes), effect)
 
 
-def _admit(lab: Lab, changes: Sequence[QuotaChange], lead: Lead | None) -> None:
-    """Make sure that a lead may make changes.
-
-    Raises:
-        LeadRefused: they may not.
-    """
+def _check_lead(work: UnitOfWork, changes: Sequence[QuotaChange], lead: Lead | None) -> None:
+    """Raise ``DelegationError`` unless a lead may make the changes; ``None`` may make any."""
     if lead is None:
         return
     users = {change.name for change in changes}
     if any(change.level != "user" for change in changes) or not users <= lead.members.keys():
-        raise LeadRefused("The lead of a group may change the quotas of its members only.")
+        raise DelegationError("The lead of a group may change the quotas of its members only.")
     groups = {group for user in users for group in lead.members[user].groups}
-    documents = lab.transaction.quota_documents(users, groups)
+    documents = work.transaction.quotas.of(users, groups)
     levels = Levels(
-        lab.terms.default_quota,
+        work.config.default_quota,
         documents.get(("default", "")),
         {name: document for (level, name), document in documents.items() if level == "group"},
-        lab.now,
+        work.now,
     )
     for change in changes:
         before = documents.get(("user", change.name))
         problem = refusal(lead, change.name, before, change.document, levels)
         if problem is not None:
-            raise LeadRefused(problem)
+            raise DelegationError(problem)
 
 
-def _differences(lab: Lab, rows: Iterable[QuotaChange]) -> list[TableChange]:
-    """Return the rows that say something else than what is there."""
-    present = {
-        (item.level, item.name): item.document for item in lab.transaction.all_quota_documents()
-    }
+def _differences(work: UnitOfWork, rows: Iterable[QuotaChange]) -> list[TableChange]:
+    """Return the rows that change something."""
+    present = {(item.level, item.name): item.document for item in work.transaction.quotas.all()}
     compared = (
         TableChange(
             row.level,
@@ -225,7 +227,7 @@ def _parse(changes: Sequence[QuotaChange]) -> list[QuotaChange]:
     for change in changes:
         check_place(change.level, change.name)
         if (change.level, change.name) in places:
-            whose = f"the {change.level} «{change.name}»" if change.name else "the default"
+            whose = f'the {change.level} "{change.name}"' if change.name else "the default"
             raise QuotaDocumentError(f"The quota of {whose} is changed twice at once.")
         places.add((change.level, change.name))
         document = change.document

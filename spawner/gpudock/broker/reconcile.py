@@ -1,18 +1,19 @@
 """Comparing the leases with one complete look at the engine.
 
-The engine is the truth about containers, the store about grants. A container that runs with a
-lease's labels is that lease's proof of life; its absence from a complete look is the proof of its
-end. Where the two contradict each other, the device stays taken or is quarantined: unknown is
+The engine knows which containers there are, the store which leases were granted. A container that
+runs with a lease's labels proves that the lease lives; its absence from a complete look proves that
+it ended. Where the two contradict each other, the device stays taken or is quarantined: unknown is
 occupied.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpudock.broker.validation import known_form
+from gpudock.broker.scheduling import take_out_of_service
+from gpudock.broker.validation import has_valid_labels
 from gpudock.model import ContainerState, Lease, LeaseState, Share, WhenBusy
 from gpudock.policy.gpu_health import AdminState
 from gpudock.policy.scheduling.placement import overlap
@@ -20,8 +21,8 @@ from gpudock.policy.sessions import begun, session_hours
 from gpudock.store import RequestState
 
 if TYPE_CHECKING:
-    from gpudock.broker.process_state import Memory
-    from gpudock.broker.unit_of_work import Lab
+    from gpudock.broker.process_state import ProcessState
+    from gpudock.broker.unit_of_work import UnitOfWork
     from gpudock.model import Observation, ObservedContainer
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class StopContainer:
 
 @dataclass(frozen=True, slots=True)
 class RemoveContainer:
-    """Remove a container that does not run and must not run again, even if it runs by then."""
+    """Remove a container that must not run again, even if it runs by the time of removal."""
 
     container_id: str
     name: str
@@ -50,63 +51,57 @@ class RemoveContainer:
 Action = StopContainer | RemoveContainer
 
 
-@dataclass(slots=True)
-class Findings:
-    """What came of a comparison.
+class Comparison:
+    """One comparison of the leases with an observation, within one unit of work.
 
     Attributes:
         actions: what is to be done at the engine.
-        ended: ids of leases that ended.
+        ended: ids of the leases that ended.
     """
 
-    actions: list[Action] = field(default_factory=list)
-    ended: list[str] = field(default_factory=list)
-
-
-class Comparison:
-    """One comparison of the lab with an observation, within one transaction."""
-
-    def __init__(self, lab: Lab, memory: Memory, observation: Observation) -> None:
-        self.lab = lab
-        self.transaction = lab.transaction
-        self.memory = memory
+    def __init__(
+        self, work: UnitOfWork, process_state: ProcessState, observation: Observation
+    ) -> None:
+        self.work = work
+        self.transaction = work.transaction
+        self.process_state = process_state
         self.observation = observation
-        self.findings = Findings()
-        self.in_use: dict[str, str] = dict(observation.foreign_use)
+        self.actions: list[Action] = []
+        self.ended: list[str] = []
+        self._in_use: dict[str, str] = dict(observation.foreign_use)
 
-    def run(self) -> Findings:
-        """Compare, change the store accordingly, and return what is to be done."""
-        self._make_up_for_failed_stops()
+    def run(self) -> None:
+        """Compare, and change the store accordingly."""
+        self._retry_failed_stops()
         by_lease: dict[str, list[ObservedContainer]] = {}
         for container in sorted(
             self.observation.containers, key=lambda item: (item.created_at, item.id)
         ):
             by_lease.setdefault(container.lease_id, []).append(container)
         strangers: list[ObservedContainer] = []
-        for lease in self.transaction.live_leases():
+        for lease in self.transaction.leases.live():
             strangers += self._compare_lease(lease, by_lease.pop(lease.id, []))
         strangers += [container for group in by_lease.values() for container in group]
         strangers.sort(key=lambda item: (item.created_at, item.id))
         for container in strangers:
             self._compare_stranger(container)
-        self._note_use()
-        return self.findings
+        self._store_foreign_use()
 
     # Leases.
 
-    def _make_up_for_failed_stops(self) -> None:
+    def _retry_failed_stops(self) -> None:
         """Mark the leases as stopping that were to stop while the database failed."""
-        for lease_id, reason in self.memory.doomed().items():
-            lease = self.transaction.lease(lease_id)
+        for lease_id, reason in self.process_state.doomed().items():
+            lease = self.transaction.leases.get(lease_id)
             if lease is not None and lease.state in (LeaseState.GRANTED, LeaseState.ACTIVE):
-                self.transaction.set_lease_state(lease_id, LeaseState.STOPPING, reason)
+                self.transaction.leases.set_state(lease_id, LeaseState.STOPPING, reason)
 
     def _compare_lease(
         self, lease: Lease, containers: list[ObservedContainer]
     ) -> list[ObservedContainer]:
-        """Compare a live lease with the containers that name it; return those not its own."""
-        if self.memory.since(lease.id, self.observation.started_at):
-            # Somebody in this process is at it, or was after the look began.
+        """Compare a live lease with the containers that name it, and return those not its own."""
+        if self.process_state.changed_since(lease.id, self.observation.started_at):
+            # This process is changing it, or did so after the look began.
             return []
         own = next((item for item in containers if _belongs(item, lease)), None)
         others = [item for item in containers if item is not own]
@@ -118,8 +113,8 @@ class Comparison:
         elif own.state is ContainerState.RUNNING:
             self._runs(lease, own)
         elif own.state is ContainerState.CREATED:
-            # It never ran, and whoever was to start it is gone. A start that is still on its way
-            # inside the engine can take effect until the container is removed, so the devices
+            # It never ran, and the process that was to start it is gone. A start that the engine
+            # still has to carry out can take effect until the container is removed, so the devices
             # stay taken until a later look proves that.
             self._interrupted(lease, own)
         else:
@@ -128,59 +123,60 @@ class Comparison:
         return others
 
     def _may_still_be_claimed(self, lease: Lease) -> bool:
-        """Tell whether a lease that this process granted still waits for its container."""
+        """Return whether a lease that this process granted still waits for its container."""
+        granted_at = self.process_state.get(lease.id).granted_at
         return (
             lease.state is LeaseState.GRANTED
             and lease.container_id is None
-            and self.memory.is_own(lease.id)
-            and self.memory.now() - self.memory.granted_at(lease.id) < self.lab.terms.claim_seconds
+            and granted_at is not None
+            and self.process_state.monotonic() - granted_at < self.work.config.claim_seconds
         )
 
     def _runs(self, lease: Lease, own: ObservedContainer) -> None:
         if lease.container_id is None:
-            self.transaction.bind_lease(lease.id, own.id)
+            self.transaction.leases.bind(lease.id, own.id)
         if lease.state is LeaseState.STOPPING:
             self._stop(own, lease.end_reason or "its lease is over")
         elif lease.state is LeaseState.GRANTED:
-            self.transaction.set_lease_state(lease.id, LeaseState.ACTIVE)
+            self.transaction.leases.set_state(lease.id, LeaseState.ACTIVE)
 
     def _interrupted(self, lease: Lease, own: ObservedContainer) -> None:
         reason = "its start was interrupted"
         if lease.container_id is None:
-            self.transaction.bind_lease(lease.id, own.id)
+            self.transaction.leases.bind(lease.id, own.id)
         if lease.state is not LeaseState.STOPPING:
-            self.transaction.set_lease_state(lease.id, LeaseState.STOPPING, reason)
+            self.transaction.leases.set_state(lease.id, LeaseState.STOPPING, reason)
             self._queue_again(lease)
         self._remove(own, reason)
 
     def _end(self, lease: Lease, reason: str) -> None:
-        self.transaction.end_lease(lease, reason, self.lab.now)
-        self.findings.ended.append(lease.id)
+        self.transaction.leases.end(lease, reason, self.work.now)
+        self.ended.append(lease.id)
         log.info("The lease %s of %s ended: %s.", lease.id, lease.user, reason)
 
     def _queue_again(self, lease: Lease) -> None:
         """Give a request its old place back when a former process died before its server ran."""
-        if self.memory.is_own(lease.id):
+        if self.process_state.is_own(lease.id):
             return
-        for item in self.transaction.requests_of_leases([lease.id]):
-            waiting = self.transaction.waiting_request(lease.user, lease.server)
+        for item in self.transaction.requests.of_leases([lease.id]):
+            waiting = self.transaction.requests.waiting_of(lease.user, lease.server)
             if item.request.when_busy is WhenBusy.WAIT and waiting is None:
-                self.transaction.settle_request(item.sequence, RequestState.WAITING)
+                self.transaction.requests.settle(item.sequence, RequestState.WAITING)
 
     # Containers that are not a live lease's own.
 
     def _compare_stranger(self, container: ObservedContainer) -> None:
         runs = container.state is ContainerState.RUNNING
-        # First of all: what gpudock did not write says nothing about a lease, known or not.
-        if not known_form(container):
+        # First: labels that gpudock did not write say nothing about a lease, known or not.
+        if not has_valid_labels(container):
             if runs:
                 self._quarantine(
                     container, "carries labels that gpudock did not write; stop or relabel it"
                 )
             return
-        lease = self.transaction.lease(container.lease_id)
+        lease = self.transaction.leases.get(container.lease_id)
         if lease is not None:
-            if self.memory.ended_since(lease.id, self.observation.started_at):
+            if self.process_state.ended_since(lease.id, self.observation.started_at):
                 return
             if runs:
                 self._intruder(
@@ -199,12 +195,12 @@ class Comparison:
             self._remove(container, "it never ran, and a lease has its devices or its server")
 
     def _can_adopt(self, container: ObservedContainer) -> bool:
-        leases = self.transaction.live_leases()
+        leases = self.transaction.leases.live()
         if any((x.user, x.server) == (container.user, container.server) for x in leases):
             return False
-        gpus = {record.gpu.uuid: record.gpu for record in self.transaction.gpu_records()}
+        gpus = {record.gpu.uuid: record.gpu for record in self.transaction.gpus.records()}
         return not any(
-            (uuid == taken and not _are_neighbours(container, lease))
+            (uuid == taken and not _have_different_slots(container, lease))
             or (
                 uuid != taken
                 and uuid in gpus
@@ -217,16 +213,15 @@ class Comparison:
         )
 
     def _adopt(self, container: ObservedContainer) -> None:
-        """Write down the lease that a container's labels tell of and the store has lost."""
-        over = self.memory.doomed().get(container.lease_id)
-        if container.state is ContainerState.CREATED and not self.memory.is_in_flight(
-            container.lease_id
-        ):
+        """Store the lease that a container's labels describe and the store has lost."""
+        over = self.process_state.doomed().get(container.lease_id)
+        in_flight = self.process_state.get(container.lease_id).in_flight
+        if container.state is ContainerState.CREATED and not in_flight:
             over = "its start was interrupted"
         for uuid in container.gpu_uuids:
-            self.lab.ensure_device(uuid)
+            self.work.ensure_device(uuid)
             self._share_as_it_is(uuid, container.slots)
-        effective = self.lab.effective(container.user, container.groups)
+        effective = self.work.effective(container.user, container.groups)
         lease = Lease(
             id=container.lease_id,
             user=container.user,
@@ -243,10 +238,10 @@ class Comparison:
             slot=container.slot,
             slots=container.slots,
             latest_end=_later(container.created_at, effective.quota.max_session_hours),
-            active_at=self.lab.now,
+            active_at=self.work.now,
             adopted=True,
         )
-        self.transaction.add_lease(begun(lease, effective, self.lab.limits.accounts()))
+        self.transaction.leases.add(begun(lease, effective, self.work.limits.accounts()))
         log.warning(
             "The lease %s of %s was not in the database; took it over from container %s.",
             container.lease_id,
@@ -259,10 +254,10 @@ class Comparison:
             self._stop(container, over)
 
     def _share_as_it_is(self, uuid: str, slots: int) -> None:
-        """Take over from a container by how many sessions its device is shared."""
-        for record in self.transaction.gpu_records():
+        """Take over from a container how many sessions share its device."""
+        for record in self.transaction.gpus.records():
             if record.gpu.uuid == uuid and record.slots != slots:
-                self.transaction.set_slots(uuid, slots)
+                self.transaction.gpus.set_slots(uuid, slots)
 
     def _intruder(self, container: ObservedContainer, why: str) -> None:
         self._stop(container, why)
@@ -270,33 +265,29 @@ class Comparison:
 
     def _quarantine(self, container: ObservedContainer, what: str) -> None:
         for uuid in container.gpu_uuids:
-            self.in_use.setdefault(uuid, f"The container «{container.name}» {what}.")
+            self._in_use.setdefault(uuid, f'The container "{container.name}" {what}.')
 
     def _stop(self, container: ObservedContainer, why: str) -> None:
-        self.findings.actions.append(
-            StopContainer(container.id, container.name, container.lease_id, why)
-        )
+        self.actions.append(StopContainer(container.id, container.name, container.lease_id, why))
 
     def _remove(self, container: ObservedContainer, why: str) -> None:
-        self.findings.actions.append(
-            RemoveContainer(container.id, container.name, container.lease_id, why)
-        )
+        self.actions.append(RemoveContainer(container.id, container.name, container.lease_id, why))
 
-    def _note_use(self) -> None:
-        """Write down who else uses which device, and quarantine those."""
-        for record in self.transaction.gpu_records():
-            sentence = self.in_use.get(record.gpu.uuid)
+    def _store_foreign_use(self) -> None:
+        """Store who else uses which device, and quarantine those devices."""
+        for record in self.transaction.gpus.records():
+            sentence = self._in_use.get(record.gpu.uuid)
             if sentence != record.in_use_by:
-                self.transaction.set_in_use_by(record.gpu.uuid, sentence)
+                self.transaction.gpus.set_in_use_by(record.gpu.uuid, sentence)
             if sentence is not None and record.admin_state in (
                 AdminState.ACTIVE,
                 AdminState.DRAINING,
             ):
-                self.lab.bar(record.gpu.uuid, AdminState.QUARANTINED, sentence)
+                take_out_of_service(self.work, record.gpu.uuid, AdminState.QUARANTINED, sentence)
 
 
 def _belongs(container: ObservedContainer, lease: Lease) -> bool:
-    """Tell whether *container* is the one of *lease*, not one that carries copied labels."""
+    """Return whether *container* is the one of *lease*, not one with copied labels."""
     if lease.container_id is not None:
         return container.id == lease.container_id
     uuids = tuple(sorted(set(container.gpu_uuids)))
@@ -309,8 +300,8 @@ def _belongs(container: ObservedContainer, lease: Lease) -> bool:
     )
 
 
-def _are_neighbours(container: ObservedContainer, lease: Lease) -> bool:
-    """Tell whether a container's slot is another one than that of a lease on the same device."""
+def _have_different_slots(container: ObservedContainer, lease: Lease) -> bool:
+    """Return whether a container and a lease have different slots of the same device."""
     return container.slots == lease.slots > 1 and container.slot != lease.slot
 
 

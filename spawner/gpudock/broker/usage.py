@@ -1,4 +1,4 @@
-"""The broker's books: who used how much, and who changed what."""
+"""Usage reports and the audit trail: who used how much, and who changed what."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gpudock.broker.transactions import Core
 from gpudock.policy.quota.gpu_hours import DAY, HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
+    from gpudock.broker.transactions import Transactions
     from gpudock.model import Lease
     from gpudock.store import AuditEntry, AuditFilter, PastUse, Transaction
 
@@ -41,10 +41,14 @@ class UsageRow:
     leases: int
 
 
-class Books(Core):
-    """Usage and audit."""
+class UsageReports:
+    """Who used how much."""
 
-    def usage(
+    def __init__(self, transactions: Transactions) -> None:
+        self._store = transactions.store
+        self._clock = transactions.clock
+
+    def report(
         self,
         since: float,
         until: float,
@@ -52,25 +56,25 @@ class Books(Core):
         bucket: Bucket | None = None,
         names: Collection[str] | None = None,
     ) -> list[UsageRow]:
-        """Sum up what was used, sessions that still run included.
+        """Sum up what was used, including by sessions that still run.
 
         Args:
-            since: begin of the time to sum up (Unix time).
-            until: its end; what lies in the future is nothing.
-            by: for whom to sum up. Somebody in several groups counts in each.
-            bucket: into which pieces to divide the time, days and weeks from Monday and months in
-                UTC; ``None``: not at all.
-            names: whom to sum up; ``None``: everybody.
+            since: the beginning (Unix time).
+            until: the end (Unix time); nothing is used in the future.
+            by: what to sum up by. Users in several groups count in each.
+            bucket: how to divide the time: by days, by weeks from Monday, or by months, in UTC;
+                ``None``: not at all.
+            names: only these users, groups or devices; ``None``: all.
 
         Returns:
-            A row for everybody and each piece in which they used anything, by time and name.
+            A row for each name and each span in which it used anything, by time and name.
         """
-        now = self._memory.steady()
+        now = self._clock.time()
         since = min(max(since, _FAR_PAST), _FAR_FUTURE)
         until = min(until, max(now, since))
         rows = []
         with self._store.snapshot() as transaction:
-            live = [lease for lease in transaction.live_leases() if lease.gpu_uuids]
+            live = [lease for lease in transaction.leases.live() if lease.gpu_uuids]
             for start, end in _pieces(since, until, bucket):
                 sums = _sum(transaction, live, start, end, by, names, now)
                 rows += [
@@ -80,18 +84,25 @@ class Books(Core):
                 ]
         return rows
 
-    def audit(
+
+class AuditTrail:
+    """Who changed what."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._store = transactions.store
+
+    def page(
         self, offset: int = 0, limit: int = 100, wanted: AuditFilter | None = None
     ) -> tuple[list[AuditEntry], int]:
-        """Return a page of the audit trail, the newest first, and how many entries there are.
+        """Return a page of the audit trail, the newest first, and the number of entries.
 
         Args:
-            offset: how many to leave out.
-            limit: how many to return at most.
+            offset: how many entries to skip.
+            limit: how many entries to return at most.
             wanted: which entries; ``None``: all.
         """
         with self._store.snapshot() as transaction:
-            return transaction.audit_page(offset, limit, wanted)
+            return transaction.audit.page(offset, limit, wanted)
 
 
 def _pieces(since: float, until: float, bucket: Bucket | None) -> Iterator[tuple[float, float]]:
@@ -126,7 +137,7 @@ def _sum(
     names: Collection[str] | None,
     now: float,
 ) -> dict[str, tuple[float, int]]:
-    """Sum up one piece: whole days from the books, the rest of days lease by lease."""
+    """Sum up one span: whole days from the usage of days, parts of days lease by lease."""
     sums: defaultdict[str, tuple[float, int]] = defaultdict(lambda: (0.0, 0))
 
     def add(name: str, seconds: float, leases: int) -> None:
@@ -136,14 +147,14 @@ def _sum(
 
     first, behind = math.ceil(start / DAY), math.floor(end / DAY)
     if first < behind:
-        for name, (seconds, leases) in transaction.day_sums(by, first, behind, names).items():
+        for name, (seconds, leases) in transaction.usage.day_sums(by, first, behind, names).items():
             add(name, seconds, leases)
         edges = [(start, first * DAY), (behind * DAY, end)]
     else:
         edges = [(start, end)]
     for edge_start, edge_end in edges:
         if edge_start < edge_end:
-            for use in transaction.past_use(edge_start, edge_end):
+            for use in transaction.usage.of_ended(edge_start, edge_end):
                 _add_lease(use, use.ended_at, edge_start, edge_end, by, add)
     for lease in live:
         _add_lease(lease, now, start, end, by, add)

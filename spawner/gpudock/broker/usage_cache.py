@@ -1,7 +1,7 @@
-"""What leases that have ended used: kept in memory, and true to the database's books.
+"""Usage cache: what leases that have ended used, kept in memory.
 
-A lease that has ended never changes, so only those that ended since are read anew. What is older
-than some months is taken from the books by whole days.
+A lease that has ended never changes, so only those that ended since the last time are read. Usage
+that is older than some months is read by whole days.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gpudock.store import PastUse, Transaction
 
-# Leases that ended longer ago are reckoned with by days.
+# Leases that ended longer ago are counted by whole days.
 _EXACT_DAYS = 92
 # After so many half-lives nothing is left that matters.
 _HALF_LIVES = 10
@@ -26,20 +26,20 @@ _HALF_LIVES = 10
 _OVERLAP = DAY
 
 
-class History:
+class UsageCache:
     """The use of the past, by user and by group."""
 
     def __init__(self, half_life_days: float = HALF_LIFE_DAYS) -> None:
-        """Make an empty history.
+        """Make an empty cache.
 
         Args:
             half_life_days: after so many days a GPU-second counts half, see :meth:`recent_use`.
         """
         self.half_life_days = half_life_days
         self._lock = threading.RLock()
-        self.forget()
+        self.clear()
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Forget everything: the database may have become another one."""
         self._count = -1
         self._since = math.inf
@@ -60,19 +60,19 @@ class History:
         """Group to the spans of use of its members' leases that have ended."""
         return self._groups
 
-    def bring_up_to_date(self, transaction: Transaction, now: float, since: float) -> None:
-        """Read what has ended meanwhile.
+    def refresh(self, transaction: Transaction, now: float, since: float) -> None:
+        """Read what has ended since the last time.
 
         Args:
             transaction: from which to read.
             now: Unix time.
-            since: the moment from which on spans are needed; infinite for none.
+            since: the Unix time from which spans are needed; infinite for none.
         """
         with self._lock:
-            self._bring_up_to_date(transaction, now, since)
+            self._refresh(transaction, now, since)
 
-    def _bring_up_to_date(self, transaction: Transaction, now: float, since: float) -> None:
-        count = transaction.ended_leases
+    def _refresh(self, transaction: Transaction, now: float, since: float) -> None:
+        count = transaction.usage.ended_leases
         if count < self._count or since < self._since or self._count < 0:
             self._read_all(transaction, now, min(since, self._since))
         elif count > self._count and not self._read_new(transaction, now, count):
@@ -85,31 +85,33 @@ class History:
         return {user: seconds * factor for user, seconds in self._recent.items()}
 
     def _read_all(self, transaction: Transaction, now: float, since: float) -> None:
-        self.forget()
+        self.clear()
         self._since = since
         self._recent_at = now
         today = math.floor(now / DAY)
         first = today - math.ceil(_HALF_LIVES * self.half_life_days)
-        for day, user, seconds, _ in transaction.day_use("user", first, today + 2):
+        for day, user, seconds, _ in transaction.usage.day_use("user", first, today + 2):
             self._count_recent(user, seconds / DAY, day * DAY, min((day + 1) * DAY, now), now)
         # One day more than needed, to know the ids of those that ended last.
         exact = max(min(since, now - _OVERLAP), (today - _EXACT_DAYS) * DAY)
         if since < exact:
             begin = -1_000_000 if math.isinf(since) else math.floor(since / DAY)
             for kind, spans in (("user", self._users), ("group", self._groups)):
-                for day, name, seconds, _ in transaction.day_use(kind, begin, int(exact / DAY)):
+                for day, name, seconds, _ in transaction.usage.day_use(
+                    kind, begin, int(exact / DAY)
+                ):
                     spans.setdefault(name, []).append(
                         Span(day * DAY, (day + 1) * DAY, seconds / DAY)
                     )
-        for use in transaction.past_use(exact):
+        for use in transaction.usage.of_ended(exact):
             self._add(use, max(use.granted_at, exact) if since < exact else use.granted_at)
         self._latest = max(self._latest, exact)
 
     def _read_new(self, transaction: Transaction, now: float, count: int) -> bool:
-        """Read what ended since the last time; tell whether it is all."""
+        """Read what ended since the last time; return whether that is all."""
         new = [
             use
-            for use in transaction.past_use(self._latest - _OVERLAP)
+            for use in transaction.usage.of_ended(self._latest - _OVERLAP)
             if use.lease_id not in self._known
         ]
         if len(new) != count - self._count:

@@ -1,4 +1,4 @@
-"""What may be believed of labels, and what can be stored of a request."""
+"""Which labels gpudock itself can have written, and which requests can be stored."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from gpudock.model import is_gpu_uuid
 if TYPE_CHECKING:
     from gpudock.model import ObservedContainer, Request
 
-MOST_SLOTS = 16
-"""A device is shared by so many sessions at most."""
+MAX_SLOTS = 16
+"""How many sessions may share a device."""
 
-_MOST_GPUS = 1_000_000
+_MAX_GPUS = 1_000_000
 
 
-def known_form(container: ObservedContainer) -> bool:
-    """Tell whether a container's labels are such as this program writes."""
+def has_valid_labels(container: ObservedContainer) -> bool:
+    """Return whether a container's labels are as this program writes them."""
     lease_id = container.lease_id
     whole = (container.slot, container.slots) == (0, 1)
-    shared = 1 < container.slots <= MOST_SLOTS and 0 <= container.slot < container.slots
+    shared = 1 < container.slots <= MAX_SLOTS and 0 <= container.slot < container.slots
     return (
         0 < len(lease_id) <= 64
         and lease_id.isascii()
@@ -32,8 +32,8 @@ def known_form(container: ObservedContainer) -> bool:
     )
 
 
-def writable(request: Request) -> bool:
-    """Tell whether every part of a request can be stored: real text, and numbers of sane size."""
+def is_storable(request: Request) -> bool:
+    """Return whether all of a request can be stored: valid text, and numbers of sane size."""
     texts = (request.id, request.user, request.server, request.image, request.gpu_model or "")
     try:
         for text in (*texts, *request.groups):
@@ -41,4 +41,4 @@ def writable(request: Request) -> bool:
         json.dumps(dict(request.user_options), allow_nan=False).encode()
     except (TypeError, ValueError):  # UnicodeEncodeError is a ValueError
         return False
-    return abs(request.gpus) <= _MOST_GPUS and not any("\0" in text for text in texts)
+    return abs(request.gpus) <= _MAX_GPUS and not any("\0" in text for text in texts)

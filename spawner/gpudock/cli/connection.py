@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gpudock.broker import Broker
+from gpudock.broker import BrokerConfig, DeskBroker
 from gpudock.config.settings import Settings
 from gpudock.config.shared_volume import AGENT_PORT, AGENT_TOKEN, FOLDER, agent_name
 from gpudock.inventory import AgentInventory, Inventory, NoInventory
@@ -31,7 +31,7 @@ class Connection:
 
     settings: Settings
     inventory: Inventory
-    broker: Broker
+    broker: DeskBroker
 
 
 @asynccontextmanager
@@ -48,13 +48,10 @@ async def connect() -> AsyncIterator[Connection]:
     settings = Settings.from_environ(os.environ)
     inventory = await _inventory(settings)
     try:
-        broker = Broker(
-            Store(settings.db_url),
-            inventory,
-            default_quota=settings.default_quota,
-            leftover_memory_mib=settings.leftover_memory,
-            watching=True,
+        config = BrokerConfig(
+            default_quota=settings.default_quota, leftover_memory_mib=settings.leftover_memory
         )
+        broker = DeskBroker(Store(settings.db_url), inventory, config)
         yield Connection(settings, inventory, broker)
     finally:
         await inventory.stop()

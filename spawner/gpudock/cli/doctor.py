@@ -81,10 +81,12 @@ def _files(*, lab_only: bool) -> list[Finding]:
 
 
 def _lab(lab: Connection) -> list[Finding]:
-    gpus = lab.broker.gpus()
+    gpus = lab.broker.gpus.all()
     findings = [ok("database", "It answers.")]
     findings += examine_inventory(lab.inventory.reading(), gpus)
-    findings += examine_work(lab.broker.leases(), lab.broker.waiting(), gpus, time.time())
+    findings += examine_work(
+        lab.broker.leases.live(), lab.broker.queue.waiting(), gpus, time.time()
+    )
     return findings
 
 

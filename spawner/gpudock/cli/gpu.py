@@ -37,7 +37,7 @@ def add_to(nouns: Any) -> None:
 
 async def _list(options: argparse.Namespace) -> int:
     async with connect() as lab:
-        rows = lab.broker.gpus()
+        rows = lab.broker.gpus.all()
     if options.json:
         print_json(rows)
         return 0
@@ -61,14 +61,14 @@ async def _list(options: argparse.Namespace) -> int:
 
 async def _set_state(options: argparse.Namespace) -> int:
     async with connect() as lab:
-        lab.broker.set_gpu_state(options.uuid, options.state, by=BY)
+        lab.broker.gpus.set_state(options.uuid, options.state, by=BY)
     print(f"{options.uuid} is {options.state}.")
     return 0
 
 
 async def _set_slots(options: argparse.Namespace) -> int:
     async with connect() as lab:
-        lab.broker.set_gpu_slots(options.uuid, options.slots, by=BY)
+        lab.broker.gpus.set_slots(options.uuid, options.slots, by=BY)
     shared = "is not shared" if options.slots == 1 else f"is shared by {options.slots} sessions"
     print(f"{options.uuid} {shared}.")
     return 0
@@ -76,6 +76,6 @@ async def _set_slots(options: argparse.Namespace) -> int:
 
 async def _forget(options: argparse.Namespace) -> int:
     async with connect() as lab:
-        lab.broker.forget_gpu(options.uuid, by=BY)
+        lab.broker.gpus.forget(options.uuid, by=BY)
     print(f"{options.uuid} is out of the list.")
     return 0

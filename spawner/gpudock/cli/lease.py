@@ -43,9 +43,9 @@ async def _list(options: argparse.Namespace) -> int:
     async with connect() as lab:
         if options.ended:
             users = None if options.user is None else [options.user]
-            ended, _ = lab.broker.history(users, 0, _MOST_ENDED)
+            ended, _ = lab.broker.leases.history(users, 0, _MOST_ENDED)
         else:
-            sessions = lab.broker.sessions(options.user)
+            sessions = lab.broker.sessions.live(options.user)
     now = time.time()
     if options.ended and options.json:
         print_json(ended)
@@ -94,7 +94,7 @@ def _document(session: Any) -> dict[str, Any]:
 
 async def _release(options: argparse.Namespace) -> int:
     async with connect() as lab:
-        there = lab.broker.release(options.lease, BY, "an administrator released it")
+        there = lab.broker.sessions.release(options.lease, BY, "an administrator released it")
     if not there:
         print(f"gpudock: There is no live lease {options.lease}.", file=sys.stderr)
         return 1
@@ -104,7 +104,7 @@ async def _release(options: argparse.Namespace) -> int:
 
 async def _extend(options: argparse.Namespace) -> int:
     async with connect() as lab:
-        session = lab.broker.extend(options.lease, BY, options.hours)
+        session = lab.broker.sessions.extend(options.lease, BY, options.hours)
     if options.json:
         print_json(_document(session))
     else:

@@ -25,7 +25,7 @@ async def _queue(options: argparse.Namespace) -> int:
     if options.cancel is not None:
         return await _cancel(options.cancel)
     async with connect() as lab:
-        entries = lab.broker.queue()
+        entries = lab.broker.queue.entries()
     if options.json:
         print_json(
             [{**dataclasses.asdict(entry.request), **entry.place._asdict()} for entry in entries]
@@ -52,7 +52,7 @@ async def _queue(options: argparse.Namespace) -> int:
 
 async def _cancel(request_id: str) -> int:
     async with connect() as lab:
-        there = lab.broker.cancel(request_id, BY)
+        there = lab.broker.queue.cancel(request_id, BY)
     if not there:
         print(f"gpudock: No request {request_id} waits.", file=sys.stderr)
         return 1

@@ -96,7 +96,7 @@ async def _get(options: argparse.Namespace) -> int:
     if options.effective:
         return await _effective(options)
     async with connect() as lab:
-        documents = lab.broker.quota_documents()
+        documents = lab.broker.quotas.documents()
     if options.level is not None:
         documents = [item for item in documents if (item.level, item.name) == options.level]
     if options.json:
@@ -117,7 +117,7 @@ async def _effective(options: argparse.Namespace) -> int:
         raise QuotaDocumentError("Name a user, as in «quota get user:ada --effective».")
     groups = tuple(group for group in options.groups.split(",") if group)
     async with connect() as lab:
-        effective = lab.broker.quota(options.level[1], groups)
+        effective = lab.broker.quotas.effective(options.level[1], groups)
     if options.json:
         print_json(effective)
         return 0
@@ -181,7 +181,7 @@ async def _change_one(options: argparse.Namespace, change: Any) -> int:
     """Change one level's document as it is now; if somebody else does so meanwhile, say that."""
     level, name = options.level
     async with connect() as lab:
-        stored = _find(lab.broker.quota_documents(), level, name)
+        stored = _find(lab.broker.quotas.documents(), level, name)
         document = change(dict(stored.document) if stored else {})
         wanted = QuotaChange(level, name, document, stored.revision if stored else 0)
         return _apply(lab.broker, [wanted], options)
@@ -192,9 +192,9 @@ async def _import(options: argparse.Namespace) -> int:
     rows = read_table(text)
     wanted = [QuotaChange(row.level, row.name, row.document) for row in rows]
     async with connect() as lab:
-        preview = lab.broker.preview_table(wanted, {})
+        preview = lab.broker.quotas.preview_table(wanted, {})
         if not options.dry_run:
-            lab.broker.take_table(wanted, BY, preview.revision)
+            lab.broker.quotas.import_table(wanted, BY, preview.revision)
     if options.json:
         print_json(preview)
         return 0
@@ -224,7 +224,7 @@ def _read(file: str) -> str:
 
 async def _export(options: argparse.Namespace) -> int:
     async with connect() as lab:
-        documents = lab.broker.quota_documents()
+        documents = lab.broker.quotas.documents()
     if options.json:
         print_json(documents)
     else:
@@ -233,9 +233,9 @@ async def _export(options: argparse.Namespace) -> int:
 
 
 def _apply(broker: Any, changes: Sequence[QuotaChange], options: argparse.Namespace) -> int:
-    preview = broker.preview_quotas(changes, {})
+    preview = broker.quotas.preview(changes, {})
     if not options.dry_run:
-        broker.set_quotas(changes, BY)
+        broker.quotas.set_all(changes, BY)
     if options.json:
         print_json(preview)
         return 0

@@ -36,7 +36,7 @@ async def _report(options: argparse.Namespace) -> int:
     since = days_ago(now, _DAYS) if options.since is None else options.since
     until = now if options.until is None else options.until
     async with connect() as lab:
-        rows = lab.broker.usage(since, until, options.by, options.bucket)
+        rows = lab.broker.usage.report(since, until, options.by, options.bucket)
     if options.json:
         print_json(rows)
         return 0

@@ -11,7 +11,7 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from gpudock.broker import Broker
+from gpudock.broker import BrokerConfig, DeskBroker
 from gpudock.desk.errors import unavailable
 from gpudock.store import StoreError
 
@@ -32,13 +32,13 @@ T = TypeVar("T")
 class Clerk:
     """One broker in one thread."""
 
-    def __init__(self, name: str, broker: Broker) -> None:
+    def __init__(self, name: str, broker: DeskBroker) -> None:
         """Give *broker* a thread called *name*."""
         self._broker = broker
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     async def __call__(
-        self, function: Callable[Concatenate[Broker, P], T], *args: P.args, **kwargs: P.kwargs
+        self, function: Callable[Concatenate[DeskBroker, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Return what *function* returns of the broker.
 
@@ -90,16 +90,10 @@ class Office:
             leftover_memory_mib: how much memory of a GPU that nobody has may be in use, MiB.
             show_holders: whether everybody may see who has which GPU.
         """
+        config = BrokerConfig(default_quota=default_quota, leftover_memory_mib=leftover_memory_mib)
 
         def clerk(name: str) -> Clerk:
-            broker = Broker(
-                store,
-                inventory,
-                default_quota=default_quota,
-                leftover_memory_mib=leftover_memory_mib,
-                watching=True,
-            )
-            return Clerk(name, broker)
+            return Clerk(name, DeskBroker(store, inventory, config))
 
         self.store = store
         self.inventory = inventory

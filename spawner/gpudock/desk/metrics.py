@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from gpudock.broker import Broker, GPUStatus, QueueEntry, Session
+    from gpudock.broker import DeskBroker, GPUStatus, QueueEntry, Session
 
 
 class Snapshot:
@@ -36,9 +36,9 @@ class Snapshot:
         self._now = now
 
     @classmethod
-    def of(cls, broker: Broker) -> Snapshot:
+    def of(cls, broker: DeskBroker) -> Snapshot:
         """Look at the lab."""
-        return cls(broker.gpus(), broker.sessions(), broker.queue(), time.time())
+        return cls(broker.gpus.all(), broker.sessions.live(), broker.queue.entries(), time.time())
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics, as ``prometheus_client`` wants them."""

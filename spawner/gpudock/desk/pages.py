@@ -73,7 +73,7 @@ class PageHandler(DeskHandler):
             return
         if not _open_to(visitor, section):
             raise HTTPError(403)
-        sessions = await self.office.look(lambda broker: broker.sessions(visitor.user))
+        sessions = await self.office.look(lambda broker: broker.sessions.live(visitor.user))
         self._render(
             "section.html",
             section=section,

@@ -17,7 +17,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from gpudock.broker import LeaseConflict, StopContainer
+from gpudock.broker import LeaseConflictError, StopContainer
 from gpudock.engine.protocol import EngineError, EngineUnknown, NameTaken, S
 from gpudock.model import ContainerState, LeaseState
 from gpudock.store import StoreError
@@ -44,17 +44,17 @@ async def launch(broker: Broker, engine: ContainerEngine[S], lease: Lease, spec:
     proven; else the lease is left stopping, for the reconciler.
 
     Raises:
-        LeaseConflict: the lease is over, or another call is starting its container.
+        LeaseConflictError: the lease is over, or another call is starting its container.
         LaunchFailed: the container did not start; the message says why.
         EngineError: the lease has a container already, and it cannot be told whether that runs.
         StoreError: the database failed.
     """
-    current = broker.lease(lease.id)
+    current = broker.leases.get(lease.id)
     if current is not None and current.state is LeaseState.ACTIVE and current.container_id:
-        if not broker.is_starting(lease.id) and await _runs(engine, current.container_id):
+        if not broker.leases.is_starting(lease.id) and await _runs(engine, current.container_id):
             return current.container_id
-        raise LeaseConflict(f"The lease {lease.id} has its container, or has had it.")
-    broker.begin_container(lease.id)
+        raise LeaseConflictError(f"The lease {lease.id} has its container, or has had it.")
+    broker.leases.begin_container(lease.id)
     try:
         return await _create_and_start(broker, engine, lease, spec)
     except (EngineError, LaunchFailed) as error:
@@ -65,21 +65,21 @@ async def launch(broker: Broker, engine: ContainerEngine[S], lease: Lease, spec:
         await _take_back(broker, engine, lease, spec, f"its start {why}")
         raise
     finally:
-        broker.finish_container(lease.id)
+        broker.leases.finish_container(lease.id)
 
 
 async def _create_and_start(
     broker: Broker, engine: ContainerEngine[S], lease: Lease, spec: S
 ) -> str:
     container_id = await _create(engine, lease, spec)
-    broker.bind(lease.id, container_id)
+    broker.leases.bind(lease.id, container_id)
     try:
         await engine.start(container_id)
     except EngineUnknown:
         # Its effect may have come about all the same, and only the answer been lost.
         if not await _runs(engine, container_id):
             raise
-    current = broker.lease(lease.id)
+    current = broker.leases.get(lease.id)
     if current is None or current.state is not LeaseState.ACTIVE:
         why = "its lease is gone" if current is None else current.end_reason
         raise LaunchFailed(f"The server was stopped while it started: {why}.")
@@ -118,18 +118,18 @@ async def _take_back(
 ) -> None:
     """Undo a start. What cannot be proven undone is left to the reconciler."""
     try:
-        broker.stop(lease.id, reason)
+        broker.leases.stop(lease.id, reason)
     except StoreError as error:
         # The broker makes up for it later; the container can be removed already now.
         log.warning("The lease %s is not marked as stopping yet: %s", lease.id, error)
     try:
         # By name: the container may exist although nobody was told its id.
         gone = await _gone(engine, spec.name)
-        current = broker.lease(lease.id)
+        current = broker.leases.get(lease.id)
         if gone and current is not None and current.container_id is not None:
             gone = await engine.inspect(current.container_id) is None
         if gone:
-            broker.end(lease.id, reason)
+            broker.leases.end(lease.id, reason)
     except (EngineError, StoreError) as error:
         log.warning("The start of lease %s is not undone yet: %s", lease.id, error)
 
@@ -160,17 +160,17 @@ async def terminate(
     Raises:
         StoreError: the database failed.
     """
-    broker.stop(lease.id, reason)
-    current = broker.lease(lease.id) or lease
+    broker.leases.stop(lease.id, reason)
+    current = broker.leases.get(lease.id) or lease
     if current.state is LeaseState.ENDED:
         return True
-    if broker.is_starting(lease.id):
+    if broker.leases.is_starting(lease.id):
         # The start sees that its lease is over, and takes its container back itself.
         return False
     if current.container_id is None:
-        if broker.was_begun(lease.id):
+        if broker.leases.was_begun(lease.id):
             return False
-        broker.end(lease.id, reason)
+        broker.leases.end(lease.id, reason)
         return True
     try:
         proven = await _stopped_and_removed(engine, current.container_id, grace)
@@ -178,7 +178,7 @@ async def terminate(
         log.warning("The end of container %s is not proven: %s", current.container_id, error)
         return False
     if proven:
-        broker.end(lease.id, reason)
+        broker.leases.end(lease.id, reason)
     return proven
 
 
@@ -212,6 +212,6 @@ async def perform(broker: Broker, engine: ContainerEngine[S], actions: Iterable[
 
 
 def _end_if_its_own(broker: Broker, action: RemoveContainer) -> None:
-    lease = broker.lease(action.lease_id)
+    lease = broker.leases.get(action.lease_id)
     if lease is not None and lease.container_id == action.container_id:
-        broker.end(lease.id, action.why)
+        broker.leases.end(lease.id, action.why)

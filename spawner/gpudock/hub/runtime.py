@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from jupyterhub.app import JupyterHub
 
-from gpudock.broker import Broker
+from gpudock.broker import Broker, BrokerConfig
 from gpudock.config.shared_volume import AGENT_TOKEN, NO_GPUS, leave_note
 from gpudock.engine.client import DockerEngine, EngineInfo
 from gpudock.engine.protocol import EngineError
@@ -201,8 +201,10 @@ class Runtime:
         self._broker = Broker(
             store,
             self.inventory,
-            default_quota=self.config.default_quota,
-            leftover_memory_mib=self.config.leftover_memory_mib,
+            BrokerConfig(
+                default_quota=self.config.default_quota,
+                leftover_memory_mib=self.config.leftover_memory_mib,
+            ),
         )
         self._reconciler = Reconciler(
             self._broker,

@@ -10,7 +10,7 @@ from jupyterhub.spawner import SpawnException
 from jupyterhub.traitlets import ByteSpecification
 from traitlets import Float, Int, List, Unicode, default
 
-from gpudock.broker import Denied, LeaseConflict
+from gpudock.broker import LeaseConflictError, RequestDenied
 from gpudock.engine.protocol import EngineError
 from gpudock.hub.form import FormView, render_form
 from gpudock.hub.lifecycle import LaunchFailed, terminate
@@ -138,12 +138,12 @@ class GPUDockerSpawner(ServerStart):
         offers = self._offers()
         if not runtime.is_ready:
             return render_form(FormView.unavailable(offers, runtime.problem or "Please wait."))
-        gpus = runtime.broker.gpus()
+        gpus = runtime.broker.gpus.all()
         return render_form(
             FormView.of(
                 offers=offers,
                 gpus=gpus,
-                quota=runtime.broker.quota(self.user.name, self._groups()),
+                quota=runtime.broker.quotas.effective(self.user.name, self._groups()),
                 outlook=self._outlook(runtime, gpus),
                 problem=runtime.inventory.reading().problem,
                 chosen=self._last_choices(offers),
@@ -159,7 +159,7 @@ class GPUDockerSpawner(ServerStart):
         wish = SpawnOptions(
             image=self.image, gpus=1, share=Share.SHARED if shared else Share.EXCLUSIVE
         )
-        forecast = runtime.broker.forecast(self._request(wish))
+        forecast = runtime.broker.queue.forecast(self._request(wish))
         return forecast if isinstance(forecast, QueuePosition | Denial) else None
 
     def _last_choices(self, offers: Offers) -> dict[str, Any]:
@@ -178,7 +178,7 @@ class GPUDockerSpawner(ServerStart):
         runtime = Runtime.instance()
         if runtime.is_ready and self._running_lease() is None:
             # A start that fails is told on the form only if it fails within a second.
-            denial = runtime.broker.refusal(self._request(options))
+            denial = runtime.broker.queue.denial(self._request(options))
             if denial is not None:
                 raise refusal(denial.message, reason=denial.reason, status=409)
         return options.as_user_options()
@@ -232,9 +232,9 @@ class GPUDockerSpawner(ServerStart):
             raise
         except OptionError as error:
             raise refusal(str(error), reason="options") from error
-        except Denied as error:
+        except RequestDenied as error:
             raise refusal(error.denial.message, reason=error.denial.reason, status=409) from error
-        except (LaunchFailed, LeaseConflict, ServerDied) as error:
+        except (LaunchFailed, LeaseConflictError, ServerDied) as error:
             self.log.error("The server of %s did not start: %s", self._log_name, error)
             raise refusal(str(error), reason="launch", status=500) from error
         except EngineError as error:
@@ -255,7 +255,7 @@ class GPUDockerSpawner(ServerStart):
         When the engine gives no proof, the lease stays taken and the reconciler goes on.
         """
         runtime = await self._ready_runtime()
-        lease = runtime.broker.live_lease(self.user.name, self.name)
+        lease = runtime.broker.leases.of_server(self.user.name, self.name)
         if lease is None:
             return
         if lease.id == self._left_running:
@@ -279,7 +279,7 @@ class GPUDockerSpawner(ServerStart):
         """
         runtime = await self._ready_runtime()
         await runtime.reconciler.first_look()
-        lease = runtime.broker.live_lease(self.user.name, self.name)
+        lease = runtime.broker.leases.of_server(self.user.name, self.name)
         # A lease that has no container yet is a start that waits, or one that a crash of the hub
         # cut short; either way no server runs.
         if lease is None or lease.container_id is None or self._never_ran(runtime, lease):
@@ -306,7 +306,7 @@ class GPUDockerSpawner(ServerStart):
         moment holds somebody's work, so it is given more time than one that has just been started.
         """
         runtime = await self._ready_runtime()
-        lease = runtime.broker.live_lease(self.user.name, self.name)
+        lease = runtime.broker.leases.of_server(self.user.name, self.name)
         url = str(self.server.url)
         self.http_timeout = ADOPTION_SECONDS
         if lease is None or lease.container_id is None:

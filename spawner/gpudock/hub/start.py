@@ -78,11 +78,11 @@ class ServerStart(DockerSpawner):
         runtime = Runtime.instance()
         if not runtime.is_ready or runtime.reconciler.observation is None:
             return None
-        lease = runtime.broker.live_lease(self.user.name, self.name)
+        lease = runtime.broker.leases.of_server(self.user.name, self.name)
         if (
             lease is None
             or lease.state is not LeaseState.ACTIVE
-            or runtime.broker.is_starting(lease.id)
+            or runtime.broker.leases.is_starting(lease.id)
         ):
             return None
         return lease
@@ -146,9 +146,9 @@ class ServerStart(DockerSpawner):
         )
         try:
             async with asyncio.timeout(self.queue_timeout):
-                lease = await broker.acquire(request)
+                lease = await broker.requests.acquire(request)
         except TimeoutError as error:
-            broker.withdraw(request.user, request.server)
+            broker.requests.withdraw(request.user, request.server)
             message = (
                 f"No GPU came free within {duration_in_words(self.queue_timeout)}, so your request "
                 "was taken out of the queue. Ask again, or start without a GPU."
@@ -157,8 +157,8 @@ class ServerStart(DockerSpawner):
         except asyncio.CancelledError:
             # A hub that stops cancels the spawn as well, but then the place is to be kept.
             if not runtime.shutting_down:
-                broker.withdraw(request.user, request.server)
-                lease_ = broker.live_lease(request.user, request.server)
+                broker.requests.withdraw(request.user, request.server)
+                lease_ = broker.leases.of_server(request.user, request.server)
                 if lease_ is not None and lease_.state is LeaseState.GRANTED:
                     await terminate(broker, runtime.engine, lease_, "cancelled")
             raise
@@ -172,7 +172,7 @@ class ServerStart(DockerSpawner):
         return lease
 
     async def _tell_place(self, runtime: Runtime) -> None:
-        async for place in runtime.broker.place_changes(self.user.name, self.name):
+        async for place in runtime.broker.requests.positions(self.user.name, self.name):
             self._progress.say(20, place_in_words(place, time.time()))
 
     async def _follow_user(self, runtime: Runtime, request: Request) -> None:
@@ -187,9 +187,9 @@ class ServerStart(DockerSpawner):
             now = self._groups()
             try:
                 if self.user.name != request.user:
-                    runtime.broker.withdraw(request.user, request.server)
+                    runtime.broker.requests.withdraw(request.user, request.server)
                 elif now != groups:
-                    runtime.broker.regroup(request.user, request.server, now)
+                    runtime.broker.requests.set_groups(request.user, request.server, now)
             except StoreError as error:
                 self.log.warning("It is not noted yet who %s is: %s", self._log_name, error)
             else:

@@ -1,32 +1,27 @@
 """gpudock's own database: devices, requests, leases, quotas and the audit trail."""
 
-from gpudock.store.errors import StoreConflict, StoreError
-from gpudock.store.quotas import (
-    AuditEntry,
-    AuditFilter,
-    QuotaChange,
-    QuotaDocument,
-    QuotaMoved,
-    plain,
-)
+from gpudock.store.audit import AuditEntry, AuditFilter
+from gpudock.store.errors import QuotaRevisionError, StoreConflictError, StoreError
+from gpudock.store.leases import shifted
+from gpudock.store.quotas import QuotaChange, QuotaDocument, plain
 from gpudock.store.requests import QueuedRequest, RequestState
 from gpudock.store.store import Store
 from gpudock.store.transaction import Transaction
-from gpudock.store.usage import DayUse, PastUse
+from gpudock.store.usage import PastUse
 
 __all__ = [
     "AuditEntry",
     "AuditFilter",
-    "DayUse",
     "PastUse",
     "QueuedRequest",
     "QuotaChange",
     "QuotaDocument",
-    "QuotaMoved",
+    "QuotaRevisionError",
     "RequestState",
     "Store",
-    "StoreConflict",
+    "StoreConflictError",
     "StoreError",
     "Transaction",
     "plain",
+    "shifted",
 ]

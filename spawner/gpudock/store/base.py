@@ -1,8 +1,8 @@
-"""What all parts of a transaction share."""
+"""The statements of one transaction, which all of its parts share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import insert, select, update
 
@@ -13,36 +13,48 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    T = TypeVar("T")
 
-class Part:
-    """A connection in a transaction, and how many changes were made through it."""
+
+class Statements:
+    """Runs the statements of a transaction and counts those that change something.
+
+    Attributes:
+        connection: the open connection.
+        clock: returns Unix time.
+        changes: how many statements have changed something so far.
+    """
 
     def __init__(self, connection: Connection, clock: Callable[[], float]) -> None:
-        self._connection = connection
+        self.connection = connection
         self.clock = clock
         self.changes = 0
+        self._cache: dict[str, Any] = {}
 
-    @property
-    def changed(self) -> bool:
-        """Whether this transaction has changed anything so far."""
-        return self.changes > 0
+    def read(self, query: Any) -> Any:
+        """Return the result of a query."""
+        return self.connection.execute(query)
 
-    def _change(self, statement: Any, values: list[dict[str, Any]] | None = None) -> int:
-        """Execute a statement that changes something; return how many rows it met."""
+    def cached(self, key: str, load: Callable[[], list[T]]) -> list[T]:
+        """Return a copy of what *load* returned since the last change."""
+        if key not in self._cache:
+            self._cache[key] = load()
+        return list(self._cache[key])
+
+    def change(self, statement: Any, values: list[dict[str, Any]] | None = None) -> Any:
+        """Execute a statement that changes something, and return its result."""
         self.changes += 1
-        self._forget_what_was_read()
-        return int(self._connection.execute(statement, values).rowcount)
+        self._cache.clear()
+        return self.connection.execute(statement, values)
 
-    def _forget_what_was_read(self) -> None:
-        """Drop what was read before a change."""
-
-    def _number(self, key: str) -> int:
+    def number(self, key: str) -> int:
         """Return one of the database's own numbers."""
         table = schema.meta
-        found = self._connection.execute(select(table.c.value).where(table.c.key == key)).scalar()
+        found = self.read(select(table.c.value).where(table.c.key == key)).scalar()
         return int(found or 0)
 
-    def _set_number(self, key: str, value: int) -> None:
+    def set_number(self, key: str, value: int) -> None:
+        """Set one of the database's own numbers."""
         table = schema.meta
-        if not self._change(update(table).where(table.c.key == key).values(value=value)):
-            self._change(insert(table).values(key=key, value=value))
+        if not self.change(update(table).where(table.c.key == key).values(value=value)).rowcount:
+            self.change(insert(table).values(key=key, value=value))

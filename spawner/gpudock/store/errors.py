@@ -1,32 +1,57 @@
-"""What can go wrong with the database, in sentences."""
+"""What can go wrong with the database.
+
+Every message says what happened and what to do, for an administrator to read::
+
+    StoreError
+    ├── StoreConflictError
+    │   └── QuotaRevisionError
+    └── StoreLockedError
+"""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sqlalchemy import exc
+
+if TYPE_CHECKING:
+    from gpudock.store.quotas import QuotaDocument
 
 
 class StoreError(Exception):
-    """The database did not do its part, and nothing was changed.
+    """The database failed, and nothing was changed."""
 
-    The message says what happened and what to do, for an administrator to read.
+
+class StoreConflictError(StoreError):
+    """The database refused a change because it contradicts what it holds."""
+
+
+class QuotaRevisionError(StoreConflictError):
+    """A quota document is not the one that a change was made from.
+
+    Attributes:
+        level, name: whose quota it is.
+        stored: the present document; ``None`` when there is none any more.
     """
 
+    def __init__(self, level: str, name: str, stored: QuotaDocument | None) -> None:
+        super().__init__(f"The quota of {level} {name} has changed meanwhile.")
+        self.level = level
+        self.name = name
+        self.stored = stored
 
-class StoreConflict(StoreError):  # noqa: N818 - it is a kind of StoreError
-    """The database refused a change because it contradicts what is there."""
 
-
-class StoreLocked(StoreError):  # noqa: N818 - it is a kind of StoreError
-    """Another process writes, and has not come to an end in time."""
+class StoreLockedError(StoreError):
+    """Another process is writing, and did not finish in time."""
 
 
 _LOCKED = ("database is locked", "database table is locked", "lock timeout")
-_SENTENCES = (
+_MESSAGES = (
     (
         ("disk is full", "no space left"),
         (
             "The disk that holds the lab's database is full. Free some space on it; the lab then"
-            " goes on by itself."
+            " continues by itself."
         ),
     ),
     (
@@ -53,8 +78,8 @@ _SENTENCES = (
     (
         ("no such table", "does not exist", "no such column"),
         (
-            "The lab's database has not the tables that this version of gpudock needs. Restart the"
-            " hub, which brings it up to date."
+            "The lab's database lacks tables that this version of gpudock needs. Restart the hub,"
+            " which brings it up to date."
         ),
     ),
     (
@@ -62,7 +87,7 @@ _SENTENCES = (
         (
             "The lab's database file is damaged. Stop the hub and restore the file from a backup,"
             " or move it away: leases are then rebuilt from the running containers, while quotas"
-            " and the queue start anew."
+            " and the queue start empty."
         ),
     ),
     (
@@ -73,15 +98,15 @@ _SENTENCES = (
 
 
 def translate(error: exc.SQLAlchemyError) -> StoreError:
-    """Turn a database's error into one with a sentence for a person."""
+    """Return a database's error as one with a message for people."""
     cause = getattr(error, "orig", None) or error
     detail = " ".join(str(cause).split())
     if isinstance(error, exc.IntegrityError):
-        return StoreConflict(
+        return StoreConflictError(
             f"The lab's database refused a change that contradicts what it holds ({detail})."
         )
     lowered = detail.lower()
-    for signs, sentence in _SENTENCES:
+    for signs, message in _MESSAGES:
         if any(sign in lowered for sign in signs):
-            return (StoreLocked if signs is _LOCKED else StoreError)(sentence)
+            return (StoreLockedError if signs is _LOCKED else StoreError)(message)
     return StoreError(f"The lab's database failed: {detail}")

@@ -1,4 +1,4 @@
-"""The part of a transaction that is about devices."""
+"""The devices that the lab knows."""
 
 from __future__ import annotations
 
@@ -9,38 +9,32 @@ from sqlalchemy import bindparam, insert, select, update
 from gpudock.model import GPU
 from gpudock.policy.gpu_health import AdminState, GPURecord
 from gpudock.store import schema
-from gpudock.store.base import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Row
+
+    from gpudock.store.base import Statements
 
 
-class Devices(Part):
+class GPUs:
     """The devices that the lab knows."""
 
-    def __init__(self, connection: Connection, clock: Callable[[], float]) -> None:
-        super().__init__(connection, clock)
-        # What was read stays true until this very transaction changes something.
-        self._gpu_records: list[GPURecord] | None = None
+    def __init__(self, statements: Statements) -> None:
+        self._db = statements
 
-    def _forget_what_was_read(self) -> None:
-        super()._forget_what_was_read()
-        self._gpu_records = None
-
-    def gpu_records(self) -> list[GPURecord]:
+    def records(self) -> list[GPURecord]:
         """Return all devices that were ever seen, in display order."""
-        if self._gpu_records is None:
-            table = schema.gpus
-            rows = self._connection.execute(
-                select(table).order_by(table.c.host, table.c.number, table.c.uuid)
-            )
-            self._gpu_records = [_gpu_record(row) for row in rows]
-        return list(self._gpu_records)
+        return self._db.cached("gpus", self._records)
 
-    def save_gpu(self, gpu: GPU, seen_at: float) -> None:
-        """Write down that *gpu* was reported at *seen_at*."""
+    def _records(self) -> list[GPURecord]:
+        table = schema.gpus
+        rows = self._db.read(select(table).order_by(table.c.host, table.c.number, table.c.uuid))
+        return [_gpu_record(row) for row in rows]
+
+    def save(self, gpu: GPU, seen_at: float) -> None:
+        """Store a device as it was reported at *seen_at* (Unix time)."""
         values = {
             "host": gpu.host,
             "number": gpu.index,
@@ -50,56 +44,51 @@ class Devices(Part):
             "mig_profile": gpu.mig_profile,
             "last_seen": seen_at,
         }
-        table = schema.gpus
-        if not self._change(update(table).where(table.c.uuid == gpu.uuid).values(values)):
-            self._change(
-                insert(table).values(
+        if not self._update(gpu.uuid, **values):
+            self._db.change(
+                insert(schema.gpus).values(
                     uuid=gpu.uuid, admin_state=AdminState.ACTIVE.value, first_seen=seen_at, **values
                 )
             )
 
     def set_admin_state(self, uuid: str, admin_state: AdminState, reason: str | None) -> None:
-        """Change what is decided about a device."""
-        table = schema.gpus
-        self._change(
-            update(table)
-            .where(table.c.uuid == uuid)
-            .values(admin_state=admin_state.value, reason=reason)
-        )
+        """Set a device's administrative state, and why it has it."""
+        self._update(uuid, admin_state=admin_state.value, reason=reason)
 
     def set_slots(self, uuid: str, slots: int) -> None:
-        """Change how many sessions may share a device."""
-        table = schema.gpus
-        self._change(update(table).where(table.c.uuid == uuid).values(slots=slots))
+        """Set how many sessions may share a device."""
+        self._update(uuid, slots=slots)
 
-    def set_freed(self, moments: Mapping[str, float]) -> None:
-        """Write down when the last leases of devices, by UUID, ended."""
+    def set_in_use_by(self, uuid: str, sentence: str | None) -> None:
+        """Set who else uses a device; ``None``: nobody."""
+        self._update(uuid, in_use_by=sentence)
+
+    def set_freed_at(self, times: Mapping[str, float]) -> None:
+        """Set when the last leases of devices ended: UUID to Unix time."""
         table = schema.gpus
         statement = (
             update(table).where(table.c.uuid == bindparam("gpu")).values(freed_at=bindparam("at"))
         )
-        if moments:
-            self._change(statement, [{"gpu": uuid, "at": at} for uuid, at in moments.items()])
+        if times:
+            self._db.change(statement, [{"gpu": uuid, "at": at} for uuid, at in times.items()])
 
-    def set_in_use_by(self, uuid: str, sentence: str | None) -> None:
-        """Write down who else uses a device, ``None``: nobody."""
-        table = schema.gpus
-        self._change(update(table).where(table.c.uuid == uuid).values(in_use_by=sentence))
+    def forget(self, uuid: str) -> None:
+        """Remove a device that will not come back.
 
-    def forget_gpu(self, uuid: str) -> None:
-        """Take a device that will not come back out of the list, if no lease ever had it.
-
-        One that was leased stays in the ledger, out of sight, until it is reported again.
+        One that was ever leased stays in the database, hidden, until it is reported again.
         """
-        table = schema.gpus
-        used = schema.lease_gpus
-        ever = self._connection.execute(
-            select(used.c.gpu_uuid).where(used.c.gpu_uuid == uuid).limit(1)
-        ).first()
-        if ever is None:
-            self._change(schema.gpus.delete().where(table.c.uuid == uuid))
+        table, used = schema.gpus, schema.lease_gpus
+        ever = self._db.read(select(used.c.gpu_uuid).where(used.c.gpu_uuid == uuid).limit(1))
+        if ever.first() is None:
+            self._db.change(table.delete().where(table.c.uuid == uuid))
         else:
             self.set_admin_state(uuid, AdminState.FORGOTTEN, None)
+
+    def _update(self, uuid: str, **values: object) -> bool:
+        """Set columns of a device, and return whether there is one of that UUID."""
+        table = schema.gpus
+        statement = update(table).where(table.c.uuid == uuid).values(**values)
+        return bool(self._db.change(statement).rowcount)
 
 
 def _gpu_record(row: Row[Any]) -> GPURecord:

@@ -1,4 +1,4 @@
-"""The part of a transaction that is about requests: the queue, and what became of it."""
+"""The requests: those that wait, and what became of the others."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from gpudock.model import Request, Share, WhenBusy
 from gpudock.store import schema
-from gpudock.store.base import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Row
+
+    from gpudock.store.base import Statements
 
 
 class RequestState(enum.StrEnum):
@@ -34,10 +35,10 @@ class QueuedRequest:
 
     Attributes:
         sequence: its place in the order of arrival.
-        request: the wish.
+        request: what was asked for.
         state: what became of it.
         lease_id: the lease that it was granted.
-        message: why it was refused or taken out of the queue.
+        message: why it was denied or removed from the queue.
     """
 
     sequence: int
@@ -47,67 +48,58 @@ class QueuedRequest:
     message: str | None = None
 
 
-class Requests(Part):
-    """The queue."""
+IS_WAITING = schema.requests.c.state == RequestState.WAITING.value
 
-    def __init__(self, connection: Connection, clock: Callable[[], float]) -> None:
-        super().__init__(connection, clock)
-        self._waiting: list[QueuedRequest] | None = None
 
-    def _forget_what_was_read(self) -> None:
-        super()._forget_what_was_read()
-        self._waiting = None
+class Requests:
+    """The requests, waiting and settled."""
 
-    def add_request(self, request: Request) -> int:
+    def __init__(self, statements: Statements) -> None:
+        self._db = statements
+
+    def add(self, request: Request) -> int:
         """Put a request at the end of the queue; return its sequence number.
 
         A request that is made again after it was settled gets an id of its own.
         """
         table = schema.requests
-        known = self._connection.execute(select(table.c.id).where(table.c.id == request.id)).first()
+        known = self._db.read(select(table.c.id).where(table.c.id == request.id)).first()
         if known is not None:
             request = replace(request, id=secrets.token_hex(16))
-        self.changes += 1
-        self._forget_what_was_read()
-        result = self._connection.execute(
+        result = self._db.change(
             insert(table).values(
-                **_request_values(request),
+                id=request.id,
                 username=request.user,
                 server=request.server,
                 created_at=request.created_at,
                 state=RequestState.WAITING.value,
+                **_options(request),
             )
         )
-        return int(result.inserted_primary_key[0])  # type: ignore[index]
+        return int(result.inserted_primary_key[0])
 
-    def change_request(self, sequence: int, request: Request) -> None:
+    def update(self, sequence: int, request: Request) -> None:
         """Give a waiting request new options; it keeps its place and its id."""
-        table = schema.requests
-        values = _request_values(request)
-        values.pop("id")
-        self._change(update(table).where(table.c.sequence == sequence).values(values))
+        self._update(sequence, **_options(request))
 
-    def set_arrivals(self, moments: Mapping[int, float]) -> None:
-        """Write down since when requests, by sequence number, have waited; the order stays."""
+    def set_created_at(self, times: Mapping[int, float]) -> None:
+        """Set since when requests have waited: sequence number to Unix time; the order stays."""
         table = schema.requests
         statement = (
             update(table)
             .where(table.c.sequence == bindparam("number"))
             .values(created_at=bindparam("at"))
         )
-        if moments:
-            self._change(statement, [{"number": key, "at": at} for key, at in moments.items()])
+        if times:
+            self._db.change(statement, [{"number": key, "at": at} for key, at in times.items()])
 
-    def newest_arrival(self) -> float | None:
-        """Return the latest moment at which a waiting request was made."""
-        table = schema.requests
-        newest = select(func.max(table.c.created_at)).where(
-            table.c.state == RequestState.WAITING.value
-        )
-        found = self._connection.execute(newest).scalar()
-        return None if found is None else float(found)
+    def newest(self) -> float | None:
+        """Return the Unix time at which the newest of the waiting requests was made."""
+        found = self._db.read(select(func.max(schema.requests.c.created_at)).where(IS_WAITING))
+        newest = found.scalar()
+        return None if newest is None else float(newest)
 
-    def settle_request(
+    def settle(
         self,
         sequence: int,
         state: RequestState,
@@ -115,35 +107,24 @@ class Requests(Part):
         lease_id: str | None = None,
         message: str | None = None,
     ) -> None:
-        """Write down what became of a request; ``WAITING`` gives it its old place back."""
-        table = schema.requests
-        at = None if state is RequestState.WAITING else self.clock()
-        self._change(
-            update(table)
-            .where(table.c.sequence == sequence)
-            .values(state=state.value, settled_at=at, lease_id=lease_id, message=message)
-        )
+        """Store what became of a request; ``WAITING`` gives it its old place back."""
+        at = None if state is RequestState.WAITING else self._db.clock()
+        self._update(sequence, state=state.value, settled_at=at, lease_id=lease_id, message=message)
 
     def waiting(self) -> list[QueuedRequest]:
         """Return the queue, in the order of arrival."""
-        if self._waiting is None:
-            self._waiting = self._requests(schema.requests.c.state == RequestState.WAITING.value)
-        return list(self._waiting)
+        return self._db.cached("requests", lambda: self._select(IS_WAITING))
 
-    def waiting_request(self, user: str, server: str) -> QueuedRequest | None:
+    def waiting_of(self, user: str, server: str) -> QueuedRequest | None:
         """Return the waiting request of a server."""
         table = schema.requests
-        found = self._requests(
-            (table.c.state == RequestState.WAITING.value)
-            & (table.c.username == user)
-            & (table.c.server == server)
-        )
+        found = self._select(IS_WAITING & (table.c.username == user) & (table.c.server == server))
         return next(iter(found), None)
 
-    def latest_request(self, user: str, server: str) -> QueuedRequest | None:
+    def latest_of(self, user: str, server: str) -> QueuedRequest | None:
         """Return the newest request of a server, whatever became of it."""
         table = schema.requests
-        rows = self._connection.execute(
+        rows = self._db.read(
             select(table)
             .where(table.c.username == user, table.c.server == server)
             .order_by(table.c.sequence.desc())
@@ -151,19 +132,22 @@ class Requests(Part):
         )
         return next(map(_queued, rows), None)
 
-    def requests_of_leases(self, lease_ids: Iterable[str]) -> list[QueuedRequest]:
+    def of_leases(self, lease_ids: Iterable[str]) -> list[QueuedRequest]:
         """Return the requests that were granted these leases, in the order of arrival."""
-        return self._requests(schema.requests.c.lease_id.in_(list(lease_ids)))
+        return self._select(schema.requests.c.lease_id.in_(list(lease_ids)))
 
-    def _requests(self, condition: Any) -> list[QueuedRequest]:
+    def _select(self, condition: Any) -> list[QueuedRequest]:
         table = schema.requests
-        rows = self._connection.execute(select(table).where(condition).order_by(table.c.sequence))
+        rows = self._db.read(select(table).where(condition).order_by(table.c.sequence))
         return [_queued(row) for row in rows]
 
+    def _update(self, sequence: int, **values: object) -> None:
+        table = schema.requests
+        self._db.change(update(table).where(table.c.sequence == sequence).values(**values))
 
-def _request_values(request: Request) -> dict[str, Any]:
+
+def _options(request: Request) -> dict[str, Any]:
     return {
-        "id": request.id,
         "gpus": request.gpus,
         "gpu_model": request.gpu_model,
         "share": request.share.value,

@@ -32,6 +32,20 @@ metadata = MetaData(
     }
 )
 
+
+def _time(name: str, *, moves: bool, nullable: bool = True) -> Column[float]:
+    """Return a column of Unix times.
+
+    Args:
+        name: of the column.
+        moves: whether the times stand for a span that lasts until now or from now on (a session
+            that goes on, a request that waits), so that they move when the clock is set. Others
+            are a record of what happened, and stay.
+        nullable: whether a row may have none.
+    """
+    return Column(name, Float, nullable=nullable, info={"moves_with_clock": moves})
+
+
 # SQLite counts rows by itself only in a column of exactly this type.
 _Serial = BigInteger().with_variant(Integer, "sqlite")
 
@@ -48,9 +62,9 @@ gpus = Table(
     Column("standing", String(16), key="admin_state", nullable=False),
     Column("reason", Text),
     Column("in_use_by", Text),
-    Column("freed_at", Float),
-    Column("first_seen", Float, nullable=False),
-    Column("last_seen", Float, nullable=False),
+    _time("freed_at", moves=True),
+    _time("first_seen", moves=False, nullable=False),
+    _time("last_seen", moves=False, nullable=False),
     Column("slots", Integer, nullable=False, server_default="1"),
 )
 
@@ -62,21 +76,21 @@ leases = Table(
     Column("server", Text, nullable=False),
     Column("image", Text, nullable=False),
     Column("share", String(16), nullable=False),
-    Column("granted_at", Float, nullable=False),
+    _time("granted_at", moves=True, nullable=False),
     Column("state", String(16), nullable=False),
     Column("container_id", String(128)),
-    Column("expires_at", Float),
-    Column("ended_at", Float),
+    _time("expires_at", moves=True),
+    _time("ended_at", moves=False),
     Column("end_reason", Text),
     Column("groups", JSON, nullable=False, server_default="[]"),
     Column("slots", Integer, nullable=False, server_default="1"),
-    Column("latest_end", Float),
+    _time("latest_end", moves=True),
     Column("promised", Boolean, key="backfilled", nullable=False, server_default=false()),
     Column("gpu_hours_limit", Float),
     Column("gpu_hours_window", Float),
     Column("group_hours", JSON, nullable=False, server_default="[]"),
-    Column("active_at", Float),
-    Column("warned_at", Float),
+    _time("active_at", moves=True),
+    _time("warned_at", moves=True),
     Column("adopted", Boolean, nullable=False, server_default=false()),
 )
 Index(
@@ -122,9 +136,9 @@ requests = Table(
     Column("image", Text, nullable=False),
     Column("groups", JSON, nullable=False),
     Column("user_options", JSON, nullable=False),
-    Column("created_at", Float, nullable=False),
+    _time("created_at", moves=True, nullable=False),
     Column("state", String(16), nullable=False),
-    Column("settled_at", Float),
+    _time("settled_at", moves=False),
     Column("lease_id", ForeignKey("leases.id")),
     Column("message", Text),
     sqlite_autoincrement=True,
@@ -152,7 +166,7 @@ quotas = Table(
     Column("level", String(16), primary_key=True),
     Column("name", String(255), primary_key=True),
     Column("document", JSON, nullable=False),
-    Column("updated_at", Float, nullable=False),
+    _time("updated_at", moves=False, nullable=False),
     Column("updated_by", Text, nullable=False),
     Column("revision", BigInteger, nullable=False, server_default="1"),
 )
@@ -175,7 +189,7 @@ audit = Table(
     "audit",
     metadata,
     Column("sequence", _Serial, primary_key=True, autoincrement=True),
-    Column("at", Float, nullable=False),
+    _time("at", moves=False, nullable=False),
     Column("by", Text, nullable=False),
     Column("what", String(64), nullable=False),
     Column("target", Text, nullable=False),
@@ -191,3 +205,8 @@ meta = Table(
     Column("key", String(64), primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
+
+
+def moving_times(table: Table) -> list[str]:
+    """Return the names of a table's times that move when the clock is set."""
+    return [column.key for column in table.c if column.info.get("moves_with_clock")]

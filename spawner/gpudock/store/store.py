@@ -1,4 +1,4 @@
-"""The database: how it is opened, brought up to date, and used in transactions."""
+"""The database: how it is opened, migrated, and used in transactions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import create_engine, event, exc, text
 from sqlalchemy.engine import make_url
 
-from gpudock.store.errors import StoreError, StoreLocked, translate
+from gpudock.store.errors import StoreError, StoreLockedError, translate
 from gpudock.store.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # PostgreSQL: all writers of one lab queue up behind this lock, as SQLite's writers do by nature.
 _ADVISORY_LOCK = 0x67707564
-# Whoever has waited in vain for a lock waits no longer than this for it, seconds, until it is free:
-# the hub would spend all its time with waiting, and answer nobody.
+# After a wait for a lock that timed out, the next waits are at most this long (seconds) until the
+# lock is free again: otherwise the hub would do nothing but wait.
 _IMPATIENT_SECONDS = 0.1
 
 
@@ -45,8 +45,8 @@ class Store:
         Args:
             url: an SQLAlchemy URL, for example ``sqlite:////srv/gpudock/gpudock.sqlite``.
             clock: returns Unix time, for the times of changes.
-            busy_seconds: how long to wait for another process that writes. Once that was in vain,
-                the wait is short until that process is done.
+            busy_seconds: how long to wait for another process that writes, in seconds. After a
+                wait that timed out, the next ones are short until that process is done.
             durable: whether SQLite waits for the disk at each commit, so that a power cut loses
                 no grant.
 
@@ -90,9 +90,9 @@ class Store:
                 upgrade(writing)
 
     def is_current(self) -> bool:
-        """Tell whether the database is there and has the schema of this version.
+        """Return whether the database exists and has the schema of this version.
 
-        For a process that leaves bringing it up to date to another one.
+        For a process that leaves the migration to another one.
 
         Raises:
             StoreError: it does not answer.
@@ -165,14 +165,14 @@ class Store:
             yield
         except exc.SQLAlchemyError as error:
             found = translate(error)
-            self._locked_out = self._locked_out or isinstance(found, StoreLocked)
+            self._locked_out = self._locked_out or isinstance(found, StoreLockedError)
             raise found from error
 
 
 def _prepare_sqlite(engine: Engine, *, durable: bool) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
-        # The driver is not to open transactions by itself; the "begin" listener below does.
+        # The driver must not open transactions itself; the "begin" listener below does.
         connection.isolation_level = None
         cursor = connection.cursor()
         try:

@@ -1,8 +1,8 @@
-"""The part of a transaction that keeps the books: who used how much, on each day.
+"""Usage accounting: who used how much on each day.
 
-What a lease used is entered into ``usage_days`` when it ends, split over the days (UTC), for its
-user, for each of its groups, and for each of its devices. A device that is shared is counted for
-each session by the share that it had. Leases that are still live are not in the books.
+What a lease used is added to ``usage_days`` when it ends, split over the days (UTC), for its user,
+for each of its groups, and for each of its devices. A shared device counts for each session by the
+share that it had. Live leases are not accounted yet.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gpudock.store import schema
-from gpudock.store.base import Part
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from gpudock.model import Lease
+    from gpudock.store.base import Statements
 
 DAY = 86400
 
 # Databases limit how many values a query may name.
-_MOST_NAMES = 10_000
+_MAX_NAMES = 10_000
 
 
 class PastUse(NamedTuple):
@@ -60,22 +60,25 @@ class DayUse(NamedTuple):
     leases: int
 
 
-class Books(Part):
-    """What leases used."""
+class Usage:
+    """What leases that have ended used."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._db = statements
 
     @property
     def ended_leases(self) -> int:
-        """How many leases with devices have been entered; it changes whenever the books do."""
-        return self._number("ended_leases")
+        """How many leases with devices are accounted; it changes with every change of usage."""
+        return self._db.number("ended_leases")
 
-    def enter_use(self, lease: Lease, ended_at: float) -> None:
-        """Enter what a lease used until its end."""
+    def add(self, lease: Lease, ended_at: float) -> None:
+        """Add what a lease used until its end."""
         if not lease.gpu_uuids:
             return
-        self._set_number("ended_leases", self.ended_leases + 1)
+        self._db.set_number("ended_leases", self.ended_leases + 1)
         length = math.ceil(max(0.0, ended_at - lease.granted_at))
-        if length > self._number("longest_lease"):
-            self._set_number("longest_lease", length)
+        if length > self._db.number("longest_lease"):
+            self._db.set_number("longest_lease", length)
         rows = []
         for number, (day, seconds) in enumerate(days(lease.granted_at, ended_at)):
             leases = 1 if number == 0 else 0
@@ -89,11 +92,11 @@ class Books(Part):
                 {"kind": kind, "day": day, "name": name, "gpu_seconds": used, "leases": leases}
                 for kind, name, used in everybody
             ]
-        self._change(self._add_to_day(), rows)
+        self._db.change(self._add_to_day(), rows)
 
     def _add_to_day(self) -> Any:
         table = schema.usage_days
-        dialect: Any = sqlite if self._connection.dialect.name == "sqlite" else postgresql
+        dialect: Any = sqlite if self._db.connection.dialect.name == "sqlite" else postgresql
         statement = dialect.insert(table)
         return statement.on_conflict_do_update(
             index_elements=[table.c.kind, table.c.day, table.c.name],
@@ -120,12 +123,12 @@ class Books(Part):
             .where(table.c.kind == kind, table.c.day >= first, table.c.day < behind)
             .group_by(table.c.name)
         )
-        few = names is not None and len(names) <= _MOST_NAMES
+        few = names is not None and len(names) <= _MAX_NAMES
         if names is not None and few:
             query = query.where(table.c.name.in_(list(names)))
         return {
             name: (float(seconds), int(leases))
-            for name, seconds, leases in self._connection.execute(query)
+            for name, seconds, leases in self._db.read(query)
             if few or names is None or name in names
         }
 
@@ -135,9 +138,9 @@ class Books(Part):
         query = select(table.c.day, table.c.name, table.c.gpu_seconds, table.c.leases).where(
             table.c.kind == kind, table.c.day >= first, table.c.day < behind
         )
-        return [DayUse(*row) for row in self._connection.execute(query)]
+        return [DayUse(*row) for row in self._db.read(query)]
 
-    def past_use(self, since: float, until: float = math.inf) -> list[PastUse]:
+    def of_ended(self, since: float, until: float = math.inf) -> list[PastUse]:
         """Return what ended leases with devices used, as far as it touches a span of time."""
         table, parts = schema.leases, schema.lease_gpus
         query = (
@@ -157,11 +160,11 @@ class Books(Part):
         if math.isfinite(until):
             # Only together with the longest lease ever can an index find those that overlap.
             query = query.where(
-                table.c.ended_at <= until + self._number("longest_lease"),
+                table.c.ended_at <= until + self._db.number("longest_lease"),
                 table.c.granted_at < until,
             )
         found: list[PastUse] = []
-        for lease_id, user, groups, uuid, start, end, slots in self._connection.execute(query):
+        for lease_id, user, groups, uuid, start, end, slots in self._db.read(query):
             if found and found[-1].lease_id == lease_id:
                 last = found[-1]
                 found[-1] = last._replace(gpu_uuids=(*last.gpu_uuids, uuid))

@@ -14,10 +14,11 @@ from sqlalchemy import create_engine, text
 from doubles.inventory import SettableInventory, mig_slice, uuid
 from gpudock.broker import (
     Broker,
-    Denied,
-    GPURefused,
-    LeaseConflict,
+    BrokerConfig,
+    GPUStateError,
+    LeaseConflictError,
     RemoveContainer,
+    RequestDenied,
     StopContainer,
 )
 from gpudock.model import (
@@ -51,21 +52,21 @@ HOSTILE = ["../x", "{0}", "'; DROP TABLE leases; --", "名前🦆", "a" * 255, "
 
 
 def test_nothing_is_granted_before_the_first_look_but_requests_are_kept(lab: Setting) -> None:
-    place = lab.broker.submit(ask())
+    place = lab.broker.requests.submit(ask())
     assert isinstance(place, QueuePosition)
     assert "finding out which containers run" in place.reason
     assert not lab.broker.ready
     assert GPUState.FREE not in lab.gpu_states().values()
     lab.look()
     assert lab.broker.ready
-    assert lab.broker.live_lease("ada", "") is not None
+    assert lab.broker.leases.of_server("ada", "") is not None
 
 
 def test_no_container_is_begun_before_the_first_look(opened: Setting) -> None:
     lease = opened.grant()
     opened.broker = opened.new_broker()
-    with pytest.raises(LeaseConflict, match="finding out"):
-        opened.broker.begin_container(lease.id)
+    with pytest.raises(LeaseConflictError, match="finding out"):
+        opened.broker.leases.begin_container(lease.id)
 
 
 def test_a_lease_of_a_former_process_is_not_handed_out_before_the_first_look(
@@ -73,7 +74,7 @@ def test_a_lease_of_a_former_process_is_not_handed_out_before_the_first_look(
 ) -> None:
     opened.grant()
     opened.broker = opened.new_broker()
-    assert isinstance(opened.broker.submit(ask()), QueuePosition)
+    assert isinstance(opened.broker.requests.submit(ask()), QueuePosition)
 
 
 # 1 and 8. Exclusive, and within the quota, whoever else is writing.
@@ -81,13 +82,13 @@ def test_a_lease_of_a_former_process_is_not_handed_out_before_the_first_look(
 
 def _submit_in_a_process(url: str, user: str, rounds: int, barrier: object) -> None:
     store = Store(url, durable=False, busy_seconds=60)
-    broker = Broker(store, SettableInventory(LAB), default_quota=Quota(max_gpus=1))
+    broker = Broker(store, SettableInventory(LAB), BrokerConfig(default_quota=Quota(max_gpus=1)))
     broker.reconcile(Observation(0.0))
     barrier.wait()
     for number in range(rounds):
-        answer = broker.submit(ask(user, str(number)))
+        answer = broker.requests.submit(ask(user, str(number)))
         if isinstance(answer, Lease):
-            broker.end(answer.id, "done")
+            broker.leases.end(answer.id, "done")
 
 
 def test_processes_that_race_for_the_gpus_never_get_the_same_one(lab: Setting) -> None:
@@ -103,7 +104,7 @@ def test_processes_that_race_for_the_gpus_never_get_the_same_one(lab: Setting) -
     for process in processes:
         process.join(120)
     assert [process.exitcode for process in processes] == [0] * 4
-    leases = lab.broker.leases(live_only=False)
+    leases = lab.broker.leases.all()
     assert leases
     for one in leases:
         for other in leases:
@@ -120,7 +121,7 @@ def test_threads_that_race_for_named_servers_stay_within_the_quota(lab: Setting)
         broker = lab.new_broker(default_quota=Quota(max_gpus=1))
         broker.reconcile(Observation(0.0))
         barrier.wait()
-        answers.append(broker.submit(ask("ada", str(number))))
+        answers.append(broker.requests.submit(ask("ada", str(number))))
 
     threads = [threading.Thread(target=submit, args=(number,)) for number in range(6)]
     for thread in threads:
@@ -129,32 +130,32 @@ def test_threads_that_race_for_named_servers_stay_within_the_quota(lab: Setting)
         thread.join(60)
     assert len(answers) == 6
     assert sum(isinstance(answer, Lease) for answer in answers) == 1
-    assert lab.broker.quota("ada", ()).used.gpus == 1
+    assert lab.broker.quotas.effective("ada", ()).used.gpus == 1
 
 
 def test_the_quota_counts_all_servers_of_a_user(opened: Setting) -> None:
-    opened.broker.set_quota("user", "ada", {"max_gpus": 1}, by="root")
+    opened.broker.quotas.set("user", "ada", {"max_gpus": 1}, by="root")
     opened.grant()
-    denial = opened.broker.submit(ask(server="second"))
+    denial = opened.broker.requests.submit(ask(server="second"))
     assert isinstance(denial, Denial)
     assert "You already use 1 of your 1 GPU" in denial.message
-    assert opened.broker.waiting() == []
+    assert opened.broker.queue.waiting() == []
 
 
 def test_lowering_a_quota_ends_nothing_and_grants_nothing_beyond(opened: Setting) -> None:
     leases = [opened.grant(server="1"), opened.grant(server="2")]
-    opened.broker.set_quota("default", "", {"max_gpus": 1}, by="root")
+    opened.broker.quotas.set("default", "", {"max_gpus": 1}, by="root")
     assert [opened.state(lease) for lease in leases] == [LeaseState.GRANTED] * 2
-    opened.broker.end(leases[0].id, "done")
-    assert isinstance(opened.broker.submit(ask(server="3")), Denial)
-    opened.broker.end(leases[1].id, "done")
-    assert isinstance(opened.broker.submit(ask(server="3")), Lease)
+    opened.broker.leases.end(leases[0].id, "done")
+    assert isinstance(opened.broker.requests.submit(ask(server="3")), Denial)
+    opened.broker.leases.end(leases[1].id, "done")
+    assert isinstance(opened.broker.requests.submit(ask(server="3")), Lease)
 
 
 def test_a_bad_quota_document_changes_nothing(opened: Setting) -> None:
     with pytest.raises(QuotaDocumentError):
-        opened.broker.set_quota("default", "", {"max_gpus": -1}, by="root")
-    assert opened.broker.quota("ada", ()).quota.max_gpus == 2
+        opened.broker.quotas.set("default", "", {"max_gpus": -1}, by="root")
+    assert opened.broker.quotas.effective("ada", ()).quota.max_gpus == 2
 
 
 # 2, 3, 4. The life of a lease.
@@ -163,73 +164,73 @@ def test_a_bad_quota_document_changes_nothing(opened: Setting) -> None:
 def test_a_lease_is_committed_before_anybody_hears_of_it(opened: Setting) -> None:
     lease = opened.grant()
     with Store(opened.url).snapshot() as transaction:
-        assert transaction.lease(lease.id) == lease
+        assert transaction.leases.get(lease.id) == lease
 
 
 def test_asking_again_gives_the_same_lease(opened: Setting) -> None:
     assert opened.grant() == opened.grant()
-    assert len(opened.broker.leases()) == 1
+    assert len(opened.broker.leases.live()) == 1
 
 
 def test_only_the_first_container_is_bound(opened: Setting) -> None:
     lease = opened.grant()
-    opened.broker.begin_container(lease.id)
-    opened.broker.bind(lease.id, "c1")
-    opened.broker.bind(lease.id, "c1")
-    with pytest.raises(LeaseConflict, match="another container"):
-        opened.broker.bind(lease.id, "c2")
+    opened.broker.leases.begin_container(lease.id)
+    opened.broker.leases.bind(lease.id, "c1")
+    opened.broker.leases.bind(lease.id, "c1")
+    with pytest.raises(LeaseConflictError, match="another container"):
+        opened.broker.leases.bind(lease.id, "c2")
 
 
 def test_two_starts_of_one_lease_cannot_both_begin(opened: Setting) -> None:
     lease = opened.grant()
-    opened.broker.begin_container(lease.id)
-    with pytest.raises(LeaseConflict):
-        opened.broker.begin_container(lease.id)
+    opened.broker.leases.begin_container(lease.id)
+    with pytest.raises(LeaseConflictError):
+        opened.broker.leases.begin_container(lease.id)
 
 
 def test_a_lease_that_is_stopping_takes_no_container(opened: Setting) -> None:
     lease = opened.grant()
-    opened.broker.begin_container(lease.id)
-    opened.broker.stop(lease.id, "stopped by its user")
-    with pytest.raises(LeaseConflict, match="stopped by its user"):
-        opened.broker.bind(lease.id, "c1")
+    opened.broker.leases.begin_container(lease.id)
+    opened.broker.leases.stop(lease.id, "stopped by its user")
+    with pytest.raises(LeaseConflictError, match="stopped by its user"):
+        opened.broker.leases.bind(lease.id, "c1")
     assert opened.state(lease) is LeaseState.STOPPING
 
 
 def test_a_lease_that_is_stopping_keeps_its_gpu(opened: Setting) -> None:
     lease = opened.grant(gpus=2)
-    opened.broker.stop(lease.id, "stopped")
-    assert isinstance(opened.broker.submit(ask("bob")), QueuePosition)
-    opened.broker.end(lease.id, "gone")
-    assert opened.broker.live_lease("bob", "") is not None
+    opened.broker.leases.stop(lease.id, "stopped")
+    assert isinstance(opened.broker.requests.submit(ask("bob")), QueuePosition)
+    opened.broker.leases.end(lease.id, "gone")
+    assert opened.broker.leases.of_server("bob", "") is not None
 
 
 def test_a_server_that_starts_again_waits_for_its_former_container(opened: Setting) -> None:
     former = opened.grant()
-    opened.broker.stop(former.id, "stopped")
-    place = opened.broker.submit(ask())
+    opened.broker.leases.stop(former.id, "stopped")
+    place = opened.broker.requests.submit(ask())
     assert isinstance(place, QueuePosition)
     assert "former container" in place.reason
-    opened.broker.end(former.id, "gone")
-    lease = opened.broker.live_lease("ada", "")
+    opened.broker.leases.end(former.id, "gone")
+    lease = opened.broker.leases.of_server("ada", "")
     assert lease is not None
     assert lease.id != former.id
 
 
 def test_a_late_stop_or_end_does_not_touch_a_newer_lease(opened: Setting) -> None:
     former = opened.grant()
-    opened.broker.end(former.id, "gone")
+    opened.broker.leases.end(former.id, "gone")
     newer = opened.grant()
-    opened.broker.stop(former.id, "late")
-    opened.broker.end(former.id, "late")
+    opened.broker.leases.stop(former.id, "late")
+    opened.broker.leases.end(former.id, "late")
     assert opened.state(newer) is LeaseState.GRANTED
 
 
 def test_a_reason_is_kept(opened: Setting) -> None:
     lease = opened.grant()
-    opened.broker.stop(lease.id, "stopped by its user")
-    opened.broker.end(lease.id, "its container is gone")
-    ended = opened.broker.lease(lease.id)
+    opened.broker.leases.stop(lease.id, "stopped by its user")
+    opened.broker.leases.end(lease.id, "its container is gone")
+    ended = opened.broker.leases.get(lease.id)
     assert ended is not None
     assert ended.end_reason == "stopped by its user"
 
@@ -239,12 +240,12 @@ def test_a_reason_is_kept(opened: Setting) -> None:
 
 def test_a_lost_store_is_rebuilt_from_the_labels(opened: Setting, tmp_path: Path) -> None:
     seen = opened.activate(opened.grant())
-    kept = opened.broker.live_lease("ada", "")
+    kept = opened.broker.leases.of_server("ada", "")
     assert kept is not None
     other = Setting(f"sqlite:///{tmp_path}/other.sqlite")
     other.look(seen)
-    assert isinstance(other.broker.submit(ask("bob", gpus=2)), QueuePosition)
-    found = other.broker.live_lease("ada", "")
+    assert isinstance(other.broker.requests.submit(ask("bob", gpus=2)), QueuePosition)
+    found = other.broker.leases.of_server("ada", "")
     assert found is not None
     assert (found.id, found.gpu_uuids, found.state, found.container_id) == (
         kept.id,
@@ -261,9 +262,9 @@ def test_a_lost_lease_of_a_container_that_never_ran_holds_its_gpu_until_that_is_
     created = container(lost, state=ContainerState.CREATED)
     (action,) = lab.look(created)
     assert isinstance(action, RemoveContainer)
-    assert isinstance(lab.broker.submit(ask("bob")), QueuePosition)
+    assert isinstance(lab.broker.requests.submit(ask("bob")), QueuePosition)
     lab.look()
-    assert lab.broker.live_lease("bob", "") is not None
+    assert lab.broker.leases.of_server("bob", "") is not None
 
 
 def test_a_container_that_exited_ends_its_lease_and_is_removed(opened: Setting) -> None:
@@ -284,10 +285,10 @@ def test_a_container_that_a_complete_look_does_not_show_is_gone(opened: Setting)
 def test_a_look_that_began_before_proves_nothing(opened: Setting) -> None:
     early = Observation(opened.clock())
     lease = opened.grant()
-    opened.broker.begin_container(lease.id)
+    opened.broker.leases.begin_container(lease.id)
     opened.broker.reconcile(early)
-    opened.broker.bind(lease.id, "c1")
-    opened.broker.finish_container(lease.id)
+    opened.broker.leases.bind(lease.id, "c1")
+    opened.broker.leases.finish_container(lease.id)
     opened.broker.reconcile(early)
     assert opened.state(lease) is LeaseState.ACTIVE
 
@@ -305,16 +306,16 @@ def test_a_container_that_ended_in_mid_look_is_not_taken_for_an_intruder(opened:
     lease = opened.grant()
     seen = opened.activate(lease)
     early = Observation(opened.clock(), (seen,))
-    opened.broker.stop(lease.id, "stopped")
-    opened.broker.end(lease.id, "gone")
+    opened.broker.leases.stop(lease.id, "stopped")
+    opened.broker.leases.end(lease.id, "gone")
     assert opened.broker.reconcile(early) == []
     assert set(opened.gpu_states().values()) == {GPUState.FREE}
 
 
 def test_a_start_that_is_under_way_is_left_alone(opened: Setting) -> None:
     lease = opened.grant()
-    opened.broker.begin_container(lease.id)
-    opened.broker.bind(lease.id, "c1")
+    opened.broker.leases.begin_container(lease.id)
+    opened.broker.leases.bind(lease.id, "c1")
     assert opened.look(container(lease, state=ContainerState.CREATED)) == []
     assert opened.state(lease) is LeaseState.ACTIVE
 
@@ -333,7 +334,7 @@ def test_a_container_that_was_started_by_hand_is_stopped_and_its_gpu_quarantined
 ) -> None:
     lease = opened.grant()
     seen = opened.activate(lease)
-    opened.broker.end(lease.id, "gone")
+    opened.broker.leases.end(lease.id, "gone")
     (action,) = opened.look(seen)
     assert isinstance(action, StopContainer)
     assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
@@ -353,7 +354,7 @@ def test_labels_that_gpudock_did_not_write_are_not_believed(opened: Setting, lea
         "c9", "forged", ContainerState.RUNNING, lease_id, "ada", "", (uuid(0), "all")
     )
     assert opened.look(forged) == []
-    assert opened.broker.leases(live_only=False) == []
+    assert opened.broker.leases.all() == []
     assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
 
 
@@ -383,7 +384,7 @@ def test_a_container_that_gpudock_did_not_make_is_never_removed(opened: Setting)
 
 def test_free_and_leased_and_the_rest_are_all(opened: Setting) -> None:
     opened.grant()
-    opened.broker.set_gpu_state(uuid(1), "draining", by="root")
+    opened.broker.gpus.set_state(uuid(1), "draining", by="root")
     assert sorted(opened.gpu_states().values()) == ["draining", "leased"]
 
 
@@ -391,10 +392,10 @@ def test_a_request_for_two_waits_for_two(opened: Setting) -> None:
     held = opened.grant("bob")
     # From now on a session of the same length ends after bob's, so it would delay ada's start.
     opened.clock.advance(1)
-    assert isinstance(opened.broker.submit(ask(gpus=2)), QueuePosition)
-    assert isinstance(opened.broker.submit(ask("cy")), QueuePosition)
-    opened.broker.end(held.id, "done")
-    lease = opened.broker.live_lease("ada", "")
+    assert isinstance(opened.broker.requests.submit(ask(gpus=2)), QueuePosition)
+    assert isinstance(opened.broker.requests.submit(ask("cy")), QueuePosition)
+    opened.broker.leases.end(held.id, "done")
+    lease = opened.broker.leases.of_server("ada", "")
     assert lease is not None
     assert lease.gpu_uuids == (uuid(0), uuid(1))
 
@@ -408,18 +409,18 @@ def test_a_slice_that_is_leased_keeps_the_whole_gpu_from_everybody(lab: Setting)
     lab.broker = lab.new_broker()
     lab.look()
     lab.grant(gpu_model="*MIG*")
-    assert isinstance(lab.broker.submit(ask("bob", gpu_model=LAB[0].model)), QueuePosition)
+    assert isinstance(lab.broker.requests.submit(ask("bob", gpu_model=LAB[0].model)), QueuePosition)
     assert lab.gpu_states()[LAB[0].uuid] is GPUState.LEASED
 
 
 def test_foreign_use_quarantines_until_an_explicit_act_after_it_ended(opened: Setting) -> None:
     opened.look(foreign={uuid(0): "Container «x» has it."})
     assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
-    with pytest.raises(GPURefused, match="Container «x» has it"):
-        opened.broker.set_gpu_state(uuid(0), "active", by="root")
+    with pytest.raises(GPUStateError, match="Container «x» has it"):
+        opened.broker.gpus.set_state(uuid(0), "active", by="root")
     opened.look()
     assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
-    opened.broker.set_gpu_state(uuid(0), "active", by="root")
+    opened.broker.gpus.set_state(uuid(0), "active", by="root")
     assert opened.gpu_states()[uuid(0)] is GPUState.FREE
 
 
@@ -429,25 +430,25 @@ def test_a_gpu_is_granted_again_only_when_a_later_reading_shows_it_clean(opened:
     opened.read(*idle)
     lease = opened.grant(gpus=2)
     opened.read(*busy)
-    opened.broker.end(lease.id, "gone")
-    assert isinstance(opened.broker.submit(ask("bob", gpus=2)), QueuePosition)
+    opened.broker.leases.end(lease.id, "gone")
+    assert isinstance(opened.broker.requests.submit(ask("bob", gpus=2)), QueuePosition)
     opened.clock.advance(1)
     opened.read(*busy)
-    place = opened.broker.place("bob", "")
+    place = opened.broker.requests.position("bob", "")
     assert place is not None
     assert "still ending" in place.reason
     opened.clock.advance(1)
     opened.read(*idle)
-    assert opened.broker.live_lease("bob", "") is not None
+    assert opened.broker.leases.of_server("bob", "") is not None
 
 
 def test_an_unhealthy_gpu_is_not_returned_before_it_is_well(opened: Setting) -> None:
     opened.read(GPUReading(LAB[0], fault="Unknown Error."), GPUReading(LAB[1]))
-    with pytest.raises(GPURefused, match="Unknown Error"):
-        opened.broker.set_gpu_state(uuid(0), "active", by="root")
+    with pytest.raises(GPUStateError, match="Unknown Error"):
+        opened.broker.gpus.set_state(uuid(0), "active", by="root")
     opened.read(GPUReading(LAB[0]), GPUReading(LAB[1]))
     assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
-    opened.broker.set_gpu_state(uuid(0), "active", by="root")
+    opened.broker.gpus.set_state(uuid(0), "active", by="root")
     assert opened.gpu_states()[uuid(0)] is GPUState.FREE
 
 
@@ -457,17 +458,17 @@ def test_an_agent_that_is_down_changes_no_lease_and_lets_nobody_start(opened: Se
     lease = opened.grant()
     opened.read(*readings, problem="The agent is down.")
     assert opened.state(lease) is LeaseState.GRANTED
-    place = opened.broker.submit(ask("bob"))
+    place = opened.broker.requests.submit(ask("bob"))
     assert isinstance(place, QueuePosition)
     assert "The agent is down." in place.reason
     opened.read(*readings)
-    assert opened.broker.live_lease("bob", "") is not None
+    assert opened.broker.leases.of_server("bob", "") is not None
 
 
 def test_a_leased_gpu_that_disappears_keeps_its_lease(opened: Setting) -> None:
     lease = opened.grant()
     opened.read(GPUReading(LAB[1]))
-    status = next(item for item in opened.broker.gpus() if item.gpu.uuid == uuid(0))
+    status = next(item for item in opened.broker.gpus.all() if item.gpu.uuid == uuid(0))
     assert status.state is GPUState.LOST
     assert status.lease is not None
     assert status.lease.id == lease.id
@@ -475,19 +476,19 @@ def test_a_leased_gpu_that_disappears_keeps_its_lease(opened: Setting) -> None:
 
 def test_a_drained_gpu_ends_no_lease_and_gets_no_new_one(opened: Setting) -> None:
     lease = opened.grant()
-    opened.broker.set_gpu_state(uuid(0), "draining", by="root")
+    opened.broker.gpus.set_state(uuid(0), "draining", by="root")
     assert opened.state(lease) is LeaseState.GRANTED
-    opened.broker.end(lease.id, "done")
+    opened.broker.leases.end(lease.id, "done")
     assert opened.grant().gpu_uuids == (uuid(1),)
 
 
 def test_a_gpu_that_was_taken_out_can_be_forgotten_and_comes_back(opened: Setting) -> None:
     lease = opened.grant()
-    opened.broker.end(lease.id, "done")
-    with pytest.raises(GPURefused, match="still reported"):
-        opened.broker.forget_gpu(uuid(0), by="root")
+    opened.broker.leases.end(lease.id, "done")
+    with pytest.raises(GPUStateError, match="still reported"):
+        opened.broker.gpus.forget(uuid(0), by="root")
     opened.read(GPUReading(LAB[1]))
-    opened.broker.forget_gpu(uuid(0), by="root")
+    opened.broker.gpus.forget(uuid(0), by="root")
     assert list(opened.gpu_states()) == [uuid(1)]
     opened.clock.advance(1)
     opened.read(*(GPUReading(item) for item in LAB))
@@ -498,8 +499,8 @@ def test_a_gpu_that_was_taken_out_can_be_forgotten_and_comes_back(opened: Settin
 def test_what_cannot_be_set_is_refused_with_a_sentence(
     opened: Setting, device: str, state: str
 ) -> None:
-    with pytest.raises(GPURefused) as caught:
-        opened.broker.set_gpu_state(device, state, by="root")
+    with pytest.raises(GPUStateError) as caught:
+        opened.broker.gpus.set_state(device, state, by="root")
     assert str(caught.value).endswith(".")
 
 
@@ -509,25 +510,25 @@ def test_what_cannot_be_set_is_refused_with_a_sentence(
 def test_a_restart_loses_nobodys_place(opened: Setting) -> None:
     opened.grant("x", gpus=2)
     for user in ("ada", "bob", "cy"):
-        opened.broker.submit(ask(user))
+        opened.broker.requests.submit(ask(user))
     opened.broker = opened.new_broker()
-    assert [request.user for request in opened.broker.waiting()] == ["ada", "bob", "cy"]
+    assert [request.user for request in opened.broker.queue.waiting()] == ["ada", "bob", "cy"]
     for user in ("cy", "bob", "ada"):
-        opened.broker.submit(ask(user))
-    assert [request.user for request in opened.broker.waiting()] == ["ada", "bob", "cy"]
+        opened.broker.requests.submit(ask(user))
+    assert [request.user for request in opened.broker.queue.waiting()] == ["ada", "bob", "cy"]
 
 
 def test_a_start_that_a_crash_cut_off_is_resumed_at_its_old_place(opened: Setting) -> None:
     lost = opened.grant("ada", gpus=2)
-    opened.broker.submit(ask("bob"))
+    opened.broker.requests.submit(ask("bob"))
     opened.broker = opened.new_broker()
     opened.look()
-    lease = opened.broker.live_lease("ada", "")
+    lease = opened.broker.leases.of_server("ada", "")
     assert lease is not None
     assert lease.id != lost.id
-    assert [request.user for request in opened.broker.to_resume()] == ["ada", "bob"]
-    assert opened.broker.submit(ask("ada")) == lease
-    assert [request.user for request in opened.broker.to_resume()] == ["bob"]
+    assert [request.user for request in opened.broker.requests.to_resume()] == ["ada", "bob"]
+    assert opened.broker.requests.submit(ask("ada")) == lease
+    assert [request.user for request in opened.broker.requests.to_resume()] == ["bob"]
 
 
 def test_a_running_server_is_not_touched_by_a_restart(opened: Setting) -> None:
@@ -536,77 +537,77 @@ def test_a_running_server_is_not_touched_by_a_restart(opened: Setting) -> None:
     opened.broker = opened.new_broker()
     assert opened.look(seen) == []
     assert opened.state(lease) is LeaseState.ACTIVE
-    assert opened.broker.to_resume() == []
+    assert opened.broker.requests.to_resume() == []
 
 
 def test_new_options_keep_the_place_unless_they_ask_for_more(opened: Setting) -> None:
     opened.grant("x", gpus=2)
     for user in ("ada", "bob"):
-        opened.broker.submit(ask(user))
-    opened.broker.submit(ask("ada", image="other"))
-    assert [request.user for request in opened.broker.waiting()] == ["ada", "bob"]
-    assert opened.broker.waiting()[0].image == "other"
-    opened.broker.submit(ask("ada", gpus=2))
-    assert [request.user for request in opened.broker.waiting()] == ["bob", "ada"]
+        opened.broker.requests.submit(ask(user))
+    opened.broker.requests.submit(ask("ada", image="other"))
+    assert [request.user for request in opened.broker.queue.waiting()] == ["ada", "bob"]
+    assert opened.broker.queue.waiting()[0].image == "other"
+    opened.broker.requests.submit(ask("ada", gpus=2))
+    assert [request.user for request in opened.broker.queue.waiting()] == ["bob", "ada"]
 
 
 def test_withdrawing_moves_the_others_up(opened: Setting) -> None:
     opened.grant("x", gpus=2)
     for user in ("ada", "bob"):
-        opened.broker.submit(ask(user))
-    assert opened.broker.withdraw("ada", "")
-    assert not opened.broker.withdraw("ada", "")
-    place = opened.broker.place("bob", "")
+        opened.broker.requests.submit(ask(user))
+    assert opened.broker.requests.withdraw("ada", "")
+    assert not opened.broker.requests.withdraw("ada", "")
+    place = opened.broker.requests.position("bob", "")
     assert place is not None
     assert place.position == 1
 
 
 def test_a_forecast_asks_for_nothing(opened: Setting) -> None:
-    assert isinstance(opened.broker.forecast(ask()), Grant)
+    assert isinstance(opened.broker.queue.forecast(ask()), Grant)
     opened.grant("x", gpus=2)
-    place = opened.broker.forecast(ask())
+    place = opened.broker.queue.forecast(ask())
     assert isinstance(place, QueuePosition)
     assert place.expected_start is not None
-    assert isinstance(opened.broker.forecast(ask(gpus=3)), Denial)
-    assert opened.broker.waiting() == []
+    assert isinstance(opened.broker.queue.forecast(ask(gpus=3)), Denial)
+    assert opened.broker.queue.waiting() == []
 
 
 async def test_acquire_waits_for_a_gpu(opened: Setting) -> None:
     held = opened.grant("x", gpus=2)
-    waiting = asyncio.create_task(opened.broker.acquire(ask()))
+    waiting = asyncio.create_task(opened.broker.requests.acquire(ask()))
     await asyncio.sleep(0)
     assert not waiting.done()
-    opened.broker.end(held.id, "done")
+    opened.broker.leases.end(held.id, "done")
     async with asyncio.timeout(5):
         lease = await waiting
-    assert opened.broker.live_lease("ada", "") == lease
+    assert opened.broker.leases.of_server("ada", "") == lease
 
 
 async def test_acquire_that_is_cancelled_leaves_the_request_in_the_queue(opened: Setting) -> None:
     opened.grant("x", gpus=2)
-    waiting = asyncio.create_task(opened.broker.acquire(ask()))
+    waiting = asyncio.create_task(opened.broker.requests.acquire(ask()))
     await asyncio.sleep(0)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert [request.user for request in opened.broker.waiting()] == ["ada"]
+    assert [request.user for request in opened.broker.queue.waiting()] == ["ada"]
 
 
 async def test_acquire_ends_when_the_request_is_taken_out(opened: Setting) -> None:
     opened.grant("x", gpus=2)
-    waiting = asyncio.create_task(opened.broker.acquire(ask()))
+    waiting = asyncio.create_task(opened.broker.requests.acquire(ask()))
     await asyncio.sleep(0)
     other = opened.new_broker()
-    other.withdraw("ada", "")
+    other.requests.withdraw("ada", "")
     opened.broker.tick()
-    with pytest.raises(Denied, match="taken out of the queue"):
+    with pytest.raises(RequestDenied, match="taken out of the queue"):
         async with asyncio.timeout(5):
             await waiting
 
 
 async def test_acquire_survives_the_loss_of_the_database(opened: Setting, tmp_path: Path) -> None:
     opened.grant("x", gpus=2)
-    waiting = asyncio.create_task(opened.broker.acquire(ask()))
+    waiting = asyncio.create_task(opened.broker.requests.acquire(ask()))
     await asyncio.sleep(0)
     opened.store.close()
     if opened.url.startswith("sqlite"):
@@ -627,16 +628,16 @@ async def test_acquire_survives_the_loss_of_the_database(opened: Setting, tmp_pa
 async def test_places_are_told_as_they_change(opened: Setting) -> None:
     held = opened.grant("x", gpus=2)
     for user in ("ada", "bob"):
-        opened.broker.submit(ask(user))
+        opened.broker.requests.submit(ask(user))
     seen: list[int] = []
 
     async with asyncio.timeout(5):
-        async for place in opened.broker.place_changes("bob", ""):
+        async for place in opened.broker.requests.positions("bob", ""):
             seen.append(place.position)
             if place.position == 2:
-                opened.broker.withdraw("ada", "")
+                opened.broker.requests.withdraw("ada", "")
             else:
-                opened.broker.end(held.id, "done")
+                opened.broker.leases.end(held.id, "done")
     assert seen == [2, 1]
 
 
@@ -647,7 +648,7 @@ async def test_places_are_told_as_they_change(opened: Setting) -> None:
 def test_hostile_names_are_served_like_others(opened: Setting, name: str) -> None:
     lease = opened.grant(name, name)
     assert opened.look(opened.activate(lease)) == []
-    assert opened.broker.live_lease(name, name) is not None
+    assert opened.broker.leases.of_server(name, name) is not None
 
 
 @pytest.mark.parametrize(
@@ -665,17 +666,17 @@ def test_hostile_names_are_served_like_others(opened: Setting, name: str) -> Non
 def test_what_cannot_be_stored_is_denied_and_leaves_nothing(
     opened: Setting, request_: Request
 ) -> None:
-    denial = opened.broker.submit(request_)
+    denial = opened.broker.requests.submit(request_)
     assert isinstance(denial, Denial)
     assert denial.message.endswith(".")
-    assert opened.broker.waiting() == []
+    assert opened.broker.queue.waiting() == []
 
 
 def test_a_request_that_is_denied_leaves_the_queue(opened: Setting) -> None:
     opened.grant("x", gpus=2)
-    opened.broker.submit(ask())
-    assert isinstance(opened.broker.submit(ask(gpus=9)), Denial)
-    assert opened.broker.waiting() == []
+    opened.broker.requests.submit(ask())
+    assert isinstance(opened.broker.requests.submit(ask(gpus=9)), Denial)
+    assert opened.broker.queue.waiting() == []
 
 
 @pytest.mark.parametrize("failures", [1, 2])
@@ -683,21 +684,21 @@ def test_a_database_that_fails_changes_nothing(opened: Setting, failures: int) -
     lease = opened.grant()
     opened.store.failures = failures
     for call in (
-        lambda: opened.broker.submit(ask("bob")),
-        lambda: opened.broker.end(lease.id, "x"),
+        lambda: opened.broker.requests.submit(ask("bob")),
+        lambda: opened.broker.leases.end(lease.id, "x"),
     )[:failures]:
         with pytest.raises(StoreError):
             call()
     opened.store.failures = 0
-    assert [item.user for item in opened.broker.leases()] == ["ada"]
-    assert opened.broker.waiting() == []
-    assert isinstance(opened.broker.submit(ask("bob")), Lease)
+    assert [item.user for item in opened.broker.leases.live()] == ["ada"]
+    assert opened.broker.queue.waiting() == []
+    assert isinstance(opened.broker.requests.submit(ask("bob")), Lease)
 
 
 def test_a_tick_survives_a_database_that_fails(opened: Setting) -> None:
     opened.store.failures = 1
     opened.broker.tick()
-    assert isinstance(opened.broker.submit(ask()), Lease)
+    assert isinstance(opened.broker.requests.submit(ask()), Lease)
 
 
 def test_a_stop_that_could_not_be_written_down_is_made_up_for(opened: Setting) -> None:
@@ -705,19 +706,19 @@ def test_a_stop_that_could_not_be_written_down_is_made_up_for(opened: Setting) -
     seen = opened.activate(lease)
     opened.store.failures = 1
     with pytest.raises(StoreError):
-        opened.broker.stop(lease.id, "stopped by its user")
+        opened.broker.leases.stop(lease.id, "stopped by its user")
     (action,) = opened.look(seen)
     assert isinstance(action, StopContainer)
     assert opened.state(lease) is LeaseState.STOPPING
 
 
 def test_when_busy_is_honoured_after_the_first_look_as_well(lab: Setting) -> None:
-    lab.broker.submit(ask("x", gpus=2))
-    lab.broker.submit(ask("ada", when_busy=WhenBusy.CPU))
-    lab.broker.submit(ask("bob", when_busy=WhenBusy.FAIL))
+    lab.broker.requests.submit(ask("x", gpus=2))
+    lab.broker.requests.submit(ask("ada", when_busy=WhenBusy.CPU))
+    lab.broker.requests.submit(ask("bob", when_busy=WhenBusy.FAIL))
     lab.look()
-    lease = lab.broker.live_lease("ada", "")
+    lease = lab.broker.leases.of_server("ada", "")
     assert lease is not None
     assert lease.gpu_uuids == ()
-    assert lab.broker.waiting() == []
-    assert lab.broker.live_lease("bob", "") is None
+    assert lab.broker.queue.waiting() == []
+    assert lab.broker.leases.of_server("bob", "") is None

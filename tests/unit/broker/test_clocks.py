@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gpudock.broker import Broker
-from gpudock.broker.process_state import Memory
+from gpudock.broker import DeskBroker
+from gpudock.broker.clock import SteadyClock
 from gpudock.model import (
     GPUReading,
     GPUState,
@@ -92,11 +92,11 @@ class Lab(Setting):
         return lease
 
     def end(self, lease: Lease) -> None:
-        self.broker.stop(lease.id, "stopped by its user")
-        self.broker.end(lease.id, "gone")
+        self.broker.leases.stop(lease.id, "stopped by its user")
+        self.broker.leases.end(lease.id, "gone")
 
     def session(self, lease: Lease) -> Session:
-        found = self.broker.session(lease.id)
+        found = self.broker.sessions.get(lease.id)
         assert found is not None
         return found
 
@@ -116,8 +116,8 @@ def test_a_session_keeps_the_time_that_it_has_left(lab: Lab, jump: float) -> Non
     lease = lab.run()
     lab.pass_time(HOUR)
     lab.clock.advance(jump)
-    assert lab.broker.due() == []
-    assert lab.broker.expire(lease.id) is None
+    assert lab.broker.sessions.due() == []
+    assert lab.broker.sessions.expire(lease.id) is None
     lab.read_gpus()
     assert lab.left(lease) == pytest.approx(3 * HOUR)
     latest_end = lab.session(lease).lease.latest_end
@@ -125,10 +125,10 @@ def test_a_session_keeps_the_time_that_it_has_left(lab: Lab, jump: float) -> Non
     assert latest_end - lab.clock() == pytest.approx(11 * HOUR), "what a promise may rely on"
     lab.pass_time(2.5 * HOUR)
     lab.pass_time(0.5 * HOUR - 10)
-    assert lab.broker.due() == []
+    assert lab.broker.sessions.due() == []
     lab.pass_time(10)
-    assert [item.lease.id for item in lab.broker.due()] == [lease.id]
-    assert lab.broker.expire(lease.id) is not None
+    assert [item.lease.id for item in lab.broker.sessions.due()] == [lease.id]
+    assert lab.broker.sessions.expire(lease.id) is not None
 
 
 @pytest.mark.parametrize("jump", JUMPS)
@@ -136,21 +136,21 @@ def test_a_session_can_be_extended_as_far_as_before(lab: Lab, jump: float) -> No
     lease = lab.run()
     lab.pass_time(HOUR)
     lab.set_clock(jump)
-    lab.broker.extend(lease.id, "ada", 100.0)
+    lab.broker.sessions.extend(lease.id, "ada", 100.0)
     assert lab.left(lease) == pytest.approx(11 * HOUR)
 
 
 @pytest.mark.parametrize("jump", JUMPS)
 def test_nobody_is_charged_for_hours_that_did_not_pass(lab: Lab, jump: float) -> None:
-    lab.broker.set_quota("default", "", {"gpu_hours": 10.0}, "root")
+    lab.broker.quotas.set("default", "", {"gpu_hours": 10.0}, "root")
     lease = lab.run()
     lab.pass_time(HOUR)
     lab.set_clock(jump)
     lab.pass_time(HOUR)
-    assert lab.broker.quota("ada", ()).used.gpu_hours == pytest.approx(2.0)
+    assert lab.broker.quotas.effective("ada", ()).used.gpu_hours == pytest.approx(2.0)
     lab.end(lease)
-    assert lab.broker.quota("ada", ()).used.gpu_hours == pytest.approx(2.0)
-    (row,) = lab.broker.usage(lab.clock() - 24 * HOUR, lab.clock() + 1, "user")
+    assert lab.broker.quotas.effective("ada", ()).used.gpu_hours == pytest.approx(2.0)
+    (row,) = lab.broker.usage.report(lab.clock() - 24 * HOUR, lab.clock() + 1, "user")
     assert row.gpu_hours == pytest.approx(2.0)
 
 
@@ -171,15 +171,15 @@ def test_requests_have_waited_for_as_long_as_they_have(lab: Lab, jump: float) ->
     lab.options["ordering"] = FairShare()
     lab.restart()
     lab.run("ada", gpus=2)
-    lab.broker.submit(ask("bob", created_at=lab.clock()))
+    lab.broker.requests.submit(ask("bob", created_at=lab.clock()))
     lab.pass_time(2 * HOUR)
-    lab.broker.submit(ask("cy", created_at=lab.clock()))
+    lab.broker.requests.submit(ask("cy", created_at=lab.clock()))
     lab.set_clock(jump)
-    lab.broker.submit(ask("dora", created_at=lab.clock()))
+    lab.broker.requests.submit(ask("dora", created_at=lab.clock()))
     lab.pass_time(60)
-    waited = [lab.clock() - request.created_at for request in lab.broker.waiting()]
+    waited = [lab.clock() - request.created_at for request in lab.broker.queue.waiting()]
     assert waited == pytest.approx([2 * HOUR + 60, 60, 60])
-    assert [entry.request.user for entry in lab.broker.queue()] == ["bob", "cy", "dora"]
+    assert [entry.request.user for entry in lab.broker.queue.entries()] == ["bob", "cy", "dora"]
 
 
 @pytest.mark.parametrize("jump", JUMPS)
@@ -190,15 +190,15 @@ def test_the_desk_goes_on_and_tells_the_same(lab: Lab, jump: float) -> None:
     lab.pass_time(60)
     lab.read_gpus()
     lease = lab.run("ada", gpus=2)
-    desk = Broker(lab.store, lab.inventory, clock=lab.clock, ticks=lab.ticks, watching=True)
-    lab.broker.submit(ask("bob", created_at=lab.clock()))
-    assert [entry.request.user for entry in desk.queue()] == ["bob"]
+    desk = DeskBroker(lab.store, lab.inventory, clock=lab.clock, ticks=lab.ticks)
+    lab.broker.requests.submit(ask("bob", created_at=lab.clock()))
+    assert [entry.request.user for entry in desk.queue.entries()] == ["bob"]
     lab.set_clock(jump)
-    assert [entry.request.user for entry in desk.queue()] == ["bob"]
-    told = desk.session(lease.id)
+    assert [entry.request.user for entry in desk.queue.entries()] == ["bob"]
+    told = desk.sessions.get(lease.id)
     assert told is not None
     assert told.ends_at == lab.session(lease).ends_at
-    desk.extend(lease.id, "ada", 1.0)
+    desk.sessions.extend(lease.id, "ada", 1.0)
     assert lab.left(lease) == pytest.approx(5 * HOUR)
 
 
@@ -221,21 +221,21 @@ def test_a_gpu_that_came_free_is_given_again(lab: Lab, jump: float) -> None:
     lab.set_clock(jump)
     lab.pass_time(10)
     lab.read_gpus()
-    assert isinstance(lab.broker.submit(ask("bob", gpus=2)), Lease)
+    assert isinstance(lab.broker.requests.submit(ask("bob", gpus=2)), Lease)
 
 
 @pytest.mark.parametrize("jump", JUMPS)
 def test_an_idle_gpu_is_taken_back_when_it_is_time(lab: Lab, jump: float) -> None:
-    lab.broker.set_quota("default", "", {"idle_minutes": 60.0}, "root")
+    lab.broker.quotas.set("default", "", {"idle_minutes": 60.0}, "root")
     lease = lab.run()
     lab.pass_time(10)
     lab.read_gpus(90)
     for minute in range(1, 61):
-        assert lab.broker.due() == [], minute
+        assert lab.broker.sessions.due() == [], minute
         if minute == 30:
             lab.clock.advance(jump)
         lab.pass_a_minute(utilization=0)
-    assert [item.lease.id for item in lab.broker.due()] == [lease.id]
+    assert [item.lease.id for item in lab.broker.sessions.due()] == [lease.id]
 
 
 def test_a_jump_that_cannot_be_written_down_is_made_up_for_once(lab: Lab) -> None:
@@ -244,9 +244,9 @@ def test_a_jump_that_cannot_be_written_down_is_made_up_for_once(lab: Lab) -> Non
     lab.store.failures = 3
     for _ in range(2):
         lab.broker.tick()
-        assert lab.broker.due() == []
+        assert lab.broker.sessions.due() == []
     with pytest.raises(StoreError):
-        lab.broker.set_quota("default", "", {"max_gpus": 1}, "root")
+        lab.broker.quotas.set("default", "", {"max_gpus": 1}, "root")
     lab.broker.tick()
     assert lab.left(lease) == pytest.approx(4 * HOUR, abs=5)
     lab.broker.tick()
@@ -265,11 +265,11 @@ def test_a_clock_that_is_put_right_by_a_little_changes_nothing(lab: Lab) -> None
 
 
 def test_a_hub_that_starts_in_1970_and_learns_the_time_costs_nobody_anything(lab: Lab) -> None:
-    lab.broker.set_quota("default", "", {"gpu_hours": 100.0}, "root")
+    lab.broker.quotas.set("default", "", {"gpu_hours": 100.0}, "root")
     lease = lab.run(gpus=2)
-    lab.broker.submit(ask("bob", created_at=lab.clock()))
+    lab.broker.requests.submit(ask("bob", created_at=lab.clock()))
     lab.pass_time(HOUR)
-    lab.broker.submit(ask("cy", created_at=lab.clock()))
+    lab.broker.requests.submit(ask("cy", created_at=lab.clock()))
     lab.pass_time(HOUR)
     real = lab.clock()
     lab.clock.now = 120.0
@@ -278,11 +278,11 @@ def test_a_hub_that_starts_in_1970_and_learns_the_time_costs_nobody_anything(lab
     lab.clock.now = real
     lab.read_gpus()
     assert lab.left(lease) == pytest.approx(4 * HOUR, abs=5)
-    assert lab.broker.quota("ada", ()).used.gpu_hours == pytest.approx(0.0, abs=0.01)
-    bob, cy = (lab.clock() - request.created_at for request in lab.broker.waiting())
+    assert lab.broker.quotas.effective("ada", ()).used.gpu_hours == pytest.approx(0.0, abs=0.01)
+    bob, cy = (lab.clock() - request.created_at for request in lab.broker.queue.waiting())
     assert bob - cy == pytest.approx(HOUR)
     assert 0 <= cy < 10
-    assert lab.broker.due() == []
+    assert lab.broker.sessions.due() == []
 
 
 def test_a_gpu_that_came_free_in_the_future_is_given_again(lab: Lab) -> None:
@@ -295,7 +295,7 @@ def test_a_gpu_that_came_free_in_the_future_is_given_again(lab: Lab) -> None:
     lab.pass_time(10)
     lab.read_gpus()
     lab.pass_time(1)
-    assert isinstance(lab.broker.submit(ask("bob", gpus=2)), Lease)
+    assert isinstance(lab.broker.requests.submit(ask("bob", gpus=2)), Lease)
 
 
 def test_requests_from_the_future_keep_their_order_and_let_nobody_newer_by(lab: Lab) -> None:
@@ -304,32 +304,34 @@ def test_requests_from_the_future_keep_their_order_and_let_nobody_newer_by(lab: 
     lab.restart()
     lease = lab.run(gpus=2)
     for user in ("bob", "cy"):
-        assert isinstance(lab.broker.submit(ask(user, created_at=lab.clock())), QueuePosition)
+        assert isinstance(
+            lab.broker.requests.submit(ask(user, created_at=lab.clock())), QueuePosition
+        )
         lab.pass_time(HOUR)
     lab.clock.advance(-YEARS)
     lab.restart(lease)
     lab.pass_time(60)
-    lab.broker.submit(ask("dora", created_at=lab.clock()))
+    lab.broker.requests.submit(ask("dora", created_at=lab.clock()))
     lab.pass_time(10)
-    assert [entry.request.user for entry in lab.broker.queue()] == ["bob", "cy", "dora"]
+    assert [entry.request.user for entry in lab.broker.queue.entries()] == ["bob", "cy", "dora"]
 
 
 def test_work_in_the_future_does_not_keep_a_gpu_that_is_idle_now(lab: Lab) -> None:
-    lab.broker.set_quota("default", "", {"idle_minutes": 30.0}, "root")
+    lab.broker.quotas.set("default", "", {"idle_minutes": 30.0}, "root")
     lease = lab.run()
     lab.set_clock(5 * HOUR)
     for _ in range(3):
         lab.pass_a_minute(utilization=90)
-    (stored,) = lab.broker.leases()
+    (stored,) = lab.broker.leases.live()
     assert (stored.active_at or 0) > TODAY + 5 * HOUR, "it is written down"
     # As after a power cut: the session began by the right clock.
     with lab.store.transaction() as transaction:
-        transaction.save_terms(replace(stored, granted_at=TODAY))
+        transaction.leases.update(replace(stored, granted_at=TODAY))
     lab.clock.advance(-5 * HOUR)
     lab.restart(lease)
     for _ in range(33):
         lab.pass_a_minute(utilization=0)
-    assert [item.lease.id for item in lab.broker.due()] == [lease.id]
+    assert [item.lease.id for item in lab.broker.sessions.due()] == [lease.id]
 
 
 def test_a_process_that_is_put_aside_between_its_two_clocks_is_never_ahead() -> None:
@@ -348,10 +350,10 @@ def test_a_process_that_is_put_aside_between_its_two_clocks_is_never_ahead() -> 
         pause()
         return 50.0 + elapsed[0]
 
-    memory = Memory(clock, ticks)
-    told = [memory.steady()]
+    steady = SteadyClock(clock, ticks)
+    told = [steady.time()]
     for _ in range(1000):
-        told.append(memory.steady())
+        told.append(steady.time())
         # Floats of this size are exact to less than a microsecond, and a thousand are added up.
         assert told[-1] <= TODAY + elapsed[0] + 1e-3
         assert told[-1] >= told[-2]

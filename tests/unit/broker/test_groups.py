@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gpudock.broker import ExtensionRefused
+from gpudock.broker import ExtensionError
 from gpudock.model import Denial, Lease, QueuePosition, Quota
 from gpudock.store import StoreError
 from state_machine.setting import Setting, ask
@@ -18,16 +18,18 @@ def lab(tmp_path) -> Setting:
     lab = Setting(f"sqlite:///{tmp_path}/gpudock.sqlite", default_quota=quota)
     lab.look()
     document = {"max_gpus": 2, "max_session_hours": 12.0}
-    lab.broker.set_quota("group", "vision", document, "root")
+    lab.broker.quotas.set("group", "vision", document, "root")
     return lab
 
 
 def test_a_request_is_decided_by_the_groups_of_the_moment(lab: Setting) -> None:
     lab.grant("bob")
-    assert isinstance(lab.broker.submit(ask("ada", gpus=2, groups=("vision",))), QueuePosition)
-    lab.broker.regroup("ada", "", ())
-    assert lab.broker.place("ada", "") is None
-    answer = lab.broker.submit(ask("ada", gpus=2))
+    assert isinstance(
+        lab.broker.requests.submit(ask("ada", gpus=2, groups=("vision",))), QueuePosition
+    )
+    lab.broker.requests.set_groups("ada", "", ())
+    assert lab.broker.requests.position("ada", "") is None
+    answer = lab.broker.requests.submit(ask("ada", gpus=2))
     assert isinstance(answer, Denial)
     assert "Your quota allows 1 GPU at once" in answer.message
 
@@ -36,41 +38,41 @@ def test_a_request_of_whoever_changes_groups_keeps_its_place(lab: Setting) -> No
     lab.grant("bob")
     lab.grant("cy")
     for user in ("ada", "eve"):
-        assert isinstance(lab.broker.submit(ask(user, groups=("vision",))), QueuePosition)
-    before = lab.broker.waiting()[0]
-    lab.broker.regroup("ada", "", ("audio", "vision"))
-    after = lab.broker.waiting()[0]
+        assert isinstance(lab.broker.requests.submit(ask(user, groups=("vision",))), QueuePosition)
+    before = lab.broker.queue.waiting()[0]
+    lab.broker.requests.set_groups("ada", "", ("audio", "vision"))
+    after = lab.broker.queue.waiting()[0]
     assert (after.id, after.groups) == (before.id, ("audio", "vision"))
-    lab.broker.regroup("nobody", "", ("vision",))
-    assert [request.user for request in lab.broker.waiting()] == ["ada", "eve"]
+    lab.broker.requests.set_groups("nobody", "", ("vision",))
+    assert [request.user for request in lab.broker.queue.waiting()] == ["ada", "eve"]
 
 
 def test_a_database_that_fails_leaves_the_request_as_it_was(lab: Setting) -> None:
     lab.grant("bob")
-    lab.broker.submit(ask("ada", gpus=2, groups=("vision",)))
+    lab.broker.requests.submit(ask("ada", gpus=2, groups=("vision",)))
     lab.store.failures = 1
     with pytest.raises(StoreError):
-        lab.broker.regroup("ada", "", ())
-    assert lab.broker.waiting()[0].groups == ("vision",)
-    assert lab.broker.place("ada", "") is not None
+        lab.broker.requests.set_groups("ada", "", ())
+    assert lab.broker.queue.waiting()[0].groups == ("vision",)
+    assert lab.broker.requests.position("ada", "") is not None
 
 
 def test_a_cap_holds_back_only_those_who_are_in_the_group(lab: Setting) -> None:
-    lab.broker.set_quota("group", "class", {"group_max_gpus": 1}, "root")
+    lab.broker.quotas.set("group", "class", {"group_max_gpus": 1}, "root")
     lab.grant("bob", groups=("class",))
-    assert isinstance(lab.broker.submit(ask("ada", groups=("class",))), QueuePosition)
-    lab.broker.regroup("ada", "", ())
-    assert lab.broker.live_lease("ada", "") is not None
+    assert isinstance(lab.broker.requests.submit(ask("ada", groups=("class",))), QueuePosition)
+    lab.broker.requests.set_groups("ada", "", ())
+    assert lab.broker.leases.of_server("ada", "") is not None
 
 
 def test_a_session_is_extended_by_the_groups_of_the_moment(lab: Setting) -> None:
     lease = lab.grant("ada", groups=("vision",))
     lab.activate(lease)
-    with pytest.raises(ExtensionRefused, match="4 hours at most"):
-        lab.broker.extend(lease.id, "ada", 4.0, {"ada": ()})
-    found = lab.broker.extend(lease.id, "ada", 4.0, {"ada": ("vision",)})
+    with pytest.raises(ExtensionError, match="4 hours at most"):
+        lab.broker.sessions.extend(lease.id, "ada", 4.0, {"ada": ()})
+    found = lab.broker.sessions.extend(lease.id, "ada", 4.0, {"ada": ("vision",)})
     assert found.ends_at == lease.granted_at + 8 * HOUR
-    found = lab.broker.extend(lease.id, "ada", 4.0, {"eve": ()})
+    found = lab.broker.sessions.extend(lease.id, "ada", 4.0, {"eve": ()})
     assert found.ends_at == lease.granted_at + 12 * HOUR
 
 
@@ -78,12 +80,14 @@ def test_a_group_that_is_removed_takes_its_limits_along_and_ends_no_session(lab:
     """The Hub tells its former members without it; what was said of it stays for its return."""
     lease = lab.grant("ada", gpus=2, groups=("vision",))
     lab.activate(lease)
-    assert isinstance(lab.broker.submit(ask("eve", gpus=2, groups=("vision",))), QueuePosition)
-    lab.broker.regroup("eve", "", ())
+    assert isinstance(
+        lab.broker.requests.submit(ask("eve", gpus=2, groups=("vision",))), QueuePosition
+    )
+    lab.broker.requests.set_groups("eve", "", ())
     lab.clock.advance(HOUR)
     lab.broker.tick()
-    assert lab.broker.due() == []
-    assert isinstance(lab.broker.live_lease("ada", ""), Lease)
-    assert lab.broker.waiting() == []
-    documents = [(item.level, item.name) for item in lab.broker.quota_documents()]
+    assert lab.broker.sessions.due() == []
+    assert isinstance(lab.broker.leases.of_server("ada", ""), Lease)
+    assert lab.broker.queue.waiting() == []
+    documents = [(item.level, item.name) for item in lab.broker.quotas.documents()]
     assert documents == [("group", "vision")]

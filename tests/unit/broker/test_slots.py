@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from doubles.inventory import uuid
-from gpudock.broker import GPURefused, StopContainer
+from gpudock.broker import GPUStateError, StopContainer
 from gpudock.model import (
     ContainerState,
     Denial,
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 @pytest.fixture
 def shared(opened: Setting) -> Setting:
     """A lab with one GPU for four sessions, and one for one."""
-    opened.broker.set_gpu_slots(uuid(0), 4, "root")
+    opened.broker.gpus.set_slots(uuid(0), 4, "root")
     return opened
 
 
 def share(lab: Setting, user: str, **options: object) -> Lease | QueuePosition | Denial:
-    return lab.broker.submit(ask(user, share=Share.SHARED, **options))
+    return lab.broker.requests.submit(ask(user, share=Share.SHARED, **options))
 
 
 def test_a_shared_gpu_is_given_slot_by_slot_until_it_is_full(shared: Setting) -> None:
@@ -45,13 +45,13 @@ def test_a_shared_gpu_is_given_slot_by_slot_until_it_is_full(shared: Setting) ->
         ((uuid(0),), slot, 4) for slot in range(4)
     }
     assert isinstance(share(shared, "e"), QueuePosition)
-    (status, other) = shared.broker.gpus()
+    (status, other) = shared.broker.gpus.all()
     assert status.slots == 4
     assert [lease.user for lease in sorted(status.leases, key=lambda x: x.user)] == list("abcd")
     assert (other.slots, other.leases, other.state) == (1, (), GPUState.FREE)
-    shared.broker.stop(leases[1].id, "stopped")
-    shared.broker.end(leases[1].id, "gone")
-    given = shared.broker.live_lease("e", "")
+    shared.broker.leases.stop(leases[1].id, "stopped")
+    shared.broker.leases.end(leases[1].id, "gone")
+    given = shared.broker.leases.of_server("e", "")
     assert given is not None
     assert (given.gpu_uuids, given.slot) == ((uuid(0),), leases[1].slot)
 
@@ -61,43 +61,43 @@ def test_whoever_wants_a_gpu_of_their_own_gets_no_slot_and_the_other_way_round(
 ) -> None:
     own = shared.grant("ada")
     assert own.gpu_uuids == (uuid(1),)
-    assert isinstance(shared.broker.submit(ask("bob")), QueuePosition)
+    assert isinstance(shared.broker.requests.submit(ask("bob")), QueuePosition)
     assert isinstance(share(shared, "cy"), Lease)
-    shared.broker.withdraw("bob", "")
+    shared.broker.requests.withdraw("bob", "")
     refused = share(shared, "dan", gpus=2)
     assert isinstance(refused, Denial)
     assert "one slot of one shared GPU at most" in refused.message
 
 
 def test_a_slot_counts_as_one_device_and_as_its_part_of_the_hours(shared: Setting) -> None:
-    shared.broker.set_quota("default", "", {"max_gpus": 1, "gpu_hours": 100.0}, "root")
+    shared.broker.quotas.set("default", "", {"max_gpus": 1, "gpu_hours": 100.0}, "root")
     lease = share(shared, "ada")
     assert isinstance(lease, Lease)
     assert isinstance(share(shared, "ada", server="second"), Denial)
     shared.clock.advance(4 * 3600)
-    assert shared.broker.quota("ada", ()).used.gpu_hours == pytest.approx(1.0)
-    shared.broker.end(lease.id, "gone")
-    (row,) = shared.broker.usage(0, shared.clock(), "gpu")
+    assert shared.broker.quotas.effective("ada", ()).used.gpu_hours == pytest.approx(1.0)
+    shared.broker.leases.end(lease.id, "gone")
+    (row,) = shared.broker.usage.report(0, shared.clock(), "gpu")
     assert (row.name, row.gpu_hours, row.leases) == (uuid(0), pytest.approx(1.0), 1)
 
 
 @pytest.mark.parametrize("slots", [0, 17, -1, True, 1.5, "4"])
 def test_only_sane_numbers_of_slots_are_taken(opened: Setting, slots: object) -> None:
-    with pytest.raises(GPURefused, match="1 to 16 sessions"):
-        opened.broker.set_gpu_slots(uuid(0), slots, "root")
-    with pytest.raises(GPURefused, match="no GPU with that UUID"):
-        opened.broker.set_gpu_slots(uuid(7), 2, "root")
+    with pytest.raises(GPUStateError, match="1 to 16 sessions"):
+        opened.broker.gpus.set_slots(uuid(0), slots, "root")
+    with pytest.raises(GPUStateError, match="no GPU with that UUID"):
+        opened.broker.gpus.set_slots(uuid(7), 2, "root")
 
 
 def test_slots_change_only_while_nobody_has_the_gpu(shared: Setting) -> None:
     lease = share(shared, "ada")
     assert isinstance(lease, Lease)
-    shared.broker.stop(lease.id, "stopped")
-    with pytest.raises(GPURefused, match="is leased"):
-        shared.broker.set_gpu_slots(uuid(0), 1, "root")
-    shared.broker.end(lease.id, "gone")
-    shared.broker.set_gpu_slots(uuid(0), 1, "root")
-    assert [status.slots for status in shared.broker.gpus()] == [1, 1]
+    shared.broker.leases.stop(lease.id, "stopped")
+    with pytest.raises(GPUStateError, match="is leased"):
+        shared.broker.gpus.set_slots(uuid(0), 1, "root")
+    shared.broker.leases.end(lease.id, "gone")
+    shared.broker.gpus.set_slots(uuid(0), 1, "root")
+    assert [status.slots for status in shared.broker.gpus.all()] == [1, 1]
 
 
 def test_a_shared_gpu_is_checked_only_once_nobody_has_a_slot(shared: Setting) -> None:
@@ -110,14 +110,14 @@ def test_a_shared_gpu_is_checked_only_once_nobody_has_a_slot(shared: Setting) ->
     one, other = share(shared, "ada"), share(shared, "bob")
     assert isinstance(one, Lease)
     assert isinstance(other, Lease)
-    shared.broker.end(one.id, "gone")
+    shared.broker.leases.end(one.id, "gone")
     shared.clock.advance(100)
     read()
     assert isinstance(share(shared, "cy"), Lease), "bob's processes are no reason"
     for user in ("bob", "cy"):
-        lease = shared.broker.live_lease(user, "")
+        lease = shared.broker.leases.of_server(user, "")
         assert lease is not None
-        shared.broker.end(lease.id, "gone")
+        shared.broker.leases.end(lease.id, "gone")
     assert isinstance(share(shared, "dan"), QueuePosition)
     shared.clock.advance(100)
     read()
@@ -143,11 +143,11 @@ def test_slots_are_rebuilt_from_labels_when_the_store_is_lost(
     def shape(lab: Setting) -> set:
         return {
             (x.id, x.user, x.gpu_uuids, x.slot, x.slots, x.share, x.groups, x.state)
-            for x in lab.broker.leases()
+            for x in lab.broker.leases.live()
         }
 
     assert shape(lost) == shape(shared)
-    assert {s.gpu.uuid: s.slots for s in lost.broker.gpus()} == {uuid(0): 4, uuid(1): 1}
+    assert {s.gpu.uuid: s.slots for s in lost.broker.gpus.all()} == {uuid(0): 4, uuid(1): 1}
     assert lost.look(*containers) == []
     assert shape(lost) == shape(shared)
 
@@ -161,7 +161,7 @@ def test_two_containers_that_claim_one_slot_are_not_both_believed(lab: Setting) 
         container(replace(base, id="d4", user="dan", slot=0, slots=1), "c4"),
     ]
     actions = lab.look(*claims)
-    assert [lease.id for lease in lab.broker.leases()] == ["a1"]
+    assert [lease.id for lease in lab.broker.leases.live()] == ["a1"]
     assert {a.container_id for a in actions if isinstance(a, StopContainer)} == {"c2", "c3", "c4"}
     assert lab.gpu_states()[uuid(0)] is GPUState.QUARANTINED
 
@@ -175,7 +175,7 @@ def test_labels_of_a_slot_that_there_cannot_be_are_not_believed(
     uuids = tuple(uuid(number) for number in range(gpus))
     item = Lease("a1", "ada", "", "image", uuids, 1.0, slot=slot, slots=slots)
     lab.look(container(item))
-    assert lab.broker.leases() == []
+    assert lab.broker.leases.live() == []
     assert lab.gpu_states()[uuid(0)] is GPUState.QUARANTINED
 
 

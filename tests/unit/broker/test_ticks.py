@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gpudock.broker import unit_of_work as lab_module
+from gpudock.broker import scheduling
 from gpudock.model import (
     GPUProcess,
     GPUReading,
@@ -31,7 +31,7 @@ def decisions(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         moments.append(snapshot.now)
         return decide(snapshot, *rest)
 
-    monkeypatch.setattr(lab_module, "decide", noted)
+    monkeypatch.setattr(scheduling, "decide", noted)
     return moments
 
 
@@ -42,7 +42,7 @@ def busy(opened: Setting, decisions: list[float]) -> Setting:
     opened.grant("ada")
     opened.grant("bob")
     for user in ("cy", "dan"):
-        assert isinstance(opened.broker.submit(ask(user)), QueuePosition)
+        assert isinstance(opened.broker.requests.submit(ask(user)), QueuePosition)
     opened.broker.tick()
     decisions.clear()
     return opened
@@ -57,14 +57,16 @@ def show(lab: Setting, *changed: GPUReading) -> None:
 
 
 def test_nothing_is_decided_while_nothing_happens(busy: Setting, decisions: list[float]) -> None:
-    place = busy.broker.place("dan", "")
+    place = busy.broker.requests.position("dan", "")
     for _ in range(4):
         busy.clock.advance(1)
         show(busy)
         busy.broker.tick()
     assert decisions == []
-    assert busy.broker.place("dan", "") == place
-    assert isinstance(busy.broker.submit(ask("dan")), QueuePosition), "asking again is no news"
+    assert busy.broker.requests.position("dan", "") == place
+    assert isinstance(busy.broker.requests.submit(ask("dan")), QueuePosition), (
+        "asking again is no news"
+    )
 
 
 def test_what_time_alone_changes_is_seen_within_seconds(
@@ -80,10 +82,10 @@ def test_what_time_alone_changes_is_seen_within_seconds(
 @pytest.mark.parametrize(
     "happens",
     [
-        lambda lab: lab.broker.submit(ask("eve")),
-        lambda lab: lab.new_broker(watching=True).set_quota("default", "", {"max_gpus": 1}, "x"),
-        lambda lab: lab.new_broker(watching=True).cancel("cy/", "x"),
-        lambda lab: lab.new_broker(watching=True).set_gpu_state(LAB[0].uuid, "draining", "x"),
+        lambda lab: lab.broker.requests.submit(ask("eve")),
+        lambda lab: lab.desk_broker().quotas.set("default", "", {"max_gpus": 1}, "x"),
+        lambda lab: lab.desk_broker().queue.cancel("cy/", "x"),
+        lambda lab: lab.desk_broker().gpus.set_state(LAB[0].uuid, "draining", "x"),
         lambda lab: show(lab, GPUReading(LAB[0], fault="It does not answer.")),
         lambda lab: show(lab, GPUReading(LAB[0], lost=True)),
         lambda lab: show(lab, GPUReading(LAB[1], Telemetry(processes=(GPUProcess(7, 1),)))),
@@ -101,12 +103,12 @@ def test_whatever_may_matter_is_decided_on_at_once(
 
 
 def test_a_gpu_that_is_being_checked_is_given_as_soon_as_it_is_clean(busy: Setting) -> None:
-    lease = busy.broker.live_lease("ada", "")
+    lease = busy.broker.leases.of_server("ada", "")
     assert lease is not None
     busy.clock.advance(0.1)
-    busy.broker.end(lease.id, "gone")
+    busy.broker.leases.end(lease.id, "gone")
     assert busy.gpu_states()[LAB[0].uuid] is GPUState.QUARANTINED
     busy.clock.advance(0.1)
     show(busy)
     busy.broker.tick()
-    assert busy.broker.live_lease("cy", "") is not None
+    assert busy.broker.leases.of_server("cy", "") is not None

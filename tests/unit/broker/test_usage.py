@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from doubles.inventory import gpu, uuid
-from gpudock.broker.usage_cache import History
+from gpudock.broker.usage_cache import UsageCache
 from gpudock.model import Lease, LeaseState
 from gpudock.policy.scheduling.fair_share import recent_use
 
@@ -35,7 +35,7 @@ def ledger(lab: Setting) -> tuple[Setting, list[Lease]]:
     leases = []
     with lab.store.transaction() as transaction:
         for number in range(4):
-            transaction.save_gpu(gpu(number), BEGIN)
+            transaction.gpus.save(gpu(number), BEGIN)
         for number in range(300):
             start = BEGIN + chance.random() * 119 * DAY
             length = chance.choice([0.0, 1.0, HOUR, 7.7 * HOUR, 31 * HOUR, 9 * DAY])
@@ -65,7 +65,7 @@ def ledger(lab: Setting) -> tuple[Setting, list[Lease]]:
         for lease in leases:
             places = {(name, lease.slot) for name in lease.gpu_uuids}
             if lease.state is LeaseState.ENDED or not places & held:
-                transaction.add_lease(lease)
+                transaction.leases.add(lease)
                 kept.append(lease)
                 if lease.state is not LeaseState.ENDED:
                     held |= places
@@ -118,7 +118,7 @@ SPANS = [
 @pytest.mark.parametrize(("since", "until"), SPANS)
 def test_sums_are_those_of_all_leases_one_by_one(ledger, by: str, since: float, until: float):
     lab, leases = ledger
-    rows = lab.broker.usage(since, until, by)
+    rows = lab.broker.usage.report(since, until, by)
     now = lab.clock()
     expected = reference(leases, now, since, min(until, now), by)
     found = table(rows, since)
@@ -131,7 +131,7 @@ def test_sums_are_those_of_all_leases_one_by_one(ledger, by: str, since: float, 
 def test_pieces_begin_with_days_mondays_and_months_and_add_up(ledger, bucket: str):
     lab, leases = ledger
     since, until = moment(2026, 2, 4, 12), moment(2026, 4, 20, 3)
-    rows = lab.broker.usage(since, until, "user", bucket)
+    rows = lab.broker.usage.report(since, until, "user", bucket)
     starts = sorted({row.bucket_start for row in rows})
     assert starts[0] == since
     for start in starts[1:]:
@@ -145,33 +145,33 @@ def test_pieces_begin_with_days_mondays_and_months_and_add_up(ledger, bucket: st
         for name, (hours, count) in expected.items():
             if bucket != "day" or start + DAY == end:
                 assert found[name] == (pytest.approx(hours, abs=1e-6), count)
-    assert {row.name for row in lab.broker.usage(since, until, "user", bucket, ["user1"])} == {
-        "user1"
-    }
+    assert {
+        row.name for row in lab.broker.usage.report(since, until, "user", bucket, ["user1"])
+    } == {"user1"}
 
 
 def test_time_that_is_no_time_has_no_use(ledger):
     lab, _ = ledger
-    assert lab.broker.usage(BEGIN + DAY, BEGIN, "user") == []
-    assert lab.broker.usage(float("-inf"), -1.0, "user", "day") == []
-    assert lab.broker.usage(lab.clock() + DAY, float("inf"), "user") == []
+    assert lab.broker.usage.report(BEGIN + DAY, BEGIN, "user") == []
+    assert lab.broker.usage.report(float("-inf"), -1.0, "user", "day") == []
+    assert lab.broker.usage.report(lab.clock() + DAY, float("inf"), "user") == []
 
 
 def test_the_history_of_a_lab_is_read_leaf_by_leaf_as_it_is_read_at_once(ledger):
     """What ended since is added to what is known, and comes to the same."""
     lab, leases = ledger
     now, since = lab.clock(), BEGIN + 60 * DAY
-    growing, running = History(), [lease for lease in leases if lease.state is LeaseState.ACTIVE]
+    growing, running = UsageCache(), [lease for lease in leases if lease.state is LeaseState.ACTIVE]
     with lab.store.snapshot() as transaction:
-        growing.bring_up_to_date(transaction, now, since)
+        growing.refresh(transaction, now, since)
     for lease in running:
         lab.clock.advance(10)
         with lab.store.transaction() as transaction:
-            transaction.end_lease(lease, "gone", lab.clock())
+            transaction.leases.end(lease, "gone", lab.clock())
         with lab.store.snapshot() as transaction:
-            growing.bring_up_to_date(transaction, lab.clock(), since)
-            fresh = History()
-            fresh.bring_up_to_date(transaction, lab.clock(), since)
+            growing.refresh(transaction, lab.clock(), since)
+            fresh = UsageCache()
+            fresh.refresh(transaction, lab.clock(), since)
         for one, other in ((growing.users, fresh.users), (growing.groups, fresh.groups)):
             assert one.keys() == other.keys()
             for name in one:
@@ -185,11 +185,11 @@ def test_recent_use_is_that_of_all_leases(ledger):
     """To within what it means that the books know days, not hours."""
     lab, leases = ledger
     ended = [lease for lease in leases if lease.state is LeaseState.ENDED and lease.gpu_uuids]
-    history = History()
+    cache = UsageCache()
     with lab.store.snapshot() as transaction:
-        history.bring_up_to_date(transaction, lab.clock(), float("inf"))
+        cache.refresh(transaction, lab.clock(), float("inf"))
     expected = recent_use(ended, lab.clock())
-    found = history.recent_use(lab.clock())
+    found = cache.recent_use(lab.clock())
     assert found.keys() == expected.keys()
     for user, seconds in expected.items():
         assert found[user] == pytest.approx(seconds, rel=0.05)
@@ -198,25 +198,25 @@ def test_recent_use_is_that_of_all_leases(ledger):
 def test_hours_of_a_very_long_window_reach_back_by_whole_days(ledger):
     lab, leases = ledger
     for window in (119.5, None):
-        lab.broker.set_quota("default", "", {"gpu_hours": 1e6, "window_days": window}, "root")
+        lab.broker.quotas.set("default", "", {"gpu_hours": 1e6, "window_days": window}, "root")
         since = 0.0 if window is None else lab.clock() - window * DAY
         expected = reference(leases, lab.clock(), since, lab.clock(), "user")
         for user, (hours, _) in expected.items():
-            used = lab.broker.quota(user, ()).used.gpu_hours
+            used = lab.broker.quotas.effective(user, ()).used.gpu_hours
             # The day with which the window begins is spread evenly.
             assert used == pytest.approx(hours, abs=24.0 if window else 1e-6)
 
 
 def test_what_a_transaction_that_failed_had_read_is_forgotten(opened: Setting):
-    opened.broker.set_quota("default", "", {"gpu_hours": 100.0}, "root")
+    opened.broker.quotas.set("default", "", {"gpu_hours": 100.0}, "root")
     lease = opened.grant()
     opened.clock.advance(HOUR)
     opened.store.failures = 1
     with pytest.raises(Exception, match="full"):
-        opened.broker.end(lease.id, "gone")
+        opened.broker.leases.end(lease.id, "gone")
     opened.clock.advance(HOUR)
-    opened.broker.end(lease.id, "gone")
-    assert opened.broker.quota("ada", ()).used.gpu_hours == pytest.approx(2.0)
+    opened.broker.leases.end(lease.id, "gone")
+    assert opened.broker.quotas.effective("ada", ()).used.gpu_hours == pytest.approx(2.0)
 
 
 def test_ended_leases_are_shown_page_by_page_the_latest_first(ledger):
@@ -225,9 +225,9 @@ def test_ended_leases_are_shown_page_by_page_the_latest_first(ledger):
         (lease for lease in leases if lease.ended_at is not None),
         key=lambda lease: -(lease.ended_at or 0),
     )
-    page, total = lab.broker.history(None, 5, 10)
+    page, total = lab.broker.leases.history(None, 5, 10)
     assert total == len(ended)
     assert [lease.id for lease in page] == [lease.id for lease in ended[5:15]]
-    own, count = lab.broker.history(["user3"], 0, 1000)
+    own, count = lab.broker.leases.history(["user3"], 0, 1000)
     assert count == len(own)
     assert {lease.user for lease in own} == {"user3"}

@@ -21,13 +21,13 @@ from gpudock.model import Lease, Request
 )
 def test_sessions_stay_as_they_are(gpudock, broker, store, command):
     """Nobody seems to be at work only because an administrator was."""
-    broker.set_quota("user", "bob", {"max_gpus": 2}, "root")
-    held = broker.submit(Request("r-ada", "ada", "", 1, time.time(), "image"))
+    broker.quotas.set("user", "bob", {"max_gpus": 2}, "root")
+    held = broker.requests.submit(Request("r-ada", "ada", "", 1, time.time(), "image"))
     assert isinstance(held, Lease)
-    broker.submit(Request("r-bob", "bob", "", 2, time.time(), "image"))
+    broker.requests.submit(Request("r-bob", "bob", "", 2, time.time(), "image"))
     with store.transaction() as transaction:
-        transaction.save_terms(replace(held, active_at=held.granted_at - 7200))
-    before = broker.lease(held.id)
+        transaction.leases.update(replace(held, active_at=held.granted_at - 7200))
+    before = broker.leases.get(held.id)
     gpudock(*command)
     assert gpudock.status == 0, gpudock.err
-    assert broker.lease(held.id) == before
+    assert broker.leases.get(held.id) == before

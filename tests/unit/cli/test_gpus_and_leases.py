@@ -7,7 +7,7 @@ from gpudock.model import Lease, Request
 
 
 def lease(broker, user: str) -> Lease:
-    granted = broker.submit(Request(f"r-{user}", user, "", 1, 1.0, "image"))
+    granted = broker.requests.submit(Request(f"r-{user}", user, "", 1, 1.0, "image"))
     assert isinstance(granted, Lease)
     return granted
 

@@ -23,7 +23,7 @@ def test_fields_are_set_one_by_one(gpudock, broker):
     assert documents(gpudock) == {
         ("user", "ada"): {"max_gpus": 2, "gpu_models": ["*A100*", "*H100*"], "gpu_hours": None}
     }
-    assert broker.quota("ada", ()).quota.max_gpus == 2
+    assert broker.quotas.effective("ada", ()).quota.max_gpus == 2
 
 
 def test_fields_are_unset_one_by_one_or_all(gpudock, broker):
@@ -91,10 +91,10 @@ def test_a_table_comes_out_as_it_went_in(gpudock, broker, tmp_path):
 
 
 def test_a_table_says_before_it_is_taken_what_it_would_mean(gpudock, broker, tmp_path):
-    broker.set_quota("default", "", {"max_gpus": 2}, "admin")
+    broker.quotas.set("default", "", {"max_gpus": 2}, "admin")
     for name in ("ada", "bob", "cleo"):
-        broker.set_quota("user", name, {"max_gpus": 2}, "admin")
-    assert isinstance(broker.submit(Request("r", "ada", "", 2, 1.0, "image")), Lease)
+        broker.quotas.set("user", name, {"max_gpus": 2}, "admin")
+    assert isinstance(broker.requests.submit(Request("r", "ada", "", 2, 1.0, "image")), Lease)
     before = documents(gpudock)
     table = tmp_path / "quotas.csv"
     table.write_text("level,name,max_gpus\nuser,ada,1\nuser,bob,\nuser,cleo,2\nuser,dora,3\n")
@@ -126,8 +126,8 @@ def test_a_file_that_is_not_there(gpudock, broker):
 
 
 def test_a_dry_run_says_what_it_would_mean_and_changes_nothing(gpudock, broker):
-    broker.set_quota("default", "", {"max_gpus": 2}, "admin")
-    granted = broker.submit(Request("r", "ada", "", 2, 1.0, "image"))
+    broker.quotas.set("default", "", {"max_gpus": 2}, "admin")
+    granted = broker.requests.submit(Request("r", "ada", "", 2, 1.0, "image"))
     assert isinstance(granted, Lease)
     gpudock("quota", "set", "user:ada", "max_gpus=1", "--dry-run")
     assert "1 level would change." in gpudock.out
@@ -136,9 +136,9 @@ def test_a_dry_run_says_what_it_would_mean_and_changes_nothing(gpudock, broker):
 
 
 def test_hours_are_reported(gpudock, broker):
-    held = broker.submit(Request("r", "ada", "", 1, 1.0, "image", groups=("vision",)))
+    held = broker.requests.submit(Request("r", "ada", "", 1, 1.0, "image", groups=("vision",)))
     assert isinstance(held, Lease)
-    broker.end(held.id, "stopped")
+    broker.leases.end(held.id, "stopped")
     assert gpudock("report").splitlines()[0].split() == ["FROM", "USER", "GPU-HOURS", "LEASES"]
     (row,) = gpudock.json("report")
     assert (row["name"], row["leases"]) == ("ada", 1)

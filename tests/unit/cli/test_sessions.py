@@ -7,7 +7,7 @@ from gpudock.model import Lease, LeaseState, QueuePosition, Quota, Request
 
 
 def ask(broker, user: str, gpus: int = 1) -> Lease | QueuePosition:
-    answer = broker.submit(Request(f"r-{user}", user, "", gpus, 1.0, "image"))
+    answer = broker.requests.submit(Request(f"r-{user}", user, "", gpus, 1.0, "image"))
     assert isinstance(answer, Lease | QueuePosition)
     return answer
 
@@ -36,14 +36,14 @@ def test_a_released_session_is_stopping_and_the_change_is_written_down(gpudock, 
     held = lease(broker, "ada")
     gpudock("lease", "release", held.id)
     assert gpudock.status == 0
-    assert broker.lease(held.id).state is LeaseState.STOPPING
-    (entry, *_), _ = broker.audit(wanted=AuditFilter(what="lease.release"))
+    assert broker.leases.get(held.id).state is LeaseState.STOPPING
+    (entry, *_), _ = broker.audit.page(wanted=AuditFilter(what="lease.release"))
     assert (entry.by, entry.target) == ("the command line", held.id)
 
 
 def test_sessions_that_have_ended_are_listed_on_demand(gpudock, broker):
     held = lease(broker, "ada")
-    broker.end(held.id, "stopped")
+    broker.leases.end(held.id, "stopped")
     assert len(gpudock("lease", "list").splitlines()) == 1
     assert "stopped" in gpudock("lease", "list", "--ended")
     assert gpudock.json("lease", "list", "--ended")[0]["id"] == held.id
@@ -56,11 +56,11 @@ def test_an_unknown_lease_is_told(gpudock, broker):
 
 
 def test_an_extension_gains_what_the_quota_allows(gpudock, broker):
-    broker.set_quota("default", "", {"session_hours": 2}, "admin")
+    broker.quotas.set("default", "", {"session_hours": 2}, "admin")
     held = lease(broker, "ada")
     gpudock("lease", "extend", held.id, "--hours", "3")
     assert gpudock.status == 0
-    assert round((broker.lease(held.id).expires_at - held.granted_at) / 3600, 2) == 5
+    assert round((broker.leases.get(held.id).expires_at - held.granted_at) / 3600, 2) == 5
 
 
 def test_an_extension_beyond_the_quota_is_refused_with_the_reason(gpudock, broker):
@@ -80,7 +80,7 @@ def test_the_queue_and_a_request_that_leaves_it(gpudock, broker):
     assert [row["user"] for row in gpudock.json("queue")] == ["cy"]
     gpudock("queue", "--cancel", "r-cy")
     assert gpudock.status == 0
-    assert broker.queue() == []
+    assert broker.queue.entries() == []
     gpudock("queue", "--cancel", "r-cy")
     assert gpudock.status == 1
 

@@ -6,9 +6,11 @@ from gpudock.model import QueuePosition, Request
 
 
 def test_a_start_in_ten_thousand_years_is_told_as_such(gpudock, broker):
-    broker.set_quota("default", "", {"max_gpus": 2, "max_session_hours": 1_000_000.0}, "root")
+    broker.quotas.set("default", "", {"max_gpus": 2, "max_session_hours": 1_000_000.0}, "root")
     for number in range(90):
-        answer = broker.submit(Request(f"r-{number}", f"user-{number}", "", 2, 1.0, "image"))
+        answer = broker.requests.submit(
+            Request(f"r-{number}", f"user-{number}", "", 2, 1.0, "image")
+        )
     assert isinstance(answer, QueuePosition)
     lines = gpudock("queue").splitlines()
     assert gpudock.status == 0, gpudock.err

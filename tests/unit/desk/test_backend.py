@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 HOUR = 3600.0
 CHANGES = [
-    lambda broker: broker.set_quota("user", "ada", {"max_gpus": 3}, "root"),
-    lambda broker: broker.set_gpu_state(gpu(1).uuid, "draining", "root"),
-    lambda broker: broker.cancel("waits", "root"),
+    lambda broker: broker.quotas.set("user", "ada", {"max_gpus": 3}, "root"),
+    lambda broker: broker.gpus.set_state(gpu(1).uuid, "draining", "root"),
+    lambda broker: broker.queue.cancel("waits", "root"),
 ]
 
 
@@ -40,15 +40,15 @@ async def test_a_change_of_something_else_leaves_sessions_as_they_are(
     lease = Lease("one", "ada", "", "image", (gpu(0).uuid,), time.time() - 3 * HOUR)
     lease = replace(lease, active_at=time.time() - 2 * HOUR, expires_at=time.time() + HOUR)
     with store.transaction() as transaction:
-        transaction.save_gpu(gpu(0), 0.0)
-        transaction.save_gpu(gpu(1), 0.0)
-        transaction.add_lease(lease)
-        transaction.add_request(Request("waits", "bob", "", 2, time.time(), "image"))
+        transaction.gpus.save(gpu(0), 0.0)
+        transaction.gpus.save(gpu(1), 0.0)
+        transaction.leases.add(lease)
+        transaction.requests.add(Request("waits", "bob", "", 2, time.time(), "image"))
     hub = HubClient("http://127.0.0.1:9/hub/api", "token")
     office = Office(store, inventory, hub, default_quota=Quota(), leftover_memory_mib=None)
     try:
         await office.act(change)
-        (found,) = await office.look(lambda broker: broker.leases())
+        (found,) = await office.look(lambda broker: broker.leases.live())
     finally:
         await asyncio.to_thread(office.close)
     assert found == lease

@@ -10,7 +10,7 @@ import pytest
 
 from doubles.clock import HandClock
 from doubles.inventory import SettableInventory, gpu
-from gpudock.broker import Broker, LeaseConflict
+from gpudock.broker import Broker, LeaseConflictError
 from gpudock.hub.lifecycle import LaunchFailed, launch, perform, terminate
 from gpudock.model import ContainerState, Lease, LeaseState, Request
 from state_machine.engine import FakeEngine, Fate, Spec, Task
@@ -32,7 +32,7 @@ class Lab:
         self.broker = Broker(self.store, SettableInventory([gpu(0)]), clock=self.clock)
         self.engine = FakeEngine(self.clock)
         self.look()
-        lease = self.broker.submit(Request("r", "ada", "", 1, 0.0, "image"))
+        lease = self.broker.requests.submit(Request("r", "ada", "", 1, 0.0, "image"))
         assert isinstance(lease, Lease)
         self.lease = lease
         self.spec = Spec.of(lease)
@@ -53,7 +53,7 @@ class Lab:
 
     @property
     def state(self) -> LeaseState:
-        found = self.broker.lease(self.lease.id)
+        found = self.broker.leases.get(self.lease.id)
         assert found is not None
         return found.state
 
@@ -75,7 +75,7 @@ async def test_a_container_is_tied_to_its_lease_before_it_starts(lab: Lab) -> No
     assert lab.state is LeaseState.GRANTED
     task.advance(DONE)
     assert task.call.verb == "start"
-    found = lab.broker.lease(lab.lease.id)
+    found = lab.broker.leases.get(lab.lease.id)
     assert found is not None
     assert (found.state, found.container_id) == (LeaseState.ACTIVE, task.call.target)
     task.advance(DONE)
@@ -190,7 +190,7 @@ async def test_a_stop_without_proof_keeps_the_gpu_for_the_reconciler(
 async def test_a_lease_for_which_nothing_was_begun_ends_at_once(lab: Lab) -> None:
     assert await lab.terminate()
     assert lab.engine.log == []
-    with pytest.raises(LeaseConflict):
+    with pytest.raises(LeaseConflictError):
         await lab.launch()
 
 

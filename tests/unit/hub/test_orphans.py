@@ -67,7 +67,7 @@ class Lab:
         self.hub = FakeHub()
         self.orphans = Orphans(self.broker, self.engine, self.hub, grace=GRACE, clock=self.clock)
         self.reconcile()
-        lease = self.broker.submit(Request("r", "ada", "", 1, 0.0, "image"))
+        lease = self.broker.requests.submit(Request("r", "ada", "", 1, 0.0, "image"))
         assert isinstance(lease, Lease)
         self.lease = lease
 
@@ -84,7 +84,7 @@ class Lab:
     @property
     def goes_on(self) -> bool:
         states = [container.state for container in self.engine.containers.values()]
-        lease = self.broker.lease(self.lease.id)
+        lease = self.broker.leases.get(self.lease.id)
         assert lease is not None
         runs = states == [ContainerState.RUNNING]
         assert runs == (lease.state is LeaseState.ACTIVE)
@@ -113,7 +113,7 @@ async def test_a_lease_of_a_removed_user_ends_at_the_second_look(lab: Lab) -> No
     assert lab.goes_on
     await lab.look()
     assert not lab.goes_on
-    assert lab.broker.live_lease("ada", "") is None
+    assert lab.broker.leases.of_server("ada", "") is None
 
 
 async def test_a_renamed_user_is_a_removed_one(lab: Lab) -> None:
@@ -200,11 +200,11 @@ async def test_a_forgotten_server_that_is_not_taken_up_is_never_ended(
 
 async def test_a_start_on_its_way_is_nobodys_orphan(tmp_path: Path) -> None:
     lab = Lab(tmp_path / "gpudock.sqlite")
-    lab.broker.begin_container(lab.lease.id)
+    lab.broker.leases.begin_container(lab.lease.id)
     lab.hub.users = {}
     for _ in range(3):
         await lab.look(GRACE)
-    found = lab.broker.lease(lab.lease.id)
+    found = lab.broker.leases.get(lab.lease.id)
     assert found is not None
     assert found.state is LeaseState.GRANTED
 

@@ -46,7 +46,7 @@ def look(lab: Setting, engine: FakeEngine) -> list:
 async def test_a_session_is_ended_when_its_time_is_up_and_its_gpu_goes_to_the_next(lab, engine):
     lease, other = await start(lab, engine), await start(lab, engine, "bob")
     lab.clock.advance(1800)
-    assert not isinstance(lab.broker.submit(ask("cy")), Lease)
+    assert not isinstance(lab.broker.requests.submit(ask("cy")), Lease)
     warden = Warden(lab.broker, engine)
     warden.end_what_is_due()
     await warden.settled()
@@ -56,9 +56,9 @@ async def test_a_session_is_ended_when_its_time_is_up_and_its_gpu_goes_to_the_ne
     await warden.settled()
     assert engine.containers == {}
     for item in (lease, other):
-        found = lab.broker.lease(item.id)
+        found = lab.broker.leases.get(item.id)
         assert (found.state, found.end_reason) == (LeaseState.ENDED, "its time was up")
-    assert lab.broker.live_lease("cy", "") is not None
+    assert lab.broker.leases.of_server("cy", "") is not None
 
 
 @pytest.mark.parametrize("fate", [Fate.FAILED, Fate.LOST, Fate.LATE])
@@ -124,7 +124,7 @@ async def test_no_surprise_ends_the_loop(lab, engine, monkeypatch, caplog):
 
 async def test_a_session_that_is_starting_takes_its_container_back_itself(lab, engine):
     lease = lab.grant()
-    lab.broker.begin_container(lease.id)
+    lab.broker.leases.begin_container(lease.id)
     lab.clock.advance(HOUR)
     warden = Warden(lab.broker, engine)
     warden.end_what_is_due()

@@ -9,10 +9,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from gpudock.broker import Broker
-from gpudock.broker.process_state import Memory
+from gpudock.broker import Broker, scheduling
+from gpudock.broker.cycle import SchedulingCycle
+from gpudock.broker.gpus import GPUs
+from gpudock.broker.leases import Leases
+from gpudock.broker.process_state import ProcessState
 from gpudock.broker.reconcile import Comparison
-from gpudock.broker.unit_of_work import Lab
+from gpudock.broker.sessions import ExpiringSessions
+from gpudock.broker.unit_of_work import UnitOfWork
 from gpudock.engine.protocol import EngineError
 from gpudock.hub import lifecycle
 from gpudock.model import ContainerState
@@ -29,11 +33,11 @@ if TYPE_CHECKING:
 
 
 def grants_before_the_first_look(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Broker, "_hold", None)
+    patch.setattr(SchedulingCycle, "_gate", lambda _: None)
 
 
 def ends_a_lease_when_asked_to_stop(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Broker, "stop", Broker.end)
+    patch.setattr(Leases, "stop", Leases.end)
 
 
 def takes_an_error_for_proof(patch: pytest.MonkeyPatch) -> None:
@@ -49,12 +53,14 @@ def takes_an_error_for_proof(patch: pytest.MonkeyPatch) -> None:
 
 
 def forgets_who_is_starting(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Memory, "since", lambda *_: False)
-    patch.setattr(Memory, "is_own", lambda *_: False)
+    patch.setattr(ProcessState, "changed_since", lambda *_: False)
+    patch.setattr(ProcessState, "is_own", lambda *_: False)
 
 
 def forgets_what_happened_since_the_look(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Memory, "since", lambda self, lease_id, _: self.is_in_flight(lease_id))
+    patch.setattr(
+        ProcessState, "changed_since", lambda self, lease_id, _: self.get(lease_id).in_flight
+    )
 
 
 def frees_a_gpu_whose_start_may_still_come(patch: pytest.MonkeyPatch) -> None:
@@ -70,7 +76,7 @@ def does_not_adopt(patch: pytest.MonkeyPatch) -> None:
 
 
 def does_not_notice_an_older_database(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Broker, "_distrust", lambda *_: None)
+    patch.setattr(SchedulingCycle, "_close_gate", lambda _: None)
 
 
 def ignores_quotas(patch: pytest.MonkeyPatch) -> None:
@@ -91,15 +97,15 @@ def gives_a_gpu_and_its_slices(patch: pytest.MonkeyPatch) -> None:
 
 
 def gives_sick_gpus(patch: pytest.MonkeyPatch) -> None:
-    original = Lab.conditions
+    original = UnitOfWork.device_health
 
-    def all_well(self: Lab, *args: Any) -> Any:
+    def all_well(self: UnitOfWork, *args: Any) -> Any:
         return [
             replace(item, grantable=True, in_service=True, transition=None)
             for item in original(self, *args)
         ]
 
-    patch.setattr(Lab, "conditions", all_well)
+    patch.setattr(UnitOfWork, "device_health", all_well)
 
 
 def gives_gpus_whose_memory_is_in_use(patch: pytest.MonkeyPatch) -> None:
@@ -107,7 +113,7 @@ def gives_gpus_whose_memory_is_in_use(patch: pytest.MonkeyPatch) -> None:
 
 
 def ignores_strangers(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Comparison, "_note_use", lambda _: None)
+    patch.setattr(Comparison, "_store_foreign_use", lambda _: None)
 
 
 def gives_what_there_is(patch: pytest.MonkeyPatch) -> None:
@@ -120,20 +126,20 @@ def gives_what_there_is(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_late_stop_ends_the_newer_lease(patch: pytest.MonkeyPatch) -> None:
-    original = Broker.lease
+    original = Leases.get
 
-    def newest(self: Broker, lease_id: str) -> Any:
+    def newest(self: Leases, lease_id: str) -> Any:
         found = original(self, lease_id)
-        return found and (self.live_lease(found.user, found.server) or found)
+        return found and (self.of_server(found.user, found.server) or found)
 
-    patch.setattr(Broker, "lease", newest)
+    patch.setattr(Leases, "get", newest)
 
 
 def stops_what_it_does_not_know_from_before(patch: pytest.MonkeyPatch) -> None:
     original = Comparison._runs
 
     def stops(self: Comparison, lease: Any, own: Any) -> None:
-        if not self.memory.is_own(lease.id) and own.state is ContainerState.RUNNING:
+        if not self.process_state.is_own(lease.id) and own.state is ContainerState.RUNNING:
             self._stop(own, "it is not known from before")
         original(self, lease, own)
 
@@ -145,8 +151,8 @@ def loses_the_queue_at_a_restart(patch: pytest.MonkeyPatch) -> None:
 
     def forgets(self: Broker, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        for request in self.waiting():
-            self.withdraw(request.user, request.server)
+        for request in self.queue.waiting():
+            self.requests.withdraw(request.user, request.server)
 
     patch.setattr(Broker, "__init__", forgets)
 
@@ -172,7 +178,7 @@ def ends_sessions_by_the_limit_of_today(patch: pytest.MonkeyPatch) -> None:
 
 
 def never_ends_a_session(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Broker, "due", lambda _: [])
+    patch.setattr(ExpiringSessions, "due", lambda _: [])
 
 
 def extends_as_far_as_it_is_asked_to(patch: pytest.MonkeyPatch) -> None:
@@ -189,9 +195,11 @@ def ignores_the_caps_of_groups(patch: pytest.MonkeyPatch) -> None:
 
 
 def gives_a_slot_twice(patch: pytest.MonkeyPatch) -> None:
-    original = Lab._make_lease
+    original = scheduling.make_lease
     # The index in the database would refuse it, which is not a grant either.
-    patch.setattr(Lab, "_make_lease", lambda self, grant: original(self, replace(grant, slot=0)))
+    patch.setattr(
+        scheduling, "make_lease", lambda work, grant: original(work, replace(grant, slot=0))
+    )
 
 
 def forgets_slots_when_it_adopts(patch: pytest.MonkeyPatch) -> None:
@@ -204,11 +212,10 @@ def forgets_slots_when_it_adopts(patch: pytest.MonkeyPatch) -> None:
 
 
 def changes_slots_under_a_session(patch: pytest.MonkeyPatch) -> None:
-    def at_once(self: Broker, uuid: str, slots: int, _: str) -> None:
-        with self._lab() as lab:
-            lab.transaction.set_slots(uuid, slots)
+    def at_once(self: GPUs, uuid: str, slots: int, _: str) -> None:
+        self._transactions.change(lambda work: work.transaction.gpus.set_slots(uuid, slots))
 
-    patch.setattr(Broker, "set_gpu_slots", at_once)
+    patch.setattr(GPUs, "set_slots", at_once)
 
 
 # Each with the kinds of trouble that bring it to light soonest.

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, select, text
 from doubles.inventory import gpu, uuid
 from gpudock.broker import Broker
 from gpudock.inventory import StaticInventory
-from gpudock.model import LeaseState, Observation, Quota, Share
+from gpudock.model import LeaseState, Observation, Share
 from gpudock.policy.gpu_health import AdminState
 from gpudock.store import RequestState, Store
 from gpudock.store.schema import metadata
@@ -216,31 +216,31 @@ def test_what_an_older_version_wrote_means_the_same(old: str) -> None:
     store.migrate()
     with store.snapshot() as transaction:
         assert transaction.generation == 41
-        (live,) = transaction.live_leases()
+        (live,) = transaction.leases.live()
         assert (live.id, live.user, live.state) == ("live", "名前🦆", LeaseState.ACTIVE)
         assert (live.slot, live.slots, live.share) == (0, 1, Share.EXCLUSIVE)
         assert (live.groups, live.gpu_hours_limit, live.backfilled) == ((), None, False)
         assert live.latest_end == live.expires_at == MIDNIGHT + 8 * 3600
-        assert [item.state for item in transaction.waiting()] == [RequestState.WAITING]
-        assert [record.slots for record in transaction.gpu_records()] == [1, 1, 1]
-        assert transaction.gpu_records()[1].admin_state is AdminState.DRAINING
-        documents = transaction.all_quota_documents()
+        assert [item.state for item in transaction.requests.waiting()] == [RequestState.WAITING]
+        assert [record.slots for record in transaction.gpus.records()] == [1, 1, 1]
+        assert transaction.gpus.records()[1].admin_state is AdminState.DRAINING
+        documents = transaction.quotas.all()
         assert all(document.revision == 1 for document in documents)
         # The days of what ended, split at midnight: two devices for two hours, and for one.
-        by_user = transaction.day_use("user", 0, 30_000)
+        by_user = transaction.usage.day_use("user", 0, 30_000)
         assert sorted((u.day, u.name, u.gpu_seconds, u.leases) for u in by_user) == [
             (19_999, "ada", 2 * 7200.0, 1),
             (20_000, "ada", 2 * 3600.5, 0),
         ]
-        by_gpu = transaction.day_use("gpu", 0, 30_000)
+        by_gpu = transaction.usage.day_use("gpu", 0, 30_000)
         assert sorted((u.day, u.name, u.gpu_seconds, u.leases) for u in by_gpu) == [
             (19_999, uuid(1), 7200.0, 1),
             (19_999, uuid(2), 7200.0, 1),
             (20_000, uuid(1), 3600.5, 0),
             (20_000, uuid(2), 3600.5, 0),
         ]
-        assert transaction.ended_leases == 1
-        assert transaction._number("longest_lease") == math.ceil(10_800.5)
+        assert transaction.usage.ended_leases == 1
+        assert transaction._statements.number("longest_lease") == math.ceil(10_800.5)
     store.close()
 
 
@@ -249,18 +249,18 @@ def test_a_lab_goes_on_with_the_database_of_an_older_version(old: str) -> None:
     store.migrate()
     now = MIDNIGHT + 4000
     inventory = StaticInventory([gpu(number) for number in range(3)])
-    broker = Broker(store, inventory, clock=lambda: now, default_quota=Quota())
-    broker.set_quota("default", "", {"max_gpus": 1}, "root", revision=1)
-    assert broker.quota_documents()[0].revision == 2
-    (session,) = broker.sessions()
+    broker = Broker(store, inventory, clock=lambda: now)
+    broker.quotas.set("default", "", {"max_gpus": 1}, "root", revision=1)
+    assert broker.quotas.documents()[0].revision == 2
+    (session,) = broker.sessions.live()
     assert session.ends_at == MIDNIGHT + 8 * 3600
-    broker.end("live", "gone")
-    rows = broker.usage(0, now, "user")
+    broker.leases.end("live", "gone")
+    rows = broker.usage.report(0, now, "user")
     assert {row.name: row.gpu_hours for row in rows} == {
         "ada": pytest.approx(2 * 10_800.5 / 3600),
         "名前🦆": pytest.approx(7600 / 3600),
     }
     now += 1
     broker.reconcile(Observation(now))
-    assert broker.live_lease("bob", "") is not None
+    assert broker.leases.of_server("bob", "") is not None
     store.close()

@@ -17,7 +17,7 @@ from doubles.clock import HandClock
 from doubles.inventory import gpu, uuid
 from gpudock.model import Lease, LeaseState, Request
 from gpudock.policy.gpu_health import AdminState
-from gpudock.store import QuotaChange, RequestState, Store, StoreConflict, StoreError
+from gpudock.store import QuotaChange, RequestState, Store, StoreConflictError, StoreError
 from gpudock.store.schema import metadata
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def stocked(url: str) -> Store:
     store.migrate()
     with store.transaction() as transaction:
         for number in range(3):
-            transaction.save_gpu(gpu(number), 1.0)
+            transaction.gpus.save(gpu(number), 1.0)
     return store
 
 
@@ -106,8 +106,8 @@ def test_the_leases_of_former_years_are_not_read_to_find_the_live_ones(
 ) -> None:
     store = file_store
     with store.transaction() as transaction:
-        transaction.add_lease(lease("one", 0))
-        transaction.end_lease(lease("one", 0), "stopped", 9.0)
+        transaction.leases.add(lease("one", 0))
+        transaction.leases.end(lease("one", 0), "stopped", 9.0)
     plans: list[str] = []
 
     def explain(connection, _cursor, statement, parameters, _context, _many):
@@ -117,9 +117,9 @@ def test_the_leases_of_former_years_are_not_read_to_find_the_live_ones(
 
     event.listen(store._engine, "before_cursor_execute", explain)
     with store.snapshot() as transaction:
-        transaction.live_leases()
-        transaction.latest_request("ada", "")
-        transaction.history(["ada"], 0, 10)
+        transaction.leases.live()
+        transaction.requests.latest_of("ada", "")
+        transaction.leases.history(["ada"], 0, 10)
     event.remove(store._engine, "before_cursor_execute", explain)
     assert plans
     for plan in plans:
@@ -130,10 +130,10 @@ def test_the_leases_of_former_years_are_not_read_to_find_the_live_ones(
 
 def test_migrating_twice_changes_nothing(store: Store) -> None:
     with store.snapshot() as transaction:
-        before = (transaction.generation, transaction.gpu_records())
+        before = (transaction.generation, transaction.gpus.records())
     store.migrate()
     with store.snapshot() as transaction:
-        assert (transaction.generation, transaction.gpu_records()) == before
+        assert (transaction.generation, transaction.gpus.records()) == before
 
 
 def test_a_database_of_a_newer_version_is_refused_and_left_alone(
@@ -144,7 +144,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(
     with pytest.raises(StoreError, match=r"written by a newer version of gpudock.*Install that"):
         store.migrate()
     with store.snapshot() as transaction:
-        assert len(transaction.gpu_records()) == 3
+        assert len(transaction.gpus.records()) == 3
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(
@@ -173,38 +173,38 @@ def test_a_migration_that_fails_leaves_nothing_behind(
 
 def test_the_database_itself_refuses_a_gpu_in_two_live_leases(store: Store) -> None:
     with store.transaction() as transaction:
-        transaction.add_lease(lease("one", 0))
-    with pytest.raises(StoreConflict), store.transaction() as transaction:
-        transaction.add_lease(lease("two", 1, 0, user="bob"))
+        transaction.leases.add(lease("one", 0))
+    with pytest.raises(StoreConflictError), store.transaction() as transaction:
+        transaction.leases.add(lease("two", 1, 0, user="bob"))
     with store.snapshot() as transaction:
-        assert [item.id for item in transaction.all_leases()] == ["one"]
+        assert [item.id for item in transaction.leases.all()] == ["one"]
 
 
 def test_the_database_itself_refuses_two_live_leases_of_one_server(store: Store) -> None:
     with store.transaction() as transaction:
-        transaction.add_lease(lease("one", 0))
-    with pytest.raises(StoreConflict), store.transaction() as transaction:
-        transaction.add_lease(lease("two", 1))
+        transaction.leases.add(lease("one", 0))
+    with pytest.raises(StoreConflictError), store.transaction() as transaction:
+        transaction.leases.add(lease("two", 1))
 
 
 def test_the_database_itself_refuses_two_waiting_requests_of_one_server(store: Store) -> None:
     with store.transaction() as transaction:
-        transaction.add_request(request("one"))
-    with pytest.raises(StoreConflict), store.transaction() as transaction:
-        transaction.add_request(request("two"))
+        transaction.requests.add(request("one"))
+    with pytest.raises(StoreConflictError), store.transaction() as transaction:
+        transaction.requests.add(request("two"))
 
 
 def test_a_gpu_is_free_for_the_next_lease_once_its_lease_has_ended(store: Store) -> None:
     with store.transaction() as transaction:
-        transaction.add_lease(lease("one", 0))
-        transaction.end_lease(lease("one", 0), "stopped", 9.0)
-        transaction.add_lease(lease("two", 0))
+        transaction.leases.add(lease("one", 0))
+        transaction.leases.end(lease("one", 0), "stopped", 9.0)
+        transaction.leases.add(lease("two", 0))
     with store.snapshot() as transaction:
-        assert [item.id for item in transaction.live_leases()] == ["two"]
-        ended = transaction.lease("one")
+        assert [item.id for item in transaction.leases.live()] == ["two"]
+        ended = transaction.leases.get("one")
         assert ended is not None
         assert (ended.state, ended.ended_at, ended.end_reason) == (LeaseState.ENDED, 9.0, "stopped")
-        (freed,) = [r.freed_at for r in transaction.gpu_records() if r.gpu.uuid == uuid(0)]
+        (freed,) = [r.freed_at for r in transaction.gpus.records() if r.gpu.uuid == uuid(0)]
         assert freed == 9.0
 
 
@@ -214,15 +214,15 @@ def test_a_gpu_is_free_for_the_next_lease_once_its_lease_has_ended(store: Store)
 def test_an_error_in_mid_transaction_undoes_all_of_it(store: Store) -> None:
     def change_and_fail() -> None:
         with store.transaction() as transaction:
-            transaction.add_lease(lease("one", 0))
-            transaction.set_admin_state(uuid(1), AdminState.DRAINING, "x")
+            transaction.leases.add(lease("one", 0))
+            transaction.gpus.set_admin_state(uuid(1), AdminState.DRAINING, "x")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         change_and_fail()
     with store.snapshot() as transaction:
-        assert transaction.all_leases() == []
-        assert {record.admin_state for record in transaction.gpu_records()} == {AdminState.ACTIVE}
+        assert transaction.leases.all() == []
+        assert {record.admin_state for record in transaction.gpus.records()} == {AdminState.ACTIVE}
 
 
 def test_a_full_disk_is_told_in_a_sentence_and_changes_nothing(
@@ -233,10 +233,10 @@ def test_a_full_disk_is_told_in_a_sentence_and_changes_nothing(
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
 
     def fill(transaction: object) -> None:
-        transaction._connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-        transaction.add_lease(lease("one", 0))
+        transaction._statements.connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+        transaction.leases.add(lease("one", 0))
         for number in range(500):
-            transaction.add_request(request(f"{number}", user="u" * 200 + str(number)))
+            transaction.requests.add(request(f"{number}", user="u" * 200 + str(number)))
 
     with (
         pytest.raises(StoreError, match=r"disk .* is full. Free some space"),
@@ -244,8 +244,8 @@ def test_a_full_disk_is_told_in_a_sentence_and_changes_nothing(
     ):
         fill(t)
     with store.snapshot() as transaction:
-        assert transaction.all_leases() == []
-        assert transaction.waiting() == []
+        assert transaction.leases.all() == []
+        assert transaction.requests.waiting() == []
 
 
 def test_a_locked_database_is_told_in_a_sentence(store: Store, lab_url: str) -> None:
@@ -257,16 +257,16 @@ def test_a_locked_database_is_told_in_a_sentence(store: Store, lab_url: str) -> 
     ):
         pass
     with impatient.transaction() as transaction:
-        transaction.add_lease(lease("one", 0))
+        transaction.leases.add(lease("one", 0))
     impatient.close()
 
 
 def test_readers_are_not_held_up_by_a_writer(store: Store, lab_url: str) -> None:
     other = Store(lab_url, busy_seconds=0.05)
     with store.transaction() as writing:
-        writing.add_lease(lease("one", 0))
+        writing.leases.add(lease("one", 0))
         with other.snapshot() as reading:
-            assert reading.all_leases() == []
+            assert reading.leases.all() == []
     other.close()
 
 
@@ -288,10 +288,10 @@ def test_a_database_without_tables_is_told_in_a_sentence(
 ) -> None:
     store = Store(database_url())
     with (
-        pytest.raises(StoreError, match=r"has not the tables"),
+        pytest.raises(StoreError, match=r"lacks tables"),
         store.snapshot() as transaction,
     ):
-        transaction.live_leases()
+        transaction.leases.live()
     store.close()
 
 
@@ -319,17 +319,17 @@ def test_a_url_with_a_password_is_never_shown() -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_are_only_names(store: Store, name: str) -> None:
     with store.transaction() as transaction:
-        transaction.add_lease(lease("one", 0, user=name, server=name))
-        transaction.add_request(request(name[:64], user=name, server=name))
-        transaction.set_quotas([QuotaChange("user", name, {"max_gpus": 3})], name)
+        transaction.leases.add(lease("one", 0, user=name, server=name))
+        transaction.requests.add(request(name[:64], user=name, server=name))
+        transaction.quotas.set([QuotaChange("user", name, {"max_gpus": 3})], name)
     with store.snapshot() as transaction:
-        found = transaction.live_lease(name, name)
+        found = transaction.leases.of_server(name, name)
         assert found is not None
         assert (found.user, found.server) == (name, name)
-        (waiting,) = transaction.waiting()
+        (waiting,) = transaction.requests.waiting()
         assert waiting.request.user == name
-        assert transaction.quota_documents([name], []) == {("user", name): {"max_gpus": 3}}
-        assert transaction.audit()[-1].by == name
+        assert transaction.quotas.of([name], []) == {("user", name): {"max_gpus": 3}}
+        assert transaction.audit.all()[-1].by == name
 
 
 def test_a_request_comes_back_as_it_was(store: Store) -> None:
@@ -345,37 +345,37 @@ def test_a_request_comes_back_as_it_was(store: Store) -> None:
         user_options={"gpus": 2, "é": [1]},
     )
     with store.transaction() as transaction:
-        transaction.add_request(wish)
+        transaction.requests.add(wish)
     with store.snapshot() as transaction:
-        assert [item.request for item in transaction.waiting()] == [wish]
+        assert [item.request for item in transaction.requests.waiting()] == [wish]
 
 
 def test_a_request_that_gets_its_place_back_is_where_it_was(store: Store) -> None:
     with store.transaction() as transaction:
-        first = transaction.add_request(request("one"))
-        transaction.add_request(request("two", user="bob"))
-        transaction.settle_request(first, RequestState.GRANTED)
-        assert [item.request.id for item in transaction.waiting()] == ["two"]
-        transaction.settle_request(first, RequestState.WAITING)
-        assert [item.request.id for item in transaction.waiting()] == ["one", "two"]
+        first = transaction.requests.add(request("one"))
+        transaction.requests.add(request("two", user="bob"))
+        transaction.requests.settle(first, RequestState.GRANTED)
+        assert [item.request.id for item in transaction.requests.waiting()] == ["two"]
+        transaction.requests.settle(first, RequestState.WAITING)
+        assert [item.request.id for item in transaction.requests.waiting()] == ["one", "two"]
 
 
 def test_a_sequence_number_is_never_used_twice(store: Store, lab_url: str) -> None:
     with store.transaction() as transaction:
-        first = transaction.add_request(request("one"))
+        first = transaction.requests.add(request("one"))
     by_hand(lab_url, "DELETE FROM requests")
     with store.transaction() as transaction:
-        assert transaction.add_request(request("two")) > first
+        assert transaction.requests.add(request("two")) > first
 
 
 def test_quota_changes_are_audited_with_before_and_after(store: Store) -> None:
     with store.transaction() as transaction:
-        transaction.set_quotas([QuotaChange("group", "g", {"max_gpus": 1})], "root")
-        transaction.set_quotas([QuotaChange("group", "g", {"max_gpus": 2})], "root")
-        transaction.set_quotas([QuotaChange("group", "g", None)], "eve")
+        transaction.quotas.set([QuotaChange("group", "g", {"max_gpus": 1})], "root")
+        transaction.quotas.set([QuotaChange("group", "g", {"max_gpus": 2})], "root")
+        transaction.quotas.set([QuotaChange("group", "g", None)], "eve")
     with store.snapshot() as transaction:
-        assert transaction.quota_documents([], ["g"]) == {}
-        assert [(e.by, e.what, e.target, e.before, e.after) for e in transaction.audit()] == [
+        assert transaction.quotas.of([], ["g"]) == {}
+        assert [(e.by, e.what, e.target, e.before, e.after) for e in transaction.audit.all()] == [
             ("root", "quota.set", "group/g", None, {"max_gpus": 1}),
             ("root", "quota.set", "group/g", {"max_gpus": 1}, {"max_gpus": 2}),
             ("eve", "quota.unset", "group/g", {"max_gpus": 2}, None),
@@ -387,18 +387,18 @@ def test_every_change_is_counted_and_no_reading_is(store: Store) -> None:
         before = transaction.generation
     with store.transaction() as transaction:
         assert transaction.generation == before
-        transaction.add_lease(lease("one", 0))
+        transaction.leases.add(lease("one", 0))
     with store.snapshot() as transaction:
         assert transaction.generation == before + 1
 
 
 def test_what_is_read_again_in_one_transaction_shows_its_own_changes(store: Store) -> None:
     with store.transaction() as transaction:
-        assert transaction.live_leases() == []
-        transaction.add_lease(lease("one", 0))
-        assert [item.id for item in transaction.live_leases()] == ["one"]
-        transaction.end_lease(lease("one", 0), "x", 9.0)
-        assert transaction.live_leases() == []
+        assert transaction.leases.live() == []
+        transaction.leases.add(lease("one", 0))
+        assert [item.id for item in transaction.leases.live()] == ["one"]
+        transaction.leases.end(lease("one", 0), "x", 9.0)
+        assert transaction.leases.live() == []
 
 
 # Crashes.
@@ -407,7 +407,7 @@ def test_what_is_read_again_in_one_transaction_shows_its_own_changes(store: Stor
 def _grant_and_die(url: str, commits: bool) -> None:
     store = Store(url)
     with store.transaction() as transaction:
-        transaction.add_lease(lease("one", 0))
+        transaction.leases.add(lease("one", 0))
         if not commits:
             os._exit(9)
     os._exit(9)
@@ -425,4 +425,4 @@ def test_a_process_that_dies_leaves_all_of_its_transaction_or_nothing(
     process.join(60)
     assert process.exitcode == 9
     with store.snapshot() as transaction:
-        assert [item.id for item in transaction.live_leases()] == (["one"] if commits else [])
+        assert [item.id for item in transaction.leases.live()] == (["one"] if commits else [])

@@ -81,7 +81,9 @@ async def list_changes(call: Call) -> Answer:
         since=query.since,
         until=query.until,
     )
-    entries, total = await call.office.count(lambda broker: broker.audit(offset, limit, wanted))
+    entries, total = await call.office.count(
+        lambda broker: broker.audit.page(offset, limit, wanted)
+    )
     if table:
         return Answer(_table(entries), media_type=CSV, filename="audit.csv")
     rows = [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
-from gpudock.broker import GPURefused
+from gpudock.broker import GPUStateError
 from gpudock.desk.api.rights import readable
 from gpudock.desk.endpoints import Answer, Audience, Call, Catalogue
 from gpudock.desk.errors import conflict, missing
@@ -16,7 +16,7 @@ from gpudock.inventory import is_without_gpus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gpudock.broker import Broker, GPUStatus
+    from gpudock.broker import DeskBroker, GPUStatus
     from gpudock.policy.sessions import Session
 
 catalogue = Catalogue()
@@ -137,16 +137,16 @@ async def change_gpu(call: Call) -> Answer:
     """
     uuid, change = call.path["uuid"], call.body
 
-    def act(broker: Broker) -> None:
+    def act(broker: DeskBroker) -> None:
         if change.state is not None:
-            broker.set_gpu_state(uuid, change.state, by=call.visitor.actor)
+            broker.gpus.set_state(uuid, change.state, by=call.visitor.actor)
         else:
-            broker.set_gpu_slots(uuid, change.slots, by=call.visitor.actor)
+            broker.gpus.set_slots(uuid, change.slots, by=call.visitor.actor)
 
     await _known(call, uuid)
     try:
         await call.office.act(act)
-    except GPURefused as refused:
+    except GPUStateError as refused:
         raise conflict(str(refused)) from refused
     statuses, sessions = await call.office.look(_look)
     status = next((item for item in statuses if item.gpu.uuid == uuid), None)
@@ -170,20 +170,20 @@ async def forget_gpu(call: Call) -> Answer:
     uuid = call.path["uuid"]
     await _known(call, uuid)
     try:
-        await call.office.act(lambda broker: broker.forget_gpu(uuid, by=call.visitor.actor))
-    except GPURefused as refused:
+        await call.office.act(lambda broker: broker.gpus.forget(uuid, by=call.visitor.actor))
+    except GPUStateError as refused:
         raise conflict(str(refused)) from refused
     return Answer(status=204)
 
 
 async def _known(call: Call, uuid: str) -> None:
-    statuses = await call.office.look(lambda broker: broker.gpus())
+    statuses = await call.office.look(lambda broker: broker.gpus.all())
     if all(status.gpu.uuid != uuid for status in statuses):
         raise missing("This lab has no GPU with that UUID.")
 
 
-def _look(broker: Broker) -> tuple[list[GPUStatus], dict[str, Session]]:
-    return broker.gpus(), {session.lease.id: session for session in broker.sessions()}
+def _look(broker: DeskBroker) -> tuple[list[GPUStatus], dict[str, Session]]:
+    return broker.gpus.all(), {session.lease.id: session for session in broker.sessions.live()}
 
 
 def _shown(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from gpudock.broker import ExtensionRefused
+from gpudock.broker import ExtensionError
 from gpudock.desk.api.rights import may_read, owns_or_manages, readable
 from gpudock.desk.endpoints import Answer, Audience, Call, Catalogue
 from gpudock.desk.errors import conflict, forbidden, missing
@@ -16,7 +16,7 @@ from gpudock.model import LeaseState
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from gpudock.broker import Broker
+    from gpudock.broker import DeskBroker
     from gpudock.model import Lease
     from gpudock.policy.sessions import Session
 
@@ -136,9 +136,11 @@ async def extend_session(call: Call) -> Answer:
     groups_of = await call.office.hub.groups_of()
     try:
         extended = await call.office.act(
-            lambda broker: broker.extend(session.lease.id, call.visitor.actor, hours, groups_of)
+            lambda broker: broker.sessions.extend(
+                session.lease.id, call.visitor.actor, hours, groups_of
+            )
         )
-    except ExtensionRefused as refused:
+    except ExtensionError as refused:
         raise conflict(str(refused)) from refused
     return Answer(shown(extended))
 
@@ -162,13 +164,13 @@ async def release_session(call: Call) -> Answer:
     lease, actor = session.lease, call.visitor.actor
     own = call.visitor.is_self(lease.user)
     reason = "its user released it" if own else f"{actor} released it"
-    if not await call.office.act(lambda broker: broker.release(lease.id, actor, reason)):
+    if not await call.office.act(lambda broker: broker.sessions.release(lease.id, actor, reason)):
         raise missing("The session has ended meanwhile.")
     await call.office.hub.stop_server(lease.user, lease.server)
-    now = await call.office.look(lambda broker: broker.session(lease.id))
+    now = await call.office.look(lambda broker: broker.sessions.get(lease.id))
     if now is not None:
         return Answer(shown(now), status=202)
-    ended = await call.office.look(lambda broker: broker.lease(lease.id))
+    ended = await call.office.look(lambda broker: broker.leases.get(lease.id))
     return Answer(_ended(ended or lease), status=202)
 
 
@@ -178,7 +180,7 @@ async def _changeable(call: Call) -> Session:
     Raises:
         Refusal: there is none that they may know of, or they may only look at it.
     """
-    session = await call.office.look(lambda broker: broker.session(call.path["id"]))
+    session = await call.office.look(lambda broker: broker.sessions.get(call.path["id"]))
     names = await readable(call)
     if session is None or (names is not None and session.lease.user not in names):
         raise missing("There is no session of that id, or it has ended.")
@@ -187,18 +189,20 @@ async def _changeable(call: Call) -> Session:
     return session
 
 
-def _live(broker: Broker, names: Collection[str] | None) -> list[Session]:
+def _live(broker: DeskBroker, names: Collection[str] | None) -> list[Session]:
     if names is not None and len(names) == 1:
-        return broker.sessions(next(iter(names)))
+        return broker.sessions.live(next(iter(names)))
     return [
-        session for session in broker.sessions() if names is None or session.lease.user in names
+        session
+        for session in broker.sessions.live()
+        if names is None or session.lease.user in names
     ]
 
 
 def _history(
-    broker: Broker, names: Collection[str] | None, offset: int, limit: int
+    broker: DeskBroker, names: Collection[str] | None, offset: int, limit: int
 ) -> tuple[list[Lease], int]:
-    return broker.history(names, offset, limit)
+    return broker.leases.history(names, offset, limit)
 
 
 def shown(session: Session) -> SessionShown:

@@ -46,7 +46,7 @@ class Queue(Shown):
 async def list_queue(call: Call) -> Answer:
     """One's own places in the queue; those of others as far as one may see them."""
     names = await readable(call)
-    entries = await call.office.look(lambda broker: broker.queue())
+    entries = await call.office.look(lambda broker: broker.queue.entries())
     told = [_shown(entry) for entry in entries if names is None or entry.request.user in names]
     return Answer(Queue(queue=told, length=len(entries)))
 
@@ -62,7 +62,7 @@ async def list_queue(call: Call) -> Answer:
 )
 async def cancel_request(call: Call) -> Answer:
     """Take a request out of the queue: one's own, or an administrator. Its start ends."""
-    waiting = await call.office.look(lambda broker: broker.waiting())
+    waiting = await call.office.look(lambda broker: broker.queue.waiting())
     names = await readable(call)
     request = next((item for item in waiting if item.id == call.path["id"]), None)
     if request is None or (names is not None and request.user not in names):
@@ -70,7 +70,7 @@ async def cancel_request(call: Call) -> Answer:
     if not owns_or_manages(call, request.user):
         raise forbidden("Only its user and administrators may take a request out of the queue.")
     actor = call.visitor.actor
-    if not await call.office.act(lambda broker: broker.cancel(request.id, actor)):
+    if not await call.office.act(lambda broker: broker.queue.cancel(request.id, actor)):
         raise missing("Nobody waits with that id any more.")
     await call.office.hub.stop_server(request.user, request.server)
     return Answer(status=204)

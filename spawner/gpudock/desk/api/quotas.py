@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from gpudock.broker import LeadRefused, QuotaChange, QuotaConflict, QuotaDocumentError
+from gpudock.broker import DelegationError, QuotaChange, QuotaConflictError, QuotaDocumentError
 from gpudock.desk.api.quota_schema import Document, GroupDocument
 from gpudock.desk.api.rights import may_read, may_set_quotas
 from gpudock.desk.endpoints import Answer, Audience, Call, Catalogue
@@ -174,7 +174,7 @@ async def get_effective_quota(call: Call) -> Answer:
         if person is None:
             raise missing(f"The Hub knows no user «{name}».")
         groups = person.groups
-    found = await call.office.look(lambda broker: broker.quota(name, groups))
+    found = await call.office.look(lambda broker: broker.quotas.effective(name, groups))
     return Answer(
         Effective(
             user=name,
@@ -201,7 +201,7 @@ async def get_effective_quota(call: Call) -> Answer:
 async def _get(call: Call, level: Level, name: str) -> Answer:
     if level == "user":
         await may_read(call, name)
-    documents = await call.office.look(lambda broker: broker.quota_documents())
+    documents = await call.office.look(lambda broker: broker.quotas.documents())
     found = next((item for item in documents if (item.level, item.name) == (level, name)), None)
     answer = stored(level, name, found)
     return Answer(answer, revision=answer.revision)
@@ -225,7 +225,7 @@ async def _of_the_present(call: Call, change: QuotaChange) -> QuotaChange:
     Raises:
         Refusal: there is none.
     """
-    documents = await call.office.look(lambda broker: broker.quota_documents())
+    documents = await call.office.look(lambda broker: broker.quotas.documents())
     for item in documents:
         if (item.level, item.name) == (change.level, change.name):
             return QuotaChange(change.level, change.name, change.document, item.revision)
@@ -243,13 +243,13 @@ async def _make(
     """
     try:
         return await call.office.act(
-            lambda broker: broker.set_quotas(changes, call.visitor.actor, lead)
+            lambda broker: broker.quotas.set_all(changes, call.visitor.actor, lead)
         )
     except QuotaDocumentError as error:
         raise senseless(str(error)) from error
-    except LeadRefused as error:
+    except DelegationError as error:
         raise forbidden(str(error)) from error
-    except QuotaConflict as error:
+    except QuotaConflictError as error:
         raise Refusal(412, "changed_meanwhile", str(error)) from error
 
 
@@ -391,11 +391,11 @@ async def preview_quotas(call: Call) -> Answer:
     groups_of = await call.office.hub.groups_of()
     try:
         found = await call.office.look(
-            lambda broker: broker.preview_quotas(changes, groups_of, lead)
+            lambda broker: broker.quotas.preview(changes, groups_of, lead)
         )
     except QuotaDocumentError as error:
         raise senseless(str(error)) from error
-    except LeadRefused as error:
+    except DelegationError as error:
         raise forbidden(str(error)) from error
     everyone = call.visitor.reads.everyone
     seen = None if everyone else frozenset(change.name for change in changes)

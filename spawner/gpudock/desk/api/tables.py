@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from gpudock.broker import QuotaChange, QuotaTableConflict
+from gpudock.broker import QuotaChange, QuotaTableConflictError
 from gpudock.desk.api.quotas import (
     MOST_CHANGES,
     Changed,
@@ -30,7 +30,7 @@ from gpudock.policy.quota.table import QuotaTableError, TableProblem, read_table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gpudock.broker import Broker, EffectiveQuota, QuotaDocument, TableChange
+    from gpudock.broker import DeskBroker, EffectiveQuota, QuotaDocument, TableChange
     from gpudock.desk.hub_client import Person
 
     Documents = Mapping[tuple[str, str], QuotaDocument]
@@ -139,7 +139,7 @@ class TablePreview(Shown):
 )
 async def export_quotas(call: Call) -> Answer:
     """Every document as one row; an empty cell is not set at that level, `none` is no limit."""
-    documents, revision = await call.office.look(lambda broker: broker.quota_table())
+    documents, revision = await call.office.look(lambda broker: broker.quotas.table())
     text = write_table((item.level, item.name, item.document) for item in documents)
     return Answer(text, media_type=CSV, filename="quotas.csv", revision=revision)
 
@@ -168,9 +168,9 @@ async def import_quotas(call: Call) -> Answer:
         raise senseless(_in_words(error.problems)) from error
     try:
         changes = await call.office.act(
-            lambda broker: broker.take_table(rows, call.visitor.actor, call.revision)
+            lambda broker: broker.quotas.import_table(rows, call.visitor.actor, call.revision)
         )
-    except QuotaTableConflict as error:
+    except QuotaTableConflictError as error:
         raise Refusal(412, "changed_meanwhile", str(error)) from error
     return Answer(Changed(changed=len(changes)))
 
@@ -197,7 +197,7 @@ async def preview_table(call: Call) -> Answer:
     except QuotaTableError as error:
         problems = error.problems
     groups_of = await call.office.hub.groups_of()
-    found = await call.office.look(lambda broker: broker.preview_table(rows, groups_of))
+    found = await call.office.look(lambda broker: broker.quotas.preview_table(rows, groups_of))
     before = [change.before is not None for change in found.changes]
     after = [change.after is not None for change in found.changes]
     return Answer(
@@ -251,13 +251,13 @@ def _in_words(problems: Sequence[TableProblem]) -> str:
 
 
 def _page(
-    broker: Broker,
+    broker: DeskBroker,
     query: TableQuery,
     people: Mapping[str, Person],
     groups: Iterable[str],
     names: frozenset[str] | None,
 ) -> QuotaPage:
-    documents = {(item.level, item.name): item for item in broker.quota_documents()}
+    documents = {(item.level, item.name): item for item in broker.quotas.documents()}
     found = sorted(_names(query, documents, people, groups, names))
     by = query.sort.removeprefix("-")
     downwards = query.sort.startswith("-")
@@ -299,10 +299,10 @@ def _names(
 
 
 def _in_force(
-    broker: Broker, users: Sequence[str], people: Mapping[str, Person]
+    broker: DeskBroker, users: Sequence[str], people: Mapping[str, Person]
 ) -> dict[str, EffectiveQuota]:
     members = [(name, people[name].groups if name in people else ()) for name in users]
-    return dict(zip(users, broker.quotas(members), strict=True))
+    return dict(zip(users, broker.quotas.effective_of_all(members), strict=True))
 
 
 def _changed_at(documents: Documents, level: str, name: str) -> float:

@@ -90,7 +90,7 @@ async def get_usage(call: Call) -> Answer:
         )
     names = await _names(call, query)
     rows = await call.office.count(
-        lambda broker: broker.usage(since, until, query.by, query.bucket, names)
+        lambda broker: broker.usage.report(since, until, query.by, query.bucket, names)
     )
     if query.format == "csv":
         return Answer(_table(query, rows), media_type=CSV, filename=f"usage-by-{query.by}.csv")

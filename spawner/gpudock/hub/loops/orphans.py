@@ -111,7 +111,7 @@ class Orphans:
             StoreError: the database failed.
         """
         leases = [
-            lease for lease in self._broker.leases() if lease.state is not LeaseState.STOPPING
+            lease for lease in self._broker.leases.live() if lease.state is not LeaseState.STOPPING
         ]
         active = await self._hub.active_servers() if leases else set()
         twice = []
@@ -119,7 +119,7 @@ class Orphans:
         for lease in leases:
             if (lease.user, lease.server) in active:
                 self._seen_users.add(lease.user)
-            elif not self._broker.is_starting(lease.id):
+            elif not self._broker.leases.is_starting(lease.id):
                 stray = await self._stray(lease)
                 if stray is not None:
                     strays[lease.id] = stray
@@ -141,7 +141,7 @@ class Orphans:
         return _Stray(servers is None, self._clock())
 
     async def _act(self, lease: Lease, stray: _Stray) -> None:
-        current = self._broker.lease(lease.id)
+        current = self._broker.leases.get(lease.id)
         if current is None or current.state not in (LeaseState.GRANTED, LeaseState.ACTIVE):
             return
         if not stray.user_gone:

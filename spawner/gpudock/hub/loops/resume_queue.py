@@ -34,11 +34,11 @@ async def resume_waiting(broker: Broker, hub: HubApi) -> None:
         if await _start(hub, request):
             log.info("Resumed the wait of %s for a GPU.", _who(request))
         else:
-            broker.withdraw(request.user, request.server)
+            broker.requests.withdraw(request.user, request.server)
 
     # At once: the Hub answers a request that waits only after a while, and the order of the queue
     # is the store's.
-    await asyncio.gather(*(resume(request) for request in broker.to_resume()))
+    await asyncio.gather(*(resume(request) for request in broker.requests.to_resume()))
 
 
 async def _start(hub: HubApi, request: Request) -> bool:

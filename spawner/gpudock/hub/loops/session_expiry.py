@@ -54,11 +54,11 @@ class Warden:
     def end_what_is_due(self) -> None:
         """Begin to end the sessions that are due; each is ended in a task of its own."""
         try:
-            for session in self._broker.due():
+            for session in self._broker.sessions.due():
                 lease = session.lease
                 if lease.id in self._ending:
                     continue
-                reason = self._broker.expire(lease.id)
+                reason = self._broker.sessions.expire(lease.id)
                 if reason is not None:
                     log.info("The session of %s (lease %s) ends: %s.", lease.user, lease.id, reason)
                     self._ending[lease.id] = asyncio.create_task(self._end(lease, reason))

@@ -1,0 +1,180 @@
+"""What servers ask for: requests made, awaited, changed and withdrawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gpudock.broker.errors import RequestDenied
+from gpudock.broker.queue import denial_of
+from gpudock.broker.scheduling import deny, withdraw
+from gpudock.broker.validation import is_storable
+from gpudock.model import Denial, Lease, LeaseState, QueuePosition
+from gpudock.store import RequestState
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from gpudock.broker.cycle import SchedulingCycle
+    from gpudock.broker.unit_of_work import Outcome, UnitOfWork
+    from gpudock.model import Request
+
+
+class Requests:
+    """The requests of servers, one per server."""
+
+    def __init__(self, cycle: SchedulingCycle) -> None:
+        self._cycle = cycle
+
+    def submit(self, request: Request) -> Lease | QueuePosition | Denial:
+        """Ask for a lease; repeating it changes nothing, as there is one request per server.
+
+        * A server with a live lease gets that lease. While the container of its former lease is
+          being stopped, the request waits.
+        * A request that waits already takes the new options. It keeps its place unless it now
+          asks for more devices or for another model or kind: then it goes to the end of the queue.
+        * A request that is denied leaves the queue.
+
+        ``when_busy`` takes effect at once, or at the first look at the engine, whichever is later.
+        """
+        if not is_storable(request):
+            return Denial(
+                "invalid",
+                "The request contains text or numbers that cannot be stored. Check the names and"
+                " the options of the server.",
+            )
+
+        def change(work: UnitOfWork) -> Outcome:
+            live = work.transaction.leases.of_server(*server)
+            if live is not None and live.state is LeaseState.STOPPING:
+                live = None
+            if live is not None and work.gate is None:
+                work.outcome.grants[server] = live
+            else:
+                _enqueue(work, request, live)
+            return work.outcome
+
+        server = (request.user, request.server)
+        outcome = self._cycle.run(change)
+        if server in outcome.grants:
+            self._cycle.process_state.claim(outcome.grants[server].id)
+            return outcome.grants[server]
+        return outcome.denials.get(server) or outcome.positions[server]
+
+    async def acquire(self, request: Request) -> Lease:
+        """Ask for a lease and wait until it is granted.
+
+        A coroutine that is cancelled leaves the request in the queue: withdraw it if it is not
+        needed. The grant may have come at the same moment: look for a live lease in state GRANTED
+        then, and terminate it.
+
+        Raises:
+            RequestDenied: the request was denied, now or while it waited, or withdrawn.
+        """
+        server = (request.user, request.server)
+        with self._cycle.notifications.subscribe(server) as subscription:
+            answer = self.submit(request)
+            while isinstance(answer, QueuePosition):
+                news = await subscription.next()
+                if news is not None:
+                    answer = news
+                elif server not in self._cycle.positions:
+                    # A database that was lost has lost the request as well: ask again.
+                    answer = self.submit(request)
+        if isinstance(answer, Denial):
+            raise RequestDenied(answer)
+        self._cycle.process_state.claim(answer.id)
+        return answer
+
+    def position(self, user: str, server: str) -> QueuePosition | None:
+        """Return where the request of a server stands; ``None`` when none waits."""
+        return self._cycle.positions.get((user, server))
+
+    async def positions(self, user: str, server: str) -> AsyncIterator[QueuePosition]:
+        """Yield the position of a server's request now and at each change, until it is settled."""
+        last: QueuePosition | None = None
+        with self._cycle.notifications.subscribe((user, server)) as subscription:
+            while (position := self.position(user, server)) is not None:
+                if position != last:
+                    last = position
+                    yield position
+                else:
+                    await subscription.next()
+
+    def withdraw(self, user: str, server: str) -> bool:
+        """Remove the request of a server from the queue, and return whether one waited."""
+
+        def change(work: UnitOfWork) -> bool:
+            waiting = work.transaction.requests.waiting_of(user, server)
+            if waiting is not None:
+                withdraw(work, waiting)
+            return waiting is not None
+
+        return self._cycle.run(change)
+
+    def set_groups(self, user: str, server: str, groups: tuple[str, ...]) -> None:
+        """Set the present groups of a user whose server waits; the request keeps its place.
+
+        If it is beyond the limits of these groups, it is denied as if it were made now.
+        """
+
+        def change(work: UnitOfWork) -> None:
+            waiting = work.transaction.requests.waiting_of(user, server)
+            if waiting is not None and waiting.request.groups != groups:
+                request = replace(waiting.request, groups=groups)
+                work.transaction.requests.update(waiting.sequence, request)
+
+        self._cycle.run(change)
+
+    def to_resume(self) -> list[Request]:
+        """Return the requests that no coroutine of this process waits for, by arrival.
+
+        After a restart these are the servers to start again: those that wait, and those that were
+        granted a lease that nobody has claimed. Such a lease ends after ``claim_seconds`` unless it
+        is asked for by then.
+        """
+        with self._cycle.store.snapshot() as transaction:
+            unclaimed = [
+                lease.id
+                for lease in transaction.leases.live()
+                if lease.state is LeaseState.GRANTED
+                and not self._cycle.process_state.get(lease.id).claimed
+            ]
+            found = [*transaction.requests.of_leases(unclaimed), *transaction.requests.waiting()]
+        awaited = set(self._cycle.notifications.servers())
+        return [
+            item.request
+            for item in sorted(found, key=lambda item: item.sequence)
+            if (item.request.user, item.request.server) not in awaited
+        ]
+
+
+def _enqueue(work: UnitOfWork, request: Request, live: Lease | None) -> None:
+    """Put *request* into the queue, or deny it and remove what waits for its server.
+
+    Args:
+        work: the unit of work.
+        request: the request.
+        live: the lease that its server has; nothing is denied then.
+    """
+    requests = work.transaction.requests
+    waiting = requests.waiting_of(request.user, request.server)
+    denial = denial_of(work, request) if live is None else None
+    if denial is not None:
+        if waiting is not None:
+            deny(work, waiting, denial)
+        work.outcome.denials[request.user, request.server] = denial
+    elif waiting is None:
+        requests.add(request)
+    elif _asks_no_more(request, waiting.request):
+        if replace(request, id="", created_at=0) != replace(waiting.request, id="", created_at=0):
+            requests.update(waiting.sequence, request)
+    else:
+        requests.settle(waiting.sequence, RequestState.WITHDRAWN)
+        requests.add(request)
+
+
+def _asks_no_more(new: Request, old: Request) -> bool:
+    return (
+        new.gpus <= old.gpus and new.gpu_model in (old.gpu_model, None) and new.share is old.share
+    )

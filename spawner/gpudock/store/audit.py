@@ -1,0 +1,124 @@
+"""The audit trail: who changed what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import func, insert, or_, select
+
+from gpudock.store import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement
+
+    from gpudock.store.base import Statements
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One change that a person made.
+
+    Attributes:
+        at: Unix time.
+        by: the user who made it.
+        what: kind of change, for example ``gpu.state`` or ``quota.set``.
+        target: what was changed.
+        before, after: its value; ``None`` where there was none.
+        sequence: its number; later entries have higher ones.
+    """
+
+    at: float
+    by: str
+    what: str
+    target: str
+    before: Any
+    after: Any
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries of the audit trail to return; all of them by default.
+
+    Attributes:
+        by: only changes by this user.
+        what: only this kind of change; ``quota`` stands for ``quota.set`` and ``quota.unset``.
+        target: only changes of this target.
+        since: only changes from this time on (Unix time).
+        until: only changes before this time (Unix time).
+    """
+
+    by: str | None = None
+    what: str | None = None
+    target: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the conditions that an entry has to meet."""
+        table = schema.audit
+        conditions: list[ColumnElement[bool]] = []
+        if self.by is not None:
+            conditions.append(table.c.by == self.by)
+        if self.what is not None:
+            kinds = table.c.what.startswith(f"{self.what}.", autoescape=True)
+            conditions.append(or_(table.c.what == self.what, kinds))
+        if self.target is not None:
+            conditions.append(table.c.target == self.target)
+        if self.since is not None:
+            conditions.append(table.c.at >= self.since)
+        if self.until is not None:
+            conditions.append(table.c.at < self.until)
+        return conditions
+
+
+class AuditTrail:
+    """The changes that people made."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._db = statements
+
+    def record(self, by: str, what: str, target: str, before: Any, after: Any) -> None:
+        """Add a change that a person made."""
+        self.add([AuditEntry(self._db.clock(), by, what, target, before, after)])
+
+    def add(self, entries: Sequence[AuditEntry]) -> None:
+        """Add entries; their sequence numbers are ignored."""
+        names = ("at", "by", "what", "target", "before", "after")
+        rows = [{name: getattr(entry, name) for name in names} for entry in entries]
+        self._db.change(insert(schema.audit), rows)
+
+    def all(self) -> list[AuditEntry]:
+        """Return the audit trail, oldest first."""
+        return self._entries(select(schema.audit).order_by(schema.audit.c.sequence))
+
+    def page(
+        self, offset: int, limit: int, wanted: AuditFilter | None = None
+    ) -> tuple[list[AuditEntry], int]:
+        """Return a page of the audit trail, the newest first, and the number of entries.
+
+        Args:
+            offset: how many entries to skip.
+            limit: how many entries to return at most.
+            wanted: which entries; ``None``: all.
+        """
+        table = schema.audit
+        conditions = (wanted or AuditFilter()).conditions()
+        total = self._db.read(select(func.count()).select_from(table).where(*conditions)).scalar()
+        page = (
+            select(table)
+            .where(*conditions)
+            .order_by(table.c.sequence.desc())
+            .offset(offset)
+            .limit(limit)
+        )
+        return self._entries(page), int(total or 0)
+
+    def _entries(self, query: Any) -> list[AuditEntry]:
+        return [
+            AuditEntry(row.at, row.by, row.what, row.target, row.before, row.after, row.sequence)
+            for row in self._db.read(query)
+        ]
