@@ -1,4 +1,4 @@
-"""Who may do what: every operation of the API, asked by everybody who might."""
+"""Who may do what: every endpoint of the API, asked by everybody who might."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gpudock.desk.api import OPERATIONS
+from gpudock.desk.api import ENDPOINTS
 from harness.desk_people import LAB, MANAGE, READ, ROLES, VISITORS, People, gather
 from harness.desk_process import DeskProcess
 
@@ -18,7 +18,7 @@ NO_GPU = "GPU-0badbad0-0000-4000-8000-000000000000"
 CHANGE = {"changes": [{"level": "user", "name": "ada", "document": {"max_gpus": 2}}]}
 CSV = {"content": "level,name,max_gpus\nuser,ada,2\n", "headers": {"Content-Type": "text/csv"}}
 
-# For each operation, with an address about ada («user», in the group that lea leads) or the lab:
+# For each endpoint, with an address about ada («user», in the group that lea leads) or the lab:
 # what nobody, user, other, lead, reader, admin and a server of the user's are answered. What would
 # change the lab for the cases that follow is asked in a way that is refused with 404 or 409 only
 # after it was admitted.
@@ -92,18 +92,18 @@ def people(new_module_hub) -> Iterator[People]:
 
 
 def test_every_operation_has_its_case():
-    assert CASES.keys() == {operation.name for operation in OPERATIONS}
+    assert CASES.keys() == {endpoint.name for endpoint in ENDPOINTS}
     assert {name: len(statuses) for name, (_, statuses) in CASES.items()} == dict.fromkeys(
         CASES, len(VISITORS)
     )
 
 
-@pytest.mark.parametrize("visitor", VISITORS)
+@pytest.mark.parametrize("principal", VISITORS)
 @pytest.mark.parametrize("name", CASES)
-def test_an_operation_is_for_those_whom_it_is_meant_for(people, name, visitor):
+def test_an_operation_is_for_those_whom_it_is_meant_for(people, name, principal):
     (method, path, request), statuses = CASES[name]
-    answer = people.ask(visitor, method, path.format(lease=people.lease), **request)
-    expected = statuses[VISITORS.index(visitor)]
+    answer = people.ask(principal, method, path.format(lease=people.lease), **request)
+    expected = statuses[VISITORS.index(principal)]
     assert answer.status_code == expected, answer.text
     if expected >= 400:
         said = answer.json()
@@ -112,8 +112,8 @@ def test_an_operation_is_for_those_whom_it_is_meant_for(people, name, visitor):
 
 
 def test_one_sees_ones_own_things_and_a_lead_the_groups(people):
-    def users(visitor, path, part):
-        return sorted({row["user"] for row in people.ask(visitor, "GET", path).json()[part]})
+    def users(principal, path, part):
+        return sorted({row["user"] for row in people.ask(principal, "GET", path).json()[part]})
 
     assert users("user", "leases", "leases") == ["ada"]
     assert users("other", "leases", "leases") == ["bob"]
@@ -130,8 +130,8 @@ def test_one_sees_ones_own_things_and_a_lead_the_groups(people):
 
 
 def test_who_has_a_gpu_is_told_to_those_who_may_know(people):
-    def holders(visitor):
-        gpus = people.ask(visitor, "GET", "gpus").json()["gpus"]
+    def holders(principal):
+        gpus = people.ask(principal, "GET", "gpus").json()["gpus"]
         return sorted(holder["user"] or "?" for gpu in gpus for holder in gpu["leases"])
 
     assert holders("user") == ["?", "ada"]
@@ -299,11 +299,11 @@ def test_nothing_is_changed_by_get(people):
 
 
 @pytest.mark.parametrize(
-    ("visitor", "status"),
+    ("principal", "status"),
     [("nobody", 401), ("user", 403), ("lead", 403), ("server", 403), ("reader", 200)],
 )
-def test_metrics_are_not_for_everybody(people, visitor, status):
-    answer = people.desk.ask("GET", "../../metrics", people.tokens[visitor])
+def test_metrics_are_not_for_everybody(people, principal, status):
+    answer = people.desk.ask("GET", "../../metrics", people.tokens[principal])
     assert answer.status_code == status
     assert ("gpudock_gpus" in answer.text) == (status == 200)
     assert "ada" not in answer.text

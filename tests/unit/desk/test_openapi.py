@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpudock.desk.api import OPERATIONS
+from gpudock.desk.api import ENDPOINTS
 from gpudock.desk.api.quota_schema import schema
 from gpudock.desk.app import API, by_path, pattern
 from gpudock.desk.openapi import document
@@ -62,24 +62,24 @@ def test_the_schema_of_a_quota_accepts_what_its_check_accepts(level, value):
 
 
 def test_every_operation_is_described_once():
-    described = document(OPERATIONS)
+    described = document(ENDPOINTS)
     names = [
-        operation["operationId"]
+        endpoint["operationId"]
         for methods in described["paths"].values()
-        for operation in methods.values()
+        for endpoint in methods.values()
     ]
-    assert sorted(names) == sorted(operation.name for operation in OPERATIONS)
+    assert sorted(names) == sorted(endpoint.name for endpoint in ENDPOINTS)
     assert len(set(names)) == len(names)
 
 
 def test_the_document_names_the_address_of_the_lab_that_it_is_for():
-    assert document(OPERATIONS)["servers"] == [{"url": "/services/gpudock/api/v1"}]
-    below = document(OPERATIONS, "/jupyter/services/gpudock/")
+    assert document(ENDPOINTS)["servers"] == [{"url": "/services/gpudock/api/v1"}]
+    below = document(ENDPOINTS, "/jupyter/services/gpudock/")
     assert below["servers"] == [{"url": "/jupyter/services/gpudock/api/v1"}]
 
 
 def test_every_reference_leads_somewhere():
-    described = document(OPERATIONS)
+    described = document(ENDPOINTS)
     known = described["components"]["schemas"]
     references = set(re.findall(r"'#/components/schemas/(\w+)'", str(described)))
     assert references
@@ -87,18 +87,18 @@ def test_every_reference_leads_somewhere():
 
 
 def test_every_operation_says_what_it_does_and_for_whom():
-    for operation in OPERATIONS:
-        assert operation.description.endswith("."), operation.name
-        assert operation.summary, operation.name
+    for endpoint in ENDPOINTS:
+        assert endpoint.description.endswith("."), endpoint.name
+        assert endpoint.summary, endpoint.name
 
 
 def test_an_address_without_names_goes_before_one_with_them():
-    paths = list(by_path(OPERATIONS))
+    paths = list(by_path(ENDPOINTS))
     for address in ("leases/me", "quotas/default"):
         first = next(path for path in paths if re.fullmatch(pattern(path), API + address))
         assert "{" not in first
 
 
 def test_no_operation_that_is_a_get_takes_a_body():
-    for operation in OPERATIONS:
-        assert operation.method != "GET" or operation.body is None
+    for endpoint in ENDPOINTS:
+        assert endpoint.method != "GET" or endpoint.body is None

@@ -7,14 +7,14 @@ from http.server import BaseHTTPRequestHandler
 
 import pytest
 
-from gpudock.hub.api_client import HubApi, HubError, HubNotReady, HubRefused
+from gpudock.hub_api import HubAPI, HubError, HubRejectedError, HubUnavailableError
 from harness.loopback import LoopbackServer, new_address
 
 PORT = 8081
 
 
 @pytest.fixture
-def hub():
+async def hub():
     """A Hub that gives fixed answers, by method and path, and notes what it was sent."""
     answers = {}
     sent = []
@@ -38,8 +38,9 @@ def hub():
 
     address = new_address()
     server = LoopbackServer(address, PORT, Handler)
-    hub = HubApi(f"http://{address}:{PORT}/hub/api/", "secret")
+    hub = HubAPI(f"http://{address}:{PORT}/hub/api/", "secret")
     yield hub, answers, sent
+    hub.close()
     server.close()
 
 
@@ -89,8 +90,8 @@ async def test_what_is_no_answer_of_the_hub_says_nothing(hub, said):
 
 
 async def test_nobody_at_the_address_says_nothing():
-    with pytest.raises(HubNotReady):
-        await HubApi(f"http://{new_address()}:{PORT}/hub/api", "secret").servers_of("ada")
+    with pytest.raises(HubUnavailableError):
+        await HubAPI(f"http://{new_address()}:{PORT}/hub/api", "secret").servers_of("ada")
 
 
 @pytest.mark.parametrize(("options", "body"), [(None, ""), ({"gpus": 1}, '{"gpus": 1}')])
@@ -105,11 +106,11 @@ async def test_a_server_is_started_with_its_options_or_those_of_last_time(hub, o
     ("status", "message", "outcome"),
     [
         (400, "ada is already running", None),
-        (400, "ada is pending spawn", HubNotReady),
-        (429, "Too many users trying to log in right now.", HubNotReady),
-        (503, "busy", HubNotReady),
-        (400, "The image «x» is not on this lab's list.", HubRefused),
-        (404, "Not Found", HubRefused),
+        (400, "ada is pending spawn", HubUnavailableError),
+        (429, "Too many users trying to log in right now.", HubUnavailableError),
+        (503, "busy", HubUnavailableError),
+        (400, "The image «x» is not on this lab's list.", HubRejectedError),
+        (404, "Not Found", HubRejectedError),
     ],
 )
 async def test_a_refusal_is_told_from_a_hub_that_is_not_ready(hub, status, message, outcome):
