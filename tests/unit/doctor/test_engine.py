@@ -44,10 +44,10 @@ def test_a_sound_engine_has_nothing_to_mend():
         ("engine", {"ServerVersion": "20.10.24"}, Level.PROBLEM, "too old"),
         ("engine", {"ServerVersion": "26.1.5+dfsg1"}, Level.HINT, "NVIDIA runtime"),
         ("engine", {"ServerVersion": ""}, Level.PROBLEM, "too old"),
-        ("CDI", {"DiscoveredDevices": []}, Level.PROBLEM, "none to give"),
-        ("CDI", {"DiscoveredDevices": None}, Level.PROBLEM, "none to give"),
+        ("CDI", {"DiscoveredDevices": []}, Level.PROBLEM, "offers none"),
+        ("CDI", {"DiscoveredDevices": None}, Level.PROBLEM, "offers none"),
         ("CDI", {"DiscoveredDevices": [{"ID": "nvidia.com/gpu=0"}]}, Level.PROBLEM, "index only"),
-        ("CDI", {"DiscoveredDevices": [{"ID": "intel.com/gpu=0"}]}, Level.PROBLEM, "none to give"),
+        ("CDI", {"DiscoveredDevices": [{"ID": "intel.com/gpu=0"}]}, Level.PROBLEM, "offers none"),
         ("limits", {"MemoryLimit": False}, Level.PROBLEM, "memory"),
         ("limits", {"PidsLimit": False}, Level.PROBLEM, "processes"),
         ("limits", {"CpuCfsQuota": False}, Level.PROBLEM, "processors"),
@@ -88,7 +88,7 @@ def test_missing_images_are_named():
     images = [{"RepoTags": ["gpudock/pytorch-cuda:v2.6"]}, {"RepoTags": None}]
     (finding,) = examine_images(images, ["gpudock/pytorch-cuda:v2.6", "lab/other:1"])
     assert finding.level is Level.PROBLEM
-    assert "«lab/other:1»" in finding.text
+    assert '"lab/other:1"' in finding.text
     assert "pytorch-cuda" not in finding.text
     (finding,) = examine_images(images, ["gpudock/pytorch-cuda:v2.6"])
     assert finding.level is Level.OK

@@ -123,9 +123,9 @@ def test_persistence_mode_off_is_a_hint(server):
 @pytest.mark.parametrize(
     ("said", "word"),
     [
-        (None, "is not on this server"),
-        ("NVIDIA Container Toolkit CLI version 1.17.7\n", "break out"),
-        ("command failed\n", "is not on this server"),
+        (None, "is not installed"),
+        ("NVIDIA Container Toolkit CLI version 1.17.7\n", "escape"),
+        ("command failed\n", "is not installed"),
     ],
 )
 def test_the_container_toolkit(server, said, word):

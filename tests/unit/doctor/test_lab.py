@@ -7,7 +7,7 @@ import json
 from doubles.inventory import gpu
 from gpudock.broker import GPUStatus
 from gpudock.config.settings import Settings
-from gpudock.doctor.finding import Finding, Level, hint, in_words, is_sick, ok, problem
+from gpudock.doctor.finding import Finding, Level, as_text, has_problems, hint, ok, problem
 from gpudock.doctor.lab import (
     examine_inventory,
     examine_one_time_password,
@@ -44,7 +44,7 @@ def test_an_agent_that_is_down():
     reading = InventoryReading(NOW, problem="The agent does not answer.")
     (finding,) = examine_inventory(reading, [status(0, GPUState.QUARANTINED)])
     assert finding.level is Level.PROBLEM
-    assert "running sessions are not touched" in finding.text
+    assert "running sessions continue" in finding.text
 
 
 def test_each_gpu_out_of_service_is_named_with_its_reason_and_remedy():
@@ -97,20 +97,20 @@ def test_the_one_time_password():
     assert levels(examine_one_time_password(exists=True)) == [Level.HINT]
 
 
-def test_findings_in_words_end_with_a_verdict():
-    shown = in_words(
+def test_findings_as_text_end_with_a_summary():
+    shown = as_text(
         [ok("driver", "Fine."), problem("disk", "Full.", "Make room."), hint("x", "y", "z.")]
     )
     lines = shown.splitlines()
     assert lines[0] == "✓ driver  Fine."
     assert lines[1:3] == ["✗ disk    Full.", "          → Make room."]
     assert lines[-1] == "Found 1 problem and 1 hint."
-    assert in_words([ok("driver", "Fine.")]).endswith("All is well.")
+    assert as_text([ok("driver", "Fine.")]).endswith("No problems found.")
 
 
 def test_only_a_problem_makes_it_fail():
-    assert not is_sick([ok("a", "b"), hint("a", "b", "c")])
-    assert is_sick([ok("a", "b"), problem("a", "b", "c")])
+    assert not has_problems([ok("a", "b"), hint("a", "b", "c")])
+    assert has_problems([ok("a", "b"), problem("a", "b", "c")])
 
 
 def test_findings_survive_the_way_out_of_the_container():
