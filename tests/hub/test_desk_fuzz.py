@@ -1,7 +1,7 @@
-"""The API against its own OpenAPI document, with requests that a machine thinks up.
+"""The API against its own OpenAPI document, with generated requests.
 
-What fits the document is accepted, what does not is refused in the documented way, and nothing is
-answered with a failure of the desk. The requests are the same in each run.
+What fits the document is accepted, what does not is rejected as documented, and the desk never
+fails. The requests are the same in each run.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from gpudock.broker import ExtensionError, GPUStateError, QuotaConflictError, QuotaDocumentError
+from gpudock.broker import BrokerError, QuotaDocumentError
 from gpudock.cli import doctor, gpu, lease, queue, quota, report
 from gpudock.config.settings import SettingsError
 from gpudock.policy.quota.table import QuotaTableError
@@ -22,10 +22,8 @@ if TYPE_CHECKING:
 
 _NOUNS = (gpu, lease, queue, quota, report, doctor)
 _ERRORS = (
-    ExtensionError,
-    GPUStateError,
+    BrokerError,
     OSError,
-    QuotaConflictError,
     QuotaDocumentError,
     QuotaTableError,
     SettingsError,

@@ -1,4 +1,4 @@
-"""The desk at work on the lab's database, beside a hub."""
+"""The desk's changes of the database that it shares with the hub."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_a_change_of_something_else_leaves_sessions_as_they_are(
+async def test_an_unrelated_change_leaves_sessions_unchanged(
     tmp_path: Path, change: Callable[[DeskBroker], object]
 ) -> None:
-    """When a session was last in use, when it began and when it ends is the hub's to write down."""
+    """Only the hub records when a session began, was last used, and ends."""
     store = Store(f"sqlite:///{tmp_path}/gpudock.sqlite")
     store.migrate()
     inventory = SettableInventory((gpu(0), gpu(1)))

@@ -33,7 +33,7 @@ def principal(*scopes, by_cookie=False, **model):
         ([ACCESS_SCOPE, f"{MANAGE_SCOPE}:more"], NOBODY, NOBODY),
     ],
 )
-def test_a_scope_reaches_as_far_as_its_filter(scopes, reads, manages):
+def test_a_scope_covers_what_its_filter_names(scopes, reads, manages):
     found = principal(*scopes)
     assert (found.reads, found.manages) == (reads, manages)
 
@@ -42,16 +42,16 @@ def test_a_scope_reaches_as_far_as_its_filter(scopes, reads, manages):
     "scopes",
     [[], ["read:users!user=ada"], ["access:services!service=other"], ["admin:users"]],
 )
-def test_whoever_lacks_all_of_the_desks_scopes_has_no_access(scopes):
+def test_without_one_of_the_desks_scopes_there_is_no_access(scopes):
     assert principal(*scopes) is None
 
 
-def test_an_administrators_browser_may_do_all_and_their_token_what_its_scopes_say():
+def test_an_administrators_browser_may_do_everything_and_a_token_what_its_scopes_allow():
     assert principal(ACCESS_SCOPE, admin=True, by_cookie=True).manages == EVERYBODY
     assert principal(ACCESS_SCOPE, admin=True, by_cookie=False).manages == NOBODY
 
 
-def test_a_servers_token_is_known_by_what_it_lacks():
+def test_a_servers_token_is_recognized_by_its_missing_scopes():
     server = ("access:servers!server=ada/", "users:activity!user=ada", ACCESS_SCOPE)
     assert principal(*server).is_server
     assert principal("access:servers!server=ada/lab", ACCESS_SCOPE).is_server
@@ -61,7 +61,7 @@ def test_a_servers_token_is_known_by_what_it_lacks():
     assert principal(*server, "access:servers!user=bob").is_server
 
 
-def test_a_service_is_nobody_however_it_is_called():
+def test_a_service_is_not_a_user_whatever_its_name():
     found = principal(READ_SCOPE, kind="service", name="ada")
     assert found.user is None
     assert found.actor == "service ada"
@@ -69,7 +69,7 @@ def test_a_service_is_nobody_however_it_is_called():
     assert found.groups == ()
 
 
-def test_a_reach_covers_members_users_and_everybody():
+def test_a_scope_covers_members_users_and_everybody():
     scope = Scope(groups=frozenset({"x"}), users=frozenset({"bob"}))
     assert scope.covers("ada", ["x", "y"])
     assert scope.covers("bob", [])

@@ -1,4 +1,4 @@
-"""How values in requests are read, and what is said of those that make no sense."""
+"""How values in requests are read, and the messages for invalid ones."""
 
 import datetime as dt
 
@@ -37,7 +37,7 @@ def test_a_moment_is_a_date_a_time_or_a_number(text, moment):
 @pytest.mark.parametrize(
     "text", ["", "now", "-1", "1e12", "1e999", "٣", "2026-13-01", "9" * 12, "nan"]
 )
-def test_what_is_no_moment_is_refused(text):
+def test_other_text_is_not_a_moment(text):
     with pytest.raises(ValidationError):
         read(Moment, text)
 
@@ -56,16 +56,16 @@ def test_a_number_of_rows_is_written_in_digits(text):
 
 
 @pytest.mark.parametrize("name", ["", "a" * 256, "a\0b", "a\nb", "a\x85", "\ud800"])
-def test_a_name_has_neither_control_characters_nor_halves_of_any(name):
+def test_a_name_has_neither_control_characters_nor_unpaired_surrogates(name):
     with pytest.raises(ValidationError):
         read(Name, name)
 
 
-def test_a_name_may_be_in_any_writing():
+def test_a_name_may_be_in_any_script():
     assert read(Name, "Ünïcode 名前/!") == "Ünïcode 名前/!"
 
 
-def test_an_index_is_no_uuid():
+def test_an_index_is_not_a_uuid():
     with pytest.raises(ValidationError):
         read(DeviceUUID, "0")
 
@@ -76,7 +76,7 @@ def said(model, value):
     return sentence(caught.value, "the body")
 
 
-def test_a_refusal_names_the_place():
+def test_an_error_names_the_field():
     assert said(SessionQuery, {"colour": "red"}) == (
         'The body: "colour" is not valid: there is no such field.'
     )

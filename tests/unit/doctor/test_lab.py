@@ -1,4 +1,4 @@
-"""What ``gpudock doctor`` says of a running lab, and how it says it."""
+"""The findings of ``gpudock doctor`` about a running lab, and their output."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def levels(findings: list[Finding]) -> list[Level]:
     return [finding.level for finding in findings]
 
 
-def test_a_sound_lab():
+def test_a_healthy_lab():
     gpus = [status(0, GPUState.FREE), status(1, GPUState.LEASED)]
     assert set(levels(examine_inventory(READ, gpus))) == {Level.OK}
     assert set(levels(examine_work([], [], gpus, NOW))) == {Level.OK}
     assert set(levels(examine_settings(Settings.from_environ({})))) == {Level.OK}
 
 
-def test_a_lab_without_gpus_is_not_blamed():
+def test_a_lab_without_gpus_is_healthy():
     reading = InventoryReading(None, problem="There is no GPU.", expects_readings=False)
     assert levels(examine_inventory(reading, [])) == [Level.OK]
 
@@ -47,7 +47,7 @@ def test_an_agent_that_is_down():
     assert "running sessions continue" in finding.text
 
 
-def test_each_gpu_out_of_service_is_named_with_its_reason_and_remedy():
+def test_each_gpu_out_of_service_is_reported_with_reason_and_fix():
     gpus = [
         status(0, GPUState.QUARANTINED, "A process of somebody else is using it."),
         status(1, GPUState.LOST, "It fell off the bus."),
@@ -61,7 +61,7 @@ def test_each_gpu_out_of_service_is_named_with_its_reason_and_remedy():
     assert "GPU 2" in findings[3].text
 
 
-def test_a_session_whose_end_is_not_proven_for_long():
+def test_a_session_that_stops_slowly():
     lease = Lease(
         "l1",
         "ada",
@@ -77,7 +77,7 @@ def test_a_session_whose_end_is_not_proven_for_long():
     assert "ada" in findings[0].text
 
 
-def test_a_queue_beside_free_gpus():
+def test_a_queue_despite_free_gpus():
     waiting = [Request("r1", "bob", "", 1, NOW, "image")]
     (finding,) = examine_work([], waiting, [status(0, GPUState.FREE)], NOW)
     assert finding.level is Level.HINT
@@ -85,7 +85,7 @@ def test_a_queue_beside_free_gpus():
     assert finding.level is Level.OK
 
 
-def test_sign_in_for_anybody_is_a_problem():
+def test_sign_in_without_a_password_is_a_problem():
     settings = Settings.from_environ(
         {"GPUDOCK_AUTHENTICATOR": "dummy", "GPUDOCK_ALLOW_ANYONE": "yes"}
     )
@@ -113,6 +113,6 @@ def test_only_a_problem_makes_it_fail():
     assert has_problems([ok("a", "b"), problem("a", "b", "c")])
 
 
-def test_findings_survive_the_way_out_of_the_container():
+def test_findings_survive_serialization():
     finding = problem("disk", "Full.", "Make room.")
     assert Finding.of_document(json.loads(json.dumps(finding.document()))) == finding

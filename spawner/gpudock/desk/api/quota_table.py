@@ -125,9 +125,7 @@ async def import_quotas(request: APIRequest) -> ChangedCount:
         raise UnprocessableError(_summary(error.problems)) from error
     try:
         changes = await request.backend.write(
-            lambda broker: broker.quotas.import_table(
-                rows, request.principal.actor, request.revision
-            )
+            lambda broker: broker.quotas.import_table(rows, by, revision)
         )
     except QuotaTableConflictError as error:
         raise ChangedError(str(error)) from error
