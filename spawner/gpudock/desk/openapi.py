@@ -1,9 +1,14 @@
-"""The OpenAPI 3.1 document, generated from the endpoints."""
+"""The OpenAPI 3.1 document, generated from the endpoints.
+
+``python -m gpudock.desk.openapi`` prints it.
+"""
 
 from __future__ import annotations
 
 import copy
+import json
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, TypeAdapter
@@ -209,3 +214,9 @@ def _query_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
             }
         )
     return parameters
+
+
+if __name__ == "__main__":
+    from gpudock.desk.api import ENDPOINTS
+
+    json.dump(document(ENDPOINTS), sys.stdout, indent=2)

@@ -14,6 +14,8 @@ from gpudock.desk.errors import APIError
 from gpudock.desk.handlers import DeskHandler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gpudock.desk.identity import Principal
 
 _HERE = Path(__file__).parent
@@ -35,15 +37,14 @@ _POLICY = "; ".join(
     )
 )
 
-SECTIONS = {
-    "mine": ("My GPUs", "everybody"),
-    "lab": ("Lab", "everybody"),
-    "quotas": ("Quotas", "leads"),
-    "usage": ("Usage", "everybody"),
-    "audit": ("Audit", "readers"),
+SECTIONS: dict[str, tuple[str, Callable[[Principal], bool]]] = {
+    "mine": ("My GPUs", lambda _: True),
+    "lab": ("Lab", lambda _: True),
+    "quotas": ("Quotas", lambda principal: bool(principal.reads)),
+    "usage": ("Usage", lambda _: True),
+    "audit": ("Audit", lambda principal: principal.reads.everyone),
 }
-"""The pages: title in the navigation, and whom it is for (see :func:`_is_open_to`)."""
-
+"""The pages: the title in the navigation, and whether a principal may open the page."""
 
 _TEMPLATES = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True)
 
@@ -56,11 +57,12 @@ class PageHandler(DeskHandler):
         section = section or "mine"
         if section not in SECTIONS:
             raise HTTPError(404)
+        _, is_open_to = SECTIONS[section]
         principal = await self.authenticate()
         if principal is None or principal.user is None:
             self.redirect(self.get_login_url())
             return
-        if not _is_open_to(principal, section):
+        if not is_open_to(principal):
             raise HTTPError(403)
         sessions = await self.backend.read(lambda broker: broker.sessions.live(principal.user))
         self._render(
@@ -97,22 +99,12 @@ class PageHandler(DeskHandler):
                 user=principal.user if principal is not None else None,
                 sections={
                     name: title
-                    for name, (title, _) in SECTIONS.items()
-                    if principal is not None and _is_open_to(principal, name)
+                    for name, (title, is_open_to) in SECTIONS.items()
+                    if principal is not None and is_open_to(principal)
                 },
                 **names,
             )
         )
-
-
-def _is_open_to(principal: Principal, section: str) -> bool:
-    """Return whether *principal* may open the page of *section*."""
-    match SECTIONS[section][1]:
-        case "leads":
-            return bool(principal.reads)
-        case "readers":
-            return principal.reads.everyone
-    return True
 
 
 def _bundle() -> dict[str, list[str]]:
