@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpudock.desk.api import OPERATIONS
+from gpudock.desk.api import ENDPOINTS
 from gpudock.desk.api.quota_schema import schema as quota_schema
 from gpudock.desk.openapi import document
 
@@ -64,6 +64,8 @@ that there is none yet.
 `custom:gpudock:read` and for the one in `GPUDOCK_METRICS_TOKEN`.
 """
 
+_QUOTA_DOCUMENTS = ("QuotaDocument", "GroupQuotaDocument")
+
 _QUOTA_FIELDS = """\
 What a level's document may set. A field that is left out is not set at that level; `null` is no
 limit. `group_max_gpus` and `group_gpu_hours` are for groups only, and limit a group as a whole.
@@ -74,7 +76,7 @@ hold instead until then.
 
 def rest() -> str:
     """Return the whole page."""
-    described = document(OPERATIONS)
+    described = document(ENDPOINTS)
     parts = [_HEAD]
     tag = ""
     for path, methods in described["paths"].items():
@@ -88,7 +90,8 @@ def rest() -> str:
         parts.append(f"| `{name}` | {_type(field)} | {field['description']} |")
     parts += ["", "## Objects", ""]
     for name, schema in sorted(described["components"]["schemas"].items()):
-        parts += _object(name, schema)
+        if name not in _QUOTA_DOCUMENTS:
+            parts += _object(name, schema)
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -144,6 +147,8 @@ def _type(schema: dict[str, Any]) -> str:
     """Say in a few words what a schema demands."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
+        if name in _QUOTA_DOCUMENTS:
+            return "[quota fields](#quota-fields)"
         return f"[{name}](#{name.lower()})"
     for joint in ("anyOf", "oneOf"):
         if joint in schema:
@@ -157,8 +162,6 @@ def _type(schema: dict[str, Any]) -> str:
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if "array" in kinds:
         return f"list of {_type(schema.get('items', {}))}" + (" or null" if "null" in kinds else "")
-    if schema.get("title") in ("QuotaDocument", "GroupQuotaDocument"):
-        return "quota fields"
     return " or ".join([*kinds[:1], *kinds[1:]]) + _range(schema)
 
 

@@ -36,7 +36,7 @@ from gpudock.config.shared_volume import (
     READ_SCOPE,
     desk_prefix,
 )
-from gpudock.desk.api.tables import SORTS
+from gpudock.desk.api.quota_table import SORTS
 from gpudock.inventory import NoInventory
 from gpudock.model import GPU, Lease
 from gpudock.store import Store

@@ -26,7 +26,7 @@ c.JupyterHub.load_roles.extend([
 c.Authenticator.allowed_users = {"ada", "bob", "lea", "rita"}
 """
 
-VISITORS = ("nobody", "user", "other", "lead", "reader", "admin", "server")
+PRINCIPALS = ("nobody", "user", "other", "lead", "reader", "admin", "server")
 
 
 @dataclass
@@ -36,7 +36,7 @@ class People:
     Attributes:
         desk: the desk.
         clients: signed-in users by name.
-        tokens: a token for each of :data:`VISITORS`; none for «nobody».
+        tokens: a token for each of :data:`PRINCIPALS`; none for "nobody".
         lease: of the session that «user» (ada) has; both GPUs but one are hers and bob's.
         request: of the server that «user» has waiting.
     """

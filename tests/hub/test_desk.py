@@ -1,4 +1,4 @@
-"""The desk beside a real hub: what requests come to, and what happens when a part is missing."""
+"""The desk with a real hub: what requests do, and what happens when a part is missing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def desk(shared_hub: HubProcess) -> Iterator[DeskProcess]:
 
 @pytest.fixture
 def admin(desk: DeskProcess, hub: HubProcess) -> Iterator[Callable[..., httpx.Response]]:
-    """Ask as an administrator; quotas are as before afterwards."""
+    """Send requests as an administrator; quotas are restored afterwards."""
     token = desk.token(hub.admin)
 
     def ask(method: str, path: str, **request) -> httpx.Response:
@@ -109,7 +109,7 @@ def test_a_session_is_extended_as_far_as_the_quota_allows(hub, desk, admin):
     assert "3 hours at most" in refused.json()["message"]
 
 
-def test_everybody_may_see_who_has_a_gpu_where_the_lab_is_set_so(hub, desk):
+def test_all_users_see_holders_if_the_lab_is_configured_so(hub, desk):
     hub.client("ada").start_server(gpus=1)
     gpus = desk.ask("GET", "gpus", desk.token(hub.client("bob"))).json()["gpus"]
     assert [holder["user"] for gpu in gpus for holder in gpu["leases"]] == ["ada"]
@@ -134,7 +134,7 @@ def test_a_gpu_is_drained_shared_and_returned(hub, desk, admin):
 # Quotas.
 
 
-def test_of_two_who_edit_at_once_the_later_is_told_who_was_first(admin, hub, desk):
+def test_of_two_edits_at_once_the_later_learns_who_was_first(admin, hub, desk):
     first = put(admin, {"max_gpus": 2}, If_None_Match="*")
     assert first.headers["ETag"] == f'"{first.json()["revision"]}"'
     assert admin("GET", "quotas/users/ada").headers["ETag"] == first.headers["ETag"]
@@ -180,7 +180,7 @@ def test_many_changes_are_made_all_or_none(admin):
     assert admin("GET", "quotas/users/bob").json()["document"] == {"weight": 2}
 
 
-def test_a_preview_says_what_would_happen_and_changes_nothing(hub, admin):
+def test_a_preview_shows_effects_and_changes_nothing(hub, admin):
     hub.client("ada").start_server(gpus=1)
     change = {"level": "user", "name": "ada", "document": {"max_gpus": 0}}
     found = admin("POST", "quotas/preview", json={"changes": [change]}).json()
@@ -208,7 +208,7 @@ def test_the_table_is_searched_sorted_and_paged(hub, admin):
     def names(query):
         return [row["name"] for row in admin("GET", f"quotas?{query}").json()["rows"]]
 
-    # Who there is, the desk asks the Hub every few seconds.
+    # The desk reads the users from the Hub every few seconds.
     everybody = ["ada", "adam", "admin", "bob", "gone"]
     wait_for(lambda: names("") == everybody, "the desk knows everybody")
     assert names("search=AD") == ["ada", "adam", "admin"]
@@ -219,7 +219,7 @@ def test_the_table_is_searched_sorted_and_paged(hub, admin):
     assert names("level=default") == [""]
 
 
-def test_quotas_go_out_and_in_as_a_file(admin):
+def test_quotas_are_exported_and_imported_as_a_file(admin):
     put(admin, {"max_gpus": 2, "gpu_models": ["*A100*", "*L4*"], "gpu_hours": None})
     put(admin, {"group_max_gpus": 8}, "quotas/groups/vision")
     out = admin("GET", "quotas.csv")
@@ -244,7 +244,7 @@ def test_quotas_go_out_and_in_as_a_file(admin):
 
 @pytest.fixture
 def send(admin):
-    """Send a table, to be taken or, with the path of the preview, to be looked at."""
+    """Send a table: to the import or, with its path, to the preview."""
 
     def send(method, text, path="quotas.csv", **headers):
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -254,7 +254,7 @@ def send(admin):
     return send
 
 
-def test_a_file_says_before_it_is_taken_what_it_would_mean(hub, admin, send):
+def test_a_preview_shows_what_an_import_would_mean(hub, admin, send):
     hub.client("ada").start_server(gpus=1)
     for name in ("ada", "bob", "cleo"):
         put(admin, {"max_gpus": 2}, f"quotas/users/{name}")
@@ -278,7 +278,7 @@ def test_a_file_says_before_it_is_taken_what_it_would_mean(hub, admin, send):
     assert admin("GET", "quotas/users/ada").json()["document"] == {"max_gpus": 0}
 
 
-def test_a_file_is_not_taken_if_somebody_changed_a_quota_since_its_preview(admin, send):
+def test_a_file_is_not_imported_if_a_quota_changed_since_its_preview(admin, send):
     text = "level,name,max_gpus\nuser,ada,3\n"
     tag = f'"{send("POST", text, "quotas.csv/preview").json()["revision"]}"'
     put(admin, {"max_gpus": 7})
@@ -290,7 +290,7 @@ def test_a_file_is_not_taken_if_somebody_changed_a_quota_since_its_preview(admin
     assert send("PUT", text, If_Match=tag).json() == {"changed": 1}
 
 
-def test_all_that_is_wrong_with_a_file_is_told_by_line(admin, send):
+def test_all_problems_of_a_file_are_reported_by_line(admin, send):
     text = "level,name,max_gpus\nuser,ada,2\nuser,bob,many\nteam,x,1\n"
     found = send("POST", text, "quotas.csv/preview").json()
     assert found["problem_count"] == 2
@@ -304,17 +304,17 @@ def test_all_that_is_wrong_with_a_file_is_told_by_line(admin, send):
         assert send("POST", text, "quotas.csv/preview").json()["problems"][0]["line"] == 1
 
 
-def test_a_file_of_five_thousand_users_is_previewed_and_taken_quickly(admin, send):
+def test_a_file_of_five_thousand_users_is_previewed_and_imported_quickly(admin, send):
     text = "level,name,max_gpus\n" + "".join(f"user,user{n},2\n" for n in range(5_000))
     began = time.monotonic()
     found = send("POST", text, "quotas.csv/preview").json()
     assert (found["added"], len(found["changes"])) == (5_000, 200)
     assert send("PUT", text, If_Match=f'"{found["revision"]}"').json() == {"changed": 5_000}
-    # A machine that does something else as well is given ten times as long as is usual.
+    # Ten times the usual time, for busy machines.
     assert time.monotonic() - began < 10
 
 
-def test_the_audit_tells_before_and_after(admin):
+def test_the_audit_trail_shows_before_and_after(admin):
     put(admin, {"max_gpus": 2})
     put(admin, {"max_gpus": 3})
     page = admin("GET", "audit?what=quota&target=user/ada&limit=1").json()
@@ -327,7 +327,7 @@ def test_the_audit_tells_before_and_after(admin):
     assert "user/ada" in lines[1]
 
 
-def test_usage_is_told_for_users_and_as_a_table(hub, desk, admin):
+def test_usage_is_shown_by_user_and_as_a_table(hub, desk, admin):
     ada = hub.client("ada")
     ada.start_server(gpus=1)
     rows = admin("GET", "usage?by=user&bucket=day&name=ada").json()["rows"]
@@ -369,7 +369,7 @@ def test_usage_is_told_for_users_and_as_a_table(hub, desk, admin):
         (b" " * 300_000, 413),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_a_sentence_and_changes_nothing(admin, body, status):
+def test_an_invalid_body_is_rejected_with_a_sentence_and_changes_nothing(admin, body, status):
     put(admin, {"max_gpus": 2})
     headers = {"Content-Type": "application/json"} if body else {}
     answer = admin("PUT", "quotas/users/ada", content=body, headers=headers)
@@ -400,26 +400,26 @@ def test_what_makes_no_sense_is_refused_in_a_sentence_and_changes_nothing(admin,
         ("leases/", 404),
     ],
 )
-def test_an_address_that_makes_no_sense_is_refused(admin, path, status):
+def test_an_invalid_address_is_rejected(admin, path, status):
     answer = admin("GET", path)
     assert answer.status_code == status, answer.text
     if status >= 400:
         assert answer.json()["message"].endswith(".")
 
 
-def test_a_method_that_is_not_there_is_refused_with_those_that_are(admin):
+def test_an_unsupported_method_is_rejected_with_the_supported_ones(admin):
     answer = admin("POST", "quotas/default")
     assert answer.status_code == 405
     assert answer.headers["Allow"] == "DELETE, GET, PUT"
 
 
-def test_a_body_of_another_type_is_refused(admin):
+def test_a_body_of_another_type_is_rejected(admin):
     answer = admin("PUT", "quotas/users/ada", data={"max_gpus": "2"})
     assert answer.status_code == 415
     assert "application/json" in answer.json()["message"]
 
 
-def test_a_long_body_in_pieces_is_refused(admin):
+def test_a_large_body_in_chunks_is_rejected(admin):
     def pieces():
         for _ in range(40):
             yield b" " * 10_000
@@ -447,7 +447,7 @@ def xsrf(browser):
     return next(cookie.value for cookie in cookies if cookie.name == "_xsrf")
 
 
-def test_a_page_has_the_hubs_look_without_the_hub_and_a_link_leads_to_it(browser, desk):
+def test_a_page_looks_like_the_hubs_without_the_hub_and_links_to_it(browser, desk):
     page = browser.http.get(PREFIX)
     parts = re.findall(r'(?:href|src)="([^"]*/static/[^"]+)"', page.text)
     assert f"{PREFIX}static/hub/css/style.min.css" in parts
@@ -474,14 +474,14 @@ def test_a_change_by_cookie_needs_the_xsrf_token(browser):
 
 
 def test_a_page_of_somebodys_server_cannot_read_the_api(browser):
-    """A script of a notebook runs on the same address: its requests lack the XSRF token."""
+    """A script in a notebook has the same origin, but its requests lack the XSRF token."""
     headers = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
     assert browser.http.get(f"{API}leases/me", headers=headers).status_code == 403
     headers["X-XSRFToken"] = xsrf(browser)
     assert browser.http.get(f"{API}leases/me", headers=headers).status_code == 200
 
 
-def test_whoever_signs_out_is_out_of_the_desk(browser):
+def test_signing_out_ends_access_to_the_desk(browser):
     browser.http.get("/hub/logout")
     assert browser.http.get(f"{API}leases/me").status_code in (401, 403)
     page = browser.http.get(PREFIX)
@@ -525,7 +525,7 @@ def test_the_desk_waits_for_the_hub_to_make_the_database(new_hub, tmp_path):
         desk.close()
 
 
-def test_a_silent_hub_leaves_the_desk_answering_those_whom_it_knows(new_hub):
+def test_while_the_hub_is_silent_the_desk_answers_users_it_knows(new_hub):
     hub = new_hub().start()
     desk = DeskProcess(hub).start()
     try:
@@ -547,7 +547,7 @@ def test_a_silent_hub_leaves_the_desk_answering_those_whom_it_knows(new_hub):
         desk.close()
 
 
-def test_a_locked_database_is_said_and_nothing_is_changed(hub, desk, admin):
+def test_a_locked_database_is_reported_and_nothing_is_changed(hub, desk, admin):
     put(admin, {"max_gpus": 2})
     holder = sqlite3.connect(hub.state / "shared" / "gpudock.sqlite", isolation_level=None)
     try:
@@ -562,7 +562,7 @@ def test_a_locked_database_is_said_and_nothing_is_changed(hub, desk, admin):
     assert put(admin, {"max_gpus": 3}).status_code == 200
 
 
-def test_a_connection_that_says_nothing_holds_nobody_up(desk, admin):
+def test_a_silent_connection_delays_nobody(desk, admin):
     with socket.create_connection(("127.0.0.1", desk.hub.desk_port)) as silent:
         silent.sendall(
             b"PUT " + API.encode() + b"quotas/default HTTP/1.1\r\nContent-Length: 99\r\n"

@@ -1,4 +1,4 @@
-"""The desk in a lab without GPUs, and in one whose agent is silent."""
+"""The desk in a lab without GPUs, and with an agent that does not answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOBODY = "http://127.0.0.1:9"
 
 @pytest.fixture
 def desk_of() -> Iterator[Callable[[HubProcess], DeskProcess]]:
-    """Start the desk of a hub, which finds no agent where it looks for one."""
+    """Start the desk of a hub, without an agent."""
     desks: list[DeskProcess] = []
 
     def start(hub: HubProcess) -> DeskProcess:
@@ -34,7 +34,7 @@ def desk_of() -> Iterator[Callable[[HubProcess], DeskProcess]]:
 
 
 def reading(desk: DeskProcess, until: Callable[[dict], bool]) -> dict:
-    """Return what the desk says of the GPUs once it is so."""
+    """Return the desk's list of GPUs once *until* holds."""
     token = desk.token(desk.hub.admin)
 
     def ask() -> dict | None:

@@ -1,4 +1,4 @@
-"""Who may do what: every operation of the API, asked by everybody who might."""
+"""Who may do what: every endpoint of the API, called by every kind of principal."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gpudock.desk.api import OPERATIONS
-from harness.desk_people import LAB, MANAGE, READ, ROLES, VISITORS, People, gather
+from gpudock.desk.api import ENDPOINTS
+from harness.desk_people import LAB, MANAGE, PRINCIPALS, READ, ROLES, People, gather
 from harness.desk_process import DeskProcess
 
 if TYPE_CHECKING:
@@ -18,10 +18,9 @@ NO_GPU = "GPU-0badbad0-0000-4000-8000-000000000000"
 CHANGE = {"changes": [{"level": "user", "name": "ada", "document": {"max_gpus": 2}}]}
 CSV = {"content": "level,name,max_gpus\nuser,ada,2\n", "headers": {"Content-Type": "text/csv"}}
 
-# For each operation, with an address about ada («user», in the group that lea leads) or the lab:
-# what nobody, user, other, lead, reader, admin and a server of the user's are answered. What would
-# change the lab for the cases that follow is asked in a way that is refused with 404 or 409 only
-# after it was admitted.
+# For each endpoint a request about ada ("user", in the group that lea leads) or the lab, and the
+# status for nobody, user, other, lead, reader, admin and a server of the user. Requests that would
+# change the lab for later cases fail with 404 or 409 after the check of the rights.
 CASES = {
     "listGpus": (("GET", "gpus", {}), (401, 200, 200, 200, 200, 200, 403)),
     "changeGpu": (
@@ -91,19 +90,19 @@ def people(new_module_hub) -> Iterator[People]:
     desk.close()
 
 
-def test_every_operation_has_its_case():
-    assert CASES.keys() == {operation.name for operation in OPERATIONS}
+def test_every_endpoint_has_a_case():
+    assert CASES.keys() == {endpoint.name for endpoint in ENDPOINTS}
     assert {name: len(statuses) for name, (_, statuses) in CASES.items()} == dict.fromkeys(
-        CASES, len(VISITORS)
+        CASES, len(PRINCIPALS)
     )
 
 
-@pytest.mark.parametrize("visitor", VISITORS)
+@pytest.mark.parametrize("principal", PRINCIPALS)
 @pytest.mark.parametrize("name", CASES)
-def test_an_operation_is_for_those_whom_it_is_meant_for(people, name, visitor):
+def test_an_endpoint_is_for_its_audience_only(people, name, principal):
     (method, path, request), statuses = CASES[name]
-    answer = people.ask(visitor, method, path.format(lease=people.lease), **request)
-    expected = statuses[VISITORS.index(visitor)]
+    answer = people.ask(principal, method, path.format(lease=people.lease), **request)
+    expected = statuses[PRINCIPALS.index(principal)]
     assert answer.status_code == expected, answer.text
     if expected >= 400:
         said = answer.json()
@@ -111,9 +110,9 @@ def test_an_operation_is_for_those_whom_it_is_meant_for(people, name, visitor):
         assert said["message"].endswith(".")
 
 
-def test_one_sees_ones_own_things_and_a_lead_the_groups(people):
-    def users(visitor, path, part):
-        return sorted({row["user"] for row in people.ask(visitor, "GET", path).json()[part]})
+def test_users_see_their_own_data_and_leads_the_groups(people):
+    def users(principal, path, part):
+        return sorted({row["user"] for row in people.ask(principal, "GET", path).json()[part]})
 
     assert users("user", "leases", "leases") == ["ada"]
     assert users("other", "leases", "leases") == ["bob"]
@@ -130,8 +129,8 @@ def test_one_sees_ones_own_things_and_a_lead_the_groups(people):
 
 
 def test_who_has_a_gpu_is_told_to_those_who_may_know(people):
-    def holders(visitor):
-        gpus = people.ask(visitor, "GET", "gpus").json()["gpus"]
+    def holders(principal):
+        gpus = people.ask(principal, "GET", "gpus").json()["gpus"]
         return sorted(holder["user"] or "?" for gpu in gpus for holder in gpu["leases"])
 
     assert holders("user") == ["?", "ada"]
@@ -220,7 +219,7 @@ def test_a_lead_gives_members_what_the_group_has(bounded):
         "You may set max_gpus of «ada» to 2 at most: that is what the group vision gives. Ask an"
         " administrator for more."
     )
-    # What an administrator gives besides stays when the lead changes something else.
+    # A field that an administrator set stays when the lead changes another.
     more = {"max_gpus": 5, "weight": 1}
     assert bounded.ask("admin", "PUT", "quotas/users/ada", json=more).status_code == 200
     kept = {**more, "weight": 2}
@@ -239,7 +238,7 @@ def test_a_lead_sees_what_the_group_used(people):
     assert [status("by=group&name=audio"), status("by=gpu"), status("name=bob")] == [403] * 3
 
 
-def test_whoever_leaves_a_group_is_beyond_its_leads_reach_at_once(people):
+def test_a_user_who_leaves_a_group_leaves_the_scope_of_its_lead_at_once(people):
     admin = people.desk.hub.admin
     body = {"users": ["ada"]}
     assert admin.api("DELETE", f"/groups/{LAB}/users", body).status_code == 200
@@ -263,13 +262,13 @@ def test_a_token_has_no_more_than_its_scopes(people):
     assert desk.ask("GET", "leases/me", useless).status_code == 403
 
 
-def test_one_cannot_give_oneself_a_scope(people):
+def test_users_cannot_give_themselves_a_scope(people):
     ada = people.clients["ada"]
     answer = ada.api("POST", "/users/ada/tokens", {"scopes": [MANAGE]})
     assert answer.status_code == 400
 
 
-def test_whoever_becomes_an_administrator_manages_the_lab(people):
+def test_a_new_administrator_manages_the_lab(people):
     admin = people.desk.hub.admin
     carl = people.desk.hub.client("carl")
     token = people.desk.token(carl)
@@ -279,14 +278,14 @@ def test_whoever_becomes_an_administrator_manages_the_lab(people):
     assert people.desk.ask("GET", "audit", fresh).status_code == 200
 
 
-def test_a_token_that_the_hub_does_not_know_is_no_token(people):
+def test_a_token_that_the_hub_does_not_know_is_rejected(people):
     answer = people.desk.ask("GET", "gpus", "0123456789abcdef")
     assert answer.status_code == 401
     assert "does not know this token" in answer.json()["message"]
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_nothing_is_changed_by_get(people):
+def test_a_get_changes_nothing(people):
     before = people.ask("admin", "GET", "audit").json()["total"]
     for name, ((method, path, request), _) in CASES.items():
         if method != "GET" and path not in ("quotas", f"quotas/groups/{LAB}"):
@@ -299,11 +298,11 @@ def test_nothing_is_changed_by_get(people):
 
 
 @pytest.mark.parametrize(
-    ("visitor", "status"),
+    ("principal", "status"),
     [("nobody", 401), ("user", 403), ("lead", 403), ("server", 403), ("reader", 200)],
 )
-def test_metrics_are_not_for_everybody(people, visitor, status):
-    answer = people.desk.ask("GET", "../../metrics", people.tokens[visitor])
+def test_metrics_are_for_those_who_may_read_everything(people, principal, status):
+    answer = people.desk.ask("GET", "../../metrics", people.tokens[principal])
     assert answer.status_code == status
     assert ("gpudock_gpus" in answer.text) == (status == 200)
     assert "ada" not in answer.text

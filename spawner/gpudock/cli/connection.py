@@ -1,4 +1,4 @@
-"""The lab as one command sees it: its settings, its database and the newest reading of its GPUs."""
+"""A command's connection to the lab: settings, broker and the latest reading of the GPUs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BY = "the command line"
 """Who made a change, in the audit trail."""
 
-_READING_SECONDS = 5.0
+_READING_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Connection:
 
 @asynccontextmanager
 async def connect() -> AsyncIterator[Connection]:
-    """Connect to the lab that the environment's settings are about.
+    """Connect to the lab that the settings in the environment describe.
 
-    What the hub learned from the engine is taken for granted, and what a change makes possible is
-    left to the hub to grant.
+    The broker relies on what the hub learned from the engine, and grants nothing: only the hub
+    does.
 
     Raises:
-        SettingsError: a setting makes no sense.
+        SettingsError: a setting is not valid.
         StoreError: the database cannot be used.
     """
     settings = Settings.from_environ(os.environ)
@@ -58,19 +58,19 @@ async def connect() -> AsyncIterator[Connection]:
 
 
 async def _inventory(settings: Settings) -> Inventory:
-    """Return the newest reading of the agent, or an inventory that says why there is none."""
+    """Return an inventory with a reading, or one that says why there is none."""
     token = _agent_token()
     if token is None:
-        return NoInventory("This lab has no agent, so nothing is known of its GPUs.")
+        return NoInventory("This lab has no agent, so its GPUs are unknown.")
     inventory = AgentInventory(f"http://{agent_name(settings.network)}:{AGENT_PORT}", token)
-    news = asyncio.Event()
-    unsubscribe = inventory.subscribe(lambda _reading: news.set())
+    changed = asyncio.Event()
+    unsubscribe = inventory.subscribe(lambda _reading: changed.set())
     await inventory.start()
     try:
-        async with asyncio.timeout(_READING_SECONDS):
+        async with asyncio.timeout(_READING_TIMEOUT_SECONDS):
             while inventory.reading().problem is not None:
-                await news.wait()
-                news.clear()
+                await changed.wait()
+                changed.clear()
     except TimeoutError:
         print(f"gpudock: {inventory.reading().problem}", file=sys.stderr)
     finally:

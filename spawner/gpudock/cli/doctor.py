@@ -1,7 +1,7 @@
-"""``gpudock doctor``: what is wrong with the lab, and how to mend it.
+"""``gpudock doctor``: what is wrong with the lab, and how to fix it.
 
-In the hub's container this sees engine and lab. «make doctor» on the server itself also sees the
-driver and the toolkit, and asks here for the lab.
+In the hub's container it checks engine and lab. ``make doctor`` on the server itself also checks
+driver and toolkit, and runs this command for the lab.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gpudock.config.settings import Settings, SettingsError
 from gpudock.deploy import docker_api
 from gpudock.deploy.up import PASSWORD_FILE
 from gpudock.doctor.engine import examine_engine, examine_images
-from gpudock.doctor.finding import Finding, in_words, is_sick, ok, problem
+from gpudock.doctor.finding import Finding, as_text, has_problems, ok, problem
 from gpudock.doctor.host import Host, examine_folder
 from gpudock.doctor.lab import (
     examine_inventory,
@@ -33,10 +33,8 @@ if TYPE_CHECKING:
 
 def add_to(nouns: Any) -> None:
     """Add the command to the parser of nouns."""
-    parser = nouns.add_parser("doctor", help="what is wrong, and how to mend it")
-    parser.add_argument(
-        "--lab-only", action="store_true", help="leave out the engine, which was examined already"
-    )
+    parser = nouns.add_parser("doctor", help="show what is wrong, and how to fix it")
+    parser.add_argument("--lab-only", action="store_true", help="skip the checks of the engine")
     parser.set_defaults(run=_doctor)
 
 
@@ -45,17 +43,17 @@ async def _doctor(options: argparse.Namespace) -> int:
     if options.json:
         print_json([finding.document() for finding in findings])
     else:
-        print(in_words(findings))
-    return 1 if is_sick(findings) else 0
+        print(as_text(findings))
+    return 1 if has_problems(findings) else 0
 
 
 async def examine(*, lab_only: bool) -> list[Finding]:
-    """Examine what can be seen from the hub's container; nothing that fails ends it."""
+    """Return all findings of the hub's container, whatever fails."""
     try:
         settings = Settings.from_environ(os.environ)
     except SettingsError as error:
         return [
-            problem("settings", text, "Mend it in .env and run «make up».")
+            problem("settings", text, 'Fix it in .env and run "make up".')
             for text in error.problems
         ]
     findings = [] if lab_only else _engine(settings)
@@ -69,7 +67,7 @@ async def examine(*, lab_only: bool) -> list[Finding]:
             problem(
                 "database",
                 str(error),
-                "No GPU is granted until it works again; running sessions are not touched.",
+                "No GPU is granted until it works again; running sessions continue.",
             )
         )
     return findings
@@ -82,7 +80,7 @@ def _files(*, lab_only: bool) -> list[Finding]:
 
 def _lab(lab: Connection) -> list[Finding]:
     gpus = lab.broker.gpus.all()
-    findings = [ok("database", "It answers.")]
+    findings = [ok("database", "The database answers.")]
     findings += examine_inventory(lab.inventory.reading(), gpus)
     findings += examine_work(
         lab.broker.leases.live(), lab.broker.queue.waiting(), gpus, time.time()
@@ -99,7 +97,7 @@ def _engine(settings: Settings) -> list[Finding]:
             problem(
                 "engine",
                 f"The Docker Engine does not answer: {error}",
-                "Start it on the server («systemctl start docker»), then «make up».",
+                'Start it on the server ("systemctl start docker"), then run "make up".',
             )
         ]
     return [

@@ -10,28 +10,32 @@ from gpudock.cli.output import print_json, print_table
 if TYPE_CHECKING:
     import argparse
 
+_UUID_HELP = 'full UUID, see "gpu list"'
+
 
 def add_to(nouns: Any) -> None:
     """Add the commands to the parser of nouns."""
     verbs = nouns.add_parser("gpu", help="the lab's GPUs").add_subparsers(
         dest="verb", required=True
     )
-    verbs.add_parser("list", help="all GPUs, their state, and who has them").set_defaults(run=_list)
+    verbs.add_parser("list", help="list all GPUs with state and holders").set_defaults(run=_list)
     for verb, state, text in (
-        ("drain", "draining", "give it to nobody new; who has it keeps it"),
-        ("return", "active", "return it to service after a drain or a quarantine"),
+        ("drain", "draining", "stop new leases of a GPU; its holder keeps it"),
+        ("return", "active", "return a GPU to service after a drain or a quarantine"),
     ):
         parser = verbs.add_parser(verb, help=text)
-        parser.add_argument("uuid", help="full UUID, see «gpu list»")
+        parser.add_argument("uuid", help=_UUID_HELP)
         parser.set_defaults(run=_set_state, state=state)
     slots = verbs.add_parser(
-        "slots", help="say how many sessions may share it; 1: it is not shared"
+        "slots", help="set how many sessions may share a GPU; 1: it is not shared"
     )
-    slots.add_argument("uuid", help="full UUID, see «gpu list»")
-    slots.add_argument("slots", type=int, help="from 1 to 16; only while nobody has it")
+    slots.add_argument("uuid", help=_UUID_HELP)
+    slots.add_argument("slots", type=int, help="1 to 16; only while nobody has the GPU")
     slots.set_defaults(run=_set_slots)
-    forget = verbs.add_parser("forget", help="take one that was removed out of the list")
-    forget.add_argument("uuid", help="full UUID, see «gpu list»")
+    forget = verbs.add_parser(
+        "forget", help="remove a GPU from the list that is no longer in the server"
+    )
+    forget.add_argument("uuid", help=_UUID_HELP)
     forget.set_defaults(run=_forget)
 
 
@@ -77,5 +81,5 @@ async def _set_slots(options: argparse.Namespace) -> int:
 async def _forget(options: argparse.Namespace) -> int:
     async with connect() as lab:
         lab.broker.gpus.forget(options.uuid, by=BY)
-    print(f"{options.uuid} is out of the list.")
+    print(f"{options.uuid} was removed from the list.")
     return 0

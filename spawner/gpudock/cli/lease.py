@@ -1,4 +1,4 @@
-"""``gpudock lease``: who has what, for how long, and how to change that."""
+"""``gpudock lease``: sessions, how long they last, and how to extend or end them."""
 
 from __future__ import annotations
 
@@ -14,28 +14,32 @@ from gpudock.cli.times import hours, show_left, show_moment
 if TYPE_CHECKING:
     import argparse
 
-_MOST_ENDED = 1000
+_MAX_ENDED = 1000
+
+_ID_HELP = 'id of the lease, see "lease list"'
 
 
 def add_to(nouns: Any) -> None:
     """Add the commands to the parser of nouns."""
-    verbs = nouns.add_parser("lease", help="who has what").add_subparsers(
+    verbs = nouns.add_parser("lease", help="sessions and their GPUs").add_subparsers(
         dest="verb", required=True
     )
-    listing = verbs.add_parser("list", help="all live leases, and when they end")
+    listing = verbs.add_parser("list", help="list live leases, and when they end")
     listing.add_argument("--user", help="only this user's")
     listing.add_argument(
-        "--ended", action="store_true", help=f"those that have ended, the last {_MOST_ENDED}"
+        "--ended", action="store_true", help=f"the last {_MAX_ENDED} leases that have ended instead"
     )
     listing.set_defaults(run=_list)
 
     release = verbs.add_parser("release", help="end a session; its workspace stays")
-    release.add_argument("lease", help="its id, see «lease list»")
+    release.add_argument("lease", help=_ID_HELP)
     release.set_defaults(run=_release)
 
-    extend = verbs.add_parser("extend", help="let a session last longer, as far as the quota goes")
-    extend.add_argument("lease", help="its id, see «lease list»")
-    extend.add_argument("--hours", type=hours, help="by how much; else by a session's usual length")
+    extend = verbs.add_parser("extend", help="extend a session as far as the quota allows")
+    extend.add_argument("lease", help=_ID_HELP)
+    extend.add_argument(
+        "--hours", type=hours, help="by how much; default: the usual length of a session"
+    )
     extend.set_defaults(run=_extend)
 
 
@@ -43,7 +47,7 @@ async def _list(options: argparse.Namespace) -> int:
     async with connect() as lab:
         if options.ended:
             users = None if options.user is None else [options.user]
-            ended, _ = lab.broker.leases.history(users, 0, _MOST_ENDED)
+            ended, _ = lab.broker.leases.history(users, 0, _MAX_ENDED)
         else:
             sessions = lab.broker.sessions.live(options.user)
     now = time.time()
@@ -87,7 +91,7 @@ async def _list(options: argparse.Namespace) -> int:
 
 
 def _document(session: Any) -> dict[str, Any]:
-    """Return a session with its lease's own values beside it, as one flat object."""
+    """Return a session and its lease as one flat object."""
     document = dataclasses.asdict(session)
     return {**document.pop("lease"), **document}
 

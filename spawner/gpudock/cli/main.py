@@ -1,7 +1,7 @@
 """``gpudock``: the administrator's command line, run in the hub's container.
 
-It reads the lab's own settings and database: «docker compose exec --user gpudock hub gpudock gpu
-list» shows the GPUs, for example. «gpudock NOUN --help» says what else there is.
+It uses the lab's settings and database. For example, "docker compose exec --user gpudock hub
+gpudock gpu list" lists the GPUs. "gpudock NOUN --help" shows the commands.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from gpudock.broker import ExtensionError, GPUStateError, QuotaConflictError, QuotaDocumentError
+from gpudock.broker import BrokerError, QuotaDocumentError
 from gpudock.cli import doctor, gpu, lease, queue, quota, report
 from gpudock.config.settings import SettingsError
 from gpudock.policy.quota.table import QuotaTableError
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NOUNS = (gpu, lease, queue, quota, report, doctor)
-_REFUSALS = (
-    ExtensionError,
-    GPUStateError,
+_ERRORS = (
+    BrokerError,
     OSError,
-    QuotaConflictError,
     QuotaDocumentError,
     QuotaTableError,
     SettingsError,
@@ -35,7 +33,7 @@ _REFUSALS = (
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Return the parser; what it parses has the command to run as ``run``."""
+    """Return the parser; the attribute ``run`` of its result is the command."""
     parser = argparse.ArgumentParser(prog="gpudock", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     nouns = parser.add_subparsers(dest="noun", required=True)
@@ -45,11 +43,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit status."""
+    """Run one command and return its exit status."""
     options = make_parser().parse_args(arguments)
     try:
         return int(asyncio.run(options.run(options)))
-    except _REFUSALS as error:
+    except _ERRORS as error:
         for line in str(error).splitlines():
             print(f"gpudock: {line}", file=sys.stderr)
         return 1

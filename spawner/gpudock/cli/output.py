@@ -18,13 +18,13 @@ def print_json(value: Any) -> None:
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
-    raise TypeError(f"{type(value).__name__} has no form in JSON")
+    raise TypeError(f"{type(value).__name__} cannot be JSON")
 
 
-def print_table(head: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Print rows under their head, each column as wide as it has to be."""
-    lines = [head, *(tuple(_cell(cell) for cell in row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+def print_table(header: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Print rows under a headerer, with columns as wide as their content."""
+    lines = [header, *(tuple(_cell(cell) for cell in row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         print("  ".join(cells).rstrip())

@@ -1,4 +1,4 @@
-"""``gpudock queue``: who waits, for what, and until when."""
+"""``gpudock queue``: the waiting requests."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def add_to(nouns: Any) -> None:
     """Add the command to the parser of nouns."""
-    parser = nouns.add_parser("queue", help="who waits, for what, and until when")
-    parser.add_argument("--cancel", metavar="REQUEST", help="take this request out of the queue")
+    parser = nouns.add_parser("queue", help="list waiting requests, and when they start")
+    parser.add_argument("--cancel", metavar="REQUEST", help="remove this request from the queue")
     parser.set_defaults(run=_queue)
 
 
@@ -54,7 +54,7 @@ async def _cancel(request_id: str) -> int:
     async with connect() as lab:
         there = lab.broker.queue.cancel(request_id, BY)
     if not there:
-        print(f"gpudock: No request {request_id} waits.", file=sys.stderr)
+        print(f"gpudock: There is no waiting request {request_id}.", file=sys.stderr)
         return 1
-    print(f"{request_id} is out of the queue.")
+    print(f"{request_id} was removed from the queue.")
     return 0

@@ -1,7 +1,7 @@
-"""``gpudock quota``: what every level says, and changing it.
+"""``gpudock quota``: the quotas of all levels, and how to change them.
 
-A level is «default», «group NAME» or «user NAME». What a level does not set comes from the level
-above it: a user's groups (the most generous of them), then the default.
+A level is default, group:NAME or user:NAME. A field that a user's level does not set comes from the
+user's groups (the most generous of them), then from the default.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def add_to(nouns: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).add_subparsers(dest="verb", required=True)
 
-    get = verbs.add_parser("get", help="what all levels say, or one of them")
+    get = verbs.add_parser("get", help="show all levels, or one of them")
     _add_level(get, optional=True)
     get.add_argument(
-        "--effective", action="store_true", help="of a user: what holds, and what is used of it"
+        "--effective", action="store_true", help="of a user: the limits in force, and their usage"
     )
-    get.add_argument("--groups", default="", help="with --effective: the user's groups, a,b,c")
+    get.add_argument("--groups", default="", help="with --effective: the user's groups, as a,b,c")
     get.set_defaults(run=_get)
 
     put = verbs.add_parser("set", help="set fields of a level; the others stay as they are")
@@ -49,25 +49,24 @@ def add_to(nouns: Any) -> None:
         "fields",
         nargs="+",
         metavar="FIELD=VALUE",
-        help=f"of {', '.join((*FIELDS, *GROUP_FIELDS))}; «none» is no limit; patterns are separated"
-        " by «;»",
+        help=f"of {', '.join((*FIELDS, *GROUP_FIELDS))}; none is no limit; separate patterns by ;",
     )
-    put.add_argument("--until", metavar="TIME", help="as a boost, which ends at this moment")
+    put.add_argument("--until", metavar="TIME", help="as a boost, which ends at this time")
     _add_dry_run(put)
     put.set_defaults(run=_set)
 
-    unset = verbs.add_parser("unset", help="let a level not set these fields, or any, any more")
+    unset = verbs.add_parser("unset", help="remove fields from a level")
     _add_level(unset)
-    unset.add_argument("fields", nargs="*", metavar="FIELD", help="all, if none is named")
+    unset.add_argument("fields", nargs="*", metavar="FIELD", help="default: all fields")
     _add_dry_run(unset)
     unset.set_defaults(run=_unset)
 
-    take = verbs.add_parser("import", help="set the levels of a table, all of them or none")
-    take.add_argument("file", help="comma-separated values as «export» writes them; - is stdin")
+    take = verbs.add_parser("import", help="set all levels of a table, or none on an error")
+    take.add_argument("file", help="CSV, as export prints it; - is stdin")
     _add_dry_run(take)
     take.set_defaults(run=_import)
 
-    give = verbs.add_parser("export", help="all levels as comma-separated values")
+    give = verbs.add_parser("export", help="print all levels as CSV")
     give.set_defaults(run=_export)
 
 
@@ -82,13 +81,15 @@ def _add_level(parser: argparse.ArgumentParser, *, optional: bool = False) -> No
 
 
 def _add_dry_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dry-run", action="store_true", help="only say what it would mean")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would change, and change nothing"
+    )
 
 
 def _level(written: str) -> tuple[str, str]:
     level, _, name = written.partition(":")
     if level not in _LEVELS or (level == "default") == bool(name):
-        raise argparse.ArgumentTypeError(f"«{written}» is not default, group:NAME or user:NAME")
+        raise argparse.ArgumentTypeError(f'"{written}" is not default, group:NAME or user:NAME')
     return level, name
 
 
@@ -105,7 +106,7 @@ async def _get(options: argparse.Namespace) -> int:
     print_table(
         ("LEVEL", "NAME", "FIELDS", "BY", "REVISION"),
         [
-            (item.level, item.name, _in_words(item.document), item.updated_by, item.revision)
+            (item.level, item.name, _as_text(item.document), item.updated_by, item.revision)
             for item in documents
         ],
     )
@@ -114,7 +115,7 @@ async def _get(options: argparse.Namespace) -> int:
 
 async def _effective(options: argparse.Namespace) -> int:
     if options.level is None or options.level[0] != "user":
-        raise QuotaDocumentError("Name a user, as in «quota get user:ada --effective».")
+        raise QuotaDocumentError('Name a user, as in "quota get user:ada --effective".')
     groups = tuple(group for group in options.groups.split(",") if group)
     async with connect() as lab:
         effective = lab.broker.quotas.effective(options.level[1], groups)
@@ -162,7 +163,7 @@ async def _set(options: argparse.Namespace) -> int:
 def _assignment(text: str) -> tuple[str, Any]:
     field, sign, value = text.partition("=")
     if not sign or not value:
-        raise QuotaDocumentError(f"Write «{text}» as FIELD=VALUE, for example max_gpus=2.")
+        raise QuotaDocumentError(f'Write "{text}" as FIELD=VALUE, for example max_gpus=2.')
     return field, read_cell(field, value)
 
 
@@ -178,7 +179,7 @@ async def _unset(options: argparse.Namespace) -> int:
 
 
 async def _change_one(options: argparse.Namespace, change: Any) -> int:
-    """Change one level's document as it is now; if somebody else does so meanwhile, say that."""
+    """Change one level's present document; fail if somebody else changes it in the meantime."""
     level, name = options.level
     async with connect() as lab:
         stored = _find(lab.broker.quotas.documents(), level, name)
@@ -199,21 +200,21 @@ async def _import(options: argparse.Namespace) -> int:
         print_json(preview)
         return 0
     print(_summary(preview, dry_run=options.dry_run))
-    for sentence in _meaning(preview.effect):
+    for sentence in _effects(preview.effect):
         print(sentence)
     return 0
 
 
 def _summary(preview: TablePreview, *, dry_run: bool) -> str:
-    """Say in a sentence how much of a table is new."""
+    """Return a sentence on how many levels of a table change."""
     kinds = {
         "new": sum(change.before is None for change in preview.changes),
         "removed": sum(change.after is None for change in preview.changes),
     }
     kinds = {"changed": len(preview.changes) - sum(kinds.values()), **kinds}
-    told = [f"{number} {kind}" for kind, number in kinds.items() if number]
-    told += [f"{preview.unchanged} as before"] if preview.unchanged else []
-    return f"{_done(len(preview.changes), dry_run=dry_run)}: {', '.join(told) or 'no rows'}."
+    parts = [f"{number} {kind}" for kind, number in kinds.items() if number]
+    parts += [f"{preview.unchanged} as before"] if preview.unchanged else []
+    return f"{_done(len(preview.changes), dry_run=dry_run)}: {', '.join(parts) or 'no rows'}."
 
 
 def _read(file: str) -> str:
@@ -240,7 +241,7 @@ def _apply(broker: Any, changes: Sequence[QuotaChange], options: argparse.Namesp
         print_json(preview)
         return 0
     print(f"{_done(len(changes), dry_run=options.dry_run)}.")
-    for sentence in _meaning(preview.total):
+    for sentence in _effects(preview.total):
         print(sentence)
     return 0
 
@@ -249,13 +250,13 @@ def _done(levels: int, *, dry_run: bool) -> str:
     return f"{_counted(levels, 'level')} {'would change' if dry_run else 'changed'}"
 
 
-def _meaning(total: Effect) -> list[str]:
-    """Say in sentences what a change means for those who have or want something now."""
+def _effects(total: Effect) -> list[str]:
+    """Return sentences on what a change means for running sessions and waiting requests."""
     sentences = []
     if total.exceeding:
         sentences.append(
-            f"{_counted(len(total.exceeding), 'running session')} beyond the new limits; they go on"
-            f" to their end: {', '.join(item.lease.user for item in total.exceeding)}."
+            f"{_counted(len(total.exceeding), 'running session')} beyond the new limits; they"
+            f" continue until their end: {', '.join(item.lease.user for item in total.exceeding)}."
         )
     for what, users in (
         ("refused", [item.request.user for item in total.refused]),
@@ -273,7 +274,7 @@ def _find(documents: Sequence[QuotaDocument], level: str, name: str) -> QuotaDoc
     return next((item for item in documents if (item.level, item.name) == (level, name)), None)
 
 
-def _in_words(document: Any) -> str:
+def _as_text(document: Any) -> str:
     return " ".join(f"{field}={_value(value)}" for field, value in sorted(document.items()))
 
 

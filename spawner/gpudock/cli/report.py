@@ -20,14 +20,16 @@ _HEAD = ("from", "name", "gpu_hours", "leases")
 
 def add_to(nouns: Any) -> None:
     """Add the command to the parser of nouns."""
-    parser = nouns.add_parser("report", help="GPU-hours by user, group or GPU")
+    parser = nouns.add_parser("report", help="show GPU-hours by user, group or GPU")
     parser.add_argument("--by", choices=("user", "group", "gpu"), default="user")
     parser.add_argument(
-        "--from", dest="since", type=moment, metavar="DATE", help=f"{_DAYS:.0f} days ago if not set"
+        "--from", dest="since", type=moment, metavar="DATE", help=f"default: {_DAYS:.0f} days ago"
     )
-    parser.add_argument("--to", dest="until", type=moment, metavar="DATE", help="now if not set")
-    parser.add_argument("--bucket", choices=("day", "week", "month"), help="sum up each of these")
-    parser.add_argument("--csv", action="store_true", help="print comma-separated values")
+    parser.add_argument("--to", dest="until", type=moment, metavar="DATE", help="default: now")
+    parser.add_argument(
+        "--bucket", choices=("day", "week", "month"), help="sum up each day, week or month"
+    )
+    parser.add_argument("--csv", action="store_true", help="print CSV")
     parser.set_defaults(run=_report)
 
 

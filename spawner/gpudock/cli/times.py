@@ -1,4 +1,4 @@
-"""Moments and lengths of time, as people write and read them."""
+"""Times and durations, as people write and read them."""
 
 from __future__ import annotations
 
@@ -8,47 +8,47 @@ import math
 
 _DAY = 86400.0
 _LAST_YEAR = 9999
-# Unix time of its end. What is expected to begin after sessions of centuries lies behind it.
+# Unix time of its end. An expected start after sessions of centuries may be later.
 _END = 253_402_300_800.0
 
 
 def moment(written: str) -> float:
-    """Read a date or a moment; without an offset it is UTC. Used as a type of arguments.
+    """Return the Unix time of a date or a time, in UTC unless it has an offset.
 
     Raises:
-        argparse.ArgumentTypeError: it is none.
+        argparse.ArgumentTypeError: *written* is neither.
     """
     try:
         read = dt.datetime.fromisoformat(written)
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"«{written}» is no date; write it like 2026-12-01 or 2026-12-01T18:00:00+01:00"
+            f'"{written}" is not a date; write it like 2026-12-01 or 2026-12-01T18:00:00+01:00'
         ) from error
     return (read if read.tzinfo else read.replace(tzinfo=dt.UTC)).timestamp()
 
 
 def hours(written: str) -> float:
-    """Read a number of hours, more than 0. Used as a type of arguments.
+    """Return a number of hours.
 
     Raises:
-        argparse.ArgumentTypeError: it is none.
+        argparse.ArgumentTypeError: *written* is not a number above 0.
     """
     try:
         number = float(written)
     except ValueError:
         number = math.nan
     if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"«{written}» is no number of hours, more than 0")
+        raise argparse.ArgumentTypeError(f'"{written}" is not a number of hours above 0')
     return number
 
 
 def days_ago(now: float, days: float) -> float:
-    """Return the beginning of the day (UTC) that was *days* days before *now*."""
+    """Return the start of the day (UTC) that was *days* days before *now*."""
     return math.floor((now - days * _DAY) / _DAY) * _DAY
 
 
 def show_moment(at: float | None) -> str | None:
-    """Write a moment to the minute, in UTC; ``None``: there is none."""
+    """Return a Unix time as text, to the minute, in UTC; ``None`` for ``None``."""
     if at is None:
         return None
     if at >= _END:
@@ -57,12 +57,12 @@ def show_moment(at: float | None) -> str | None:
 
 
 def show_day(at: float) -> str:
-    """Write the day of a moment, in UTC."""
+    """Return the day of a Unix time as text, in UTC."""
     return f"{dt.datetime.fromtimestamp(at, dt.UTC):%Y-%m-%d}"
 
 
 def show_left(until: float | None, now: float) -> str | None:
-    """Write how long it is until a moment: hours and minutes; ``None``: without end."""
+    """Return the hours and minutes until a Unix time; ``None`` for ``None``."""
     if until is None:
         return None
     minutes = max(0, math.ceil((until - now) / 60))

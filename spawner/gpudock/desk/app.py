@@ -1,4 +1,4 @@
-"""The desk as a tornado application: which address is whose."""
+"""The desk as a tornado application: which handler serves which address."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from jupyterhub._data import DATA_FILES_PATH
 from tornado.web import Application, StaticFileHandler
 
-from gpudock.desk.api import OPERATIONS
-from gpudock.desk.handlers import APIHandler, NothingHere
-from gpudock.desk.openapi import document
-from gpudock.desk.pages import PageHandler, environment
+from gpudock.desk.api import ENDPOINTS
+from gpudock.desk.handlers import APIHandler, NotFoundHandler
+from gpudock.desk.pages import PageHandler
 from gpudock.desk.service import (
     CallbackHandler,
     DocumentHandler,
@@ -26,79 +25,75 @@ if TYPE_CHECKING:
 
     from tornado.web import RequestHandler
 
-    from gpudock.desk.backend import Office
-    from gpudock.desk.endpoints import Operation
+    from gpudock.desk.backend import Backend
+    from gpudock.desk.endpoints import Endpoint
     from gpudock.desk.hub_client import DeskOAuth
 
 log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
 HUB_STATIC = Path(DATA_FILES_PATH) / "static"
-"""The Hub's own styles. The desk has them too, so that its pages look right without the Hub."""
+"""The Hub's styles. The desk serves them too, so that its pages look right without the Hub."""
 
 API = "api/v1/"
-"""Where the REST API is, below the desk's own path."""
+"""The path of the REST API, below the desk's own."""
 
 
 class StaticFiles(StaticFileHandler):
-    """Styles and programs of the pages, which hold nothing of the lab."""
+    """Styles and scripts of the pages, which contain no data of the lab."""
 
     def set_extra_headers(self, path: str) -> None:
-        """Keep browsers from guessing types."""
+        """Keep browsers from guessing media types."""
         self.clear_header("Server")
         self.set_header("X-Content-Type-Options", "nosniff")
 
 
 def make_app(
-    office: Office, hub_auth: DeskOAuth, *, cookie_secret: bytes, metrics_token: str | None = None
+    backend: Backend, hub_auth: DeskOAuth, *, cookie_secret: bytes, metrics_token: str | None = None
 ) -> Application:
     """Return the application.
 
     Args:
-        office: what answers.
-        hub_auth: the Hub's sign-in, which knows the desk's own path.
+        backend: the lab and the Hub.
+        hub_auth: the Hub's sign-in, which has the desk's own path.
         cookie_secret: signs the cookies of browsers.
-        metrics_token: with which Prometheus may read the metrics; ``None``: only with the Hub's.
+        metrics_token: lets Prometheus read the metrics; ``None``: only a token of the Hub does.
     """
-    common: dict[str, Any] = {"office": office, "hub_auth": hub_auth}
+    common: dict[str, Any] = {"backend": backend, "hub_auth": hub_auth}
     here = re.escape(hub_auth.base_url)
-    pages = {**common, "environment": environment()}
     routes: list[tuple[str, type[RequestHandler], dict[str, Any]]] = [
         (f"{here}health", HealthHandler, common),
-        (f"{here}metrics", MetricsHandler, {**common, "metrics_token": metrics_token}),
+        (f"{here}metrics", MetricsHandler, common),
         (f"{here}oauth_callback", CallbackHandler, common),
         (f"{here}static/hub/(.*)", StaticFiles, {"path": str(HUB_STATIC)}),
         (f"{here}static/(.*)", StaticFiles, {"path": str(STATIC)}),
-        (
-            f"{here}{re.escape(API)}openapi.json",
-            DocumentHandler,
-            {**common, "document": document(OPERATIONS, hub_auth.base_url)},
-        ),
+        (f"{here}{re.escape(API)}openapi.json", DocumentHandler, common),
         *(
-            (f"{here}{pattern(path)}", APIHandler, {**common, "operations": operations})
-            for path, operations in by_path(OPERATIONS).items()
+            (f"{here}{pattern(path)}", APIHandler, {**common, "endpoints": endpoints})
+            for path, endpoints in by_path(ENDPOINTS).items()
         ),
-        (f"{here}(?P<section>[a-z]*)", PageHandler, pages),
+        (f"{here}(?P<section>[a-z]*)", PageHandler, common),
     ]
     return Application(
         routes,
         cookie_secret=cookie_secret,
-        default_handler_class=NothingHere,
+        metrics_token=metrics_token,
+        default_handler_class=NotFoundHandler,
         default_handler_args=common,
         log_function=_log_request,
     )
 
 
-def by_path(operations: Iterable[Operation]) -> dict[str, dict[str, Operation]]:
-    """Return operations by path and method; paths without names in them come first."""
-    found: dict[str, dict[str, Operation]] = {}
-    for operation in sorted(operations, key=lambda item: ("{" in item.path, item.path)):
-        found.setdefault(operation.path, {})[operation.method] = operation
+def by_path(endpoints: Iterable[Endpoint]) -> dict[str, dict[str, Endpoint]]:
+    """Return endpoints by path and method; paths without parameters come first."""
+    found: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in sorted(endpoints, key=lambda item: ("{" in item.path, item.path)):
+        found.setdefault(endpoint.path, {})[endpoint.method] = endpoint
     return found
 
 
 def pattern(path: str) -> str:
-    """Return the regular expression of an operation's address, below the desk's own path."""
+    """Return the regular expression for an endpoint's path, below the desk's own."""
     parts = re.split(r"{(\w+)}", path)
     named = (
         f"(?P<{part}>[^/]+)" if number % 2 else re.escape(part) for number, part in enumerate(parts)
@@ -107,13 +102,13 @@ def pattern(path: str) -> str:
 
 
 def _log_request(handler: RequestHandler) -> None:
-    """Log a request by its path; what is behind it may be a secret."""
+    """Log a request with its path only; the query may contain a secret."""
     request = handler.request
     status = handler.get_status()
     level = logging.INFO if status < 500 else logging.ERROR
     if request.path.endswith("/health") and status < 500:
         level = logging.DEBUG
-    visitor = getattr(handler, "visitor", None)
-    who = visitor.actor if visitor is not None else "-"
+    principal = getattr(handler, "principal", None)
+    who = principal.actor if principal is not None else "-"
     milliseconds = 1000.0 * request.request_time()
     log.log(level, "%s %s %s %s %.0f ms", status, request.method, request.path, who, milliseconds)

@@ -1,7 +1,7 @@
-"""The desk's way to the lab: brokers in threads of their own, and the Hub.
+"""The desk's access to the lab: brokers in worker threads, and the Hub.
 
-Calls of a broker block, and a broker belongs to one thread. There are three, so that nobody's
-change waits for somebody's sum over five years.
+A broker blocks and belongs to one thread. There are three, so that no change waits for a report
+over five years.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from gpudock.broker import BrokerConfig, DeskBroker
-from gpudock.desk.errors import unavailable
+from gpudock.broker import DeskBroker
+from gpudock.desk.errors import UnavailableError
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gpudock.broker import BrokerConfig
     from gpudock.desk.hub_client import HubClient
     from gpudock.inventory import Inventory
-    from gpudock.model import Quota
     from gpudock.store import Store
 
 log = logging.getLogger(__name__)
@@ -29,45 +29,45 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Clerk:
+class WorkerThread:
     """One broker in one thread."""
 
     def __init__(self, name: str, broker: DeskBroker) -> None:
         """Give *broker* a thread called *name*."""
         self._broker = broker
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     async def __call__(
         self, function: Callable[Concatenate[DeskBroker, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Return what *function* returns of the broker.
+        """Return what *function* returns when called with the broker in its thread.
 
         Raises:
-            Refusal: the database does not answer; nothing was changed.
+            UnavailableError: the database does not answer; nothing was changed.
         """
         try:
             return await asyncio.get_running_loop().run_in_executor(
-                self._thread, lambda: function(self._broker, *args, **kwargs)
+                self._executor, lambda: function(self._broker, *args, **kwargs)
             )
         except StoreError as error:
-            log.error("The database refused: %s", error)
-            raise unavailable(f"{error} Nothing was changed.") from error
+            log.error("The database failed: %s", error)
+            raise UnavailableError(f"{error} Nothing was changed.") from error
 
     def close(self) -> None:
-        """Let the thread end."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """End the thread."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-class Office:
-    """What operations work with.
+class Backend:
+    """What endpoints work with.
 
     Attributes:
-        look: reads the lab as it is now.
-        count: reads what takes longer.
-        act: changes something. It grants nothing: that is the hub's broker's.
+        read: reads the present state of the lab.
+        report: reads what takes longer.
+        write: changes something. It grants nothing: only the hub's broker does.
         hub: the Hub.
-        inventory: the newest reading of the GPUs.
-        show_holders: whether everybody may see who has which GPU.
+        inventory: the latest reading of the GPUs.
+        show_holders: whether all users may see who has which GPU.
     """
 
     def __init__(
@@ -75,37 +75,34 @@ class Office:
         store: Store,
         inventory: Inventory,
         hub: HubClient,
+        config: BrokerConfig,
         *,
-        default_quota: Quota,
-        leftover_memory_mib: int | None,
         show_holders: bool = False,
     ) -> None:
-        """Open the office.
+        """Start the worker threads.
 
         Args:
-            store: the lab's database, which the hub brings up to date.
+            store: the lab's database, which the hub migrates.
             inventory: the GPUs.
             hub: the Hub.
-            default_quota: limits where no level says otherwise.
-            leftover_memory_mib: how much memory of a GPU that nobody has may be in use, MiB.
-            show_holders: whether everybody may see who has which GPU.
+            config: the options of the brokers.
+            show_holders: whether all users may see who has which GPU.
         """
-        config = BrokerConfig(default_quota=default_quota, leftover_memory_mib=leftover_memory_mib)
 
-        def clerk(name: str) -> Clerk:
-            return Clerk(name, DeskBroker(store, inventory, config))
+        def worker(name: str) -> WorkerThread:
+            return WorkerThread(name, DeskBroker(store, inventory, config))
 
         self.store = store
         self.inventory = inventory
         self.hub = hub
         self.show_holders = show_holders
-        self.look = clerk("look")
-        self.count = clerk("count")
-        self.act = clerk("act")
+        self.read = worker("read")
+        self.report = worker("report")
+        self.write = worker("write")
 
     def close(self) -> None:
-        """Let go of everything."""
-        for clerk in (self.look, self.count, self.act):
-            clerk.close()
-        self.hub.close()
+        """End the threads and close all connections."""
+        for worker in (self.read, self.report, self.write):
+            worker.close()
+        self.hub.api.close()
         self.store.close()

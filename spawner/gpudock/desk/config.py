@@ -1,4 +1,4 @@
-"""What the desk's process is configured with."""
+"""The configuration of the desk's process."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ HUB = "http://hub:8081"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """Where the desk runs. ``docker-compose.yml`` leaves all of it as it is; tests do not.
+class DeskConfig:
+    """Where the desk runs. ``docker-compose.yml`` uses the defaults; tests do not.
 
     Attributes:
         shared: the folder that it shares with the hub.
-        hub_api: the address of the Hub's REST API; ``None``: at its usual place.
+        hub_api: the address of the Hub's REST API; ``None``: the default.
         address, port: where it listens.
-        agent_url: where the agent listens; ``None``: at its usual place.
+        agent_url: where the agent listens; ``None``: the default.
     """
 
     shared: Path
@@ -34,8 +34,8 @@ class Surroundings:
     agent_url: str | None = None
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> Surroundings:
-        """Read them from the environment, by JupyterHub's names for services where it has one."""
+    def from_environ(cls, environ: Mapping[str, str]) -> DeskConfig:
+        """Read it from the environment, with JupyterHub's names for services where it has one."""
         return cls(
             shared=Path.cwd() / FOLDER,
             hub_api=environ.get("JUPYTERHUB_API_URL") or None,
@@ -46,5 +46,5 @@ class Surroundings:
 
 
 def cookie_secret(token: str) -> bytes:
-    """Make the secret that signs cookies of the desk's token: it lasts as long as that does."""
+    """Derive the secret that signs cookies from the desk's token, so that both change together."""
     return hmac.digest(token.encode(), b"gpudock desk cookies", hashlib.sha256)

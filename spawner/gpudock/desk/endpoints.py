@@ -1,89 +1,94 @@
-"""What can be asked of the REST API, declared once.
+"""The endpoints of the REST API, declared once.
 
-An :class:`Operation` says which address and method it has, what it takes and gives, and who may
-ask; the routes, the validation of requests and the OpenAPI document all come from it.
+An :class:`Endpoint` states its path and method, what it takes and returns, and who may call it. The
+routes, the validation of requests and the OpenAPI document all come from these declarations.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
-from gpudock.desk.errors import Refusal, forbidden
-from gpudock.desk.schema import Strict
+from gpudock.desk.errors import ForbiddenError
+from gpudock.desk.schema import DeviceUUID, Identifier, Name, RequestModel
 
 if TYPE_CHECKING:
-    from gpudock.desk.backend import Office
-    from gpudock.desk.identity import Visitor
+    from gpudock.desk.backend import Backend
+    from gpudock.desk.identity import Principal
 
 JSON = "application/json"
 CSV = "text/csv"
-LARGEST_BODY = 256 * 1024
-"""How long a request's body may be, bytes, where an operation says nothing else."""
+MAX_BODY_BYTES = 256 * 1024
+"""The largest request body of an endpoint that sets no limit of its own."""
+
+PATH_TYPES: Mapping[str, TypeAdapter[Any]] = {
+    "id": TypeAdapter(Identifier),
+    "name": TypeAdapter(Name),
+    "uuid": TypeAdapter(DeviceUUID),
+}
+"""The type of each parameter in a path."""
 
 
 class Audience(enum.StrEnum):
-    """Who may ask for an operation at all; the operation itself says for whose things."""
+    """Who may call an endpoint at all; the endpoint itself checks whose data is asked for."""
 
-    SERVER = "everybody who may use the desk, and the servers of users"
-    USER = "everybody who may use the desk"
+    SERVER = "all users of the desk and for users' servers"
+    USER = "all users of the desk"
     LEAD = (
-        "whoever has the scope `custom:gpudock:manage`, or has it for a group: then for the"
-        " group's members"
+        "holders of the scope `custom:gpudock:manage`; with that scope for one group only, for"
+        " the group's members"
     )
-    READER = "whoever has the scope `custom:gpudock:read`"
-    MANAGER = "whoever has the scope `custom:gpudock:manage`"
+    READER = "holders of the scope `custom:gpudock:read`"
+    MANAGER = "holders of the scope `custom:gpudock:manage`"
 
 
-def for_others(audience: Audience) -> Refusal:
-    """Refuse somebody who does not belong to *audience*."""
-    return forbidden(f"This is for {audience.value}. Ask an administrator for it.")
+def not_for(audience: Audience) -> ForbiddenError:
+    """Return the error for a principal who does not belong to *audience*."""
+    return ForbiddenError(f"This is for {audience.value}. Ask an administrator for it.")
 
 
-class NoQuery(Strict):
-    """An operation that takes no parameters."""
+class NoQuery(RequestModel):
+    """The query of an endpoint without parameters."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What an operation gives back.
+class Response:
+    """What an endpoint returns if it is more than a model.
 
     Attributes:
-        content: the answer as the operation declares it, or a text of another type.
-        status: the HTTP status.
-        revision: for the header ``ETag``, of what can be changed by ``If-Match``.
-        filename: for an answer that is to be kept as a file.
-        media_type: what *content* is.
+        content: a model, text of another media type, or nothing.
+        revision: the header ``ETag``, of what can be changed with ``If-Match``.
+        filename: the name under which a browser saves the content.
+        media_type: of *content*.
     """
 
-    content: BaseModel | str | None = None
-    status: int = 200
+    content: BaseModel | str | None
     revision: int | None = None
     filename: str | None = None
     media_type: str = JSON
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One request, checked as far as its operation declares.
+class APIRequest:
+    """One request, validated as its endpoint declares.
 
     Attributes:
-        visitor: who asks.
-        office: what answers.
-        path: the parameters in the address.
-        query: the parameters behind it.
-        body: the checked body; the text itself for anything but JSON.
-        revision: what ``If-Match`` or ``If-None-Match: *`` demands of the present revision; 0 for
-            «there is none», ``None`` for nothing.
+        principal: who sent it.
+        backend: the lab and the Hub.
+        path: the parameters in the path.
+        query: the validated query.
+        body: the validated body; text for anything but JSON.
+        revision: the current revision that ``If-Match`` or ``If-None-Match: *`` demands; 0: there
+            is no document, ``None``: any.
         must_exist: ``If-Match: *``.
     """
 
-    visitor: Visitor
-    office: Office
+    principal: Principal
+    backend: Backend
     path: Mapping[str, Any]
     query: Any
     body: Any
@@ -91,32 +96,31 @@ class Call:
     must_exist: bool = False
 
 
-Function = Callable[[Call], Awaitable[Answer]]
+Function = Callable[[APIRequest], Awaitable[Response | BaseModel | None]]
 F = TypeVar("F", bound=Function)
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """One thing that can be asked.
+class Endpoint:
+    """One method of one path.
 
     Attributes:
-        function: does it.
-        name: unique, for the OpenAPI document.
-        method: of HTTP.
-        path: below the API's address, with ``{names}``.
+        function: handles a request.
+        name: unique; the operation's id in the OpenAPI document.
+        method: the HTTP method.
+        path: below the API's address, with parameters in braces.
         summary, description: for people.
-        audience: who may ask.
-        path_types: the type of each name in *path*.
-        query: the parameters that it takes.
+        audience: who may call it.
+        status: the status of a successful response.
+        media: the media types of the response; empty for one without content.
+        query: the model of the query.
         body: the type of a JSON body; ``str`` for a body of *body_media*; ``None`` for none.
-        body_required: whether there has to be a body.
-        body_media: the type of the body.
-        largest_body: bytes.
-        answer: the type of the answer's content; ``None`` for an answer without.
-        status: of an answer that is no refusal.
-        media: the types that the answer may have.
-        errors: statuses of refusals besides those that every operation has.
-        conditional: whether ``If-Match`` and ``If-None-Match`` are heeded, and ``ETag`` given.
+        body_required: whether the body must be sent.
+        body_media: the media type of the body.
+        max_body_bytes: the largest body.
+        answer: the model of a JSON response.
+        errors: error statuses beyond those that every endpoint has.
+        conditional: whether ``If-Match`` and ``If-None-Match`` are supported, and ``ETag`` sent.
     """
 
     function: Function
@@ -126,59 +130,58 @@ class Operation:
     summary: str
     description: str
     audience: Audience
-    path_types: Mapping[str, TypeAdapter[Any]] = field(default_factory=dict)
+    status: int
+    media: tuple[str, ...]
     query: type[BaseModel] = NoQuery
-    body: type[Any] | None = None
+    body: Any = None
     body_required: bool = True
     body_media: str = JSON
-    largest_body: int = LARGEST_BODY
+    max_body_bytes: int = MAX_BODY_BYTES
     answer: type[BaseModel] | None = None
-    status: int = 200
-    media: tuple[str, ...] = (JSON,)
     errors: tuple[int, ...] = ()
     conditional: bool = False
 
     @property
     def tag(self) -> str:
-        """The first word of the address, by which the documentation is ordered."""
+        """The first part of the path, by which the documentation is sorted."""
         return self.path.split("/")[0].split(".")[0]
 
 
-class Catalogue:
-    """The operations of one part of the API, filled by decorating functions."""
+class Router:
+    """The endpoints of one part of the API."""
 
     def __init__(self) -> None:
-        self.operations: list[Operation] = []
+        self.endpoints: list[Endpoint] = []
 
     def add(
         self,
         method: str,
         path: str,
-        summary: str,
-        *,
         audience: Audience,
-        path_types: Mapping[str, Any] | None = None,
+        *,
+        answer: type[BaseModel] | None = None,
         **declared: Any,
     ) -> Callable[[F], F]:
-        """Declare an operation whose function is decorated; its docstring is the description."""
+        """Register the decorated function as an endpoint, with its docstring as documentation."""
+        media = declared.setdefault("media", () if answer is None else (JSON,))
+        declared.setdefault("status", 200 if media else 204)
 
-        def declare(function: F) -> F:
+        def register(function: F) -> F:
             first, *rest = function.__name__.split("_")
-            self.operations.append(
-                Operation(
+            summary, _, description = (function.__doc__ or "").partition("\n")
+            self.endpoints.append(
+                Endpoint(
                     function=function,
                     name=first + "".join(word.capitalize() for word in rest),
                     method=method,
                     path=path,
-                    summary=summary,
-                    description=" ".join((function.__doc__ or "").split()),
+                    summary=summary.removesuffix("."),
+                    description=" ".join(description.split()),
                     audience=audience,
-                    path_types={
-                        name: TypeAdapter(kind) for name, kind in (path_types or {}).items()
-                    },
+                    answer=answer,
                     **declared,
                 )
             )
             return function
 
-        return declare
+        return register

@@ -1,49 +1,122 @@
-"""What the desk answers when it does not do what it was asked for."""
+"""Errors that the desk answers a request with.
+
+APIError
+├─ BadRequestError             400 bad_request
+├─ UnauthorizedError           401 unauthorized
+├─ ForbiddenError              403 forbidden
+├─ CrossSiteError              403 xsrf
+├─ NotFoundError               404 not_found
+├─ ConflictError               409 conflict
+├─ ChangedError                412 changed_meanwhile
+├─ PreconditionError           412 precondition_failed
+├─ TooLargeError               413 too_large
+├─ MediaTypeError              415 unsupported_media_type
+├─ UnprocessableError          422 unprocessable
+└─ UnavailableError            503 unavailable
+└─ HubUnreachableError
+"""
 
 from __future__ import annotations
 
+from typing import ClassVar
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a failure
+from tornado.web import HTTPError
+
+
+class APIError(HTTPError):
     """An answer with an error status.
 
     Attributes:
         status: the HTTP status.
-        error: a short machine-readable label.
+        label: for programs.
         message: what happened, why, and what to do, in full sentences.
     """
 
-    def __init__(self, status: int, error: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.error = error
+    status: ClassVar[int]
+    label: ClassVar[str]
+
+    def __init__(self, message: str) -> None:
+        super().__init__(self.status)
         self.message = message
 
 
-def bad(message: str) -> Refusal:
-    """The request makes no sense."""
-    return Refusal(400, "bad_request", message)
+class BadRequestError(APIError):
+    """The request cannot be read, or does not fit its schema."""
+
+    status, label = 400, "bad_request"
 
 
-def forbidden(message: str) -> Refusal:
-    """Whoever asks may not do so."""
-    return Refusal(403, "forbidden", message)
+class UnauthorizedError(APIError):
+    """The request has no valid token."""
+
+    status, label = 401, "unauthorized"
 
 
-def missing(message: str) -> Refusal:
-    """There is no such thing, or whoever asks may not know of it."""
-    return Refusal(404, "not_found", message)
+class ForbiddenError(APIError):
+    """The principal may not do this."""
+
+    status, label = 403, "forbidden"
 
 
-def conflict(message: str) -> Refusal:
-    """It cannot be done as things stand."""
-    return Refusal(409, "conflict", message)
+class CrossSiteError(APIError):
+    """The request has a cookie, but not its XSRF token."""
+
+    status, label = 403, "xsrf"
 
 
-def senseless(message: str) -> Refusal:
-    """The request is of the right form, and asks for what makes no sense all the same."""
-    return Refusal(422, "unprocessable", message)
+class NotFoundError(APIError):
+    """There is no such thing, or the principal may not know of it."""
+
+    status, label = 404, "not_found"
 
 
-def unavailable(message: str) -> Refusal:
-    """The Hub or the database does not answer at the moment."""
-    return Refusal(503, "unavailable", message)
+class ConflictError(APIError):
+    """This cannot be done in the present state of the lab."""
+
+    status, label = 409, "conflict"
+
+
+class ChangedError(APIError):
+    """Somebody else changed the document in the meantime."""
+
+    status, label = 412, "changed_meanwhile"
+
+
+class PreconditionError(APIError):
+    """The conditions of the request exclude each other."""
+
+    status, label = 412, "precondition_failed"
+
+
+class TooLargeError(APIError):
+    """The body is larger than the endpoint allows."""
+
+    status, label = 413, "too_large"
+
+
+class MediaTypeError(APIError):
+    """The body has the wrong media type."""
+
+    status, label = 415, "unsupported_media_type"
+
+
+class UnprocessableError(APIError):
+    """The request fits its schema, but cannot be carried out."""
+
+    status, label = 422, "unprocessable"
+
+
+class UnavailableError(APIError):
+    """The Hub or the database does not answer."""
+
+    status, label = 503, "unavailable"
+
+
+class HubUnreachableError(UnavailableError):
+    """The Hub does not answer, and the desk has no recent answer to go by."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The Hub does not answer at the moment, so the desk cannot look up users. Running"
+            " sessions continue. Try again in a minute."
+        )

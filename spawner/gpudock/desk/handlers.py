@@ -1,4 +1,4 @@
-"""HTTP: what all handlers of the desk share, and the one that serves the REST API."""
+"""The base of the desk's HTTP handlers, and the handler of the REST API."""
 
 from __future__ import annotations
 
@@ -13,55 +13,55 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from gpudock.desk import identity
-from gpudock.desk.endpoints import CSV, JSON, Audience, Call, for_others
-from gpudock.desk.errors import Refusal, bad, forbidden, unavailable
-from gpudock.desk.hub_client import SILENCE, HubSilentError
+from gpudock.desk.endpoints import CSV, JSON, PATH_TYPES, APIRequest, Audience, Response, not_for
+from gpudock.desk.errors import (
+    APIError,
+    BadRequestError,
+    CrossSiteError,
+    ForbiddenError,
+    MediaTypeError,
+    PreconditionError,
+    TooLargeError,
+    UnauthorizedError,
+)
 from gpudock.desk.schema import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gpudock.desk.backend import Office
-    from gpudock.desk.endpoints import Answer, Operation
+    from gpudock.desk.backend import Backend
+    from gpudock.desk.endpoints import Endpoint
     from gpudock.desk.hub_client import DeskOAuth
-    from gpudock.desk.identity import Visitor
+    from gpudock.desk.identity import Principal
 
 log = logging.getLogger(__name__)
 
 _ETAG = re.compile(r'"([0-9]{1,18})"|([0-9]{1,18})')
 
-_SENTENCES = {
+_MESSAGES = {
     400: "The request cannot be read.",
-    401: "Send a token of the Hub as «Authorization: Bearer …», or sign in with a browser.",
-    404: "There is nothing at this address; openapi.json tells what there is.",
-    405: "This cannot be done at this address; the header «Allow» tells what can.",
-    413: "The request's body is too long.",
-    500: "The desk made a mistake, which its log describes. Nothing more is known here.",
+    401: 'Send a token of the Hub as "Authorization: Bearer …", or sign in with a browser.',
+    404: "There is nothing at this address; openapi.json lists all addresses.",
+    405: 'This address does not support the method; the header "Allow" lists those it does.',
+    413: "The body of the request is too large.",
+    500: "The desk failed; its log says why.",
 }
-_LABELS = {
-    400: "bad_request",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "too_large",
-    500: "internal",
-    503: "unavailable",
-}
+# Of the others, the label is the standard phrase of the status.
+_LABELS = {413: "too_large", 500: "internal", 503: "unavailable"}
 
 
 class DeskHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
-    """Knows who asks, and answers errors."""
+    """Authenticates requests, and answers errors."""
 
-    visitor: Visitor | None = None
+    principal: Principal | None = None
 
-    def initialize(self, office: Office, hub_auth: DeskOAuth) -> None:
-        """Take what the application hands to every handler."""
-        self.office = office
+    def initialize(self, backend: Backend, hub_auth: DeskOAuth) -> None:
+        """Take the arguments of the route."""
+        self.backend = backend
         self.hub_auth = hub_auth
 
     def set_default_headers(self) -> None:
-        """Keep answers out of caches and frames, and the server's name out of the answers."""
+        """Keep responses out of caches and frames, and the server's name out of responses."""
         self.clear_header("Server")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Content-Type-Options", "nosniff")
@@ -69,52 +69,38 @@ class DeskHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
         self.set_header("Content-Security-Policy", "frame-ancestors 'none'; default-src 'none'")
 
     def compute_etag(self) -> None:
-        """Make no tag of an answer's bytes: tags are revisions here."""
+        """Make no tag from the content: tags are revisions here."""
 
     def get_current_user(self) -> dict[str, Any] | None:
-        """Return nobody: who asks is found out by :meth:`recognise`, without blocking."""
+        """Return nobody: :meth:`authenticate` does this without blocking."""
         return None
 
-    async def recognise(self) -> Visitor | None:
-        """Find out who asks; ``None`` for nobody.
+    async def authenticate(self) -> Principal | None:
+        """Return who sent the request; ``None`` for nobody.
 
-        A browser's cookie counts only together with its XSRF token, as it does at the Hub.
+        A browser's cookie counts only together with its XSRF token, as at the Hub.
 
         Raises:
-            Refusal: they may not use the desk, or the Hub does not answer.
+            ForbiddenError: they may not use the desk.
+            HubUnreachableError: the Hub does not answer.
         """
-        try:
-            model = await self.hub_auth.get_user(self, sync=False)
-        except HubSilentError as error:
-            raise unavailable(SILENCE) from error
+        model = await self.hub_auth.get_user(self, sync=False)
         self.current_user = model
         if model is None:
             return None
         by_cookie = not getattr(self, "_token_authenticated", False)
         found = identity.identify(model, by_cookie=by_cookie)
         if found is None:
-            raise forbidden("You have no access to the desk. Ask an administrator of the Hub.")
-        self.visitor = found
+            raise ForbiddenError("You have no access to the desk. Ask an administrator of the Hub.")
+        self.principal = found
         return found
 
-    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Log mistakes of the desk; a refusal is in the log of requests."""
-        if not isinstance(value, HTTPError | Refusal):
-            super().log_exception(typ, value, tb)
-
     def explain(self, status: int, error: BaseException | None) -> tuple[int, str, str]:
-        """Return the status, label and sentence that an error is answered with."""
-        if isinstance(error, Refusal):
-            return error.status, error.error, error.message
+        """Return the status, label and message that an error is answered with."""
+        if isinstance(error, APIError):
+            return error.status, error.label, error.message
         label = _LABELS.get(status, responses.get(status, "error").lower().replace(" ", "_"))
-        return status, label, _SENTENCES.get(status, responses.get(status, "Error") + ".")
-
-    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
-        """Answer a refusal with its own status."""
-        info = kwargs.get("exc_info")
-        if info is not None and isinstance(info[1], Refusal):
-            status_code = info[1].status
-        super().send_error(status_code, **kwargs)
+        return status, label, _MESSAGES.get(status, responses.get(status, "Error") + ".")
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer an error as ``{"error": …, "message": …}``."""
@@ -127,215 +113,220 @@ class DeskHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
         self.finish(json.dumps({"error": label, "message": message}, ensure_ascii=False))
 
 
-class NothingHere(DeskHandler):
-    """Answers every address that is none of the desk's."""
+class NotFoundHandler(DeskHandler):
+    """Answers addresses that the desk does not have."""
 
     def prepare(self) -> NoReturn:
-        """Refuse."""
+        """Raise 404."""
         raise HTTPError(404)
 
 
 @stream_request_body
 class APIHandler(DeskHandler):
-    """Serves the operations of one address: checks who asks and what for, and lets them answer.
+    """Serves the endpoints of one path: authenticates, validates, and calls the endpoint.
 
-    The body is taken only after it is known who sends it.
+    The body is read only after the principal is known.
     """
 
     def initialize(  # type: ignore[override]
-        self, office: Office, hub_auth: DeskOAuth, operations: Mapping[str, Operation]
+        self, backend: Backend, hub_auth: DeskOAuth, endpoints: Mapping[str, Endpoint]
     ) -> None:
-        """Take what the application hands to every handler."""
-        super().initialize(office, hub_auth)
-        self._operations = operations
+        """Take the arguments of the route."""
+        super().initialize(backend, hub_auth)
+        self._endpoints = endpoints
         self._body = bytearray()
-        self._too_long = False
+        self._too_large = False
 
     async def prepare(self) -> None:
-        """Check all that does not need the body."""
-        self._operation = self._operations.get(self.request.method or "")
-        visitor = await self.recognise()
-        if visitor is None:
-            raise self._stranger()
-        if self._operation is None:
+        """Check everything that does not need the body."""
+        self._endpoint = self._endpoints.get(self.request.method or "")
+        principal = await self.authenticate()
+        if principal is None:
+            raise self._unauthenticated()
+        if self._endpoint is None:
             raise HTTPError(405)
-        _admit(visitor, self._operation.audience)
+        _check_audience(principal, self._endpoint.audience)
         length = self.request.headers.get("Content-Length", "0")
         if length.isdigit() and int(length) > self._limit:
-            raise self._oversize()
+            raise self._body_too_large()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer an error; of a method that is not there, tell those that are."""
+        """Answer an error; name the methods that are supported if one is not."""
         if status_code == 405:
-            self.set_header("Allow", ", ".join(sorted(self._operations)))
+            self.set_header("Allow", ", ".join(sorted(self._endpoints)))
         super().write_error(status_code, **kwargs)
 
     def data_received(self, chunk: bytes) -> None:
-        """Take a piece of the body; what is too long is not kept."""
-        self._too_long = self._too_long or len(self._body) + len(chunk) > self._limit
-        if not self._too_long:
+        """Take a chunk of the body; a body that is too large is not kept."""
+        self._too_large = self._too_large or len(self._body) + len(chunk) > self._limit
+        if not self._too_large:
             self._body += chunk
 
     @property
     def _limit(self) -> int:
-        return self._operation.largest_body if self._operation is not None else 0
+        return self._endpoint.max_body_bytes if self._endpoint is not None else 0
 
-    def _stranger(self) -> Refusal:
+    def _unauthenticated(self) -> APIError:
         if self.hub_auth.get_token(self, in_cookie=False):
-            message = "The Hub does not know this token (any more). Make a new one on its page."
-            return Refusal(401, "unauthorized", message)
-        if self.get_cookie(self.hub_auth.cookie_name):
-            return Refusal(
-                403,
-                "xsrf",
-                "The request did not come from a page of the desk, or the session has ended."
-                " Reload the page; a program sends a token as «Authorization: Bearer …».",
+            message = (
+                "The Hub does not know this token (any more). Make a new one on its Token page."
             )
-        return Refusal(401, "unauthorized", _SENTENCES[401])
+            return UnauthorizedError(message)
+        if self.get_cookie(self.hub_auth.cookie_name):
+            return CrossSiteError(
+                "The request did not come from a page of the desk, or the session has ended."
+                ' Reload the page; programs send a token as "Authorization: Bearer …".',
+            )
+        return UnauthorizedError(_MESSAGES[401])
 
-    def _oversize(self) -> Refusal:
-        return Refusal(
-            413, "too_large", f"The request's body is too long: {self._limit} bytes are the limit."
+    def _body_too_large(self) -> APIError:
+        return TooLargeError(
+            f"The body of the request is too large: the limit is {self._limit} bytes."
         )
 
     async def _serve(self, **path: str) -> None:
-        if self._too_long:
-            raise self._oversize()
-        operation, visitor = self._operation, self.visitor
-        assert operation is not None
-        assert visitor is not None
-        path_values = {name: _parsed(operation.path_types[name], path[name], name) for name in path}
-        query = _query(operation, self.request.query_arguments)
-        body = self._parse_body(operation)
-        # What makes no sense is refused as such, whatever it is to depend on.
-        revision, must_exist = self._conditions(operation)
-        call = Call(
-            visitor=visitor,
-            office=self.office,
+        if self._too_large:
+            raise self._body_too_large()
+        endpoint, principal = self._endpoint, self.principal
+        assert endpoint is not None
+        assert principal is not None
+        path_values = {name: _parsed(PATH_TYPES[name], path[name], name) for name in path}
+        query = _query(endpoint, self.request.query_arguments)
+        body = self._parse_body(endpoint)
+        # Last, so that an invalid request is answered as such whatever its conditions.
+        revision, must_exist = self._conditions(endpoint)
+        request = APIRequest(
+            principal=principal,
+            backend=self.backend,
             path=path_values,
             query=query,
             body=body,
             revision=revision,
             must_exist=must_exist,
         )
-        self._send(await operation.function(call))
+        result = await endpoint.function(request)
+        self._send(endpoint, result if isinstance(result, Response) else Response(result))
 
     get = post = put = patch = delete = _serve
 
-    def _parse_body(self, operation: Operation) -> Any:
+    def _parse_body(self, endpoint: Endpoint) -> Any:
         body = bytes(self._body)
-        if operation.body is None:
+        if endpoint.body is None:
             if body:
-                raise bad("This takes no body.")
+                raise BadRequestError("This request takes no body.")
             return None
-        if not body and not operation.body_required:
+        if not body and not endpoint.body_required:
             return None
         media = self.request.headers.get("Content-Type", "").split(";")[0].strip().lower()
-        if media != operation.body_media:
-            message = f"Send the body as {operation.body_media}, and say so in «Content-Type»."
-            raise Refusal(415, "unsupported_media_type", message)
+        if media != endpoint.body_media:
+            message = f'Send the body as {endpoint.body_media}, with that "Content-Type".'
+            raise MediaTypeError(message)
         try:
-            text = body.decode("utf-8-sig" if operation.body_media == CSV else "utf-8")
+            text = body.decode("utf-8-sig" if endpoint.body_media == CSV else "utf-8")
         except UnicodeDecodeError as error:
-            raise bad(f"The body is not UTF-8: byte {error.start} fits nothing.") from error
-        if operation.body is str:
+            raise BadRequestError(
+                f"The body is not UTF-8: byte {error.start} is not valid."
+            ) from error
+        if endpoint.body is str:
             return text
-        return _parsed(TypeAdapter(operation.body), _json(text), "the body")
+        return _parsed(TypeAdapter(endpoint.body), _json(text), "the body")
 
-    def _conditions(self, operation: Operation) -> tuple[int | None, bool]:
-        """Return the demanded revision, and whether there has to be one."""
+    def _conditions(self, endpoint: Endpoint) -> tuple[int | None, bool]:
+        """Return the revision that the document must have, and whether it must exist."""
         match = self.request.headers.get("If-Match")
         none_match = self.request.headers.get("If-None-Match")
-        if not operation.conditional or self.request.method == "GET":
+        if not endpoint.conditional or self.request.method == "GET":
             return None, False
         found = None if match in (None, "*") else _ETAG.fullmatch(str(match))
         if found is None and match not in (None, "*"):
-            raise bad('If-Match is «*» or the ETag of the document, such as «"17"».')
+            raise BadRequestError(
+                'If-Match is * or the ETag of the document, such as "17" with its quotes.'
+            )
         if none_match not in (None, "*"):
-            raise bad("If-None-Match can only be «*»: that there is no document yet.")
+            raise BadRequestError(
+                "If-None-Match can only be *, for a document that does not exist yet."
+            )
         if match is not None and none_match is not None:
-            message = "If-Match demands a document and If-None-Match none: both cannot be true."
-            raise Refusal(412, "precondition_failed", message)
+            message = "If-Match and If-None-Match exclude each other: only one can be true."
+            raise PreconditionError(message)
         if none_match is not None:
             return 0, False
         return (int(found[1] or found[2]) if found else None), match == "*"
 
-    def _send(self, answer: Answer) -> None:
-        self.set_status(answer.status)
-        if answer.revision is not None:
-            self.set_header("ETag", f'"{answer.revision}"')
-        if answer.filename is not None:
-            disposition = f'attachment; filename="{answer.filename}"'
+    def _send(self, endpoint: Endpoint, response: Response) -> None:
+        self.set_status(endpoint.status)
+        if response.revision is not None:
+            self.set_header("ETag", f'"{response.revision}"')
+        if response.filename is not None:
+            disposition = f'attachment; filename="{response.filename}"'
             self.set_header("Content-Disposition", disposition)
-        if answer.content is None:
+        content = response.content
+        if content is None:
             self.finish()
             return
-        charset = "; charset=utf-8" if answer.media_type.startswith("text/") else ""
-        self.set_header("Content-Type", answer.media_type + charset)
-        content = answer.content
+        charset = "; charset=utf-8" if response.media_type.startswith("text/") else ""
+        self.set_header("Content-Type", response.media_type + charset)
         self.finish(content.model_dump_json() if isinstance(content, BaseModel) else content)
 
 
-def _admit(visitor: Visitor, audience: Audience) -> None:
-    """Refuse whoever may not ask at all.
-
-    Raises:
-        Refusal: they may not.
-    """
-    if visitor.is_server and audience is not Audience.SERVER:
-        raise forbidden(
-            "The token of a server may only ask for its user's sessions, limits and places in the"
-            " queue. Use a token that you made on the Hub's page «Token»."
+def _check_audience(principal: Principal, audience: Audience) -> None:
+    """Raise :class:`ForbiddenError` unless the principal belongs to the audience."""
+    if principal.is_server and audience is not Audience.SERVER:
+        raise ForbiddenError(
+            "The token of a server gives access to its user's sessions, limits and places in the"
+            " queue only. Use a token that you made on the Hub's Token page."
         )
     enough = {
-        Audience.LEAD: visitor.manages.beyond_oneself,
-        Audience.READER: visitor.reads.everyone,
-        Audience.MANAGER: visitor.manages.everyone,
+        Audience.LEAD: bool(principal.manages),
+        Audience.READER: principal.reads.everyone,
+        Audience.MANAGER: principal.manages.everyone,
     }
     if not enough.get(audience, True):
-        raise for_others(audience)
+        raise not_for(audience)
 
 
 def _parsed(kind: TypeAdapter[Any], value: Any, name: str) -> Any:
     try:
         return kind.validate_python(value)
     except ValidationError as error:
-        raise bad(sentence(error, name)) from error
+        raise BadRequestError(sentence(error, name)) from error
 
 
-def _query(operation: Operation, arguments: Mapping[str, list[bytes]]) -> BaseModel:
+def _query(endpoint: Endpoint, arguments: Mapping[str, list[bytes]]) -> BaseModel:
     values: dict[str, str] = {}
     for name, given in arguments.items():
         if len(given) > 1:
-            raise bad(f"The parameter «{name}» is there {len(given)} times. Give it once.")
+            raise BadRequestError(
+                f'The parameter "{name}" is given {len(given)} times. Give it once.'
+            )
         try:
             values[name] = given[0].decode()
         except UnicodeDecodeError as error:
-            raise bad(f"The parameter «{name}» is not UTF-8.") from error
+            raise BadRequestError(f'The parameter "{name}" is not UTF-8.') from error
     try:
-        return operation.query.model_validate_strings(values)
+        return endpoint.query.model_validate_strings(values)
     except ValidationError as error:
-        raise bad(sentence(error, "the address")) from error
+        raise BadRequestError(sentence(error, "the address")) from error
 
 
 def _number(text: str) -> float:
-    """Read a number; JSON makes no difference between 2.0 and 2."""
+    """Read a number; to JSON, 2.0 and 2 are the same."""
     number = float(text)
     return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def _json(text: str) -> Any:
     def refuse(constant: str) -> NoReturn:
-        raise bad(f"The body contains {constant}, which is no number of JSON.")
+        raise BadRequestError(f"The body contains {constant}, which JSON does not have.")
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            raise bad("The body names a field twice in one object.")
+            raise BadRequestError("The body has a field twice in one object.")
         return found
 
     try:
         return json.loads(text, parse_constant=refuse, parse_float=_number, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         detail = str(error) if isinstance(error, json.JSONDecodeError) else "it is too large"
-        raise bad(f"The body is no JSON: {detail}.") from error
+        raise BadRequestError(f"The body is not JSON: {detail}.") from error

@@ -1,4 +1,4 @@
-"""Who asks the desk for something, and how far their rights reach."""
+"""Who sends a request, and what they may read and manage."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """Whose things a right is about.
+class Scope:
+    """Whose data a right covers. An empty scope is false.
 
     Attributes:
         everyone: everybody's, and the lab's own.
@@ -25,64 +25,59 @@ class Reach:
     groups: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
 
-    @property
-    def beyond_oneself(self) -> bool:
-        """Whether it reaches anybody at all."""
+    def __bool__(self) -> bool:
         return self.everyone or bool(self.groups or self.users)
 
     def covers(self, user: str, groups: Iterable[str]) -> bool:
-        """Tell whether it reaches a user who is in these groups now."""
+        """Return whether it covers a user who is in *groups* now."""
         return self.everyone or user in self.users or not self.groups.isdisjoint(groups)
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
-    """Somebody whom the Hub has identified.
+class Principal:
+    """A user or service that the Hub has identified.
 
     Attributes:
-        user: the name of the user; ``None`` for a service of the Hub.
-        actor: what the audit trail calls them.
+        user: the user's name; ``None`` for a service.
+        actor: its name in the audit trail.
         groups: the user's groups at the Hub.
-        reads: whose things they may see, besides their own.
-        manages: whose quotas they may change; with ``everyone`` all of the lab.
-        is_server: the token is one of a user's server, which runs what its user runs: it may ask
-            for that user's sessions, limits and places in the queue, extend and end the sessions,
-            and nothing else.
-        by_cookie: they came with a browser, not with a token.
+        reads: whose data it may read, in addition to its own.
+        manages: whose quotas it may change; with ``everyone`` the whole lab.
+        is_server: it came with the token of a user's server. Such a token may read that user's
+            sessions, limits and places in the queue, extend and end the sessions, and nothing else.
+        by_cookie: it came with a browser's cookie, not with a token.
     """
 
     user: str | None
     actor: str
     groups: tuple[str, ...]
-    reads: Reach
-    manages: Reach
+    reads: Scope
+    manages: Scope
     is_server: bool = False
     by_cookie: bool = False
 
     def is_self(self, user: str) -> bool:
-        """Tell whether *user* is who asks."""
+        """Return whether the principal is *user*."""
         return self.user is not None and user == self.user
 
 
-def identify(model: Mapping[str, Any], *, by_cookie: bool) -> Visitor | None:
-    """Return who the Hub says it is; ``None`` for somebody who has no access to the desk.
+def identify(model: Mapping[str, Any], *, by_cookie: bool) -> Principal | None:
+    """Return the principal; ``None`` if it has no access to the desk.
 
     Args:
-        model: the Hub's answer to «who am I».
-        by_cookie: whether a browser's cookie stood for the token.
+        model: the Hub's model of the owner of a token.
+        by_cookie: whether the token came from a browser's cookie.
     """
     scopes = list(model.get("scopes") or ())
-    manages, reads = _reach(MANAGE_SCOPE, scopes), _reach(READ_SCOPE, scopes)
+    manages, reads = _scope(MANAGE_SCOPE, scopes), _scope(READ_SCOPE, scopes)
     if by_cookie and model.get("admin"):
-        # A session that began before its user was made an administrator lacks the scopes.
-        manages = reads = Reach(everyone=True)
-    if not (
-        _reach(ACCESS_SCOPE, scopes).everyone or reads.beyond_oneself or manages.beyond_oneself
-    ):
+        # A session that began before its user became an administrator lacks the scopes.
+        manages = reads = Scope(everyone=True)
+    if not (_scope(ACCESS_SCOPE, scopes).everyone or reads or manages):
         return None
     name = str(model["name"])
     is_user = model.get("kind", "user") == "user"
-    return Visitor(
+    return Principal(
         user=name if is_user else None,
         actor=name if is_user else f"service {name}",
         groups=tuple(sorted(model.get("groups") or ())) if is_user else (),
@@ -93,28 +88,28 @@ def identify(model: Mapping[str, Any], *, by_cookie: bool) -> Visitor | None:
     )
 
 
-def _reach(wanted: str, scopes: Iterable[str]) -> Reach:
-    """Return how far *wanted* reaches, by the scopes of its name with and without a filter."""
+def _scope(wanted: str, held: Iterable[str]) -> Scope:
+    """Return what the Hub's scopes of the name *wanted* cover, with and without a filter."""
     base, _, condition = wanted.partition("!")
     everyone = False
     groups: set[str] = set()
     users: set[str] = set()
-    for scope in scopes:
-        name, separator, held = scope.partition("!")
+    for scope in held:
+        name, separator, filtered = scope.partition("!")
         if name != base:
             continue
-        kind, _, value = held.partition("=")
-        if not separator or (condition and held == condition):
+        kind, _, value = filtered.partition("=")
+        if not separator or (condition and filtered == condition):
             everyone = True
         elif kind == "group":
             groups.add(value)
         elif kind == "user":
             users.add(value)
-    return Reach(everyone, frozenset(groups), frozenset(users))
+    return Scope(everyone, frozenset(groups), frozenset(users))
 
 
 def _is_server(user: str, scopes: Iterable[str]) -> bool:
-    """Tell whether a token is one of a user's server: it has that server and not its user's all."""
+    """Return whether a token is a server's: it may access that server, but not all of its user."""
     servers = [scope for scope in scopes if scope.startswith("access:servers")]
     all_of_user = {"access:servers", f"access:servers!user={user}"}
     return bool(servers) and all_of_user.isdisjoint(servers)

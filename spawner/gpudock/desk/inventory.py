@@ -1,4 +1,4 @@
-"""The GPUs as the agent reads them, also where there is no agent, or none yet."""
+"""The GPUs as the agent reads them, if there is an agent."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 UNKNOWN = InventoryReading(
-    taken_at=None, problem="The hub has started no agent yet, so nothing is known of the GPUs."
+    taken_at=None,
+    problem="The hub has not started an agent yet, so the GPUs are unknown.",
 )
-"""What is said of the GPUs until the hub has left word."""
+"""The reading until the hub has written to the shared folder."""
 
 
 class SharedInventory:
-    """Goes by what the hub leaves in the shared folder: the agent's token, or why there is no GPU.
+    """Follows what the hub writes to the shared folder: the agent's token, or why there is no GPU.
 
-    It looks again all the time, since a lab may get GPUs, or lose them, with a restart of the hub.
+    It polls the folder, since a restart of the hub may bring GPUs to the lab, or remove them.
     """
 
     def __init__(self, url: str, shared: Path) -> None:
@@ -40,19 +41,19 @@ class SharedInventory:
         self._task: asyncio.Task[None] | None = None
 
     def reading(self) -> InventoryReading:
-        """Return the newest reading at once."""
+        """Return the latest reading at once."""
         return UNKNOWN if self._inner is None else self._inner.reading()
 
     def subscribe(self, callback: Callable[[InventoryReading], None]) -> Callable[[], None]:
-        """Do nothing: the desk acts on no reading, and takes the newest whenever it is asked."""
+        """Do nothing: the desk reads the latest reading when it needs one."""
         return lambda: None
 
     async def start(self) -> None:
-        """Begin to look."""
+        """Start to poll."""
         self._task = asyncio.get_running_loop().create_task(self._follow())
 
     async def stop(self) -> None:
-        """End looking, and following."""
+        """Stop to poll, and stop the inventory."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -65,22 +66,22 @@ class SharedInventory:
             reason = secret_in(self._shared / NO_GPUS)
             found = (reason, "" if reason else secret_in(self._shared / AGENT_TOKEN))
             if found != self._found:
-                former, self._inner = self._inner, self._made(*found)
+                former, self._inner = self._inner, self._make(*found)
                 self._found = found
                 if former is not None:
                     await former.stop()
                 if self._inner is not None:
                     await self._inner.start()
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
-    def _made(self, reason: str, token: str) -> Inventory | None:
+    def _make(self, reason: str, token: str) -> Inventory | None:
         if reason:
             return NoInventory(reason)
         return AgentInventory(self._url, token) if token else None
 
 
 def secret_in(file: Path) -> str:
-    """Return what the hub left in *file*; nothing when it has left nothing yet."""
+    """Return what the hub wrote to *file*; empty if it has written nothing yet."""
     with contextlib.suppress(FileNotFoundError):
         return file.read_text().strip()
     return ""

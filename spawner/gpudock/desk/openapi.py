@@ -1,36 +1,43 @@
-"""The OpenAPI 3.1 document, made of the operations' declarations."""
+"""The OpenAPI 3.1 document, generated from the endpoints.
+
+``python -m gpudock.desk.openapi`` prints it.
+"""
 
 from __future__ import annotations
 
 import copy
+import json
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field, TypeAdapter
-from pydantic.json_schema import models_json_schema
+from pydantic import Field, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
 from gpudock import __version__
 from gpudock.config.shared_volume import desk_prefix
-from gpudock.desk.endpoints import JSON
-from gpudock.desk.schema import Shown
+from gpudock.desk.endpoints import JSON, PATH_TYPES
+from gpudock.desk.schema import ResponseModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gpudock.desk.endpoints import Operation
+    from pydantic_core import core_schema
+
+    from gpudock.desk.endpoints import Endpoint
 
 _REF = "#/components/schemas/{model}"
 
-_REFUSALS = {
-    400: "The request makes no sense; nothing was changed.",
-    401: "There is no token of the Hub with it.",
-    403: "Whoever asks may not do so.",
-    404: "There is no such thing, or whoever asks may not know of it.",
-    409: "It cannot be done as things stand; nothing was changed.",
-    412: "The document was changed by somebody else meanwhile; nothing was changed now.",
-    413: "The body is too long.",
-    415: "The body is of the wrong type.",
-    422: "The request is as described here and makes no sense all the same; nothing was changed.",
+_ERRORS = {
+    400: "The request is not valid; nothing was changed.",
+    401: "The request has no token of the Hub.",
+    403: "The caller may not do this.",
+    404: "There is no such thing, or the caller may not know of it.",
+    409: "This cannot be done in the present state; nothing was changed.",
+    412: "Somebody else changed the document in the meantime; nothing was changed now.",
+    413: "The body is too large.",
+    415: "The body has the wrong media type.",
+    422: "The request is valid, but cannot be carried out; nothing was changed.",
     503: "The Hub or the database does not answer at the moment; nothing was changed.",
 }
 
@@ -38,8 +45,8 @@ _CONDITIONS = [
     {
         "name": "If-Match",
         "in": "header",
-        "description": "Change the document only if it is this one: its `ETag`, with the quotes or"
-        " without, or `*` for any.",
+        "description": "Change the document only if it is this one: its `ETag`, with or without"
+        " quotes, or `*` for any.",
         "schema": {"type": "string", "pattern": r'^(\*|[0-9]{1,18}|"[0-9]{1,18}")$'},
     },
     {
@@ -51,38 +58,50 @@ _CONDITIONS = [
 ]
 
 
-class Problem(Shown):
-    """Why something was not done."""
+class Error(ResponseModel):
+    """Why a request failed."""
 
     error: str = Field(description="A short label for programs")
     message: str = Field(description="What happened, why, and what to do, for people")
 
 
-def document(operations: Iterable[Operation], prefix: str = desk_prefix()) -> dict[str, Any]:
-    """Return the document of these operations.
+class _Schemas(GenerateJsonSchema):
+    """Gives no default to a field that may be left out: null and left out are the same."""
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        if schema.get("default", "") is None:
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+
+def document(endpoints: Iterable[Endpoint], prefix: str = desk_prefix()) -> dict[str, Any]:
+    """Return the document.
 
     Args:
-        operations: what can be asked.
+        endpoints: what it describes.
         prefix: the desk's own path, with a slash at both ends.
     """
-    operations = list(operations)
-    bodies = {item.body for item in operations if _is_model(item.body)}
-    answers = {item.answer for item in operations if item.answer is not None} | {Problem}
-    models: Any = [(model, "validation") for model in sorted(bodies, key=_name)]
-    models += [(model, "serialization") for model in sorted(answers, key=_name)]
-    references, definitions = models_json_schema(models, ref_template=_REF)
+    endpoints = list(endpoints)
+    types: dict[Any, Any] = {(item.body, "validation"): None for item in endpoints if item.body}
+    types |= {(item.answer, "serialization"): None for item in endpoints if item.answer}
+    types[Error, "serialization"] = None
+    schemas, definitions = TypeAdapter.json_schemas(
+        [(kind, mode, TypeAdapter(kind)) for kind, mode in sorted(types, key=_name)],
+        ref_template=_REF,
+        schema_generator=_Schemas,
+    )
     paths: dict[str, Any] = {}
-    for operation in operations:
-        item = paths.setdefault(f"/{operation.path}", {})
-        item[operation.method.lower()] = _operation(operation, references)
+    for endpoint in endpoints:
+        methods = paths.setdefault(f"/{endpoint.path}", {})
+        methods[endpoint.method.lower()] = _operation(endpoint, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "gpudock",
             "version": __version__,
             "description": (
-                "GPUs, sessions, the queue, quotas and their use. Times are seconds since 1970"
-                " (UTC), memory is MiB. Errors are answered as `Problem`."
+                "GPUs, sessions, the queue, quotas and usage. Times are Unix times in seconds,"
+                " memory is MiB. Errors are answered as `Error`."
             ),
             "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
         },
@@ -90,104 +109,101 @@ def document(operations: Iterable[Operation], prefix: str = desk_prefix()) -> di
         "security": [{"token": []}],
         "paths": paths,
         "components": {
-            "schemas": definitions.get("$defs", {}),
+            "schemas": definitions["$defs"],
             "securitySchemes": {
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A token of the Hub, made on its page «Token».",
+                    "description": "A token of the Hub, made on its Token page.",
                 }
             },
         },
     }
 
 
-def _operation(operation: Operation, references: dict[Any, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "operationId": operation.name,
-        "tags": [operation.tag],
-        "summary": operation.summary,
-        "description": f"{operation.description} It is for {operation.audience.value}.",
-        "responses": _responses(operation, references),
+def _name(key: tuple[Any, str]) -> tuple[str, str]:
+    kind, mode = key
+    return kind.__name__, mode
+
+
+def _operation(endpoint: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": endpoint.name,
+        "tags": [endpoint.tag],
+        "summary": endpoint.summary,
+        "description": f"{endpoint.description} This is for {endpoint.audience.value}.",
+        "responses": _responses(endpoint, schemas),
     }
-    parameters = [*_path_parameters(operation), *_query_parameters(operation)]
-    if operation.conditional and operation.method != "GET":
+    parameters = [*_path_parameters(endpoint), *_query_parameters(endpoint)]
+    if endpoint.conditional and endpoint.method != "GET":
         parameters += copy.deepcopy(_CONDITIONS)
     if parameters:
-        found["parameters"] = parameters
-    if operation.body is not None:
-        schema = (
-            references[operation.body, "validation"]
-            if _is_model(operation.body)
-            else TypeAdapter(operation.body).json_schema()
-        )
-        found["requestBody"] = {
-            "required": operation.body_required,
-            "content": {operation.body_media: {"schema": schema}},
+        operation["parameters"] = parameters
+    if endpoint.body is not None:
+        operation["requestBody"] = {
+            "required": endpoint.body_required,
+            "content": {endpoint.body_media: {"schema": schemas[endpoint.body, "validation"]}},
         }
-    return found
+    return operation
 
 
-def _responses(operation: Operation, references: dict[Any, Any]) -> dict[str, Any]:
-    answered: dict[str, Any] = {"description": "It is done."}
-    if operation.media:
-        answered["content"] = {}
-    for media in operation.media:
-        schema: Any = {"type": "string"}
-        if media == JSON:
-            model = operation.answer
-            schema = {"type": "object"} if model is None else references[model, "serialization"]
-        answered["content"][media] = {"schema": schema}
-    if operation.conditional and operation.media:
-        answered["headers"] = {
-            "ETag": {
-                "description": "The document's revision.",
-                "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
+def _responses(endpoint: Endpoint, schemas: dict[Any, Any]) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": "Success."}
+    if endpoint.media:
+        success["content"] = {
+            media: {
+                "schema": schemas[endpoint.answer, "serialization"]
+                if media == JSON
+                else {"type": "string"}
             }
+            for media in endpoint.media
         }
-    statuses = {400, 401, 403, 503, *operation.errors}
-    if operation.path_types:
+        if endpoint.conditional:
+            success["headers"] = {
+                "ETag": {
+                    "description": "The document's revision.",
+                    "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
+                }
+            }
+    statuses = {400, 401, 403, 503, *endpoint.errors}
+    if "{" in endpoint.path:
         statuses.add(404)
-    if operation.body is not None:
+    if endpoint.body is not None:
         statuses |= {413, 415}
-    if operation.conditional and operation.method != "GET":
+    if endpoint.conditional and endpoint.method != "GET":
         statuses.add(412)
-    problem = {JSON: {"schema": references[Problem, "serialization"]}}
+    error = {JSON: {"schema": schemas[Error, "serialization"]}}
     return {
-        str(operation.status): answered,
+        str(endpoint.status): success,
         **{
-            str(status): {"description": _REFUSALS[status], "content": problem}
+            str(status): {"description": _ERRORS[status], "content": error}
             for status in sorted(statuses)
         },
     }
 
 
-def _path_parameters(operation: Operation) -> list[dict[str, Any]]:
+def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
             "in": "path",
             "required": True,
-            "schema": operation.path_types[name].json_schema(),
+            "schema": PATH_TYPES[name].json_schema(),
         }
-        for name in re.findall(r"{(\w+)}", operation.path)
+        for name in re.findall(r"{(\w+)}", endpoint.path)
     ]
 
 
-def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
-    schema = operation.query.model_json_schema()
+def _query_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    schema = endpoint.query.model_json_schema(schema_generator=_Schemas)
     parameters = []
     for name, found in schema.get("properties", {}).items():
         described: dict[str, Any] = dict(found)
         described.pop("title", None)
         description = described.pop("description", "")
-        options = described.get("anyOf")
-        if options and {"type": "null"} in options:  # a parameter that is left out is no null
-            rest = [option for option in options if option != {"type": "null"}]
-            described.pop("anyOf")
-            described.update(rest[0] if len(rest) == 1 else {"anyOf": rest})
-        if described.get("default", 0) is None:
-            del described["default"]
+        options = [item for item in described.pop("anyOf", ()) if item != {"type": "null"}]
+        if options:  # a parameter that is left out is not null
+            described.update(options[0] if len(options) == 1 else {"anyOf": options})
         parameters.append(
             {
                 "name": name,
@@ -200,9 +216,7 @@ def _query_parameters(operation: Operation) -> list[dict[str, Any]]:
     return parameters
 
 
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+if __name__ == "__main__":
+    from gpudock.desk.api import ENDPOINTS
 
-
-def _name(model: Any) -> str:
-    return str(model.__name__)
+    json.dump(document(ENDPOINTS), sys.stdout, indent=2)

@@ -1,4 +1,4 @@
-"""The pages that browsers see, in the Hub's own look."""
+"""The desk's pages, in the Hub's style."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader
 from tornado.web import HTTPError
 
-from gpudock.desk.errors import Refusal
+from gpudock.desk.errors import APIError
 from gpudock.desk.handlers import DeskHandler
 
 if TYPE_CHECKING:
-    from gpudock.desk.backend import Office
-    from gpudock.desk.hub_client import DeskOAuth
-    from gpudock.desk.identity import Visitor
+    from collections.abc import Callable
+
+    from gpudock.desk.identity import Principal
 
 _HERE = Path(__file__).parent
 _MANIFEST = _HERE / "static" / "dist" / "manifest.json"
 _ENTRY = "src/main.tsx"
 
-# Scripts and styles come from the desk and from the Hub beside it, and from nowhere else.
+# Scripts and styles come from the same origin only: the desk and the Hub.
 _POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -37,97 +37,78 @@ _POLICY = "; ".join(
     )
 )
 
-SECTIONS = {
-    "mine": ("My GPUs", "everybody"),
-    "lab": ("Lab", "everybody"),
-    "quotas": ("Quotas", "leads"),
-    "usage": ("Usage", "everybody"),
-    "audit": ("Audit", "readers"),
+SECTIONS: dict[str, tuple[str, Callable[[Principal], bool]]] = {
+    "mine": ("My GPUs", lambda _: True),
+    "lab": ("Lab", lambda _: True),
+    "quotas": ("Quotas", lambda principal: bool(principal.reads)),
+    "usage": ("Usage", lambda _: True),
+    "audit": ("Audit", lambda principal: principal.reads.everyone),
 }
-"""The pages: what the navigation calls each, and whom it is for (see :func:`_open_to`)."""
+"""The pages: the title in the navigation, and whether a principal may open the page."""
 
-
-def environment() -> Environment:
-    """Return where the pages' templates are found."""
-    return Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True)
+_TEMPLATES = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True)
 
 
 class PageHandler(DeskHandler):
-    """One page for each section; who has not signed in is sent to the Hub first."""
-
-    def initialize(  # type: ignore[override]
-        self, office: Office, hub_auth: DeskOAuth, environment: Environment
-    ) -> None:
-        """Take what the application hands to every handler."""
-        super().initialize(office, hub_auth)
-        self._environment = environment
+    """Serves one page for each section, after a sign-in at the Hub."""
 
     async def get(self, section: str) -> None:
-        """Show a section; an address without one is «My GPUs»."""
+        """Show a section; without one, "My GPUs"."""
         section = section or "mine"
         if section not in SECTIONS:
             raise HTTPError(404)
-        visitor = await self.recognise()
-        if visitor is None or visitor.user is None:
+        _, is_open_to = SECTIONS[section]
+        principal = await self.authenticate()
+        if principal is None or principal.user is None:
             self.redirect(self.get_login_url())
             return
-        if not _open_to(visitor, section):
+        if not is_open_to(principal):
             raise HTTPError(403)
-        sessions = await self.office.look(lambda broker: broker.sessions.live(visitor.user))
+        sessions = await self.backend.read(lambda broker: broker.sessions.live(principal.user))
         self._render(
             "section.html",
             section=section,
             sessions=sessions,
-            reads=visitor.reads,
-            manages=visitor.manages,
+            reads=principal.reads,
+            manages=principal.manages,
             xsrf_token=_text(self.xsrf_token),
             bundle=_bundle(),
             moment=_moment,
         )
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Show a page with what went wrong."""
+        """Show an error page."""
         info = kwargs.get("exc_info")
         error = info[1] if info else None
-        if status_code == 403 and not isinstance(error, Refusal):
-            message = "This page is for administrators, or also for those who lead a group."
+        if status_code == 403 and not isinstance(error, APIError):
+            message = "This page is for administrators. Some pages are also for leads of a group."
         else:
             status_code, _, message = self.explain(status_code, error)
         self.set_status(status_code)
         self._render("error.html", status=status_code, message=message, section="")
 
     def _render(self, template: str, **names: Any) -> None:
-        visitor = self.visitor
+        principal = self.principal
         hub = self.hub_auth.hub_prefix
         self.set_header("Content-Security-Policy", _POLICY)
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.finish(
-            self._environment.get_template(template).render(
+            _TEMPLATES.get_template(template).render(
                 base=self.hub_auth.base_url,
                 hub=hub,
-                user=visitor.user if visitor is not None else None,
+                user=principal.user if principal is not None else None,
                 sections={
                     name: title
-                    for name, (title, _) in SECTIONS.items()
-                    if visitor is not None and _open_to(visitor, name)
+                    for name, (title, is_open_to) in SECTIONS.items()
+                    if principal is not None and is_open_to(principal)
                 },
                 **names,
             )
         )
 
 
-def _open_to(visitor: Visitor, section: str) -> bool:
-    """Tell whether a page is for somebody: for all, for who sees others, or for who sees all."""
-    match SECTIONS[section][1]:
-        case "leads":
-            return visitor.reads.beyond_oneself
-        case "readers":
-            return visitor.reads.everyone
-    return True
-
-
 def _bundle() -> dict[str, list[str]]:
-    """Return the built programs and styles of the pages; none where they were not built."""
+    """Return the built scripts and styles of the pages; none if they were not built."""
     if not _MANIFEST.exists():
         return {"scripts": [], "styles": []}
     entry = json.loads(_MANIFEST.read_text()).get(_ENTRY, {})
@@ -142,7 +123,7 @@ def _text(token: bytes | str) -> str:
 
 
 def _moment(seconds: float | None) -> str:
-    """Return a moment for people, in UTC."""
+    """Return a time for people, in UTC."""
     if seconds is None:
         return "—"
     return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""The kinds of value that requests have: how each is written, checked, and described."""
+"""The types of the values in requests and responses: how they are read, checked and described."""
 
 from __future__ import annotations
 
@@ -20,26 +20,33 @@ from pydantic import (
 
 from gpudock.model import is_gpu_uuid
 
-LONGEST_TEXT = 255
-LATEST = 253402300800.0
-"""Unix time of the year 10000, behind which no calendar goes."""
-_LARGEST = 10**9
+MAX_TEXT_LENGTH = 255
+MAX_TIME = 253402300800.0
+"""Unix time of the year 10000, which no calendar has."""
+_MAX_NUMBER = 10**9
 
 
-class Strict(BaseModel):
-    """A part of a request: nothing unknown is in it, and nothing is of another type."""
+class RequestModel(BaseModel):
+    """A part of a request, without unknown fields and without conversions between types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
-class Shown(BaseModel):
-    """A part of an answer."""
+class ResponseModel(BaseModel):
+    """A part of a response. It can be read from an object with the attributes of its fields."""
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+    model_config = ConfigDict(
+        extra="forbid", allow_inf_nan=False, frozen=True, from_attributes=True
+    )
+
+
+def rounded(digits: int) -> AfterValidator:
+    """Return a validator that rounds a number."""
+    return AfterValidator(lambda value: round(value, digits))
 
 
 def is_text(value: str) -> bool:
-    """Tell whether there are neither control characters in it nor halves of characters."""
+    """Return whether *value* has neither control characters nor unpaired surrogates."""
     return all(unicodedata.category(character) not in ("Cc", "Cs") for character in value)
 
 
@@ -56,7 +63,7 @@ def _uuid(value: str) -> str:
 
 
 def _whole_number(value: Any) -> Any:
-    """Read digits, and nothing else that Python would take for a number."""
+    """Read digits only, not everything that Python reads as a number."""
     if not isinstance(value, str):
         return value
     if re.fullmatch(r"-?[0-9]{1,9}", value) is None:
@@ -68,18 +75,18 @@ def _hours(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("it is not a number")
     # A huge int fits no float: compare before converting.
-    if not (0 < value <= _LARGEST) or not math.isfinite(value):
+    if not (0 < value <= _MAX_NUMBER) or not math.isfinite(value):
         raise ValueError("it is not a number of hours above 0")
     return float(value)
 
 
 def _moment(value: Any) -> Any:
-    """Read a date, a date and time, or seconds since 1970."""
+    """Read a date, a date and time, or Unix time."""
     if not isinstance(value, str):
         return value
     if re.fullmatch(r"[0-9]{1,300}(\.[0-9]{1,300})?(e[+-]?[0-9]{1,3})?", value, re.ASCII | re.I):
-        if float(value) > LATEST:
-            raise ValueError("no calendar goes as far as that")
+        if float(value) > MAX_TIME:
+            raise ValueError("it is after the year 9999")
         return float(value)
     try:
         moment = dt.datetime.fromisoformat(value)
@@ -88,30 +95,30 @@ def _moment(value: Any) -> Any:
         raise ValueError(problem) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.UTC)
-    # Near year 1 or 9999 the calendar has no UTC for every offset; arithmetic does.
+    # Near the years 1 and 9999 a conversion to UTC may overflow; arithmetic does not.
     offset = moment.utcoffset() or dt.timedelta()
-    epoch = dt.datetime(1970, 1, 1)  # noqa: DTZ001 (both sides are without a zone)
+    epoch = dt.datetime(1970, 1, 1)  # noqa: DTZ001 (both sides have no time zone)
     seconds = (moment.replace(tzinfo=None) - epoch - offset).total_seconds()
-    return min(max(seconds, 0.0), LATEST)
+    return min(max(seconds, 0.0), MAX_TIME)
 
 
 Text = Annotated[
     str,
     AfterValidator(_text),
-    Field(max_length=LONGEST_TEXT, json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"}),
+    Field(max_length=MAX_TEXT_LENGTH, json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"}),
 ]
-"""Text for people to type in: a search, part of a name."""
+"""Text that people type: a search, part of a name."""
 
 Name = Annotated[
     str,
     AfterValidator(_text),
     Field(
         min_length=1,
-        max_length=LONGEST_TEXT,
+        max_length=MAX_TEXT_LENGTH,
         json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f-\x9f]+$"},
     ),
 ]
-"""The name of a user or group, whether there is one or not."""
+"""The name of a user or group, which need not exist."""
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 """The id of a lease or a request."""
@@ -131,11 +138,11 @@ DeviceUUID = Annotated[
 Hours = Annotated[
     float,
     BeforeValidator(_hours),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": _LARGEST}),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": _MAX_NUMBER}),
 ]
 
-Offset = Annotated[int, Field(ge=0, le=_LARGEST - 1), BeforeValidator(_whole_number)]
-"""How many rows to leave out."""
+Offset = Annotated[int, Field(ge=0, le=_MAX_NUMBER - 1), BeforeValidator(_whole_number)]
+"""How many rows to skip."""
 
 Limit = Annotated[int, Field(ge=1, le=500), BeforeValidator(_whole_number)]
 """How many rows to return at most."""
@@ -145,25 +152,25 @@ Moment = Annotated[
     BeforeValidator(_moment),
     WithJsonSchema(
         {
-            "description": "A date (UTC), a date and time with its offset, or seconds since 1970",
+            "description": "A date (UTC), a date and time with its offset, or Unix time",
             "anyOf": [
                 {"type": "string", "format": "date"},
                 {"type": "string", "format": "date-time"},
-                {"type": "number", "minimum": 0, "maximum": LATEST},
+                {"type": "number", "minimum": 0, "maximum": MAX_TIME},
             ],
         }
     ),
 ]
-"""A moment in a query, as Unix time; a date before 1970 counts as 1970."""
+"""A time in a query, read as Unix time; before 1970 counts as 1970."""
 
-_KINDS = {
+_REASONS = {
     "missing": "it is missing",
     "extra_forbidden": "there is no such field",
-    "string_type": "it is not a text",
+    "string_type": "it is not a string",
     "int_type": "it is not a whole number",
     "int_parsing": "it is not a whole number",
     "float_type": "it is not a number",
-    "bool_type": "it is neither true nor false",
+    "bool_type": "it is not a boolean",
     "list_type": "it is not a list",
     "dict_type": "it is not an object",
     "model_type": "it is not an object",
@@ -172,23 +179,20 @@ _KINDS = {
 
 
 def sentence(error: ValidationError, whole: str) -> str:
-    """Say in one sentence what is wrong with a request.
+    """Return one sentence on the first error that validation found in a request.
 
     Args:
-        error: what validation found; its first finding is told.
+        error: the errors.
         whole: what was validated, for example ``the body``.
     """
     found = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in found["loc"] if not str(part).startswith("function-"))
     if found["type"] == "value_error":
-        said = str(found["ctx"]["error"])
-        if said.endswith("."):  # a sentence by itself
-            return said
+        reason = str(found["ctx"]["error"])
+        if reason.endswith("."):  # a sentence of its own
+            return reason
     else:
-        said = _KINDS.get(found["type"]) or _lower(found["msg"])
-    place = f"{whole}: «{where}»" if where else whole
-    return f"{place[0].upper()}{place[1:]} is not acceptable: {said}."
-
-
-def _lower(message: str) -> str:
-    return f"{message[:1].lower()}{message[1:]}"
+        message = found["msg"]
+        reason = _REASONS.get(found["type"]) or message[:1].lower() + message[1:]
+    place = f'{whole}: "{where}"' if where else whole
+    return f"{place[0].upper()}{place[1:]} is not valid: {reason}."

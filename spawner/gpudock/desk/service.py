@@ -1,101 +1,92 @@
-"""The desk's addresses that are neither pages nor operations: health, metrics, the document."""
+"""The handlers of health, metrics, the OpenAPI document and the sign-in."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import hmac
 import json
 import logging
-from typing import TYPE_CHECKING, Any
 
 from jupyterhub.services.auth import HubOAuthCallbackHandler
 from tornado.web import HTTPError
 
 from gpudock.desk import metrics
+from gpudock.desk.api import ENDPOINTS
 from gpudock.desk.endpoints import JSON
-from gpudock.desk.errors import forbidden, unavailable
+from gpudock.desk.errors import ForbiddenError, UnavailableError
 from gpudock.desk.handlers import DeskHandler
+from gpudock.desk.openapi import document
 from gpudock.store import StoreError
-
-if TYPE_CHECKING:
-    from gpudock.desk.backend import Office
-    from gpudock.desk.hub_client import DeskOAuth
 
 log = logging.getLogger(__name__)
 
-NOT_YET = (
-    "The lab's database is not up to date yet. The hub brings it up to date when it starts; the"
-    " desk waits for that."
+NOT_MIGRATED = (
+    "The lab's database is not up to date yet. The hub updates it when it starts; the desk waits."
 )
 
 
 class HealthHandler(DeskHandler):
-    """Tells whether the desk can do its work; anybody may ask."""
+    """Answers whether the desk works, to everybody."""
 
     async def get(self) -> None:
-        """Succeed while the database answers and has the schema of this version."""
+        """Succeed if the database answers and has the schema of this version."""
         try:
-            current = await asyncio.to_thread(self.office.store.is_current)
+            current = await asyncio.to_thread(self.backend.store.is_current)
         except StoreError as error:
-            raise unavailable(str(error)) from error
+            raise UnavailableError(str(error)) from error
         if not current:
-            raise unavailable(NOT_YET)
+            raise UnavailableError(NOT_MIGRATED)
         self.set_header("Content-Type", JSON)
         self.finish('{"status": "ok"}')
 
 
 class DocumentHandler(DeskHandler):
-    """The OpenAPI document. It holds nothing of the lab, but is shown to its people only."""
-
-    def initialize(self, office: Office, hub_auth: DeskOAuth, document: dict[str, Any]) -> None:  # type: ignore[override]
-        """Take what the application hands to every handler."""
-        super().initialize(office, hub_auth)
-        self._document = document
+    """Serves the OpenAPI document to users of the desk."""
 
     async def get(self) -> None:
-        """Answer with the document."""
-        if await self.recognise() is None:
+        """Send the document."""
+        if await self.authenticate() is None:
             raise HTTPError(401)
         self.set_header("Content-Type", JSON)
-        self.finish(json.dumps(self._document, ensure_ascii=False))
+        self.finish(_document(self.hub_auth.base_url))
+
+
+@functools.cache
+def _document(prefix: str) -> str:
+    return json.dumps(document(ENDPOINTS, prefix), ensure_ascii=False)
 
 
 class MetricsHandler(DeskHandler):
-    """Metrics for Prometheus, for whoever may see everything or has the token of the settings."""
-
-    def initialize(  # type: ignore[override]
-        self, office: Office, hub_auth: DeskOAuth, metrics_token: str | None
-    ) -> None:
-        """Take what the application hands to every handler."""
-        super().initialize(office, hub_auth)
-        self._metrics_token = metrics_token
+    """Serves metrics to those who may read everything or have the token in the settings."""
 
     async def get(self) -> None:
-        """Answer with the metrics."""
-        if not self._brings_the_token():
-            visitor = await self.recognise()
-            if visitor is None:
+        """Send the metrics."""
+        if not self._has_metrics_token():
+            principal = await self.authenticate()
+            if principal is None:
                 raise HTTPError(401)
-            if visitor.is_server or not visitor.reads.everyone:
-                raise forbidden(
+            if principal.is_server or not principal.reads.everyone:
+                raise ForbiddenError(
                     "Metrics are for tokens with the scope custom:gpudock:read, or for the one in"
                     " GPUDOCK_METRICS_TOKEN."
                 )
-        snapshot = await self.office.look(metrics.Snapshot.of)
+        snapshot = await self.backend.read(metrics.Snapshot.of)
         body, content_type = metrics.encode(snapshot, self.request.headers.get("Accept", ""))
         self.set_header("Content-Type", content_type)
         self.finish(body)
 
-    def _brings_the_token(self) -> bool:
-        if self._metrics_token is None:
+    def _has_metrics_token(self) -> bool:
+        token = self.settings["metrics_token"]
+        if token is None:
             return False
         scheme, _, given = self.request.headers.get("Authorization", "").partition(" ")
-        # Both sides are bytes of the header as it came, whatever is in it.
+        # Bytes, since text that is not ASCII cannot be compared.
         right = hmac.compare_digest(
-            given.strip().encode("utf-8", "surrogateescape"), self._metrics_token.encode()
+            given.strip().encode("utf-8", "surrogateescape"), token.encode()
         )
         return scheme.lower() == "bearer" and right
 
 
 class CallbackHandler(DeskHandler, HubOAuthCallbackHandler):  # type: ignore[misc]
-    """Where the Hub sends a browser back to that has signed in."""
+    """Receives browsers that have signed in at the Hub."""

@@ -1,6 +1,6 @@
-"""``make doctor``: examine this server and the lab on it, from outside the containers.
+"""``make doctor``: check this server and its lab, from outside the containers.
 
-What only the hub's container can see is asked there. Needs the standard library alone.
+It runs ``gpudock doctor`` in the hub's container for the rest. It needs only the standard library.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gpudock.deploy.engine import Engine, find_engine
 from gpudock.deploy.tools import Tools, find_tools
 from gpudock.deploy.up import Configuration, read_configuration
 from gpudock.doctor.engine import devices_by_uuid, examine_engine, examine_images
-from gpudock.doctor.finding import Finding, in_words, is_sick, ok, problem, unknown
+from gpudock.doctor.finding import Finding, as_text, has_problems, ok, problem, unknown
 from gpudock.doctor.host import Host, examine_folder, examine_host, examine_memory
 
 _MIB = 2**20
@@ -25,20 +25,20 @@ IN_THE_HUB = ("gpudock", "--json", "doctor", "--lab-only")
 
 
 def main() -> int:
-    """Print the findings; 1 if something does not work."""
+    """Print the findings; return 1 if there is a problem, otherwise 0."""
     host = Host()
     findings = examine_host(host)
     try:
         configuration = read_configuration(Path.cwd(), os.environ)
     except say.ProblemError as error:
         findings.append(
-            problem("settings", " ".join(str(error).splitlines()), "Mend it in .env and try again.")
+            problem("settings", " ".join(str(error).splitlines()), "Fix it in .env and try again.")
         )
     else:
-        findings.append(ok("settings", "All settings make sense."))
+        findings.append(ok("settings", "All settings are valid."))
         findings += _engine_and_lab(host, configuration)
-    sys.stdout.write(in_words(findings) + "\n")
-    return 1 if is_sick(findings) else 0
+    sys.stdout.write(as_text(findings) + "\n")
+    return 1 if has_problems(findings) else 0
 
 
 def _engine_and_lab(host: Host, configuration: Configuration) -> list[Finding]:
@@ -46,13 +46,13 @@ def _engine_and_lab(host: Host, configuration: Configuration) -> list[Finding]:
     try:
         engine = find_engine(settings.docker_socket)
     except say.ProblemError as error:
-        return [problem("engine", str(error), "Mend that first; the rest needs the engine.")]
+        return [problem("engine", str(error), "Fix that first; the other checks need the engine.")]
     if engine is None:
         return [
             problem(
                 "engine",
                 f"No Docker Engine answers at {settings.docker_socket}.",
-                "Start it («systemctl start docker»), or run «make up», which brings one.",
+                'Start it ("systemctl start docker"), or run "make up", which starts one.',
             )
         ]
     info = engine.call("GET", "/info")
@@ -64,19 +64,19 @@ def _engine_and_lab(host: Host, configuration: Configuration) -> list[Finding]:
     memory_mib = int(info.get("MemTotal", 0)) // _MIB
     limit = settings.memory_for(memory_mib, gpus)
     findings += examine_memory(memory_mib, gpus, limit, settings.shm_for(limit))
-    # The engine may be a virtual machine, and its folder then not here.
+    # The engine may run in a virtual machine; its folder is not here then.
     if engine.data_root.exists():
         findings.append(examine_folder(engine.data_root))
     return findings + _lab(engine, configuration)
 
 
 def _lab(engine: Engine, configuration: Configuration) -> list[Finding]:
-    """Ask the hub's container what it sees."""
+    """Return the findings of ``gpudock doctor`` in the hub's container."""
     try:
         tools = find_tools(engine.socket, configuration.environ)
         hub = _container(tools, configuration.project)
         if hub is None:
-            return [problem("lab", "The lab's hub does not run.", "Run «make up».")]
+            return [problem("lab", "The lab's hub is not running.", 'Run "make up".')]
         done = tools.run("exec", "--user", "gpudock", hub, *IN_THE_HUB, timeout=_EXEC_SECONDS)
         return [Finding.of_document(document) for document in json.loads(done.stdout)]
     except say.ProblemError as error:
@@ -85,14 +85,14 @@ def _lab(engine: Engine, configuration: Configuration) -> list[Finding]:
         return [
             unknown(
                 "lab",
-                "The hub's container did not say how the lab is.",
-                "«make logs» shows what it says.",
+                "The hub's container did not answer the check.",
+                'See its log with "make logs".',
             )
         ]
 
 
 def _container(tools: Tools, project: str) -> str | None:
-    """Return the id of the container of the lab's hub; ``None`` where it does not run."""
+    """Return the id of the hub's container; ``None`` if it is not running."""
     found = tools.run(
         "ps",
         "--quiet",

@@ -1,6 +1,6 @@
-"""The Docker Engine: is it new enough, can it give GPUs, and does it keep the limits it is told?
+"""Checks of the Docker Engine: its version, its GPUs, and the limits it can enforce.
 
-All functions are pure over the documents of the Engine API (``GET /info``, ``GET /images/json``).
+All functions are pure functions of answers of the Engine API (``GET /info``, ``GET /images/json``).
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 CDI_PREFIX = "nvidia.com/gpu="
-_OLDEST = (25, 0)
-# From here on «docker info» lists the devices, and CDI is on without a setting.
-_LISTS_DEVICES = (28, 0)
+_MIN_VERSION = (25, 0)
+# From this version on, "docker info" lists the devices, and CDI is on by default.
+_CDI_VERSION = (28, 0)
 
-# What the engine needs a kernel for, in the words of its document, and what is lost without it.
+# Key in the answer, what it limits, and what happens without it.
 _LIMITS = (
-    ("MemoryLimit", "memory", "one user's notebook can take the memory of all"),
+    ("MemoryLimit", "memory", "one user's notebook can take all memory"),
     ("PidsLimit", "the number of processes", "one user can exhaust the host's processes"),
     ("CpuCfsQuota", "processors", "GPUDOCK_CPU_LIMIT has no effect"),
 )
 
 
 def examine_engine(info: Mapping[str, Any], *, expects_gpus: bool) -> list[Finding]:
-    """Examine what the engine says of itself.
+    """Check the engine.
 
     Args:
         info: the answer to ``GET /info``.
-        expects_gpus: whether this server has NVIDIA GPUs that the engine should give.
+        expects_gpus: whether this server has NVIDIA GPUs that the engine should offer.
     """
     return [
         _version(info),
@@ -43,39 +43,39 @@ def examine_engine(info: Mapping[str, Any], *, expects_gpus: bool) -> list[Findi
 
 
 def examine_images(images: Iterable[Mapping[str, Any]], wanted: Iterable[str]) -> list[Finding]:
-    """Examine whether the images of the lab are there.
+    """Check that the lab's images exist.
 
     Args:
         images: the answer to ``GET /images/json``.
-        wanted: names of the images that the lab uses, with their tags.
+        wanted: names of the lab's images, with their tags.
     """
     present = {tag for image in images for tag in image.get("RepoTags") or ()}
     missing = [name for name in wanted if name not in present]
     if not missing:
-        return [ok("images", "All images of the lab are there.")]
+        return [ok("images", "All images of the lab exist.")]
     return [
         problem(
             "images",
-            f"The engine does not have {_listed(missing)}. Servers on such an image start only"
-            " after it was fetched, if it can be.",
-            "Run «make up», which builds the lab's own images, or «docker pull» for others.",
+            f"The engine does not have {_quoted(missing)}. Servers with such an image start only"
+            " after it has been pulled, if that is possible.",
+            'Run "make up", which builds the lab\'s own images; pull others with "docker pull".',
         )
     ]
 
 
 def _version(info: Mapping[str, Any]) -> Finding:
     written = str(info.get("ServerVersion", ""))
-    if _version_of(info) < _OLDEST:
+    if _version_of(info) < _MIN_VERSION:
         return problem(
             "engine",
             f"Docker Engine {written} is too old for gpudock.",
             "Upgrade it to 28 or newer; 25 to 27 work with the NVIDIA runtime.",
         )
-    if _version_of(info) < _LISTS_DEVICES:
+    if _version_of(info) < _CDI_VERSION:
         return hint(
             "engine",
-            f"Docker Engine {written} gives GPUs only through the NVIDIA runtime, or through CDI"
-            " where that was turned on.",
+            f"Docker Engine {written} offers GPUs only through the NVIDIA runtime, or through CDI"
+            " if that was enabled.",
             "Upgrade it to 28 or newer.",
         )
     return ok("engine", f"Docker Engine {written} answers.")
@@ -87,7 +87,7 @@ def _version_of(info: Mapping[str, Any]) -> tuple[int, ...]:
 
 
 def devices_by_uuid(info: Mapping[str, Any]) -> list[str]:
-    """Return the UUIDs of the devices that the engine gives by CDI, as far as it lists them."""
+    """Return the UUIDs of the CDI devices that the engine lists."""
     return [name for name in _devices(info) if name.startswith(("GPU-", "MIG-"))]
 
 
@@ -101,31 +101,31 @@ def _gpus(info: Mapping[str, Any], *, expects_gpus: bool) -> list[Finding]:
     devices = _devices(info)
     by_uuid = devices_by_uuid(info)
     if by_uuid:
-        return [ok("CDI", f"The engine gives {_counted(len(by_uuid), 'GPU')} by UUID.")]
+        return [ok("CDI", f"The engine offers {_counted(len(by_uuid), 'GPU')} by UUID.")]
     if devices:
         return [
             problem(
                 "CDI",
-                "The engine knows GPUs by index only. Indices change when the server boots, so"
+                "The engine offers GPUs by index only. Indices may change when the server boots, so"
                 " gpudock does not use them.",
-                "Write the specification anew with names by UUID: «nvidia-ctk cdi generate"
-                " --device-name-strategy=uuid --output=/etc/cdi/nvidia.yaml».",
+                'Generate the specification again, with UUIDs as names: "nvidia-ctk cdi generate'
+                ' --device-name-strategy=uuid --output=/etc/cdi/nvidia.yaml".',
             )
         ]
     if has_runtime:
         return [
-            ok("NVIDIA runtime", "The engine gives GPUs through the NVIDIA runtime."),
+            ok("NVIDIA runtime", "The engine offers GPUs through the NVIDIA runtime."),
             *_default_runtime(info),
         ]
     if not expects_gpus:
-        return [ok("CDI", "The engine has no GPU to give, and this server has none.")]
+        return [ok("CDI", "The engine offers no GPU, and this server has none.")]
     return [
         problem(
             "CDI",
-            "This server has NVIDIA GPUs, and the engine has none to give: neither a CDI"
-            " specification nor the NVIDIA runtime is there.",
-            "Install the NVIDIA Container Toolkit 1.17.8 or newer and run «nvidia-ctk cdi generate"
-            " --output=/etc/cdi/nvidia.yaml»; «docker info» then lists nvidia.com/gpu=….",
+            "This server has NVIDIA GPUs, but the engine offers none: there is neither a CDI"
+            " specification nor the NVIDIA runtime.",
+            'Install the NVIDIA Container Toolkit 1.17.8 or newer and run "nvidia-ctk cdi generate'
+            ' --output=/etc/cdi/nvidia.yaml"; then "docker info" lists nvidia.com/gpu=….',
         )
     ]
 
@@ -137,8 +137,8 @@ def _default_runtime(info: Mapping[str, Any]) -> list[Finding]:
         hint(
             "NVIDIA runtime",
             "It is the default runtime: any container whose image sets NVIDIA_VISIBLE_DEVICES gets"
-            " GPUs. gpudock's own do not, but containers that others start may use a leased GPU.",
-            "Take «default-runtime» out of /etc/docker/daemon.json and restart the engine.",
+            " GPUs. gpudock's own do not, but other containers may use a leased GPU.",
+            'Remove "default-runtime" from /etc/docker/daemon.json and restart the engine.',
         )
     ]
 
@@ -151,7 +151,7 @@ def _limits(info: Mapping[str, Any]) -> list[Finding]:
         problem(
             "limits",
             f"The engine cannot limit {what}: {loss}.",
-            "Boot a kernel with this cgroup controller on (cgroup_enable=memory on some systems).",
+            "Boot with this cgroup controller enabled (on some systems, cgroup_enable=memory).",
         )
         for what, loss in missing
     ]
@@ -163,7 +163,7 @@ def _cgroups(info: Mapping[str, Any]) -> Finding:
         return ok("cgroups", "Version 2.")
     return hint(
         "cgroups",
-        f"Version {version or 'unknown'}. Limits hold, but systemd's and Docker's support ends.",
+        f"Version {version or 'unknown'}. Limits work, but systemd and Docker are ending support.",
         "Boot with systemd.unified_cgroup_hierarchy=1.",
     )
 
@@ -174,9 +174,8 @@ def _storage(info: Mapping[str, Any]) -> list[Finding]:
         return [
             problem(
                 "storage",
-                "The storage driver is «vfs», which copies all 7 GB of the image for each"
-                " container.",
-                "Keep Docker's data on ext4 or xfs, so that overlay2 can be used.",
+                'The storage driver is "vfs", which copies the whole image for each container.',
+                "Keep Docker's data on ext4 or xfs, so that Docker can use overlay2.",
             )
         ]
     details = dict(pair for pair in info.get("DriverStatus") or () if len(pair) == 2)
@@ -184,8 +183,8 @@ def _storage(info: Mapping[str, Any]) -> list[Finding]:
         return [
             problem(
                 "storage",
-                "The file system under Docker's data has no d_type; files of an image may be lost.",
-                "Move it to ext4, or to xfs made with ftype=1.",
+                "The file system of Docker's data has no d_type; files of images may be lost.",
+                "Move the data to ext4, or to xfs with ftype=1.",
             )
         ]
     return [ok("storage", f"{driver or 'unknown driver'}.")]
@@ -197,7 +196,7 @@ def _restarts(info: Mapping[str, Any]) -> list[Finding]:
     return [
         hint(
             "live restore",
-            "A restart of the engine, for example by an upgrade, ends all users' sessions.",
+            "A restart of the engine, for example for an upgrade, ends all sessions.",
             'Set "live-restore": true in /etc/docker/daemon.json and reload the engine.',
         )
     ]
@@ -207,5 +206,5 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"«{name}»" for name in names)
+def _quoted(names: list[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)

@@ -1,4 +1,4 @@
-"""What a check comes to, and how findings are shown to a person."""
+"""Findings of checks, and how they are shown."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Level(enum.StrEnum):
     """How bad a finding is."""
 
     OK = "ok"
-    HINT = "hint"  # works, and could be better or safer
-    PROBLEM = "problem"  # something does not work, or will not
+    HINT = "hint"  # works, but could be better or safer
+    PROBLEM = "problem"  # does not work, or soon will not
     UNKNOWN = "unknown"  # could not be checked from here
 
 
@@ -27,13 +27,13 @@ _SIGNS = {Level.OK: "✓", Level.HINT: "•", Level.PROBLEM: "✗", Level.UNKNOW
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was checked.
+    """The result of one check.
 
     Attributes:
-        about: what was checked, in a word or two («driver», «CDI» …).
+        about: what was checked, in a word or two, such as "driver" or "CDI".
         level: how bad it is.
-        text: what was found, one sentence or two.
-        remedy: how to mend it, in the imperative; empty where nothing is to be done.
+        text: the problem and its reason, in a sentence or two.
+        remedy: how to fix it, in the imperative; empty if there is nothing to do.
     """
 
     about: str
@@ -42,12 +42,12 @@ class Finding:
     remedy: str = ""
 
     def document(self) -> dict[str, Any]:
-        """Return the finding as JSON has it."""
+        """Return the finding for JSON."""
         return asdict(self)
 
     @classmethod
     def of_document(cls, document: Mapping[str, Any]) -> Finding:
-        """Return the finding that :meth:`document` wrote.
+        """Return the finding of a document made by :meth:`document`.
 
         Raises:
             KeyError, ValueError: it is not such a document.
@@ -61,32 +61,32 @@ class Finding:
 
 
 def ok(about: str, text: str) -> Finding:
-    """Make a finding that all is well."""
+    """Return a finding of a check that passed."""
     return Finding(about, Level.OK, text)
 
 
 def hint(about: str, text: str, remedy: str) -> Finding:
-    """Make a finding that something could be better."""
+    """Return a finding of something that could be better."""
     return Finding(about, Level.HINT, text, remedy)
 
 
 def problem(about: str, text: str, remedy: str) -> Finding:
-    """Make a finding that something does not work."""
+    """Return a finding of something that does not work."""
     return Finding(about, Level.PROBLEM, text, remedy)
 
 
 def unknown(about: str, text: str, remedy: str = "") -> Finding:
-    """Make a finding that something could not be checked."""
+    """Return a finding of a check that was not possible."""
     return Finding(about, Level.UNKNOWN, text, remedy)
 
 
-def is_sick(findings: Iterable[Finding]) -> bool:
-    """Tell whether something does not work."""
+def has_problems(findings: Iterable[Finding]) -> bool:
+    """Return whether one of the findings is a problem."""
     return any(finding.level is Level.PROBLEM for finding in findings)
 
 
-def in_words(findings: Iterable[Finding]) -> str:
-    """Return the findings as lines for a terminal, with a verdict at the end."""
+def as_text(findings: Iterable[Finding]) -> str:
+    """Return the findings as lines for a terminal, with a summary at the end."""
     shown = list(findings)
     width = max((len(finding.about) for finding in shown), default=0)
     lines: list[str] = []
@@ -97,7 +97,7 @@ def in_words(findings: Iterable[Finding]) -> str:
             lines += _wrapped(f"→ {finding.remedy}", " " * len(head))
     problems = sum(finding.level is Level.PROBLEM for finding in shown)
     hints = sum(finding.level is Level.HINT for finding in shown)
-    lines += ["", _verdict(problems, hints)]
+    lines += ["", _summary(problems, hints)]
     return "\n".join(lines)
 
 
@@ -112,9 +112,9 @@ def _wrapped(text: str, head: str) -> list[str]:
     )
 
 
-def _verdict(problems: int, hints: int) -> str:
+def _summary(problems: int, hints: int) -> str:
     if not problems and not hints:
-        return "All is well."
+        return "No problems found."
     parts = []
     if problems:
         parts.append("1 problem" if problems == 1 else f"{problems} problems")

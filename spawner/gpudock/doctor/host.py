@@ -1,10 +1,10 @@
-"""The server itself: NVIDIA's driver and container toolkit, shared memory, disk.
+"""Checks of the server itself: NVIDIA's driver and container toolkit, memory, disk.
 
-The oldest versions that are accepted, and where they come from:
+Why these versions are the minimum:
 
-* Driver 525.60.13: the oldest of CUDA 12.x on Linux («CUDA Compatibility», table of minor version
+* Driver 525.60.13: the first for CUDA 12.x on Linux ("CUDA Compatibility", minor version
   compatibility).
-* NVIDIA Container Toolkit 1.17.8: containers could break out of earlier ones (CVE-2025-23266).
+* NVIDIA Container Toolkit 1.17.8: containers can escape from earlier ones (CVE-2025-23266).
 """
 
 from __future__ import annotations
@@ -21,43 +21,40 @@ from gpudock.doctor.finding import Finding, hint, ok, problem, unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-OLDEST_DRIVER = (525, 60, 13)
-OLDEST_TOOLKIT = (1, 17, 8)
+MIN_DRIVER = (525, 60, 13)
+MIN_TOOLKIT = (1, 17, 8)
 
 _GIB = 2**30
 _LOW_DISK = 20 * _GIB
-_NO_DISK = 2 * _GIB
-_SECONDS = 20.0
+_MIN_DISK = 2 * _GIB
+_TIMEOUT_SECONDS = 20.0
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 _MODULE_VERSION = re.compile(r"Kernel Module[^\d]*(\d+(?:\.\d+)+)")
 _LIBRARY_VERSION = re.compile(r"libcuda\.so\.(\d+\.[\d.]*\d)")
-# lspci's class «3D controller» or «VGA compatible controller», and NVIDIA's vendor number.
+# PCI classes "VGA compatible controller" and "3D controller", and NVIDIA's vendor id.
 _DISPLAY_CLASSES = ("0x0300", "0x0302")
 _NVIDIA_VENDOR = "0x10de"
 
 
 def run_command(command: Sequence[str]) -> str | None:
-    """Run a command; return what it printed, ``None`` where there is no such command.
-
-    Of a command that fails, what it said about it is returned.
-    """
+    """Return the output of a command, errors included; ``None`` if there is no such command."""
     try:
         done = subprocess.run(
-            list(command), capture_output=True, text=True, timeout=_SECONDS, check=False
+            list(command), capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
         )
     except (FileNotFoundError, PermissionError):
         return None
     except subprocess.TimeoutExpired:
-        return f"{command[0]} gave no answer within {_SECONDS:.0f} s"
+        return f"{command[0]} did not finish within {_TIMEOUT_SECONDS:.0f} s"
     return done.stdout + done.stderr
 
 
 @dataclass(frozen=True)
 class Host:
-    """The server, as far as the checks look at it.
+    """The server, as the checks see it.
 
     Attributes:
-        root: the root of its file system.
+        root: the root of the file system.
         run: runs a command, as :func:`run_command` does.
     """
 
@@ -65,7 +62,7 @@ class Host:
     run: Callable[[Sequence[str]], str | None] = run_command
 
     def text(self, path: str) -> str | None:
-        """Return a file's text; ``None`` where there is none that may be read."""
+        """Return the text of a file; ``None`` if it cannot be read."""
         try:
             return (self.root / path).read_text(errors="replace")
         except OSError:
@@ -73,7 +70,7 @@ class Host:
 
     @property
     def has_gpus(self) -> bool:
-        """Whether an NVIDIA GPU is plugged in, or its driver loaded."""
+        """Whether the server has an NVIDIA GPU, or its driver is loaded."""
         if (self.root / "proc/driver/nvidia/version").exists():
             return True
         devices = self.root / "sys/bus/pci/devices"
@@ -90,46 +87,48 @@ def _is_nvidia_gpu(device: Path) -> bool:
 
 
 def examine_host(host: Host) -> list[Finding]:
-    """Examine driver, toolkit and CDI specification."""
+    """Check driver, toolkit and CDI specification."""
     if not host.has_gpus:
         return [ok("driver", "This server has no NVIDIA GPU; the lab's servers run on the CPU.")]
     return [*_driver(host), *_toolkit(host), *_specification(host)]
 
 
 def examine_disk(free: int, total: int, where: str) -> Finding:
-    """Examine how much room is left for images, containers and workspaces.
+    """Check the free space for images, containers and workspaces.
 
     Args:
-        free: how many bytes are free.
-        total: how many bytes there are.
-        where: the folder that they are about.
+        free: bytes.
+        total: bytes.
+        where: a folder on the disk.
     """
     text = f"{free / _GIB:.0f} of {total / _GIB:.0f} GiB are free in {where}."
-    remedy = "«docker system df» says what Docker uses; «docker builder prune» frees old layers."
-    if free < _NO_DISK:
-        return problem("disk", f"{text} Servers and notebooks are about to fail.", remedy)
+    remedy = '"docker system df" shows what Docker uses; "docker builder prune" removes old layers.'
+    if free < _MIN_DISK:
+        return problem("disk", f"{text} Servers and notebooks will soon fail.", remedy)
     if free < _LOW_DISK:
-        return hint("disk", f"{text} An image needs 7 GiB, and users' files grow.", remedy)
+        return hint(
+            "disk", f"{text} An image needs 7 GiB, and users need space for their files.", remedy
+        )
     return ok("disk", text)
 
 
 def examine_folder(folder: Path) -> Finding:
-    """Examine the disk that a folder is on."""
+    """Check the disk of a folder."""
     try:
         usage = shutil.disk_usage(folder)
     except OSError as error:
-        return unknown("disk", f"{folder} cannot be looked at: {error.strerror}.")
+        return unknown("disk", f"{folder} cannot be read: {error.strerror}.")
     return examine_disk(usage.free, usage.total, str(folder))
 
 
 def examine_memory(host_mib: int, gpus: int, limit_mib: int | None, shm_mib: int) -> list[Finding]:
-    """Examine whether the memory that is promised to containers is there.
+    """Check that the server has the memory that containers may use.
 
     Args:
         host_mib: the server's memory, MiB.
-        gpus: how many GPUs the lab has, so how many sessions with one may run at once.
+        gpus: number of GPUs, which is the number of sessions with a GPU that may run at once.
         limit_mib: the limit of each container, MiB; ``None``: no limit.
-        shm_mib: the size of each container's ``/dev/shm``, MiB; what is in it counts as memory.
+        shm_mib: the size of each container's ``/dev/shm``, MiB; its content counts as memory.
     """
     sessions = max(gpus, 1)
     findings = []
@@ -137,17 +136,17 @@ def examine_memory(host_mib: int, gpus: int, limit_mib: int | None, shm_mib: int
         findings.append(
             hint(
                 "memory",
-                "Containers have no memory limit: one notebook can take the memory of all.",
-                "Set GPUDOCK_MEMORY_LIMIT to auto, or to a size.",
+                "Containers have no memory limit: one notebook can take all memory.",
+                "Set GPUDOCK_MEMORY_LIMIT to auto or a size.",
             )
         )
     elif limit_mib * sessions > host_mib:
         findings.append(
             hint(
                 "memory",
-                f"{sessions} sessions of {limit_mib} MiB may want {limit_mib * sessions} MiB, and"
+                f"{sessions} sessions of {limit_mib} MiB may need {limit_mib * sessions} MiB, but"
                 f" the server has {host_mib} MiB.",
-                "Set GPUDOCK_MEMORY_LIMIT to auto, or lower.",
+                "Set GPUDOCK_MEMORY_LIMIT to auto or a lower size.",
             )
         )
     else:
@@ -156,13 +155,13 @@ def examine_memory(host_mib: int, gpus: int, limit_mib: int | None, shm_mib: int
         findings.append(
             hint(
                 "shared memory",
-                f"Each container has {shm_mib} MiB of it. PyTorch's DataLoader workers hand batches"
-                " over in /dev/shm and die with «bus error» when it is full.",
+                f"Each container has {shm_mib} MiB. PyTorch's DataLoader workers pass batches"
+                ' through /dev/shm and fail with "bus error" when it is full.',
                 "Set GPUDOCK_SHM_SIZE to 8G, and GPUDOCK_MEMORY_LIMIT to twice that or more.",
             )
         )
     else:
-        findings.append(ok("shared memory", f"Each container has {shm_mib} MiB of it."))
+        findings.append(ok("shared memory", f"Each container has {shm_mib} MiB."))
     return findings
 
 
@@ -172,38 +171,38 @@ def _driver(host: Host) -> list[Finding]:
         return [
             problem(
                 "driver",
-                "An NVIDIA GPU is plugged in, and no NVIDIA driver is loaded.",
-                "Install the driver of your distribution, 525.60.13 or newer, and reboot.",
+                "The server has an NVIDIA GPU, but no NVIDIA driver is loaded.",
+                "Install your distribution's driver, 525.60.13 or newer, and reboot.",
             )
         ]
-    if _numbers(loaded) < OLDEST_DRIVER:
+    if _numbers(loaded) < MIN_DRIVER:
         return [
             problem(
                 "driver",
-                f"Driver {loaded} is too old for CUDA 12, which PyTorch 2.6 is built with.",
+                f"Driver {loaded} is too old for CUDA 12, which PyTorch 2.6 needs.",
                 "Install 525.60.13 or newer and reboot.",
             )
         ]
-    said = host.run(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"])
-    if said is None:
+    output = host.run(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"])
+    if output is None:
         return [ok("driver", f"NVIDIA driver {loaded} is loaded.")]
-    if "mismatch" in said:
+    if "mismatch" in output:
         return [
             problem(
                 "driver",
-                f"The driver was upgraded, and {loaded} is still loaded: «{_first_line(said)}».",
+                f"The driver was upgraded, but {loaded} is still loaded: {_first_line(output)}",
                 "End all sessions and reboot, or unload and load the nvidia modules.",
             )
         ]
-    if _VERSION.match(said) is None:
+    if _VERSION.match(output) is None:
         return [
             problem(
                 "driver",
-                f"nvidia-smi fails: «{_first_line(said)}».",
-                "See «dmesg | grep -i -e nvrm -e xid» for the cause; often a reboot is needed.",
+                f"nvidia-smi fails: {_first_line(output)}",
+                'Find the cause with "dmesg | grep -i -e nvrm -e xid"; often a reboot helps.',
             )
         ]
-    return [ok("driver", f"NVIDIA driver {loaded} is loaded and answers."), *_persistence(host)]
+    return [ok("driver", f"NVIDIA driver {loaded} is loaded and works."), *_persistence(host)]
 
 
 def _loaded_driver(host: Host) -> str | None:
@@ -212,35 +211,35 @@ def _loaded_driver(host: Host) -> str | None:
 
 
 def _persistence(host: Host) -> list[Finding]:
-    said = host.run(["nvidia-smi", "--query-gpu=persistence_mode", "--format=csv,noheader"])
-    if said is None or "Disabled" not in said:
+    output = host.run(["nvidia-smi", "--query-gpu=persistence_mode", "--format=csv,noheader"])
+    if output is None or "Disabled" not in output:
         return []
     return [
         hint(
             "persistence",
             "Persistence mode is off: the first use of an idle GPU takes seconds.",
-            "Enable the service nvidia-persistenced.",
+            "Enable the nvidia-persistenced service.",
         )
     ]
 
 
 def _toolkit(host: Host) -> list[Finding]:
-    said = host.run(["nvidia-ctk", "--version"])
-    found = _VERSION.search(said or "")
-    if said is None or found is None:
+    output = host.run(["nvidia-ctk", "--version"])
+    found = _VERSION.search(output or "")
+    if output is None or found is None:
         return [
             problem(
                 "toolkit",
-                "The NVIDIA Container Toolkit (nvidia-ctk) is not on this server.",
-                "Install 1.17.8 or newer; NVIDIA's installation guide says how.",
+                "The NVIDIA Container Toolkit (nvidia-ctk) is not installed.",
+                "Install 1.17.8 or newer; see NVIDIA's installation guide.",
             )
         ]
-    if _numbers(found.group()) < OLDEST_TOOLKIT:
+    if _numbers(found.group()) < MIN_TOOLKIT:
         return [
             problem(
                 "toolkit",
-                f"NVIDIA Container Toolkit {found.group()}: a container can break out of it to"
-                " the host (CVE-2025-23266).",
+                f"NVIDIA Container Toolkit {found.group()} lets containers escape to the host"
+                " (CVE-2025-23266).",
                 "Upgrade it to 1.17.8 or newer.",
             )
         ]
@@ -258,22 +257,20 @@ def _specification(host: Host) -> list[Finding]:
         return [
             hint(
                 "CDI file",
-                "There is no CDI specification for the GPUs; the NVIDIA runtime has to do.",
-                "Run «nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml».",
+                "There is no CDI specification for the GPUs; gpudock uses the NVIDIA runtime.",
+                'Run "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml".',
             )
         ]
     loaded = _loaded_driver(host)
-    # Libraries in it carry the driver's version in their names: libcuda.so.550.54.15.
-    versions = {
-        v for path in files for v in re.findall(r"libcuda\.so\.(\d+\.[\d.]*\d)", _read(path))
-    }
+    # Names of libraries contain the driver's version: libcuda.so.550.54.15.
+    versions = {version for path in files for version in _LIBRARY_VERSION.findall(_read(path))}
     if loaded is not None and versions and loaded not in versions:
         return [
             problem(
                 "CDI file",
-                f"The CDI specification is of driver {', '.join(sorted(versions))}, and {loaded}"
+                f"The CDI specification is for driver {', '.join(sorted(versions))}, but {loaded}"
                 " is loaded: containers with a GPU will not start.",
-                "Run «nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml» again.",
+                'Run "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml" again.',
             )
         ]
     return [ok("CDI file", f"The GPUs are described in {', '.join(map(str, files))}.")]

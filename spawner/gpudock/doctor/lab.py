@@ -1,4 +1,4 @@
-"""The running lab: its database, its agent, its GPUs, and whoever waits."""
+"""Checks of the running lab: its settings, agent, GPUs, leases and queue."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ if TYPE_CHECKING:
     from gpudock.config.settings import Settings
     from gpudock.model import InventoryReading, Lease, Request
 
-# A stop takes seconds; what takes longer, the engine has not proven yet.
-_LONG_STOP_SECONDS = 300.0
+# A stop takes seconds; after this time the engine probably cannot prove it.
+_SLOW_STOP_SECONDS = 300.0
 _OUT_OF_SERVICE = (GPUState.QUARANTINED, GPUState.LOST)
 
 
 def examine_settings(settings: Settings) -> list[Finding]:
-    """Examine settings that work and are unwise."""
+    """Check for settings that are valid but risky."""
     if settings.authenticator == "dummy":
         return [
             problem(
                 "sign-in",
-                "Anybody can sign in as anybody (GPUDOCK_AUTHENTICATOR is «dummy»).",
-                "Set GPUDOCK_AUTHENTICATOR=native, unless nobody else reaches this machine.",
+                'Anybody can sign in as anybody (GPUDOCK_AUTHENTICATOR is "dummy").',
+                "Set GPUDOCK_AUTHENTICATOR=native, unless nobody else can reach this machine.",
             )
         ]
-    return [ok("sign-in", f"The authenticator is «{settings.authenticator}».")]
+    return [ok("sign-in", f'The authenticator is "{settings.authenticator}".')]
 
 
 def examine_one_time_password(*, exists: bool) -> list[Finding]:
-    """Examine whether the first administrator still has the password that the lab made."""
+    """Check whether the first administrator still has the one-time password."""
     if not exists:
         return []
     return [
         hint(
             "sign-in",
-            "The first administrator still has the one-time password, which lies in a file.",
-            "Sign in («make password» shows it) and choose one of your own; it ends then.",
+            "The first administrator still has the one-time password, which is in a file.",
+            'Sign in with it ("make password" shows it) and choose your own.',
         )
     ]
 
 
 def examine_inventory(reading: InventoryReading, gpus: Iterable[GPUStatus]) -> list[Finding]:
-    """Examine whether GPUs are read, and each one that is out of service.
+    """Check that the GPUs are read and in service.
 
     Args:
-        reading: the newest reading.
+        reading: the latest reading.
         gpus: every device as the broker sees it.
     """
     shown = list(gpus)
@@ -57,10 +57,10 @@ def examine_inventory(reading: InventoryReading, gpus: Iterable[GPUStatus]) -> l
         return [
             problem(
                 "agent",
-                f"The GPUs are not read: {reading.problem} No GPU is granted meanwhile; running"
-                " sessions are not touched.",
-                "The hub starts the agent by itself; «make logs» says why it cannot. Look at the"
-                " container whose name ends in «-agent».",
+                f"The GPUs cannot be read: {reading.problem} Until then no GPU is granted; running"
+                " sessions continue.",
+                'The hub starts the agent; "make logs" shows why it cannot. Check the container'
+                ' whose name ends in "-agent".',
             )
         ]
     if not shown:
@@ -75,7 +75,7 @@ def examine_inventory(reading: InventoryReading, gpus: Iterable[GPUStatus]) -> l
             problem(
                 "GPUs",
                 f"{name} is {status.state}. {status.reason or ''}".strip(),
-                f"Mend the cause, then «gpudock gpu return {status.gpu.uuid}».",
+                f'Fix the cause, then run "gpudock gpu return {status.gpu.uuid}".',
             )
         )
     draining = [status for status in shown if status.state is GPUState.DRAINING]
@@ -84,8 +84,8 @@ def examine_inventory(reading: InventoryReading, gpus: Iterable[GPUStatus]) -> l
         findings.append(
             hint(
                 "GPUs",
-                f"Drained by an administrator, and given to nobody new: GPU {names}.",
-                "«gpudock gpu return UUID» brings each back to service.",
+                f"Drained by an administrator, without new leases: GPU {names}.",
+                'Return each to service with "gpudock gpu return UUID".',
             )
         )
     if not bad and not draining:
@@ -96,7 +96,7 @@ def examine_inventory(reading: InventoryReading, gpus: Iterable[GPUStatus]) -> l
 def examine_work(
     leases: Sequence[Lease], waiting: Sequence[Request], gpus: Iterable[GPUStatus], now: float
 ) -> list[Finding]:
-    """Examine whether leases end and whether those who wait are served.
+    """Check that leases end and that waiting requests are served.
 
     Args:
         leases: the live leases.
@@ -108,20 +108,20 @@ def examine_work(
         hint(
             "leases",
             f"The session of {lease.user} ({lease.id}) is still being stopped"
-            f" ({lease.end_reason}). Its GPUs stay taken until the engine proves its end.",
-            "If this stays, remove its container with «docker rm --force».",
+            f" ({lease.end_reason}). Its GPUs stay leased until the engine proves its end.",
+            'If this persists, remove its container with "docker rm --force".',
         )
         for lease in leases
-        if lease.state is LeaseState.STOPPING and now - lease.granted_at > _LONG_STOP_SECONDS
+        if lease.state is LeaseState.STOPPING and now - lease.granted_at > _SLOW_STOP_SECONDS
     ]
     free = sum(status.state is GPUState.FREE for status in gpus)
     if waiting and free:
         findings.append(
             hint(
                 "queue",
-                f"{len(waiting)} requests wait although {free} GPUs are free: their limits, the"
-                " model, or the number of GPUs may not fit.",
-                "«gpudock queue» shows the reason of each.",
+                f"{len(waiting)} requests are waiting although {free} GPUs are free: limits, model"
+                " or number of GPUs may not allow a start.",
+                '"gpudock queue" shows the reason for each.',
             )
         )
     else:

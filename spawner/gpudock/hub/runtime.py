@@ -22,12 +22,12 @@ from gpudock.config.shared_volume import AGENT_TOKEN, NO_GPUS, leave_note
 from gpudock.engine.client import DockerEngine, EngineInfo
 from gpudock.engine.protocol import EngineError
 from gpudock.engine.spec import GPUDelivery
-from gpudock.hub.api_client import HubApi
 from gpudock.hub.loops.agent_container import AgentContainer
 from gpudock.hub.loops.orphans import Orphans
 from gpudock.hub.loops.reconciler import Reconciler
 from gpudock.hub.loops.resume_queue import resume_waiting
 from gpudock.hub.loops.session_expiry import Warden
+from gpudock.hub_api import HubAPI
 from gpudock.inventory import Inventory, NoInventory, is_without_gpus
 from gpudock.store import Store, StoreError
 
@@ -266,7 +266,7 @@ class Runtime:
         await self.reconciler.first_look()
         if not self.config.hub_api_url or not self.config.hub_api_token:
             return
-        hub = HubApi(self.config.hub_api_url, self.config.hub_api_token)
+        hub = HubAPI(self.config.hub_api_url, self.config.hub_api_token)
         try:
             await resume_waiting(self.broker, hub)
         except StoreError as error:

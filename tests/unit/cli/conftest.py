@@ -1,4 +1,4 @@
-"""A lab's database in a folder of its own, and the command line on it."""
+"""A lab's database in a temporary folder, and the command line for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class CommandLine:
-    """Runs ``gpudock`` and keeps what it printed."""
+    """Runs ``gpudock`` and keeps its output."""
 
     capture: pytest.CaptureFixture[str]
     status: int = 0
@@ -52,7 +52,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.fixture
 def broker(store: Store) -> Broker:
-    """The hub's broker, which has looked at an engine without containers: two GPUs are free."""
+    """The hub's broker with two free GPUs, after a reconciliation without containers."""
     broker = Broker(store, StaticInventory([gpu(0), gpu(1)]))
     broker.reconcile(Observation(started_at=store.clock()))
     return broker

@@ -1,4 +1,4 @@
-"""Commands that change something leave to the hub what is the hub's."""
+"""Commands leave alone what only the hub may change."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gpudock.model import Lease, Request
     ],
 )
 def test_sessions_stay_as_they_are(gpudock, broker, store, command):
-    """Nobody seems to be at work only because an administrator was."""
+    """A command is not taken for activity of a user."""
     broker.quotas.set("user", "bob", {"max_gpus": 2}, "root")
     held = broker.requests.submit(Request("r-ada", "ada", "", 1, time.time(), "image"))
     assert isinstance(held, Lease)

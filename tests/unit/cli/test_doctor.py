@@ -1,4 +1,4 @@
-"""``gpudock doctor`` in the hub's container: no part that fails keeps it from naming the others."""
+"""``gpudock doctor`` in the hub's container: it reports all parts, whatever fails."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def levels(findings: list[dict[str, str]]) -> dict[str, str]:
     return {finding["about"]: finding["level"] for finding in findings}
 
 
-def test_a_dead_engine_and_a_sound_database(gpudock):
+def test_a_dead_engine_and_a_healthy_database(gpudock):
     found = levels(gpudock.json("doctor"))
     assert gpudock.status == 1
     assert found["engine"] == "problem"
@@ -22,14 +22,14 @@ def test_a_dead_engine_and_a_sound_database(gpudock):
     assert found["disk"] in ("ok", "hint")
 
 
-def test_the_lab_alone_leaves_the_engine_out(gpudock):
+def test_lab_only_skips_the_engine(gpudock):
     found = levels(gpudock.json("doctor", "--lab-only"))
     assert gpudock.status == 0
     assert "engine" not in found
     assert "disk" not in found
 
 
-def test_a_database_that_fails_is_a_finding(gpudock, store, tmp_path):
+def test_a_database_failure_is_a_finding(gpudock, store, tmp_path):
     store.close()
     for file in tmp_path.glob("lab.sqlite*"):
         file.unlink()
@@ -39,7 +39,7 @@ def test_a_database_that_fails_is_a_finding(gpudock, store, tmp_path):
     assert found["database"] == "problem"
 
 
-def test_bad_settings_are_findings_each(gpudock, monkeypatch: pytest.MonkeyPatch):
+def test_each_invalid_setting_is_a_finding(gpudock, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("GPUDOCK_PORT", "http")
     monkeypatch.setenv("GPUDOCK_PIDS_LIMIT", "-1")
     findings = gpudock.json("doctor")
@@ -52,5 +52,5 @@ def test_people_read_sentences(gpudock):
     assert gpudock.out.rstrip().splitlines()[-1].startswith("Found 1 problem")
 
 
-def test_gpus_that_nobody_reads_any_more_are_a_problem(gpudock, broker):
+def test_gpus_without_readings_are_a_problem(gpudock, broker):
     assert levels(gpudock.json("doctor", "--lab-only"))["agent"] == "problem"

@@ -1,4 +1,4 @@
-"""Every command of the command line that the documentation shows is one that there is."""
+"""Every command that the documentation shows exists."""
 
 from __future__ import annotations
 

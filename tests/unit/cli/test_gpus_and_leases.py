@@ -12,7 +12,7 @@ def lease(broker, user: str) -> Lease:
     return granted
 
 
-def test_all_gpus_are_listed_with_who_has_them(gpudock, broker):
+def test_all_gpus_are_listed_with_their_holders(gpudock, broker):
     held = lease(broker, "ada")
     lines = gpudock("gpu", "list").splitlines()
     assert lines[0].split() == ["INDEX", "UUID", "MODEL", "SLOTS", "STATE", "USER", "REASON"]
@@ -21,14 +21,14 @@ def test_all_gpus_are_listed_with_who_has_them(gpudock, broker):
     assert "ada" in mine
 
 
-def test_the_list_is_json_on_demand(gpudock, broker):
+def test_the_list_can_be_json(gpudock, broker):
     assert {row["gpu"]["uuid"] for row in gpudock.json("gpu", "list")} == {
         gpu(0).uuid,
         gpu(1).uuid,
     }
 
 
-def test_a_drain_is_written_down_and_undone(gpudock, broker):
+def test_a_drain_is_audited_and_undone(gpudock, broker):
     assert "draining" in gpudock("gpu", "drain", gpu(0).uuid)
     assert gpudock.json("gpu", "list")[0]["state"] == "draining"
     gpudock("gpu", "return", gpu(0).uuid)
@@ -36,7 +36,7 @@ def test_a_drain_is_written_down_and_undone(gpudock, broker):
     assert gpudock.json("gpu", "list")[0]["state"] != "draining"
 
 
-def test_an_unknown_gpu_is_refused_in_one_line(gpudock, broker):
+def test_an_unknown_gpu_is_an_error_in_one_line(gpudock, broker):
     assert gpudock("gpu", "drain", "GPU-nonsense") == ""
     assert gpudock.status == 1
     assert gpudock.err.splitlines()[-1] == "gpudock: This lab has no GPU with that UUID."

@@ -65,7 +65,7 @@ def test_effective_limits_name_their_levels(gpudock, broker):
         (("get", "group:vision", "--effective"), "Name a user"),
     ],
 )
-def test_what_makes_no_sense_is_told_and_changes_nothing(gpudock, broker, arguments, word):
+def test_an_invalid_change_is_an_error_and_changes_nothing(gpudock, broker, arguments, word):
     gpudock("quota", *arguments)
     assert gpudock.status == 1
     assert word in gpudock.err
@@ -78,7 +78,7 @@ def test_a_level_is_written_in_one_way(gpudock, level):
         gpudock("quota", "get", level)
 
 
-def test_a_table_comes_out_as_it_went_in(gpudock, broker, tmp_path):
+def test_an_export_equals_its_import(gpudock, broker, tmp_path):
     table = tmp_path / "quotas.csv"
     table.write_text("level,name,max_gpus,weight\ndefault,,2,\nuser,ada,none,2.5\n")
     gpudock("quota", "import", str(table))
@@ -90,7 +90,7 @@ def test_a_table_comes_out_as_it_went_in(gpudock, broker, tmp_path):
     ]
 
 
-def test_a_table_says_before_it_is_taken_what_it_would_mean(gpudock, broker, tmp_path):
+def test_a_dry_run_of_an_import_shows_what_it_would_mean(gpudock, broker, tmp_path):
     broker.quotas.set("default", "", {"max_gpus": 2}, "admin")
     for name in ("ada", "bob", "cleo"):
         broker.quotas.set("user", name, {"max_gpus": 2}, "admin")
@@ -110,7 +110,7 @@ def test_a_table_says_before_it_is_taken_what_it_would_mean(gpudock, broker, tmp
     assert "0 levels changed: 4 as before." in gpudock("quota", "import", str(table))
 
 
-def test_a_table_with_one_bad_line_changes_nothing(gpudock, broker, monkeypatch):
+def test_a_table_with_one_invalid_line_changes_nothing(gpudock, broker, monkeypatch):
     text = "level,name,max_gpus\nuser,ada,2\nuser,bob,many\n"
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
     gpudock("quota", "import", "-")
@@ -119,13 +119,13 @@ def test_a_table_with_one_bad_line_changes_nothing(gpudock, broker, monkeypatch)
     assert documents(gpudock) == {}
 
 
-def test_a_file_that_is_not_there(gpudock, broker):
+def test_a_missing_file(gpudock, broker):
     gpudock("quota", "import", "/no/such/file.csv")
     assert gpudock.status == 1
     assert "No such file" in gpudock.err
 
 
-def test_a_dry_run_says_what_it_would_mean_and_changes_nothing(gpudock, broker):
+def test_a_dry_run_shows_what_it_would_mean_and_changes_nothing(gpudock, broker):
     broker.quotas.set("default", "", {"max_gpus": 2}, "admin")
     granted = broker.requests.submit(Request("r", "ada", "", 2, 1.0, "image"))
     assert isinstance(granted, Lease)
@@ -152,6 +152,6 @@ def test_hours_are_reported(gpudock, broker):
     assert gpudock.json("report", "--to", "2001-01-01", "--from", "2000-01-01") == []
 
 
-def test_a_date_that_is_none(gpudock):
+def test_an_invalid_date(gpudock):
     with pytest.raises(SystemExit):
         gpudock("report", "--from", "yesterday")

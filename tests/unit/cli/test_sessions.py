@@ -1,4 +1,4 @@
-"""``gpudock lease`` and ``gpudock queue``: who has what, who waits, and changing it."""
+"""``gpudock lease`` and ``gpudock queue``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def lease(broker, user: str) -> Lease:
     return granted
 
 
-def test_sessions_are_listed_with_the_time_that_is_left(gpudock, broker):
+def test_sessions_are_listed_with_the_time_left(gpudock, broker):
     lease(broker, "ada")
     lines = gpudock("lease", "list").splitlines()
     assert "LEFT" in lines[0]
@@ -32,7 +32,7 @@ def test_only_one_users_sessions(gpudock, broker):
     assert [row["user"] for row in gpudock.json("lease", "list", "--user", "bob")] == ["bob"]
 
 
-def test_a_released_session_is_stopping_and_the_change_is_written_down(gpudock, broker):
+def test_a_released_session_is_stopping_and_the_change_is_audited(gpudock, broker):
     held = lease(broker, "ada")
     gpudock("lease", "release", held.id)
     assert gpudock.status == 0
@@ -41,7 +41,7 @@ def test_a_released_session_is_stopping_and_the_change_is_written_down(gpudock, 
     assert (entry.by, entry.target) == ("the command line", held.id)
 
 
-def test_sessions_that_have_ended_are_listed_on_demand(gpudock, broker):
+def test_ended_sessions_can_be_listed(gpudock, broker):
     held = lease(broker, "ada")
     broker.leases.end(held.id, "stopped")
     assert len(gpudock("lease", "list").splitlines()) == 1
@@ -49,7 +49,7 @@ def test_sessions_that_have_ended_are_listed_on_demand(gpudock, broker):
     assert gpudock.json("lease", "list", "--ended")[0]["id"] == held.id
 
 
-def test_an_unknown_lease_is_told(gpudock, broker):
+def test_an_unknown_lease_is_an_error(gpudock, broker):
     gpudock("lease", "release", "nonsense")
     assert gpudock.status == 1
     assert "There is no live lease nonsense." in gpudock.err
@@ -63,7 +63,7 @@ def test_an_extension_gains_what_the_quota_allows(gpudock, broker):
     assert round((broker.leases.get(held.id).expires_at - held.granted_at) / 3600, 2) == 5
 
 
-def test_an_extension_beyond_the_quota_is_refused_with_the_reason(gpudock, broker):
+def test_an_extension_beyond_the_quota_is_denied_with_the_reason(gpudock, broker):
     held = lease(broker, "ada")
     gpudock("lease", "extend", held.id, "--hours", "3")
     assert gpudock.status == 1
@@ -85,9 +85,7 @@ def test_the_queue_and_a_request_that_leaves_it(gpudock, broker):
     assert gpudock.status == 1
 
 
-def test_the_settings_default_holds_for_the_command_line_as_for_the_hub(
-    gpudock, broker, monkeypatch
-):
+def test_the_default_in_the_settings_applies_to_the_command_line(gpudock, broker, monkeypatch):
     monkeypatch.setenv("GPUDOCK_MAX_GPUS_DEFAULT", "3")
     effective = gpudock.json("quota", "get", "user:ada", "--effective")
     assert effective["quota"]["max_gpus"] == 3

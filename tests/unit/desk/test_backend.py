@@ -1,4 +1,4 @@
-"""The desk at work on the lab's database, beside a hub."""
+"""The desk's changes of the database that it shares with the hub."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from doubles.inventory import SettableInventory, gpu
-from gpudock.desk.backend import Office
+from gpudock.broker import BrokerConfig
+from gpudock.desk.backend import Backend
 from gpudock.desk.hub_client import HubClient
-from gpudock.model import Lease, Quota, Request
+from gpudock.hub_api import HubAPI
+from gpudock.model import Lease, Request
 from gpudock.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gpudock.broker import Broker
+    from gpudock.broker import DeskBroker
 
 HOUR = 3600.0
 CHANGES = [
@@ -30,10 +32,10 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_a_change_of_something_else_leaves_sessions_as_they_are(
-    tmp_path: Path, change: Callable[[Broker], object]
+async def test_an_unrelated_change_leaves_sessions_unchanged(
+    tmp_path: Path, change: Callable[[DeskBroker], object]
 ) -> None:
-    """When a session was last in use, when it began and when it ends is the hub's to write down."""
+    """Only the hub records when a session began, was last used, and ends."""
     store = Store(f"sqlite:///{tmp_path}/gpudock.sqlite")
     store.migrate()
     inventory = SettableInventory((gpu(0), gpu(1)))
@@ -44,11 +46,11 @@ async def test_a_change_of_something_else_leaves_sessions_as_they_are(
         transaction.gpus.save(gpu(1), 0.0)
         transaction.leases.add(lease)
         transaction.requests.add(Request("waits", "bob", "", 2, time.time(), "image"))
-    hub = HubClient("http://127.0.0.1:9/hub/api", "token")
-    office = Office(store, inventory, hub, default_quota=Quota(), leftover_memory_mib=None)
+    hub = HubClient(HubAPI("http://127.0.0.1:9/hub/api", "token"))
+    backend = Backend(store, inventory, hub, BrokerConfig(leftover_memory_mib=None))
     try:
-        await office.act(change)
-        (found,) = await office.look(lambda broker: broker.leases.live())
+        await backend.write(change)
+        (found,) = await backend.read(lambda broker: broker.leases.live())
     finally:
-        await asyncio.to_thread(office.close)
+        await asyncio.to_thread(backend.close)
     assert found == lease

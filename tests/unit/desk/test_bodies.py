@@ -1,4 +1,4 @@
-"""Bodies of requests: nothing unknown, and nothing that is only nearly of the right type."""
+"""Bodies of requests: no unknown fields, no conversions between types."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gpudock.desk.api.gpus import GPUChange
 from gpudock.desk.api.leases import Extension
-from gpudock.desk.api.quotas import Changes
+from gpudock.desk.api.quota_models import QuotaChanges
 
 CHANGE = {"level": "user", "name": "ada", "document": {"max_gpus": 1}}
 
@@ -24,8 +24,8 @@ GOOD = [
     (Extension, {}),
     (Extension, {"hours": 1}),
     (Extension, {"hours": 0.5}),
-    (Changes, changes()),
-    (Changes, changes(revision=3)),
+    (QuotaChanges, changes()),
+    (QuotaChanges, changes(revision=3)),
 ]
 BAD = [
     *((GPUChange, {"slots": slots}) for slots in ("2", 2.5, True, [2], None, 0, -1, 17, 10**30)),
@@ -40,29 +40,29 @@ BAD = [
     ),
     (Extension, {"hours": 1, "hour": 1}),
     (Extension, "1"),
-    *((Changes, changes(revision=number)) for number in ("3", 3.5, True, -1, 2**60, math.nan)),
+    *((QuotaChanges, changes(revision=number)) for number in ("3", 3.5, True, -1, 2**60, math.nan)),
     *(
-        (Changes, changes(name=name))
+        (QuotaChanges, changes(name=name))
         for name in ("", 1, None, "a\nb", "x" * 256, ["ada"], "\ud800")
     ),
-    *((Changes, changes(level=level)) for level in ("", "users", 1, None, "USER")),
-    *((Changes, changes(document=document)) for document in ([], "none", 1, True)),
-    (Changes, changes(level="default")),
-    (Changes, changes(by="root")),
-    (Changes, {"changes": []}),
-    (Changes, {"changes": [CHANGE], "by": "root"}),
-    (Changes, {"changes": [{"level": "user", "name": "ada"}]}),
-    (Changes, {"changes": CHANGE}),
-    (Changes, None),
+    *((QuotaChanges, changes(level=level)) for level in ("", "users", 1, None, "USER")),
+    *((QuotaChanges, changes(document=document)) for document in ([], "none", 1, True)),
+    (QuotaChanges, changes(level="default")),
+    (QuotaChanges, changes(by="root")),
+    (QuotaChanges, {"changes": []}),
+    (QuotaChanges, {"changes": [CHANGE], "by": "root"}),
+    (QuotaChanges, {"changes": [{"level": "user", "name": "ada"}]}),
+    (QuotaChanges, {"changes": CHANGE}),
+    (QuotaChanges, None),
 ]
 
 
 @pytest.mark.parametrize(("kind", "body"), GOOD)
-def test_a_body_that_makes_sense_is_taken(kind: type, body: object) -> None:
+def test_a_valid_body_is_accepted(kind: type, body: object) -> None:
     TypeAdapter(kind).validate_python(body)
 
 
 @pytest.mark.parametrize(("kind", "body"), BAD)
-def test_what_is_only_nearly_right_is_refused(kind: type, body: object) -> None:
+def test_an_almost_valid_body_is_rejected(kind: type, body: object) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(kind).validate_python(body)

@@ -1,14 +1,14 @@
-"""Who the Hub says it is, and how far their scopes reach."""
+"""Who the Hub says it is, and whose data their scopes cover."""
 
 import pytest
 
 from gpudock.config.shared_volume import ACCESS_SCOPE, MANAGE_SCOPE, READ_SCOPE
-from gpudock.desk.identity import Reach, identify
+from gpudock.desk.identity import Scope, identify
 
-NOBODY, EVERYBODY = Reach(), Reach(everyone=True)
+NOBODY, EVERYBODY = Scope(), Scope(everyone=True)
 
 
-def visitor(*scopes, by_cookie=False, **model):
+def principal(*scopes, by_cookie=False, **model):
     return identify(
         {"name": "ada", "kind": "user", "groups": [], "scopes": list(scopes), **model},
         by_cookie=by_cookie,
@@ -22,19 +22,19 @@ def visitor(*scopes, by_cookie=False, **model):
         (["access:services"], NOBODY, NOBODY),
         ([READ_SCOPE], EVERYBODY, NOBODY),
         ([MANAGE_SCOPE, READ_SCOPE], EVERYBODY, EVERYBODY),
-        ([f"{READ_SCOPE}!group=a=b"], Reach(groups=frozenset({"a=b"})), NOBODY),
-        ([f"{READ_SCOPE}!user=bob"], Reach(users=frozenset({"bob"})), NOBODY),
+        ([f"{READ_SCOPE}!group=a=b"], Scope(groups=frozenset({"a=b"})), NOBODY),
+        ([f"{READ_SCOPE}!user=bob"], Scope(users=frozenset({"bob"})), NOBODY),
         (
             [ACCESS_SCOPE, f"{MANAGE_SCOPE}!group=x", f"{MANAGE_SCOPE}!group=y"],
             NOBODY,
-            Reach(groups=frozenset({"x", "y"})),
+            Scope(groups=frozenset({"x", "y"})),
         ),
         ([ACCESS_SCOPE, f"{MANAGE_SCOPE}!service=x"], NOBODY, NOBODY),
         ([ACCESS_SCOPE, f"{MANAGE_SCOPE}:more"], NOBODY, NOBODY),
     ],
 )
-def test_a_scope_reaches_as_far_as_its_filter(scopes, reads, manages):
-    found = visitor(*scopes)
+def test_a_scope_covers_what_its_filter_names(scopes, reads, manages):
+    found = principal(*scopes)
     assert (found.reads, found.manages) == (reads, manages)
 
 
@@ -42,37 +42,38 @@ def test_a_scope_reaches_as_far_as_its_filter(scopes, reads, manages):
     "scopes",
     [[], ["read:users!user=ada"], ["access:services!service=other"], ["admin:users"]],
 )
-def test_whoever_lacks_all_of_the_desks_scopes_has_no_access(scopes):
-    assert visitor(*scopes) is None
+def test_without_one_of_the_desks_scopes_there_is_no_access(scopes):
+    assert principal(*scopes) is None
 
 
-def test_an_administrators_browser_may_do_all_and_their_token_what_its_scopes_say():
-    assert visitor(ACCESS_SCOPE, admin=True, by_cookie=True).manages == EVERYBODY
-    assert visitor(ACCESS_SCOPE, admin=True, by_cookie=False).manages == NOBODY
+def test_an_administrators_browser_may_do_everything_and_a_token_what_its_scopes_allow():
+    assert principal(ACCESS_SCOPE, admin=True, by_cookie=True).manages == EVERYBODY
+    assert principal(ACCESS_SCOPE, admin=True, by_cookie=False).manages == NOBODY
 
 
-def test_a_servers_token_is_known_by_what_it_lacks():
+def test_a_servers_token_is_recognized_by_its_missing_scopes():
     server = ("access:servers!server=ada/", "users:activity!user=ada", ACCESS_SCOPE)
-    assert visitor(*server).is_server
-    assert visitor("access:servers!server=ada/lab", ACCESS_SCOPE).is_server
-    assert not visitor(*server, "access:servers!user=ada").is_server
-    assert not visitor(*server, "access:servers").is_server
-    assert not visitor(ACCESS_SCOPE).is_server
-    assert visitor(*server, "access:servers!user=bob").is_server
+    assert principal(*server).is_server
+    assert principal("access:servers!server=ada/lab", ACCESS_SCOPE).is_server
+    assert not principal(*server, "access:servers!user=ada").is_server
+    assert not principal(*server, "access:servers").is_server
+    assert not principal(ACCESS_SCOPE).is_server
+    assert principal(*server, "access:servers!user=bob").is_server
 
 
-def test_a_service_is_nobody_however_it_is_called():
-    found = visitor(READ_SCOPE, kind="service", name="ada")
+def test_a_service_is_not_a_user_whatever_its_name():
+    found = principal(READ_SCOPE, kind="service", name="ada")
     assert found.user is None
     assert found.actor == "service ada"
     assert not found.is_self("ada")
     assert found.groups == ()
 
 
-def test_a_reach_covers_members_users_and_everybody():
-    reach = Reach(groups=frozenset({"x"}), users=frozenset({"bob"}))
-    assert reach.covers("ada", ["x", "y"])
-    assert reach.covers("bob", [])
-    assert not reach.covers("cleo", ["y"])
+def test_a_scope_covers_members_users_and_everybody():
+    scope = Scope(groups=frozenset({"x"}), users=frozenset({"bob"}))
+    assert scope.covers("ada", ["x", "y"])
+    assert scope.covers("bob", [])
+    assert not scope.covers("cleo", ["y"])
     assert EVERYBODY.covers("anybody", [])
-    assert not NOBODY.beyond_oneself
+    assert EVERYBODY
+    assert not NOBODY

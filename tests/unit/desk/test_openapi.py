@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the desk does, of quota documents as well."""
+"""The OpenAPI document describes what the desk does."""
 
 import datetime as dt
 import re
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gpudock.desk.api import OPERATIONS
+from gpudock.desk.api import ENDPOINTS
 from gpudock.desk.api.quota_schema import schema
 from gpudock.desk.app import API, by_path, pattern
 from gpudock.desk.openapi import document
@@ -19,7 +19,7 @@ NUMBERS = st.one_of(
     st.booleans(),
     st.integers(-2, 3),
     st.integers(999_999, 1_000_001),
-    # The desk reads 2.0 as 2 before anything is checked, as JSON has it.
+    # The desk reads 2.0 as 2 before the check, as JSON does.
     st.floats(allow_nan=False, allow_infinity=False).filter(lambda number: number % 1 != 0),
     st.text(max_size=3),
 )
@@ -34,7 +34,7 @@ NAMES = st.sampled_from([*FIELDS, *GROUP_FIELDS, "boost", "until", "gpus"])
 
 @st.composite
 def fields(draw, depth=1):
-    """Objects that are quota documents, or nearly so."""
+    """Objects that are valid or almost valid quota documents."""
     found = {}
     for name in draw(st.lists(NAMES, max_size=4, unique=True)):
         if name == "boost" and depth:
@@ -61,44 +61,44 @@ def test_the_schema_of_a_quota_accepts_what_its_check_accepts(level, value):
     assert checker.is_valid(value) == accepted, value
 
 
-def test_every_operation_is_described_once():
-    described = document(OPERATIONS)
+def test_every_endpoint_is_described_once():
+    described = document(ENDPOINTS)
     names = [
-        operation["operationId"]
+        endpoint["operationId"]
         for methods in described["paths"].values()
-        for operation in methods.values()
+        for endpoint in methods.values()
     ]
-    assert sorted(names) == sorted(operation.name for operation in OPERATIONS)
+    assert sorted(names) == sorted(endpoint.name for endpoint in ENDPOINTS)
     assert len(set(names)) == len(names)
 
 
-def test_the_document_names_the_address_of_the_lab_that_it_is_for():
-    assert document(OPERATIONS)["servers"] == [{"url": "/services/gpudock/api/v1"}]
-    below = document(OPERATIONS, "/jupyter/services/gpudock/")
+def test_the_document_names_the_address_of_its_lab():
+    assert document(ENDPOINTS)["servers"] == [{"url": "/services/gpudock/api/v1"}]
+    below = document(ENDPOINTS, "/jupyter/services/gpudock/")
     assert below["servers"] == [{"url": "/jupyter/services/gpudock/api/v1"}]
 
 
-def test_every_reference_leads_somewhere():
-    described = document(OPERATIONS)
+def test_every_reference_resolves():
+    described = document(ENDPOINTS)
     known = described["components"]["schemas"]
     references = set(re.findall(r"'#/components/schemas/(\w+)'", str(described)))
     assert references
     assert references <= known.keys()
 
 
-def test_every_operation_says_what_it_does_and_for_whom():
-    for operation in OPERATIONS:
-        assert operation.description.endswith("."), operation.name
-        assert operation.summary, operation.name
+def test_every_endpoint_has_a_summary_and_a_description():
+    for endpoint in ENDPOINTS:
+        assert endpoint.description.endswith("."), endpoint.name
+        assert endpoint.summary, endpoint.name
 
 
-def test_an_address_without_names_goes_before_one_with_them():
-    paths = list(by_path(OPERATIONS))
+def test_a_path_without_parameters_comes_before_one_with_them():
+    paths = list(by_path(ENDPOINTS))
     for address in ("leases/me", "quotas/default"):
         first = next(path for path in paths if re.fullmatch(pattern(path), API + address))
         assert "{" not in first
 
 
-def test_no_operation_that_is_a_get_takes_a_body():
-    for operation in OPERATIONS:
-        assert operation.method != "GET" or operation.body is None
+def test_no_get_takes_a_body():
+    for endpoint in ENDPOINTS:
+        assert endpoint.method != "GET" or endpoint.body is None

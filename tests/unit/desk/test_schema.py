@@ -1,4 +1,4 @@
-"""How values in requests are read, and what is said of those that make no sense."""
+"""How values in requests are read, and the messages for invalid ones."""
 
 import datetime as dt
 
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from gpudock.desk.api.leases import SessionQuery
-from gpudock.desk.api.quotas import Changes
-from gpudock.desk.schema import LATEST, DeviceUUID, Limit, Moment, Name, sentence
+from gpudock.desk.api.quota_models import QuotaChanges
+from gpudock.desk.schema import MAX_TIME, DeviceUUID, Limit, Moment, Name, sentence
 
 
 def read(kind, value):
@@ -27,7 +27,7 @@ def read(kind, value):
         ("2026-11-23T12:00:00+02:00", 1795428000.0),
         ("2026-11-23T12:00:00", 1795435200.0),
         ("0001-01-01T00:00:00+14:00", 0.0),
-        ("9999-12-31T23:59:59-14:00", LATEST),
+        ("9999-12-31T23:59:59-14:00", MAX_TIME),
     ],
 )
 def test_a_moment_is_a_date_a_time_or_a_number(text, moment):
@@ -37,7 +37,7 @@ def test_a_moment_is_a_date_a_time_or_a_number(text, moment):
 @pytest.mark.parametrize(
     "text", ["", "now", "-1", "1e12", "1e999", "٣", "2026-13-01", "9" * 12, "nan"]
 )
-def test_what_is_no_moment_is_refused(text):
+def test_other_text_is_not_a_moment(text):
     with pytest.raises(ValidationError):
         read(Moment, text)
 
@@ -45,7 +45,7 @@ def test_what_is_no_moment_is_refused(text):
 @given(st.datetimes(timezones=st.just(dt.UTC)))
 def test_every_date_of_the_calendar_is_a_moment(moment):
     assert read(Moment, moment.isoformat()) == pytest.approx(
-        min(max(moment.timestamp(), 0.0), LATEST), abs=1e-3
+        min(max(moment.timestamp(), 0.0), MAX_TIME), abs=1e-3
     )
 
 
@@ -56,16 +56,16 @@ def test_a_number_of_rows_is_written_in_digits(text):
 
 
 @pytest.mark.parametrize("name", ["", "a" * 256, "a\0b", "a\nb", "a\x85", "\ud800"])
-def test_a_name_has_neither_control_characters_nor_halves_of_any(name):
+def test_a_name_has_neither_control_characters_nor_unpaired_surrogates(name):
     with pytest.raises(ValidationError):
         read(Name, name)
 
 
-def test_a_name_may_be_in_any_writing():
+def test_a_name_may_be_in_any_script():
     assert read(Name, "Ünïcode 名前/!") == "Ünïcode 名前/!"
 
 
-def test_an_index_is_no_uuid():
+def test_an_index_is_not_a_uuid():
     with pytest.raises(ValidationError):
         read(DeviceUUID, "0")
 
@@ -76,13 +76,13 @@ def said(model, value):
     return sentence(caught.value, "the body")
 
 
-def test_a_refusal_names_the_place():
+def test_an_error_names_the_field():
     assert said(SessionQuery, {"colour": "red"}) == (
-        "The body: «colour» is not acceptable: there is no such field."
+        'The body: "colour" is not valid: there is no such field.'
     )
     change = {"level": "user", "name": "ada", "document": [1]}
-    assert said(Changes, {"changes": [change]}).startswith("A quota is an object of fields")
-    assert "«changes.0.user.name»" in said(
-        Changes, {"changes": [{"level": "user", "name": 5, "document": None}]}
+    assert said(QuotaChanges, {"changes": [change]}).startswith("A quota is an object of fields")
+    assert '"changes.0.user.name"' in said(
+        QuotaChanges, {"changes": [{"level": "user", "name": 5, "document": None}]}
     )
-    assert said(Changes, []) == "The body is not acceptable: it is not an object."
+    assert said(QuotaChanges, []) == "The body is not valid: it is not an object."

@@ -1,4 +1,4 @@
-"""Tables for spreadsheets, whose programs compute what looks like a formula."""
+"""CSV for spreadsheets, which compute every cell that looks like a formula."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", FORMULAS)
-def test_no_name_is_a_formula_in_the_table_of_what_was_used(name: str) -> None:
+def test_no_name_is_a_formula_in_the_usage_table(name: str) -> None:
     query = usage.UsageQuery(by="group")
     (row,) = rows(usage._table(query, [UsageRow(name, 0.0, 1.0, 1)]))
     assert row["group"] == f"'{name}"
 
 
 @pytest.mark.parametrize("text", FORMULAS)
-def test_nothing_is_a_formula_in_the_table_of_changes(text: str) -> None:
+def test_nothing_is_a_formula_in_the_audit_table(text: str) -> None:
     entry = AuditEntry(0.0, text, text, text, text, {text: text})
     (row,) = rows(audit._table([entry]))
     for column in ("by", "what", "target"):
@@ -34,12 +34,12 @@ def test_nothing_is_a_formula_in_the_table_of_changes(text: str) -> None:
         assert row[column][0] in "\"'{", "JSON begins with none of a formula's signs"
 
 
-def test_names_that_are_none_stay_as_they_are() -> None:
+def test_other_names_are_not_escaped() -> None:
     query = usage.UsageQuery(by="user")
     (row,) = rows(usage._table(query, [UsageRow('ada, "the" first', 0.0, 1.0, 1)]))
     assert row["user"] == 'ada, "the" first'
 
 
-def test_a_negative_number_as_json_is_no_formula() -> None:
+def test_a_negative_number_as_json_is_not_a_formula() -> None:
     (row,) = rows(audit._table([AuditEntry(0.0, "root", "gpu.slots", "GPU-1", -1, -2)]))
     assert (row["before"], row["after"]) == ("'-1", "'-2")

@@ -1,4 +1,4 @@
-"""What ``gpudock doctor`` says of a Docker Engine."""
+"""The findings of ``gpudock doctor`` about the Docker Engine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def found(about: str, *, expects_gpus: bool = True, **changes: object):
     return [finding for finding in findings if finding.about == about]
 
 
-def test_a_sound_engine_has_nothing_to_mend():
+def test_a_healthy_engine_needs_no_fix():
     findings = examine_engine(SOUND, expects_gpus=True)
     assert {finding.level for finding in findings} == {Level.OK}
     assert not any(finding.remedy for finding in findings)
@@ -44,10 +44,10 @@ def test_a_sound_engine_has_nothing_to_mend():
         ("engine", {"ServerVersion": "20.10.24"}, Level.PROBLEM, "too old"),
         ("engine", {"ServerVersion": "26.1.5+dfsg1"}, Level.HINT, "NVIDIA runtime"),
         ("engine", {"ServerVersion": ""}, Level.PROBLEM, "too old"),
-        ("CDI", {"DiscoveredDevices": []}, Level.PROBLEM, "none to give"),
-        ("CDI", {"DiscoveredDevices": None}, Level.PROBLEM, "none to give"),
+        ("CDI", {"DiscoveredDevices": []}, Level.PROBLEM, "offers none"),
+        ("CDI", {"DiscoveredDevices": None}, Level.PROBLEM, "offers none"),
         ("CDI", {"DiscoveredDevices": [{"ID": "nvidia.com/gpu=0"}]}, Level.PROBLEM, "index only"),
-        ("CDI", {"DiscoveredDevices": [{"ID": "intel.com/gpu=0"}]}, Level.PROBLEM, "none to give"),
+        ("CDI", {"DiscoveredDevices": [{"ID": "intel.com/gpu=0"}]}, Level.PROBLEM, "offers none"),
         ("limits", {"MemoryLimit": False}, Level.PROBLEM, "memory"),
         ("limits", {"PidsLimit": False}, Level.PROBLEM, "processes"),
         ("limits", {"CpuCfsQuota": False}, Level.PROBLEM, "processors"),
@@ -57,19 +57,19 @@ def test_a_sound_engine_has_nothing_to_mend():
         ("live restore", {"LiveRestoreEnabled": False}, Level.HINT, "ends all"),
     ],
 )
-def test_each_ill_is_named_with_its_remedy(about, changes, level, word):
+def test_each_problem_is_reported_with_its_fix(about, changes, level, word):
     (finding,) = found(about, **changes)
     assert finding.level is level
     assert word in finding.text
     assert finding.remedy.endswith(".")
 
 
-def test_the_nvidia_runtime_will_do_where_there_is_no_cdi():
+def test_the_nvidia_runtime_replaces_cdi():
     (finding,) = found("NVIDIA runtime", DiscoveredDevices=None, Runtimes={"nvidia": {}})
     assert finding.level is Level.OK
 
 
-def test_a_default_runtime_that_gives_gpus_to_anybody_is_told():
+def test_a_default_runtime_that_gives_gpus_to_all_containers_is_a_hint():
     findings = found(
         "NVIDIA runtime",
         DiscoveredDevices=None,
@@ -79,7 +79,7 @@ def test_a_default_runtime_that_gives_gpus_to_anybody_is_told():
     assert [finding.level for finding in findings] == [Level.OK, Level.HINT]
 
 
-def test_a_server_without_gpus_is_not_blamed_for_giving_none():
+def test_a_server_without_gpus_need_not_offer_any():
     (finding,) = found("CDI", expects_gpus=False, DiscoveredDevices=[])
     assert finding.level is Level.OK
 
@@ -88,7 +88,7 @@ def test_missing_images_are_named():
     images = [{"RepoTags": ["gpudock/pytorch-cuda:v2.6"]}, {"RepoTags": None}]
     (finding,) = examine_images(images, ["gpudock/pytorch-cuda:v2.6", "lab/other:1"])
     assert finding.level is Level.PROBLEM
-    assert "«lab/other:1»" in finding.text
+    assert '"lab/other:1"' in finding.text
     assert "pytorch-cuda" not in finding.text
     (finding,) = examine_images(images, ["gpudock/pytorch-cuda:v2.6"])
     assert finding.level is Level.OK

@@ -1,4 +1,4 @@
-"""What ``make doctor`` says of a server, on folders and commands that are made up."""
+"""The findings of ``make doctor`` about a server with fake files and commands."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GIB = 2**30
 
 
 class Server:
-    """A server whose files and commands a test makes up."""
+    """A server with fake files and commands."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -61,11 +61,11 @@ def server(tmp_path):
     return Server(tmp_path)
 
 
-def test_a_sound_server_has_nothing_to_mend(server):
+def test_a_healthy_server_needs_no_fix(server):
     assert {finding.level for finding in server.findings()} == {Level.OK}
 
 
-def test_a_server_without_a_gpu_is_not_blamed(tmp_path):
+def test_a_server_without_a_gpu_is_healthy(tmp_path):
     (finding,) = examine_host(Host(tmp_path, lambda _command: None))
     assert finding.level is Level.OK
     assert "no NVIDIA GPU" in finding.text
@@ -82,7 +82,7 @@ def test_a_gpu_without_a_driver_is_found_on_the_bus(tmp_path):
     assert "no NVIDIA driver is loaded" in driver.text
 
 
-def test_a_sound_card_of_the_same_maker_is_no_gpu(tmp_path):
+def test_an_audio_device_of_the_same_vendor_is_not_a_gpu(tmp_path):
     device = tmp_path / "sys/bus/pci/devices/0000:01:00.1"
     device.mkdir(parents=True)
     (device / "vendor").write_text("0x10de\n")
@@ -96,7 +96,7 @@ def test_a_driver_that_is_too_old_for_cuda_12(server):
     assert (finding.level, "too old" in finding.text) == (Level.PROBLEM, True)
 
 
-def test_a_driver_that_was_upgraded_and_not_loaded_anew(server):
+def test_a_driver_that_was_upgraded_but_not_reloaded(server):
     server.commands["nvidia-smi --query-gpu=driver_version --format=csv,noheader"] = (
         "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 560.35\n"
     )
@@ -123,9 +123,9 @@ def test_persistence_mode_off_is_a_hint(server):
 @pytest.mark.parametrize(
     ("said", "word"),
     [
-        (None, "is not on this server"),
-        ("NVIDIA Container Toolkit CLI version 1.17.7\n", "break out"),
-        ("command failed\n", "is not on this server"),
+        (None, "is not installed"),
+        ("NVIDIA Container Toolkit CLI version 1.17.7\n", "escape"),
+        ("command failed\n", "is not installed"),
     ],
 )
 def test_the_container_toolkit(server, said, word):
@@ -153,7 +153,7 @@ def test_disk(free, level):
     assert examine_disk(free * _GIB, 500 * _GIB, "/var/lib/docker").level is level
 
 
-def test_a_folder_that_is_not_there_is_unknown(tmp_path):
+def test_a_missing_folder_is_unknown(tmp_path):
     assert examine_folder(tmp_path / "none").level is Level.UNKNOWN
 
 
@@ -171,6 +171,6 @@ def test_memory(limit, shm, levels):
     assert tuple(finding.level for finding in findings) == levels
 
 
-def test_a_command_that_is_not_there_and_one_that_fails():
+def test_a_missing_command_and_one_that_fails():
     assert run_command(["gpudock-no-such-command"]) is None
     assert "No such file" in (run_command(["ls", "/no/such/folder"]) or "")

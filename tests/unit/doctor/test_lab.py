@@ -1,4 +1,4 @@
-"""What ``gpudock doctor`` says of a running lab, and how it says it."""
+"""The findings of ``gpudock doctor`` about a running lab, and their output."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from doubles.inventory import gpu
 from gpudock.broker import GPUStatus
 from gpudock.config.settings import Settings
-from gpudock.doctor.finding import Finding, Level, hint, in_words, is_sick, ok, problem
+from gpudock.doctor.finding import Finding, Level, as_text, has_problems, hint, ok, problem
 from gpudock.doctor.lab import (
     examine_inventory,
     examine_one_time_password,
@@ -28,14 +28,14 @@ def levels(findings: list[Finding]) -> list[Level]:
     return [finding.level for finding in findings]
 
 
-def test_a_sound_lab():
+def test_a_healthy_lab():
     gpus = [status(0, GPUState.FREE), status(1, GPUState.LEASED)]
     assert set(levels(examine_inventory(READ, gpus))) == {Level.OK}
     assert set(levels(examine_work([], [], gpus, NOW))) == {Level.OK}
     assert set(levels(examine_settings(Settings.from_environ({})))) == {Level.OK}
 
 
-def test_a_lab_without_gpus_is_not_blamed():
+def test_a_lab_without_gpus_is_healthy():
     reading = InventoryReading(None, problem="There is no GPU.", expects_readings=False)
     assert levels(examine_inventory(reading, [])) == [Level.OK]
 
@@ -44,10 +44,10 @@ def test_an_agent_that_is_down():
     reading = InventoryReading(NOW, problem="The agent does not answer.")
     (finding,) = examine_inventory(reading, [status(0, GPUState.QUARANTINED)])
     assert finding.level is Level.PROBLEM
-    assert "running sessions are not touched" in finding.text
+    assert "running sessions continue" in finding.text
 
 
-def test_each_gpu_out_of_service_is_named_with_its_reason_and_remedy():
+def test_each_gpu_out_of_service_is_reported_with_reason_and_fix():
     gpus = [
         status(0, GPUState.QUARANTINED, "A process of somebody else is using it."),
         status(1, GPUState.LOST, "It fell off the bus."),
@@ -61,7 +61,7 @@ def test_each_gpu_out_of_service_is_named_with_its_reason_and_remedy():
     assert "GPU 2" in findings[3].text
 
 
-def test_a_session_whose_end_is_not_proven_for_long():
+def test_a_session_that_stops_slowly():
     lease = Lease(
         "l1",
         "ada",
@@ -77,7 +77,7 @@ def test_a_session_whose_end_is_not_proven_for_long():
     assert "ada" in findings[0].text
 
 
-def test_a_queue_beside_free_gpus():
+def test_a_queue_despite_free_gpus():
     waiting = [Request("r1", "bob", "", 1, NOW, "image")]
     (finding,) = examine_work([], waiting, [status(0, GPUState.FREE)], NOW)
     assert finding.level is Level.HINT
@@ -85,7 +85,7 @@ def test_a_queue_beside_free_gpus():
     assert finding.level is Level.OK
 
 
-def test_sign_in_for_anybody_is_a_problem():
+def test_sign_in_without_a_password_is_a_problem():
     settings = Settings.from_environ(
         {"GPUDOCK_AUTHENTICATOR": "dummy", "GPUDOCK_ALLOW_ANYONE": "yes"}
     )
@@ -97,22 +97,22 @@ def test_the_one_time_password():
     assert levels(examine_one_time_password(exists=True)) == [Level.HINT]
 
 
-def test_findings_in_words_end_with_a_verdict():
-    shown = in_words(
+def test_findings_as_text_end_with_a_summary():
+    shown = as_text(
         [ok("driver", "Fine."), problem("disk", "Full.", "Make room."), hint("x", "y", "z.")]
     )
     lines = shown.splitlines()
     assert lines[0] == "✓ driver  Fine."
     assert lines[1:3] == ["✗ disk    Full.", "          → Make room."]
     assert lines[-1] == "Found 1 problem and 1 hint."
-    assert in_words([ok("driver", "Fine.")]).endswith("All is well.")
+    assert as_text([ok("driver", "Fine.")]).endswith("No problems found.")
 
 
 def test_only_a_problem_makes_it_fail():
-    assert not is_sick([ok("a", "b"), hint("a", "b", "c")])
-    assert is_sick([ok("a", "b"), problem("a", "b", "c")])
+    assert not has_problems([ok("a", "b"), hint("a", "b", "c")])
+    assert has_problems([ok("a", "b"), problem("a", "b", "c")])
 
 
-def test_findings_survive_the_way_out_of_the_container():
+def test_findings_survive_serialization():
     finding = problem("disk", "Full.", "Make room.")
     assert Finding.of_document(json.loads(json.dumps(finding.document()))) == finding

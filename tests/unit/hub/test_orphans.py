@@ -9,9 +9,9 @@ import pytest
 from doubles.clock import HandClock
 from doubles.inventory import SettableInventory, gpu
 from gpudock.broker import Broker
-from gpudock.hub.api_client import HubNotReady, HubRefused
 from gpudock.hub.lifecycle import launch
 from gpudock.hub.loops.orphans import REASON, Orphans
+from gpudock.hub_api import HubRejectedError, HubUnavailableError
 from gpudock.model import ContainerState, Lease, LeaseState, Request
 from gpudock.store import StoreError
 from state_machine.engine import FakeEngine, Spec
@@ -46,13 +46,13 @@ class FakeHub:
     ) -> None:
         assert options is None, "the user's own choices are not to be overwritten"
         if self.refusal is not None:
-            raise HubRefused(self.refusal)
+            raise HubRejectedError(400, self.refusal)
         self.started.append((user, server))
         self.users[user].add(server)
 
     def _answer(self) -> None:
         if self.silent:
-            raise HubNotReady("The Hub does not listen.")
+            raise HubUnavailableError("The Hub does not listen.")
 
 
 class Lab:
@@ -154,7 +154,7 @@ async def test_a_hub_that_does_not_answer_proves_nothing(lab: Lab) -> None:
     await lab.look()
     lab.hub.silent = True
     for _ in range(3):
-        with pytest.raises(HubNotReady):
+        with pytest.raises(HubUnavailableError):
             await lab.look(GRACE)
     assert lab.goes_on
 
@@ -222,7 +222,12 @@ async def test_an_error_does_not_end_the_loop(lab: Lab, caplog: pytest.LogCaptur
         """Ends the loop."""
 
     looks = 0
-    trouble = [HubNotReady("silence"), HubNotReady("silence"), ZeroDivisionError(), Enough()]
+    trouble = [
+        HubUnavailableError("silence"),
+        HubUnavailableError("silence"),
+        ZeroDivisionError(),
+        Enough(),
+    ]
 
     async def active_servers() -> set[tuple[str, str]]:
         nonlocal looks

@@ -50,6 +50,8 @@ FORBIDDEN = [
     ("engine/client.py", "import gpudock.broker"),
     ("engine/client.py", "import gpudock.store"),
     ("engine/protocol.py", "import docker"),
+    ("hub_api/client.py", "import gpudock.store"),
+    ("hub_api/client.py", "import jupyterhub"),
     ("broker/broker.py", "import docker"),
     ("broker/broker.py", "import gpudock.hub"),
     ("broker/broker.py", "import sqlalchemy"),

@@ -1,19 +1,12 @@
-"""The operations of the REST API, one module for each kind of thing."""
+"""The endpoints of the REST API, one module for each kind of resource."""
 
-from __future__ import annotations
+from gpudock.desk.api import audit, gpus, leases, queue, quota_table, quotas, usage
 
-from typing import TYPE_CHECKING
-
-from gpudock.desk.api import audit, gpus, leases, queue, quotas, tables, usage
-
-if TYPE_CHECKING:
-    from gpudock.desk.endpoints import Operation
-
-OPERATIONS: tuple[Operation, ...] = tuple(
-    operation
-    for part in (gpus, leases, queue, quotas, tables, usage, audit)
-    for operation in part.catalogue.operations
+ENDPOINTS = tuple(
+    endpoint
+    for part in (gpus, leases, queue, quotas, quota_table, usage, audit)
+    for endpoint in part.router.endpoints
 )
-"""Everything that can be asked."""
+"""All endpoints."""
 
-__all__ = ["OPERATIONS"]
+__all__ = ["ENDPOINTS"]

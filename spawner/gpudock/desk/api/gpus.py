@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict, Field, model_validator
 
 from gpudock.broker import GPUStateError
-from gpudock.desk.api.rights import readable
-from gpudock.desk.endpoints import Answer, Audience, Call, Catalogue
-from gpudock.desk.errors import conflict, missing
-from gpudock.desk.schema import DeviceUUID, Shown, Strict
+from gpudock.desk.api.rights import readable_users
+from gpudock.desk.endpoints import APIRequest, Audience, Router
+from gpudock.desk.errors import ConflictError, NotFoundError
+from gpudock.desk.schema import RequestModel, ResponseModel
 from gpudock.inventory import is_without_gpus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gpudock.broker import DeskBroker, GPUStatus
     from gpudock.policy.sessions import Session
 
-catalogue = Catalogue()
+router = Router()
 
 
-class Holder(Shown):
-    """A session that has a GPU, or a slot of it. What whoever asks may not know is `null`."""
+class Holder(ResponseModel):
+    """A session that has a GPU or a slot of it. What the caller may not know is `null`."""
 
     id: str | None
     user: str | None
@@ -31,8 +32,8 @@ class Holder(Shown):
     idle_since: float | None = Field(description="Since when the GPU has not been used")
 
 
-class TelemetryShown(Shown):
-    """What a GPU last said of itself; `null` for what it does not tell."""
+class Telemetry(ResponseModel):
+    """The latest readings of a GPU; `null` for what it does not report."""
 
     utilization_percent: int | None
     memory_used_mib: int | None
@@ -41,7 +42,7 @@ class TelemetryShown(Shown):
     power_limit_w: float | None
 
 
-class GPUShown(Shown):
+class GPU(ResponseModel):
     """A GPU, or a slice of one."""
 
     uuid: str
@@ -52,27 +53,25 @@ class GPUShown(Shown):
     parent_uuid: str | None
     mig_profile: str | None
     state: Literal["free", "leased", "draining", "quarantined", "lost"]
-    reason: str | None = Field(description="Why it is neither free nor simply leased")
-    in_service: bool = Field(description="It is given again by itself, without anybody's act")
-    slots: int = Field(description="How many sessions may share it; 1: it is given as a whole")
+    reason: str | None = Field(description="Why it is neither free nor just leased")
+    in_service: bool = Field(description="It returns to service without an administrator")
+    slots: int = Field(description="How many sessions may share it; 1: it is leased as a whole")
     leases: list[Holder]
-    telemetry: TelemetryShown | None
+    telemetry: Telemetry | None
     taken_at: float | None = Field(description="When the telemetry was read")
 
 
-class GPUList(Shown):
+class GPUList(ResponseModel):
     """All GPUs."""
 
-    gpus: list[GPUShown]
+    gpus: list[GPU]
     taken_at: float | None = Field(description="When they were last read")
-    problem: str | None = Field(description="Why they could not be read, or why there are none")
-    runs_on_cpu: bool = Field(
-        description="The lab is known to have no GPU, and servers run on the CPU"
-    )
+    problem: str | None = Field(description="Why they cannot be read, or why there are none")
+    runs_on_cpu: bool = Field(description="The lab has no GPU, and servers run on the CPU")
 
 
-class GPUChange(Strict):
-    """What is to become of a GPU: one of the two."""
+class GPUChange(RequestModel):
+    """A change of a GPU: one of the two fields."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -89,136 +88,110 @@ class GPUChange(Strict):
     slots: int | None = Field(default=None, ge=1, le=16)
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> GPUChange:
+    def _has_one_field(self) -> GPUChange:
         if len(self.model_fields_set) != 1 or (self.state is None and self.slots is None):
-            raise ValueError("Give either «state» or «slots».")
+            raise ValueError('Give either "state" or "slots".')
         return self
 
 
-@catalogue.add("GET", "gpus", "All GPUs", audience=Audience.USER, answer=GPUList)
-async def list_gpus(call: Call) -> Answer:
-    """Every GPU with its state, who has it, and its telemetry.
+@router.add("GET", "gpus", Audience.USER, answer=GPUList)
+async def list_gpus(request: APIRequest) -> GPUList:
+    """List all GPUs.
 
-    Who has it is told to administrators, to the lead of that user's group, and to everybody where
-    the lab is set so.
+    Each has its state, its holders, and its telemetry.
+
+    The holders are shown to administrators and to the leads of their groups, and to all users if
+    the lab is configured so.
     """
-    names = await readable(call)
-    statuses, sessions = await call.office.look(_look)
-    reading = call.office.inventory.reading()
-    shown = [
-        _shown(status, sessions, None if call.office.show_holders else names) for status in statuses
-    ]
-    return Answer(
-        GPUList(
-            gpus=shown,
-            taken_at=reading.taken_at,
-            problem=reading.problem,
-            runs_on_cpu=is_without_gpus(reading),
-        )
+    users = await readable_users(request)
+    backend = request.backend
+    gpus = await backend.read(_gpus, None if backend.show_holders else users)
+    reading = backend.inventory.reading()
+    return GPUList(
+        gpus=gpus,
+        taken_at=reading.taken_at,
+        problem=reading.problem,
+        runs_on_cpu=is_without_gpus(reading),
     )
 
 
-@catalogue.add(
-    "PATCH",
-    "gpus/{uuid}",
-    "Drain a GPU, return it to service, or share it",
-    audience=Audience.MANAGER,
-    path_types={"uuid": DeviceUUID},
-    body=GPUChange,
-    answer=GPUShown,
-    errors=(409,),
-)
-async def change_gpu(call: Call) -> Answer:
-    """Give it to nobody new (`draining`), return it to service, or set its slots.
+@router.add("PATCH", "gpus/{uuid}", Audience.MANAGER, body=GPUChange, answer=GPU, errors=(409,))
+async def change_gpu(request: APIRequest) -> GPU:
+    """Drain a GPU, return it to service, or share it.
 
-    A GPU that is drained stays with whoever has it. `active` returns it to service, after a
-    quarantine too. `slots` says how many sessions may share it; that can only be changed while
-    nobody has it.
+    `draining` stops new leases of the GPU, `active` returns it to service.
+
+    A GPU that drains stays with its holder. `active` also ends a quarantine. `slots` is how many
+    sessions may share the GPU; it can be changed only while nobody has the GPU.
     """
-    uuid, change = call.path["uuid"], call.body
+    uuid, change, by = request.path["uuid"], request.body, request.principal.actor
 
-    def act(broker: DeskBroker) -> None:
+    def apply(broker: DeskBroker) -> None:
         if change.state is not None:
-            broker.gpus.set_state(uuid, change.state, by=call.visitor.actor)
+            broker.gpus.set_state(uuid, change.state, by=by)
         else:
-            broker.gpus.set_slots(uuid, change.slots, by=call.visitor.actor)
+            broker.gpus.set_slots(uuid, change.slots, by=by)
 
-    await _known(call, uuid)
+    await _change(request, apply)
+    gpus = await request.backend.read(_gpus, None)
+    gpu = next((item for item in gpus if item.uuid == uuid), None)
+    if gpu is None:
+        raise NotFoundError("The GPU was removed in the meantime.")
+    return gpu
+
+
+@router.add("DELETE", "gpus/{uuid}", Audience.MANAGER, errors=(409,))
+async def forget_gpu(request: APIRequest) -> None:
+    """Forget a GPU that was removed.
+
+    It removes a GPU that is gone for good from the list; its usage is kept.
+    """
+    uuid, by = request.path["uuid"], request.principal.actor
+    await _change(request, lambda broker: broker.gpus.forget(uuid, by=by))
+
+
+async def _change(request: APIRequest, change: Callable[[DeskBroker], None]) -> None:
+    """Apply *change* to the GPU in the path.
+
+    Raises:
+        NotFoundError: there is no such GPU.
+        ConflictError: the change is not possible now.
+    """
+    statuses = await request.backend.read(lambda broker: broker.gpus.all())
+    if all(status.gpu.uuid != request.path["uuid"] for status in statuses):
+        raise NotFoundError("This lab has no GPU with that UUID.")
     try:
-        await call.office.act(act)
-    except GPUStateError as refused:
-        raise conflict(str(refused)) from refused
-    statuses, sessions = await call.office.look(_look)
-    status = next((item for item in statuses if item.gpu.uuid == uuid), None)
-    if status is None:
-        raise missing("The GPU has gone meanwhile.")
-    return Answer(_shown(status, sessions, None))
+        await request.backend.write(change)
+    except GPUStateError as error:
+        raise ConflictError(str(error)) from error
 
 
-@catalogue.add(
-    "DELETE",
-    "gpus/{uuid}",
-    "Forget a GPU that was removed",
-    audience=Audience.MANAGER,
-    path_types={"uuid": DeviceUUID},
-    status=204,
-    media=(),
-    errors=(409,),
-)
-async def forget_gpu(call: Call) -> Answer:
-    """Take a GPU that has gone for good out of the list; what it was used for stays known."""
-    uuid = call.path["uuid"]
-    await _known(call, uuid)
-    try:
-        await call.office.act(lambda broker: broker.gpus.forget(uuid, by=call.visitor.actor))
-    except GPUStateError as refused:
-        raise conflict(str(refused)) from refused
-    return Answer(status=204)
+def _gpus(broker: DeskBroker, users: frozenset[str] | None) -> list[GPU]:
+    """Return all GPUs, with the names of those holders who are in *users*; ``None``: all."""
+    sessions = {session.lease.id: session for session in broker.sessions.live()}
+    return [_gpu(status, sessions, users) for status in broker.gpus.all()]
 
 
-async def _known(call: Call, uuid: str) -> None:
-    statuses = await call.office.look(lambda broker: broker.gpus.all())
-    if all(status.gpu.uuid != uuid for status in statuses):
-        raise missing("This lab has no GPU with that UUID.")
-
-
-def _look(broker: DeskBroker) -> tuple[list[GPUStatus], dict[str, Session]]:
-    return broker.gpus.all(), {session.lease.id: session for session in broker.sessions.live()}
-
-
-def _shown(
-    status: GPUStatus, sessions: Mapping[str, Session], names: frozenset[str] | None
-) -> GPUShown:
-    telemetry = status.telemetry
-    values: dict[str, Any] = {
-        name: getattr(telemetry, name) for name in TelemetryShown.model_fields
-    }
+def _gpu(status: GPUStatus, sessions: Mapping[str, Session], users: frozenset[str] | None) -> GPU:
     holders = []
     for lease in status.leases:
-        known = names is None or lease.user in names
+        shown = users is None or lease.user in users
         session = sessions.get(lease.id)
         holders.append(
             Holder(
-                id=lease.id if known else None,
-                user=lease.user if known else None,
+                id=lease.id if shown else None,
+                user=lease.user if shown else None,
                 slot=lease.slot,
                 idle_since=session.idle_since if session else None,
             )
         )
-    gpu = status.gpu
-    return GPUShown(
-        uuid=gpu.uuid,
-        index=gpu.index,
-        host=gpu.host,
-        model=gpu.model,
-        memory_mib=gpu.memory_mib,
-        parent_uuid=gpu.parent_uuid,
-        mig_profile=gpu.mig_profile,
+    return GPU(
+        **asdict(status.gpu),
         state=status.state.value,
         reason=status.reason,
         in_service=status.in_service,
         slots=status.slots,
         leases=holders,
-        telemetry=None if status.taken_at is None else TelemetryShown(**values),
+        telemetry=None if status.taken_at is None else Telemetry.model_validate(status.telemetry),
         taken_at=status.taken_at,
     )

@@ -1,4 +1,4 @@
-"""Sessions: those that run, those that have ended, and what can be done about them."""
+"""Sessions: the running ones, the ended ones, and how to extend or end them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from gpudock.broker import ExtensionError
-from gpudock.desk.api.rights import may_read, owns_or_manages, readable
-from gpudock.desk.endpoints import Answer, Audience, Call, Catalogue
-from gpudock.desk.errors import conflict, forbidden, missing
-from gpudock.desk.schema import Hours, Identifier, Limit, Name, Offset, Shown, Strict
+from gpudock.desk.api.rights import check_may_read, owns_or_manages, readable_users
+from gpudock.desk.endpoints import APIRequest, Audience, Router
+from gpudock.desk.errors import ConflictError, ForbiddenError, NotFoundError
+from gpudock.desk.schema import (
+    Hours,
+    Limit,
+    Name,
+    Offset,
+    RequestModel,
+    ResponseModel,
+)
 from gpudock.model import LeaseState
 
 if TYPE_CHECKING:
@@ -18,19 +25,19 @@ if TYPE_CHECKING:
 
     from gpudock.broker import DeskBroker
     from gpudock.model import Lease
-    from gpudock.policy.sessions import Session
+    from gpudock.policy import sessions
 
-catalogue = Catalogue()
+router = Router()
 
 
-class SessionShown(Shown):
-    """A session: a server of a user with the GPUs that it has, or had."""
+class Session(ResponseModel):
+    """A session: a user's server with the GPUs that it has, or had."""
 
     id: str
     user: str
     server: str = Field(description="The server's name; empty for the user's default server")
     image: str
-    gpus: list[str] = Field(description="UUIDs; none for a server without a GPU")
+    gpus: list[str] = Field(description="UUIDs; empty for a server without a GPU")
     share: Literal["exclusive", "shared"]
     slot: int = Field(description="Which slot of the GPU it has, from 0")
     slots: int = Field(description="Of how many; 1: it has the GPUs as a whole")
@@ -41,27 +48,27 @@ class SessionShown(Shown):
     )
     ends_because: Literal["time", "hours", "group_hours", "idle"] | None
     why: str = Field(description="A sentence about the end")
-    warning_at: float | None = Field(description="From when on its user is warned of the end")
+    warning_at: float | None = Field(description="When its user is first warned of the end")
     can_extend: bool
-    extendable_until: float | None = Field(description="null with `can_extend`: without an end")
+    extendable_until: float | None = Field(description="null with `can_extend`: without end")
     idle_since: float | None = Field(description="Since when its GPUs have not been used")
     ended_at: float | None
     end_reason: str | None
 
 
-class OwnSessions(Shown):
-    """The sessions of whoever asks."""
+class OwnSessions(ResponseModel):
+    """The caller's own sessions."""
 
-    leases: list[SessionShown]
+    leases: list[Session]
 
 
-class Sessions(OwnSessions):
+class SessionPage(OwnSessions):
     """A page of sessions."""
 
-    total: int = Field(description="How many there are on all pages")
+    total: int = Field(description="Number of sessions on all pages")
 
 
-class SessionQuery(Strict):
+class SessionQuery(RequestModel):
     """Which sessions."""
 
     user: Name | None = Field(default=None, description="Only this user's")
@@ -72,143 +79,132 @@ class SessionQuery(Strict):
     offset: Offset = 0
 
 
-class Extension(Strict):
-    """By how much a session is to last longer."""
+class Extension(RequestModel):
+    """An extension of a session."""
 
     hours: Hours | None = Field(
-        default=None, description="Left out: by the usual length of a session, or else to the limit"
+        default=None,
+        description="Left out: the usual length of a session, or as much as the limits allow",
     )
 
 
-@catalogue.add(
-    "GET", "leases", "Sessions", audience=Audience.USER, query=SessionQuery, answer=Sessions
-)
-async def list_sessions(call: Call) -> Answer:
-    """Sessions of oneself; of others as far as one may see them.
+@router.add("GET", "leases", Audience.USER, query=SessionQuery, answer=SessionPage)
+async def list_sessions(request: APIRequest) -> SessionPage:
+    """List sessions.
 
-    Those that run come in the order of their beginning, those that have ended with the latest
-    first.
+    These are the sessions that the caller may read: their own at least.
+
+    Running sessions are sorted by their start, ended ones by their end, the latest first.
     """
-    query: SessionQuery = call.query
-    names = await readable(call)
+    query: SessionQuery = request.query
+    users = await readable_users(request)
     if query.user is not None:
-        await may_read(call, query.user)
-        names = frozenset({query.user})
+        await check_may_read(request, query.user)
+        users = frozenset({query.user})
     if query.state == "ended":
-        ended, total = await call.office.count(_history, names, query.offset, query.limit)
-        return Answer(Sessions(leases=[_ended(lease) for lease in ended], total=total))
-    found = await call.office.look(_live, names)
+        ended, total = await request.backend.report(
+            lambda broker: broker.leases.history(users, query.offset, query.limit)
+        )
+        return SessionPage(leases=[_ended(lease) for lease in ended], total=total)
+    found = await request.backend.read(_live, users)
     if query.state != "live":
         found = [session for session in found if session.lease.state == query.state]
     page = found[query.offset : query.offset + query.limit]
-    return Answer(Sessions(leases=[shown(session) for session in page], total=len(found)))
+    return SessionPage(leases=[_shown(session) for session in page], total=len(found))
 
 
-@catalogue.add(
-    "GET", "leases/me", "One's own sessions", audience=Audience.SERVER, answer=OwnSessions
-)
-async def list_own_sessions(call: Call) -> Answer:
-    """The sessions of whoever asks that have not ended. A user's server may ask, too."""
-    if call.visitor.user is None:
-        return Answer(OwnSessions(leases=[]))
-    found = await call.office.look(_live, frozenset({call.visitor.user}))
-    return Answer(OwnSessions(leases=[shown(session) for session in found]))
+@router.add("GET", "leases/me", Audience.SERVER, answer=OwnSessions)
+async def list_own_sessions(request: APIRequest) -> OwnSessions:
+    """List the caller's sessions.
+
+    These are the sessions that have not ended.
+    """
+    user = request.principal.user
+    found = [] if user is None else await request.backend.read(_live, frozenset({user}))
+    return OwnSessions(leases=[_shown(session) for session in found])
 
 
-@catalogue.add(
+@router.add(
     "POST",
     "leases/{id}/extend",
-    "Extend a session",
-    audience=Audience.SERVER,
-    path_types={"id": Identifier},
+    Audience.SERVER,
     body=Extension,
     body_required=False,
-    answer=SessionShown,
+    answer=Session,
     errors=(409,),
 )
-async def extend_session(call: Call) -> Answer:
-    """Let a session last longer, as far as its user's quota allows. One's own, or an administrator.
+async def extend_session(request: APIRequest) -> Session:
+    """Extend a session.
 
-    It is refused when nothing can be gained.
+    It lasts as much longer as its user's quota allows. Administrators may extend any session.
+
+    The answer is 409 if that gains nothing.
     """
-    session = await _changeable(call)
-    hours = call.body.hours if call.body is not None else None
-    groups_of = await call.office.hub.groups_of()
+    session = await _changeable(request)
+    hours = request.body.hours if request.body is not None else None
+    groups_of = await request.backend.hub.groups_of()
     try:
-        extended = await call.office.act(
+        extended = await request.backend.write(
             lambda broker: broker.sessions.extend(
-                session.lease.id, call.visitor.actor, hours, groups_of
+                session.lease.id, request.principal.actor, hours, groups_of
             )
         )
-    except ExtensionError as refused:
-        raise conflict(str(refused)) from refused
-    return Answer(shown(extended))
+    except ExtensionError as error:
+        raise ConflictError(str(error)) from error
+    return _shown(extended)
 
 
-@catalogue.add(
-    "DELETE",
-    "leases/{id}",
-    "End a session",
-    audience=Audience.SERVER,
-    path_types={"id": Identifier},
-    answer=SessionShown,
-    status=202,
-)
-async def release_session(call: Call) -> Answer:
-    """Stop a session's server and take its GPUs back; the workspace stays.
+@router.add("DELETE", "leases/{id}", Audience.SERVER, answer=Session, status=202)
+async def release_session(request: APIRequest) -> Session:
+    """End a session.
 
-    One's own, or an administrator. The GPUs are free as soon as the container's end is proven,
-    which takes some seconds.
+    It stops the session's server and frees its GPUs; the workspace stays. Administrators may end
+    any session. The GPUs are free once the end of the container is
+    proven, which takes some seconds.
     """
-    session = await _changeable(call)
-    lease, actor = session.lease, call.visitor.actor
-    own = call.visitor.is_self(lease.user)
+    lease = (await _changeable(request)).lease
+    backend, actor = request.backend, request.principal.actor
+    own = request.principal.is_self(lease.user)
     reason = "its user released it" if own else f"{actor} released it"
-    if not await call.office.act(lambda broker: broker.sessions.release(lease.id, actor, reason)):
-        raise missing("The session has ended meanwhile.")
-    await call.office.hub.stop_server(lease.user, lease.server)
-    now = await call.office.look(lambda broker: broker.sessions.get(lease.id))
+    if not await backend.write(lambda broker: broker.sessions.release(lease.id, actor, reason)):
+        raise NotFoundError("The session ended in the meantime.")
+    await backend.hub.stop_server(lease.user, lease.server)
+    now = await backend.read(lambda broker: broker.sessions.get(lease.id))
     if now is not None:
-        return Answer(shown(now), status=202)
-    ended = await call.office.look(lambda broker: broker.leases.get(lease.id))
-    return Answer(_ended(ended or lease), status=202)
+        return _shown(now)
+    ended = await backend.read(lambda broker: broker.leases.get(lease.id))
+    return _ended(ended or lease)
 
 
-async def _changeable(call: Call) -> Session:
-    """Return the session that the visitor wants to change.
+async def _changeable(request: APIRequest) -> sessions.Session:
+    """Return the session in the path.
 
     Raises:
-        Refusal: there is none that they may know of, or they may only look at it.
+        NotFoundError: there is none, or the principal may not know of it.
+        ForbiddenError: the principal may only read it.
     """
-    session = await call.office.look(lambda broker: broker.sessions.get(call.path["id"]))
-    names = await readable(call)
-    if session is None or (names is not None and session.lease.user not in names):
-        raise missing("There is no session of that id, or it has ended.")
-    if not owns_or_manages(call, session.lease.user):
-        raise forbidden("Only its user and administrators may change this session.")
+    session = await request.backend.read(lambda broker: broker.sessions.get(request.path["id"]))
+    users = await readable_users(request)
+    if session is None or (users is not None and session.lease.user not in users):
+        raise NotFoundError("There is no session with that id, or it has ended.")
+    if not owns_or_manages(request, session.lease.user):
+        raise ForbiddenError("Only its user and administrators may change this session.")
     return session
 
 
-def _live(broker: DeskBroker, names: Collection[str] | None) -> list[Session]:
-    if names is not None and len(names) == 1:
-        return broker.sessions.live(next(iter(names)))
+def _live(broker: DeskBroker, users: Collection[str] | None) -> list[sessions.Session]:
+    if users is not None and len(users) == 1:
+        return broker.sessions.live(next(iter(users)))
     return [
         session
         for session in broker.sessions.live()
-        if names is None or session.lease.user in names
+        if users is None or session.lease.user in users
     ]
 
 
-def _history(
-    broker: DeskBroker, names: Collection[str] | None, offset: int, limit: int
-) -> tuple[list[Lease], int]:
-    return broker.leases.history(names, offset, limit)
-
-
-def shown(session: Session) -> SessionShown:
-    """Return a live session as the API tells it."""
+def _shown(session: sessions.Session) -> Session:
     because = session.ends_because
-    return _told(
+    return _session(
         session.lease,
         ends_at=session.ends_at,
         ends_because=None if because is None else because.value,
@@ -220,8 +216,8 @@ def shown(session: Session) -> SessionShown:
     )
 
 
-def _ended(lease: Lease) -> SessionShown:
-    return _told(
+def _ended(lease: Lease) -> Session:
+    return _session(
         lease,
         ends_at=None,
         ends_because=None,
@@ -233,8 +229,8 @@ def _ended(lease: Lease) -> SessionShown:
     )
 
 
-def _told(lease: Lease, **about_its_end: object) -> SessionShown:
-    return SessionShown.model_validate(
+def _session(lease: Lease, **end: object) -> Session:
+    return Session.model_validate(
         {
             "id": lease.id,
             "user": lease.user,
@@ -248,6 +244,6 @@ def _told(lease: Lease, **about_its_end: object) -> SessionShown:
             "granted_at": lease.granted_at,
             "ended_at": lease.ended_at,
             "end_reason": lease.end_reason if lease.state is LeaseState.ENDED else None,
-            **about_its_end,
+            **end,
         }
     )

@@ -1,4 +1,4 @@
-"""Those who wait for a GPU."""
+"""The queue."""
 
 from __future__ import annotations
 
@@ -6,88 +6,83 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from gpudock.desk.api.rights import owns_or_manages, readable
-from gpudock.desk.endpoints import Answer, Audience, Call, Catalogue
-from gpudock.desk.errors import forbidden, missing
-from gpudock.desk.schema import Identifier, Shown
+from gpudock.desk.api.rights import owns_or_manages, readable_users
+from gpudock.desk.endpoints import APIRequest, Audience, Router
+from gpudock.desk.errors import ForbiddenError, NotFoundError
+from gpudock.desk.schema import ResponseModel
 
 if TYPE_CHECKING:
     from gpudock.broker import QueueEntry
 
-catalogue = Catalogue()
+router = Router()
 
 
-class Waiting(Shown):
+class WaitingRequest(ResponseModel):
     """A server that waits for a GPU."""
 
     id: str
     user: str
     server: str = Field(description="The server's name; empty for the user's default server")
     gpus: int
-    gpu_model: str | None = Field(description="The wished model, as a pattern")
+    gpu_model: str | None = Field(description="The requested model, as a pattern")
     share: Literal["exclusive", "shared"]
     created_at: float
     position: int = Field(description="1 is next")
-    length: int = Field(description="How many wait in all")
+    length: int = Field(description="Length of the queue")
     reason: str = Field(description="A sentence on what it waits for")
     expected_start: float | None = Field(
-        description="When it starts if nobody ends earlier and nobody comes before it"
+        description="When it starts if no session ends early and no request goes before it"
     )
 
 
-class Queue(Shown):
-    """Those who wait, the next one first."""
+class Queue(ResponseModel):
+    """The queue, the next request first."""
 
-    queue: list[Waiting]
-    length: int = Field(description="How many wait in all, also those that are not told here")
-
-
-@catalogue.add("GET", "queue", "Those who wait", audience=Audience.SERVER, answer=Queue)
-async def list_queue(call: Call) -> Answer:
-    """One's own places in the queue; those of others as far as one may see them."""
-    names = await readable(call)
-    entries = await call.office.look(lambda broker: broker.queue.entries())
-    told = [_shown(entry) for entry in entries if names is None or entry.request.user in names]
-    return Answer(Queue(queue=told, length=len(entries)))
+    queue: list[WaitingRequest]
+    length: int = Field(description="Length of the queue, with the requests not shown here")
 
 
-@catalogue.add(
-    "DELETE",
-    "queue/{id}",
-    "Stop waiting",
-    audience=Audience.USER,
-    path_types={"id": Identifier},
-    status=204,
-    media=(),
-)
-async def cancel_request(call: Call) -> Answer:
-    """Take a request out of the queue: one's own, or an administrator. Its start ends."""
-    waiting = await call.office.look(lambda broker: broker.queue.waiting())
-    names = await readable(call)
-    request = next((item for item in waiting if item.id == call.path["id"]), None)
-    if request is None or (names is not None and request.user not in names):
-        raise missing("Nobody waits with that id (any more).")
-    if not owns_or_manages(call, request.user):
-        raise forbidden("Only its user and administrators may take a request out of the queue.")
-    actor = call.visitor.actor
-    if not await call.office.act(lambda broker: broker.queue.cancel(request.id, actor)):
-        raise missing("Nobody waits with that id any more.")
-    await call.office.hub.stop_server(request.user, request.server)
-    return Answer(status=204)
+@router.add("GET", "queue", Audience.SERVER, answer=Queue)
+async def list_queue(request: APIRequest) -> Queue:
+    """List waiting requests.
+
+    These are the requests that the caller may read: their own at least.
+    """
+    users = await readable_users(request)
+    entries = await request.backend.read(lambda broker: broker.queue.entries())
+    shown = [_shown(entry) for entry in entries if users is None or entry.request.user in users]
+    return Queue(queue=shown, length=len(entries))
 
 
-def _shown(entry: QueueEntry) -> Waiting:
-    request, place = entry.request, entry.place
-    return Waiting(
-        id=request.id,
-        user=request.user,
-        server=request.server,
-        gpus=request.gpus,
-        gpu_model=request.gpu_model,
-        share=request.share.value,
-        created_at=request.created_at,
-        position=place.position,
-        length=place.length,
-        reason=place.reason,
-        expected_start=place.expected_start,
+@router.add("DELETE", "queue/{id}", Audience.USER)
+async def cancel_request(request: APIRequest) -> None:
+    """Cancel a waiting request.
+
+    It leaves the queue, and its start ends. Administrators may cancel any request.
+    """
+    backend = request.backend
+    queue = await backend.read(lambda broker: broker.queue.waiting())
+    users = await readable_users(request)
+    waiting = next((item for item in queue if item.id == request.path["id"]), None)
+    if waiting is None or (users is not None and waiting.user not in users):
+        raise NotFoundError("No request with that id is waiting (any more).")
+    if not owns_or_manages(request, waiting.user):
+        raise ForbiddenError("Only its user and administrators may cancel this request.")
+    actor = request.principal.actor
+    if not await backend.write(lambda broker: broker.queue.cancel(waiting.id, actor)):
+        raise NotFoundError("No request with that id is waiting any more.")
+    await backend.hub.stop_server(waiting.user, waiting.server)
+
+
+def _shown(entry: QueueEntry) -> WaitingRequest:
+    waiting = entry.request
+    return WaitingRequest(
+        id=waiting.id,
+        user=waiting.user,
+        server=waiting.server,
+        gpus=waiting.gpus,
+        gpu_model=waiting.gpu_model,
+        share=waiting.share.value,
+        created_at=waiting.created_at,
+        **entry.place._asdict(),
     )

@@ -1,7 +1,7 @@
-"""How a quota document is described and checked.
+"""The JSON schema of a quota document.
 
-The description is for the OpenAPI document; :mod:`gpudock.policy.quota.documents` checks. A test
-holds the two together.
+The schema is for the OpenAPI document; :mod:`gpudock.policy.quota.documents` checks. A test holds
+the two together.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
+from typing_extensions import TypeAliasType
 
 from gpudock.policy.quota.documents import parse_document
 
-LARGEST = 1_000_000
+MAX_VALUE = 1_000_000
 
-_COUNT = {"type": ["integer", "null"], "minimum": 0, "maximum": LARGEST}
-_AMOUNT = {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": LARGEST}
-_HOURS = {"type": ["number", "null"], "minimum": 0, "maximum": LARGEST}
+_COUNT = {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_VALUE}
+_AMOUNT = {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": MAX_VALUE}
+_HOURS = {"type": ["number", "null"], "minimum": 0, "maximum": MAX_VALUE}
 _PATTERN = {
     "type": "string",
     "minLength": 1,
@@ -27,14 +28,14 @@ _PATTERN = {
 _FIELDS: dict[str, dict[str, Any]] = {
     "max_gpus": {**_COUNT, "description": "GPUs at once; a slot of a shared GPU counts as one"},
     "gpu_hours": {**_HOURS, "description": "GPU-hours in any `window_days` days"},
-    "window_days": {**_AMOUNT, "description": "Length of the rolling window; null: since ever"},
-    "session_hours": {**_AMOUNT, "description": "How long a session lasts unless extended"},
+    "window_days": {**_AMOUNT, "description": "Length of the rolling window; null: all time"},
+    "session_hours": {**_AMOUNT, "description": "Length of a session that is not extended"},
     "max_session_hours": {**_AMOUNT, "description": "Longest session, extensions included"},
     "idle_minutes": {**_AMOUNT, "description": "A GPU that is idle for longer is taken back"},
     "weight": {
         "type": "number",
         "exclusiveMinimum": 0,
-        "maximum": LARGEST,
+        "maximum": MAX_VALUE,
         "description": "Share of a busy lab",
     },
     "gpu_models": {
@@ -51,7 +52,7 @@ _GROUP_FIELDS: dict[str, dict[str, Any]] = {
 
 
 def schema(*, group: bool) -> dict[str, Any]:
-    """Return the JSON schema of a document; of a group's with what only that may set."""
+    """Return the JSON schema of a document; a group's has fields that others do not have."""
     fields = {**_FIELDS, **_GROUP_FIELDS} if group else _FIELDS
     return {
         "type": "object",
@@ -63,7 +64,7 @@ def schema(*, group: bool) -> dict[str, Any]:
             **fields,
             "boost": {
                 "type": "object",
-                "description": "Fields that hold instead until a moment",
+                "description": "Fields that apply instead until a given time",
                 "additionalProperties": False,
                 "required": ["until"],
                 "minProperties": 2,
@@ -71,7 +72,7 @@ def schema(*, group: bool) -> dict[str, Any]:
                     "until": {
                         "type": "string",
                         "format": "date-time",
-                        "description": "The moment, with its offset from UTC",
+                        "description": "The time, with its offset from UTC",
                     },
                     **fields,
                 },
@@ -80,18 +81,24 @@ def schema(*, group: bool) -> dict[str, Any]:
     }
 
 
-def _check(level: str) -> BeforeValidator:
-    """Let the check of documents say what is wrong with one; the sentence is for a person."""
+def _checked(level: str) -> BeforeValidator:
+    """Return a validator with the messages of :func:`parse_document`."""
 
-    def checked(value: Any) -> Any:
+    def check(value: Any) -> Any:
         parse_document(value, level)
         return value
 
-    return BeforeValidator(checked)
+    return BeforeValidator(check)
 
 
-Document = Annotated[dict[str, Any], _check("user"), WithJsonSchema(schema(group=False))]
+QuotaDocument = TypeAliasType(
+    "QuotaDocument",
+    Annotated[dict[str, Any], _checked("user"), WithJsonSchema(schema(group=False))],
+)
 """The document of a user or the default."""
 
-GroupDocument = Annotated[dict[str, Any], _check("group"), WithJsonSchema(schema(group=True))]
-"""The document of a group, which may set whatever one of any level may."""
+GroupQuotaDocument = TypeAliasType(
+    "GroupQuotaDocument",
+    Annotated[dict[str, Any], _checked("group"), WithJsonSchema(schema(group=True))],
+)
+"""The document of a group, which may set every field."""

@@ -1,88 +1,78 @@
-"""Whose things a visitor may see and change: themselves, a group's members, or everybody."""
+"""Whose data a principal may read and change: their own, a group's members', or everybody's."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from gpudock.broker import Lead, Member
-from gpudock.desk.errors import forbidden
+from gpudock.desk.errors import ForbiddenError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gpudock.desk.endpoints import Call
-    from gpudock.desk.identity import Reach
+    from gpudock.desk.endpoints import APIRequest
 
 
-async def readable(call: Call) -> frozenset[str] | None:
-    """Return the users whose things the visitor may see; ``None``: everybody's.
-
-    Raises:
-        Refusal: the visitor leads a group, and the Hub cannot tell who is in it.
-    """
-    if call.visitor.is_server:
-        return _oneself(call)
-    return await _reached(call, call.visitor.reads)
-
-
-async def may_read(call: Call, user: str) -> None:
-    """Make sure that the visitor may see the things of *user*.
+async def readable_users(request: APIRequest) -> frozenset[str] | None:
+    """Return the users whose data the principal may read; ``None``: everybody's.
 
     Raises:
-        Refusal: they may not.
+        HubUnreachableError: the principal leads a group, and its members are not known.
     """
-    names = await readable(call)
-    if names is not None and user not in names:
-        raise forbidden("These are somebody else's things, which you may not see.")
+    principal = request.principal
+    own = frozenset() if principal.user is None else frozenset({principal.user})
+    if principal.is_server:
+        return own
+    reads = principal.reads
+    if reads.everyone:
+        return None
+    users = own | reads.users
+    if reads.groups:
+        known = await request.backend.hub.users()
+        users |= {user.name for user in known.values() if reads.covers(user.name, user.groups)}
+    return users
 
 
-async def may_set_quotas(call: Call, places: Iterable[tuple[str, str]]) -> Lead | None:
-    """Make sure that the visitor may change the quotas of levels, each with its name.
+async def check_may_read(request: APIRequest, user: str) -> None:
+    """Raise :class:`ForbiddenError` unless the principal may read the data of *user*."""
+    users = await readable_users(request)
+    if users is not None and user not in users:
+        raise ForbiddenError("You may not see the data of this user.")
 
-    The lead of a group may change those of its members, as the Hub tells them at this moment, and
-    neither the group's own nor the default.
+
+async def check_may_set_quotas(
+    request: APIRequest, documents: Iterable[tuple[str, str]]
+) -> Lead | None:
+    """Check that the principal may change these documents, each given by level and name.
+
+    The lead of a group may change those of its present members, but neither the group's own nor the
+    default.
 
     Returns:
-        What bounds the visitor; ``None`` for an administrator, whom nothing does.
+        The bounds of the lead's changes; ``None`` for an administrator, who has none.
 
     Raises:
-        Refusal: they may not.
+        ForbiddenError: the principal may not change one of them.
     """
-    manages = call.visitor.manages
+    manages = request.principal.manages
     if manages.everyone:
         return None
     members: dict[str, Member] = {}
-    for level, name in places:
-        if level != "user" or not manages.beyond_oneself:
-            raise forbidden(
+    for level, name in documents:
+        if level != "user" or not manages:
+            raise ForbiddenError(
                 "Only an administrator may change this quota. The lead of a group may change the"
                 " quotas of its members."
             )
-        person = await call.office.hub.person(name)
-        if person is None or not manages.covers(person.name, person.groups):
-            raise forbidden(f"«{name}» is not one of those whose quota you may change.")
-        led = tuple(group for group in person.groups if group in manages.groups)
-        # Whom they manage by name and in no group of theirs has what all their own groups have.
-        members[name] = Member(led or person.groups, person.groups)
-    return Lead(call.visitor.user, members)
+        user = await request.backend.hub.user(name)
+        if user is None or not manages.covers(user.name, user.groups):
+            raise ForbiddenError(f'You may not change the quota of "{name}".')
+        led = tuple(group for group in user.groups if group in manages.groups)
+        # A principal who manages the user by name, not by group, is bound by all their groups.
+        members[name] = Member(led or user.groups, user.groups)
+    return Lead(request.principal.user, members)
 
 
-def owns_or_manages(call: Call, user: str) -> bool:
-    """Tell whether a thing of *user* is the visitor's own, or the visitor is an administrator."""
-    return call.visitor.is_self(user) or call.visitor.manages.everyone
-
-
-def _oneself(call: Call) -> frozenset[str]:
-    return frozenset() if call.visitor.user is None else frozenset({call.visitor.user})
-
-
-async def _reached(call: Call, reach: Reach) -> frozenset[str] | None:
-    if reach.everyone:
-        return None
-    names = _oneself(call) | reach.users
-    if reach.groups:
-        people = await call.office.hub.people()
-        names |= {
-            person.name for person in people.values() if reach.covers(person.name, person.groups)
-        }
-    return names
+def owns_or_manages(request: APIRequest, user: str) -> bool:
+    """Return whether the principal is *user* or an administrator."""
+    return request.principal.is_self(user) or request.principal.manages.everyone

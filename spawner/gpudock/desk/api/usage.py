@@ -1,152 +1,129 @@
-"""How much was used, by users, groups and GPUs."""
+"""GPU-hours by user, group and GPU."""
 
 from __future__ import annotations
 
-import csv
-import datetime as dt
-import io
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from gpudock.desk.api.rights import readable
-from gpudock.desk.endpoints import CSV, JSON, Answer, Audience, Call, Catalogue, for_others
-from gpudock.desk.errors import forbidden, senseless
-from gpudock.desk.schema import Moment, Name, Shown, Strict
+from gpudock.desk.api.csv_text import csv_text, iso
+from gpudock.desk.api.rights import readable_users
+from gpudock.desk.endpoints import CSV, JSON, APIRequest, Audience, Response, Router, not_for
+from gpudock.desk.errors import ForbiddenError, UnprocessableError
+from gpudock.desk.schema import Moment, Name, RequestModel, ResponseModel, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from gpudock.broker import UsageRow
+    from gpudock import broker
 
-catalogue = Catalogue()
+router = Router()
 
 _DAY = 86400.0
-_DAYS = {"day": 1, "week": 7, "month": 28}
-MOST_BUCKETS = 1_000
-_USUAL_DAYS = 30
+_BUCKET_DAYS = {"day": 1, "week": 7, "month": 28}
+MAX_BUCKETS = 1_000
+_DEFAULT_DAYS = 30
 
 
-class UsageQuery(Strict):
-    """Which use, of whom, and how it is to be told."""
+class UsageQuery(RequestModel):
+    """Which usage, and in which form."""
 
     since: Moment | None = Field(
-        default=None, alias="from", description="Begin; left out: 30 days before the end"
+        default=None, alias="from", description="Start; default: 30 days before the end"
     )
-    until: Moment | None = Field(default=None, alias="to", description="End; left out: now")
+    until: Moment | None = Field(default=None, alias="to", description="End; default: now")
     by: Literal["user", "group", "gpu"] = Field(
-        default="user", description="For whom to sum up; a user in several groups counts in each"
+        default="user", description="What to sum up by; a user in several groups counts in each"
     )
     bucket: Literal["day", "week", "month"] | None = Field(
         default=None,
-        description="Into which pieces to divide the time, in UTC;"
-        f" not more than {MOST_BUCKETS} of them",
+        description=f"Sum up each day, week or month (UTC); at most {MAX_BUCKETS} of them",
     )
     name: Name | None = Field(default=None, description="Only this user, group or GPU")
     format: Literal["json", "csv"] = "json"
 
 
-class UsageShown(Shown):
-    """What somebody, or a GPU, used in a piece of time."""
+class UsageRow(ResponseModel):
+    """The usage of a user, a group or a GPU in one bucket."""
 
     name: str
     bucket_start: float
-    gpu_hours: float = Field(description="A slot of a shared GPU counts as its part of one")
-    leases: int = Field(description="How many sessions began")
+    gpu_hours: Annotated[float, rounded(6)] = Field(
+        description="A slot of a shared GPU counts as its part of one"
+    )
+    leases: int = Field(description="Number of sessions that began")
 
 
-class UsageList(Shown):
-    """What was used."""
+class UsageList(ResponseModel):
+    """Usage in a period."""
 
-    rows: list[UsageShown]
+    rows: list[UsageRow]
     since: float
     until: float
 
 
-@catalogue.add(
+@router.add(
     "GET",
     "usage",
-    "What was used",
-    audience=Audience.USER,
+    Audience.USER,
     query=UsageQuery,
     answer=UsageList,
     media=(JSON, CSV),
     errors=(422,),
 )
-async def get_usage(call: Call) -> Answer:
-    """GPU-hours in a span of time, sessions that still run included.
+async def get_usage(request: APIRequest) -> Response | UsageList:
+    """Get the GPU-hours of a period.
 
-    By user one sees oneself, and others as far as one may; the lead of a group sees the group. By
-    GPU is for those who may see everything. A span that ends before it begins holds nothing.
+    Running sessions are included.
+
+    By user, it shows the users that the caller may read; by group, the groups that the caller
+    leads; by GPU, it is for those who may read everything. A period that ends before it starts is
+    empty.
     """
-    query: UsageQuery = call.query
+    query: UsageQuery = request.query
     until = time.time() if query.until is None else query.until
-    since = until - _USUAL_DAYS * _DAY if query.since is None else query.since
-    if query.bucket and (until - since) / (_DAYS[query.bucket] * _DAY) > MOST_BUCKETS:
-        raise senseless(
-            f"This would be more than {MOST_BUCKETS} pieces of time. Ask for a shorter span, or"
-            " for longer pieces."
+    since = until - _DEFAULT_DAYS * _DAY if query.since is None else query.since
+    if query.bucket and (until - since) / (_BUCKET_DAYS[query.bucket] * _DAY) > MAX_BUCKETS:
+        raise UnprocessableError(
+            f"This would be more than {MAX_BUCKETS} buckets. Ask for a shorter period or larger"
+            " buckets."
         )
-    names = await _names(call, query)
-    rows = await call.office.count(
+    names = await _names(request)
+    rows = await request.backend.report(
         lambda broker: broker.usage.report(since, until, query.by, query.bucket, names)
     )
     if query.format == "csv":
-        return Answer(_table(query, rows), media_type=CSV, filename=f"usage-by-{query.by}.csv")
-    shown = [
-        UsageShown(
-            name=row.name,
-            bucket_start=row.bucket_start,
-            gpu_hours=round(row.gpu_hours, 6),
-            leases=row.leases,
-        )
-        for row in rows
-    ]
-    return Answer(UsageList(rows=shown, since=since, until=until))
+        return Response(_table(query, rows), media_type=CSV, filename=f"usage-by-{query.by}.csv")
+    return UsageList(rows=[UsageRow.model_validate(row) for row in rows], since=since, until=until)
 
 
-async def _names(call: Call, query: UsageQuery) -> Collection[str] | None:
-    """Return whom to sum up; ``None``: everybody.
+async def _names(request: APIRequest) -> Collection[str] | None:
+    """Return whose usage to sum up; ``None``: everybody's.
 
     Raises:
-        Refusal: the visitor may not see what they ask for.
+        ForbiddenError: the principal may not see what they ask for.
     """
-    reads = call.visitor.reads
+    query: UsageQuery = request.query
+    reads = request.principal.reads
     allowed: Collection[str] | None
-    match query.by:
-        case "user":
-            allowed = await readable(call)
-        case "group":
-            allowed = None if reads.everyone else reads.groups
-        case "gpu":
-            allowed = None if reads.everyone else ()
-    if allowed is not None and not allowed and query.by != "user":
-        raise for_others(Audience.READER)
+    if query.by == "user":
+        allowed = await readable_users(request)
+    else:
+        allowed = reads.groups if query.by == "group" else frozenset()
+        if reads.everyone:
+            allowed = None
+        elif not allowed:
+            raise not_for(Audience.READER)
     if query.name is None:
         return allowed
     if allowed is not None and query.name not in allowed:
-        raise forbidden("What others use is not for everybody to see.")
+        raise ForbiddenError("You may not see the usage of others.")
     return [query.name]
 
 
-def _table(query: UsageQuery, rows: Sequence[UsageRow]) -> str:
-    text = io.StringIO()
-    # With both characters of a line's end a name that contains one of them is quoted.
-    table = csv.writer(text, lineterminator="\r\n")
-    table.writerow([query.by, "from", "gpu_hours", "sessions"])
-    for row in rows:
-        table.writerow(
-            [shielded(row.name), iso(row.bucket_start), f"{row.gpu_hours:.6f}", row.leases]
-        )
-    return text.getvalue()
-
-
-def iso(moment: float) -> str:
-    """Return a moment as text, in UTC."""
-    return dt.datetime.fromtimestamp(moment, dt.UTC).isoformat(timespec="seconds")
-
-
-def shielded(cell: str) -> str:
-    """Keep a spreadsheet from taking a text for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r", "'")) else cell
+def _table(query: UsageQuery, rows: Sequence[broker.UsageRow]) -> str:
+    return csv_text(
+        [query.by, "from", "gpu_hours", "sessions"],
+        [(row.name, iso(row.bucket_start), f"{row.gpu_hours:.6f}", row.leases) for row in rows],
+    )

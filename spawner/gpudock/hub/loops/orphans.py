@@ -20,8 +20,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gpudock.hub.api_client import HubError
 from gpudock.hub.lifecycle import terminate
+from gpudock.hub_api import HubError
 from gpudock.model import LeaseState
 from gpudock.store import StoreError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from gpudock.broker import Broker
     from gpudock.engine.client import DockerEngine
-    from gpudock.hub.api_client import HubApi
+    from gpudock.hub_api import HubAPI
     from gpudock.model import Lease
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Orphans:
         self,
         broker: Broker,
         engine: DockerEngine,
-        hub: HubApi,
+        hub: HubAPI,
         *,
         interval: float = 60.0,
         grace: float = 3600.0,

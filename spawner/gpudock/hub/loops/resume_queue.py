@@ -11,11 +11,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from gpudock.hub.api_client import HubNotReady, HubRefused
+from gpudock.hub_api import HubRejectedError, HubUnavailableError
 
 if TYPE_CHECKING:
     from gpudock.broker import Broker
-    from gpudock.hub.api_client import HubApi
+    from gpudock.hub_api import HubAPI
     from gpudock.model import Request
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _RETRY_SECONDS = 1.0
 _ATTEMPTS = 60
 
 
-async def resume_waiting(broker: Broker, hub: HubApi) -> None:
+async def resume_waiting(broker: Broker, hub: HubAPI) -> None:
     """Ask the Hub to start the server of every request that nobody waits for, in queue order.
 
     A user who no longer exists, or whose server cannot be started, leaves the queue.
@@ -41,14 +41,14 @@ async def resume_waiting(broker: Broker, hub: HubApi) -> None:
     await asyncio.gather(*(resume(request) for request in broker.requests.to_resume()))
 
 
-async def _start(hub: HubApi, request: Request) -> bool:
+async def _start(hub: HubAPI, request: Request) -> bool:
     for _ in range(_ATTEMPTS):
         try:
             await hub.start_server(request.user, request.server, request.user_options)
-        except HubRefused as error:
+        except HubRejectedError as error:
             log.warning("Not resuming the wait of %s: %s", _who(request), error)
             return False
-        except HubNotReady as error:
+        except HubUnavailableError as error:
             log.debug("The Hub is not ready (%s); trying again.", error)
         else:
             return True
