@@ -21,7 +21,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1|/' \
 		| while IFS='|' read -r target about; do printf '  %-14s %s\n' "$$target" "$$about"; done
 
-up: ## bring the lab up; SIMULATE_GPUS=4 gives it four pretend GPUs
+up: ## start the lab; SIMULATE_GPUS=4 gives it four simulated GPUs
 	@$(LAB) up $(if $(SIMULATE_GPUS),--simulate-gpus "$(SIMULATE_GPUS)")
 
 down: ## stop the lab and keep all its data
@@ -30,7 +30,7 @@ down: ## stop the lab and keep all its data
 password: ## show the first administrator's one-time password
 	@$(LAB) password
 
-doctor: ## say what is wrong with this server or the lab on it, and how to mend it
+doctor: ## find out what is wrong with this server or its lab, and how to fix it
 	@PYTHONPATH=spawner $(PYTHON) -m gpudock.doctor
 
 logs: ## follow the logs of hub, desk and proxy
@@ -71,11 +71,12 @@ dev: .venv/.stamp $(EXTENSION)/node_modules/.stamp \
 
 desk: $(DESK_BUNDLE) ## build the desk's pages from their sources
 
-lint: dev ## linters, types, and the direction of imports
+lint: dev ## linters, types, the direction of imports, and the words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	git ls-files -z | xargs -0 $(BIN)/codespell
 	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint
 	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint
 
@@ -151,7 +152,7 @@ test-engine: ## bring the tests' engine, with the lab's images in it
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
 	@touch $@
 
-.PHONY: bench docs lock clean
+.PHONY: bench docs docs-links lock clean
 bench: .venv/.stamp test-engine ## compare with stock DockerSpawner and jupyterlab-nvdashboard
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.panel
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.in_hub decision
@@ -163,10 +164,12 @@ bench: .venv/.stamp test-engine ## compare with stock DockerSpawner and jupyterl
 simulate: .venv/.stamp ## replay labs, and a cluster's trace in TRACE=folder, through the queue's rules
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.fairness $(TRACE)
 
-docs: .venv/.stamp ## renew what the documentation takes from the sources
-	PYTHONPATH=spawner $(PYTHON) -m gpudock.config.settings --into README.md
-	PYTHONPATH=spawner $(PYTHON) -m gpudock.config.settings --example > .env.example
+docs: .venv/.stamp ## build the documentation into docs/_build/html, and check its internal links
 	$(BIN)/python docs/make_reference.py
+	$(BIN)/sphinx-build -q -E -W --keep-going docs docs/_build/html
+
+docs-links: .venv/.stamp ## check the documentation's links to other sites
+	$(BIN)/sphinx-build -q -b linkcheck docs docs/_build/linkcheck
 
 LOCK := uv pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-annotate \
 	--no-config --custom-compile-command "make lock"
@@ -186,5 +189,5 @@ lock: .venv/.stamp ## renew all locked versions
 
 clean: ## remove what was made here, and the tests' engine with its images
 	@$(TEST_ENGINE) --stop --purge
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis $(EXTENSION)/node_modules \
-		$(DESK)/node_modules $(dir $(DESK_BUNDLE))
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis docs/_build \
+		$(EXTENSION)/node_modules $(DESK)/node_modules $(dir $(DESK_BUNDLE))

@@ -1,62 +1,69 @@
-"""Writes the references of what can be configured and asked, from what the sources say.
+"""Write the pages that repeat what the sources say: settings, REST API, ``.env.example``.
 
-``make docs`` runs it; a test fails when what it would write is not what is there.
+``make docs`` runs it. A test fails while a page in git differs from what this would write.
 """
 
 from __future__ import annotations
 
-import inspect
 import sys
+import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from gpudock.hub.accounts import GPUDockAuthenticator
-from gpudock.hub.spawner import GPUDockerSpawner
+from gpudock.config.settings import SETTINGS
 
 sys.path.append(str(Path(__file__).parent))
 from rest_reference import rest
 
-if TYPE_CHECKING:
-    from traitlets.config import Configurable
+ROOT = Path(__file__).parents[1]
 
-FOLDER = Path(__file__).parent / "reference"
+_SETTINGS_HEAD = """\
+# Settings
 
-_HEAD = """\
-# Reference: options of the spawner and of the accounts
+Settings come from the environment, or from a file `.env` beside `docker-compose.yml`. The
+environment takes precedence. The file [`.env.example`][example] lists all settings with their
+defaults. After a change, run `make up` again.
 
-Most labs need none of these: the [settings](../../README.md#settings) cover what is usual. They
-are set in a file of the directory `jupyterhub_config.d`, for example
-`c.GPUDockerSpawner.launch_timeout = 600`. `GPUDockerSpawner` also has the options of
-[JupyterHub's Spawner](https://jupyterhub.readthedocs.io/en/stable/reference/api/spawner.html);
-of DockerSpawner's it uses `image`, `allowed_images`, `cmd`, `network_name`, `mem_limit` and
-`cpu_limit`.
+Options that are not settings are [traits of the spawner](spawner.md).
+
+[example]: https://github.com/gpudock/gpudock/blob/main/.env.example
+
+| Setting | Default | What it does |
+|---|---|---|
+"""
+
+_EXAMPLE_HEAD = """\
+# Settings of the lab. Copy this file to .env and remove the "# " in front of the lines that
+# you change. The environment takes precedence over this file.
 """
 
 
-def spawner() -> str:
-    """Return the page of options."""
-    parts = [_HEAD]
-    for configurable in (GPUDockerSpawner, GPUDockAuthenticator):
-        parts += _section(configurable)
-    return "\n".join(parts)
+def settings() -> str:
+    """Return the page of all settings."""
+    rows = []
+    for setting in SETTINGS:
+        default = f"`{setting.default}`" if setting.default else "not set"
+        rows.append(f"| `{setting.name}` | {default} | {setting.help} |\n")
+    return _SETTINGS_HEAD + "".join(rows)
 
 
-def _section(configurable: type[Configurable]) -> list[str]:
-    lines = [f"## {configurable.__name__}", ""]
-    for name, trait in sorted(configurable.class_own_traits(config=True).items()):
-        default = trait.default_value_repr()
-        shown = "" if default in ("''", "[]", "traitlets.Undefined") else f", default `{default}`"
-        lines += [f"### `{name}`", "", f"{type(trait).__name__}{shown}", ""]
-        lines += [inspect.cleandoc(trait.help), ""]
-    return lines
+def example() -> str:
+    """Return an environment file with every setting, commented out, and its default."""
+    parts = [_EXAMPLE_HEAD]
+    for setting in SETTINGS:
+        parts.append("\n")
+        parts.append(textwrap.indent(textwrap.fill(setting.help, 96), "# "))
+        parts.append(f"\n# {setting.name}={setting.default}\n")
+    return "".join(parts)
 
 
-PAGES = {"spawner.md": spawner, "rest.md": rest}
-"""Each page's file, and what writes it."""
+PAGES = {
+    ROOT / ".env.example": example,
+    ROOT / "docs" / "reference" / "settings.md": settings,
+    ROOT / "docs" / "reference" / "rest.md": rest,
+}
+"""Each generated file, and the function that returns its text."""
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
-    for name, write in PAGES.items():
-        (FOLDER / name).write_text(write())
-        sys.stdout.write(f"{FOLDER / name} written\n")
+    for path, write in PAGES.items():
+        path.write_text(write())

@@ -1,4 +1,4 @@
-"""Writes the reference of the REST API from the OpenAPI document that the desk serves."""
+"""Write the REST reference from the OpenAPI document that the desk serves."""
 
 from __future__ import annotations
 
@@ -9,30 +9,31 @@ from gpudock.desk.api.quota_schema import schema as quota_schema
 from gpudock.desk.openapi import document
 
 _HEAD = """\
-# Reference: REST API
+# REST API
 
-The desk serves it under `/services/gpudock/api/v1`, below `GPUDOCK_BASE_URL` where that is set,
+The desk serves the API under `/services/gpudock/api/v1`, below `GPUDOCK_BASE_URL` if that is set,
 and describes it there as OpenAPI 3.1 (`openapi.json`). Times are seconds since 1970 (UTC), memory
 is MiB.
 
-**Tokens.** Every call needs a token of the Hub, made on its page «Token» or by its REST API:
+**Tokens.** Every call needs a Hub token. Create one on the Hub's page **Token** or with the Hub's
+REST API:
 
 ```sh
 curl -H "Authorization: Bearer $TOKEN" https://lab.example/services/gpudock/api/v1/leases/me
 ```
 
-A token of yours can do what you can, or less, by the scopes that you give it:
+Your token can do what you can do, or less, depending on the scopes you give it:
 
-| Scope | What it is for |
+| Scope | What it allows |
 |---|---|
-| `access:services!service=gpudock` | what is your own: sessions, places in the queue, limits, use |
-| `custom:gpudock:read` | to see everything of the lab |
-| `custom:gpudock:manage` | to change it, too |
+| `access:services!service=gpudock` | your own sessions, queue positions, limits and usage |
+| `custom:gpudock:read` | see everything in the lab |
+| `custom:gpudock:manage` | change it as well |
 | `custom:gpudock:read!group=NAME`, `custom:gpudock:manage!group=NAME` | the same for the members \
-of one group: their sessions and use, and their quotas; never the group's own or the default |
+of one group: their sessions, usage and quotas, but neither the group's own quota nor the default |
 
-Administrators of the Hub have the second and third. Others get them by a role, for example in a
-file of `jupyterhub_config.d`:
+Administrators of the Hub have the second and the third. Give them to others with a role, for
+example in a file in `jupyterhub_config.d`:
 
 ```python
 c.JupyterHub.load_roles.append(
@@ -40,37 +41,37 @@ c.JupyterHub.load_roles.append(
 )
 ```
 
-The token in a user's container (`JUPYTERHUB_API_TOKEN`) can ask for `leases/me`, and for nothing
-else. Browsers come with a cookie, and with its XSRF token in the header `X-XSRFToken`.
+The token in a user's container (`JUPYTERHUB_API_TOKEN`) works only for the calls that are
+also for users' servers. Browsers send a cookie, and its XSRF token in the header `X-XSRFToken`.
 
-**Errors** are answered as `{"error": …, "message": …}`: a label for programs and a sentence for
-people. Nothing was changed then.
+**Errors** are returned as `{"error": …, "message": …}`: a label for programs and a message for
+people. A call that fails changes nothing.
 
-| Status | When |
+| Status | Meaning |
 |---|---|
-| 400 | The request makes no sense: an unknown field, a number out of range, no UTF-8 … |
-| 401, 403 | There is no valid token; or its owner, or its scopes, do not allow this |
-| 404, 405 | There is no such thing, or whoever asks may not know of it; no such method |
-| 409 | It cannot be done as things stand |
-| 412 | Somebody else changed the document meanwhile; the message names who and when |
+| 400 | The request is invalid: an unknown field, a number out of range, not UTF-8 … |
+| 401, 403 | There is no valid token, or its owner or its scopes do not allow this |
+| 404, 405 | The object does not exist, or the caller must not know about it; no such method |
+| 409 | The current state does not allow it |
+| 412 | Somebody else changed the document in the meantime; the message names who and when |
 | 413, 415 | The body is too long, or of another type |
 | 503 | The Hub or the database does not answer at the moment |
 
-**Two who edit at once.** A quota document comes with its revision as `ETag`. A change that sends it
-back as `If-Match` is made only if nobody changed the document meanwhile; `If-None-Match: *` demands
-that there is none yet.
+**Concurrent edits.** A quota document comes with its revision as `ETag`. Send it back as
+`If-Match`, and the change applies only if nobody changed the document in the meantime.
+`If-None-Match: *` requires that there is no document yet.
 
 **Metrics** for Prometheus are at `/services/gpudock/metrics`, for tokens with the scope
-`custom:gpudock:read` and for the one in `GPUDOCK_METRICS_TOKEN`.
+`custom:gpudock:read` and for the token in `GPUDOCK_METRICS_TOKEN`.
 """
 
 _QUOTA_DOCUMENTS = ("QuotaDocument", "GroupQuotaDocument")
 
 _QUOTA_FIELDS = """\
-What a level's document may set. A field that is left out is not set at that level; `null` is no
-limit. `group_max_gpus` and `group_gpu_hours` are for groups only, and limit a group as a whole.
-`boost` is an object with `until`, a date and time with its offset from UTC, and the fields that
-hold instead until then.
+What the document of one level can set. A field that is left out is not set at that level; `null`
+is no limit. `group_max_gpus` and `group_gpu_hours` are for groups only, and limit a group as a
+whole. `boost` is an object with `until`, a date and time with its offset from UTC, and the fields
+that apply instead until then.
 """
 
 
@@ -83,9 +84,9 @@ def rest() -> str:
         for method, operation in methods.items():
             if operation["tags"] != [tag]:
                 (tag,) = operation["tags"]
-                parts += [f"## {tag.capitalize()}", ""]
+                parts += [f"## {'GPUs' if tag == 'gpus' else tag.capitalize()}", ""]
             parts += _operation(method.upper(), path, operation)
-    parts += ["## Quota fields", "", _QUOTA_FIELDS, "| Field | Type | What |", "|---|---|---|"]
+    parts += ["## Quota fields", "", _QUOTA_FIELDS, "| Field | Type | Meaning |", "|---|---|---|"]
     for name, field in quota_schema(group=True)["properties"].items():
         parts.append(f"| `{name}` | {_type(field)} | {field['description']} |")
     parts += ["", "## Objects", ""]
@@ -100,7 +101,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> list[str]:
     lines += [operation["description"], ""]
     parameters = [item for item in operation.get("parameters", ()) if item["in"] == "query"]
     if parameters:
-        lines += ["| Parameter | Type | What |", "|---|---|---|"]
+        lines += ["| Parameter | Type | Meaning |", "|---|---|---|"]
         lines += [
             f"| `{item['name']}` | {_type(item['schema'])} | {_about(item)} |"
             for item in parameters
@@ -109,7 +110,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> list[str]:
     body = operation.get("requestBody")
     if body is not None:
         ((media, content),) = body["content"].items()
-        needed = "" if body["required"] else ", which may be left out"
+        needed = "" if body["required"] else ", optional"
         lines += [f"Body: {_type(content['schema'])} as `{media}`{needed}.", ""]
     for status, answer in operation["responses"].items():
         if status.startswith("2"):
@@ -117,7 +118,7 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> list[str]:
                 f"{_type(content['schema'])} as `{media}`"
                 for media, content in answer.get("content", {}).items()
             ]
-            lines += [f"Answer: {status}, {' or '.join(types) or 'without a body'}.", ""]
+            lines += [f"Response: {status}, {' or '.join(types) or 'no body'}.", ""]
     return lines
 
 
@@ -130,11 +131,11 @@ def _about(parameter: dict[str, Any]) -> str:
 
 
 def _object(name: str, schema: dict[str, Any]) -> list[str]:
-    lines = [f"### {name}", ""]
+    lines = [f"### {name} object", ""]
     if "description" in schema:
         lines += [f"{schema['description'].rstrip('.')}.", ""]
     if "properties" in schema:
-        lines += ["| Field | Type | What |", "|---|---|---|"]
+        lines += ["| Field | Type | Meaning |", "|---|---|---|"]
         for field, described in schema["properties"].items():
             kind = _type(described)
             needed = "" if field in schema.get("required", ()) else ", optional"
@@ -144,12 +145,12 @@ def _object(name: str, schema: dict[str, Any]) -> list[str]:
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """Say in a few words what a schema demands."""
+    """Return a short description of the values that a schema allows."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         if name in _QUOTA_DOCUMENTS:
             return "[quota fields](#quota-fields)"
-        return f"[{name}](#{name.lower()})"
+        return f"[{name}](#{name.lower()}-object)"
     for joint in ("anyOf", "oneOf"):
         if joint in schema:
             return " or ".join(dict.fromkeys(_type(option) for option in schema[joint]))
@@ -162,7 +163,7 @@ def _type(schema: dict[str, Any]) -> str:
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if "array" in kinds:
         return f"list of {_type(schema.get('items', {}))}" + (" or null" if "null" in kinds else "")
-    return " or ".join([*kinds[:1], *kinds[1:]]) + _range(schema)
+    return " or ".join(kinds) + _range(schema)
 
 
 def _range(schema: dict[str, Any]) -> str:

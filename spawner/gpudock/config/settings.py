@@ -1,13 +1,9 @@
 """Every GPUDOCK_* setting: read and validated in one place, before anything is done with it.
 
 It needs the standard library alone, because ``make up`` reads the settings on a bare machine.
-``python -m gpudock.config.settings --markdown`` writes the table of them for the documentation.
 """
 
-import argparse
 import difflib
-import sys
-import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +14,9 @@ from gpudock.config.parsers import Image, Parser, Workspaces
 from gpudock.model import Quota
 
 PREFIX = "GPUDOCK_"
+REFERENCE = "docs/reference/settings.md"
 HOST_RESERVE = 0.1
 """The share of the host's memory that ``auto`` leaves to the hub and to the host itself."""
-
-TABLE_BEGIN = "<!-- settings:"
-TABLE_END = "<!-- end of settings -->"
 
 
 class SettingsError(Exception):
@@ -328,58 +322,6 @@ def unknown_settings(names: Iterable[str]) -> list[str]:
         if not name.startswith(PREFIX) or name in known:
             continue
         similar = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {similar[0]}?" if similar else " README.md lists those there are."
-        problems.append(f"There is no setting {name}.{hint}")
+        hint = f"Did you mean {similar[0]}?" if similar else f"{REFERENCE} lists all settings."
+        problems.append(f"There is no setting {name}. {hint}")
     return problems
-
-
-def markdown() -> str:
-    """Return the settings as a Markdown table."""
-    lines = ["| Setting | Default | What it does |", "|---|---|---|"]
-    for setting in SETTINGS:
-        default = f"`{setting.default}`" if setting.default else "not set"
-        lines.append(f"| `{setting.name}` | {default} | {setting.help} |")
-    return "\n".join(lines)
-
-
-def example() -> str:
-    """Return the content of ``.env.example``: every setting, commented out, with its default."""
-    lines = [
-        '# Settings of the lab. Copy this file to .env. Take the "# " from lines that you',
-        "# change. What the environment sets goes before what is set in the file.",
-    ]
-    for setting in SETTINGS:
-        lines += ["", *textwrap.wrap(setting.help, 98, initial_indent="# ", subsequent_indent="# ")]
-        lines.append(f"# {setting.name}={setting.default}")
-    return "\n".join(lines)
-
-
-def with_table(page: str) -> str:
-    """Return a page of documentation with the table between its two marks renewed.
-
-    Raises:
-        ValueError: the page lacks the marks.
-    """
-    begin = page.find(TABLE_BEGIN)
-    start, end = page.find("\n", begin), page.find(TABLE_END)
-    if not 0 <= begin < start < end:
-        raise ValueError(f"there is no «{TABLE_BEGIN}…» line with a «{TABLE_END}» line below it")
-    return f"{page[:start]}\n{markdown()}\n{page[end:]}"
-
-
-def main() -> None:
-    """Write the settings' documentation to standard output, or into a page."""
-    parser = argparse.ArgumentParser(prog="gpudock.config.settings", description=main.__doc__)
-    form = parser.add_mutually_exclusive_group(required=True)
-    form.add_argument("--markdown", action="store_true", help="a table")
-    form.add_argument("--example", action="store_true", help="an example of .env")
-    form.add_argument("--into", type=Path, metavar="PAGE", help="renew the table of this page")
-    given = parser.parse_args()
-    if given.into is not None:
-        given.into.write_text(with_table(given.into.read_text()))
-    else:
-        sys.stdout.write((example() if given.example else markdown()) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from gpudock.config import settings
 from gpudock.config.settings import SETTINGS, Settings, SettingsError, unknown_settings
 
 ROOT = Path(__file__).parents[3]
@@ -188,26 +187,7 @@ def test_a_misspelt_setting_is_pointed_out_with_the_likely_one():
 
 def test_a_setting_like_no_other_is_still_pointed_out():
     (problem,) = unknown_settings(["GPUDOCK_XYZZY_QUUX_FROB"])
-    assert "README.md" in problem
-
-
-def test_the_table_for_the_documentation_has_a_row_for_each_setting():
-    rows = re.findall(r"^\| `(GPUDOCK_\w+)` \|", settings.markdown(), re.MULTILINE)
-    assert rows == [setting.name for setting in SETTINGS]
-
-
-def test_the_table_is_renewed_between_its_marks_and_nothing_else_changes():
-    page = "before\n<!-- settings: old -->\nstale\n<!-- end of settings -->\nafter\n"
-    renewed = settings.with_table(page)
-    assert renewed.startswith("before\n<!-- settings: old -->\n| Setting |")
-    assert renewed.endswith("|\n<!-- end of settings -->\nafter\n")
-    assert "stale" not in renewed
-    assert settings.with_table(renewed) == renewed
-
-
-def test_a_page_without_the_marks_is_left_alone():
-    with pytest.raises(ValueError, match="settings"):
-        settings.with_table("nothing to see here\n")
+    assert "docs/reference/settings.md" in problem
 
 
 def test_no_help_text_breaks_the_table():
