@@ -19,15 +19,15 @@ import pytest
 
 from gpu.test_real_gpu import first_number, query
 from gpu.test_real_gpu import pytestmark as needs_a_gpu
-from jupyterlab_gpudock import kernel_state
-from jupyterlab_gpudock.attribution import Attribution
-from jupyterlab_gpudock.checks import Checks
-from jupyterlab_gpudock.environment import Interpreter, Prober
-from jupyterlab_gpudock.nvml import NVML
-from jupyterlab_gpudock.patience import Patient
-from jupyterlab_gpudock.procfs import Processes
-from jupyterlab_gpudock.readings import Missing, State
-from jupyterlab_gpudock.verdict import judge
+from jupyterlab_gpudock.checks.runner import Checks
+from jupyterlab_gpudock.kernel import kernel_state
+from jupyterlab_gpudock.kernel.assessment import judge
+from jupyterlab_gpudock.kernel.environment import Interpreter, Prober
+from jupyterlab_gpudock.nvml.attribution import Attribution
+from jupyterlab_gpudock.nvml.procfs import Processes
+from jupyterlab_gpudock.nvml.reader import NVML
+from jupyterlab_gpudock.nvml.readings import Missing, State
+from jupyterlab_gpudock.nvml.watchdog import Patient
 
 pytestmark = needs_a_gpu
 
@@ -205,8 +205,8 @@ async def test_a_check_measures_ratios(gate):
 def test_the_live_state_and_the_release_of_a_process_that_uses_the_gpu():
     source = f"""
 import sys, torch
-sys.path.insert(0, {str(Path(kernel_state.__file__).parents[1])!r})
-from jupyterlab_gpudock import kernel_state
+sys.path.insert(0, {str(Path(kernel_state.__file__).parents[2])!r})
+from jupyterlab_gpudock.kernel import kernel_state
 kept = torch.empty(256, 1024, 1024, device="cuda")
 gone = torch.empty(256, 1024, 1024, device="cuda")
 del gone

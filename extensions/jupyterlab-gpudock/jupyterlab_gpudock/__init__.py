@@ -14,6 +14,6 @@ def _jupyter_labextension_paths() -> list[dict[str, str]]:
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    from jupyterlab_gpudock.extension import GPUDock
+    from jupyterlab_gpudock.app.extension import GPUDock
 
     return [{"module": "jupyterlab_gpudock", "app": GPUDock}]

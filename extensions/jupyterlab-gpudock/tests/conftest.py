@@ -12,10 +12,10 @@ import pytest
 from pretend_driver import Driver
 from samples import A100, HEALTHY
 
-from jupyterlab_gpudock.nvml import NVML
+from jupyterlab_gpudock.nvml.reader import NVML
 
 if TYPE_CHECKING:
-    from jupyterlab_gpudock.readings import Reading
+    from jupyterlab_gpudock.nvml.readings import Reading
 
 
 class HandheldGate:
@@ -74,7 +74,7 @@ def until():
 
 @pytest.fixture
 def jp_server_config(gate, monkeypatch):
-    monkeypatch.setattr("jupyterlab_gpudock.parts.make_gate", lambda: gate)
+    monkeypatch.setattr("jupyterlab_gpudock.app.services.make_gate", lambda: gate)
     return {
         "ServerApp": {"jpserver_extensions": {"jupyterlab_gpudock": True}},
         "GPUDock": {"interval_s": 0.5},

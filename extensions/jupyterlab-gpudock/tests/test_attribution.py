@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from samples import A100, HEALTHY
 
-from jupyterlab_gpudock.attribution import Attribution
-from jupyterlab_gpudock.procfs import INITIAL_PID_NAMESPACE, Processes
-from jupyterlab_gpudock.readings import Missing, Process
+from jupyterlab_gpudock.nvml.attribution import Attribution
+from jupyterlab_gpudock.nvml.procfs import INITIAL_PID_NAMESPACE, Processes
+from jupyterlab_gpudock.nvml.readings import Missing, Process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -165,7 +165,7 @@ def test_a_real_child_has_a_real_lineage():
 def test_a_real_process_that_has_cudas_device_open_is_seen(tmp_path, monkeypatch):
     node = tmp_path / "nvidia-uvm"
     node.touch()
-    monkeypatch.setattr("jupyterlab_gpudock.procfs._CUDA_NODE", node)
+    monkeypatch.setattr("jupyterlab_gpudock.nvml.procfs._CUDA_NODE", node)
     assert not Processes().uses_cuda(os.getpid())
     with node.open():
         assert Processes().uses_cuda(os.getpid())

@@ -10,7 +10,7 @@ import pynvml
 import pytest
 from pretend_driver import GIB
 
-from jupyterlab_gpudock.readings import Missing, State
+from jupyterlab_gpudock.nvml.readings import Missing, State
 
 MOST = 2**64 - 1
 

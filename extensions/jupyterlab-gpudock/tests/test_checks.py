@@ -14,8 +14,8 @@ from fake_torch import GPU_SOURCE
 from samples import A100, HEALTHY
 from tornado.httpclient import HTTPClientError
 
-from jupyterlab_gpudock.checks import NEEDED_MIB
-from jupyterlab_gpudock.readings import Missing, State
+from jupyterlab_gpudock.checks.runner import NEEDED_MIB
+from jupyterlab_gpudock.nvml.readings import Missing, State
 
 
 class TorchEnvironment:

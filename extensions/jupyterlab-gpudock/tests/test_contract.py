@@ -9,11 +9,12 @@ import typing
 import pytest
 from samples import A100, HEALTHY
 
-from jupyterlab_gpudock import contract, kernel_state
-from jupyterlab_gpudock.checks import STEPS, Check
-from jupyterlab_gpudock.environment import Environment, Problem
-from jupyterlab_gpudock.readings import CHANGING, GPU, Missing, PCIe, Process, Snapshot, State
-from jupyterlab_gpudock.verdict import judge
+from jupyterlab_gpudock import contract
+from jupyterlab_gpudock.checks.runner import STEPS, Check
+from jupyterlab_gpudock.kernel import kernel_state
+from jupyterlab_gpudock.kernel.assessment import judge
+from jupyterlab_gpudock.kernel.environment import Environment, Problem
+from jupyterlab_gpudock.nvml.readings import CHANGING, GPU, Missing, PCIe, Process, Snapshot, State
 
 NOT_REQUIRED = typing.NotRequired
 

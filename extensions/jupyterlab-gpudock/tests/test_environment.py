@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyterlab_gpudock.environment import (
+from jupyterlab_gpudock.kernel.environment import (
     Interpreter,
     Prober,
     Problem,

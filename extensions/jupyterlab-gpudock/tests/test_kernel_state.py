@@ -13,8 +13,8 @@ import pytest
 from fake_torch import SOURCE
 from jupyter_client.manager import start_new_kernel
 
-from jupyterlab_gpudock import kernel_state
-from jupyterlab_gpudock.snippets import snippets
+from jupyterlab_gpudock.kernel import kernel_state
+from jupyterlab_gpudock.kernel.snippets import snippets
 
 LOAD = f"""
 import sys, types

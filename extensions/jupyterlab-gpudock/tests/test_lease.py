@@ -12,8 +12,8 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
 
-from jupyterlab_gpudock.desk import hub_environment
-from jupyterlab_gpudock.lease import CACHE_SECONDS, LeaseDesk
+from jupyterlab_gpudock.lease.desk_client import hub_environment
+from jupyterlab_gpudock.lease.lease import CACHE_SECONDS, LeaseDesk
 
 LEASE = {
     "id": "lease-7",

@@ -8,9 +8,9 @@ import pynvml
 import pytest
 from pretend_driver import GIB
 
-from jupyterlab_gpudock.attempt import Attempt
-from jupyterlab_gpudock.nvml import RELIST_SECONDS, REOPEN_SECONDS
-from jupyterlab_gpudock.readings import Missing, PCIe, Process, State
+from jupyterlab_gpudock.nvml.guarded import Attempt
+from jupyterlab_gpudock.nvml.reader import RELIST_SECONDS, REOPEN_SECONDS
+from jupyterlab_gpudock.nvml.readings import Missing, PCIe, Process, State
 
 
 def test_numbers_come_with_the_units_that_their_names_say(nvml):

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 from samples import A100, HEALTHY
 
-from jupyterlab_gpudock.owners import RENEW_SECONDS, Owners
-from jupyterlab_gpudock.procfs import Processes
-from jupyterlab_gpudock.readings import Process
+from jupyterlab_gpudock.kernel.owners import RENEW_SECONDS, Owners
+from jupyterlab_gpudock.nvml.procfs import Processes
+from jupyterlab_gpudock.nvml.readings import Process
 
 on_the_host = pytest.mark.skipif(
     not Processes().tells_host_pids(), reason="in a container, PIDs are not the host's"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from samples import A100
 
-from jupyterlab_gpudock.patience import FIRST_PAUSE_S, Patient
-from jupyterlab_gpudock.readings import Reading, State
+from jupyterlab_gpudock.nvml.readings import Reading, State
+from jupyterlab_gpudock.nvml.watchdog import FIRST_PAUSE_S, Patient
 
 if TYPE_CHECKING:
-    from jupyterlab_gpudock.attempt import Attempt
+    from jupyterlab_gpudock.nvml.guarded import Attempt
 
 PATIENCE_S = 1.0
 

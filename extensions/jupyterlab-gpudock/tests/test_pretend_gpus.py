@@ -27,8 +27,8 @@ pytestmark = [
 READER = """
 import json, sys
 from dataclasses import asdict
-from jupyterlab_gpudock.nvml import NVML
-from jupyterlab_gpudock.patience import Patient
+from jupyterlab_gpudock.nvml.reader import NVML
+from jupyterlab_gpudock.nvml.watchdog import Patient
 now = 0.0
 gate = Patient(NVML(clock=lambda: now), patience_s=0.5)
 for line in sys.stdin:

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from jupyterlab_gpudock.interval import clamp_interval
-from jupyterlab_gpudock.readings import State
-from jupyterlab_gpudock.sampler import Sampler
+from jupyterlab_gpudock.nvml.readings import State
+from jupyterlab_gpudock.stream.interval import clamp_interval
+from jupyterlab_gpudock.stream.sampler import Sampler
 
 
 class HandheldClock:

@@ -11,12 +11,12 @@ import pytest
 from samples import A100, HEALTHY
 from tornado.websocket import WebSocketClosedError
 
-from jupyterlab_gpudock.base import encode
-from jupyterlab_gpudock.interval import clamp_interval
-from jupyterlab_gpudock.readings import Process, Reading, Snapshot, State
-from jupyterlab_gpudock.sampler import Sampler
-from jupyterlab_gpudock.stream import Stream, delta
-from jupyterlab_gpudock.stream_handler import MOST_BAD_MESSAGES, StreamHandler, wished_interval
+from jupyterlab_gpudock.handlers.base import encode
+from jupyterlab_gpudock.handlers.stream import MOST_BAD_MESSAGES, StreamHandler, wished_interval
+from jupyterlab_gpudock.nvml.readings import Process, Reading, Snapshot, State
+from jupyterlab_gpudock.stream.broadcast import Stream, delta
+from jupyterlab_gpudock.stream.interval import clamp_interval
+from jupyterlab_gpudock.stream.sampler import Sampler
 
 
 class CollectingClient:

@@ -5,10 +5,10 @@ import dataclasses
 import pytest
 from samples import A100
 
-from jupyterlab_gpudock import compatibility
-from jupyterlab_gpudock.environment import Environment, Problem
-from jupyterlab_gpudock.readings import Reading, State
-from jupyterlab_gpudock.verdict import _WORDS, judge
+from jupyterlab_gpudock.kernel import compatibility
+from jupyterlab_gpudock.kernel.assessment import _WORDS, judge
+from jupyterlab_gpudock.kernel.environment import Environment, Problem
+from jupyterlab_gpudock.nvml.readings import Reading, State
 
 TORCH = Environment(
     python="3.13.1", torch="2.6.0+cu124", torch_cuda="12.4", cudnn="9.1.0", cuda_available=True

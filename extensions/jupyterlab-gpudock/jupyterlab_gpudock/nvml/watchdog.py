@@ -13,8 +13,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from jupyterlab_gpudock.attempt import Abandoned, Attempt
-from jupyterlab_gpudock.readings import GPU, Reading, State
+from jupyterlab_gpudock.nvml.guarded import Abandoned, Attempt
+from jupyterlab_gpudock.nvml.readings import GPU, Reading, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
 
 
 class Board(Protocol):
-    """What can be read board by board, as :class:`jupyterlab_gpudock.nvml.NVML`."""
+    """What can be read board by board, as :class:`jupyterlab_gpudock.nvml.reader.NVML`."""
 
     def known(self) -> tuple[GPU, ...]:
         """What is known without asking."""

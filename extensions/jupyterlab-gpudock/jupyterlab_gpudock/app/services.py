@@ -10,23 +10,23 @@ import functools
 import os
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_gpudock.base import FIRST_READING_TIMEOUT_S
+from jupyterlab_gpudock.handlers.base import FIRST_READING_TIMEOUT_S
 
 if TYPE_CHECKING:
-    from jupyterlab_gpudock.attribution import Attribution
-    from jupyterlab_gpudock.checks import Checks
-    from jupyterlab_gpudock.lease import LeaseDesk
-    from jupyterlab_gpudock.owners import Owners
-    from jupyterlab_gpudock.readings import Reading
-    from jupyterlab_gpudock.sampler import Gate, Sampler
-    from jupyterlab_gpudock.stack import Stack
-    from jupyterlab_gpudock.stream import Stream
+    from jupyterlab_gpudock.checks.runner import Checks
+    from jupyterlab_gpudock.kernel.owners import Owners
+    from jupyterlab_gpudock.kernel.stack import Stack
+    from jupyterlab_gpudock.lease.lease import LeaseDesk
+    from jupyterlab_gpudock.nvml.attribution import Attribution
+    from jupyterlab_gpudock.nvml.readings import Reading
+    from jupyterlab_gpudock.stream.broadcast import Stream
+    from jupyterlab_gpudock.stream.sampler import Gate, Sampler
 
 
 def make_gate() -> Gate:
     """What reads the GPUs of this machine, when it is asked to."""
-    from jupyterlab_gpudock.nvml import NVML
-    from jupyterlab_gpudock.patience import Patient
+    from jupyterlab_gpudock.nvml.reader import NVML
+    from jupyterlab_gpudock.nvml.watchdog import Patient
 
     return Patient(NVML())
 
@@ -51,21 +51,21 @@ class Parts:
     @functools.cached_property
     def attribution(self) -> Attribution:
         """Tells whose a process is."""
-        from jupyterlab_gpudock.attribution import Attribution
+        from jupyterlab_gpudock.nvml.attribution import Attribution
 
         return Attribution()
 
     @functools.cached_property
     def sampler(self) -> Sampler:
         """Reads the GPUs while somebody looks."""
-        from jupyterlab_gpudock.sampler import Sampler
+        from jupyterlab_gpudock.stream.sampler import Sampler
 
         return Sampler(make_gate(), self._interval_s, annotate=self.attribution.annotate)
 
     @functools.cached_property
     def owners(self) -> Owners:
         """Lists the kernels and terminals of this server."""
-        from jupyterlab_gpudock.owners import Owners
+        from jupyterlab_gpudock.kernel.owners import Owners
 
         return Owners(
             self._serverapp.kernel_manager,
@@ -77,22 +77,22 @@ class Parts:
     @functools.cached_property
     def stream(self) -> Stream:
         """Gives each snapshot to every client."""
-        from jupyterlab_gpudock.stream import Stream
+        from jupyterlab_gpudock.stream.broadcast import Stream
 
         return Stream(self.sampler, lambda snapshot: self.owners.renew_soon())
 
     @functools.cached_property
     def stack(self) -> Stack:
         """Describes kernel environments."""
-        from jupyterlab_gpudock.environment import Prober
-        from jupyterlab_gpudock.stack import Stack
+        from jupyterlab_gpudock.kernel.environment import Prober
+        from jupyterlab_gpudock.kernel.stack import Stack
 
         return Stack(Prober(self._probe_timeout_s), self._serverapp.kernel_spec_manager)
 
     @functools.cached_property
     def checks(self) -> Checks:
         """Runs checks, and tells the stream's clients of them."""
-        from jupyterlab_gpudock.checks import Checks
+        from jupyterlab_gpudock.checks.runner import Checks
 
         return Checks(
             lambda check: self.stream.tell({"type": "check", "check": check}, check["id"]),
@@ -102,14 +102,14 @@ class Parts:
     @functools.cached_property
     def lease(self) -> LeaseDesk:
         """Knows this server's lease."""
-        from jupyterlab_gpudock.desk import hub_environment
-        from jupyterlab_gpudock.lease import LeaseDesk
+        from jupyterlab_gpudock.lease.desk_client import hub_environment
+        from jupyterlab_gpudock.lease.lease import LeaseDesk
 
         return LeaseDesk(hub_environment(os.environ))
 
     async def newest_reading(self) -> Reading:
         """What NVML says now, or that it has not said anything yet."""
-        from jupyterlab_gpudock.readings import Reading, State
+        from jupyterlab_gpudock.nvml.readings import Reading, State
 
         snapshot = await self.sampler.fresh(FIRST_READING_TIMEOUT_S)
         if snapshot is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from jupyterlab_gpudock.base import Refusal
-from jupyterlab_gpudock.handlers import PartsHandler
+from jupyterlab_gpudock.handlers.base import Refusal
+from jupyterlab_gpudock.handlers.kernels import PartsHandler
 
 
 class ChecksHandler(PartsHandler):

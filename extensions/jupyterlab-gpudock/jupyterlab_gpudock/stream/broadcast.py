@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tornado.ioloop import PeriodicCallback
 
-from jupyterlab_gpudock.base import encode
-from jupyterlab_gpudock.readings import CHANGING, GPU
+from jupyterlab_gpudock.handlers.base import encode
+from jupyterlab_gpudock.nvml.readings import CHANGING, GPU
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyterlab_gpudock.readings import Snapshot
-    from jupyterlab_gpudock.sampler import Sampler
+    from jupyterlab_gpudock.nvml.readings import Snapshot
+    from jupyterlab_gpudock.stream.sampler import Sampler
 
 
 class Client(Protocol):

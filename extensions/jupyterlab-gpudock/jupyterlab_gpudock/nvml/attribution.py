@@ -13,8 +13,8 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from jupyterlab_gpudock.procfs import Processes, Seen
-from jupyterlab_gpudock.readings import GPU, Missing, Process, Reading
+from jupyterlab_gpudock.nvml.procfs import Processes, Seen
+from jupyterlab_gpudock.nvml.readings import GPU, Missing, Process, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

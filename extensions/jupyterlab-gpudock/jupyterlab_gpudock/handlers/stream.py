@@ -15,10 +15,10 @@ from jupyter_server.base.websocket import WebSocketMixin
 from tornado import web
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from jupyterlab_gpudock.base import AUTH_RESOURCE, encode
+from jupyterlab_gpudock.handlers.base import AUTH_RESOURCE, encode
 
 if TYPE_CHECKING:
-    from jupyterlab_gpudock.parts import Parts
+    from jupyterlab_gpudock.app.services import Parts
 
 MOST_BAD_MESSAGES = 20
 """A client that has sent so many is cut off: it is broken, or it is none of ours."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from jupyterlab_gpudock.base import FIRST_READING_TIMEOUT_S, Handler, Refusal
-from jupyterlab_gpudock.snippets import snippets
+from jupyterlab_gpudock.handlers.base import FIRST_READING_TIMEOUT_S, Handler, Refusal
+from jupyterlab_gpudock.kernel.snippets import snippets
 
 if TYPE_CHECKING:
-    from jupyterlab_gpudock.parts import Parts
+    from jupyterlab_gpudock.app.services import Parts
 
 
 class PartsHandler(Handler):
@@ -43,7 +43,7 @@ class HistoryHandler(PartsHandler):
     @authorized
     async def get(self) -> None:
         """Answer with times (s since 1970), and by UUID a column for each metric."""
-        from jupyterlab_gpudock.history import USUAL_POINTS, columns
+        from jupyterlab_gpudock.stream.history import USUAL_POINTS, columns
 
         points = self.get_query_argument("points", "") or str(USUAL_POINTS)
         if not (points.isascii() and points.isdigit() and len(points) <= 6):

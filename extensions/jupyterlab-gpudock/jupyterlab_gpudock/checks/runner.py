@@ -15,14 +15,14 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_gpudock.base import Refusal
-from jupyterlab_gpudock.readings import GPU, Missing, State
+from jupyterlab_gpudock.handlers.base import Refusal
+from jupyterlab_gpudock.nvml.readings import GPU, Missing, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyterlab_gpudock.environment import Interpreter
-    from jupyterlab_gpudock.readings import Reading
+    from jupyterlab_gpudock.kernel.environment import Interpreter
+    from jupyterlab_gpudock.nvml.readings import Reading
 
 NEEDED_MIB = 1200
 """Free memory that a check wants: CUDA itself takes some 500 MiB, the largest step some 400."""

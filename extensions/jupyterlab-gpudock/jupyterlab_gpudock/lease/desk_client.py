@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
-from jupyterlab_gpudock.base import Refusal
+from jupyterlab_gpudock.handlers.base import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

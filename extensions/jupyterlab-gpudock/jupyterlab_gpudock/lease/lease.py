@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jupyterlab_gpudock.base import Refusal
-from jupyterlab_gpudock.desk import Desk, DeskError, HubEnvironment, number
+from jupyterlab_gpudock.handlers.base import Refusal
+from jupyterlab_gpudock.lease.desk_client import Desk, DeskError, HubEnvironment, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

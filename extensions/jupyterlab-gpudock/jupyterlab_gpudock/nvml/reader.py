@@ -13,9 +13,9 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_gpudock.attempt import Attempt
-from jupyterlab_gpudock.facts import Asker, with_health, with_limits
-from jupyterlab_gpudock.readings import GPU, Metric, Missing, Process, Reading, State
+from jupyterlab_gpudock.nvml.facts import Asker, with_health, with_limits
+from jupyterlab_gpudock.nvml.guarded import Attempt
+from jupyterlab_gpudock.nvml.readings import GPU, Metric, Missing, Process, Reading, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable

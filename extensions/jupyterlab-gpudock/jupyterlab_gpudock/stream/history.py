@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_gpudock.readings import Missing
+from jupyterlab_gpudock.nvml.readings import Missing
 
 if TYPE_CHECKING:
-    from jupyterlab_gpudock.readings import Snapshot
+    from jupyterlab_gpudock.nvml.readings import Snapshot
 
 HISTORY_SECONDS = 600.0
 KEPT = ("utilization_percent", "memory_used_mib", "temperature_c", "power_w")

@@ -9,14 +9,14 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from jupyterlab_gpudock.history import History
-from jupyterlab_gpudock.interval import clamp_interval
-from jupyterlab_gpudock.readings import Reading, Snapshot, State
+from jupyterlab_gpudock.nvml.readings import Reading, Snapshot, State
+from jupyterlab_gpudock.stream.history import History
+from jupyterlab_gpudock.stream.interval import clamp_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyterlab_gpudock.history import Row
+    from jupyterlab_gpudock.stream.history import Row
 
 log = logging.getLogger(__name__)
 

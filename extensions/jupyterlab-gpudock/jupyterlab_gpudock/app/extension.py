@@ -5,23 +5,23 @@ from __future__ import annotations
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Float
 
-from jupyterlab_gpudock.check_handlers import CheckHandler, ChecksHandler
-from jupyterlab_gpudock.handlers import (
+from jupyterlab_gpudock.app.services import Parts
+from jupyterlab_gpudock.handlers.checks import CheckHandler, ChecksHandler
+from jupyterlab_gpudock.handlers.kernels import (
     EnvironmentsHandler,
     GPUsHandler,
     HistoryHandler,
     SnippetsHandler,
     StackHandler,
 )
-from jupyterlab_gpudock.interval import clamp_interval
-from jupyterlab_gpudock.lease_handlers import (
+from jupyterlab_gpudock.handlers.lease import (
     ExtendHandler,
     LeaseHandler,
     ReleaseHandler,
     RestartHandler,
 )
-from jupyterlab_gpudock.parts import Parts
-from jupyterlab_gpudock.stream_handler import StreamHandler
+from jupyterlab_gpudock.handlers.stream import StreamHandler
+from jupyterlab_gpudock.stream.interval import clamp_interval
 
 ROUTES: tuple[tuple[str, type], ...] = (
     ("gpus", GPUsHandler),

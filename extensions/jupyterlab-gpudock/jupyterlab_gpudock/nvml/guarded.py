@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jupyterlab_gpudock.readings import Reading
+    from jupyterlab_gpudock.nvml.readings import Reading
 
 
 class Abandoned(Exception):  # noqa: N818  not an error: nobody waits for the reading any more

@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from jupyterlab_gpudock import compatibility as table
-from jupyterlab_gpudock.readings import Reading, State
+from jupyterlab_gpudock.kernel import compatibility as table
+from jupyterlab_gpudock.nvml.readings import Reading, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jupyterlab_gpudock.environment import Environment
+    from jupyterlab_gpudock.kernel.environment import Environment
 
 _WORDS = {
     "usable": "This environment can compute on the GPU, with cuDNN.",

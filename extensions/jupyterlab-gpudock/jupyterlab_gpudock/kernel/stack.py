@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import ensure_async
 
-from jupyterlab_gpudock.environment import (
+from jupyterlab_gpudock.kernel.assessment import capabilities, judge
+from jupyterlab_gpudock.kernel.environment import (
     Environment,
     Interpreter,
     Prober,
     Problem,
     interpreter_of,
 )
-from jupyterlab_gpudock.verdict import capabilities, judge
 
 if TYPE_CHECKING:
     from jupyter_client.kernelspec import KernelSpec
 
-    from jupyterlab_gpudock.readings import Reading
+    from jupyterlab_gpudock.nvml.readings import Reading
 
 
 class Stack:

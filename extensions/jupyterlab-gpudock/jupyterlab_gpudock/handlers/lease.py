@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from jupyterlab_gpudock.base import Handler, Refusal
+from jupyterlab_gpudock.handlers.base import Handler, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from jupyterlab_gpudock.parts import Parts
+    from jupyterlab_gpudock.app.services import Parts
 
 
 class LeaseRoute(Handler):

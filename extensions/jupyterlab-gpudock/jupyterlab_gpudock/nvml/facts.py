@@ -7,7 +7,7 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_gpudock.readings import GPU, Metric, Missing, PCIe
+from jupyterlab_gpudock.nvml.readings import GPU, Metric, Missing, PCIe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
