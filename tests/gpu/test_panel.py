@@ -25,9 +25,9 @@ from jupyterlab_gpudock.kernel.assessment import judge
 from jupyterlab_gpudock.kernel.environment import Interpreter, Prober
 from jupyterlab_gpudock.nvml.attribution import Attribution
 from jupyterlab_gpudock.nvml.procfs import Processes
-from jupyterlab_gpudock.nvml.reader import NVML
+from jupyterlab_gpudock.nvml.reader import GPUReader
 from jupyterlab_gpudock.nvml.readings import Missing, State
-from jupyterlab_gpudock.nvml.watchdog import Patient
+from jupyterlab_gpudock.nvml.watchdog import WatchdogReader
 
 pytestmark = needs_a_gpu
 
@@ -65,7 +65,7 @@ while True:
 
 @pytest.fixture(scope="module")
 def gate():
-    gate = Patient(NVML())
+    gate = WatchdogReader(GPUReader())
     yield gate
     gate.close()
 

@@ -9,10 +9,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from pretend_driver import Driver
+from fake_driver import Driver
 from samples import A100, HEALTHY
 
-from jupyterlab_gpudock.nvml.reader import NVML
+from jupyterlab_gpudock.nvml.reader import GPUReader
 
 if TYPE_CHECKING:
     from jupyterlab_gpudock.nvml.readings import Reading
@@ -55,7 +55,7 @@ def driver(monkeypatch):
 @pytest.fixture
 def nvml(driver):
     """The gate over the pretend driver."""
-    return NVML(clock=lambda: driver.now)
+    return GPUReader(clock=lambda: driver.now)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pynvml
 import pytest
-from pretend_driver import GIB
+from fake_driver import GIB
 
 from jupyterlab_gpudock.nvml.readings import Missing, State
 

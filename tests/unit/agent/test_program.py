@@ -216,7 +216,7 @@ def test_an_agent_that_reads_nothing_for_long_ends_to_be_started_anew(tmp_path, 
         agent.first_reading()
         host.simulator.update_system(**trouble)
         assert agent.process.wait(20) == 75
-        wait_until(lambda: "to be started anew" in agent.log, "the reason in the log")
+        wait_until(lambda: "to be restarted" in agent.log, "the reason in the log")
 
 
 def test_an_agent_that_may_not_give_up_goes_on(tmp_path):

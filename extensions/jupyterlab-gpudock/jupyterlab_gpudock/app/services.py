@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 def make_gate() -> Gate:
     """What reads the GPUs of this machine, when it is asked to."""
-    from jupyterlab_gpudock.nvml.reader import NVML
-    from jupyterlab_gpudock.nvml.watchdog import Patient
+    from jupyterlab_gpudock.nvml.reader import GPUReader
+    from jupyterlab_gpudock.nvml.watchdog import WatchdogReader
 
-    return Patient(NVML())
+    return WatchdogReader(GPUReader())
 
 
 class Parts:

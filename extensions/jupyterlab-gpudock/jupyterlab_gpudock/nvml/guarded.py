@@ -1,4 +1,4 @@
-"""One run through the GPUs, watched from another thread, which may give up waiting for it."""
+"""One guarded read of the GPUs, which the watchdog can give up while a call hangs."""
 
 from __future__ import annotations
 
@@ -13,61 +13,64 @@ if TYPE_CHECKING:
     from jupyterlab_gpudock.nvml.readings import Reading
 
 
-class Abandoned(Exception):  # noqa: N818  not an error: nobody waits for the reading any more
-    """The attempt was given up while one of its calls had not returned."""
+class AbandonedError(Exception):
+    """The watchdog gave the read up while one of its calls had not returned."""
 
 
-class Attempt:
-    """Knows which board is being asked, and since when.
-
-    :param skip: indices of boards that are not to be asked
-    :param clock: monotonic seconds
-    """
+class GuardedRead:
+    """Knows which board is being read, and since when."""
 
     def __init__(
         self, skip: frozenset[int] = frozenset(), clock: Callable[[], float] = time.monotonic
     ) -> None:
+        """Make a guard for one read.
+
+        Args:
+            skip: indices of the boards to leave out.
+            clock: monotonic seconds.
+        """
         self.skip = skip
         self.reading: Reading | None = None
-        """What came of it, once it has ended."""
+        """The result, once the read has ended."""
         self.error: Exception | None = None
-        self.moved = threading.Condition()
-        """Notified when the attempt ends."""
+        self.changed = threading.Condition()
+        """Notified when the read ends."""
         self.ended = False
         self._clock = clock
-        self._asked: int | None = None
+        self._board: int | None = None
         self._since: float | None = None
         self._abandoned = False
 
     @contextlib.contextmanager
-    def asking(self, board: int | None) -> Iterator[None]:
-        """Calls inside go to this board; None stands for the driver as a whole.
+    def calling(self, board: int | None) -> Iterator[None]:
+        """Guard the calls inside, which go to this board; None is the driver as a whole.
 
-        :raises Abandoned: at the end, when nobody waits any more
+        Raises:
+            AbandonedError: at the end, when the read was given up.
         """
-        with self.moved:
-            self._asked, self._since = board, self._clock()
+        with self.changed:
+            self._board, self._since = board, self._clock()
         try:
             yield
         finally:
-            with self.moved:
+            with self.changed:
                 self._since = None
                 abandoned = self._abandoned
         if abandoned:
-            raise Abandoned
+            raise AbandonedError
 
-    def waited_s(self) -> tuple[int | None, float]:
-        """Which board is being asked, and for how many seconds already; call with the lock."""
+    def in_progress(self) -> tuple[int | None, float]:
+        """Return the board being read, and for how many seconds so far; call with the lock."""
         if self._since is None:
             return None, 0.0
-        return self._asked, self._clock() - self._since
+        return self._board, self._clock() - self._since
 
     def abandon(self) -> None:
-        """Wait no more; the attempt ends by itself when its call returns. Call with the lock."""
+        """Give the read up: it ends when its call returns. Call with the lock."""
         self._abandoned = True
 
     def finish(self, reading: Reading | None, error: Exception | None) -> None:
-        """Say what came of it, and that its thread asks nothing any more."""
-        with self.moved:
+        """Set the result; the thread makes no more calls."""
+        with self.changed:
             self.reading, self.error, self.ended = reading, error, True
-            self.moved.notify_all()
+            self.changed.notify_all()

@@ -1,86 +1,59 @@
-"""The one gate to NVML: the only module, with ``facts``, that calls nvidia-ml-py.
+"""Reads the GPUs of this server through NVML.
 
-Nothing here runs before the first reading: opening NVML can take seconds on a machine without the
+Nothing runs before the first reading: opening NVML can take seconds on a machine without the
 persistence daemon, and on many machines there is no NVML at all.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import importlib
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_gpudock.nvml.facts import Asker, with_health, with_limits
-from jupyterlab_gpudock.nvml.guarded import Attempt
-from jupyterlab_gpudock.nvml.readings import GPU, Metric, Missing, Process, Reading, State
+from gpudock_nvml.failures import Failure
+from gpudock_nvml.mig import read_profile
+from gpudock_nvml.values import ClockKind, ProcessKind
+from jupyterlab_gpudock.nvml.facts import with_health, with_limits
+from jupyterlab_gpudock.nvml.guarded import GuardedRead
+from jupyterlab_gpudock.nvml.readings import GPU, Missing, Process, Reading, State
+from jupyterlab_gpudock.nvml.values import ReadError, optional, present, required, text, watts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-MIB = 1024 * 1024
+    from gpudock_nvml.client import NVMLClient
+
 REOPEN_SECONDS = 5.0
 """How long to leave NVML alone after a fault before it is closed and opened again."""
 RELIST_SECONDS = 10.0
-"""How often to list the devices anew: MIG slices come and go while NVML is open."""
-
-# nvidia-ml-py leaves room for twice the processes that there were an instant before; a list that
-# grew faster is asked for again, this often in all.
-_LIST_ATTEMPTS = 4
-
-_STATES_BY_ERROR = {
-    "NVML_ERROR_LIBRARY_NOT_FOUND": State.NO_DRIVER,
-    "NVML_ERROR_DRIVER_NOT_LOADED": State.NO_DRIVER,
-    "NVML_ERROR_LIB_RM_VERSION_MISMATCH": State.VERSION_MISMATCH,
-    "NVML_ERROR_GPU_IS_LOST": State.LOST,
-    "NVML_ERROR_RESET_REQUIRED": State.LOST,
-    "NVML_ERROR_UNKNOWN": State.LOST,
-}
-_THROTTLE_REASONS = (
-    (0x01, "gpu_idle"),
-    (0x02, "applications_clocks"),
-    (0x04, "sw_power_cap"),
-    (0x08, "hw_slowdown"),
-    (0x10, "sync_boost"),
-    (0x20, "sw_thermal"),
-    (0x40, "hw_thermal"),
-    (0x80, "hw_power_brake"),
-    (0x100, "display_clocks"),
-)
-_HIGHEST_THROTTLE_MASK = 0xFFFF
-"""Room for the reasons of drivers to come."""
-_MOST_BOARDS, _MOST_SLICES = 256, 64
-"""More than there can be: a count beyond that is nonsense, and is not run through."""
-_LARGEST_MEMORY = 2**44
-"""In bytes; more than any device has."""
-_MIG_PROFILE = re.compile(r"\bMIG (\S+)")
+"""How often to list the devices again: MIG slices come and go while NVML is open."""
 
 
 @dataclasses.dataclass(slots=True)
 class _Device:
-    """A device or MIG slice with what does not change while NVML is open."""
+    """A device or MIG slice, with what does not change while NVML is open."""
 
     board_index: int
     handle: Any
+    """None for a device that cannot be read."""
     board: Any
-    """The handle to ask for temperature, power and clock: the device, also for its slices."""
+    """Handle of the whole device, which has temperature, power and clocks, also for its slices."""
     known: GPU
-    """Name, identity and limits; the changing metrics are not filled in."""
+    """Name, identity and limits, without the changing metrics."""
     is_slice: bool = False
 
 
-class NVML:
-    """Reads GPUs through NVML, and opens it again when a fault goes away.
-
-    :param clock: monotonic seconds
-    """
+class GPUReader:
+    """Reads GPUs through NVML, and opens it again after a fault."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Make a reader.
+
+        Args:
+            clock: monotonic seconds.
+        """
         self._clock = clock
-        self._api: Any = None
-        self._asker: Asker | None = None
+        self._loaded_client: NVMLClient | None = None
         self._is_open = False
         self._fault: Reading | None = None
         self._reopen_at = 0.0
@@ -91,156 +64,132 @@ class NVML:
         self._limits: dict[str, GPU] = {}
 
     def known(self) -> tuple[GPU, ...]:
-        """What is known of the devices without asking any."""
+        """Return what is known of the devices without reading any."""
         return tuple(device.known for device in self._devices)
 
-    def read(self, attempt: Attempt | None = None) -> Reading:
-        """Look at every visible GPU once.
+    def read(self, guard: GuardedRead | None = None) -> Reading:
+        """Read every visible GPU once.
 
-        :param attempt: says which boards to leave alone, and is told what is being asked
-        :returns: a reading whose state tells what is wrong, if something is; errors of NVML are
-            never raised
-        :raises Abandoned: when the attempt was given up meanwhile
+        Args:
+            guard: which boards to skip; it is kept informed of the board in progress.
+
+        Returns:
+            A reading. Failures of NVML are in its state; none is raised.
+
+        Raises:
+            AbandonedError: the watchdog gave this read up meanwhile.
         """
-        attempt = attempt or Attempt()
+        guard = guard or GuardedRead()
         if self._fault is not None:
             if self._clock() >= self._reopen_at:
-                self._close(attempt)
+                self._close(guard)
             elif not self._is_open:
                 return self._fault
-        if self._api is None:
-            self._api = importlib.import_module("pynvml")
-            self._asker = Asker(self._api, lambda error: self._state_of(error) is State.LOST)
         try:
             if not self._is_open:
-                self._open(attempt)
+                self._open(guard)
             if self._clock() >= self._relist_at:
-                self._list_devices(attempt)
-            return self._read_devices(attempt)
-        except self._api.NVMLError as error:
-            return self._give_up(self._state_of(error), str(error), attempt)
-        except _NonsenseError as error:
-            return self._give_up(State.FAILED, str(error), attempt)
+                self._list_devices(guard)
+            return self._read_devices(guard)
+        except ReadError as error:
+            return self._give_up(error, guard)
 
     @property
-    def _ask(self) -> Asker:
-        assert self._asker is not None, "it is made before anything is asked"
-        return self._asker
+    def _client(self) -> NVMLClient:
+        if self._loaded_client is None:
+            # Importing nvidia-ml-py takes a while: it is done here, off the event loop.
+            from gpudock_nvml.client import NVMLClient
 
-    def _open(self, attempt: Attempt) -> None:
-        with attempt.asking(None):
-            self._api.nvmlInit()
-            self._is_open = True
+            self._loaded_client = NVMLClient()
+        return self._loaded_client
+
+    def _open(self, guard: GuardedRead) -> None:
+        with guard.calling(None):
+            failure = self._client.open()
+            self._is_open = failure is None
+        if failure is not None:
+            raise ReadError(failure)
         self._fault = None
         self._limits = {}
         self._relist_at = self._clock()
-        with attempt.asking(None):
-            self._driver = self._ask.text(self._api.nvmlSystemGetDriverVersion)
-            self._driver_cuda = self._cuda_of_driver()
+        with guard.calling(None):
+            self._driver = text(self._client.driver_version())
+            cuda = self._client.cuda_version()
+            self._driver_cuda = None if isinstance(cuda, Failure) else cuda
 
-    def _close(self, attempt: Attempt) -> None:
-        if not self._is_open or attempt.skip:
-            # NVML is not shut down under a call that is still in it.
+    def _close(self, guard: GuardedRead) -> None:
+        if not self._is_open or guard.skip:
+            # NVML is not shut down under a call that is still in progress.
             return
         self._is_open = False
-        try:
-            with attempt.asking(None):
-                self._api.nvmlShutdown()
-        except self._api.NVMLError:
-            return  # it is gone already, and that is all that was wanted
+        with guard.calling(None):
+            self._client.close()
 
-    def _give_up(self, state: State, detail: str, attempt: Attempt) -> Reading:
-        """Answer with what spoils the whole reading, and plan a fresh start."""
-        self._close(attempt)
+    def _give_up(self, error: ReadError, guard: GuardedRead) -> Reading:
+        """Return what spoils the whole reading, and plan a fresh start."""
+        self._close(guard)
         lost: tuple[GPU, ...] = ()
-        if state is State.LOST:
+        if error.state is State.LOST:
             lost = tuple(
-                dataclasses.replace(known, state=state, detail=detail) for known in self.known()
+                dataclasses.replace(known, state=error.state, detail=error.detail)
+                for known in self.known()
             )
-        self._fault = Reading(state, detail, self._driver, self._driver_cuda, lost)
+        self._fault = Reading(error.state, error.detail, self._driver, self._driver_cuda, lost)
         self._reopen_at = self._clock() + REOPEN_SECONDS
         return self._fault
 
-    def _cuda_of_driver(self) -> str | None:
-        try:
-            version = self._api.nvmlSystemGetCudaDriverVersion_v2()
-        except self._api.NVMLError:
-            return None
-        return f"{version // 1000}.{version % 1000 // 10}"
+    # -- listing the devices ----------------------------------------------------------------
 
-    # -- which devices there are ------------------------------------------------------------
-
-    def _list_devices(self, attempt: Attempt) -> None:
+    def _list_devices(self, guard: GuardedRead) -> None:
         devices: list[_Device] = []
-        with attempt.asking(None):
-            count = self._api.nvmlDeviceGetCount()
-        if count > _MOST_BOARDS:
-            raise _NonsenseError(f"NVML tells of {count} devices")
+        with guard.calling(None):
+            count = required(self._client.count())
         for index in range(count):
-            if index in attempt.skip:
+            if index in guard.skip:
                 devices += self._as_known(index, State.HANGING, "")
                 continue
-            with attempt.asking(index):
+            with guard.calling(index):
                 try:
-                    handle = self._api.nvmlDeviceGetHandleByIndex(index)
+                    handle = required(self._client.handle(index))
                     found = self._slices(index, handle) or [self._device(index, handle)]
-                except self._api.NVMLError as error:
-                    found = self._as_known(index, self._state_of(error), str(error))
+                except ReadError as error:
+                    found = self._as_known(index, error.state, error.detail)
             devices += found
         self._devices = devices
         self._relist_at = self._clock() + RELIST_SECONDS
 
     def _device(self, index: int, handle: Any) -> _Device:
-        api = self._api
         known = GPU(
-            uuid=self._ask.text(lambda: api.nvmlDeviceGetUUID(handle)) or "",
+            uuid=text(self._client.uuid(handle)) or "",
             index=str(index),
-            name=self._ask.text(lambda: api.nvmlDeviceGetName(handle)) or "",
+            name=text(self._client.name(handle)) or "",
         )
         return _Device(index, handle, handle, self._with_facts(known, handle))
 
     def _slices(self, index: int, board: Any) -> list[_Device]:
-        """The MIG slices of a device that this process can see; empty when MIG is off."""
-        api = self._api
-        try:
-            enabled = api.nvmlDeviceGetMigMode(board)[0] == api.NVML_DEVICE_MIG_ENABLE
-            highest = api.nvmlDeviceGetMaxMigDeviceCount(board) if enabled else 0
-        except api.NVMLError as error:
-            if self._state_of(error) is State.LOST:
-                raise
+        """Return the MIG slices that this process sees; empty without MIG mode."""
+        client = self._client
+        if not optional(client.mig_enabled(board)):
             return []
+        memory = optional(client.memory(board))
         slices = []
-        for number in range(min(highest, _MOST_SLICES)):
-            try:
-                handle = api.nvmlDeviceGetMigDeviceHandleByIndex(board, number)
-            except api.NVMLError as error:
-                if self._state_of(error) is State.LOST:
-                    raise
-                continue  # the numbers have gaps where no slice is, or none for this process
+        for number in range(optional(client.slice_count(board)) or 0):
+            handle = optional(client.slice(board, number))
+            if handle is None:
+                continue  # the numbers have gaps where there is no slice, or none for this process
+            profile = read_profile(client, handle, memory.total_mib if memory else None)
             known = GPU(
-                uuid=self._ask.text(functools.partial(api.nvmlDeviceGetUUID, handle)) or "",
+                uuid=text(client.uuid(handle)) or "",
                 index=f"{index}:{number}",
-                name=self._ask.text(lambda: api.nvmlDeviceGetName(board)) or "",
-                mig_profile=self._mig_profile(handle),
+                name=text(client.name(board)) or "",
+                mig_profile=optional(profile) or "MIG",
             )
             known = self._with_facts(known, board)
             slices.append(_Device(index, handle, board, known, is_slice=True))
         return slices
 
-    def _mig_profile(self, handle: Any) -> str:
-        name = self._ask.text(lambda: self._api.nvmlDeviceGetName(handle)) or ""
-        found = _MIG_PROFILE.search(name)
-        if found:
-            return found[1]
-        try:
-            attributes = self._api.nvmlDeviceGetAttributes(handle)
-        except self._api.NVMLError:
-            return "MIG"
-        gigabytes = round(attributes.memorySizeMB / 1024)
-        return f"{attributes.gpuInstanceSliceCount}g.{gigabytes}gb"
-
     def _as_known(self, index: int, state: State, detail: str) -> list[_Device]:
-        """A device that cannot be asked: what was known of it and its slices, in the new state."""
+        """Return a device that cannot be read, and its slices, as last known, in this state."""
         before = [device.known for device in self._devices if device.board_index == index]
         return [
             _Device(index, None, None, dataclasses.replace(known, state=state, detail=detail))
@@ -248,21 +197,21 @@ class NVML:
         ]
 
     def _with_facts(self, gpu: GPU, board: Any) -> GPU:
-        """Limits are asked for once while NVML is open; the memory's health each time."""
+        """Limits are read once while NVML is open; the memory's health each time."""
         known = self._limits.get(gpu.uuid)
         if known is None or known.index != gpu.index:
-            known = self._limits[gpu.uuid] = with_limits(self._ask, gpu, board)
-        return with_health(self._ask, known, board)
+            known = self._limits[gpu.uuid] = with_limits(self._client, gpu, board)
+        return with_health(self._client, known, board)
 
-    # -- how they fare ----------------------------------------------------------------------
+    # -- reading the devices ----------------------------------------------------------------
 
-    def _read_devices(self, attempt: Attempt) -> Reading:
+    def _read_devices(self, guard: GuardedRead) -> Reading:
         gpus = []
         for device in self._devices:
-            if device.board_index in attempt.skip:
+            if device.board_index in guard.skip:
                 gpus.append(dataclasses.replace(device.known, state=State.HANGING))
                 continue
-            with attempt.asking(device.board_index):
+            with guard.calling(device.board_index):
                 gpu = self._read_device(device)
             gpus.append(gpu)
         unwell = [gpu for gpu in gpus if gpu.state is not State.OK]
@@ -284,112 +233,47 @@ class NVML:
     def _read_device(self, device: _Device) -> GPU:
         if device.handle is None:
             return device.known
-        api, metric, board, handle = self._api, self._ask.metric, device.board, device.handle
+        client, board, handle = self._client, device.board, device.handle
         try:
-            used, total = self._memory(handle)
+            memory = present(client.memory(handle))
+            used, total = (
+                (memory, memory)
+                if isinstance(memory, Missing)
+                else (memory.used_mib, memory.total_mib)
+            )
             return dataclasses.replace(
                 device.known,
-                utilization_percent=self._utilization(handle, is_slice=device.is_slice),
+                # NVML has no utilization of a slice, and that of the whole device would mislead.
+                utilization_percent=Missing.NOT_SUPPORTED
+                if device.is_slice
+                else present(client.utilization(handle)),
                 memory_used_mib=used,
                 memory_total_mib=total,
-                temperature_c=metric(
-                    lambda: api.nvmlDeviceGetTemperature(board, api.NVML_TEMPERATURE_GPU),
-                    highest=200,
-                ),
-                power_w=self._ask.watts(lambda: api.nvmlDeviceGetPowerUsage(board)),
-                sm_clock_mhz=metric(
-                    lambda: api.nvmlDeviceGetClockInfo(board, api.NVML_CLOCK_SM), highest=100_000
-                ),
-                memory_clock_mhz=metric(
-                    lambda: api.nvmlDeviceGetClockInfo(board, api.NVML_CLOCK_MEM), highest=100_000
-                ),
-                throttle=self._throttle(board),
+                temperature_c=present(client.temperature(board)),
+                power_w=watts(client.power(board)),
+                sm_clock_mhz=present(client.clock(board, ClockKind.SM)),
+                memory_clock_mhz=present(client.clock(board, ClockKind.MEMORY)),
+                throttle=present(client.throttle_reasons(board)),
                 processes=self._processes(handle),
             )
-        except api.NVMLError as error:
-            return dataclasses.replace(device.known, state=self._state_of(error), detail=str(error))
-
-    def _utilization(self, handle: Any, *, is_slice: bool) -> Metric:
-        if is_slice:
-            # NVML has no use of a slice, and the whole device's would mislead.
-            return Missing.NOT_SUPPORTED
-        return self._ask.metric(
-            lambda: self._api.nvmlDeviceGetUtilizationRates(handle).gpu, highest=100
-        )
-
-    def _memory(self, handle: Any) -> tuple[Metric, Metric]:
-        """Used and total memory in MiB, without what the driver keeps for itself if it can say."""
-        api = self._api
-        try:
-            try:
-                memory = api.nvmlDeviceGetMemoryInfo(handle, version=api.nvmlMemory_v2)
-            except api.NVMLError as error:
-                if self._state_of(error) is State.LOST:
-                    raise
-                memory = api.nvmlDeviceGetMemoryInfo(handle)
-        except api.NVMLError as error:
-            missing = self._ask.missing(error)
-            return missing, missing
-        if not 0 <= memory.used <= memory.total <= _LARGEST_MEMORY:
-            return Missing.NONSENSE, Missing.NONSENSE
-        return memory.used // MIB, memory.total // MIB
-
-    def _throttle(self, board: Any) -> tuple[str, ...] | Missing:
-        try:
-            mask = self._api.nvmlDeviceGetCurrentClocksThrottleReasons(board)
-        except self._api.NVMLError as error:
-            return self._ask.missing(error)
-        if not 0 <= mask <= _HIGHEST_THROTTLE_MASK:
-            return Missing.NONSENSE
-        return tuple(word for bit, word in _THROTTLE_REASONS if mask & bit)
+        except ReadError as error:
+            return dataclasses.replace(device.known, state=error.state, detail=error.detail)
 
     def _processes(self, handle: Any) -> tuple[Process, ...] | Missing:
-        """The processes on a device or slice, one entry for each, as what it is most of all.
+        """Return each process once; of several kinds, the last one read applies.
 
-        A client of MPS, NVIDIA's way to share a GPU, can be among those that compute, too.
+        A client of MPS, NVIDIA's way to share a GPU, can be in the list of those that compute, too.
         """
         found: dict[int, Process] = {}
-        for kind, word in (("Graphics", "graphics"), ("Compute", "compute"), ("MPSCompute", "mps")):
-            if kind == "MPSCompute" and not found:
+        for kind in (ProcessKind.GRAPHICS, ProcessKind.COMPUTE, ProcessKind.MPS):
+            if kind is ProcessKind.MPS and not found:
                 continue  # the MPS server itself computes, so without it there are no clients
-            try:
-                listed = self._list_processes(kind, handle)
-            except self._api.NVMLError as error:
-                missing = self._ask.missing(error)
-                if kind == "Compute":
-                    return missing
-                continue
-            for process in listed:
-                found[process.pid] = Process(process.pid, word, _memory_of(process))
+            listed = present(self._client.processes(handle, kind))
+            if not isinstance(listed, Missing):
+                found |= {
+                    running.pid: Process(running.pid, kind.value, present(running.memory_mib))
+                    for running in listed
+                }
+            elif kind is ProcessKind.COMPUTE:
+                return listed
         return tuple(sorted(found.values(), key=lambda process: process.pid))
-
-    def _list_processes(self, kind: str, handle: Any) -> list[Any]:
-        api = self._api
-        version, attempts = "v3", 0
-        while True:
-            attempts += 1
-            try:
-                return list(getattr(api, f"nvmlDeviceGet{kind}RunningProcesses_{version}")(handle))
-            except api.NVMLError as error:
-                if error.value == api.NVML_ERROR_FUNCTION_NOT_FOUND and version == "v3":
-                    version = "v2"  # a driver before 510
-                elif error.value != api.NVML_ERROR_INSUFFICIENT_SIZE or attempts >= _LIST_ATTEMPTS:
-                    raise
-
-    def _state_of(self, error: Any) -> State:
-        for name, state in _STATES_BY_ERROR.items():
-            if error.value == getattr(self._api, name):
-                return state
-        return State.FAILED
-
-
-class _NonsenseError(Exception):
-    """NVML has answered what cannot be."""
-
-
-def _memory_of(process: Any) -> Metric:
-    """What a process holds, in MiB."""
-    used = process.usedGpuMemory
-    if used is None:
-        return Missing.NOT_SUPPORTED
-    return used // MIB if 0 <= used <= _LARGEST_MEMORY else Missing.NONSENSE

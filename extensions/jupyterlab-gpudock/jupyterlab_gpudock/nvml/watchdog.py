@@ -1,8 +1,8 @@
-"""Readings that come in time, whatever hangs: a board that does not answer is left out.
+"""Readings in time, even while a board hangs: a board that does not return is left out.
 
-NVML has no time limits. A call to a board that has gone astray may return after minutes or never,
-and nothing can end it. So calls are made in a thread that can be left behind: at most one for each
-board that hangs, and one for the rest.
+NVML has no time limits. A call to a faulty board may return after minutes or never, and nothing can
+end it. So calls run in a thread that can be left behind: at most one for each board that hangs, and
+one for the rest.
 """
 
 from __future__ import annotations
@@ -13,146 +13,150 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from jupyterlab_gpudock.nvml.guarded import Abandoned, Attempt
+from jupyterlab_gpudock.nvml.guarded import AbandonedError, GuardedRead
 from jupyterlab_gpudock.nvml.readings import GPU, Reading, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE_S = 2.0
-"""How long calls to one board may take together before it counts as hanging."""
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
-"""How long a board that came back from a hang is left alone before it is asked again."""
+TIMEOUT_S = 2.0
+"""How long the calls to one board may take together before it counts as hanging."""
+MIN_PAUSE_S, MAX_PAUSE_S = 5.0, 300.0
+"""How long a board whose call returned is left alone before it is read again."""
 
 
-class Board(Protocol):
-    """What can be read board by board, as :class:`jupyterlab_gpudock.nvml.reader.NVML`."""
+class Boards(Protocol):
+    """What can be read board by board, as :class:`jupyterlab_gpudock.nvml.reader.GPUReader`."""
 
     def known(self) -> tuple[GPU, ...]:
-        """What is known without asking."""
+        """Return what is known without a call."""
 
-    def read(self, attempt: Attempt) -> Reading:
-        """Look at every board but those that the attempt skips."""
+    def read(self, guard: GuardedRead) -> Reading:
+        """Read every board except those that the guard skips."""
 
 
 @dataclasses.dataclass(slots=True)
 class _Hang:
-    """A board that did not answer in time."""
+    """A board that did not return in time."""
 
-    attempt: Attempt
+    guard: GuardedRead
     """Ends when the call has returned."""
     since: float
     hangs: int = 1
-    back_at: float | None = None
+    returned_at: float | None = None
     """When the call was seen to have returned."""
 
     @property
     def pause_s(self) -> float:
-        return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (self.hangs - 1))
+        return min(MAX_PAUSE_S, MIN_PAUSE_S * 2.0 ** (self.hangs - 1))
 
 
-class Patient:
-    """Reads boards, and waits for none longer than its patience.
+class WatchdogReader:
+    """Reads boards, and waits for none longer than a time limit.
 
-    Not for several threads at once: the sampler's thread owns it.
-
-    :param boards: what is read
-    :param patience_s: seconds that calls to one board may take together
-    :param clock: monotonic seconds
+    Not for several threads at once: it belongs to the sampler's thread.
     """
 
     def __init__(
         self,
-        boards: Board,
-        patience_s: float = PATIENCE_S,
+        boards: Boards,
+        timeout_s: float = TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Make a reader.
+
+        Args:
+            boards: what is read.
+            timeout_s: seconds that the calls to one board may take together.
+            clock: monotonic seconds.
+        """
         self._boards = boards
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._clock = clock
         self._worker = _Worker()
         self._hangs: dict[int, _Hang] = {}
-        self._stuck: Attempt | None = None
+        self._stuck: GuardedRead | None = None
         self._stuck_since = 0.0
 
     def read(self) -> Reading:
-        """Look at every board; those that hang are told as hanging.
+        """Read every board; those that hang are reported as hanging.
 
-        :returns: within the patience for each board that newly hangs, and the time of the rest
+        Takes at most the time limit for each board that newly hangs, and the time of the rest.
         """
         if self._stuck is not None:
             if not self._stuck.ended:
                 return self._whole_driver_hangs()
             self._stuck = None
         while True:
-            attempt = Attempt(self._skipped(), self._clock)
-            self._worker.start(functools.partial(self._run, attempt))
-            hanging = self._wait(attempt)
-            if attempt.ended:
-                if attempt.error is not None:
-                    raise attempt.error
-                assert attempt.reading is not None
-                self._forget_cured(attempt.skip)
-                return self._with_details(attempt.reading)
+            guard = GuardedRead(self._skipped(), self._clock)
+            self._worker.start(functools.partial(self._run, guard))
+            hanging = self._wait(guard)
+            if guard.ended:
+                if guard.error is not None:
+                    raise guard.error
+                assert guard.reading is not None
+                self._forget_recovered(guard.skip)
+                return self._with_details(guard.reading)
             # The thread is left to its call, and another one takes over.
             self._worker.stop()
             self._worker = _Worker()
             if hanging is None:
-                self._stuck, self._stuck_since = attempt, self._clock()
+                self._stuck, self._stuck_since = guard, self._clock()
                 return self._whole_driver_hangs()
             before = self._hangs.get(hanging)
             self._hangs[hanging] = _Hang(
-                attempt, self._clock(), hangs=before.hangs + 1 if before else 1
+                guard, self._clock(), hangs=before.hangs + 1 if before else 1
             )
 
     def close(self) -> None:
-        """Let the thread end."""
+        """End the thread as soon as its call returns."""
         self._worker.stop()
 
-    def _run(self, attempt: Attempt) -> None:
+    def _run(self, guard: GuardedRead) -> None:
         try:
-            reading = self._boards.read(attempt)
-        except Abandoned:
-            attempt.finish(None, None)
+            reading = self._boards.read(guard)
+        except AbandonedError:
+            guard.finish(None, None)
         except Exception as error:  # noqa: BLE001  handed to the thread that waits
-            attempt.finish(None, error)
+            guard.finish(None, error)
         else:
-            attempt.finish(reading, None)
+            guard.finish(reading, None)
 
-    def _wait(self, attempt: Attempt) -> int | None:
-        """Wait for the attempt to end, or for a board to hang; which one, or None for the driver.
+    def _wait(self, guard: GuardedRead) -> int | None:
+        """Wait for the read to end (``guard.ended``) or hang.
 
-        The caller tells the cases apart by ``attempt.ended``.
+        Returns:
+            The board that hangs; None for the driver as a whole, or when the read has ended.
         """
-        with attempt.moved:
-            while not attempt.ended:
-                board, waited_s = attempt.waited_s()
-                if waited_s >= self._patience_s:
-                    attempt.abandon()
+        with guard.changed:
+            while not guard.ended:
+                board, waited_s = guard.in_progress()
+                if waited_s >= self._timeout_s:
+                    guard.abandon()
                     return board
-                attempt.moved.wait(self._patience_s - waited_s)
+                guard.changed.wait(self._timeout_s - waited_s)
         return None
 
     def _skipped(self) -> frozenset[int]:
         now = self._clock()
         skipped = set()
         for board, hang in self._hangs.items():
-            if not hang.attempt.ended:
+            if not hang.guard.ended:
                 skipped.add(board)
                 continue
-            if hang.back_at is None:
-                hang.back_at = now
-            if now - hang.back_at < hang.pause_s:
+            if hang.returned_at is None:
+                hang.returned_at = now
+            if now - hang.returned_at < hang.pause_s:
                 skipped.add(board)
         return frozenset(skipped)
 
-    def _forget_cured(self, skipped: frozenset[int]) -> None:
-        """A board that has answered again for as long as it was left alone is well."""
+    def _forget_recovered(self, skipped: frozenset[int]) -> None:
+        """Forget the hangs of boards that have since worked for as long as their pause was."""
         now = self._clock()
         for board, hang in tuple(self._hangs.items()):
-            if board in skipped or hang.back_at is None:
+            if board in skipped or hang.returned_at is None:
                 continue
-            if now - hang.back_at >= 2 * hang.pause_s:
+            if now - hang.returned_at >= 2 * hang.pause_s:
                 del self._hangs[board]
 
     def _with_details(self, reading: Reading) -> Reading:
@@ -166,15 +170,15 @@ class Patient:
         hang = self._hangs.get(int(gpu.index.partition(":")[0]))
         if gpu.state is not State.HANGING or hang is None:
             return gpu
-        return dataclasses.replace(gpu, detail=self._words_on(hang))
+        return dataclasses.replace(gpu, detail=self._detail(hang))
 
-    def _words_on(self, hang: _Hang) -> str:
-        if hang.back_at is None:
-            return _words(self._clock() - hang.since + self._patience_s)
-        return f"A call to NVML took {hang.back_at - hang.since + self._patience_s:.0f} s"
+    def _detail(self, hang: _Hang) -> str:
+        if hang.returned_at is None:
+            return _not_returned(self._clock() - hang.since + self._timeout_s)
+        return f"A call to NVML took {hang.returned_at - hang.since + self._timeout_s:.0f} s"
 
     def _whole_driver_hangs(self) -> Reading:
-        detail = _words(self._clock() - self._stuck_since + self._patience_s)
+        detail = _not_returned(self._clock() - self._stuck_since + self._timeout_s)
         gpus = tuple(
             dataclasses.replace(gpu, state=State.HANGING, detail=detail)
             for gpu in self._boards.known()
@@ -182,12 +186,12 @@ class Patient:
         return Reading(State.HANGING, detail, gpus=gpus)
 
 
-def _words(seconds: float) -> str:
+def _not_returned(seconds: float) -> str:
     return f"A call to NVML has not returned for {seconds:.0f} s"
 
 
 class _Worker:
-    """A thread that runs one job after the other, and ends when it is stopped or left behind."""
+    """A thread that runs one job after the other, until it is stopped."""
 
     def __init__(self) -> None:
         self._wake = threading.Condition()

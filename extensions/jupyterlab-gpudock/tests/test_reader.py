@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pynvml
 import pytest
-from pretend_driver import GIB
+from fake_driver import GIB
 
-from jupyterlab_gpudock.nvml.guarded import Attempt
+from jupyterlab_gpudock.nvml.guarded import GuardedRead
 from jupyterlab_gpudock.nvml.reader import RELIST_SECONDS, REOPEN_SECONDS
 from jupyterlab_gpudock.nvml.readings import Missing, PCIe, Process, State
 
@@ -108,7 +108,7 @@ def test_a_gpu_that_is_lost_in_mid_run_keeps_its_name(nvml, driver, function, co
 
 def test_a_gpu_that_hangs_when_it_is_first_looked_at_has_its_place(nvml, driver):
     driver.set(nvmlDeviceGetCount=lambda: 3)
-    reading = nvml.read(Attempt(frozenset({1})))
+    reading = nvml.read(GuardedRead(frozenset({1})))
     assert [(gpu.index, gpu.state) for gpu in reading.gpus] == [
         ("0", State.OK),
         ("1", State.HANGING),

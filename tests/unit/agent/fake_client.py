@@ -1,4 +1,4 @@
-"""Gates to an NVML that is not there, named for how they behave."""
+"""Fake NVML clients, named for how they behave."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from gpudock.agent import failures
-from gpudock.agent.failures import Failure
-from gpudock.agent.nvml import Memory, Pending, RowRemapping, Running, SliceShape
+from gpudock_nvml import failures
+from gpudock_nvml.failures import Failure
+from gpudock_nvml.values import Memory, Pending, ProcessKind, RowRemapping, Running, SliceShape
 
-MIB = 1024 * 1024
 NOT_SUPPORTED = Failure(failures.NOT_SUPPORTED)
 
 
@@ -21,15 +20,15 @@ def uuid_of(number, kind="GPU"):
 
 @dataclass
 class Card:
-    """A GPU or slice as NVML tells it; any value may be a Failure."""
+    """A GPU or slice as NVML reports it; any value may be a Failure."""
 
     uuid: object
     name: object = "NVIDIA A100-SXM4-40GB"
-    memory: object = field(default_factory=lambda: Memory(40960 * MIB, 3 * MIB))
+    memory: object = field(default_factory=lambda: Memory(40960, 3))
     utilization: object = 7
     temperature: object = 41
-    power: object = 61_500
-    power_limit: object = 400_000
+    power: object = 61.5
+    power_limit: object = 400.0
     compute_processes: object = ()
     graphics_processes: object = ()
     uncorrected_errors: object = 0
@@ -44,8 +43,8 @@ class Card:
     meets: dict = field(default_factory=dict)
 
 
-class SteadyGate:
-    """Answers every call at once with what its cards hold; a card may be a Failure."""
+class SteadyClient:
+    """Returns at once what its cards hold; a card may be a Failure."""
 
     pending = None
 
@@ -78,6 +77,12 @@ class SteadyGate:
         assert self.is_open, "a call on a library that is not open"
         return self.cards[index]
 
+    def processes(self, card, kind):
+        return {
+            ProcessKind.COMPUTE: card.compute_processes,
+            ProcessKind.GRAPHICS: card.graphics_processes,
+        }[kind]
+
     def process_name(self, pid):
         self.calls.append("process_name")
         return self.names.get(pid, Failure(failures.NOT_FOUND))
@@ -108,8 +113,8 @@ class SteadyGate:
         return answer
 
 
-class HangingGate(SteadyGate):
-    """Does not come back from opening the library until it is released."""
+class HangingClient(SteadyClient):
+    """Hangs in opening the library until it is released."""
 
     def __init__(self, *cards):
         super().__init__(*cards)
@@ -129,7 +134,7 @@ def slice_card(number, profile="1g.5gb", *, instances=(7, 0), running=()):
     return Card(
         uuid_of(number, "MIG"),
         name=f"NVIDIA A100-SXM4-40GB MIG {profile}",
-        memory=Memory(4864 * MIB, 12 * MIB),
+        memory=Memory(4864, 12),
         utilization=NOT_SUPPORTED,
         temperature=NOT_SUPPORTED,
         power=NOT_SUPPORTED,
@@ -141,4 +146,4 @@ def slice_card(number, profile="1g.5gb", *, instances=(7, 0), running=()):
 
 def running(pid, mib=100, instances=(None, None)):
     """A process as NVML lists it."""
-    return Running(pid, None if mib is None else mib * MIB, *instances)
+    return Running(pid, NOT_SUPPORTED if mib is None else mib, *instances)

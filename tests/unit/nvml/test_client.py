@@ -1,4 +1,4 @@
-"""The gate's own decisions about NVML's answers."""
+"""The client's own decisions about NVML's answers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
-from gpudock.agent import failures
-from gpudock.agent.failures import Failure, Meaning
-from gpudock.agent.nvml import NVMLGate, Running
+from gpudock_nvml import failures
+from gpudock_nvml.client import NVMLClient
+from gpudock_nvml.failures import Failure, Meaning
+from gpudock_nvml.values import ProcessKind, Running
 
 ALONE = 0xFFFFFFFF
 LIST = "nvmlDeviceGetComputeRunningProcesses_v3"
@@ -28,7 +29,7 @@ def growing(monkeypatch):
                 raise pynvml.NVMLError(pynvml.NVML_ERROR_INSUFFICIENT_SIZE)
             return [
                 SimpleNamespace(
-                    pid=5, usedGpuMemory=70, gpuInstanceId=ALONE, computeInstanceId=ALONE
+                    pid=5, usedGpuMemory=70 * 2**20, gpuInstanceId=ALONE, computeInstanceId=ALONE
                 )
             ]
 
@@ -40,12 +41,12 @@ def growing(monkeypatch):
 
 def test_a_list_of_processes_that_grows_while_it_is_read_is_read_again(growing):
     growing(2)
-    assert NVMLGate().compute_processes(object()) == (Running(5, 70),)
+    assert NVMLClient().processes(object(), ProcessKind.COMPUTE) == (Running(5, 70),)
 
 
 def test_a_list_that_never_stops_growing_is_given_up_and_no_fault_of_the_gpu(growing):
     calls = growing(1000)
-    answer = NVMLGate().compute_processes(object())
+    answer = NVMLClient().processes(object(), ProcessKind.COMPUTE)
     assert answer == Failure(failures.INSUFFICIENT_SIZE)
-    assert answer.meaning is Meaning.ABSENT
+    assert answer.meaning is Meaning.UNAVAILABLE
     assert len(calls) < 10

@@ -1,4 +1,4 @@
-"""A pretend NVIDIA driver, which answers what nvidia-ml-py asks."""
+"""A fake NVIDIA driver behind nvidia-ml-py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def raising(code: int):
 
 
 class Driver:
-    """Answers like one A100, and takes nvidia-ml-py's functions over by name."""
+    """Behaves like one A100, and replaces nvidia-ml-py's functions by name."""
 
     def __init__(self, monkeypatch) -> None:
         self._monkeypatch = monkeypatch

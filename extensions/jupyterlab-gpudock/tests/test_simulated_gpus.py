@@ -27,10 +27,10 @@ pytestmark = [
 READER = """
 import json, sys
 from dataclasses import asdict
-from jupyterlab_gpudock.nvml.reader import NVML
-from jupyterlab_gpudock.nvml.watchdog import Patient
+from jupyterlab_gpudock.nvml.reader import GPUReader
+from jupyterlab_gpudock.nvml.watchdog import WatchdogReader
 now = 0.0
-gate = Patient(NVML(clock=lambda: now), patience_s=0.5)
+gate = WatchdogReader(GPUReader(clock=lambda: now), timeout_s=0.5)
 for line in sys.stdin:
     now += float(line)
     print(json.dumps(asdict(gate.read())), flush=True)
