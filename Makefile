@@ -75,7 +75,7 @@ lint: dev ## linters, types, and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=$(EXTENSION) $(BIN)/lint-imports
 	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint
 	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint
 

@@ -21,7 +21,7 @@ from gpu.test_real_gpu import first_number, query
 from gpu.test_real_gpu import pytestmark as needs_a_gpu
 from jupyterlab_gpudock.checks.runner import Checks
 from jupyterlab_gpudock.kernel import kernel_state
-from jupyterlab_gpudock.kernel.assessment import judge
+from jupyterlab_gpudock.kernel.assessment import assess
 from jupyterlab_gpudock.kernel.environment import Interpreter, Prober
 from jupyterlab_gpudock.nvml.attribution import Attribution
 from jupyterlab_gpudock.nvml.procfs import Processes
@@ -156,7 +156,7 @@ def test_a_convolution_raises_use_and_memory_and_is_told_as_its_kernels(gate):
         )
         assert busy.memory_used_mib >= first.memory_used_mib + 1024
         assert busy.power_w > 0
-        if Processes().tells_host_pids():
+        if Processes().has_host_pids():
             attribution = Attribution()
             attribution.set_owners({work.pid: {"kind": "kernel", "kernel_id": "k"}})
             told = attribution.annotate(gate.read()).gpus[0].processes
@@ -176,7 +176,7 @@ def test_a_convolution_raises_use_and_memory_and_is_told_as_its_kernels(gate):
 @needs_torch
 async def test_torch_here_can_use_the_gpu(gate):
     environment = await Prober(120.0).probe(Interpreter(sys.executable), gpu_state="ok")
-    verdict = judge(gate.read(), environment)
+    verdict = assess(gate.read(), environment)
     assert verdict.usable, verdict.findings
     assert environment.archs
     assert environment.cudnn_built
@@ -210,8 +210,8 @@ from jupyterlab_gpudock.kernel import kernel_state
 kept = torch.empty(256, 1024, 1024, device="cuda")
 gone = torch.empty(256, 1024, 1024, device="cuda")
 del gone
-print(repr(kernel_state.answer("state")))
-print(repr(kernel_state.answer("release")))
+print(repr(kernel_state.result("state")))
+print(repr(kernel_state.result("release")))
 """
     done = subprocess.run(
         [sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=120

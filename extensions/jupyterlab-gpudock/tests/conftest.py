@@ -74,7 +74,7 @@ def until():
 
 @pytest.fixture
 def jp_server_config(gate, monkeypatch):
-    monkeypatch.setattr("jupyterlab_gpudock.app.services.make_gate", lambda: gate)
+    monkeypatch.setattr("jupyterlab_gpudock.app.services.make_reader", lambda: gate)
     return {
         "ServerApp": {"jpserver_extensions": {"jupyterlab_gpudock": True}},
         "GPUDock": {"interval_s": 0.5},

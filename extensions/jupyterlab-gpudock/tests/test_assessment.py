@@ -6,7 +6,7 @@ import pytest
 from samples import A100
 
 from jupyterlab_gpudock.kernel import compatibility
-from jupyterlab_gpudock.kernel.assessment import _WORDS, judge
+from jupyterlab_gpudock.kernel.assessment import _MESSAGES, assess
 from jupyterlab_gpudock.kernel.environment import Environment, Problem
 from jupyterlab_gpudock.nvml.readings import Reading, State
 
@@ -55,25 +55,25 @@ def cuda(version: str | None, **changes: object) -> Environment:
     ],
 )
 def test_the_verdict_on_an_environment(reading, environment, usable, code):
-    verdict = judge(reading, environment)
+    verdict = assess(reading, environment)
     assert (verdict.usable, verdict.code) == (usable, code)
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.OK])
 def test_a_broken_gpu_comes_before_whatever_the_environment_lacks(state):
     for environment in (TORCH, Environment(problem=Problem.TORCH_MISSING)):
-        verdict = judge(Reading(state, "in NVML's words"), environment)
+        verdict = assess(Reading(state, "in NVML's words"), environment)
         assert (verdict.usable, verdict.code) == (False, state)
         assert verdict.parameters == {"detail": "in NVML's words"}
 
 
 def test_an_old_driver_is_told_with_the_one_that_is_needed():
-    assert judge(ok("470.57.02"), cuda("12.4", cuda_available=False)).parameters == {
+    assert assess(ok("470.57.02"), cuda("12.4", cuda_available=False)).parameters == {
         "driver": "470.57.02",
         "cuda": "12.4",
         "needed": "525.60.13",
     }
-    old = judge(ok("418.87.00"), cuda("11.8", cuda_available=False))
+    old = assess(ok("418.87.00"), cuda("11.8", cuda_available=False))
     assert old.parameters["needed"] == "450.80.02"
 
 
@@ -83,7 +83,7 @@ def on(capability: str, driver: str = "550.54.15") -> Reading:
 
 
 def codes(reading: Reading, environment: Environment) -> list[str]:
-    return [finding.code for finding in judge(reading, environment).findings]
+    return [finding.code for finding in assess(reading, environment).findings]
 
 
 ARCHS = ("sm_50", "sm_70", "sm_80", "sm_86", "sm_90", "compute_90")
@@ -111,7 +111,7 @@ def test_code_for_a_gpu_is_of_its_generation_or_is_translated(capability, archs,
 
 
 def test_a_torch_without_code_for_the_gpu_cannot_use_it():
-    verdict = judge(on("3.7"), cuda("12.4", archs=ARCHS))
+    verdict = assess(on("3.7"), cuda("12.4", archs=ARCHS))
     assert (verdict.usable, verdict.code) == (False, "arch_missing")
     assert verdict.parameters["capability"] == "3.7"
     assert "3.7" in verdict.findings[0].message
@@ -142,7 +142,7 @@ def test_cudnn_at_run_time_against_the_one_torch_was_built_with(built, loaded, f
 
 
 def test_an_older_driver_of_the_same_major_is_a_note():
-    verdict = judge(ok("535.183.01"), cuda("12.4"))
+    verdict = assess(ok("535.183.01"), cuda("12.4"))
     assert [finding.code for finding in verdict.findings] == ["usable", "minor_compatibility"]
     assert verdict.findings[1].parameters == {
         "driver": "535.183.01",
@@ -164,11 +164,11 @@ def test_all_errors_are_told_with_the_decisive_one_first():
 
 def test_every_state_and_problem_has_words():
     wanted = {state.value for state in State if state is not State.OK}
-    assert wanted | {problem.value for problem in Problem} <= set(_WORDS)
+    assert wanted | {problem.value for problem in Problem} <= set(_MESSAGES)
 
 
 def test_the_table_is_in_order_and_has_its_sources():
-    for rules in (compatibility.OLDEST_DRIVERS, compatibility.MATCHING_DRIVERS):
+    for rules in (compatibility.MIN_DRIVERS, compatibility.MATCHING_DRIVERS):
         versions = [rule.cuda for rule in rules]
         assert versions == sorted(versions, reverse=True)
         drivers = [rule.driver for rule in rules]
@@ -179,4 +179,4 @@ def test_the_table_is_in_order_and_has_its_sources():
 @pytest.mark.parametrize("text", ["", "latest", "²", "-1", "12.x"])
 def test_versions_that_are_none_harm_nobody(text):
     compatibility.parse(text)
-    judge(ok(text), cuda(text or "x"))
+    assess(ok(text), cuda(text or "x"))

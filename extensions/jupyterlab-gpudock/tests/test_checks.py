@@ -197,7 +197,7 @@ async def test_a_check_that_takes_too_long_is_ended(environment, start, ended, j
     environment.become("hang")
     jp_serverapp.extension_manager.extension_points[
         "jupyterlab_gpudock"
-    ].app._parts.checks._timeout_s = 10
+    ].app._services.checks._timeout_s = 10
     check = await ended(await start())
     assert (check["state"], check["code"]) == ("failed", "timeout")
     pids = [int(environment.logged(word)[0]) for word in ("pid", "child")]

@@ -12,7 +12,7 @@ from samples import A100, HEALTHY
 from jupyterlab_gpudock import contract
 from jupyterlab_gpudock.checks.runner import STEPS, Check
 from jupyterlab_gpudock.kernel import kernel_state
-from jupyterlab_gpudock.kernel.assessment import judge
+from jupyterlab_gpudock.kernel.assessment import assess
 from jupyterlab_gpudock.kernel.environment import Environment, Problem
 from jupyterlab_gpudock.nvml.readings import CHANGING, GPU, Missing, PCIe, Process, Snapshot, State
 
@@ -123,7 +123,7 @@ async def test_the_routes_answers(jp_fetch):
 
 
 def test_a_verdict_a_check_and_a_kernels_state():
-    verdict = judge(HEALTHY, Environment(problem=Problem.TORCH_MISSING)).document()
+    verdict = assess(HEALTHY, Environment(problem=Problem.TORCH_MISSING)).document()
     assert misfits(sent(verdict), contract.VerdictDocument) == []
     check = Check("id", "GPU-1", "A100", "python3", 1.0).document()
     assert misfits(sent(check), contract.CheckDocument) == []

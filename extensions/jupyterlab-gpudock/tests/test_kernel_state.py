@@ -200,11 +200,11 @@ def fake(monkeypatch) -> types.ModuleType:
 def test_autocast_is_not_told_from_another_thread(monkeypatch):
     fake(monkeypatch)
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(kernel_state.answer("state").document))
+    thread = threading.Thread(target=lambda: answers.append(kernel_state.result("state").document))
     thread.start()
     thread.join(20)
     assert answers[0]["autocast"] is None
-    assert kernel_state.answer("state").document["autocast"] is True
+    assert kernel_state.result("state").document["autocast"] is True
 
 
 def test_an_old_torch_is_asked_the_old_way(monkeypatch):
@@ -212,7 +212,7 @@ def test_an_old_torch_is_asked_the_old_way(monkeypatch):
     module.is_autocast_enabled = lambda: True
     del module.get_autocast_dtype
     module.get_autocast_gpu_dtype = lambda: "torch.float16"
-    document = kernel_state.answer("state").document
+    document = kernel_state.result("state").document
     assert document["autocast_dtype"] == "float16"
 
 
@@ -220,8 +220,8 @@ def test_an_old_torch_is_asked_the_old_way(monkeypatch):
 def test_whatever_a_torch_lacks_nothing_is_raised(monkeypatch, name):
     module = fake(monkeypatch)
     delattr(module, name)
-    json.loads(repr(kernel_state.answer("state")))
-    json.loads(repr(kernel_state.answer("release")))
+    json.loads(repr(kernel_state.result("state")))
+    json.loads(repr(kernel_state.result("release")))
 
 
 def test_the_text_is_python_of_2016(monkeypatch):

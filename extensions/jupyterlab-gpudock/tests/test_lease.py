@@ -13,7 +13,7 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
 
 from jupyterlab_gpudock.lease.desk_client import hub_environment
-from jupyterlab_gpudock.lease.lease import CACHE_SECONDS, LeaseDesk
+from jupyterlab_gpudock.lease.lease import CACHE_SECONDS, ServerLease
 
 LEASE = {
     "id": "lease-7",
@@ -106,7 +106,7 @@ def clock():
 
 @pytest.fixture
 def lease(desk, clock):
-    return LeaseDesk(hub_environment(desk.environment), clock=clock, wall_clock=lambda: 1500.0)
+    return ServerLease(hub_environment(desk.environment), clock=clock, wall_clock=lambda: 1500.0)
 
 
 async def test_the_lease_with_all_its_countdowns(lease, desk):
@@ -337,7 +337,7 @@ async def test_without_a_hub_there_is_no_lease(jp_fetch):
 async def test_a_hub_without_a_gpu_is_told_from_no_hub(environ, managed, lease):
     found = hub_environment(environ)
     assert (found.managed, found.lease) == (managed, lease)
-    document = await LeaseDesk(found).document()
+    document = await ServerLease(found).document()
     assert document["state"] in ("unmanaged", "no_lease", "unreachable")
 
 

@@ -15,7 +15,7 @@ from jupyterlab_gpudock.nvml.procfs import Processes
 from jupyterlab_gpudock.nvml.readings import Process
 
 on_the_host = pytest.mark.skipif(
-    not Processes().tells_host_pids(), reason="in a container, PIDs are not the host's"
+    not Processes().has_host_pids(), reason="in a container, PIDs are not the host's"
 )
 
 

@@ -11,10 +11,9 @@ import pytest
 from samples import A100, HEALTHY
 from tornado.websocket import WebSocketClosedError
 
-from jupyterlab_gpudock.handlers.base import encode
-from jupyterlab_gpudock.handlers.stream import MOST_BAD_MESSAGES, StreamHandler, wished_interval
+from jupyterlab_gpudock.handlers.stream import MAX_BAD_MESSAGES, StreamHandler, requested_interval
 from jupyterlab_gpudock.nvml.readings import Process, Reading, Snapshot, State
-from jupyterlab_gpudock.stream.broadcast import Stream, delta
+from jupyterlab_gpudock.stream.broadcast import Stream, delta, encode
 from jupyterlab_gpudock.stream.interval import clamp_interval
 from jupyterlab_gpudock.stream.sampler import Sampler
 
@@ -251,7 +250,7 @@ async def test_garbage_is_answered_with_an_error_and_the_stream_goes_on(jp_ws_fe
 
 async def test_a_client_that_sends_nothing_but_garbage_is_cut_off(jp_ws_fetch):
     socket = await jp_ws_fetch("gpudock", "api", "stream")
-    for _ in range(MOST_BAD_MESSAGES + 1):
+    for _ in range(MAX_BAD_MESSAGES + 1):
         await socket.write_message("garbage")
     while (await asyncio.wait_for(socket.read_message(), 10)) is not None:
         pass
@@ -310,7 +309,7 @@ async def test_any_number_of_gpus_travels(jp_ws_fetch, gate, number):
     ],
 )
 def test_absurd_rates_are_numbers_that_the_sampler_clamps(message, interval_s):
-    assert wished_interval(message) == interval_s
+    assert requested_interval(message) == interval_s
     if interval_s is not None:
         assert 0.5 <= clamp_interval(interval_s) <= 60
 
@@ -321,17 +320,17 @@ async def test_the_fastest_rate_that_is_asked_for_is_used_until_its_client_leave
     quiet, slow, fast = (CollectingClient() for _ in range(3))
     for client in (quiet, slow, fast):
         stream.join(client)
-    stream.wish(slow, 30.0)
+    stream.request_rate(slow, 30.0)
     assert sampler.interval_s == 5.0, "the quiet one has the server's setting"
     stream.leave(quiet)
-    stream.wish(fast, 0.001)
+    stream.request_rate(fast, 0.001)
     assert sampler.interval_s == 0.5
     stream.leave(fast)
     assert sampler.interval_s == 30.0
-    stream.wish(slow, None)
+    stream.request_rate(slow, None)
     assert sampler.interval_s == 5.0
     stream.leave(slow)
-    stream.wish(slow, 1.0)
+    stream.request_rate(slow, 1.0)
     assert sampler.interval_s == 5.0, "who has left wishes nothing"
     sampler.close()
 

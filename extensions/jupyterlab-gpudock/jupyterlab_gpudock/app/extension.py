@@ -1,19 +1,14 @@
-"""Where the parts of the server extension are put together."""
+"""The server extension: its configuration and its routes."""
 
 from __future__ import annotations
 
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Float
 
-from jupyterlab_gpudock.app.services import Parts
+from jupyterlab_gpudock.app.services import Services
 from jupyterlab_gpudock.handlers.checks import CheckHandler, ChecksHandler
-from jupyterlab_gpudock.handlers.kernels import (
-    EnvironmentsHandler,
-    GPUsHandler,
-    HistoryHandler,
-    SnippetsHandler,
-    StackHandler,
-)
+from jupyterlab_gpudock.handlers.gpus import GPUsHandler, HistoryHandler
+from jupyterlab_gpudock.handlers.kernels import EnvironmentsHandler, SnippetsHandler, StackHandler
 from jupyterlab_gpudock.handlers.lease import (
     ExtendHandler,
     LeaseHandler,
@@ -49,8 +44,8 @@ class GPUDock(ExtensionApp):
         1.0,
         config=True,
         help="""
-        Seconds between two readings of the GPUs while somebody looks, from 0.5 to 60; a value
-        outside is moved to the nearer end. For example `c.GPUDock.interval_s = 2`.
+        Seconds between two readings of the GPUs while somebody is watching, from 0.5 to 60.
+        Other values are moved to the nearer bound. For example `c.GPUDock.interval_s = 2`.
         """,
     )
     probe_timeout_s = Float(
@@ -58,8 +53,8 @@ class GPUDock(ExtensionApp):
         config=True,
         min=1.0,
         help="""
-        Seconds that a kernel environment has to tell its torch, CUDA and cuDNN versions before
-        its process is ended. Importing torch from a cold disk can take more than ten.
+        Seconds that a kernel environment may take to report its versions of torch, CUDA and cuDNN
+        before its process is ended. Importing torch from a cold disk can take more than ten.
         """,
     )
 
@@ -68,14 +63,14 @@ class GPUDock(ExtensionApp):
         config=True,
         min=1.0,
         help="""
-        Seconds that “Run a check” may take before its process is ended.
+        Seconds that "Run a check" may take before its process is ended.
         """,
     )
 
-    _parts: Parts | None = None
+    _services: Services | None = None
 
     def initialize_handlers(self) -> None:
-        """Make the routes; what they are made of comes into being when it is first needed."""
+        """Make the routes; the services behind them are made when they are first used."""
         interval_s = clamp_interval(self.interval_s)
         if interval_s != self.interval_s:
             self.log.warning(
@@ -83,14 +78,14 @@ class GPUDock(ExtensionApp):
                 self.interval_s,
                 interval_s,
             )
-        parts = self._parts = Parts(
+        services = self._services = Services(
             self.serverapp, interval_s, self.probe_timeout_s, self.check_timeout_s
         )
         self.handlers.extend(
-            (f"/gpudock/api/{name}", handler, {"parts": parts}) for name, handler in ROUTES
+            (f"/gpudock/api/{name}", handler, {"services": services}) for name, handler in ROUTES
         )
 
     async def stop_extension(self) -> None:
         """End the sampling and all checks when the server stops."""
-        if self._parts is not None:
-            await self._parts.close()
+        if self._services is not None:
+            await self._services.close()

@@ -1,4 +1,4 @@
-"""«Run a check»: short measurements of a GPU, each in a process of its own that can be ended."""
+"""Run a check: short benchmarks of a GPU, in a process that can be ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyterlab_gpudock.handlers.base import Refusal
+from jupyterlab_gpudock.errors import RequestError
 from jupyterlab_gpudock.nvml.readings import GPU, Missing, State
 
 if TYPE_CHECKING:
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
     from jupyterlab_gpudock.nvml.readings import Reading
 
 NEEDED_MIB = 1200
-"""Free memory that a check wants: CUDA itself takes some 500 MiB, the largest step some 400."""
+"""Free memory that a check needs: CUDA itself takes some 500 MiB, the largest step some 400."""
 STEPS = ("cudnn", "fp16", "bf16", "tf32", "bandwidth")
 _MARK = b"gpudock-check:"
-_LONGEST_LINE = 64 * 1024
-_LONGEST_DETAIL, _LONGEST_NAME = 400, 40
+_MAX_LINE_BYTES = 64 * 1024
+_MAX_DETAIL, _MAX_NAME = 400, 40
 _STEP_STATES = ("running", "done", "skipped", "failed")
-_LONGEST_END_S = 5.0
+_END_TIMEOUT_S = 5.0
 
-_SENTENCES = {
-    "torch_missing": "PyTorch is not installed in the environment of the kernel «{kernel}».",
-    "torch_broken": "PyTorch in the kernel «{kernel}» cannot be loaded: {detail}",
-    "cuda_unavailable": "PyTorch in the kernel «{kernel}» finds no GPU.",
+_MESSAGES = {
+    "torch_missing": 'PyTorch is not installed in the environment of the kernel "{kernel}".',
+    "torch_broken": 'PyTorch in the kernel "{kernel}" cannot be loaded: {detail}',
+    "cuda_unavailable": 'PyTorch in the kernel "{kernel}" finds no GPU.',
     "memory_short": (
         "The GPU has {free_mib} MiB free and the check needs {needed_mib} MiB. Free some memory, "
         "for example by shutting down a kernel, and run it again."
     ),
-    "environment_broken": "The Python of the kernel «{kernel}» does not start: {detail}",
+    "environment_broken": 'The Python of the kernel "{kernel}" does not start: {detail}',
     "timeout": "The check took longer than {limit_s} s and was ended.",
     "crashed": "The check's process ended before it was done: {detail}",
     "cancelled": "The check was cancelled.",
@@ -79,55 +79,64 @@ class Check:
     steps: list[Step] = dataclasses.field(default_factory=lambda: [Step(name) for name in STEPS])
 
     def document(self) -> dict[str, Any]:
-        """The check as JSON-ready data."""
-        over = sum(step.state in ("done", "skipped", "failed") for step in self.steps)
-        progress = 1.0 if self.state == "done" else over / len(self.steps)
+        """Return the check as JSON-ready data."""
+        ended = sum(step.state in ("done", "skipped", "failed") for step in self.steps)
+        progress = 1.0 if self.state == "done" else ended / len(self.steps)
         return {**dataclasses.asdict(self), "progress": round(progress, 2)}
 
 
 class Checks:
-    """Runs checks, at most one for each GPU, and keeps what the newest ones found.
+    """Runs checks, at most one for each GPU, and keeps the newest results.
 
     Belongs to the event loop.
-
-    :param tell: called with a check's document whenever it has changed
-    :param timeout_s: seconds after which a check is ended
     """
 
-    def __init__(self, tell: Callable[[dict[str, Any]], None], timeout_s: float) -> None:
-        self._tell = tell
+    def __init__(self, notify: Callable[[dict[str, Any]], None], timeout_s: float) -> None:
+        """Make a runner.
+
+        Args:
+            notify: called with a check's document whenever it has changed.
+            timeout_s: seconds after which a check is ended.
+        """
+        self._notify = notify
         self._timeout_s = timeout_s
         self._kept: dict[tuple[str, str], Check] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         """By GPU."""
 
     def documents(self) -> list[dict[str, Any]]:
-        """The newest check of each GPU and kernel, newest first."""
+        """Return the newest check of each GPU and kernel, newest first."""
         newest = sorted(self._kept.values(), key=lambda check: check.started_at, reverse=True)
         return [check.document() for check in newest]
 
     def find(self, check_id: str) -> Check:
-        """The check of this identity.
+        """Return the check of this ID.
 
-        :raises Refusal: when there is none
+        Raises:
+            RequestError: there is none.
         """
         for check in self._kept.values():
             if check.id == check_id:
                 return check
-        raise Refusal(404, "no_check", "There is no such check, or a newer one took its place.")
+        raise RequestError(404, "no_check", "There is no such check, or a newer one replaced it.")
 
     def start(
         self, gpu_uuid: str, kernel: str, interpreter: Interpreter, reading: Reading
     ) -> Check:
-        """Begin a check.
+        """Start a check.
 
-        :param interpreter: the kernel's Python
-        :param reading: how the GPUs are now
-        :raises Refusal: when it cannot be run now; the words say why
+        Args:
+            gpu_uuid: the GPU.
+            kernel: name of the kernel.
+            interpreter: the kernel's Python.
+            reading: the newest reading of the GPUs.
+
+        Raises:
+            RequestError: it cannot be run now; the message says why.
         """
         gpu = _gpu(reading, gpu_uuid)
         if gpu_uuid in self._running:
-            raise Refusal(
+            raise RequestError(
                 409, "check_running", "A check is running on this GPU. Cancel it, or wait for it."
             )
         used, total = gpu.memory_used_mib, gpu.memory_total_mib
@@ -135,8 +144,8 @@ class Checks:
             free = int(total - used)
             if free < NEEDED_MIB:
                 known = {"free_mib": str(free), "needed_mib": str(NEEDED_MIB)}
-                words = _SENTENCES["memory_short"].format_map(known)
-                raise Refusal(409, "memory_short", words, **known)
+                message = _MESSAGES["memory_short"].format_map(known)
+                raise RequestError(409, "memory_short", message, **known)
         check = Check(uuid.uuid4().hex, gpu_uuid, gpu.name, kernel, round(time.time(), 3))
         self._kept[gpu_uuid, kernel] = check
         task = asyncio.ensure_future(self._run(check, interpreter))
@@ -145,9 +154,10 @@ class Checks:
         return check
 
     async def cancel(self, check_id: str) -> None:
-        """End a check with all its processes; one that has ended stays as it is.
+        """End a check with all its processes; a check that has ended stays as it is.
 
-        :raises Refusal: when there is none
+        Raises:
+            RequestError: there is none.
         """
         check = self.find(check_id)
         task = self._running.get(check.gpu)
@@ -164,7 +174,7 @@ class Checks:
             await asyncio.wait(tasks)
 
     async def _run(self, check: Check, interpreter: Interpreter) -> None:
-        self._tell(check.document())
+        self._notify(check.document())
         try:
             await asyncio.wait_for(self._measure(check, interpreter), self._timeout_s)
         except TimeoutError:
@@ -177,7 +187,7 @@ class Checks:
 
     def _forget(self, check: Check) -> None:
         if check.state == "running":
-            # It was cancelled before it had begun.
+            # It was cancelled before it started.
             self._end(check, "cancelled", "cancelled")
 
     async def _measure(self, check: Check, interpreter: Interpreter) -> None:
@@ -194,7 +204,7 @@ class Checks:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                limit=_LONGEST_LINE,
+                limit=_MAX_LINE_BYTES,
                 start_new_session=True,
             )
         except (OSError, ValueError) as error:
@@ -202,119 +212,121 @@ class Checks:
             return
         assert process.stdout is not None
         assert process.stderr is not None
-        last_words = asyncio.ensure_future(_last_words(process.stderr))
+        last_line = asyncio.ensure_future(_last_line(process.stderr))
         try:
             outcome = None
-            async for said in _lines(process.stdout):
-                outcome = self._take(check, said)
+            async for message in _messages(process.stdout):
+                outcome = self._take(check, message)
                 if outcome is not None:
                     break
             else:
                 await process.wait()
-                detail = await last_words or f"exit status {process.returncode}"
+                detail = await last_line or f"exit status {process.returncode}"
                 outcome = ("failed", "crashed", detail)
         finally:
-            last_words.cancel()
+            last_line.cancel()
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             with contextlib.suppress(TimeoutError):
-                # One that hangs in the driver cannot even be killed; that is not waited for.
-                await asyncio.wait_for(process.wait(), _LONGEST_END_S)
+                # A process that hangs in the driver cannot be killed; that is not waited for.
+                await asyncio.wait_for(process.wait(), _END_TIMEOUT_S)
         self._end(check, *outcome)
 
-    def _take(self, check: Check, said: dict[str, Any]) -> tuple[str, str | None, str] | None:
-        """Understand one line; what makes no sense is left out.
+    def _take(self, check: Check, message: dict[str, Any]) -> tuple[str, str | None, str] | None:
+        """Apply one message of the program; invalid parts are ignored.
 
-        :returns: how the check ended, if the line says so
+        Returns:
+            State, code and detail, if the check has ended with this message.
         """
-        if said.get("done") is True:
+        if message.get("done") is True:
             return "done", None, ""
-        if isinstance(code := said.get("failed"), str):
+        if isinstance(code := message.get("failed"), str):
             state = "refused" if code == "memory_short" else "failed"
-            known = code if code in _SENTENCES else "crashed"
-            return state, known, str(said.get("detail", ""))
+            known = code if code in _MESSAGES else "crashed"
+            return state, known, str(message.get("detail", ""))
         for step in check.steps:
-            if step.name == said.get("step"):
-                if said.get("state") not in _STEP_STATES:
+            if step.name == message.get("step"):
+                if message.get("state") not in _STEP_STATES:
                     continue
-                step.state = str(said["state"])
-                step.ratio = _number(said.get("ratio"))
-                step.values = _numbers(said.get("values"))
-                step.code = said["code"] if isinstance(said.get("code"), str) else None
-                step.detail = str(said.get("detail", ""))[:_LONGEST_DETAIL]
-                self._tell(check.document())
+                step.state = str(message["state"])
+                step.ratio = _number(message.get("ratio"))
+                step.values = _numbers(message.get("values"))
+                step.code = message["code"] if isinstance(message.get("code"), str) else None
+                step.detail = str(message.get("detail", ""))[:_MAX_DETAIL]
+                self._notify(check.document())
         return None
 
     def _end(self, check: Check, state: str, code: str | None, detail: str = "") -> None:
         self._running.pop(check.gpu, None)
         check.state, check.code, check.ended_at = state, code, round(time.time(), 3)
         if code is not None:
-            known = {"detail": detail[:_LONGEST_DETAIL]} if detail else {}
+            known = {"detail": detail[:_MAX_DETAIL]} if detail else {}
             if code == "memory_short":
-                known = {"free_mib": detail[:_LONGEST_DETAIL], "needed_mib": str(NEEDED_MIB)}
+                known = {"free_mib": detail[:_MAX_DETAIL], "needed_mib": str(NEEDED_MIB)}
             elif code == "timeout":
                 known = {"limit_s": f"{self._timeout_s:g}"}
             check.parameters = known
-            told = {"detail": "", **known, "kernel": check.kernel}
-            check.message = _SENTENCES[code].format_map(told)
+            values = {"detail": "", **known, "kernel": check.kernel}
+            check.message = _MESSAGES[code].format_map(values)
         for step in check.steps:
             if step.state == "running":
                 step.state, step.code, step.detail = "failed", "check_ended", check.message
-        self._tell(check.document())
+        self._notify(check.document())
 
 
 def _gpu(reading: Reading, gpu_uuid: str) -> GPU:
-    """The GPU to check.
+    """Return the GPU to check.
 
-    :raises Refusal: when there is none of this UUID, or it is not well
+    Raises:
+        RequestError: there is none of this UUID, or it has a fault.
     """
     for gpu in reading.gpus:
         if gpu.uuid == gpu_uuid:
             if gpu.state is not State.OK:
-                words = f"The GPU cannot be checked: {gpu.detail}."
-                raise Refusal(409, gpu.state, words, detail=gpu.detail)
+                message = f"The GPU cannot be checked: {gpu.detail}."
+                raise RequestError(409, gpu.state, message, detail=gpu.detail)
             return gpu
     if reading.state is not State.OK:
-        words = f"There is no GPU to check: {reading.detail}."
-        raise Refusal(409, reading.state, words, detail=reading.detail)
-    raise Refusal(404, "no_gpu", "This server has no GPU of that UUID.")
+        message = f"There is no GPU to check: {reading.detail}."
+        raise RequestError(409, reading.state, message, detail=reading.detail)
+    raise RequestError(404, "no_gpu", "This server has no GPU of that UUID.")
 
 
 def _number(value: object) -> float | None:
-    """A finite number, or None: a broken environment prints anything."""
+    """Return a finite number, or None: a broken environment can print anything."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if math.isfinite(value) else None
 
 
 def _numbers(values: object) -> dict[str, float]:
-    """What was measured, without what is no number."""
+    """Return the measured values that are numbers."""
     if not isinstance(values, dict):
         return {}
-    found = {str(name)[:_LONGEST_NAME]: _number(value) for name, value in values.items()}
+    found = {str(name)[:_MAX_NAME]: _number(value) for name, value in values.items()}
     return {name: number for name, number in found.items() if number is not None}
 
 
-async def _lines(stream: asyncio.StreamReader) -> Any:
-    """What the program says, line by line; other output of the environment is passed over."""
+async def _messages(stream: asyncio.StreamReader) -> Any:
+    """Yield the program's messages; other output of the environment is ignored."""
     while True:
         try:
             line = await stream.readline()
         except ValueError:
-            continue  # a line without end: asyncio has dropped it
+            continue  # the line is too long: asyncio has dropped it
         if not line:
             return
         if line.startswith(_MARK):
             with contextlib.suppress(ValueError):
-                said = json.loads(line[len(_MARK) :])
-                if isinstance(said, dict):
-                    yield said
+                message = json.loads(line[len(_MARK) :])
+                if isinstance(message, dict):
+                    yield message
 
 
-async def _last_words(stream: asyncio.StreamReader) -> str:
-    """The last line of what a program complained; all is read, so that it never waits for us."""
+async def _last_line(stream: asyncio.StreamReader) -> str:
+    """Return the last line of a program's errors; all is read, so that the program never blocks."""
     kept = b""
-    while chunk := await stream.read(_LONGEST_LINE):
-        kept = (kept + chunk)[-_LONGEST_LINE:]
+    while chunk := await stream.read(_MAX_LINE_BYTES):
+        kept = (kept + chunk)[-_MAX_LINE_BYTES:]
     lines = kept.decode(errors="replace").strip().splitlines()
-    return lines[-1][:_LONGEST_DETAIL] if lines else ""
+    return lines[-1][:_MAX_DETAIL] if lines else ""

@@ -1,70 +1,67 @@
-"""What all the extension's routes have in common."""
+"""The base of all routes: authentication, request bodies, and errors as JSON."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_server.base.handlers import APIHandler
 
+from jupyterlab_gpudock.errors import RequestError
+
+if TYPE_CHECKING:
+    from jupyterlab_gpudock.app.services import Services
+
 AUTH_RESOURCE = "gpudock"
-FIRST_READING_TIMEOUT_S = 5.0
-"""How long a REST call waits for NVML, which can take seconds to open."""
-_LONGEST_BODY = 4096
-
-
-class Refusal(Exception):  # noqa: N818  it is an answer, with a status of its own
-    """What was asked for is not done.
-
-    :param status: HTTP status
-    :param code: the case, for programs
-    :param message: a sentence for who asks the REST interface; the panel has its own for a code
-    :param parameters: what a sentence for the code needs to tell
-    """
-
-    def __init__(self, status: int, code: str, message: str, **parameters: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.parameters = parameters
-
-
-def encode(document: dict[str, Any]) -> bytes:
-    """The document as a frame, without spaces."""
-    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+_MAX_BODY_BYTES = 4096
 
 
 class Handler(APIHandler):
-    """Wants sign-in and authorisation like Jupyter Server's own routes, and answers in JSON."""
+    """A JSON route, authenticated and authorized like Jupyter Server's own."""
 
     auth_resource = AUTH_RESOURCE
 
-    def refuse(self, refusal: Refusal) -> None:
-        """Answer with the refusal."""
-        self.set_status(refusal.status)
-        self.finish(
-            {"code": refusal.code, "parameters": refusal.parameters, "message": refusal.message}
-        )
+    def initialize(self, services: Services) -> None:
+        """Take the services behind the routes."""
+        self._services = services
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Log exceptions, except those that the client receives as its answer."""
+        if not isinstance(value, RequestError):
+            super().log_exception(typ, value, tb)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Write the error as ``ErrorDocument`` of the contract, if it has a code."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        if not isinstance(error, RequestError):
+            super().write_error(status_code, **kwargs)
+            return
+        self.set_status(error.status)
+        self.finish({"code": error.code, "parameters": error.parameters, "message": error.message})
 
     def body(self, **types: type | tuple[type, ...]) -> dict[str, Any]:
-        """The request's JSON object; one that is left out is empty.
+        """Return the request's JSON object; an empty body is an empty object.
 
-        :param types: by field, what it has to be; all fields are optional here
-        :raises Refusal: for what is no such object
+        Args:
+            types: the type of each field; all fields are optional.
+
+        Raises:
+            RequestError: the body is something else.
         """
         raw = self.request.body
-        if len(raw) > _LONGEST_BODY:
-            raise Refusal(413, "too_large", f"A body has at most {_LONGEST_BODY} bytes.")
+        if len(raw) > _MAX_BODY_BYTES:
+            raise RequestError(
+                413, "too_large", f"The body must not exceed {_MAX_BODY_BYTES} bytes."
+            )
         try:
             document = json.loads(raw) if raw.strip() else {}
         except (ValueError, RecursionError):
-            raise Refusal(400, "bad_request", "The body is not JSON.") from None
+            raise RequestError(400, "bad_request", "The body is not JSON.") from None
         if not isinstance(document, dict):
-            raise Refusal(400, "bad_request", "The body has to be a JSON object.")
+            raise RequestError(400, "bad_request", "The body must be a JSON object.")
         for name, value in document.items():
             if name not in types:
-                raise Refusal(400, "bad_request", f"There is no field «{name[:40]}» here.")
+                raise RequestError(400, "bad_request", f'Unknown field "{name[:40]}".')
             if not isinstance(value, types[name]) or isinstance(value, bool):
-                raise Refusal(400, "bad_request", f"The field «{name}» has a wrong type.")
+                raise RequestError(400, "bad_request", f'The field "{name}" has the wrong type.')
         return document

@@ -1,69 +1,54 @@
-"""The routes of «Run a check»."""
+"""The routes of "Run a check"."""
 
 from __future__ import annotations
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from jupyterlab_gpudock.handlers.base import Refusal
-from jupyterlab_gpudock.handlers.kernels import PartsHandler
+from jupyterlab_gpudock.errors import RequestError
+from jupyterlab_gpudock.handlers.base import Handler
 
 
-class ChecksHandler(PartsHandler):
-    """``gpudock/api/checks``: what the newest checks found, and to begin one."""
+class ChecksHandler(Handler):
+    """``gpudock/api/checks``: list the newest checks, or start one."""
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """Answer with the list."""
-        self.finish({"checks": self._parts.checks.documents()})
+        """Return the list."""
+        self.finish({"checks": self._services.checks.documents()})
 
     @web.authenticated
     @authorized(action="execute")
     async def post(self) -> None:
-        """Begin a check and answer 202 with it; it goes on when the client goes away."""
-        try:
-            wish = self.body(gpu=str, kernel=str)
-            if "gpu" not in wish:
-                raise Refusal(400, "bad_request", "The field «gpu» is missing: a GPU's UUID.")
-            kernel = wish.get("kernel") or self.kernel_manager.default_kernel_name
-            try:
-                _, interpreter = await self._parts.stack.interpreter(kernel)
-            except KeyError:
-                words = "This server has no kernel of that name."
-                raise Refusal(404, "no_kernel", words) from None
-            if interpreter is None:
-                words = f"«{kernel}» is not a Python kernel, or its Python cannot be told."
-                raise Refusal(409, "no_python", words)
-            reading = await self._parts.newest_reading()
-            check = self._parts.checks.start(wish["gpu"], kernel, interpreter, reading)
-        except Refusal as refusal:
-            self.refuse(refusal)
-            return
+        """Start a check and return 202 with it; it continues when the client disconnects."""
+        body = self.body(gpu=str, kernel=str)
+        if "gpu" not in body:
+            raise RequestError(400, "bad_request", 'The field "gpu" is missing: a GPU\'s UUID.')
+        kernel = body.get("kernel") or self.kernel_manager.default_kernel_name
+        _, interpreter = await self._services.stack.interpreter(kernel)
+        if interpreter is None:
+            message = f'"{kernel}" is not a Python kernel, or its command does not name a Python.'
+            raise RequestError(409, "no_python", message)
+        reading = await self._services.newest_reading()
+        check = self._services.checks.start(body["gpu"], kernel, interpreter, reading)
         self.set_status(202)
         self.finish(check.document())
 
 
-class CheckHandler(PartsHandler):
-    """``gpudock/api/checks/ID``: one check, and to end it."""
+class CheckHandler(Handler):
+    """``gpudock/api/checks/ID``: show or cancel one check."""
 
     @web.authenticated
     @authorized
     async def get(self, check_id: str) -> None:
-        """Answer with the check."""
-        try:
-            self.finish(self._parts.checks.find(check_id).document())
-        except Refusal as refusal:
-            self.refuse(refusal)
+        """Return the check."""
+        self.finish(self._services.checks.find(check_id).document())
 
     @web.authenticated
     @authorized(action="execute")
     async def delete(self, check_id: str) -> None:
-        """End the check and its processes; answer 204 once they have ended."""
-        try:
-            await self._parts.checks.cancel(check_id)
-        except Refusal as refusal:
-            self.refuse(refusal)
-            return
+        """Cancel the check; return 204 once its processes have ended."""
+        await self._services.checks.cancel(check_id)
         self.set_status(204)
         self.finish()

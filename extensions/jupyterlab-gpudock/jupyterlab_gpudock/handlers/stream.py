@@ -1,4 +1,4 @@
-"""The WebSocket of the stream, and what its clients may say."""
+"""The WebSocket of the stream, and the messages that its clients may send."""
 
 from __future__ import annotations
 
@@ -15,41 +15,43 @@ from jupyter_server.base.websocket import WebSocketMixin
 from tornado import web
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from jupyterlab_gpudock.handlers.base import AUTH_RESOURCE, encode
+from jupyterlab_gpudock.handlers.base import AUTH_RESOURCE
+from jupyterlab_gpudock.stream.broadcast import encode
 
 if TYPE_CHECKING:
-    from jupyterlab_gpudock.app.services import Parts
+    from jupyterlab_gpudock.app.services import Services
 
-MOST_BAD_MESSAGES = 20
-"""A client that has sent so many is cut off: it is broken, or it is none of ours."""
-MOST_MESSAGES, MESSAGES_SPAN_S = 50, 10.0
-"""So is one that says more than this many things, sense or not, in so many seconds."""
+MAX_BAD_MESSAGES = 20
+"""A client that sends more is disconnected: it is broken, or not one of ours."""
+MAX_MESSAGES, MESSAGES_SPAN_S = 50, 10.0
+"""So is one that sends more than this many messages, valid or not, in so many seconds."""
 _POLICY_VIOLATION = 1008
 
 
 class BadMessageError(ValueError):
-    """A client's message makes no sense; the words are for whoever wrote the client."""
+    """A client's message is invalid; the text is for the client's developer."""
 
 
-def wished_interval(message: str | bytes) -> float | None:
-    """The rate that a message asks for, in seconds; None for the server's setting.
+def requested_interval(message: str | bytes) -> float | None:
+    """Return the interval that a message requests, in seconds; None for the server's setting.
 
-    :raises BadMessageError: for whatever else it says
+    Raises:
+        BadMessageError: the message is invalid.
     """
     try:
-        said = json.loads(message)
+        body = json.loads(message)
     except (ValueError, RecursionError):
-        raise BadMessageError("A message has to be JSON.") from None
-    if not isinstance(said, dict) or said.get("type") != "rate" or "interval_s" not in said:
+        raise BadMessageError("A message must be JSON.") from None
+    if not isinstance(body, dict) or body.get("type") != "rate" or "interval_s" not in body:
         raise BadMessageError(
             'The only message is {"type": "rate", "interval_s": seconds or null}.'
         )
-    wish = said["interval_s"]
-    if wish is None:
+    interval = body["interval_s"]
+    if interval is None:
         return None
-    if isinstance(wish, bool) or not isinstance(wish, int | float) or math.isnan(wish):
-        raise BadMessageError("«interval_s» has to be a number of seconds, or null.")
-    return float(min(max(wish, 0), 1e9))
+    if isinstance(interval, bool) or not isinstance(interval, int | float) or math.isnan(interval):
+        raise BadMessageError('"interval_s" must be a number of seconds, or null.')
+    return float(min(max(interval, 0), 1e9))
 
 
 class StreamHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
@@ -61,54 +63,54 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
     _messages = 0
     _counted_since = 0.0
 
-    def initialize(self, parts: Parts) -> None:
-        """Take what the route was made with."""
-        self._stream = parts.stream
+    def initialize(self, services: Services) -> None:
+        """Take the services behind the routes."""
+        self._stream = services.stream
         self._waiting: dict[str, bytes] = {}
 
     @property
     def max_message_size(self) -> int:
-        """Clients have little to say; one that sends more than this many bytes is cut off."""
+        """Longest message in bytes; a client that sends more is disconnected."""
         return 1024
 
     def set_default_headers(self) -> None:
-        """Leave out the headers of a page, which mean nothing here."""
+        """Leave out the headers of a page, which have no meaning here."""
 
     @ws_authenticated
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Open the socket, for whom the server's authoriser lets read."""
+        """Open the socket for users whom the server's authorizer lets read."""
         allowed = self.authorizer.is_authorized(self, self.current_user, "read", self.auth_resource)
         if not await ensure_async(allowed):
             raise web.HTTPError(403)
         await super().get(*args, **kwargs)
 
     def open(self, *args: Any, **kwargs: Any) -> None:
-        """Start the keep-alive and take part in the stream."""
+        """Start the keep-alive and join the stream."""
         super().open(*args, **kwargs)
         self.set_nodelay(True)
         self._stream.join(self)
 
     def on_message(self, message: str | bytes) -> None:
-        """Take the client's wish for a rate, or tell it what is wrong with its message."""
+        """Apply the requested rate, or report what is wrong with the message."""
         now = time.monotonic()
         if now - self._counted_since > MESSAGES_SPAN_S:
             self._counted_since, self._messages = now, 0
         self._messages += 1
-        if self._messages > MOST_MESSAGES:
+        if self._messages > MAX_MESSAGES:
             self.close(_POLICY_VIOLATION, "Too many messages")
             return
         try:
-            self._stream.wish(self, wished_interval(message))
+            self._stream.request_rate(self, requested_interval(message))
         except BadMessageError as error:
             self._bad_messages += 1
-            if self._bad_messages > MOST_BAD_MESSAGES:
-                self.close(_POLICY_VIOLATION, "Too many messages that make no sense")
+            if self._bad_messages > MAX_BAD_MESSAGES:
+                self.close(_POLICY_VIOLATION, "Too many invalid messages")
             else:
-                answer = {"type": "error", "code": "bad_message", "message": str(error)}
-                self.insist("error", encode(answer))
+                frame = {"type": "error", "code": "bad_message", "message": str(error)}
+                self.insist("error", encode(frame))
 
     def on_close(self) -> None:
-        """Leave the stream; the last one to leave ends the sampling."""
+        """Leave the stream; the last client to leave ends the sampling."""
         self._stream.leave(self)
 
     def offer(self, frame: bytes) -> bool:
@@ -131,7 +133,7 @@ class StreamHandler(WebSocketMixin, WebSocketHandler, JupyterHandler):
             self._waiting[topic] = frame
 
     def _sent(self, sent: asyncio.Future[None]) -> None:
-        """Look at the outcome: a client that went away in mid-frame is nothing to log."""
+        """Send what waits. A client that disconnected in mid-frame is nothing to log."""
         if sent.cancelled() or sent.exception() is not None:
             return
         if self._waiting:

@@ -1,7 +1,7 @@
-"""Can this environment compute on these GPUs, and if not, why: rules over one table.
+"""Whether an environment can compute on the GPUs, and why not: rules over one table.
 
-A verdict is made of codes with parameters. Their words are in the front end, where they are
-translated; what is here in English is for who asks the REST interface.
+An assessment consists of codes with parameters. The front end has the translated messages; the
+English ones here are for users of the REST interface. The contract calls it a verdict.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
     from jupyterlab_gpudock.kernel.environment import Environment
 
-_WORDS = {
+_MESSAGES = {
     "usable": "This environment can compute on the GPU, with cuDNN.",
     "usable_without_cudnn": "This environment can compute on the GPU, but without cuDNN.",
     "no_driver": "There is no NVIDIA driver here.",
-    "no_gpu": "The driver answers, and shows no GPU to this server.",
-    "version_mismatch": "The driver's library and kernel module are of two versions.",
+    "no_gpu": "The driver works, and shows no GPU to this server.",
+    "version_mismatch": "The driver's library and kernel module have different versions.",
     "lost": "The GPU is lost, or this container has lost access to it.",
-    "hanging": "The GPU does not answer.",
+    "hanging": "The GPU does not respond.",
     "failed": "NVML fails.",
-    "no_python": "This is not a Python kernel, or its Python cannot be told.",
-    "python_missing": "This kernel's Python is not there.",
+    "no_python": "This is not a Python kernel, or its command does not name a Python.",
+    "python_missing": "This kernel's Python is missing.",
     "python_broken": "This kernel's Python does not work.",
-    "probe_timeout": "This kernel's environment did not answer in time.",
+    "probe_timeout": "This kernel's environment did not respond in time.",
     "torch_missing": "PyTorch is not installed in this environment.",
     "torch_broken": "PyTorch is installed and cannot be loaded.",
     "torch_cpu_only": "This PyTorch was built without CUDA.",
@@ -42,11 +42,11 @@ _WORDS = {
         "translates it at the first use, which is slow."
     ),
     "minor_compatibility": (
-        "CUDA {cuda} came with driver {needed}; the older {driver} runs it, but not code that it "
-        "would have to translate."
+        "CUDA {cuda} came with driver {needed}; the older {driver} runs it, but not code that "
+        "needs translation."
     ),
     "forward_compatibility": (
-        "Driver {driver} is older than CUDA {cuda} asks for ({needed}): it works through NVIDIA's "
+        "Driver {driver} is older than CUDA {cuda} needs ({needed}): it works through NVIDIA's "
         "forward-compatibility package."
     ),
     "cudnn_newer": "cuDNN {loaded} is newer than the {built} that PyTorch was built with.",
@@ -55,7 +55,7 @@ _WORDS = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """One remark. ``level`` is ``ok``, ``note``, ``warning`` or ``error``."""
+    """One finding. ``level`` is ``ok``, ``note``, ``warning`` or ``error``."""
 
     code: str
     level: str
@@ -64,13 +64,13 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """The remark in English."""
-        return _WORDS[self.code].format_map(self.parameters)
+        """The finding in English."""
+        return _MESSAGES[self.code].format_map(self.parameters)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether the GPU is usable, and why."""
+class Assessment:
+    """Whether the GPUs are usable, and why."""
 
     usable: bool
     findings: tuple[Finding, ...]
@@ -83,11 +83,11 @@ class Verdict:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Of the decisive finding: what its words need."""
+        """Of the decisive finding: what its message needs."""
         return self.findings[0].parameters
 
     def document(self) -> dict[str, object]:
-        """The verdict as JSON-ready data."""
+        """Return ``VerdictDocument`` of the contract."""
         return {
             "usable": self.usable,
             "code": self.code,
@@ -99,22 +99,22 @@ class Verdict:
         }
 
 
-def judge(reading: Reading, environment: Environment) -> Verdict:
-    """Judge an environment against what NVML says.
+def assess(reading: Reading, environment: Environment) -> Assessment:
+    """Assess an environment against a reading of the GPUs.
 
-    A broken GPU comes first: it stops every environment. Then what keeps this one from it, then
-    what is worth to know where all works.
+    A broken GPU comes first, because it stops every environment; then what stops this environment;
+    then what is worth knowing when all works.
     """
     errors = tuple(_errors(reading, environment))
     if errors:
-        return Verdict(False, errors)
+        return Assessment(False, errors)
     code = "usable" if environment.cudnn else "usable_without_cudnn"
     level = "ok" if environment.cudnn else "warning"
-    return Verdict(True, (Finding(code, level), *_remarks(reading, environment)))
+    return Assessment(True, (Finding(code, level), *_notes(reading, environment)))
 
 
 def _errors(reading: Reading, environment: Environment) -> Iterator[Finding]:
-    """What keeps the environment from the GPU, the decisive one first."""
+    """Yield what stops the environment, the decisive finding first."""
     if reading.state is not State.OK:
         yield Finding(reading.state.value, "error", _only(detail=reading.detail))
         return
@@ -124,7 +124,7 @@ def _errors(reading: Reading, environment: Environment) -> Iterator[Finding]:
     if environment.torch_cuda is None:
         yield Finding("torch_cpu_only", "error", _only(torch=environment.torch))
         return
-    too_old = _older_driver(reading, environment, table.oldest_driver)
+    too_old = _older_driver(reading, environment, table.min_driver)
     if too_old is not None and not environment.cuda_available:
         yield dataclasses.replace(too_old, code="driver_too_old", level="error")
         return
@@ -137,15 +137,15 @@ def _errors(reading: Reading, environment: Environment) -> Iterator[Finding]:
                 table.BINARIES,
             )
     built, loaded = environment.cudnn_built, environment.cudnn
-    if built and loaded and not table.cudnn_goes_with(built, loaded):
+    if built and loaded and not table.cudnn_compatible(built, loaded):
         yield Finding("cudnn_mismatch", "error", {"built": built, "loaded": loaded}, table.CUDNN)
     if not environment.cuda_available:
         yield Finding("cuda_unavailable", "error", {"cuda": environment.torch_cuda})
 
 
-def _remarks(reading: Reading, environment: Environment) -> Iterator[Finding]:
-    """What is worth to know about an environment that works."""
-    too_old = _older_driver(reading, environment, table.oldest_driver)
+def _notes(reading: Reading, environment: Environment) -> Iterator[Finding]:
+    """Yield what is worth knowing about an environment that works."""
+    too_old = _older_driver(reading, environment, table.min_driver)
     behind = _older_driver(reading, environment, table.matching_driver)
     if too_old is not None:
         yield dataclasses.replace(too_old, code="forward_compatibility", source=table.FORWARD)
@@ -160,7 +160,7 @@ def _remarks(reading: Reading, environment: Environment) -> Iterator[Finding]:
 
 
 def _older_driver(reading: Reading, environment: Environment, rule_for: object) -> Finding | None:
-    """A remark without a code when the driver is older than a rule of the table asks for."""
+    """Return a finding without a code when the driver is older than a rule of the table."""
     cuda = environment.torch_cuda
     assert callable(rule_for)
     rule = rule_for(cuda) if cuda else None
@@ -175,7 +175,7 @@ def _older_driver(reading: Reading, environment: Environment, rule_for: object) 
 
 
 def capabilities(reading: Reading) -> list[str]:
-    """The compute capabilities of the GPUs that there are, each once."""
+    """Return the compute capabilities of the GPUs, each once."""
     return sorted({gpu.compute_capability for gpu in reading.gpus if gpu.compute_capability})
 
 

@@ -1,4 +1,4 @@
-"""The one table of what goes with what: drivers, CUDA, GPUs, cuDNN. Each rule has its source."""
+"""The table of compatible versions: drivers, CUDA, GPUs, cuDNN. Each rule has its source."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ CUDNN = (
 
 
 class DriverRule(NamedTuple):
-    """Which driver (Linux) a CUDA version wants."""
+    """Which driver (Linux) a CUDA version needs."""
 
     cuda: Version
     driver: Version
     source: str
 
 
-OLDEST_DRIVERS = (
+MIN_DRIVERS = (
     DriverRule((13,), (580,), _MINOR),
     DriverRule((12,), (525, 60, 13), _MINOR),
     DriverRule((11,), (450, 80, 2), _MINOR),
@@ -60,13 +60,13 @@ the driver has to translate (PTX) may not."""
 _ARCH = re.compile(r"(sm|compute)_(\d+)(\d)([af]?)")
 
 
-def oldest_driver(cuda: str) -> DriverRule | None:
-    """The rule for a CUDA version, or None when the table has none."""
-    return _rule(OLDEST_DRIVERS, cuda)
+def min_driver(cuda: str) -> DriverRule | None:
+    """Return the oldest driver for a CUDA version, or None when the table has none."""
+    return _rule(MIN_DRIVERS, cuda)
 
 
 def matching_driver(cuda: str) -> DriverRule | None:
-    """The driver that came with a CUDA version, or None when the table has none."""
+    """Return the driver that came with a CUDA version, or None when the table has none."""
     return _rule(MATCHING_DRIVERS, cuda)
 
 
@@ -76,10 +76,11 @@ def _rule(rules: tuple[DriverRule, ...], cuda: str) -> DriverRule | None:
 
 
 def code_for(capability: str, archs: tuple[str, ...]) -> str | None:
-    """What a build has for a GPU: ``binary``, ``ptx`` to be translated, or None.
+    """Return what a build has for a GPU: ``binary``, ``ptx`` to be translated, or None.
 
-    :param capability: of the GPU, for example ``8.6``
-    :param archs: what the build has, for example ``("sm_80", "compute_90")``
+    Args:
+        capability: of the GPU, for example ``8.6``.
+        archs: what the build has, for example ``("sm_80", "compute_90")``.
     """
     major, minor = _major_minor(capability)
     found = None
@@ -103,8 +104,8 @@ def code_for(capability: str, archs: tuple[str, ...]) -> str | None:
     return found
 
 
-def cudnn_goes_with(built: str, loaded: str) -> bool:
-    """Whether a program that was built with one cuDNN can use another: same major, not older."""
+def cudnn_compatible(built: str, loaded: str) -> bool:
+    """Return whether a program built with one cuDNN can use another: same major, not older."""
     of_built, of_loaded = _major_minor(built), _major_minor(loaded)
     return of_built[0] == of_loaded[0] and of_loaded >= of_built
 
@@ -115,7 +116,7 @@ def _major_minor(text: str) -> tuple[int, int]:
 
 
 def parse(text: str) -> Version:
-    """Numbers of a dotted version, up to the first part that is none; (0,) when there is none."""
+    """Return the numbers of a dotted version, up to the first other part; (0,) for none."""
     numbers = []
     for part in text.split("."):
         if not (part.isascii() and part.isdigit()):
@@ -125,5 +126,5 @@ def parse(text: str) -> Version:
 
 
 def dotted(version: Version) -> str:
-    """A driver's version as NVIDIA writes it: 525.60.13, 450.80.02."""
+    """Return a driver's version as NVIDIA writes it: 525.60.13, 450.80.02."""
     return ".".join(f"{part:02d}" for part in version)

@@ -1,7 +1,7 @@
-"""What a kernel environment brings for the GPU, asked in a short process of its own.
+"""The versions of a kernel environment that matter for the GPU, read in a short process.
 
-The server never imports torch: that takes seconds and gigabytes, and the kernel's torch may be
-another one than the server's.
+The server never imports torch: that takes seconds and gigabytes, and the kernel's torch may differ
+from the server's.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 
 CACHE_SECONDS = 600.0
 RETRY_SECONDS = 5.0
-"""How long after one that was too slow an environment is asked again, once."""
+"""How long after a timeout an environment is probed again, once."""
 _MARK = b"gpudock-probe:"
-_MOST_OUTPUT_BYTES = 64 * 1024
-_LONGEST_DETAIL, _LONGEST_VERSION = 400, 100
-_LONGEST_END_S = 2.0
+_MAX_OUTPUT_BYTES = 64 * 1024
+_MAX_DETAIL, _MAX_VERSION = 400, 100
+_END_TIMEOUT_S = 2.0
 
 
 class Problem(StrEnum):
-    """Why an environment cannot compute on a GPU, whatever GPU there is."""
+    """Why an environment cannot compute on any GPU."""
 
     NO_PYTHON = "no_python"
-    """The kernel is not a Python kernel, or its Python cannot be told from its command."""
+    """The kernel is not a Python kernel, or its command does not name a Python."""
     PYTHON_MISSING = "python_missing"
-    """The file that the kernel's command names is not there: its environment was removed."""
+    """The file that the kernel's command names is missing: its environment was removed."""
     PYTHON_BROKEN = "python_broken"
     """Its Python does not start, or ends with an error."""
     PROBE_TIMEOUT = "probe_timeout"
-    """It did not answer within the time limit."""
+    """It did not finish within the time limit."""
     TORCH_MISSING = "torch_missing"
     TORCH_BROKEN = "torch_broken"
-    """torch is installed and cannot be imported, or fails when asked."""
+    """torch is installed, and cannot be imported or fails."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Environment:
-    """The versions that one Python environment has; None for what it lacks."""
+    """The versions in one Python environment; None for what it lacks."""
 
     python: str | None = None
     executable: str | None = None
@@ -62,11 +62,11 @@ class Environment:
     """The cuDNN that torch was built with."""
     nccl: str | None = None
     archs: tuple[str, ...] = ()
-    """What torch has code for, for example ``sm_80``, and ``compute_90`` to be translated."""
+    """What torch has code for, for example ``sm_80``; ``compute_90`` is PTX."""
     cuda_available: bool = False
     problem: Problem | None = None
     detail: str = ""
-    """The environment's own words for the problem."""
+    """The problem in the environment's own words."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,11 +75,11 @@ class Interpreter:
 
     path: str
     env: tuple[tuple[str, str], ...] = ()
-    """What the kernel adds to the server's environment."""
+    """Variables that the kernel adds to the server's environment."""
 
 
 def interpreter_of(argv: list[str], env: Mapping[str, str], language: str) -> Interpreter | None:
-    """The Python of a kernel specification, or None when it has none that can be told."""
+    """Return the Python of a kernel specification, or None when its command names none."""
     if language.lower() != "python" or not argv:
         return None
     name = Path(argv[0]).name
@@ -93,7 +93,7 @@ def interpreter_of(argv: list[str], env: Mapping[str, str], language: str) -> In
 
 
 def cudnn_version(number: object) -> str | None:
-    """A version of cuDNN in the usual form: 90100 and [9, 1, 0] are 9.1.0, and 8907 is 8.9.7."""
+    """Return a cuDNN version in the usual form: 90100 and [9, 1, 0] are 9.1.0, 8907 is 8.9.7."""
     if isinstance(number, list):
         return ".".join(str(part) for part in number[:3]) or None
     if isinstance(number, bool) or not isinstance(number, int) or number <= 0:
@@ -103,16 +103,11 @@ def cudnn_version(number: object) -> str | None:
 
 
 _Key = tuple[Interpreter, str, tuple[int, ...]]
-"""Whom an answer is from, for which state of the GPUs, and for which state of its files."""
+"""An interpreter, the state of the GPUs, and the state of the environment's files."""
 
 
 class Prober:
-    """Asks environments for their versions: one process at a time for each, answers are cached.
-
-    :param timeout_s: seconds after which a process is killed
-    :param clock: monotonic seconds
-    :param retry_s: seconds from an answer that took too long to the one other try
-    """
+    """Reads the versions of environments: one process at a time for each, with a cache."""
 
     def __init__(
         self,
@@ -120,66 +115,75 @@ class Prober:
         clock: Callable[[], float] = time.monotonic,
         retry_s: float = RETRY_SECONDS,
     ) -> None:
+        """Make a prober.
+
+        Args:
+            timeout_s: seconds after which a process is killed.
+            clock: monotonic seconds.
+            retry_s: seconds from a timeout to the second and last try.
+        """
         self._timeout_s = timeout_s
         self._clock = clock
         self._retry_s = retry_s
-        self._answers: dict[_Key, tuple[float, Environment]] = {}
+        self._cache: dict[_Key, tuple[float, Environment]] = {}
         self._running: dict[_Key, asyncio.Task[Environment]] = {}
 
     async def probe(
         self, interpreter: Interpreter, *, gpu_state: str, refresh: bool = False
     ) -> Environment:
-        """What the environment brings; never raises for an environment that is broken.
+        """Return the versions of an environment; does not raise for a broken one.
 
-        :param gpu_state: how the GPUs are; an answer that was true for another state is not reused
-        :param refresh: ask again even if the last answer is recent
+        Args:
+            interpreter: the environment's Python.
+            gpu_state: the state of the GPUs; a result for another state is not reused.
+            refresh: probe again even if the last result is recent.
         """
         key = await self._key(interpreter, gpu_state)
-        answer = self._answers.get(key)
-        if answer and not refresh and self._clock() - answer[0] < CACHE_SECONDS:
-            return answer[1]
+        cached = self._cache.get(key)
+        if cached and not refresh and self._clock() - cached[0] < CACHE_SECONDS:
+            return cached[1]
         task = self._running.get(key)
         if task is None:
-            task = asyncio.create_task(self._ask_patiently(interpreter))
+            task = asyncio.create_task(self._probe_with_retry(interpreter))
             self._running[key] = task
             task.add_done_callback(lambda done: self._keep(key, done))
-        # Whoever asked first may go away; the others still want the answer.
+        # The first client may disconnect; the others still want the result.
         return await asyncio.shield(task)
 
     async def knows(self, interpreter: Interpreter, gpu_state: str) -> bool:
-        """Whether :meth:`probe` would answer at once."""
-        answer = self._answers.get(await self._key(interpreter, gpu_state))
-        return answer is not None and self._clock() - answer[0] < CACHE_SECONDS
+        """Return whether :meth:`probe` would return a cached result."""
+        cached = self._cache.get(await self._key(interpreter, gpu_state))
+        return cached is not None and self._clock() - cached[0] < CACHE_SECONDS
 
     async def _key(self, interpreter: Interpreter, gpu_state: str) -> _Key:
-        # File systems can be slow: the event loop does not wait for them.
+        # File systems can be slow: the event loop does not wait.
         stamp = await asyncio.get_running_loop().run_in_executor(None, _stamp, interpreter)
         return interpreter, gpu_state, stamp
 
     def _keep(self, key: _Key, done: asyncio.Task[Environment]) -> None:
         self._running.pop(key, None)
-        for old in [old for old in self._answers if old[:2] == key[:2]]:
-            del self._answers[old]
+        for old in [old for old in self._cache if old[:2] == key[:2]]:
+            del self._cache[old]
         if not done.cancelled() and done.exception() is None:
-            self._answers[key] = (self._clock(), done.result())
+            self._cache[key] = (self._clock(), done.result())
 
-    async def _ask_patiently(self, interpreter: Interpreter) -> Environment:
-        found = await self._ask(interpreter)
+    async def _probe_with_retry(self, interpreter: Interpreter) -> Environment:
+        found = await self._probe(interpreter)
         if found.problem is Problem.PROBE_TIMEOUT:
-            # A machine is slow for a moment, as when many servers start at once; what was read
-            # from the disk in vain is in memory by now.
+            # A machine can be slow for a while, as when many servers start at once. By now the
+            # files are in memory.
             await asyncio.sleep(self._retry_s)
-            found = await self._ask(interpreter)
+            found = await self._probe(interpreter)
         return found
 
-    async def _ask(self, interpreter: Interpreter) -> Environment:
+    async def _probe(self, interpreter: Interpreter) -> Environment:
         source = Path(__file__).with_name("probe.py").read_text(encoding="utf-8")
         try:
             process = await asyncio.create_subprocess_exec(
                 interpreter.path,
                 "-c",
                 source,
-                cwd="/",  # a torch.py beside a notebook is not the environment's
+                cwd="/",  # a torch.py next to a notebook does not belong to the environment
                 env={**os.environ, **dict(interpreter.env)},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
@@ -204,23 +208,23 @@ class Prober:
             )
         finally:
             await _end(process)
-        found = _understand(output, errors, process.returncode)
+        found = _parse(output, errors, process.returncode)
         return dataclasses.replace(found, executable=interpreter.path)
 
 
 def _stamp(interpreter: Interpreter) -> tuple[int, ...]:
-    """Changes when the Python is exchanged, or packages come to it or go."""
-    path = Path(interpreter.path)
-    library = path.parent.parent / "lib"
-    places = [path, *library.glob("python3*/site-packages")]
+    """Return times that change when the Python is replaced, or packages are added or removed."""
+    python = Path(interpreter.path)
+    library = python.parent.parent / "lib"
+    paths = [python, *library.glob("python3*/site-packages")]
     folders = dict(interpreter.env).get("PYTHONPATH", "").split(os.pathsep)
-    places += [Path(folder) for folder in folders if folder]
-    return tuple(_changed_at(place) for place in places)
+    paths += [Path(folder) for folder in folders if folder]
+    return tuple(_changed_at(path) for path in paths)
 
 
-def _changed_at(place: Path) -> int:
+def _changed_at(path: Path) -> int:
     try:
-        return place.stat().st_mtime_ns
+        return path.stat().st_mtime_ns
     except OSError:
         return 0
 
@@ -234,54 +238,54 @@ async def _read_both(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]
 
 
 async def _read_end(stream: asyncio.StreamReader) -> bytes:
-    """All that comes, of which the end is kept: a noisy environment fills no memory."""
+    """Read to the end and return the last part: a noisy environment must not fill the memory."""
     kept = b""
-    while chunk := await stream.read(_MOST_OUTPUT_BYTES):
-        kept = (kept + chunk)[-_MOST_OUTPUT_BYTES:]
+    while chunk := await stream.read(_MAX_OUTPUT_BYTES):
+        kept = (kept + chunk)[-_MAX_OUTPUT_BYTES:]
     return kept
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End the process with its children, and read what they left: only then it counts as ended."""
+    """End the process with its children, and read their output: only then asyncio ends it."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     with contextlib.suppress(TimeoutError):
-        # A child that has left the group may keep the pipes open; that is not waited for.
-        await asyncio.wait_for(_read_both(process), _LONGEST_END_S)
+        # A child that has left the group may keep the pipes open; do not wait for that.
+        await asyncio.wait_for(_read_both(process), _END_TIMEOUT_S)
 
 
-def _understand(output: bytes, errors: bytes, returncode: int | None) -> Environment:
+def _parse(output: bytes, errors: bytes, returncode: int | None) -> Environment:
     for line in reversed(output.splitlines()):
         if line.startswith(_MARK):
             try:
                 return _environment(json.loads(line[len(_MARK) :]))
             except (ValueError, TypeError, AttributeError):
                 break
-    words = errors.decode(errors="replace").strip().splitlines()
-    detail = words[-1][:_LONGEST_DETAIL] if words else f"exit status {returncode}"
+    lines = errors.decode(errors="replace").strip().splitlines()
+    detail = lines[-1][:_MAX_DETAIL] if lines else f"exit status {returncode}"
     return Environment(problem=Problem.PYTHON_BROKEN, detail=detail)
 
 
 def _environment(found: dict[str, Any]) -> Environment:
-    """What a probe has found; a broken environment can print anything in its name."""
+    """Return the result of a probe; a broken environment can print anything."""
 
-    def told(name: str) -> str | None:
+    def text(name: str) -> str | None:
         value = found.get(name)
-        return value[:_LONGEST_VERSION] if isinstance(value, str) else None
+        return value[:_MAX_VERSION] if isinstance(value, str) else None
 
     problem, archs = found.get("problem"), found.get("archs")
     cudnn = cudnn_version(found.get("cudnn"))
     return Environment(
-        python=told("python"),
-        torch=told("torch"),
-        torch_cuda=told("torch_cuda"),
-        cudnn=cudnn[:_LONGEST_VERSION] if cudnn else None,
-        cudnn_built=told("cudnn_built"),
-        nccl=told("nccl"),
+        python=text("python"),
+        torch=text("torch"),
+        torch_cuda=text("torch_cuda"),
+        cudnn=cudnn[:_MAX_VERSION] if cudnn else None,
+        cudnn_built=text("cudnn_built"),
+        nccl=text("nccl"),
         archs=tuple(arch for arch in archs if isinstance(arch, str))
         if isinstance(archs, list)
         else (),
         cuda_available=bool(found.get("cuda_available")),
         problem=Problem(problem) if problem else None,
-        detail=str(found.get("detail", ""))[:_LONGEST_DETAIL],
+        detail=str(found.get("detail", ""))[:_MAX_DETAIL],
     )

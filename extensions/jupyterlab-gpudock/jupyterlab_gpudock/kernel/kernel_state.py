@@ -1,8 +1,8 @@
-"""Looks at torch inside a running kernel, or gives its cached memory back. Never loads torch.
+"""Reads torch's state inside a running kernel, or releases its cached memory. Never loads torch.
 
-The text of this file travels to the user's kernel, where it runs in a namespace of its own. So it
-uses nothing but what every Python since 3.6 has, leaves no name behind, and never raises. The
-server itself never imports it.
+The text of this file is sent to the user's kernel, where it runs in a namespace of its own. So it
+uses only what every Python since 3.6 has, leaves no name behind, and never raises. The server
+itself never imports it.
 """
 
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 MIB = 1024 * 1024
 
 
-class Answer:
-    """Shows itself as JSON: what a kernel sends back is how an object shows itself."""
+class Result:
+    """Has JSON as its ``repr``, which is what a kernel sends back."""
 
     def __init__(self, document: "dict[str, Any]") -> None:
         self.document = document
@@ -22,18 +22,18 @@ class Answer:
         return json.dumps(self.document)
 
 
-def answer(question: "str") -> "Answer":
-    """The state of torch in this process, or what a release of its cache has done."""
+def result(action: "str") -> "Result":
+    """Return the state of torch in this process, or the result of releasing its cache."""
     import sys
 
     torch = sys.modules.get("torch")
     if getattr(torch, "__version__", None) is None or getattr(torch, "cuda", None) is None:
-        torch = None  # not imported, or in the middle of it
-    return Answer(release(torch) if question == "release" else state(torch))
+        torch = None  # not imported, or not completely
+    return Result(release(torch) if action == "release" else state(torch))
 
 
 class Reader:
-    """Reads one thing after the other; what fails is None, and its error is kept."""
+    """Reads values; one that fails is None, and its error is kept."""
 
     def __init__(self) -> None:
         self.errors: list[str] = []
@@ -89,7 +89,7 @@ def state(torch: Any) -> "dict[str, Any]":
 
 
 def version_in_use(cudnn: Any) -> "str | None":
-    """The cuDNN that has been used already; asking torch for it would load the library."""
+    """Return the cuDNN version if it is loaded; torch's own function would load it."""
     import sys
 
     number = getattr(sys.modules.get(cudnn.__name__), "__cudnn_version", None)
@@ -100,38 +100,38 @@ def version_in_use(cudnn: Any) -> "str | None":
 
 
 def deterministic(torch: Any, cudnn: Any) -> "bool":
-    """Whether cuDNN, or all of torch, is held to algorithms that repeat themselves."""
+    """Return whether cuDNN, or all of torch, is limited to deterministic algorithms."""
     everywhere = getattr(torch, "are_deterministic_algorithms_enabled", None)
     return bool(cudnn.deterministic) or bool(everywhere and everywhere())
 
 
 def precision(torch: Any, cudnn: Any, read: Any) -> "dict[str, Any]":
-    """Whether float32 is computed as TF32: torch 2.9 has words for it, older ones a switch.
+    """Return whether float32 is computed as TF32: torch 2.9 has names for it, older ones a switch.
 
-    Only one of the two is asked: a torch that has both warns who uses the old one.
+    Only one of the two is read: a torch that has both warns about the old one.
     """
     matmul = read(lambda: torch.backends.cuda.matmul)
-    # A word that is «none» leaves it to the one above it.
-    matmul_word = read(lambda: said(matmul, torch.backends))
-    cudnn_word = read(lambda: said(cudnn.conv, cudnn, torch.backends))
+    # "none" defers to the setting above it.
+    matmul_name = read(lambda: first_set(matmul, torch.backends))
+    cudnn_name = read(lambda: first_set(cudnn.conv, cudnn, torch.backends))
     return {
-        "fp32_precision_matmul": matmul_word,
-        "fp32_precision_cudnn": cudnn_word,
+        "fp32_precision_matmul": matmul_name,
+        "fp32_precision_cudnn": cudnn_name,
         "tf32_matmul": (
-            matmul_word == "tf32" if matmul_word else read(lambda: bool(matmul.allow_tf32))
+            matmul_name == "tf32" if matmul_name else read(lambda: bool(matmul.allow_tf32))
         ),
-        "tf32_cudnn": cudnn_word == "tf32" if cudnn_word else read(lambda: bool(cudnn.allow_tf32)),
+        "tf32_cudnn": cudnn_name == "tf32" if cudnn_name else read(lambda: bool(cudnn.allow_tf32)),
     }
 
 
-def said(*places: Any) -> "str":
-    """The first word that is not «none», from the nearest place to the farthest."""
-    words = [place.fp32_precision for place in places]
-    return next((str(word) for word in words if word != "none"), "none")
+def first_set(*places: Any) -> "str":
+    """Return the first precision that is not "none", from the innermost to the outermost."""
+    found = [place.fp32_precision for place in places]
+    return next((str(precision) for precision in found if precision != "none"), "none")
 
 
 def autocast(torch: Any, read: Any) -> "dict[str, Any]":
-    """Autocast belongs to a thread, and users work in the main one."""
+    """Return the state of autocast, which belongs to a thread: users work in the main one."""
     import threading
 
     if threading.current_thread() is not threading.main_thread():
@@ -148,7 +148,7 @@ def autocast(torch: Any, read: Any) -> "dict[str, Any]":
 
 
 def memory(torch: Any, read: Any) -> "list[dict[str, Any]]":
-    """What torch holds of each device; nothing is asked that would make it use one."""
+    """Return what torch holds of each device, without a call that would initialize one."""
     if not torch.cuda.is_initialized():
         return []
     devices = []
@@ -181,7 +181,7 @@ def memory(torch: Any, read: Any) -> "list[dict[str, Any]]":
 
 
 def release(torch: Any) -> "dict[str, Any]":
-    """The document ``ReleaseDocument`` of the contract."""
+    """Release torch's cache and return ``ReleaseDocument`` of the contract."""
     reader = Reader()
     found: dict[str, Any] = {"done": False, "before": [], "after": [], "freed_mib": 0.0}
     if torch is None:

@@ -19,38 +19,40 @@ RENEW_SECONDS = 2.0
 
 
 class Owners:
-    """Asks the server's own managers who runs here. Belongs to the event loop.
-
-    :param kernels: the server's kernel manager
-    :param sessions: the server's session manager
-    :param terminals: the server's terminal manager; None where terminals are off
-    :param tell: called with the owners when they have been renewed
-    :param clock: monotonic seconds
-    """
+    """Lists the kernels and terminals of the server's own managers. Belongs to the event loop."""
 
     def __init__(
         self,
         kernels: Any,
         sessions: Any,
         terminals: Callable[[], Any],
-        tell: Callable[[dict[int, dict[str, str]]], None],
+        notify: Callable[[dict[int, dict[str, str]]], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Make a list.
+
+        Args:
+            kernels: the server's kernel manager.
+            sessions: the server's session manager.
+            terminals: returns the server's terminal manager, or None where terminals are off.
+            notify: called with the owners when they have been renewed.
+            clock: monotonic seconds.
+        """
         self._kernels = kernels
         self._sessions = sessions
         self._terminals = terminals
-        self._tell = tell
+        self._notify = notify
         self._clock = clock
         self._renew_at = 0.0
         self._task: asyncio.Task[None] | None = None
 
     def renew_soon(self) -> None:
-        """Renew the list if it has grown old, without waiting for it."""
+        """Renew the list if it is old, without waiting for it."""
         if self._clock() >= self._renew_at and (self._task is None or self._task.done()):
             self._task = asyncio.ensure_future(self.renew())
 
     async def renew(self) -> None:
-        """Renew the list if it has grown old; a manager that fails is logged and left out."""
+        """Renew the list if it is old; a manager that fails is logged and left out."""
         if self._clock() < self._renew_at:
             return
         self._renew_at = self._clock() + RENEW_SECONDS
@@ -60,7 +62,7 @@ class Owners:
             owners.update(_of_terminals(self._terminals()))
         except Exception:
             log.exception("The kernels and terminals of this server could not be listed")
-        self._tell(owners)
+        self._notify(owners)
 
     async def _of_kernels(self) -> dict[int, dict[str, str]]:
         pids: dict[int, str] = {}

@@ -1,4 +1,4 @@
-"""The stack from driver to cuDNN, for one kernel of this server, with the verdict on it."""
+"""The stack from driver to cuDNN for one kernel of this server, and its assessment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_core.utils import ensure_async
 
-from jupyterlab_gpudock.kernel.assessment import capabilities, judge
+from jupyterlab_gpudock.errors import RequestError
+from jupyterlab_gpudock.kernel.assessment import assess, capabilities
 from jupyterlab_gpudock.kernel.environment import (
     Environment,
     Interpreter,
@@ -23,21 +24,19 @@ if TYPE_CHECKING:
 
 
 class Stack:
-    """Describes the stack of a kernel.
-
-    :param prober: asks the kernel's environment
-    :param kernel_specs: the server's kernel specification manager
-    """
+    """Describes the stacks of kernels."""
 
     def __init__(self, prober: Prober, kernel_specs: Any) -> None:
+        """Make it of a prober and the server's kernel specification manager."""
         self._prober = prober
         self._kernel_specs = kernel_specs
 
     async def environments(self, default: str, gpu_state: str) -> dict[str, object]:
-        """The kernels of this server, and which of their environments are known already.
+        """Return the kernels of this server, and which of their environments are known.
 
-        :param default: the name of the server's default kernel
-        :param gpu_state: how the GPUs are, as for :meth:`Prober.probe`
+        Args:
+            default: name of the server's default kernel.
+            gpu_state: the state of the GPUs, as for :meth:`Prober.probe`.
         """
         specs = await ensure_async(self._kernel_specs.get_all_specs())
         rows = []
@@ -59,22 +58,30 @@ class Stack:
         return {"default": default, "environments": rows}
 
     async def interpreter(self, kernel: str) -> tuple[KernelSpec, Interpreter | None]:
-        """A kernel's specification and its Python, None where it cannot be told.
+        """Return a kernel's specification and its Python, None when its command names none.
 
-        :raises KeyError: when the server has no such kernel
+        Raises:
+            RequestError: the server has no such kernel.
         """
-        spec: KernelSpec = await ensure_async(self._kernel_specs.get_kernel_spec(kernel))
+        try:
+            spec: KernelSpec = await ensure_async(self._kernel_specs.get_kernel_spec(kernel))
+        except KeyError:
+            message = "This server has no kernel of that name."
+            raise RequestError(404, "no_kernel", message) from None
         return spec, interpreter_of(spec.argv, spec.env, spec.language)
 
     async def describe(
         self, kernel: str, reading: Reading, *, refresh: bool = False
     ) -> dict[str, object]:
-        """Versions and verdict as JSON-ready data.
+        """Return versions and assessment as JSON-ready data.
 
-        :param kernel: a kernel's name, as in the server's list of kernels
-        :param reading: what NVML says
-        :param refresh: ask the environment again even if the last answer is recent
-        :raises KeyError: when the server has no such kernel
+        Args:
+            kernel: a kernel's name, as in the server's list of kernels.
+            reading: the newest reading of the GPUs.
+            refresh: probe the environment again even if the last result is recent.
+
+        Raises:
+            RequestError: the server has no such kernel.
         """
         spec, interpreter = await self.interpreter(kernel)
         if interpreter is None:
@@ -90,5 +97,5 @@ class Stack:
             "driver_cuda": reading.driver_cuda,
             "compute_capabilities": capabilities(reading),
             "environment": dataclasses.asdict(environment),
-            "verdict": judge(reading, environment).document(),
+            "verdict": assess(reading, environment).document(),
         }

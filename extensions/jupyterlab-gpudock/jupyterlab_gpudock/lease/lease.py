@@ -1,4 +1,4 @@
-"""The lease of this server: how long it lasts, what is left of the quota, and who waits."""
+"""The lease of this server: its end, what is left of the quota, and the length of the queue."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jupyterlab_gpudock.handlers.base import Refusal
-from jupyterlab_gpudock.lease.desk_client import Desk, DeskError, HubEnvironment, number
+from jupyterlab_gpudock.errors import RequestError
+from jupyterlab_gpudock.lease.desk_client import (
+    INVALID_RESPONSE,
+    DeskClient,
+    DeskError,
+    HubEnvironment,
+    number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CACHE_SECONDS = 5.0
-"""How long an answer of the desk serves all who look."""
+"""How long a response of the desk is used for every client."""
 
-_NOTHING: dict[str, Any] = {
+_EMPTY: dict[str, Any] = {
     "gpus": [],
     "ends_at": None,
     "ends_because": None,
@@ -34,42 +40,45 @@ _NOTHING: dict[str, Any] = {
 }
 
 
-class LeaseDesk:
-    """Knows this server's lease; asks the desk at most once in five seconds, whoever looks.
+class ServerLease:
+    """The lease of this server, fetched at most once in five seconds for any number of clients.
 
     Belongs to the event loop.
-
-    :param environment: what the hub told this server
-    :param desk: whom to ask
-    :param clock: monotonic seconds
-    :param wall_clock: seconds since 1970
     """
 
     def __init__(
         self,
         environment: HubEnvironment,
-        desk: Desk | None = None,
+        desk: DeskClient | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        """Make a lease; nothing is fetched yet.
+
+        Args:
+            environment: what the hub set for this server.
+            desk: the client of the desk.
+            clock: monotonic seconds.
+            wall_clock: seconds since 1970.
+        """
         self._environment = environment
-        self._desk = desk or Desk(environment)
+        self._desk = desk or DeskClient(environment)
         self._clock = clock
         self._wall_clock = wall_clock
         self._found: dict[str, Any] = {}
         self._fetched_at: float | None = None
         self._state, self._message = "", ""
         self._fresh_until = -1.0
-        self._asking: asyncio.Task[None] | None = None
+        self._fetching: asyncio.Task[None] | None = None
 
     async def document(self) -> dict[str, Any]:
-        """The lease as ``LeaseDocument`` of the contract; never raises for a desk that is down."""
+        """Return ``LeaseDocument`` of the contract; does not raise when the desk is down."""
         here = self._environment
         if here.managed and here.lease and self._clock() >= self._fresh_until:
-            if self._asking is None:
-                self._asking = asyncio.ensure_future(self._renew())
-            # Whoever asked first may go away; the others still want the answer.
-            await asyncio.shield(self._asking)
+            if self._fetching is None:
+                self._fetching = asyncio.ensure_future(self._renew())
+            # The first client may disconnect; the others still want the result.
+            await asyncio.shield(self._fetching)
         if not here.managed:
             state, message = "unmanaged", ""
         elif not here.lease:
@@ -83,7 +92,7 @@ class LeaseDesk:
             "message": message,
             "fetched_at": self._fetched_at,
             "now": round(self._wall_clock(), 3),
-            **_NOTHING,
+            **_EMPTY,
             **self._found,
             "hub_home": here.hub_home,
             "desk": here.desk,
@@ -92,10 +101,13 @@ class LeaseDesk:
         }
 
     async def extend(self, hours: float | None) -> dict[str, Any]:
-        """Let the lease last longer, and tell how long it lasts then.
+        """Extend the lease and return it.
 
-        :param hours: by how many hours; None for what is usual
-        :raises Refusal: when nothing is gained, or the desk cannot be asked
+        Args:
+            hours: by how many hours; None for the desk's default.
+
+        Raises:
+            RequestError: the desk denies it or does not respond.
         """
         body = None if hours is None else {"hours": hours}
         await self._change("extend", "POST", body)
@@ -103,27 +115,28 @@ class LeaseDesk:
         return await self.document()
 
     async def release(self) -> dict[str, Any]:
-        """Give the lease back: the hub ends this server. Its workspace stays.
+        """Release the lease: the hub ends this server. Its workspace stays.
 
-        :raises Refusal: when the desk cannot be asked
+        Raises:
+            RequestError: the desk denies it or does not respond.
         """
         await self._change("", "DELETE", None)
         return {**await self.document(), "message": "The GPU is given back; this server ends now."}
 
     async def restart(self) -> dict[str, Any]:
-        """End this server so that the hub starts it anew, or say where that is done by hand."""
+        """End this server for a restart by the hub, or return where to restart it by hand."""
         here = self._environment
         if not here.managed:
-            words = "No gpudock hub started this server, so nobody can restart it from here."
-            raise Refusal(409, "unmanaged", words)
+            message = "No gpudock hub started this server, so it cannot be restarted from here."
+            raise RequestError(409, "unmanaged", message)
         try:
             await self._change("", "DELETE", None)
-        except Refusal as refusal:
+        except RequestError as error:
             return {
                 "restarting": False,
-                "code": refusal.code,
+                "code": error.code,
                 "hub_home": here.hub_home,
-                "message": f"{refusal.message} Restart the server on the Hub's home page.",
+                "message": f"{error.message} Restart the server on the Hub's home page.",
             }
         return {
             "restarting": True,
@@ -135,19 +148,19 @@ class LeaseDesk:
     async def _change(self, what: str, method: str, body: object) -> None:
         here = self._environment
         if not here.managed:
-            words = "No gpudock hub started this server, so it has no lease."
-            raise Refusal(409, "unmanaged", words)
+            message = "No gpudock hub started this server, so it has no lease."
+            raise RequestError(409, "unmanaged", message)
         if not here.lease:
-            raise Refusal(409, "no_lease", "This server was started without a GPU.")
+            raise RequestError(409, "no_lease", "This server was started without a GPU.")
         path = "/".join(filter(None, ("leases", quote(here.lease, safe=""), what)))
         try:
-            await self._desk.ask(path, method, body)
+            await self._desk.fetch(path, method, body)
         except DeskError as error:
-            raise error.refusal() from error
+            raise error.as_request_error() from error
 
     async def _renew(self) -> None:
         try:
-            self._found = await self._ask()
+            self._found = await self._fetch()
             self._state, self._message = "ok", ""
             self._fetched_at = round(self._wall_clock(), 3)
         except DeskError as error:
@@ -156,39 +169,39 @@ class LeaseDesk:
                 self._state = "refused"
             else:
                 self._state = "stale" if self._fetched_at is not None else "unreachable"
-        except Refusal as refusal:
-            self._found, self._state, self._message = {}, refusal.code, refusal.message
+        except RequestError as error:
+            self._found, self._state, self._message = {}, error.code, error.message
         finally:
             self._fresh_until = self._clock() + CACHE_SECONDS
-            self._asking = None
+            self._fetching = None
 
-    async def _ask(self) -> dict[str, Any]:
-        """What the desk says of the lease, and of limits and queue as far as it tells them.
+    async def _fetch(self) -> dict[str, Any]:
+        """Return the lease, and limits and queue as far as the desk returns them.
 
-        :raises DeskError: when it does not tell the lease
-        :raises Refusal: when there is no such lease any more
+        Raises:
+            DeskError: the lease cannot be fetched.
+            RequestError: the lease has ended.
         """
         here = self._environment
         user = quote(here.user or "", safe="")
-        answers: tuple[dict[str, Any] | BaseException, ...] = await asyncio.gather(
-            self._desk.ask("leases/me"),
-            self._desk.ask(f"quotas/users/{user}/effective"),
-            self._desk.ask("queue"),
+        responses: tuple[dict[str, Any] | BaseException, ...] = await asyncio.gather(
+            self._desk.fetch("leases/me"),
+            self._desk.fetch(f"quotas/users/{user}/effective"),
+            self._desk.fetch("queue"),
             return_exceptions=True,
         )
-        for answer in answers:
-            if isinstance(answer, BaseException) and not isinstance(answer, DeskError):
-                raise answer
-        leases, limits, queue = answers
+        for response in responses:
+            if isinstance(response, BaseException) and not isinstance(response, DeskError):
+                raise response
+        leases, limits, queue = responses
         if isinstance(leases, BaseException):
             raise leases
         try:
             rows = [row for row in leases["leases"] if row["id"] == here.lease]
         except (KeyError, TypeError):
-            words = "The desk of the hub gave an answer that makes no sense."
-            raise DeskError(None, words) from None
+            raise DeskError(None, INVALID_RESPONSE) from None
         if not rows:
-            raise Refusal(409, "no_lease", "This server's lease has ended.")
+            raise RequestError(409, "no_lease", "This server's lease has ended.")
         return {
             **_of_lease(rows[0]),
             **_of_limits(limits if isinstance(limits, dict) else {}, rows[0]),
@@ -209,8 +222,8 @@ def _of_lease(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_limits(answer: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
-    limits, used = answer.get("limits"), answer.get("used")
+def _of_limits(effective: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    limits, used = effective.get("limits"), effective.get("used")
 
     def limit(name: str) -> float | None:
         found = limits.get(name) if isinstance(limits, dict) else None
@@ -222,7 +235,7 @@ def _of_limits(answer: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     idle_minutes, since = limit("idle_minutes"), number(row.get("idle_since"))
     idle_end = None if idle_minutes is None or since is None else since + 60 * idle_minutes
     if idle_end is not None and row.get("ends_because") == "idle":
-        # The lab's own moment counts: it gives some grace.
+        # The hub's own time applies: it adds a grace period.
         idle_end = number(row.get("ends_at")) or idle_end
     return {
         "idle": {"limit_minutes": idle_minutes, "since": since, "ends_at": idle_end},

@@ -1,9 +1,9 @@
-"""Whose are the processes that NVML names: notebook, console, terminal, or nobody's here.
+"""The owner of each process that NVML reports: notebook, console, terminal, or none of this server.
 
-NVML tells the host's PIDs. Without a container in between, those are the PIDs in ``/proc``, and a
-process's ancestors tell for certain. In a container they are numbers without a meaning: what is
-left is to see which processes of this server use CUDA at all. If there is one such process, and one
-that NVML names, they are probably the same. Else it cannot be told, and that is what is said.
+NVML reports the host's PIDs. Without a container those are the PIDs in ``/proc``, and a process's
+ancestors show its owner for certain. In a container they have no meaning, and all that can be seen
+is which processes of this server use CUDA. If there is one such process and NVML reports one, they
+are probably the same; otherwise the owner is unknown.
 """
 
 from __future__ import annotations
@@ -23,16 +23,11 @@ Owner = dict[str, str]
 """As ``Owner`` in the contract."""
 
 REUSE_SECONDS = 5.0
-"""How long an outcome is used for the same processes and owners: it takes a look at many files."""
+"""How long a result is used for the same processes and owners: it takes many file reads."""
 
 
 class Attribution:
-    """Adds to each process of a reading whose it is.
-
-    :param processes: the processes of this machine or container
-    :param server_pid: the Jupyter server's own
-    :param clock: monotonic seconds
-    """
+    """Adds its owner to each process of a reading."""
 
     def __init__(
         self,
@@ -40,9 +35,16 @@ class Attribution:
         server_pid: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Make an attribution.
+
+        Args:
+            processes: the processes of this machine or container.
+            server_pid: of the Jupyter server.
+            clock: monotonic seconds.
+        """
         self._processes = processes or Processes()
         self._server_pid = server_pid or os.getpid()
-        self._tells_host_pids: bool | None = None
+        self._has_host_pids: bool | None = None
         self._owners: Mapping[int, Owner] = {}
         self._clock = clock
         self._found: dict[int, _Finding] = {}
@@ -50,11 +52,11 @@ class Attribution:
         self._find_at = 0.0
 
     def set_owners(self, owners: Mapping[int, Owner]) -> None:
-        """Take the kernels and terminals there are now, by PID. From any thread."""
+        """Set the current kernels and terminals, by PID. From any thread."""
         self._owners = owners
 
     def annotate(self, reading: Reading) -> Reading:
-        """The reading, with an owner for each process that has one. Never raises for a process."""
+        """Return the reading with the owners of its processes. Never raises for a process."""
         pids = {
             process.pid
             for gpu in reading.gpus
@@ -63,59 +65,59 @@ class Attribution:
         }
         if not pids:
             return reading
-        if self._tells_host_pids is None:
-            self._tells_host_pids = self._processes.tells_host_pids()
+        if self._has_host_pids is None:
+            self._has_host_pids = self._processes.has_host_pids()
         known = self._find(pids)
         gpus = tuple(_attributed(gpu, known) for gpu in reading.gpus)
         return dataclasses.replace(reading, gpus=gpus)
 
     def _find(self, pids: set[int]) -> dict[int, _Finding]:
-        """What is known of each PID; the same question is answered anew after some seconds."""
-        question, now = (pids, self._owners), self._clock()
-        if question != self._found_for or now >= self._find_at:
-            look = self._by_pid if self._tells_host_pids else self._by_elimination
-            self._found = look(pids)
-            self._found_for, self._find_at = question, now + REUSE_SECONDS
+        """Return what is known of each PID; the same query is repeated after some seconds."""
+        query, now = (pids, self._owners), self._clock()
+        if query != self._found_for or now >= self._find_at:
+            find = self._by_pid if self._has_host_pids else self._by_elimination
+            self._found = find(pids)
+            self._found_for, self._find_at = query, now + REUSE_SECONDS
         return self._found
 
     def _by_pid(self, pids: Iterable[int]) -> dict[int, _Finding]:
         found = {}
         for pid in pids:
-            line = self._processes.lineage(pid)
-            if not line:
+            lineage = self._processes.lineage(pid)
+            if not lineage:
                 found[pid] = _Finding("unknown", "vanished")
                 continue
-            owner = self._owner_of(line)
+            owner = self._owner_of(lineage)
             found[pid] = _Finding(
-                "certain", "same_pid" if owner else "foreign", line[0].name, owner
+                "certain", "same_pid" if owner else "foreign", lineage[0].name, owner
             )
         return found
 
     def _by_elimination(self, pids: set[int]) -> dict[int, _Finding]:
-        """In a container: with one process on either side, they are probably the same."""
+        """Match PIDs in a container: one process on either side is probably the same."""
         candidates = [
-            line
+            lineage
             for pid in self._processes.cuda_users()
-            if (line := self._processes.lineage(pid)) and self._owner_of(line)
+            if (lineage := self._processes.lineage(pid)) and self._owner_of(lineage)
         ]
         if not candidates:
             return dict.fromkeys(pids, _Finding("unknown", "hidden"))
         if len(pids) > 1 or len(candidates) > 1:
             return dict.fromkeys(pids, _Finding("unknown", "ambiguous"))
-        (line,) = candidates
-        finding = _Finding("probable", "only_candidate", line[0].name, self._owner_of(line))
+        (lineage,) = candidates
+        finding = _Finding("probable", "only_candidate", lineage[0].name, self._owner_of(lineage))
         return dict.fromkeys(pids, finding)
 
-    def _owner_of(self, line: list[Seen]) -> Owner | None:
-        """Whose a process is, by its ancestors, or by the session that it was started in."""
+    def _owner_of(self, lineage: list[Seen]) -> Owner | None:
+        """Return the owner of a process, by its ancestors or its session."""
         owners = self._owners
-        for seen in line:
+        for seen in lineage:
             if seen.pid in owners:
                 return owners[seen.pid]
-        if line[0].session in owners:
-            # It has outlived its parent: a session has the PID of who opened it.
-            return owners[line[0].session]
-        if any(seen.pid == self._server_pid for seen in line):
+        if lineage[0].session in owners:
+            # It has outlived its parent: a session has the PID of the process that opened it.
+            return owners[lineage[0].session]
+        if any(seen.pid == self._server_pid for seen in lineage):
             return {"kind": "server"}
         return None
 

@@ -1,4 +1,4 @@
-"""What Linux tells about processes in ``/proc``: read where a process may end at any moment."""
+"""Processes in ``/proc``, any of which may end while it is read."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import dataclasses
 from pathlib import Path
 
 INITIAL_PID_NAMESPACE = "pid:[4026531836]"
-"""The kernel gives the host's own PID namespace this number on every machine."""
+"""The host's own PID namespace, which has this number on every machine."""
 _CUDA_NODE = Path("/dev/nvidia-uvm")
 """Open in every process that uses CUDA, and not in one that only reads NVML."""
-_MOST_ANCESTORS = 64
+_MAX_ANCESTORS = 64
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Seen:
-    """One process, at one moment."""
+    """One process, at one time."""
 
     pid: int
     parent: int
@@ -27,28 +27,25 @@ class Seen:
 
 
 class Processes:
-    """Reads a ``/proc``.
-
-    :param root: where it is mounted
-    """
+    """Reads the ``/proc`` that is mounted at *root*."""
 
     def __init__(self, root: Path = Path("/proc")) -> None:
         self._root = root
 
-    def tells_host_pids(self) -> bool:
-        """Whether PIDs here are the host's, as NVML tells them: no container is in between."""
+    def has_host_pids(self) -> bool:
+        """Return whether PIDs here are the host's, as NVML reports them."""
         try:
             return str((self._root / "self/ns/pid").readlink()) == INITIAL_PID_NAMESPACE
         except OSError:
             return False
 
     def see(self, pid: int) -> Seen | None:
-        """The process, or None when there is none of this number."""
+        """Return the process, or None when it does not exist."""
         try:
             text = (self._root / str(pid) / "stat").read_text(errors="replace")
         except OSError:
             return None
-        # The name is in brackets, and may hold brackets and spaces itself.
+        # The name is in parentheses, and may contain parentheses and spaces itself.
         before, _, rest = text.rpartition(")")
         fields = rest.split()
         try:
@@ -63,18 +60,18 @@ class Processes:
             return None
 
     def lineage(self, pid: int) -> list[Seen]:
-        """The process and its ancestors, nearest first; empty when there is no such process."""
-        line: list[Seen] = []
-        while pid > 0 and len(line) < _MOST_ANCESTORS:
+        """Return the process and its ancestors, nearest first; empty when it does not exist."""
+        found: list[Seen] = []
+        while pid > 0 and len(found) < _MAX_ANCESTORS:
             seen = self.see(pid)
             if seen is None:
                 break
-            line.append(seen)
+            found.append(seen)
             pid = seen.parent
-        return line
+        return found
 
     def uses_cuda(self, pid: int) -> bool:
-        """Whether the process has CUDA's device open; False when that may not be looked at."""
+        """Return whether the process has CUDA's device open; False when that cannot be read."""
         try:
             entries = list((self._root / str(pid) / "fd").iterdir())
         except OSError:
@@ -86,7 +83,7 @@ class Processes:
         return False
 
     def cuda_users(self) -> list[int]:
-        """The processes that use CUDA, of those that can be looked at."""
+        """Return the processes that use CUDA, of those that can be read."""
         try:
             names = [entry.name for entry in self._root.iterdir()]
         except OSError:

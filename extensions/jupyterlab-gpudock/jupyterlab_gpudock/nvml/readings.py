@@ -1,4 +1,4 @@
-"""What one look at the GPUs found: plain values with units, no NVML in sight."""
+"""One reading of the GPUs: plain values with units, without NVML."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 
 class Missing(StrEnum):
-    """Why a number is not there. It travels in the number's place."""
+    """Why a number is missing. It takes the number's place."""
 
     NOT_SUPPORTED = "not_supported"
     """This GPU does not report it, and never will."""
     NOT_AVAILABLE = "not_available"
     """It could not be read this time."""
     NONSENSE = "nonsense"
-    """What was read cannot be, for example a use of 4294967295 %, and was dropped."""
+    """The value cannot be true, for example a utilization of 4294967295 %, and was dropped."""
 
 
 Metric = int | float | Missing
@@ -23,26 +23,26 @@ Metric = int | float | Missing
 
 
 class State(StrEnum):
-    """How the GPUs of this server fare as a whole, or how a single one does."""
+    """The state of all GPUs of this server, or of a single one."""
 
     OK = "ok"
     NO_DRIVER = "no_driver"
-    """NVML's library is not here, or the driver's kernel module is not loaded."""
+    """NVML's library is missing, or the driver's kernel module is not loaded."""
     NO_GPU = "no_gpu"
-    """The driver answers, and shows no device to this process."""
+    """The driver works, and shows no device to this process."""
     VERSION_MISMATCH = "version_mismatch"
-    """Library and kernel module come from two driver versions: the host needs a restart."""
+    """Library and kernel module have different versions: the host needs a reboot."""
     LOST = "lost"
-    """A GPU that was there answers no more, or this container lost access to it."""
+    """A GPU no longer works, or this container lost access to it."""
     HANGING = "hanging"
-    """A call to NVML has not returned for seconds; what else there is, is read without it."""
+    """A call to NVML has not returned for seconds; the other GPUs are still read."""
     FAILED = "failed"
-    """NVML answers with an error that is none of the above; the detail has its words."""
+    """NVML returns another error; the detail has its text."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class PCIe:
-    """The bus that a GPU is on; None for what it does not tell."""
+    """The bus of a GPU; None for what it does not report."""
 
     generation: int | None = None
     generation_max: int | None = None
@@ -52,10 +52,10 @@ class PCIe:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Process:
-    """A process that holds memory of a GPU, and whose it is."""
+    """A process that holds memory of a GPU, and its owner."""
 
     pid: int
-    """As NVML tells it: the host's number."""
+    """As NVML reports it: the host's PID."""
     kind: str
     """``compute``, ``graphics``, or ``mps`` for one that computes through NVIDIA's MPS."""
     memory_mib: Metric
@@ -66,21 +66,20 @@ class Process:
     """As ``Owner`` in the contract."""
 
     def document(self) -> dict[str, Any]:
-        """The process as JSON-ready data."""
+        """Return the process as JSON-ready data."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class GPU:
-    """One device, or one MIG slice of a device, at one moment.
+    """One device, or one MIG slice of a device, at one time.
 
-    Of a MIG slice, temperature, power, clocks and health are those of the whole device: NVML has
-    no others.
+    NVML reports temperature, power, clocks and health of a MIG slice only for the whole device.
     """
 
     uuid: str
     index: str
-    """For eyes only: ``0`` for a device, ``0:1`` for the second slice of the first device."""
+    """For display: ``0`` for a device, ``0:1`` for the second slice of the first device."""
     name: str
     mig_profile: str | None = None
     """For example ``1g.10gb``; None for a whole device."""
@@ -88,7 +87,7 @@ class GPU:
     """For example ``8.0``."""
     state: State = State.OK
     detail: str = ""
-    """NVML's own words for a state other than ok."""
+    """NVML's text for a state other than ok."""
     utilization_percent: Metric = Missing.NOT_AVAILABLE
     memory_used_mib: Metric = Missing.NOT_AVAILABLE
     memory_total_mib: Metric = Missing.NOT_AVAILABLE
@@ -105,7 +104,7 @@ class GPU:
     """Why the clocks are not at their highest, as ``ThrottleReason`` in the contract."""
     pcie: PCIe | None = None
     nvlinks: int | None = None
-    """NVLinks that are up; None for a GPU without any."""
+    """NVLinks that are up; None for a GPU without NVLink."""
     ecc_corrected: Metric = Missing.NOT_AVAILABLE
     ecc_uncorrected: Metric = Missing.NOT_AVAILABLE
     """Memory errors since the driver was loaded."""
@@ -114,7 +113,7 @@ class GPU:
     processes: tuple[Process, ...] | Missing = Missing.NOT_AVAILABLE
 
     def document(self) -> dict[str, Any]:
-        """The GPU as JSON-ready data."""
+        """Return the GPU as JSON-ready data."""
         document = {name: getattr(self, name) for name in self.__slots__}
         if self.pcie is not None:
             document["pcie"] = dataclasses.asdict(self.pcie)
@@ -132,7 +131,7 @@ CHANGING = (
     "memory_clock_mhz",
     "throttle",
 )
-"""The fields of a GPU that are expected to change from one reading to the next, but processes."""
+"""The fields of a GPU, apart from processes, that usually change between readings."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -141,11 +140,11 @@ class Reading:
 
     state: State
     detail: str = ""
-    """NVML's own words for a state other than ok."""
+    """NVML's text for a state other than ok."""
     driver: str | None = None
     """The driver's version, for example ``550.54.15``."""
     driver_cuda: str | None = None
-    """The newest CUDA that the driver speaks, for example ``12.4``."""
+    """The newest CUDA that the driver supports, for example ``12.4``."""
     gpus: tuple[GPU, ...] = ()
 
 
@@ -154,17 +153,17 @@ class Snapshot:
     """A reading with its place in time."""
 
     sequence: int
-    """Counts up by one with each reading of this server."""
+    """Increases by one with each reading of this server."""
     time: float
     """When it was taken, in seconds since 1970 (UTC)."""
     taken_at: float
-    """The same moment on the sampler's monotonic clock, in seconds."""
+    """The same time on the sampler's monotonic clock, in seconds."""
     interval_s: float
-    """How far apart readings are meant to be, in seconds."""
+    """Seconds between two readings."""
     reading: Reading
 
     def document(self, *, age_s: float, stale: bool) -> dict[str, object]:
-        """The snapshot as JSON-ready data, as the REST call and the stream both send it."""
+        """Return the snapshot as JSON-ready data, for the REST call and the stream."""
         reading = self.reading
         return {
             "type": "snapshot",

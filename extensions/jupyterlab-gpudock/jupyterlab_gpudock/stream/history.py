@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 HISTORY_SECONDS = 600.0
 KEPT = ("utilization_percent", "memory_used_mib", "temperature_c", "power_w")
-FEWEST_POINTS, MOST_POINTS, USUAL_POINTS = 10, 1200, 300
+MIN_POINTS, MAX_POINTS, DEFAULT_POINTS = 10, 1200, 300
 
 _Numbers = tuple["float | None", ...]
 Row = tuple[float, dict[str, _Numbers]]
-"""A moment, in seconds since 1970, and by UUID the numbers in the order of ``KEPT``."""
+"""A time, in seconds since 1970, and by UUID the numbers in the order of ``KEPT``."""
 
 
 class History:
-    """Keeps the numbers of snapshots, and forgets them after ten minutes."""
+    """Keeps the numbers of snapshots for ten minutes."""
 
     def __init__(self) -> None:
         self._rows: deque[tuple[float, Row]] = deque()
@@ -38,23 +38,23 @@ class History:
         self.forget(snapshot.taken_at)
 
     def forget(self, now: float) -> None:
-        """Drop what is older than ten minutes at this moment of the sampler's clock."""
+        """Drop what is older than ten minutes at this time of the sampler's clock."""
         while self._rows and now - self._rows[0][0] > HISTORY_SECONDS:
             self._rows.popleft()
 
     def rows(self) -> tuple[Row, ...]:
-        """What is kept, oldest first."""
+        """Return the kept rows, oldest first."""
         return tuple(row for _, row in self._rows)
 
 
-def columns(rows: tuple[Row, ...], points: int = USUAL_POINTS) -> dict[str, Any]:
-    """The rows as the document of ``GET history``.
+def columns(rows: tuple[Row, ...], points: int = DEFAULT_POINTS) -> dict[str, Any]:
+    """Return the rows as the document of ``GET history``.
 
-    :param rows: what is kept, oldest first
-    :param points: at most so many, clamped to 10 … 1200; where there are more rows, neighbours are
-        averaged
+    Args:
+        rows: what is kept, oldest first.
+        points: how many points at most, clamped to 10…1200; adjacent rows are averaged.
     """
-    points = min(max(points, FEWEST_POINTS), MOST_POINTS)
+    points = min(max(points, MIN_POINTS), MAX_POINTS)
     groups = [
         rows[len(rows) * part // points : len(rows) * (part + 1) // points]
         for part in range(points)

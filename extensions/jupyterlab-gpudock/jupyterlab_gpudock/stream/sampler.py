@@ -1,4 +1,4 @@
-"""One thread that reads the GPUs while somebody looks, however many they are."""
+"""One thread that reads the GPUs while somebody is watching, for any number of clients."""
 
 from __future__ import annotations
 
@@ -21,41 +21,39 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Gate(Protocol):
-    """What the sampler needs: something that can be read, over and over."""
+class Reader(Protocol):
+    """What the sampler reads."""
 
     def read(self) -> Reading:
-        """Look at every GPU once. May block; never raises for a fault of a GPU."""
-
-
-def as_it_is(reading: Reading) -> Reading:
-    """The reading, unchanged."""
-    return reading
+        """Read every GPU once. May block; does not raise for a fault of a GPU."""
 
 
 class Sampler:
-    """Reads the gate in a thread of its own and hands snapshots to the event loop.
+    """Reads in a thread of its own, and passes snapshots to the event loop.
 
-    All public methods belong to the event loop's thread. NVML may hang: then the thread waits,
-    and the newest snapshot grows old, but nobody else is held up.
-
-    :param gate: where readings come from
-    :param interval_s: seconds between two readings, clamped to 0.5…60
-    :param annotate: adds to a reading what NVML does not know; called in the sampler's thread
-    :param clock: monotonic seconds
-    :param wall_clock: seconds since 1970
+    All public methods belong to the event loop's thread. When NVML hangs, the thread waits and the
+    newest snapshot ages, but nothing else is blocked.
     """
 
     def __init__(
         self,
-        gate: Gate,
+        reader: Reader,
         interval_s: float = 1.0,
         *,
-        annotate: Callable[[Reading], Reading] = as_it_is,
+        annotate: Callable[[Reading], Reading] = lambda reading: reading,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._gate = gate
+        """Make a sampler; nothing is read before somebody watches.
+
+        Args:
+            reader: where readings come from.
+            interval_s: seconds between two readings, clamped to 0.5…60.
+            annotate: adds to a reading what NVML does not know; called in the sampler's thread.
+            clock: monotonic seconds.
+            wall_clock: seconds since 1970.
+        """
+        self._reader = reader
         self._annotate = annotate
         self._interval_s = clamp_interval(interval_s)
         self._clock = clock
@@ -64,7 +62,7 @@ class Sampler:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watchers = 0
-        self._asked_once = False
+        self._requested = False
         self._closed = False
         self._handover: Snapshot | None = None
         self._newest: Snapshot | None = None
@@ -74,12 +72,12 @@ class Sampler:
 
     @property
     def newest(self) -> Snapshot | None:
-        """The last snapshot, however old; None before the first."""
+        """The newest snapshot, of any age; None before the first."""
         return self._newest
 
     @property
     def interval_s(self) -> float:
-        """Seconds between two readings while somebody looks."""
+        """Seconds between two readings while somebody is watching."""
         return self._interval_s
 
     def set_interval(self, seconds: float) -> None:
@@ -90,27 +88,28 @@ class Sampler:
 
     @property
     def stale_after_s(self) -> float:
-        """A snapshot older than this many seconds is not what the GPUs do now."""
+        """Age in seconds from which a snapshot no longer shows the present."""
         return 2 * self.interval_s + 1.0
 
     def age_s(self, snapshot: Snapshot) -> float:
-        """Seconds since the snapshot was taken."""
+        """Return the seconds since the snapshot was taken."""
         return max(0.0, self._clock() - snapshot.taken_at)
 
     def document(self, snapshot: Snapshot) -> dict[str, object]:
-        """The snapshot as JSON-ready data, with its age and whether it is stale by now."""
+        """Return the snapshot as JSON-ready data, with its age and whether it is stale."""
         age_s = self.age_s(snapshot)
         return snapshot.document(age_s=age_s, stale=age_s > self.stale_after_s)
 
     def history(self) -> tuple[Row, ...]:
-        """The numbers of the last 10 minutes, oldest first; gaps are where nobody looked."""
+        """Return the last 10 minutes, oldest first; gaps are where nobody watched."""
         self._history.forget(self._clock())
         return self._history.rows()
 
     def watch(self, listener: Callable[[Snapshot], None]) -> Callable[[], None]:
-        """Sample for as long as somebody watches; the listener gets each snapshot, in the loop.
+        """Sample until the watch ends; the listener gets each snapshot, in the event loop.
 
-        :returns: a function that ends this watch; calling it again does nothing
+        Returns:
+            A function that ends this watch; calling it again does nothing.
         """
         self._listeners.add(listener)
         self._count_watchers()
@@ -122,10 +121,9 @@ class Sampler:
         return stop
 
     async def fresh(self, timeout_s: float) -> Snapshot | None:
-        """A snapshot no older than one interval, taken now if need be.
+        """Return a snapshot no older than one interval, taken now if necessary.
 
-        :param timeout_s: seconds to wait for it
-        :returns: the newest one there is when the time is over, None when there never was one
+        After *timeout_s* seconds, return the newest one there is; None if there never was one.
         """
         if self._newest is not None and self.age_s(self._newest) <= self.interval_s:
             return self._newest
@@ -133,7 +131,7 @@ class Sampler:
         self._waiting.add(done)
         self._start_thread()
         with self._wake:
-            self._asked_once = True
+            self._requested = True
             self._wake.notify()
         try:
             await asyncio.wait_for(done, timeout_s)
@@ -144,7 +142,7 @@ class Sampler:
         return self._newest
 
     def close(self) -> None:
-        """End the thread as soon as NVML lets go of it; does not wait for that."""
+        """End the thread as soon as NVML returns; do not wait for that."""
         with self._wake:
             self._closed = True
             self._wake.notify()
@@ -182,35 +180,38 @@ class Sampler:
     def _run(self) -> None:
         sequence = 0
         began = ended = -math.inf
-        while self._wait_until_wanted(began, ended):
+        while self._wait_until_due(began, ended):
             began = self._clock()
             reading = self._read()
             sequence += 1
             ended = self._clock()
             self._hand_over(Snapshot(sequence, self._wall_clock(), ended, self.interval_s, reading))
 
-    def _wait_until_wanted(self, began: float, ended: float) -> bool:
-        """Sleep until a reading is due and wanted; False when the sampler is closed.
+    def _wait_until_due(self, began: float, ended: float) -> bool:
+        """Sleep until a reading is due and somebody wants it.
 
-        :param began: when the last one began
-        :param ended: when it ended; a gate that is slower than the interval gets a pause all the
-            same
+        Args:
+            began: when the last one began.
+            ended: when it ended; a reader that is slower than the interval gets a pause too.
+
+        Returns:
+            Whether to read; False when the sampler is closed.
         """
         with self._wake:
             while not self._closed:
-                if self._asked_once:
+                if self._requested:
                     break
                 due = max(began + self._interval_s, ended + self._interval_s / 4)
                 left = due - self._clock()
                 if self._watchers and left <= 0:
                     break
                 self._wake.wait(left if self._watchers else None)
-            self._asked_once = False
+            self._requested = False
             return not self._closed
 
     def _read(self) -> Reading:
         try:
-            return self._annotate(self._gate.read())
+            return self._annotate(self._reader.read())
         except Exception as error:
             log.exception("Reading the GPUs failed in an unexpected way")
             return Reading(State.FAILED, f"{type(error).__name__}: {error}")
@@ -219,7 +220,7 @@ class Sampler:
         with self._wake:
             is_first = self._handover is None
             self._handover = snapshot
-        # One call is enough for a busy loop: it will find the newest snapshot.
+        # One call is enough for a busy loop: it takes the newest snapshot.
         if is_first and self._loop is not None:
             try:
                 self._loop.call_soon_threadsafe(self._receive)
