@@ -1,7 +1,7 @@
 """Live GPU and cuDNN status for JupyterLab.
 
-The package is a server extension, which samples NVML and looks at kernel environments, and a
-prebuilt JupyterLab extension, which shows what the server found in the left sidebar.
+The package is a server extension, which reads GPUs and kernel environments, and a prebuilt
+JupyterLab extension, which shows them in the left sidebar.
 """
 
 from __future__ import annotations
