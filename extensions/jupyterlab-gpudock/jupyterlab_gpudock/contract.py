@@ -70,8 +70,8 @@ class ProcessDocument(TypedDict):
     certainty: Literal["certain", "probable", "unknown"]
     """Of ``owner``. ``probable``: by elimination. ``unknown``: ``owner`` is None."""
     reason: Literal["same_pid", "only_candidate", "foreign", "hidden", "ambiguous", "vanished"]
-    """``foreign``: visible, and not of this server. ``hidden``: outside this container, or no process
-    in it matches. ``ambiguous``: several match. ``vanished``: it has just ended."""
+    """``foreign``: visible, and not of this server. ``hidden``: outside this container, or none in
+    it matches. ``ambiguous``: several match. ``vanished``: it has just ended."""
     owner: Owner | None
 
 

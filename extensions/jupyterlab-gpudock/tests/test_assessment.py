@@ -54,20 +54,20 @@ def cuda(version: str | None, **changes: object) -> Environment:
         (ok(), Environment(problem=Problem.NO_PYTHON), False, "no_python"),
     ],
 )
-def test_the_verdict_on_an_environment(reading, environment, usable, code):
-    verdict = assess(reading, environment)
-    assert (verdict.usable, verdict.code) == (usable, code)
+def test_the_assessment_of_an_environment(reading, environment, usable, code):
+    assessment = assess(reading, environment)
+    assert (assessment.usable, assessment.code) == (usable, code)
 
 
 @pytest.mark.parametrize("state", [state for state in State if state is not State.OK])
-def test_a_broken_gpu_comes_before_whatever_the_environment_lacks(state):
+def test_a_broken_gpu_comes_before_what_the_environment_lacks(state):
     for environment in (TORCH, Environment(problem=Problem.TORCH_MISSING)):
-        verdict = assess(Reading(state, "in NVML's words"), environment)
-        assert (verdict.usable, verdict.code) == (False, state)
-        assert verdict.parameters == {"detail": "in NVML's words"}
+        assessment = assess(Reading(state, "in NVML's words"), environment)
+        assert (assessment.usable, assessment.code) == (False, state)
+        assert assessment.parameters == {"detail": "in NVML's words"}
 
 
-def test_an_old_driver_is_told_with_the_one_that_is_needed():
+def test_an_old_driver_is_reported_with_the_one_that_is_needed():
     assert assess(ok("470.57.02"), cuda("12.4", cuda_available=False)).parameters == {
         "driver": "470.57.02",
         "cuda": "12.4",
@@ -111,18 +111,18 @@ def test_code_for_a_gpu_is_of_its_generation_or_is_translated(capability, archs,
 
 
 def test_a_torch_without_code_for_the_gpu_cannot_use_it():
-    verdict = assess(on("3.7"), cuda("12.4", archs=ARCHS))
-    assert (verdict.usable, verdict.code) == (False, "arch_missing")
-    assert verdict.parameters["capability"] == "3.7"
-    assert "3.7" in verdict.findings[0].message
-    assert verdict.findings[0].source.startswith("https://docs.nvidia.com/")
+    assessment = assess(on("3.7"), cuda("12.4", archs=ARCHS))
+    assert (assessment.usable, assessment.code) == (False, "arch_missing")
+    assert assessment.parameters["capability"] == "3.7"
+    assert "3.7" in assessment.findings[0].message
+    assert assessment.findings[0].source.startswith("https://docs.nvidia.com/")
 
 
 def test_code_that_the_driver_translates_is_a_warning():
     assert codes(on("12.0", "570.26"), cuda("12.4", archs=ARCHS)) == ["usable", "ptx_only"]
 
 
-def test_an_environment_that_tells_no_archs_is_not_judged_by_them():
+def test_an_environment_that_reports_no_archs_is_not_assessed_by_them():
     assert codes(on("3.7"), cuda("12.4")) == ["usable"]
 
 
@@ -142,9 +142,9 @@ def test_cudnn_at_run_time_against_the_one_torch_was_built_with(built, loaded, f
 
 
 def test_an_older_driver_of_the_same_major_is_a_note():
-    verdict = assess(ok("535.183.01"), cuda("12.4"))
-    assert [finding.code for finding in verdict.findings] == ["usable", "minor_compatibility"]
-    assert verdict.findings[1].parameters == {
+    assessment = assess(ok("535.183.01"), cuda("12.4"))
+    assert [finding.code for finding in assessment.findings] == ["usable", "minor_compatibility"]
+    assert assessment.findings[1].parameters == {
         "driver": "535.183.01",
         "cuda": "12.4",
         "needed": "550.54.14",
@@ -155,14 +155,14 @@ def test_a_driver_that_is_too_old_and_works_all_the_same_has_the_compatibility_p
     assert codes(ok("470.57.02"), cuda("12.4")) == ["usable", "forward_compatibility"]
 
 
-def test_all_errors_are_told_with_the_decisive_one_first():
+def test_all_errors_are_reported_with_the_decisive_one_first():
     environment = cuda(
         "12.4", archs=("sm_90",), cudnn_built="9.1.0", cudnn="8.9.7", cuda_available=False
     )
     assert codes(on("8.0"), environment) == ["arch_missing", "cudnn_mismatch", "cuda_unavailable"]
 
 
-def test_every_state_and_problem_has_words():
+def test_every_state_and_problem_has_a_message():
     wanted = {state.value for state in State if state is not State.OK}
     assert wanted | {problem.value for problem in Problem} <= set(_MESSAGES)
 

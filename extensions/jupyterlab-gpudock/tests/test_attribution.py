@@ -72,7 +72,7 @@ def found(attribution: Attribution, *pids: int) -> list[tuple]:
     return [(one.certainty, one.reason, one.owner) for one in gpu.processes]
 
 
-def test_a_kernel_is_told_by_its_pid(host):
+def test_a_kernel_is_identified_by_its_pid(host):
     host.add(200, SERVER)
     assert found(attribution_of(host, {200: KERNEL}), 200) == [("certain", "same_pid", KERNEL)]
 
@@ -93,7 +93,7 @@ def test_a_worker_that_outlived_its_parent_belongs_to_the_session_it_was_started
     assert found(attribution_of(host, {200: KERNEL}), 210) == [("certain", "same_pid", KERNEL)]
 
 
-def test_another_program_of_this_server_is_told_as_such(host):
+def test_another_program_of_this_server_is_reported_as_such(host):
     host.add(400, SERVER)
     assert found(attribution_of(host), 400) == [("certain", "same_pid", {"kind": "server"})]
 
@@ -138,14 +138,14 @@ def test_nobody_is_looked_at_while_nothing_runs(tmp_path):
     assert attribution.annotate(reading_of()).gpus[0].processes == ()
 
 
-def test_processes_that_nvml_does_not_tell_stay_missing(host):
+def test_processes_that_nvml_does_not_list_stay_missing(host):
     gpu = dataclasses.replace(A100, processes=Missing.NOT_SUPPORTED)
     reading = dataclasses.replace(HEALTHY, gpus=(gpu,))
     assert attribution_of(host).annotate(reading).gpus[0].processes is Missing.NOT_SUPPORTED
 
 
 @pytest.mark.parametrize("text", ["", "77", "77 (x", "77 (x) S 1", "77 (x) S a b c " + "z " * 30])
-def test_a_proc_that_makes_no_sense_is_no_process(host, text):
+def test_a_proc_that_is_invalid_is_no_process(host, text):
     host.add(77, 1)
     (host.root / "77" / "stat").write_text(text)
     assert Processes(host.root).see(77) is None

@@ -1,4 +1,4 @@
-"""What the server sends has the shape that the contract says, field by field."""
+"""What the server sends has the shape of the contract, field by field."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_snapshot_with_everything_in_it():
         ({missing.value for missing in Missing}, contract.Missing),
     ],
 )
-def test_words_of_the_server_and_of_the_contract_are_the_same(words, literal):
+def test_values_of_the_server_and_of_the_contract_are_the_same(words, literal):
     assert words == set(typing.get_args(literal))
 
 

@@ -118,7 +118,7 @@ def test_the_state_of_a_kernel_that_has_torch(client, torch):
     }
 
 
-def test_a_release_frees_what_is_cached_and_says_how_much(client, torch):
+def test_a_release_frees_what_is_cached_and_reports_how_much(client, torch):
     released = ask(client, "release")
     assert (released["done"], released["reason"], released["freed_mib"]) == (True, "released", 500)
     assert released["before"][0]["reserved_mib"] == 900
@@ -135,7 +135,7 @@ def test_a_torch_that_has_not_touched_a_gpu_is_not_made_to(client, torch):
     assert value(client, "torch.calls") == "[]"
 
 
-def test_the_newer_words_for_precision_are_read_and_the_old_switch_is_left_alone(client, torch):
+def test_the_newer_names_of_precisions_are_read_and_the_old_switch_is_left_alone(client, torch):
     run(
         client,
         """
@@ -155,7 +155,7 @@ torch.backends.cudnn.conv = Refusing()
     assert state["errors"] == []
 
 
-def test_a_torch_that_fails_is_told_and_raises_nothing(client, torch):
+def test_a_torch_that_fails_is_reported_and_raises_nothing(client, torch):
     run(client, "torch.cuda.broken = 'CUDA error: device-side assert triggered'")
     state = ask(client, "state")
     assert state["cuda_initialized"] is None
@@ -181,7 +181,7 @@ def test_the_users_session_keeps_no_trace(client, torch):
         value(client, "[name for name in __import__('sys').modules if 'gpudock' in name]") == "[]"
     )
     assert run(client, "pass")["execution_count"] == count + 1
-    assert "answer" not in value(client, "__import__('builtins').__dict__.keys()")
+    assert "result" not in value(client, "__import__('builtins').__dict__.keys()")
 
 
 def test_a_session_that_has_overwritten_pythons_own_names_does_not_break_it(client, torch):
@@ -197,7 +197,7 @@ def fake(monkeypatch) -> types.ModuleType:
     return module
 
 
-def test_autocast_is_not_told_from_another_thread(monkeypatch):
+def test_autocast_is_unknown_in_another_thread(monkeypatch):
     fake(monkeypatch)
     answers = []
     thread = threading.Thread(target=lambda: answers.append(kernel_state.result("state").document))
@@ -217,7 +217,7 @@ def test_an_old_torch_is_asked_the_old_way(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["cuda", "backends", "_C"])
-def test_whatever_a_torch_lacks_nothing_is_raised(monkeypatch, name):
+def test_a_torch_that_lacks_something_raises_nothing(monkeypatch, name):
     module = fake(monkeypatch)
     delattr(module, name)
     json.loads(repr(kernel_state.result("state")))
@@ -229,4 +229,4 @@ def test_the_text_is_python_of_2016(monkeypatch):
 
     source = Path(kernel_state.__file__).read_text()
     ast.parse(source, feature_version=(3, 6))
-    assert not hasattr(builtins, "answer")
+    assert not hasattr(builtins, "result")

@@ -1,4 +1,4 @@
-"""The gate, over nvidia-ml-py whose functions a pretend driver answers."""
+"""The reader, over a fake driver behind nvidia-ml-py."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_numbers_come_with_the_units_that_their_names_say(nvml):
         (pynvml.NVML_ERROR_NO_PERMISSION, State.FAILED),
     ],
 )
-def test_an_error_on_opening_is_a_state_with_nvmls_own_words(nvml, driver, code, state):
+def test_an_error_on_opening_is_a_state_with_nvmls_text(nvml, driver, code, state):
     driver.fail("nvmlInit", code)
     reading = nvml.read()
     assert reading.state is state
@@ -252,7 +252,7 @@ def test_a_gpu_without_links_ecc_and_bus_has_none(nvml, driver):
     assert gpu.ecc_uncorrected is Missing.NOT_SUPPORTED
 
 
-def test_throttle_reasons_are_words(nvml, driver):
+def test_throttle_reasons_are_names(nvml, driver):
     driver.set(nvmlDeviceGetCurrentClocksThrottleReasons=lambda handle: 0x04 | 0x40 | 0x8000)
     assert nvml.read().gpus[0].throttle == ("sw_power_cap", "hw_thermal")
     driver.fail("nvmlDeviceGetCurrentClocksThrottleReasons", pynvml.NVML_ERROR_NOT_SUPPORTED)
@@ -280,7 +280,7 @@ def test_processes_come_once_each_with_their_memory(nvml, driver):
     )
 
 
-def test_what_computes_through_mps_is_told_as_such_and_asked_for_only_where_something_computes(
+def test_what_computes_through_mps_is_reported_as_such_and_asked_for_only_where_something_computes(
     nvml, driver
 ):
     asked = []
@@ -303,7 +303,7 @@ def test_what_computes_through_mps_is_told_as_such_and_asked_for_only_where_some
     assert [process.kind for process in nvml.read().gpus[0].processes] == ["compute", "compute"]
 
 
-def test_a_driver_before_510_tells_its_processes_the_old_way(nvml, driver):
+def test_a_driver_before_510_lists_its_processes_the_old_way(nvml, driver):
     driver.fail("nvmlDeviceGetComputeRunningProcesses_v3", pynvml.NVML_ERROR_FUNCTION_NOT_FOUND)
     driver.set(
         nvmlDeviceGetComputeRunningProcesses_v2=lambda handle: [

@@ -1,4 +1,4 @@
-"""The gate and a real server over the pretend NVML: a C library under nvidia-ml-py itself."""
+"""The reader and a real server over the simulated NVML: a C library under nvidia-ml-py itself."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PACKAGE = Path(__file__).parents[1]
 SIMULATOR = PACKAGE.parents[1] / "tests" / "simulator"
 
 pytestmark = [
-    pytest.mark.skipif(not SIMULATOR.is_dir(), reason="the pretend NVML is not in this checkout"),
-    pytest.mark.skipif(not shutil.which("cc"), reason="the pretend NVML needs a C compiler"),
+    pytest.mark.skipif(not SIMULATOR.is_dir(), reason="the simulated NVML is not in this checkout"),
+    pytest.mark.skipif(not shutil.which("cc"), reason="the simulated NVML needs a C compiler"),
 ]
 
 READER = """
@@ -30,10 +30,10 @@ from dataclasses import asdict
 from jupyterlab_gpudock.nvml.reader import GPUReader
 from jupyterlab_gpudock.nvml.watchdog import WatchdogReader
 now = 0.0
-gate = WatchdogReader(GPUReader(clock=lambda: now), timeout_s=0.5)
+reader = WatchdogReader(GPUReader(clock=lambda: now), timeout_s=0.5)
 for line in sys.stdin:
     now += float(line)
-    print(json.dumps(asdict(gate.read())), flush=True)
+    print(json.dumps(asdict(reader.read())), flush=True)
 """
 
 
@@ -53,7 +53,7 @@ def host(simulator, tmp_path):
 
 
 class Reader:
-    """The gate in a process that has the pretend library, read when the test wants."""
+    """The reader in a process with the simulated library, read when the test wants."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._process = subprocess.Popen(
@@ -114,7 +114,9 @@ def test_nvidias_own_python_bindings_give_the_numbers(reader):
         ("unknown", "lost"),
     ],
 )
-def test_a_fault_of_the_driver_is_told_and_forgotten_when_it_goes_away(reader, host, fault, state):
+def test_a_fault_of_the_driver_is_reported_and_forgotten_when_it_goes_away(
+    reader, host, fault, state
+):
     assert reader.read()["state"] == "ok"
     host.simulator.update_system(fault=fault)
     assert reader.read_until(state)["detail"]
@@ -128,7 +130,7 @@ def test_a_server_without_devices_has_no_gpu(reader, host):
     assert reader.read()["state"] == "no_gpu"
 
 
-def test_only_the_lost_gpu_is_told_as_lost(reader, host):
+def test_only_the_lost_gpu_is_reported_as_lost(reader, host):
     reader.read()
     host.simulator.update(0, fault="lost")
     host.simulator.update(1, fault="unknown")
@@ -139,7 +141,7 @@ def test_only_the_lost_gpu_is_told_as_lost(reader, host):
     assert reading["gpus"][0]["name"] == "NVIDIA A100-SXM4-40GB"
 
 
-def test_mig_slices_are_told_with_profile_and_memory(simulator, tmp_path):
+def test_mig_slices_are_reported_with_profile_and_memory(simulator, tmp_path):
     host = simulator.Host(tmp_path / "host").create(
         simulator.Gpu.of_model("A100", slices=("1g.5gb", "2g.10gb"))
     )
@@ -156,7 +158,7 @@ def test_mig_slices_are_told_with_profile_and_memory(simulator, tmp_path):
 
 @pytest.fixture
 def server(host, tmp_path, free_port):
-    """A Jupyter server in a process of its own, over the pretend GPUs."""
+    """A Jupyter server in a process of its own, over the simulated GPUs."""
     calls = tmp_path / "calls"
     log = tmp_path / "server.log"
     config = tmp_path / "config"
@@ -224,7 +226,7 @@ async def test_nvml_is_read_as_often_for_ten_clients_as_for_one(server, simulato
     one = await calls_for_each_reading(1)
     ten = await calls_for_each_reading(10)
     assert 0 < one <= 2 * 9, "two GPUs need at most nine calls each"
-    # The devices are listed anew every ten seconds, which adds to a few of the readings.
+    # The devices are listed again every ten seconds, which adds to a few of the readings.
     assert ten <= 2 * one
 
 

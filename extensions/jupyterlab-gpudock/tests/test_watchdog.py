@@ -104,7 +104,7 @@ def test_all_is_read_in_one_thread_while_nothing_hangs(watchdog, boards):
     assert nvml_threads() <= before + 1
 
 
-def test_a_board_that_hangs_is_told_and_the_others_are_read_on(watchdog, boards):
+def test_a_board_that_hangs_is_reported_and_the_others_are_read_on(watchdog, boards):
     before = nvml_threads()
     boards.gates[1].clear()
     began = time.monotonic()
@@ -128,7 +128,7 @@ def test_every_board_may_hang(watchdog, boards):
     assert states(watchdog.read()) == ["hanging"] * 3
 
 
-def test_a_board_that_answers_again_is_read_again_after_a_pause(watchdog, boards, clock):
+def test_a_board_that_works_again_is_read_again_after_a_pause(watchdog, boards, clock):
     boards.gates[1].clear()
     watchdog.read()
     boards.gates[1].set()
@@ -154,7 +154,7 @@ def test_a_board_that_hangs_again_is_left_alone_for_longer(watchdog, boards, clo
     assert states(watchdog.read()) == ["ok"] * 3
 
 
-def test_a_driver_that_hangs_as_a_whole_is_told_without_waiting_again(watchdog, boards):
+def test_a_driver_that_hangs_as_a_whole_is_reported_without_waiting_again(watchdog, boards):
     before = nvml_threads()
     boards.gates[None].clear()
     assert states(watchdog.read()) == ["hanging"] * 3

@@ -93,7 +93,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("path", ALL_PATHS, ids=lambda p: ".".join(map(str, p)))
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_value_in_any_place_is_refused(path, what):
+def test_a_hostile_value_in_any_place_is_rejected(path, what):
     tree = json.loads(encode(ENVELOPE))
     at(tree, path[:-1])[path[-1]] = copy.deepcopy(HOSTILE[what])
     with pytest.raises(DocumentError):
@@ -105,7 +105,7 @@ def test_a_hostile_value_in_any_place_is_refused(path, what):
     [p for p in ALL_PATHS if isinstance(p[-1], str) and p not in MAY_BE_MISSING],
     ids=lambda p: ".".join(map(str, p)),
 )
-def test_a_field_that_is_missing_is_refused(path):
+def test_a_field_that_is_missing_is_rejected(path):
     tree = json.loads(encode(ENVELOPE))
     del at(tree, path[:-1])[path[-1]]
     with pytest.raises(DocumentError, match=str(path[-1])):
@@ -129,14 +129,14 @@ def test_a_field_that_is_missing_is_refused(path):
         (("clock",), "1"),
     ],
 )
-def test_values_that_contradict_each_other_are_refused(path, value):
+def test_values_that_contradict_each_other_are_rejected(path, value):
     tree = json.loads(encode(ENVELOPE))
     at(tree, path[:-1])[path[-1]] = value
     with pytest.raises(DocumentError):
         decode(json.dumps(tree).encode())
 
 
-def test_the_same_device_twice_is_refused():
+def test_the_same_device_twice_is_rejected():
     tree = json.loads(encode(ENVELOPE))
     tree["devices"].append(tree["devices"][0] | {"uuid": uuid_of(1).upper().replace("GPU", "GPU")})
     with pytest.raises(DocumentError, match="same UUID"):
@@ -159,6 +159,6 @@ def test_the_same_device_twice_is_refused():
     ],
     ids=range(10),
 )
-def test_what_is_no_json_document_is_refused(body):
+def test_what_is_no_json_document_is_rejected(body):
     with pytest.raises(DocumentError):
         decode(body)

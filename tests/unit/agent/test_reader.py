@@ -1,4 +1,4 @@
-"""What becomes of NVML's answers."""
+"""What the agent makes of NVML's values."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_what_a_device_does_not_support_is_none_and_no_fault():
     assert reading.fault is None
 
 
-def test_no_gpu_is_an_answer_and_no_problem():
+def test_no_gpu_is_a_result_and_no_problem():
     report = reader_of()[0].read()
     assert report.readings == ()
     assert report.problem is None
@@ -140,7 +140,7 @@ def test_a_lost_device_stays_in_the_report_with_its_name_and_without_values(wher
     assert unharmed == before[1]
 
 
-def test_a_device_that_was_lost_from_the_start_is_told_of_without_a_name():
+def test_a_device_that_was_lost_from_the_start_is_reported_without_a_name():
     reader, _ = reader_of(LOST, Card(uuid_of(2)))
     report = reader.read()
     assert [r.gpu.uuid for r in report.readings] == [uuid_of(2)]
@@ -159,7 +159,7 @@ def test_a_lost_device_is_not_taken_for_the_one_that_moved_to_its_number():
     assert len(report.unidentified) == 1
 
 
-def test_a_device_that_answers_again_is_well_again():
+def test_a_device_that_works_again_is_well_again():
     card = Card(uuid_of(1))
     reader, client = reader_of(card)
     reader.read()
@@ -171,7 +171,7 @@ def test_a_device_that_answers_again_is_well_again():
     assert not reading.lost
 
 
-def test_after_a_fault_the_library_is_opened_anew_less_and_less_often():
+def test_after_a_fault_the_library_is_opened_again_less_and_less_often():
     card = Card(uuid_of(1), power=UNKNOWN)
     reader, client = reader_of(card)
     opened_before_round = []
@@ -294,7 +294,7 @@ def test_a_divided_gpu_is_marked_and_its_slices_are_devices():
         (SliceShape(1, 1, 9984), 81559, "1g.10gb"),
     ],
 )
-def test_a_slice_whose_name_tells_no_profile_has_that_of_its_shape(shape, total, profile):
+def test_a_slice_whose_name_has_no_profile_has_that_of_its_shape(shape, total, profile):
     part = slice_card(10)
     part.name = NOT_SUPPORTED
     part.slice_shape = shape

@@ -24,7 +24,7 @@ from gpudock.inventory.clocks import RemoteClock
 from gpudock.model import GPU, GPUReading, Telemetry
 from simulator import Gpu
 from unit.agent.fake_client import uuid_of
-from unit.agent.program import TOKEN, Agent, PretendHost
+from unit.agent.program import TOKEN, Agent, SimulatedHost
 
 GPU_1 = GPUReading(GPU(uuid_of(1), 0, "node1", "NVIDIA L4", 23034), Telemetry(temperature_c=40))
 GPU_2 = GPUReading(GPU(uuid_of(2), 1, "node1", "NVIDIA L4", 23034), Telemetry(temperature_c=41))
@@ -396,7 +396,7 @@ def test_a_clock_that_drifts_is_followed():
 
 async def test_an_agent_that_is_killed_leaves_what_is_known_and_is_found_again(tmp_path, follow):
     gpu = Gpu.of_model("A100-SXM4-40GB", memory_used_mib=77)
-    host = PretendHost(tmp_path, [gpu])
+    host = SimulatedHost(tmp_path, [gpu])
     agent = await asyncio.to_thread(Agent, host.environment)
     try:
         inventory = await follow(agent.url)
@@ -415,7 +415,7 @@ async def test_an_agent_that_is_killed_leaves_what_is_known_and_is_found_again(t
 
 
 async def test_a_change_reaches_the_hub_within_the_agents_interval(tmp_path, follow):
-    host = PretendHost(tmp_path, [Gpu.of_model("L4")])
+    host = SimulatedHost(tmp_path, [Gpu.of_model("L4")])
     agent = await asyncio.to_thread(Agent, host.environment, interval=1.0)
     try:
         inventory = await follow(agent.url)

@@ -1,4 +1,4 @@
-"""The client's own decisions about NVML's answers."""
+"""The client's own decisions about NVML's values."""
 
 from __future__ import annotations
 
