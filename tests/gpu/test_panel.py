@@ -22,7 +22,8 @@ from gpu.test_real_gpu import pytestmark as needs_a_gpu
 from jupyterlab_gpudock.checks.runner import Checks
 from jupyterlab_gpudock.kernel import kernel_state
 from jupyterlab_gpudock.kernel.assessment import assess
-from jupyterlab_gpudock.kernel.environment import Interpreter, Prober
+from jupyterlab_gpudock.kernel.environment import Prober
+from jupyterlab_gpudock.kernel.interpreter import Interpreter
 from jupyterlab_gpudock.nvml.attribution import Attribution
 from jupyterlab_gpudock.nvml.procfs import Processes
 from jupyterlab_gpudock.nvml.reader import GPUReader

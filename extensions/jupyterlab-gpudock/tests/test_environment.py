@@ -10,13 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyterlab_gpudock.kernel.environment import (
-    Interpreter,
-    Prober,
-    Problem,
-    cudnn_version,
-    interpreter_of,
-)
+from jupyterlab_gpudock.kernel.environment import Prober, Problem, cudnn_version
+from jupyterlab_gpudock.kernel.interpreter import Interpreter, interpreter_of
 
 TORCH = """
 import os

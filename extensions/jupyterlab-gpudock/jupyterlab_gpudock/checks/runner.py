@@ -8,28 +8,26 @@ import dataclasses
 import json
 import logging
 import math
-import os
-import signal
 import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_gpudock.errors import RequestError
+from jupyterlab_gpudock.kernel.interpreter import MAX_DETAIL, kill, last_line, read_tail
 from jupyterlab_gpudock.nvml.readings import GPU, Missing, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyterlab_gpudock.kernel.environment import Interpreter
+    from jupyterlab_gpudock.kernel.interpreter import Interpreter
     from jupyterlab_gpudock.nvml.readings import Reading
 
 NEEDED_MIB = 1200
 """Free memory that a check needs: CUDA itself takes some 500 MiB, the largest step some 400."""
 STEPS = ("cudnn", "fp16", "bf16", "tf32", "bandwidth")
 _MARK = b"gpudock-check:"
-_MAX_LINE_BYTES = 64 * 1024
-_MAX_DETAIL, _MAX_NAME = 400, 40
+_MAX_NAME = 40
 _STEP_STATES = ("running", "done", "skipped", "failed")
 _END_TIMEOUT_S = 5.0
 
@@ -191,28 +189,15 @@ class Checks:
             self._end(check, "cancelled", "cancelled")
 
     async def _measure(self, check: Check, interpreter: Interpreter) -> None:
-        source = Path(__file__).with_name("check_program.py").read_text(encoding="utf-8")
-        environment = {**os.environ, **dict(interpreter.env), "CUDA_VISIBLE_DEVICES": check.gpu}
         try:
-            process = await asyncio.create_subprocess_exec(
-                interpreter.path,
-                "-c",
-                source,
-                str(NEEDED_MIB),
-                cwd="/",
-                env=environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=_MAX_LINE_BYTES,
-                start_new_session=True,
+            process = await interpreter.start(
+                _program(), str(NEEDED_MIB), CUDA_VISIBLE_DEVICES=check.gpu
             )
         except (OSError, ValueError) as error:
             self._end(check, "failed", "environment_broken", str(error))
             return
         assert process.stdout is not None
-        assert process.stderr is not None
-        last_line = asyncio.ensure_future(_last_line(process.stderr))
+        errors = asyncio.ensure_future(read_tail(process.stderr))
         try:
             outcome = None
             async for message in _messages(process.stdout):
@@ -221,12 +206,11 @@ class Checks:
                     break
             else:
                 await process.wait()
-                detail = await last_line or f"exit status {process.returncode}"
+                detail = last_line(await errors) or f"exit status {process.returncode}"
                 outcome = ("failed", "crashed", detail)
         finally:
-            last_line.cancel()
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            errors.cancel()
+            kill(process)
             with contextlib.suppress(TimeoutError):
                 # A process that hangs in the driver cannot be killed; that is not waited for.
                 await asyncio.wait_for(process.wait(), _END_TIMEOUT_S)
@@ -252,7 +236,7 @@ class Checks:
                 step.ratio = _number(message.get("ratio"))
                 step.values = _numbers(message.get("values"))
                 step.code = message["code"] if isinstance(message.get("code"), str) else None
-                step.detail = str(message.get("detail", ""))[:_MAX_DETAIL]
+                step.detail = str(message.get("detail", ""))[:MAX_DETAIL]
                 self._notify(check.document())
         return None
 
@@ -260,9 +244,9 @@ class Checks:
         self._running.pop(check.gpu, None)
         check.state, check.code, check.ended_at = state, code, round(time.time(), 3)
         if code is not None:
-            known = {"detail": detail[:_MAX_DETAIL]} if detail else {}
+            known = {"detail": detail[:MAX_DETAIL]} if detail else {}
             if code == "memory_short":
-                known = {"free_mib": detail[:_MAX_DETAIL], "needed_mib": str(NEEDED_MIB)}
+                known = {"free_mib": detail[:MAX_DETAIL], "needed_mib": str(NEEDED_MIB)}
             elif code == "timeout":
                 known = {"limit_s": f"{self._timeout_s:g}"}
             check.parameters = known
@@ -272,6 +256,10 @@ class Checks:
             if step.state == "running":
                 step.state, step.code, step.detail = "failed", "check_ended", check.message
         self._notify(check.document())
+
+
+def _program() -> str:
+    return Path(__file__).with_name("check_program.py").read_text(encoding="utf-8")
 
 
 def _gpu(reading: Reading, gpu_uuid: str) -> GPU:
@@ -321,12 +309,3 @@ async def _messages(stream: asyncio.StreamReader) -> Any:
                 message = json.loads(line[len(_MARK) :])
                 if isinstance(message, dict):
                     yield message
-
-
-async def _last_line(stream: asyncio.StreamReader) -> str:
-    """Return the last line of a program's errors; all is read, so that the program never blocks."""
-    kept = b""
-    while chunk := await stream.read(_MAX_LINE_BYTES):
-        kept = (kept + chunk)[-_MAX_LINE_BYTES:]
-    lines = kept.decode(errors="replace").strip().splitlines()
-    return lines[-1][:_MAX_DETAIL] if lines else ""

@@ -11,23 +11,23 @@ import contextlib
 import dataclasses
 import json
 import os
-import shutil
-import signal
-import sys
 import time
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyterlab_gpudock.kernel.interpreter import MAX_DETAIL, kill, last_line, read_tail
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+    from jupyterlab_gpudock.kernel.interpreter import Interpreter
 
 CACHE_SECONDS = 600.0
 RETRY_SECONDS = 5.0
 """How long after a timeout an environment is probed again, once."""
 _MARK = b"gpudock-probe:"
-_MAX_OUTPUT_BYTES = 64 * 1024
-_MAX_DETAIL, _MAX_VERSION = 400, 100
+_MAX_VERSION = 100
 _END_TIMEOUT_S = 2.0
 
 
@@ -69,29 +69,6 @@ class Environment:
     """The problem in the environment's own words."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Interpreter:
-    """How a kernel starts Python."""
-
-    path: str
-    env: tuple[tuple[str, str], ...] = ()
-    """Variables that the kernel adds to the server's environment."""
-
-
-def interpreter_of(argv: list[str], env: Mapping[str, str], language: str) -> Interpreter | None:
-    """Return the Python of a kernel specification, or None when its command names none."""
-    if language.lower() != "python" or not argv:
-        return None
-    name = Path(argv[0]).name
-    if not name.startswith("python"):
-        return None
-    if argv[0] == name and name in {"python", "python3", f"python3.{sys.version_info.minor}"}:
-        # Jupyter itself starts such kernels with the server's own Python.
-        return Interpreter(sys.executable, tuple(sorted(env.items())))
-    found = shutil.which(argv[0])
-    return Interpreter(found or argv[0], tuple(sorted(env.items())))
-
-
 def cudnn_version(number: object) -> str | None:
     """Return a cuDNN version in the usual form: 90100 and [9, 1, 0] are 9.1.0, 8907 is 8.9.7."""
     if isinstance(number, list):
@@ -102,7 +79,7 @@ def cudnn_version(number: object) -> str | None:
     return f"{number // major_unit}.{number % major_unit // 100}.{number % 100}"
 
 
-_Key = tuple[Interpreter, str, tuple[int, ...]]
+_Key = tuple["Interpreter", str, tuple[int, ...]]
 """An interpreter, the state of the GPUs, and the state of the environment's files."""
 
 
@@ -177,19 +154,8 @@ class Prober:
         return found
 
     async def _probe(self, interpreter: Interpreter) -> Environment:
-        source = Path(__file__).with_name("probe.py").read_text(encoding="utf-8")
         try:
-            process = await asyncio.create_subprocess_exec(
-                interpreter.path,
-                "-c",
-                source,
-                cwd="/",  # a torch.py next to a notebook does not belong to the environment
-                env={**os.environ, **dict(interpreter.env)},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
+            process = await interpreter.start(_program())
         except FileNotFoundError as error:
             return Environment(
                 problem=Problem.PYTHON_MISSING, detail=str(error), executable=interpreter.path
@@ -212,6 +178,10 @@ class Prober:
         return dataclasses.replace(found, executable=interpreter.path)
 
 
+def _program() -> str:
+    return Path(__file__).with_name("probe.py").read_text(encoding="utf-8")
+
+
 def _stamp(interpreter: Interpreter) -> tuple[int, ...]:
     """Return times that change when the Python is replaced, or packages are added or removed."""
     python = Path(interpreter.path)
@@ -230,25 +200,14 @@ def _changed_at(path: Path) -> int:
 
 
 async def _read_both(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
-    assert process.stdout is not None
-    assert process.stderr is not None
-    output, errors = await asyncio.gather(_read_end(process.stdout), _read_end(process.stderr))
+    output, errors = await asyncio.gather(read_tail(process.stdout), read_tail(process.stderr))
     await process.wait()
     return output, errors
 
 
-async def _read_end(stream: asyncio.StreamReader) -> bytes:
-    """Read to the end and return the last part: a noisy environment must not fill the memory."""
-    kept = b""
-    while chunk := await stream.read(_MAX_OUTPUT_BYTES):
-        kept = (kept + chunk)[-_MAX_OUTPUT_BYTES:]
-    return kept
-
-
 async def _end(process: asyncio.subprocess.Process) -> None:
     """End the process with its children, and read their output: only then asyncio ends it."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    kill(process)
     with contextlib.suppress(TimeoutError):
         # A child that has left the group may keep the pipes open; do not wait for that.
         await asyncio.wait_for(_read_both(process), _END_TIMEOUT_S)
@@ -261,8 +220,7 @@ def _parse(output: bytes, errors: bytes, returncode: int | None) -> Environment:
                 return _environment(json.loads(line[len(_MARK) :]))
             except (ValueError, TypeError, AttributeError):
                 break
-    lines = errors.decode(errors="replace").strip().splitlines()
-    detail = lines[-1][:_MAX_DETAIL] if lines else f"exit status {returncode}"
+    detail = last_line(errors) or f"exit status {returncode}"
     return Environment(problem=Problem.PYTHON_BROKEN, detail=detail)
 
 
@@ -287,5 +245,5 @@ def _environment(found: dict[str, Any]) -> Environment:
         else (),
         cuda_available=bool(found.get("cuda_available")),
         problem=Problem(problem) if problem else None,
-        detail=str(found.get("detail", ""))[:_MAX_DETAIL],
+        detail=str(found.get("detail", ""))[:MAX_DETAIL],
     )

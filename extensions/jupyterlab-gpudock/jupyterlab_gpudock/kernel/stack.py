@@ -9,13 +9,8 @@ from jupyter_core.utils import ensure_async
 
 from jupyterlab_gpudock.errors import RequestError
 from jupyterlab_gpudock.kernel.assessment import assess, capabilities
-from jupyterlab_gpudock.kernel.environment import (
-    Environment,
-    Interpreter,
-    Prober,
-    Problem,
-    interpreter_of,
-)
+from jupyterlab_gpudock.kernel.environment import Environment, Prober, Problem
+from jupyterlab_gpudock.kernel.interpreter import Interpreter, interpreter_of
 
 if TYPE_CHECKING:
     from jupyter_client.kernelspec import KernelSpec
