@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from samples import A100, HEALTHY
 
+from gpudock_nvml.pids import HOST_PID_NAMESPACE
 from jupyterlab_gpudock.nvml.attribution import Attribution
-from jupyterlab_gpudock.nvml.procfs import INITIAL_PID_NAMESPACE, Processes
+from jupyterlab_gpudock.nvml.procfs import Processes
 from jupyterlab_gpudock.nvml.readings import Missing, Process
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ TERMINAL = {"kind": "terminal", "terminal": "1", "title": "1"}
 SERVER = 100
 
 
-class PretendProc:
+class FakeProc:
     """A ``/proc`` in a folder."""
 
     def __init__(self, root: Path, namespace: str) -> None:
@@ -44,19 +45,19 @@ class PretendProc:
 
 @pytest.fixture
 def host(tmp_path):
-    proc = PretendProc(tmp_path, INITIAL_PID_NAMESPACE)
+    proc = FakeProc(tmp_path, HOST_PID_NAMESPACE)
     proc.add(SERVER, 1)
     return proc
 
 
 @pytest.fixture
 def container(tmp_path):
-    proc = PretendProc(tmp_path, "pid:[4026532999]")
+    proc = FakeProc(tmp_path, "pid:[4026532999]")
     proc.add(SERVER, 1)
     return proc
 
 
-def attribution_of(proc: PretendProc, owners=None) -> Attribution:
+def attribution_of(proc: FakeProc, owners=None) -> Attribution:
     attribution = Attribution(Processes(proc.root), server_pid=SERVER)
     attribution.set_owners(owners or {})
     return attribution

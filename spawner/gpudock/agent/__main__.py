@@ -18,6 +18,7 @@ from gpudock.agent.reader import Reader
 from gpudock.agent.sampler import Sampler
 from gpudock.agent.server import Feed, make_application
 from gpudock_nvml.client import NVMLClient
+from gpudock_nvml.pids import in_host_pid_namespace
 
 log = logging.getLogger("gpudock.agent")
 
@@ -26,8 +27,6 @@ HOST_VARIABLE = "GPUDOCK_AGENT_HOST"
 _MIN_TOKEN_LENGTH = 16
 # The exit status that asks for a restart (EX_TEMPFAIL of sysexits.h).
 RESTART_STATUS = 75
-# Linux gives the first PID namespace of a machine this inode (PROC_PID_INIT_INO).
-_FIRST_PID_NAMESPACE = 0xEFFFFFFC
 
 
 class UsageError(Exception):
@@ -129,12 +128,7 @@ def read_token(file: Path | None, environment: dict[str, str]) -> str:
 
 def sees_all_processes(choice: str) -> bool:
     """Return whether NVML shows this program the processes of every container."""
-    if choice != "auto":
-        return choice == "yes"
-    try:
-        return Path("/proc/self/ns/pid").stat().st_ino == _FIRST_PID_NAMESPACE
-    except OSError:
-        return False
+    return in_host_pid_namespace() if choice == "auto" else choice == "yes"
 
 
 async def serve(options: argparse.Namespace, token: str, sockets: list[socket.socket]) -> int:

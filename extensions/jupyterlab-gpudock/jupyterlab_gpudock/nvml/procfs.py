@@ -6,8 +6,8 @@ import contextlib
 import dataclasses
 from pathlib import Path
 
-INITIAL_PID_NAMESPACE = "pid:[4026531836]"
-"""The host's own PID namespace, which has this number on every machine."""
+from gpudock_nvml.pids import in_host_pid_namespace
+
 _CUDA_NODE = Path("/dev/nvidia-uvm")
 """Open in every process that uses CUDA, and not in one that only reads NVML."""
 _MAX_ANCESTORS = 64
@@ -34,10 +34,7 @@ class Processes:
 
     def has_host_pids(self) -> bool:
         """Return whether PIDs here are the host's, as NVML reports them."""
-        try:
-            return str((self._root / "self/ns/pid").readlink()) == INITIAL_PID_NAMESPACE
-        except OSError:
-            return False
+        return in_host_pid_namespace(self._root)
 
     def see(self, pid: int) -> Seen | None:
         """Return the process, or None when it does not exist."""
