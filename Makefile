@@ -75,7 +75,7 @@ lint: dev ## linters, types, the direction of imports, and the words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=$(EXTENSION) $(BIN)/lint-imports
 	git ls-files -z | xargs -0 $(BIN)/codespell
 	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint
 	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint

@@ -1,6 +1,6 @@
 """The panel's readings on a real GPU: against nvidia-smi, and while torch works on it.
 
-What needs torch is skipped where there is none. The rest also runs over the pretend NVML with a
+What needs torch is skipped where there is none. The rest also runs over the simulated NVML with a
 real nvidia-smi.
 """
 
@@ -19,15 +19,16 @@ import pytest
 
 from gpu.test_real_gpu import first_number, query
 from gpu.test_real_gpu import pytestmark as needs_a_gpu
-from jupyterlab_gpudock import kernel_state
-from jupyterlab_gpudock.attribution import Attribution
-from jupyterlab_gpudock.checks import Checks
-from jupyterlab_gpudock.environment import Interpreter, Prober
-from jupyterlab_gpudock.nvml import NVML
-from jupyterlab_gpudock.patience import Patient
-from jupyterlab_gpudock.procfs import Processes
-from jupyterlab_gpudock.readings import Missing, State
-from jupyterlab_gpudock.verdict import judge
+from jupyterlab_gpudock.checks.runner import Checks
+from jupyterlab_gpudock.kernel import kernel_state
+from jupyterlab_gpudock.kernel.assessment import assess
+from jupyterlab_gpudock.kernel.environment import Prober
+from jupyterlab_gpudock.kernel.interpreter import Interpreter
+from jupyterlab_gpudock.nvml.attribution import Attribution
+from jupyterlab_gpudock.nvml.procfs import Processes
+from jupyterlab_gpudock.nvml.reader import GPUReader
+from jupyterlab_gpudock.nvml.readings import Missing, State
+from jupyterlab_gpudock.nvml.watchdog import WatchdogReader
 
 pytestmark = needs_a_gpu
 
@@ -64,15 +65,15 @@ while True:
 
 
 @pytest.fixture(scope="module")
-def gate():
-    gate = Patient(NVML())
-    yield gate
-    gate.close()
+def reader():
+    reader = WatchdogReader(GPUReader())
+    yield reader
+    reader.close()
 
 
 @pytest.fixture(scope="module")
-def compared(gate):
-    """One reading, and what nvidia-smi said before and after it."""
+def compared(reader):
+    """One reading, and what nvidia-smi reported before and after it."""
     names = (
         "uuid",
         "index",
@@ -81,14 +82,14 @@ def compared(gate):
         *(name for fields, _ in FIELDS.values() for name in fields),
     )
     before = query("gpu", names)
-    reading = gate.read()
+    reading = reader.read()
     after = query("gpu", names)
     wholes = {gpu.uuid: gpu for gpu in reading.gpus if gpu.mig_profile is None}
     rows = zip(before, after, strict=True)
     return reading, [(wholes.get(row["uuid"]), row, late) for row, late in rows]
 
 
-def test_every_gpu_is_told_by_its_name(compared):
+def test_every_gpu_is_reported_by_its_name(compared):
     reading, gpus = compared
     assert reading.state is State.OK, reading.detail
     for gpu, row, _ in gpus:
@@ -113,13 +114,13 @@ def test_a_number_lies_where_nvidia_smi_sees_it(compared, name):
         assert min(theirs) - tolerance <= ours <= max(theirs) + tolerance
 
 
-def test_the_processes_are_those_of_nvidia_smi(gate):
+def test_the_processes_are_those_of_nvidia_smi(reader):
     listed = {
         (row["gpu_uuid"], int(row["pid"])) for row in query("compute-apps", ("gpu_uuid", "pid"))
     }
     ours = {
         (gpu.uuid, process.pid)
-        for gpu in gate.read().gpus
+        for gpu in reader.read().gpus
         if not isinstance(gpu.processes, Missing)
         for process in gpu.processes
     }
@@ -135,8 +136,8 @@ def wait_for(look, what, seconds=60.0):
 
 
 @needs_torch
-def test_a_convolution_raises_use_and_memory_and_is_told_as_its_kernels(gate):
-    first = gate.read().gpus[0]
+def test_a_convolution_raises_use_and_memory_and_is_reported_as_its_kernels(reader):
+    first = reader.read().gpus[0]
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": first.uuid}
     work = subprocess.Popen(
         [sys.executable, "-c", WORK], env=environment, stdout=subprocess.PIPE, text=True
@@ -147,7 +148,7 @@ def test_a_convolution_raises_use_and_memory_and_is_told_as_its_kernels(gate):
             lambda: next(
                 (
                     gpu
-                    for gpu in gate.read().gpus
+                    for gpu in reader.read().gpus
                     if gpu.uuid == first.uuid and gpu.utilization_percent > 50
                 ),
                 None,
@@ -156,11 +157,11 @@ def test_a_convolution_raises_use_and_memory_and_is_told_as_its_kernels(gate):
         )
         assert busy.memory_used_mib >= first.memory_used_mib + 1024
         assert busy.power_w > 0
-        if Processes().tells_host_pids():
+        if Processes().has_host_pids():
             attribution = Attribution()
             attribution.set_owners({work.pid: {"kind": "kernel", "kernel_id": "k"}})
-            told = attribution.annotate(gate.read()).gpus[0].processes
-            mine = next(process for process in told if process.pid == work.pid)
+            found = attribution.annotate(reader.read()).gpus[0].processes
+            mine = next(process for process in found if process.pid == work.pid)
             assert (mine.certainty, mine.owner["kernel_id"]) == ("certain", "k")
             assert mine.memory_mib >= 1024
     finally:
@@ -168,29 +169,29 @@ def test_a_convolution_raises_use_and_memory_and_is_told_as_its_kernels(gate):
         work.wait()
         work.stdout.close()
     wait_for(
-        lambda: gate.read().gpus[0].memory_used_mib < busy.memory_used_mib - 1000,
+        lambda: reader.read().gpus[0].memory_used_mib < busy.memory_used_mib - 1000,
         "the memory comes back",
     )
 
 
 @needs_torch
-async def test_torch_here_can_use_the_gpu(gate):
+async def test_torch_here_can_use_the_gpu(reader):
     environment = await Prober(120.0).probe(Interpreter(sys.executable), gpu_state="ok")
-    verdict = judge(gate.read(), environment)
+    verdict = assess(reader.read(), environment)
     assert verdict.usable, verdict.findings
     assert environment.archs
     assert environment.cudnn_built
 
 
 @needs_torch
-async def test_a_check_measures_ratios(gate):
+async def test_a_check_measures_ratios(reader):
     ended = asyncio.Event()
 
     def tell(document) -> None:
         if document["state"] != "running":
             ended.set()
 
-    checks, reading = Checks(tell, timeout_s=300.0), gate.read()
+    checks, reading = Checks(tell, timeout_s=300.0), reader.read()
     check = checks.start(reading.gpus[0].uuid, "python3", Interpreter(sys.executable), reading)
     await asyncio.wait_for(ended.wait(), 310)
     assert check.state == "done", check.message
@@ -205,13 +206,13 @@ async def test_a_check_measures_ratios(gate):
 def test_the_live_state_and_the_release_of_a_process_that_uses_the_gpu():
     source = f"""
 import sys, torch
-sys.path.insert(0, {str(Path(kernel_state.__file__).parents[1])!r})
-from jupyterlab_gpudock import kernel_state
+sys.path.insert(0, {str(Path(kernel_state.__file__).parents[2])!r})
+from jupyterlab_gpudock.kernel import kernel_state
 kept = torch.empty(256, 1024, 1024, device="cuda")
 gone = torch.empty(256, 1024, 1024, device="cuda")
 del gone
-print(repr(kernel_state.answer("state")))
-print(repr(kernel_state.answer("release")))
+print(repr(kernel_state.result("state")))
+print(repr(kernel_state.result("release")))
 """
     done = subprocess.run(
         [sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=120

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from jupyterhub import __version__ as hub_version
 
-from gpudock.agent.document import Dispatch, encode
+from gpudock.agent.document import Envelope, encode
 from gpudock.agent.report import Report
 
 if TYPE_CHECKING:
@@ -132,4 +132,4 @@ class PretendAgent:
 
     def document(self) -> bytes:
         report = Report("pretend-host", time.time(), self.readings, problem=self.problem)
-        return encode(Dispatch(report, self.cursor(), "boot", time.monotonic(), 0.0))
+        return encode(Envelope(report, self.cursor(), "boot", time.monotonic(), 0.0))

@@ -1,7 +1,7 @@
 """Live GPU and cuDNN status for JupyterLab.
 
-The package is a server extension, which samples NVML and looks at kernel environments, and a
-prebuilt JupyterLab extension, which shows what the server found in the left sidebar.
+The package is a server extension, which reads GPUs and kernel environments, and a prebuilt
+JupyterLab extension, which shows them in the left sidebar.
 """
 
 from __future__ import annotations
@@ -14,6 +14,6 @@ def _jupyter_labextension_paths() -> list[dict[str, str]]:
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    from jupyterlab_gpudock.extension import GPUDock
+    from jupyterlab_gpudock.app.extension import GPUDock
 
     return [{"module": "jupyterlab_gpudock", "app": GPUDock}]

@@ -1,6 +1,6 @@
-"""What the routes and the stream say: the shape of every document, for server and front end.
+"""The contract between server and front end: the shape of every document.
 
-Nothing here runs. The front end's ``src/contract.ts`` says the same in TypeScript. Times are
+Nothing here runs. The front end's ``src/contract.ts`` has the same types in TypeScript. Times are
 seconds since 1970 (UTC), durations are seconds, memory is MiB.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Literal, NotRequired, TypedDict
 
 Missing = Literal["not_supported", "not_available", "nonsense"]
-"""In a number's place: the GPU never reports it; it could not be read this time; what was read
-made no sense and was dropped."""
+"""In place of a number: the GPU never reports it; it could not be read this time; the value cannot
+be true and was dropped."""
 
 Metric = int | float | Missing
 
 GPUState = Literal["ok", "no_driver", "no_gpu", "version_mismatch", "lost", "hanging", "failed"]
-"""``hanging``: its calls do not return; the other GPUs are read on without it."""
+"""``hanging``: its calls do not return; the other GPUs are still read."""
 
 ThrottleReason = Literal[
     "gpu_idle",
@@ -28,7 +28,7 @@ ThrottleReason = Literal[
     "hw_power_brake",
     "display_clocks",
 ]
-"""Why the clocks are not at their highest; ``gpu_idle`` and ``applications_clocks`` are no harm."""
+"""Why the clocks are not at their highest; the first two are harmless."""
 
 HealthNote = Literal[
     "ecc_uncorrected",
@@ -41,42 +41,42 @@ HealthNote = Literal[
 
 
 class Owner(TypedDict):
-    """Whose process it is, in this Jupyter server."""
+    """The owner of a process in this Jupyter server."""
 
     kind: Literal["kernel", "terminal", "server"]
-    """``server``: a process of this server that is neither kernel nor terminal."""
+    """``server``: a process of this server that is neither a kernel nor a terminal."""
     kernel_id: NotRequired[str]
     kernel_name: NotRequired[str]
     terminal: NotRequired[str]
     """The terminal's name, as in ``/api/terminals``."""
     session_type: NotRequired[str]
-    """``notebook``, ``console`` or ``file``; left out for a kernel without a session."""
+    """``notebook``, ``console`` or ``file``; omitted for a kernel without a session."""
     path: NotRequired[str]
-    """The notebook's or console's path."""
+    """Path of the notebook or console."""
     title: NotRequired[str]
-    """What to show: the path's last part, or the session's name."""
+    """For display: the last part of the path, or the session's name."""
 
 
 class ProcessDocument(TypedDict):
     """One process that holds memory of a GPU."""
 
     pid: int
-    """As NVML tells it. In a container that is the host's number, of no use inside."""
+    """As NVML reports it. In a container it is the host's PID, which has no meaning inside."""
     kind: Literal["compute", "graphics", "mps"]
     """``mps``: it computes through NVIDIA's Multi-Process Service."""
     memory_mib: Metric
     name: str | None
-    """Its command's name; None when it cannot be seen from here."""
+    """Name of its command; None when it is not visible from here."""
     certainty: Literal["certain", "probable", "unknown"]
-    """Whether ``owner`` is sure. ``probable``: by elimination. ``unknown``: ``owner`` is None."""
+    """Of ``owner``. ``probable``: by elimination. ``unknown``: ``owner`` is None."""
     reason: Literal["same_pid", "only_candidate", "foreign", "hidden", "ambiguous", "vanished"]
-    """``foreign``: seen, and not of this server. ``hidden``: NVML names a process of outside this
-    container, and none in it fits. ``ambiguous``: several fit. ``vanished``: it has just ended."""
+    """``foreign``: visible, and not of this server. ``hidden``: outside this container, or none in
+    it matches. ``ambiguous``: several match. ``vanished``: it has just ended."""
     owner: Owner | None
 
 
 class PCIeDocument(TypedDict):
-    """The bus that a GPU is on; None for what it does not tell."""
+    """The bus of a GPU; None for what it does not report."""
 
     generation: int | None
     generation_max: int | None
@@ -95,7 +95,7 @@ class GPUDocument(TypedDict):
     """For example ``8.0``."""
     state: GPUState
     detail: str
-    """NVML's own words for a state other than ok."""
+    """NVML's text for a state other than ok."""
     utilization_percent: Metric
     """*"""
     memory_used_mib: Metric
@@ -117,7 +117,7 @@ class GPUDocument(TypedDict):
     """*"""
     pcie: PCIeDocument | None
     nvlinks: int | None
-    """NVLinks that are up; None where there are none to ask for."""
+    """NVLinks that are up; None for a GPU without NVLink."""
     ecc_corrected: Metric
     ecc_uncorrected: Metric
     health: list[HealthNote]
@@ -126,13 +126,13 @@ class GPUDocument(TypedDict):
 
 
 class SnapshotFrame(TypedDict):
-    """Everything, at one moment. The first frame of a stream with readings is always one."""
+    """All values at one time. The first frame of a stream with readings is a snapshot."""
 
     type: Literal["snapshot"]
     sequence: int
     time: float
     interval_s: float
-    """The rate that is in force: the fastest that a client asked for, or else the setting."""
+    """The interval in force: the shortest that a client requested, or the setting."""
     age_s: float
     stale: bool
     state: GPUState
@@ -143,34 +143,34 @@ class SnapshotFrame(TypedDict):
 
 
 class DeltaFrame(TypedDict):
-    """What changed since the frame ``base``. A server sends it only to who got that frame."""
+    """What changed since the frame ``base``. Only clients that received that frame get it."""
 
     type: Literal["delta"]
     sequence: int
     base: int
-    """The sequence of the frame, snapshot or delta, that this one is to be laid over."""
+    """The sequence of the frame, snapshot or delta, that this one applies to."""
     time: float
     columns: dict[str, list[Metric | list[str] | None]]
     """By field: one entry for each GPU in the snapshot's order, None where nothing changed."""
     processes: NotRequired[dict[str, list[ProcessDocument]]]
-    """By place in the snapshot's order (``"0"``): the whole new list."""
+    """By position in the snapshot's order (``"0"``): the whole new list."""
 
 
 class StaleFrame(TypedDict):
-    """No reading came for a while: NVML hangs. Numbers on the screen are old."""
+    """No reading for a while, because NVML hangs: the values shown are old."""
 
     type: Literal["stale"]
     age_s: float
 
 
 class WaitingFrame(TypedDict):
-    """There was no reading yet."""
+    """There is no reading yet."""
 
     type: Literal["waiting"]
 
 
 class ErrorFrame(TypedDict):
-    """What the client sent makes no sense, and was ignored."""
+    """The client's message is invalid and was ignored."""
 
     type: Literal["error"]
     code: Literal["bad_message"]
@@ -178,14 +178,14 @@ class ErrorFrame(TypedDict):
 
 
 class CheckFrame(TypedDict):
-    """A check began, went on or ended. Sent to all clients of the stream."""
+    """A check started, progressed or ended. Sent to all clients of the stream."""
 
     type: Literal["check"]
     check: CheckDocument
 
 
 class RateMessage(TypedDict):
-    """The one thing that a client may send: how often it wants readings; null is «as set»."""
+    """The only message of a client: how often it wants readings; null is the setting."""
 
     type: Literal["rate"]
     interval_s: float | None
@@ -195,7 +195,7 @@ Frame = SnapshotFrame | DeltaFrame | StaleFrame | WaitingFrame | ErrorFrame | Ch
 
 
 class HistoryColumns(TypedDict):
-    """One GPU's past; None where it was not read."""
+    """The history of one GPU; None where it was not read."""
 
     utilization_percent: list[float | None]
     memory_used_mib: list[float | None]
@@ -204,7 +204,7 @@ class HistoryColumns(TypedDict):
 
 
 class HistoryDocument(TypedDict):
-    """``GET history``: the last 10 minutes, oldest first; gaps are where nobody looked."""
+    """``GET history``: the last 10 minutes, oldest first; gaps are where nobody watched."""
 
     times: list[float]
     gpus: dict[str, HistoryColumns]
@@ -215,7 +215,7 @@ class HistoryDocument(TypedDict):
 
 
 class EnvironmentDocument(TypedDict):
-    """What one kernel environment brings; None for what it lacks."""
+    """The versions in one kernel environment; None for what it lacks."""
 
     python: str | None
     executable: str | None
@@ -227,7 +227,7 @@ class EnvironmentDocument(TypedDict):
     """The cuDNN that torch was built with."""
     nccl: str | None
     archs: list[str]
-    """What torch has machine code for: ``sm_80``…, and ``compute_90`` for code that the driver
+    """What torch has machine code for: ``sm_80``…, and ``compute_90`` for PTX, which the driver
     translates."""
     cuda_available: bool
     problem: (
@@ -245,18 +245,18 @@ class EnvironmentDocument(TypedDict):
 
 
 class Finding(TypedDict):
-    """One remark of the verdict. The words are the front end's; ``message`` is a fallback."""
+    """One finding of the verdict. The front end has its own texts; ``message`` is a fallback."""
 
     code: str
     level: Literal["ok", "note", "warning", "error"]
     parameters: dict[str, str]
     message: str
     source: str | None
-    """Where the rule comes from: an address of NVIDIA's or PyTorch's documentation."""
+    """Source of the rule: a URL of NVIDIA's or PyTorch's documentation."""
 
 
 class VerdictDocument(TypedDict):
-    """Can this environment compute on these GPUs, and if not, why."""
+    """Whether an environment can compute on the GPUs, and why not."""
 
     usable: bool
     code: str
@@ -280,15 +280,15 @@ class StackDocument(TypedDict):
 
 
 class KernelEnvironment(TypedDict):
-    """One row of ``GET environments``: a kernel, and what is known of it without asking it."""
+    """One row of ``GET environments``: a kernel, and what is known without probing it."""
 
     kernel: str
     display_name: str
     language: str
     executable: str | None
-    """None when no Python can be told from its command."""
+    """None when its command does not name a Python."""
     known: bool
-    """Whether ``GET stack`` would answer from the cache at once."""
+    """Whether ``GET stack`` would return a cached result."""
 
 
 class EnvironmentsDocument(TypedDict):
@@ -302,42 +302,42 @@ class SnippetsDocument(TypedDict):
     """``GET snippets``: expressions for a kernel's ``user_expressions``, of Python kernels only.
 
     Send an execute request with ``code: ""``, ``silent: true``, ``store_history: false``,
-    ``allow_stdin: false`` and ``user_expressions: {"gpudock": <expression>}``. The answer's
+    ``allow_stdin: false`` and ``user_expressions: {"gpudock": <expression>}``. The reply's
     ``user_expressions.gpudock.data["text/plain"]`` is the JSON of the document.
     """
 
     state: str
-    """Answers with :class:`KernelState`."""
+    """Returns :class:`KernelState`."""
     release: str
-    """``torch.cuda.empty_cache()``; answers with :class:`ReleaseDocument`."""
+    """``torch.cuda.empty_cache()``; returns :class:`ReleaseDocument`."""
 
 
 class KernelMemory(TypedDict):
     """What torch holds of one device, from inside the kernel."""
 
     index: int
-    """torch's own numbering in that kernel."""
+    """The index that torch uses in that kernel."""
     uuid: str | None
     name: str | None
     allocated_mib: float
-    """In use by tensors."""
+    """Used by tensors."""
     reserved_mib: float
-    """Taken from the GPU, tensors and cache together."""
+    """Reserved on the GPU for tensors and cache."""
     peak_allocated_mib: float
     peak_reserved_mib: float
 
 
 class KernelState(TypedDict):
-    """The live state of a kernel. All but ``torch_loaded`` is None or empty before torch is."""
+    """The live state of a kernel. Without torch all but ``torch_loaded`` is None or empty."""
 
     torch_loaded: bool
     torch: str | None
     cuda_initialized: bool | None
-    """False: torch has not touched a GPU yet, and holds nothing of it."""
+    """False: torch has not used a GPU yet, and holds no memory of it."""
     cudnn_available: bool | None
     cudnn_enabled: bool | None
     cudnn_version: str | None
-    """Only known when the kernel has used it; asking would load it."""
+    """Only known when the kernel has used cuDNN; reading it would load cuDNN."""
     benchmark: bool | None
     deterministic: bool | None
     tf32_matmul: bool | None
@@ -346,15 +346,15 @@ class KernelState(TypedDict):
     """torch 2.9 and later: ``ieee``, ``tf32``, ``none``…; None for an older one."""
     fp32_precision_cudnn: str | None
     autocast: bool | None
-    """None when it cannot be told, because the question was not asked in the main thread."""
+    """None when it is unknown, because it was not read in the main thread."""
     autocast_dtype: str | None
     devices: list[KernelMemory]
     errors: list[str]
-    """What could not be read, in torch's words."""
+    """What could not be read, with torch's messages."""
 
 
 class ReleaseDocument(TypedDict):
-    """What «release cached memory» did."""
+    """The result of "release cached memory"."""
 
     done: bool
     reason: Literal["released", "torch_not_loaded", "cuda_not_used", "failed"]
@@ -368,12 +368,12 @@ class ReleaseDocument(TypedDict):
 
 
 class CheckRequest(TypedDict):
-    """``POST checks``: body; answers 202 with :class:`CheckDocument`."""
+    """``POST checks``: body; returns 202 with :class:`CheckDocument`."""
 
     gpu: str
     """UUID."""
     kernel: NotRequired[str]
-    """Name of the kernel whose environment is checked; the default one if left out."""
+    """Name of the kernel whose environment is checked; default: the default kernel."""
 
 
 class CheckStep(TypedDict):
@@ -382,19 +382,19 @@ class CheckStep(TypedDict):
     name: Literal["cudnn", "fp16", "bf16", "tf32", "bandwidth"]
     state: Literal["waiting", "running", "done", "skipped", "failed"]
     ratio: float | None
-    """How many times faster: cuDNN on against off; fp16, bf16 and TF32 against float32; pinned
-    against pageable memory."""
+    """How many times faster: cuDNN on or off; fp16, bf16 and TF32 compared with float32; pinned
+    compared with pageable memory."""
     values: dict[str, float]
-    """What was measured, in the unit that the key ends in: ``_ms``, ``_gb_s``."""
+    """Measured values; the key ends in the unit: ``_ms``, ``_gb_s``."""
     code: str | None
     """Why it was skipped or failed: ``no_cudnn``, ``no_bf16``, ``no_tf32``, ``check_ended`` for
-    one that was running when the check ended, and ``error`` with the words in ``detail``."""
+    one that was running when the check ended, and ``error`` with the message in ``detail``."""
     detail: str
-    """The same in words; of an ``error``, torch's own."""
+    """The same as a sentence; for ``error``, torch's message."""
 
 
 class CheckDocument(TypedDict):
-    """One check, from its beginning to what it found. Kept until the server ends."""
+    """One check and its result. Kept until the server ends."""
 
     id: str
     gpu: str
@@ -402,11 +402,11 @@ class CheckDocument(TypedDict):
     kernel: str
     state: Literal["running", "done", "failed", "cancelled", "refused"]
     code: str | None
-    """Of a check that did not end well: ``timeout``, ``cuda_unavailable``, ``memory_short``,
+    """Of a check without a result: ``timeout``, ``cuda_unavailable``, ``memory_short``,
     ``torch_missing``, ``torch_broken``, ``environment_broken``, ``crashed``…"""
     parameters: dict[str, str]
-    """What the words for the code tell: ``free_mib``, ``needed_mib``, ``limit_s``, and ``detail``,
-    the last words of torch or Python."""
+    """What a message for the code needs: ``free_mib``, ``needed_mib``, ``limit_s``, and ``detail``,
+    the last line of torch or Python."""
     message: str
     """One sentence on how it ended; empty while it runs."""
     started_at: float
@@ -426,7 +426,7 @@ class ChecksDocument(TypedDict):
 
 
 class LeaseQuota(TypedDict):
-    """Hours of the quota; None is no limit."""
+    """GPU hours of the quota; None is no limit."""
 
     gpu_hours_limit: float | None
     gpu_hours_used: float | None
@@ -440,7 +440,7 @@ class LeaseIdle(TypedDict):
     limit_minutes: float | None
     """None: idle sessions are not ended."""
     since: float | None
-    """Since when the GPU has not been used; None: it is in use."""
+    """Since when the GPU has been idle; None: it is in use."""
     ends_at: float | None
     """When the session ends if it stays idle."""
 
@@ -449,14 +449,14 @@ class LeaseDocument(TypedDict):
     """``GET lease``, ``POST lease/extend`` and ``POST lease/release``."""
 
     managed: bool
-    """Whether a gpudock hub started this server. If not, all else is empty."""
+    """Whether a gpudock hub started this server. If not, the rest is empty."""
     lease: str | None
-    """Its identity; None when this server was started without a GPU."""
+    """ID of the lease; None when this server was started without a GPU."""
     state: Literal["unmanaged", "no_lease", "ok", "stale", "unreachable", "refused"]
-    """``stale``: the desk does not answer, these are its last words. ``refused``: this server's
-    token may not ask."""
+    """``stale``: the desk does not respond, this is its last response. ``refused``: this server's
+    token lacks the permission."""
     message: str
-    """One sentence for the user where the state is not ok."""
+    """One sentence for the user when the state is not ok."""
     fetched_at: float | None
     now: float
     """This server's clock, so that a countdown does not depend on the browser's."""
@@ -472,14 +472,14 @@ class LeaseDocument(TypedDict):
     quota: LeaseQuota
     queue_length: int | None
     hub_home: str | None
-    """Path of the Hub's home page, where a server can be started and stopped."""
+    """Path of the Hub's home page, where users start and stop servers."""
     desk: str | None
-    """Path of gpudock's own page on the Hub."""
+    """Path of gpudock's pages on the Hub."""
     can_restart: bool
-    """Whether ``POST server/restart`` may be tried."""
+    """Whether ``POST server/restart`` can be tried."""
     restart_page: str | None
-    """Where to go then: the Hub's page that starts this server again with the choices of last time,
-    as soon as it has ended. A ``next`` in its query is where the Hub leads afterwards."""
+    """Where to go then: the Hub's page that starts this server again with the options of last time,
+    as soon as it has ended. The Hub redirects to ``next`` in its query afterwards."""
 
 
 class ExtendRequest(TypedDict):
@@ -489,20 +489,20 @@ class ExtendRequest(TypedDict):
 
 
 class RestartDocument(TypedDict):
-    """``POST server/restart``: what happens now. The page will lose its server in a moment."""
+    """``POST server/restart``: what happens next. The page loses its server in a moment."""
 
     restarting: bool
     code: str | None
-    """Why it is not restarted: as of any refusal."""
+    """Why it is not restarted: the code of an error."""
     hub_home: str | None
-    """Where to go: the Hub starts the server again from there, or restarts it by hand."""
+    """Where to go: the Hub's page that starts the server again, or where to do so by hand."""
     message: str
 
 
 class ErrorDocument(TypedDict):
-    """Any refusal: the HTTP status tells the kind, ``code`` the case."""
+    """Any error: the HTTP status is the kind, ``code`` the case."""
 
     code: str
     parameters: dict[str, str]
-    """What the words for the code tell, as :class:`CheckDocument` has them."""
+    """What a message for the code needs, as in :class:`CheckDocument`."""
     message: str

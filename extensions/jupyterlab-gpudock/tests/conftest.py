@@ -1,4 +1,4 @@
-"""A server with the extension over a gate that a test holds in its hand."""
+"""A server with the extension over a reader that the test controls."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from pretend_driver import Driver
+from fake_driver import Driver
 from samples import A100, HEALTHY
 
-from jupyterlab_gpudock.nvml import NVML
+from jupyterlab_gpudock.nvml.reader import GPUReader
 
 if TYPE_CHECKING:
-    from jupyterlab_gpudock.readings import Reading
+    from jupyterlab_gpudock.nvml.readings import Reading
 
 
-class HandheldGate:
-    """Answers with the reading that the test put there, counts, and hangs while told to."""
+class HandheldReader:
+    """Returns the reading that the test set, counts, and hangs while the test wants."""
 
     def __init__(self) -> None:
         self.reading = HEALTHY
         self.error: Exception | None = None
         self.reads = 0
-        self.may_answer = threading.Event()
-        self.may_answer.set()
+        self.may_return = threading.Event()
+        self.may_return.set()
 
     def read(self) -> Reading:
         self.reads += 1
-        self.may_answer.wait()
+        self.may_return.wait()
         if self.error is not None:
             raise self.error
         return self.reading
 
-    def set_use(self, percent: int) -> None:
+    def set_utilization(self, percent: int) -> None:
         gpu = dataclasses.replace(A100, utilization_percent=percent)
         self.reading = dataclasses.replace(HEALTHY, gpus=(gpu,))
 
 
 @pytest.fixture
-def gate():
-    gate = HandheldGate()
-    yield gate
-    gate.may_answer.set()
+def reader():
+    reader = HandheldReader()
+    yield reader
+    reader.may_return.set()
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def driver(monkeypatch):
 
 @pytest.fixture
 def nvml(driver):
-    """The gate over the pretend driver."""
-    return NVML(clock=lambda: driver.now)
+    """The reader over the fake driver."""
+    return GPUReader(clock=lambda: driver.now)
 
 
 @pytest.fixture
@@ -66,15 +66,15 @@ def until():
         deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:
-                pytest.fail(f"waited {timeout_s} s in vain: {what}")
+                pytest.fail(f"waited {timeout_s} s without success: {what}")
             await asyncio.sleep(0.01)
 
     return wait
 
 
 @pytest.fixture
-def jp_server_config(gate, monkeypatch):
-    monkeypatch.setattr("jupyterlab_gpudock.parts.make_gate", lambda: gate)
+def jp_server_config(reader, monkeypatch):
+    monkeypatch.setattr("jupyterlab_gpudock.app.services.make_reader", lambda: reader)
     return {
         "ServerApp": {"jpserver_extensions": {"jupyterlab_gpudock": True}},
         "GPUDock": {"interval_s": 0.5},

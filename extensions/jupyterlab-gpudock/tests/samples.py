@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jupyterlab_gpudock.readings import GPU, Reading, State
+from jupyterlab_gpudock.nvml.readings import GPU, Reading, State
 
 A100 = GPU(
     uuid="GPU-11111111-2222-3333-4444-555555555555",

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from samples import A100, HEALTHY
 
-from jupyterlab_gpudock.attribution import Attribution
-from jupyterlab_gpudock.procfs import INITIAL_PID_NAMESPACE, Processes
-from jupyterlab_gpudock.readings import Missing, Process
+from gpudock_nvml.pids import HOST_PID_NAMESPACE
+from jupyterlab_gpudock.nvml.attribution import Attribution
+from jupyterlab_gpudock.nvml.procfs import Processes
+from jupyterlab_gpudock.nvml.readings import Missing, Process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +24,7 @@ TERMINAL = {"kind": "terminal", "terminal": "1", "title": "1"}
 SERVER = 100
 
 
-class PretendProc:
+class FakeProc:
     """A ``/proc`` in a folder."""
 
     def __init__(self, root: Path, namespace: str) -> None:
@@ -44,19 +45,19 @@ class PretendProc:
 
 @pytest.fixture
 def host(tmp_path):
-    proc = PretendProc(tmp_path, INITIAL_PID_NAMESPACE)
+    proc = FakeProc(tmp_path, HOST_PID_NAMESPACE)
     proc.add(SERVER, 1)
     return proc
 
 
 @pytest.fixture
 def container(tmp_path):
-    proc = PretendProc(tmp_path, "pid:[4026532999]")
+    proc = FakeProc(tmp_path, "pid:[4026532999]")
     proc.add(SERVER, 1)
     return proc
 
 
-def attribution_of(proc: PretendProc, owners=None) -> Attribution:
+def attribution_of(proc: FakeProc, owners=None) -> Attribution:
     attribution = Attribution(Processes(proc.root), server_pid=SERVER)
     attribution.set_owners(owners or {})
     return attribution
@@ -72,7 +73,7 @@ def found(attribution: Attribution, *pids: int) -> list[tuple]:
     return [(one.certainty, one.reason, one.owner) for one in gpu.processes]
 
 
-def test_a_kernel_is_told_by_its_pid(host):
+def test_a_kernel_is_identified_by_its_pid(host):
     host.add(200, SERVER)
     assert found(attribution_of(host, {200: KERNEL}), 200) == [("certain", "same_pid", KERNEL)]
 
@@ -93,7 +94,7 @@ def test_a_worker_that_outlived_its_parent_belongs_to_the_session_it_was_started
     assert found(attribution_of(host, {200: KERNEL}), 210) == [("certain", "same_pid", KERNEL)]
 
 
-def test_another_program_of_this_server_is_told_as_such(host):
+def test_another_program_of_this_server_is_reported_as_such(host):
     host.add(400, SERVER)
     assert found(attribution_of(host), 400) == [("certain", "same_pid", {"kind": "server"})]
 
@@ -138,14 +139,14 @@ def test_nobody_is_looked_at_while_nothing_runs(tmp_path):
     assert attribution.annotate(reading_of()).gpus[0].processes == ()
 
 
-def test_processes_that_nvml_does_not_tell_stay_missing(host):
+def test_processes_that_nvml_does_not_list_stay_missing(host):
     gpu = dataclasses.replace(A100, processes=Missing.NOT_SUPPORTED)
     reading = dataclasses.replace(HEALTHY, gpus=(gpu,))
     assert attribution_of(host).annotate(reading).gpus[0].processes is Missing.NOT_SUPPORTED
 
 
 @pytest.mark.parametrize("text", ["", "77", "77 (x", "77 (x) S 1", "77 (x) S a b c " + "z " * 30])
-def test_a_proc_that_makes_no_sense_is_no_process(host, text):
+def test_a_proc_that_is_invalid_is_no_process(host, text):
     host.add(77, 1)
     (host.root / "77" / "stat").write_text(text)
     assert Processes(host.root).see(77) is None
@@ -165,7 +166,7 @@ def test_a_real_child_has_a_real_lineage():
 def test_a_real_process_that_has_cudas_device_open_is_seen(tmp_path, monkeypatch):
     node = tmp_path / "nvidia-uvm"
     node.touch()
-    monkeypatch.setattr("jupyterlab_gpudock.procfs._CUDA_NODE", node)
+    monkeypatch.setattr("jupyterlab_gpudock.nvml.procfs._CUDA_NODE", node)
     assert not Processes().uses_cuda(os.getpid())
     with node.open():
         assert Processes().uses_cuda(os.getpid())

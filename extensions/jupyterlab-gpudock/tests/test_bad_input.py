@@ -1,4 +1,4 @@
-"""NVML that answers what cannot be: numbers, names and counts that make no sense."""
+"""An NVML that returns impossible numbers, names and counts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pynvml
 import pytest
-from pretend_driver import GIB
+from fake_driver import GIB
 
-from jupyterlab_gpudock.readings import Missing, State
+from jupyterlab_gpudock.nvml.readings import Missing, State
 
 MOST = 2**64 - 1
 
@@ -53,7 +53,9 @@ def test_no_number_that_cannot_be_is_shown(driver, nvml, value):
 
 
 @pytest.mark.parametrize("used", [-1, MOST, MOST - 1])
-def test_a_process_that_holds_more_than_there_can_be_is_told_without_a_number(driver, nvml, used):
+def test_a_process_that_holds_more_than_there_can_be_is_reported_without_a_number(
+    driver, nvml, used
+):
     process = SimpleNamespace(pid=7, usedGpuMemory=used)
     driver.set(nvmlDeviceGetComputeRunningProcesses_v3=lambda handle: [process])
     (found,) = nvml.read().gpus[0].processes

@@ -1,4 +1,4 @@
-"""«Run a check» in a kernel environment whose torch computes on a clock instead of a GPU."""
+""" "Run a check" in a kernel environment whose torch computes on a clock instead of a GPU."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from fake_torch import GPU_SOURCE
 from samples import A100, HEALTHY
 from tornado.httpclient import HTTPClientError
 
-from jupyterlab_gpudock.checks import NEEDED_MIB
-from jupyterlab_gpudock.readings import Missing, State
+from jupyterlab_gpudock.checks.runner import NEEDED_MIB
+from jupyterlab_gpudock.nvml.readings import Missing, State
 
 
 class TorchEnvironment:
@@ -84,11 +84,11 @@ def ended(jp_fetch):
     return wait
 
 
-async def refusal_of(call) -> tuple[int, str, str]:
-    with pytest.raises(HTTPClientError) as refusal:
+async def error_of(call) -> tuple[int, str, str]:
+    with pytest.raises(HTTPClientError) as error:
         await call
-    document = json.loads(refusal.value.response.body)
-    return refusal.value.code, document.get("code"), document["message"]
+    document = json.loads(error.value.response.body)
+    return error.value.code, document.get("code"), document["message"]
 
 
 def is_gone(pid: int) -> bool:
@@ -98,7 +98,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
-async def test_a_check_tells_the_ratios_that_were_measured(environment, start, ended, jp_fetch):
+async def test_a_check_reports_the_ratios_that_were_measured(environment, start, ended, jp_fetch):
     check = await ended(await start())
     assert (check["state"], check["progress"], check["message"]) == ("done", 1.0, "")
     assert check["gpu_name"] == A100.name
@@ -133,7 +133,9 @@ async def test_progress_comes_over_the_stream(environment, start, ended, jp_ws_f
     assert [value for value, _ in progress] == sorted(value for value, _ in progress)
 
 
-async def test_what_a_gpu_cannot_do_is_skipped_and_what_fails_is_told(environment, start, ended):
+async def test_what_a_gpu_cannot_do_is_skipped_and_what_fails_is_reported(
+    environment, start, ended
+):
     environment.become("old")
     steps = {step["name"]: step for step in (await ended(await start()))["steps"]}
     assert (steps["bf16"]["state"], steps["tf32"]["state"]) == ("skipped", "skipped")
@@ -154,7 +156,7 @@ async def test_what_a_gpu_cannot_do_is_skipped_and_what_fails_is_told(environmen
         ("die", "failed", "crashed"),
     ],
 )
-async def test_a_check_that_cannot_be_run_says_why(environment, start, ended, mode, state, code):
+async def test_a_check_that_cannot_be_run_states_why(environment, start, ended, mode, state, code):
     environment.become(mode)
     check = await ended(await start())
     assert (check["state"], check["code"]) == (state, code)
@@ -178,7 +180,7 @@ async def test_a_cancelled_check_is_ended_with_its_children(environment, start, 
     check = await start()
     await until(lambda: environment.logged("child"), "the check's child process")
     pids = [int(environment.logged(word)[0]) for word in ("pid", "child")]
-    busy = refusal_of(start())
+    busy = error_of(start())
     assert (await busy)[:2] == (409, "check_running")
     response = await jp_fetch("gpudock", "api", "checks", check["id"], method="DELETE")
     assert response.code == 204
@@ -197,7 +199,7 @@ async def test_a_check_that_takes_too_long_is_ended(environment, start, ended, j
     environment.become("hang")
     jp_serverapp.extension_manager.extension_points[
         "jupyterlab_gpudock"
-    ].app._parts.checks._timeout_s = 10
+    ].app._services.checks._timeout_s = 10
     check = await ended(await start())
     assert (check["state"], check["code"]) == ("failed", "timeout")
     pids = [int(environment.logged(word)[0]) for word in ("pid", "child")]
@@ -213,35 +215,35 @@ async def test_no_check_outlives_the_server(environment, start, jp_serverapp, un
     await until(lambda: all(map(is_gone, pids)), "the end of both processes")
 
 
-async def test_too_little_memory_is_refused_with_how_much_there_is(environment, start, gate):
+async def test_too_little_memory_is_rejected_with_how_much_there_is(environment, start, reader):
     used = A100.memory_total_mib - NEEDED_MIB + 1
     full = dataclasses.replace(A100, memory_used_mib=used)
-    gate.reading = dataclasses.replace(HEALTHY, gpus=(full,))
-    status, code, message = await refusal_of(start())
+    reader.reading = dataclasses.replace(HEALTHY, gpus=(full,))
+    status, code, message = await error_of(start())
     assert (status, code) == (409, "memory_short")
     assert f"{NEEDED_MIB - 1} MiB free" in message
     unknown = dataclasses.replace(A100, memory_used_mib=Missing.NOT_AVAILABLE)
-    gate.reading = dataclasses.replace(HEALTHY, gpus=(unknown,))
+    reader.reading = dataclasses.replace(HEALTHY, gpus=(unknown,))
     await asyncio.sleep(0.5)  # the reading before serves for one interval
     assert (await start())["state"] == "running"
 
 
-async def test_a_gpu_that_is_not_there_or_not_well_is_refused(environment, start, gate):
-    assert (await refusal_of(start(gpu="GPU-no")))[:2] == (404, "no_gpu")
-    assert (await refusal_of(start(kernel="../sh")))[:2] == (404, "no_kernel")
+async def test_a_gpu_that_is_not_there_or_not_well_is_rejected(environment, start, reader):
+    assert (await error_of(start(gpu="GPU-no")))[:2] == (404, "no_gpu")
+    assert (await error_of(start(kernel="../sh")))[:2] == (404, "no_kernel")
 
 
-async def test_a_lost_gpu_is_refused(environment, start, gate):
+async def test_a_lost_gpu_is_rejected(environment, start, reader):
     lost = dataclasses.replace(A100, state=State.LOST, detail="GPU is lost")
-    gate.reading = dataclasses.replace(HEALTHY, gpus=(lost,))
-    assert await refusal_of(start()) == (409, "lost", "The GPU cannot be checked: GPU is lost.")
+    reader.reading = dataclasses.replace(HEALTHY, gpus=(lost,))
+    assert await error_of(start()) == (409, "lost", "The GPU cannot be checked: GPU is lost.")
 
 
-async def test_no_driver_is_told(environment, start, gate):
-    gate.reading = dataclasses.replace(
+async def test_no_driver_is_reported(environment, start, reader):
+    reader.reading = dataclasses.replace(
         HEALTHY, state=State.NO_DRIVER, detail="Driver Not Loaded", gpus=()
     )
-    assert (await refusal_of(start()))[:2] == (409, "no_driver")
+    assert (await error_of(start()))[:2] == (409, "no_driver")
 
 
 @pytest.mark.parametrize(
@@ -257,9 +259,9 @@ async def test_no_driver_is_told(environment, start, gate):
         ('{"gpu": "' + "x" * 5000 + '"}', 413),
     ],
 )
-async def test_a_body_that_makes_no_sense_is_refused(jp_fetch, body, status):
+async def test_a_body_that_is_invalid_is_rejected(jp_fetch, body, status):
     call = jp_fetch("gpudock", "api", "checks", method="POST", body=body)
-    found, code, message = await refusal_of(call)
+    found, code, message = await error_of(call)
     assert (found, bool(code)) == (status, True)
     assert message.endswith(".")
 
@@ -267,7 +269,7 @@ async def test_a_body_that_makes_no_sense_is_refused(jp_fetch, body, status):
 async def test_an_unknown_check_is_not_found(jp_fetch):
     for method in ("GET", "DELETE"):
         call = jp_fetch("gpudock", "api", "checks", "0" * 32, method=method)
-        assert (await refusal_of(call))[:2] == (404, "no_check")
+        assert (await error_of(call))[:2] == (404, "no_check")
 
 
 @pytest.mark.parametrize("ratio", ["NaN", "Infinity", '"fast"', "[]", "true"])
@@ -283,7 +285,7 @@ async def test_a_measurement_that_is_no_number_is_left_out(
     assert check["steps"][0]["values"] == {}
 
 
-async def test_lines_that_make_no_sense_are_passed_over(environment, start, ended, tmp_path):
+async def test_lines_that_are_invalid_are_passed_over(environment, start, ended, tmp_path):
     noise = (
         "print('gpudock-check:{not json')\nprint('gpudock-check:[1]')\n"
         "print('gpudock-check:{\"step\": \"nothing\"}')\nprint('x' * 200000)\n"

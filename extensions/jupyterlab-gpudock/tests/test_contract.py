@@ -1,4 +1,4 @@
-"""What the server sends has the shape that the contract says, field by field."""
+"""What the server sends has the shape of the contract, field by field."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import typing
 import pytest
 from samples import A100, HEALTHY
 
-from jupyterlab_gpudock import contract, kernel_state
-from jupyterlab_gpudock.checks import STEPS, Check
-from jupyterlab_gpudock.environment import Environment, Problem
-from jupyterlab_gpudock.readings import CHANGING, GPU, Missing, PCIe, Process, Snapshot, State
-from jupyterlab_gpudock.verdict import judge
+from jupyterlab_gpudock import contract
+from jupyterlab_gpudock.checks.runner import STEPS, Check
+from jupyterlab_gpudock.kernel import kernel_state
+from jupyterlab_gpudock.kernel.assessment import assess
+from jupyterlab_gpudock.kernel.environment import Environment, Problem
+from jupyterlab_gpudock.nvml.readings import CHANGING, GPU, Missing, PCIe, Process, Snapshot, State
 
 NOT_REQUIRED = typing.NotRequired
 
@@ -95,7 +96,7 @@ def test_a_snapshot_with_everything_in_it():
         ({missing.value for missing in Missing}, contract.Missing),
     ],
 )
-def test_words_of_the_server_and_of_the_contract_are_the_same(words, literal):
+def test_values_of_the_server_and_of_the_contract_are_the_same(words, literal):
     assert words == set(typing.get_args(literal))
 
 
@@ -122,7 +123,7 @@ async def test_the_routes_answers(jp_fetch):
 
 
 def test_a_verdict_a_check_and_a_kernels_state():
-    verdict = judge(HEALTHY, Environment(problem=Problem.TORCH_MISSING)).document()
+    verdict = assess(HEALTHY, Environment(problem=Problem.TORCH_MISSING)).document()
     assert misfits(sent(verdict), contract.VerdictDocument) == []
     check = Check("id", "GPU-1", "A100", "python3", 1.0).document()
     assert misfits(sent(check), contract.CheckDocument) == []

@@ -10,13 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyterlab_gpudock.environment import (
-    Interpreter,
-    Prober,
-    Problem,
-    cudnn_version,
-    interpreter_of,
-)
+from jupyterlab_gpudock.kernel.environment import Prober, Problem, cudnn_version
+from jupyterlab_gpudock.kernel.interpreter import Interpreter, interpreter_of
 
 TORCH = """
 import os
@@ -77,7 +72,7 @@ def test_cudnn_numbers_are_read_as_versions(number, text):
     assert cudnn_version(number) == text
 
 
-async def test_a_cuda_torch_tells_its_versions(environment):
+async def test_a_cuda_torch_reports_its_versions(environment):
     torch = TORCH.format(cuda="12.4", cudnn=90100, available=True, version="2.6.0+cu124")
     found = await probe(environment(torch))
     assert (found.torch, found.torch_cuda, found.cudnn) == ("2.6.0+cu124", "12.4", "9.1.0")
@@ -100,7 +95,7 @@ async def test_a_missing_torch_is_not_a_broken_one(environment):
     assert "a_part_that_is_not_there" in half.detail
 
 
-async def test_a_torch_that_fails_to_load_is_told_in_its_own_words(environment):
+async def test_a_torch_that_fails_to_load_is_reported_with_its_own_message(environment):
     found = await probe(environment("raise OSError('libcudnn.so.9: cannot open')"))
     assert found.problem is Problem.TORCH_BROKEN
     assert found.detail == "OSError: libcudnn.so.9: cannot open"
@@ -112,7 +107,7 @@ async def test_a_python_that_is_not_there_is_missing():
     assert "/nowhere/bin/python" in found.detail
 
 
-async def test_a_python_that_dies_is_broken_with_its_last_words(script):
+async def test_a_python_that_dies_is_broken_with_its_last_line(script):
     found = await probe(script("echo lots of noise >&2; echo no site module >&2; exit 3"))
     assert found.problem is Problem.PYTHON_BROKEN
     assert found.detail == "no site module"
@@ -131,7 +126,7 @@ async def test_a_python_that_may_not_be_run_is_broken(tmp_path):
     assert str(path) in found.detail
 
 
-async def test_ten_megabytes_of_noise_hide_no_answer_and_fill_no_memory(script):
+async def test_ten_megabytes_of_noise_hide_no_result_and_fill_no_memory(script):
     noise = "head -c 10000000 /dev/zero | tr '\\0' x; head -c 10000000 /dev/zero >&2"
     answer = """echo; echo 'gpudock-probe:{"python": "3.11.0", "torch": "2.6.0"}'"""
     found = await probe(script(f"{noise}; {answer}"))
@@ -139,7 +134,7 @@ async def test_ten_megabytes_of_noise_hide_no_answer_and_fill_no_memory(script):
 
 
 @pytest.mark.parametrize("value", ["7", "[1]", '{"a": 1}', "true", "NaN", '"' + "x" * 9000 + '"'])
-async def test_an_answer_of_wrong_types_is_never_passed_on(script, value):
+async def test_a_result_of_wrong_types_is_never_passed_on(script, value):
     names = ("python", "torch", "torch_cuda", "cudnn_built", "nccl", "archs", "detail", "cudnn")
     document = ", ".join(f'"{name}": {value}' for name in names)
     found = await probe(script(f"cat <<'END'\ngpudock-probe:{{{document}}}\nEND"))
@@ -185,7 +180,9 @@ async def test_a_hanging_environment_is_ended_with_its_children(script, tmp_path
     await until(is_gone, "the end of the child process")
 
 
-async def test_an_answer_is_kept_until_the_gpus_change_or_it_is_asked_anew(environment, tmp_path):
+async def test_a_result_is_kept_until_the_gpus_change_or_it_is_requested_again(
+    environment, tmp_path
+):
     interpreter = environment(
         TORCH.format(cuda="12.4", cudnn=90100, available=True, version="2.6.0")
     )
@@ -203,7 +200,7 @@ async def test_an_answer_is_kept_until_the_gpus_change_or_it_is_asked_anew(envir
     assert imports() == 3
 
 
-async def test_an_answer_grows_old(environment, tmp_path):
+async def test_a_result_expires(environment, tmp_path):
     now = 0.0
     prober = Prober(30.0, clock=lambda: now)
     interpreter = environment(TORCH.format(cuda=None, cudnn=None, available=False, version="2"))
@@ -239,7 +236,7 @@ def test_a_kernel_of_another_environment_keeps_its_path_and_variables():
     ("argv", "language"),
     [(["R", "--slave"], "R"), (["/opt/start-kernel.sh"], "python"), ([], "python")],
 )
-def test_a_kernel_without_a_python_that_can_be_told(argv, language):
+def test_a_kernel_without_a_python_in_its_command(argv, language):
     assert interpreter_of(argv, {}, language) is None
 
 
@@ -268,14 +265,14 @@ __version__ = "2.6.0"
 """
 
 
-async def test_what_torch_was_built_with_is_told(environment):
+async def test_what_torch_was_built_with_is_reported(environment):
     found = await probe(environment(FULL_TORCH.format(version="return 90100")))
     assert (found.cudnn, found.cudnn_built, found.nccl) == ("9.1.0", "9.1.0", "2.21.5")
     assert found.archs == ("sm_80", "sm_90", "compute_90")
     assert found.executable == sys.executable
 
 
-async def test_a_cudnn_that_torch_refuses_is_told_with_its_version(environment):
+async def test_a_cudnn_that_torch_rejects_is_reported_with_its_version(environment):
     refusing = 'raise RuntimeError("cuDNN version incompatibility")'
     found = await probe(environment(FULL_TORCH.format(version=refusing)))
     assert found.problem is None

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 from samples import A100, HEALTHY
 
-from jupyterlab_gpudock.history import History, columns
-from jupyterlab_gpudock.readings import Missing, Snapshot
+from jupyterlab_gpudock.nvml.readings import Missing, Snapshot
+from jupyterlab_gpudock.stream.history import History, columns
 
 
 def history_of(*uses) -> History:

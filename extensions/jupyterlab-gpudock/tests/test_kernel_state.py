@@ -13,8 +13,8 @@ import pytest
 from fake_torch import SOURCE
 from jupyter_client.manager import start_new_kernel
 
-from jupyterlab_gpudock import kernel_state
-from jupyterlab_gpudock.snippets import snippets
+from jupyterlab_gpudock.kernel import kernel_state
+from jupyterlab_gpudock.kernel.snippets import snippets
 
 LOAD = f"""
 import sys, types
@@ -118,7 +118,7 @@ def test_the_state_of_a_kernel_that_has_torch(client, torch):
     }
 
 
-def test_a_release_frees_what_is_cached_and_says_how_much(client, torch):
+def test_a_release_frees_what_is_cached_and_reports_how_much(client, torch):
     released = ask(client, "release")
     assert (released["done"], released["reason"], released["freed_mib"]) == (True, "released", 500)
     assert released["before"][0]["reserved_mib"] == 900
@@ -135,7 +135,7 @@ def test_a_torch_that_has_not_touched_a_gpu_is_not_made_to(client, torch):
     assert value(client, "torch.calls") == "[]"
 
 
-def test_the_newer_words_for_precision_are_read_and_the_old_switch_is_left_alone(client, torch):
+def test_the_newer_names_of_precisions_are_read_and_the_old_switch_is_left_alone(client, torch):
     run(
         client,
         """
@@ -155,7 +155,7 @@ torch.backends.cudnn.conv = Refusing()
     assert state["errors"] == []
 
 
-def test_a_torch_that_fails_is_told_and_raises_nothing(client, torch):
+def test_a_torch_that_fails_is_reported_and_raises_nothing(client, torch):
     run(client, "torch.cuda.broken = 'CUDA error: device-side assert triggered'")
     state = ask(client, "state")
     assert state["cuda_initialized"] is None
@@ -181,7 +181,7 @@ def test_the_users_session_keeps_no_trace(client, torch):
         value(client, "[name for name in __import__('sys').modules if 'gpudock' in name]") == "[]"
     )
     assert run(client, "pass")["execution_count"] == count + 1
-    assert "answer" not in value(client, "__import__('builtins').__dict__.keys()")
+    assert "result" not in value(client, "__import__('builtins').__dict__.keys()")
 
 
 def test_a_session_that_has_overwritten_pythons_own_names_does_not_break_it(client, torch):
@@ -197,14 +197,14 @@ def fake(monkeypatch) -> types.ModuleType:
     return module
 
 
-def test_autocast_is_not_told_from_another_thread(monkeypatch):
+def test_autocast_is_unknown_in_another_thread(monkeypatch):
     fake(monkeypatch)
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(kernel_state.answer("state").document))
+    thread = threading.Thread(target=lambda: answers.append(kernel_state.result("state").document))
     thread.start()
     thread.join(20)
     assert answers[0]["autocast"] is None
-    assert kernel_state.answer("state").document["autocast"] is True
+    assert kernel_state.result("state").document["autocast"] is True
 
 
 def test_an_old_torch_is_asked_the_old_way(monkeypatch):
@@ -212,16 +212,16 @@ def test_an_old_torch_is_asked_the_old_way(monkeypatch):
     module.is_autocast_enabled = lambda: True
     del module.get_autocast_dtype
     module.get_autocast_gpu_dtype = lambda: "torch.float16"
-    document = kernel_state.answer("state").document
+    document = kernel_state.result("state").document
     assert document["autocast_dtype"] == "float16"
 
 
 @pytest.mark.parametrize("name", ["cuda", "backends", "_C"])
-def test_whatever_a_torch_lacks_nothing_is_raised(monkeypatch, name):
+def test_a_torch_that_lacks_something_raises_nothing(monkeypatch, name):
     module = fake(monkeypatch)
     delattr(module, name)
-    json.loads(repr(kernel_state.answer("state")))
-    json.loads(repr(kernel_state.answer("release")))
+    json.loads(repr(kernel_state.result("state")))
+    json.loads(repr(kernel_state.result("release")))
 
 
 def test_the_text_is_python_of_2016(monkeypatch):
@@ -229,4 +229,4 @@ def test_the_text_is_python_of_2016(monkeypatch):
 
     source = Path(kernel_state.__file__).read_text()
     ast.parse(source, feature_version=(3, 6))
-    assert not hasattr(builtins, "answer")
+    assert not hasattr(builtins, "result")

@@ -12,8 +12,8 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
 
-from jupyterlab_gpudock.desk import hub_environment
-from jupyterlab_gpudock.lease import CACHE_SECONDS, LeaseDesk
+from jupyterlab_gpudock.lease.desk_client import hub_environment
+from jupyterlab_gpudock.lease.lease import CACHE_SECONDS, ServerLease
 
 LEASE = {
     "id": "lease-7",
@@ -106,7 +106,7 @@ def clock():
 
 @pytest.fixture
 def lease(desk, clock):
-    return LeaseDesk(hub_environment(desk.environment), clock=clock, wall_clock=lambda: 1500.0)
+    return ServerLease(hub_environment(desk.environment), clock=clock, wall_clock=lambda: 1500.0)
 
 
 async def test_the_lease_with_all_its_countdowns(lease, desk):
@@ -156,7 +156,7 @@ async def test_the_desk_is_asked_once_in_five_seconds(lease, desk, clock):
     assert desk.count("leases/me") == 2
 
 
-async def test_a_desk_that_goes_down_leaves_its_last_words(lease, desk, clock):
+async def test_a_desk_that_goes_down_leaves_its_last_response(lease, desk, clock):
     await lease.document()
     clock.now += CACHE_SECONDS
     desk.statuses["leases/me"] = 503
@@ -173,14 +173,14 @@ async def test_a_desk_that_was_never_there_is_out_of_reach(lease, desk):
     assert document["message"].startswith("The desk of the hub does not answer")
 
 
-async def test_a_token_that_may_not_ask_is_told(lease, desk):
+async def test_a_token_without_permission_is_reported(lease, desk):
     desk.statuses["leases/me"] = 403
     desk.answers["leases/me"] = {"error": "forbidden", "message": "This is for others."}
     document = await lease.document()
     assert (document["state"], document["message"]) == ("refused", "This is for others.")
 
 
-async def test_limits_and_queue_that_are_refused_leave_the_rest(lease, desk):
+async def test_limits_and_queue_that_are_rejected_leave_the_rest(lease, desk):
     desk.statuses["quotas/users/ada/effective"] = desk.statuses["queue"] = 403
     document = await lease.document()
     assert (document["state"], document["ends_at"]) == ("ok", 2000.0)
@@ -197,13 +197,13 @@ async def test_a_lease_that_has_ended_is_none(lease, desk):
     "answer",
     [b"", b"<html>", b"[]", b"{}", b'{"leases": 3}', b'{"leases": [1]}', b"[" * 5000],
 )
-async def test_answers_that_make_no_sense_harm_nobody(lease, desk, answer):
+async def test_answers_that_are_invalid_harm_nobody(lease, desk, answer):
     desk.answers["leases/me"] = answer
     assert (await lease.document())["state"] == "unreachable"
 
 
 @pytest.mark.parametrize("wrong", ["soon", True, [], {}, float("nan"), 1e999])
-async def test_fields_that_make_no_sense_are_left_out(lease, desk, wrong):
+async def test_fields_that_are_invalid_are_left_out(lease, desk, wrong):
     desk.answers["leases/me"] = {"leases": [{**dict.fromkeys(LEASE, wrong), "id": "lease-7"}]}
     desk.answers["quotas/users/ada/effective"] = {"limits": wrong, "used": wrong}
     desk.answers["queue"] = {"length": wrong}
@@ -243,7 +243,7 @@ async def test_an_extension_is_asked_for_and_told(fetch, desk):
     assert [asked[2] for asked in desk.asked if asked[1].endswith("extend")][1] == b""
 
 
-async def test_an_extension_that_gains_nothing_is_refused_in_the_desks_words(fetch, desk):
+async def test_an_extension_that_gains_nothing_is_rejected_in_the_desks_words(fetch, desk):
     desk.statuses["leases/lease-7/extend"] = 409
     desk.answers["leases/lease-7/extend"] = {"error": "conflict", "message": "It is the limit."}
     status, document = await fetch("lease", "extend")
@@ -267,7 +267,7 @@ async def test_an_extension_that_gains_nothing_is_refused_in_the_desks_words(fet
         "{",
     ],
 )
-async def test_hours_that_make_no_sense_reach_no_desk(fetch, desk, body):
+async def test_hours_that_are_invalid_reach_no_desk(fetch, desk, body):
     status, document = await fetch("lease", "extend", body=body)
     assert (status, document["code"]) == (400, "bad_request")
     assert desk.count("leases/lease-7/extend") == 0
@@ -296,7 +296,7 @@ async def test_a_restart_that_the_desk_refuses_leads_to_the_hubs_home(fetch, des
     assert document["message"].startswith("Not you.")
 
 
-async def test_a_desk_that_is_down_is_told_within_its_time(fetch, desk):
+async def test_a_desk_that_is_down_is_reported_within_its_time(fetch, desk):
     desk.server.stop()
     began = time.monotonic()
     status, document = await fetch("lease", "release")
@@ -319,10 +319,10 @@ async def test_without_a_hub_there_is_no_lease(jp_fetch):
         None,
     )
     for path in (("lease", "extend"), ("lease", "release"), ("server", "restart")):
-        with pytest.raises(HTTPClientError) as refusal:
+        with pytest.raises(HTTPClientError) as error:
             await jp_fetch("gpudock", "api", *path, method="POST", body="")
-        assert refusal.value.code == 409
-        assert json.loads(refusal.value.response.body)["code"] == "unmanaged"
+        assert error.value.code == 409
+        assert json.loads(error.value.response.body)["code"] == "unmanaged"
 
 
 @pytest.mark.parametrize(
@@ -334,10 +334,10 @@ async def test_without_a_hub_there_is_no_lease(jp_fetch):
         ({"GPUDOCK_LEASE": "", "JUPYTERHUB_API_TOKEN": "x"}, False, None),
     ],
 )
-async def test_a_hub_without_a_gpu_is_told_from_no_hub(environ, managed, lease):
+async def test_a_hub_without_a_gpu_is_distinguished_from_no_hub(environ, managed, lease):
     found = hub_environment(environ)
     assert (found.managed, found.lease) == (managed, lease)
-    document = await LeaseDesk(found).document()
+    document = await ServerLease(found).document()
     assert document["state"] in ("unmanaged", "no_lease", "unreachable")
 
 

@@ -10,19 +10,19 @@ from types import SimpleNamespace
 import pytest
 from samples import A100, HEALTHY
 
-from jupyterlab_gpudock.owners import RENEW_SECONDS, Owners
-from jupyterlab_gpudock.procfs import Processes
-from jupyterlab_gpudock.readings import Process
+from jupyterlab_gpudock.kernel.owners import RENEW_SECONDS, Owners
+from jupyterlab_gpudock.nvml.procfs import Processes
+from jupyterlab_gpudock.nvml.readings import Process
 
 on_the_host = pytest.mark.skipif(
-    not Processes().tells_host_pids(), reason="in a container, PIDs are not the host's"
+    not Processes().has_host_pids(), reason="in a container, PIDs are not the host's"
 )
 
 
-def run_on_gpu(gate, *pids: int) -> None:
+def run_on_gpu(reader, *pids: int) -> None:
     processes = tuple(Process(pid, "compute", 900) for pid in pids)
     gpu = dataclasses.replace(A100, processes=processes)
-    gate.reading = dataclasses.replace(HEALTHY, gpus=(gpu,))
+    reader.reading = dataclasses.replace(HEALTHY, gpus=(gpu,))
 
 
 async def owners_on_gpu(jp_fetch) -> list:
@@ -31,7 +31,7 @@ async def owners_on_gpu(jp_fetch) -> list:
 
 
 @on_the_host
-async def test_a_notebooks_kernel_and_a_terminals_shell_are_named(jp_fetch, jp_serverapp, gate):
+async def test_a_notebooks_kernel_and_a_terminals_shell_are_named(jp_fetch, jp_serverapp, reader):
     session = json.loads(
         (
             await jp_fetch(
@@ -53,7 +53,7 @@ async def test_a_notebooks_kernel_and_a_terminals_shell_are_named(jp_fetch, jp_s
     manager = jp_serverapp.kernel_manager.get_kernel(kernel_id)
     terminal = json.loads((await jp_fetch("api", "terminals", method="POST", body="{}")).body)
     shell = jp_serverapp.web_app.settings["terminal_manager"].terminals[terminal["name"]]
-    run_on_gpu(gate, manager.provisioner.pid, shell.ptyproc.pid)
+    run_on_gpu(reader, manager.provisioner.pid, shell.ptyproc.pid)
     assert await owners_on_gpu(jp_fetch) == [
         {
             "kind": "kernel",
@@ -70,11 +70,11 @@ async def test_a_notebooks_kernel_and_a_terminals_shell_are_named(jp_fetch, jp_s
 
 
 class Managers:
-    """What the server's managers answer, and a kernel manager that fails."""
+    """The server's managers, and a kernel manager that fails."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
-        self.told: list[dict] = []
+        self.notified: list[dict] = []
         self.asked = 0
 
     def list_kernel_ids(self):
@@ -96,24 +96,24 @@ class Managers:
 
 async def test_the_list_is_renewed_every_other_second_and_a_failure_is_survived():
     managers, now = Managers(), 0.0
-    owners = Owners(managers, managers, lambda: None, managers.told.append, clock=lambda: now)
+    owners = Owners(managers, managers, lambda: None, managers.notified.append, clock=lambda: now)
     await owners.renew()
     await owners.renew()
     assert managers.asked == 1
-    assert managers.told[-1] == {
+    assert managers.notified[-1] == {
         200: {"kind": "kernel", "kernel_id": "k-1", "kernel_name": "python3"}
     }
     now += RENEW_SECONDS
     managers.error = RuntimeError("kernels are out of reach")
     await owners.renew()
-    assert managers.told[-1] == {}
+    assert managers.notified[-1] == {}
     now += RENEW_SECONDS
     managers.error = None
     await owners.renew()
-    assert 200 in managers.told[-1]
+    assert 200 in managers.notified[-1]
 
 
 @on_the_host
-async def test_a_process_of_the_server_itself_is_told_as_such(jp_fetch, gate):
-    run_on_gpu(gate, os.getpid())
+async def test_a_process_of_the_server_itself_is_reported_as_such(jp_fetch, reader):
+    run_on_gpu(reader, os.getpid())
     assert await owners_on_gpu(jp_fetch) == [{"kind": "server"}]

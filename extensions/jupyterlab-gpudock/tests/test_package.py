@@ -28,7 +28,7 @@ def own_import_ms() -> float:
     code = (
         "import time, jupyter_server.serverapp, jupyter_server.extension.application\n"
         "began = time.process_time()\n"
-        "import jupyterlab_gpudock.extension\n"
+        "import jupyterlab_gpudock.app.extension\n"
         "print(1000 * (time.process_time() - began))"
     )
     return float(run_python("-c", code).stdout)
@@ -41,14 +41,14 @@ def test_loading_the_extension_costs_a_server_at_most_30_ms():
 
 def test_loading_the_extension_imports_nothing_heavy():
     code = (
-        "import json, sys, jupyterlab_gpudock.extension; "
+        "import json, sys, jupyterlab_gpudock.app.extension; "
         f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
     )
     assert json.loads(run_python("-c", code).stdout) == []
 
 
 def test_the_extension_needs_nothing_of_the_hub():
-    for source in (PACKAGE / "jupyterlab_gpudock").glob("*.py"):
+    for source in (PACKAGE / "jupyterlab_gpudock").rglob("*.py"):
         imports = re.findall(r"^\s*(?:from|import) (\w+)", source.read_text(), re.MULTILINE)
         assert "gpudock" not in imports, source.name
 

@@ -108,12 +108,12 @@ def test_every_route_is_known_to_this_test(jp_serverapp):
     assert found == ROUTES.keys()
 
 
-async def test_every_route_refuses_who_has_no_token(jp_serverapp, jp_http_port, http_server_client):
+async def test_every_route_rejects_a_missing_token(jp_serverapp, jp_http_port, http_server_client):
     statuses = await status_of_each_route(jp_serverapp, jp_http_port, http_server_client, {})
     assert statuses == dict.fromkeys(ROUTES, 403)
 
 
-async def test_every_route_refuses_a_wrong_token(jp_serverapp, jp_http_port, http_server_client):
+async def test_every_route_rejects_a_wrong_token(jp_serverapp, jp_http_port, http_server_client):
     headers = {"Authorization": "token wrong"}
     statuses = await status_of_each_route(jp_serverapp, jp_http_port, http_server_client, headers)
     assert statuses == dict.fromkeys(ROUTES, 403)
@@ -128,7 +128,7 @@ async def test_every_route_is_open_with_the_token(
     assert statuses == {route: status for route, (status, _) in ROUTES.items()}
 
 
-async def test_every_route_refuses_whom_the_authorizer_refuses(
+async def test_every_route_rejects_what_the_authorizer_denies(
     jp_serverapp, jp_http_port, http_server_client, jp_auth_header
 ):
     jp_serverapp.web_app.settings["authorizer"] = DenyEverything(parent=jp_serverapp)
@@ -155,25 +155,25 @@ async def test_no_other_method_does_anything(jp_serverapp, jp_fetch):
         for method in {"post", "put", "patch", "delete"} - set(methods_of(handler)):
             if issubclass(handler, WebSocketHandler):
                 continue
-            with pytest.raises(HTTPClientError) as refusal:
+            with pytest.raises(HTTPClientError) as error:
                 await jp_fetch(
                     *re.findall(r"[^/]+", sample(pattern))[1:],
                     method=method.upper(),
                     allow_nonstandard_methods=True,
                 )
-            assert refusal.value.code in {403, 405}, (pattern, method)
+            assert error.value.code in {403, 405}, (pattern, method)
 
 
-async def test_gpus_are_read_anew_when_nobody_looks(jp_fetch, gate):
+async def test_gpus_are_read_when_nobody_watches(jp_fetch, reader):
     first = json.loads((await jp_fetch("gpudock", "api", "gpus")).body)
     assert (first["type"], first["state"], first["driver"]) == ("snapshot", "ok", "550.54.15")
     (gpu,) = first["gpus"]
     assert (gpu["name"], gpu["utilization_percent"]) == ("NVIDIA A100-SXM4-40GB", 87)
     assert not first["stale"]
-    assert gate.reads == 1
+    assert reader.reads == 1
 
 
-async def test_the_history_has_a_column_for_each_gpu(jp_fetch, gate):
+async def test_the_history_has_a_column_for_each_gpu(jp_fetch, reader):
     await jp_fetch("gpudock", "api", "gpus")
     history = json.loads((await jp_fetch("gpudock", "api", "history")).body)
     assert len(history["times"]) == 1
@@ -188,17 +188,17 @@ async def test_the_history_has_a_column_for_each_gpu(jp_fetch, gate):
 
 
 @pytest.mark.parametrize("points", ["-1", "1e3", "many", "²", "9" * 30])
-async def test_a_history_of_no_number_of_points_is_refused(jp_fetch, points):
-    with pytest.raises(HTTPClientError) as refusal:
+async def test_a_history_of_no_number_of_points_is_rejected(jp_fetch, points):
+    with pytest.raises(HTTPClientError) as error:
         await jp_fetch("gpudock", "api", "history", params={"points": points})
-    assert refusal.value.code == 400
-    assert json.loads(refusal.value.response.body)["code"] == "bad_request"
+    assert error.value.code == 400
+    assert json.loads(error.value.response.body)["code"] == "bad_request"
 
 
 async def test_the_stack_of_an_unknown_kernel_is_not_found(jp_fetch):
-    with pytest.raises(HTTPClientError) as refusal:
+    with pytest.raises(HTTPClientError) as error:
         await jp_fetch("gpudock", "api", "stack", params={"kernel": "../../bin/sh"})
-    assert refusal.value.code == 404
+    assert error.value.code == 404
 
 
 async def test_the_stack_of_the_default_kernel_has_its_python_and_a_verdict(jp_fetch):

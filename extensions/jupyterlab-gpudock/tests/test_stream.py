@@ -11,12 +11,11 @@ import pytest
 from samples import A100, HEALTHY
 from tornado.websocket import WebSocketClosedError
 
-from jupyterlab_gpudock.base import encode
-from jupyterlab_gpudock.interval import clamp_interval
-from jupyterlab_gpudock.readings import Process, Reading, Snapshot, State
-from jupyterlab_gpudock.sampler import Sampler
-from jupyterlab_gpudock.stream import Stream, delta
-from jupyterlab_gpudock.stream_handler import MOST_BAD_MESSAGES, StreamHandler, wished_interval
+from jupyterlab_gpudock.handlers.stream import MAX_BAD_MESSAGES, StreamHandler, requested_interval
+from jupyterlab_gpudock.nvml.readings import Process, Reading, Snapshot, State
+from jupyterlab_gpudock.stream.broadcast import Stream, delta, encode
+from jupyterlab_gpudock.stream.interval import clamp_interval
+from jupyterlab_gpudock.stream.sampler import Sampler
 
 
 class CollectingClient:
@@ -58,8 +57,8 @@ class CollectingClient:
 
 
 @pytest.fixture
-def sampler(gate):
-    sampler = Sampler(gate, 0.5)
+def sampler(reader):
+    sampler = Sampler(reader, 0.5)
     yield sampler
     sampler.close()
 
@@ -72,11 +71,11 @@ def sampling_threads() -> int:
     return sum(thread.name == "gpudock-sampler" for thread in threading.enumerate())
 
 
-async def test_ten_clients_share_one_thread_and_one_reading_each_second(jp_ws_fetch, gate):
+async def test_ten_clients_share_one_thread_and_one_reading_each_second(jp_ws_fetch, reader):
     before = sampling_threads()
     sockets = [await jp_ws_fetch("gpudock", "api", "stream") for _ in range(10)]
     streams = await asyncio.gather(*(read_frames(socket, 4) for socket in sockets))
-    reads = gate.reads
+    reads = reader.reads
     for socket in sockets:
         socket.close()
     assert sampling_threads() == before + 1
@@ -96,10 +95,10 @@ def uses(frame) -> list[float] | None:
     return frame["columns"].get("utilization_percent")
 
 
-async def test_a_change_of_use_reaches_the_client(jp_ws_fetch, gate):
+async def test_a_change_of_use_reaches_the_client(jp_ws_fetch, reader):
     socket = await jp_ws_fetch("gpudock", "api", "stream")
     await read_frames(socket, 1)
-    gate.set_use(12)
+    reader.set_utilization(12)
     for _ in range(3):
         (frame,) = await read_frames(socket, 1)
         if uses(frame) == [12]:
@@ -133,7 +132,7 @@ async def test_a_frame_is_encoded_once_for_all_clients(sampler, until):
     assert clients[0].frames[-1] is clients[1].frames[-1]
 
 
-async def test_the_last_client_to_leave_ends_the_sampling(sampler, gate, until):
+async def test_the_last_client_to_leave_ends_the_sampling(sampler, reader, until):
     stream = Stream(sampler)
     first, second = CollectingClient(), CollectingClient()
     stream.join(first)
@@ -144,37 +143,37 @@ async def test_the_last_client_to_leave_ends_the_sampling(sampler, gate, until):
     await until(lambda: len(second.frames) > seen, "frames for the client that stayed")
     stream.leave(second)
     stream.leave(second)
-    reads = gate.reads
+    reads = reader.reads
     await asyncio.sleep(3 * sampler.interval_s)
     # A reading may have been under way when the last one left.
-    assert gate.reads <= reads + 1
+    assert reader.reads <= reads + 1
 
 
-async def test_a_hanging_nvml_is_told_as_stale_with_its_age(sampler, gate, until):
+async def test_a_hanging_nvml_is_reported_as_stale_with_its_age(sampler, reader, until):
     stream, client = Stream(sampler), CollectingClient()
     stream.join(client)
     await until(lambda: "snapshot" in client.types, "a first snapshot")
-    gate.may_answer.clear()
-    await until(lambda: "stale" in client.types, "a frame that says so")
+    reader.may_return.clear()
+    await until(lambda: "stale" in client.types, "a frame that reports it")
     assert json.loads(client.frames[-1])["age_s"] >= sampler.stale_after_s
-    gate.may_answer.set()
-    await until(lambda: client.types[-1] in ("snapshot", "delta"), "frames when NVML answers again")
+    reader.may_return.set()
+    await until(lambda: client.types[-1] in ("snapshot", "delta"), "frames when NVML returns again")
     assert client.types[client.types.index("stale") :].count("snapshot") == 1
     stream.leave(client)
 
 
-async def test_a_client_hears_of_an_nvml_that_never_answered(sampler, gate, until):
-    gate.may_answer.clear()
+async def test_a_client_is_informed_of_an_nvml_that_never_returned(sampler, reader, until):
+    reader.may_return.clear()
     stream, client = Stream(sampler), CollectingClient()
     stream.join(client)
-    await until(lambda: client.types == ["waiting"], "a frame that says that it waits")
+    await until(lambda: client.types == ["waiting"], "a waiting frame")
     stream.leave(client)
 
 
-async def test_a_hanging_nvml_holds_up_nobody_else(jp_ws_fetch, jp_fetch, gate, until):
-    gate.may_answer.clear()
+async def test_a_hanging_nvml_holds_up_nobody_else(jp_ws_fetch, jp_fetch, reader, until):
+    reader.may_return.clear()
     socket = await jp_ws_fetch("gpudock", "api", "stream")
-    await until(lambda: gate.reads == 1, "the reading that hangs")
+    await until(lambda: reader.reads == 1, "the reading that hangs")
     response = await asyncio.wait_for(jp_fetch("api", "status"), 2)
     assert response.code == 200
     socket.close()
@@ -208,7 +207,7 @@ async def test_a_slow_client_loses_frames_and_keeps_none_in_memory(monkeypatch):
     assert handler._waiting == {"check": b'{"step": 99}'}
     writes[1].set_result(None)
     await asyncio.sleep(0)
-    assert len(writes) == 3, "the last word is sent once the client takes it"
+    assert len(writes) == 3, "the last frame is sent once the client takes it"
     assert handler._waiting == {}
 
 
@@ -251,7 +250,7 @@ async def test_garbage_is_answered_with_an_error_and_the_stream_goes_on(jp_ws_fe
 
 async def test_a_client_that_sends_nothing_but_garbage_is_cut_off(jp_ws_fetch):
     socket = await jp_ws_fetch("gpudock", "api", "stream")
-    for _ in range(MOST_BAD_MESSAGES + 1):
+    for _ in range(MAX_BAD_MESSAGES + 1):
         await socket.write_message("garbage")
     while (await asyncio.wait_for(socket.read_message(), 10)) is not None:
         pass
@@ -260,12 +259,12 @@ async def test_a_client_that_sends_nothing_but_garbage_is_cut_off(jp_ws_fetch):
 
 @pytest.mark.parametrize("message", ["garbage", b"\xff\xfe", '{"type": "rate", "interval_s": 0}'])
 async def test_a_thousand_messages_a_second_cut_off_who_sends_them_and_nobody_else(
-    jp_ws_fetch, jp_fetch, gate, message
+    jp_ws_fetch, jp_fetch, reader, message
 ):
     calm = await jp_ws_fetch("gpudock", "api", "stream")
     await read_frames(calm, 1)
     wild = await jp_ws_fetch("gpudock", "api", "stream")
-    reads, began = gate.reads, time.monotonic()
+    reads, began = reader.reads, time.monotonic()
     with contextlib.suppress(WebSocketClosedError):
         for _ in range(1000):
             await wild.write_message(message, binary=isinstance(message, bytes))
@@ -274,22 +273,22 @@ async def test_a_thousand_messages_a_second_cut_off_who_sends_them_and_nobody_el
     assert wild.close_code == 1008
     assert (await jp_fetch("api")).code == 200
     assert {frame["type"] for frame in await read_frames(calm, 2)} <= {"delta", "snapshot"}
-    assert gate.reads - reads <= (time.monotonic() - began) / 0.5 + 2
+    assert reader.reads - reads <= (time.monotonic() - began) / 0.5 + 2
     calm.close()
 
 
 @pytest.mark.parametrize("number", [0, 1, 16])
-async def test_any_number_of_gpus_travels(jp_ws_fetch, gate, number):
+async def test_any_number_of_gpus_travels(jp_ws_fetch, reader, number):
     gpus = [
         dataclasses.replace(A100, uuid=f"GPU-{place}", index=str(place)) for place in range(number)
     ]
     state = State.OK if number else State.NO_GPU
-    gate.reading = dataclasses.replace(HEALTHY, state=state, gpus=tuple(gpus))
+    reader.reading = dataclasses.replace(HEALTHY, state=state, gpus=tuple(gpus))
     socket = await jp_ws_fetch("gpudock", "api", "stream")
     (snapshot,) = await read_frames(socket, 1)
     assert [gpu["uuid"] for gpu in snapshot["gpus"]] == [gpu.uuid for gpu in gpus]
     changed = tuple(dataclasses.replace(gpu, utilization_percent=99) for gpu in gpus)
-    gate.reading = dataclasses.replace(gate.reading, gpus=changed)
+    reader.reading = dataclasses.replace(reader.reading, gpus=changed)
     (frame,) = await read_frames(socket, 1)
     if number:
         while uses(frame) is None:
@@ -310,53 +309,53 @@ async def test_any_number_of_gpus_travels(jp_ws_fetch, gate, number):
     ],
 )
 def test_absurd_rates_are_numbers_that_the_sampler_clamps(message, interval_s):
-    assert wished_interval(message) == interval_s
+    assert requested_interval(message) == interval_s
     if interval_s is not None:
         assert 0.5 <= clamp_interval(interval_s) <= 60
 
 
-async def test_the_fastest_rate_that_is_asked_for_is_used_until_its_client_leaves(gate):
-    sampler = Sampler(gate, 5.0)
+async def test_the_fastest_rate_that_is_asked_for_is_used_until_its_client_leaves(reader):
+    sampler = Sampler(reader, 5.0)
     stream = Stream(sampler)
     quiet, slow, fast = (CollectingClient() for _ in range(3))
     for client in (quiet, slow, fast):
         stream.join(client)
-    stream.wish(slow, 30.0)
+    stream.request_rate(slow, 30.0)
     assert sampler.interval_s == 5.0, "the quiet one has the server's setting"
     stream.leave(quiet)
-    stream.wish(fast, 0.001)
+    stream.request_rate(fast, 0.001)
     assert sampler.interval_s == 0.5
     stream.leave(fast)
     assert sampler.interval_s == 30.0
-    stream.wish(slow, None)
+    stream.request_rate(slow, None)
     assert sampler.interval_s == 5.0
     stream.leave(slow)
-    stream.wish(slow, 1.0)
+    stream.request_rate(slow, 1.0)
     assert sampler.interval_s == 5.0, "who has left wishes nothing"
     sampler.close()
 
 
 async def test_a_client_that_lays_changes_over_what_it_has_shows_what_was_read(
-    sampler, gate, until
+    sampler, reader, until
 ):
     stream, client, late = Stream(sampler), CollectingClient(), CollectingClient()
     stream.join(client)
     await until(lambda: client.frames, "a first frame")
-    gate.set_use(11)
+    reader.set_utilization(11)
     await until(lambda: len(client.frames) >= 3, "changes")
     stream.join(late)
     held = len(client.frames)
     client.takes = False
-    gate.set_use(12)
+    reader.set_utilization(12)
     seen = len(late.frames)
     await until(lambda: len(late.frames) >= seen + 2, "changes that one client misses")
     assert len(client.frames) == held
     client.takes = True
-    gate.reading = dataclasses.replace(
-        gate.reading,
+    reader.reading = dataclasses.replace(
+        reader.reading,
         gpus=(
             dataclasses.replace(
-                gate.reading.gpus[0], processes=(Process(4711, "compute", 900),), throttle=()
+                reader.reading.gpus[0], processes=(Process(4711, "compute", 900),), throttle=()
             ),
         ),
     )

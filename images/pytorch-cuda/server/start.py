@@ -48,7 +48,7 @@ SERVER = (
     "jupyterhub.singleuser",
     "jupyter_server_terminals.app",
     "jupyterlab.labapp",
-    "jupyterlab_gpudock.extension",
+    "jupyterlab_gpudock.app.extension",
 )
 BUNDLE = Path(__file__).with_name("modules.bundle")
 

@@ -1,4 +1,4 @@
-"""``python -m gpudock.agent``: read the GPUs of this host and serve what is read."""
+"""``python -m gpudock.agent``: read the GPUs of this host and serve the readings."""
 
 from __future__ import annotations
 
@@ -14,59 +14,57 @@ from pathlib import Path
 import tornado.httpserver
 import tornado.netutil
 
-from gpudock.agent.nvml import NVMLGate
 from gpudock.agent.reader import Reader
 from gpudock.agent.sampler import Sampler
 from gpudock.agent.server import Feed, make_application
+from gpudock_nvml.client import NVMLClient
+from gpudock_nvml.pids import in_host_pid_namespace
 
 log = logging.getLogger("gpudock.agent")
 
 TOKEN_VARIABLE = "GPUDOCK_AGENT_TOKEN"  # noqa: S105 - the variable's name, not a token
 HOST_VARIABLE = "GPUDOCK_AGENT_HOST"
-_SHORTEST_TOKEN = 16
-# The status with which the program asks to be started anew (EX_TEMPFAIL of sysexits.h).
+_MIN_TOKEN_LENGTH = 16
+# The exit status that asks for a restart (EX_TEMPFAIL of sysexits.h).
 RESTART_STATUS = 75
-# Linux gives the first PID namespace of a machine this inode (PROC_PID_INIT_INO).
-_FIRST_PID_NAMESPACE = 0xEFFFFFFC
 
 
 class UsageError(Exception):
-    """The program cannot start as it was called; the message says why and what to do."""
+    """The program cannot start with these arguments; the message says why and what to do."""
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m gpudock.agent",
-        description="Read the NVIDIA GPUs of this host and serve what is read over HTTP.",
-        epilog=f"Without --token-file the token is taken from {TOKEN_VARIABLE}.",
+        description="Read the NVIDIA GPUs of this host and serve the readings over HTTP.",
+        epilog=f"Without --token-file the token comes from {TOKEN_VARIABLE}.",
     )
     parser.add_argument(
         "--listen", default="127.0.0.1:8089", metavar="ADDRESS:PORT", help="default: %(default)s"
     )
     parser.add_argument(
-        "--token-file", type=Path, metavar="FILE", help="file with the token that clients bring"
+        "--token-file", type=Path, metavar="FILE", help="file with the token that clients send"
     )
     parser.add_argument(
         "--host",
         default=os.environ.get(HOST_VARIABLE) or socket.gethostname(),
         metavar="NAME",
-        help="name of this host as people see it "
-        f"(default: from {HOST_VARIABLE}, else the system's name)",
+        help=f"name of this host for display (default: {HOST_VARIABLE}, or the system's name)",
     )
     parser.add_argument(
         "--interval",
         type=float,
         default=1.0,
         metavar="SECONDS",
-        help="time between two rounds of reading (default: %(default)s)",
+        help="time between two readings (default: %(default)s)",
     )
     parser.add_argument(
         "--stuck-after",
         type=float,
         default=10.0,
         metavar="SECONDS",
-        help="time after which a call of the driver counts as hanging (default: %(default)s)",
+        help="time after which an NVML call counts as hanging (default: %(default)s)",
     )
     parser.add_argument(
         "--restart-after",
@@ -74,15 +72,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         default=300.0,
         metavar="SECONDS",
         help="time without any reading after which the program ends with status "
-        f"{RESTART_STATUS}: a container that is started anew gets its devices and the driver's "
-        "library anew; 0 goes on for ever (default: %(default)s)",
+        f"{RESTART_STATUS}: a restarted container gets its devices and the driver's library again; "
+        "0 never ends (default: %(default)s)",
     )
     parser.add_argument(
         "--host-pids",
         choices=("auto", "yes", "no"),
         default="auto",
         help="whether this program shares the host's PID namespace and so sees the processes of "
-        "all containers; without that, processes are reported as unknown (default: %(default)s)",
+        "all containers; otherwise processes are reported as unknown (default: %(default)s)",
     )
     return parser.parse_args(arguments)
 
@@ -91,7 +89,7 @@ def listening_sockets(listen: str) -> list[socket.socket]:
     """Open the sockets for ``ADDRESS:PORT``.
 
     Raises:
-        UsageError: the address is malformed, foreign, or taken.
+        UsageError: the address is malformed, not of this host, or in use.
     """
     address, _, port = listen.rpartition(":")
     if not address or not port.isdecimal() or int(port) > 65535:
@@ -106,7 +104,7 @@ def listening_sockets(listen: str) -> list[socket.socket]:
 
 
 def read_token(file: Path | None, environment: dict[str, str]) -> str:
-    """Find the token.
+    """Return the token.
 
     Raises:
         UsageError: there is none, or it is too short to be a secret.
@@ -120,22 +118,17 @@ def read_token(file: Path | None, environment: dict[str, str]) -> str:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"The token cannot be read from {source}: {error}.") from error
     token = token.strip()
-    if len(token) < _SHORTEST_TOKEN or not (token.isascii() and token.isprintable()):
+    if len(token) < _MIN_TOKEN_LENGTH or not (token.isascii() and token.isprintable()):
         raise UsageError(
-            f"The agent needs a token of at least {_SHORTEST_TOKEN} printable ASCII characters in "
-            f"{source}; the hub brings the same one. Make one with `openssl rand -hex 32`."
+            f"The agent needs a token of at least {_MIN_TOKEN_LENGTH} printable ASCII characters "
+            f"in {source}; the hub sends the same one. Make one with `openssl rand -hex 32`."
         )
     return token
 
 
 def sees_all_processes(choice: str) -> bool:
-    """Tell whether NVML shows this program the processes of every container."""
-    if choice != "auto":
-        return choice == "yes"
-    try:
-        return Path("/proc/self/ns/pid").stat().st_ino == _FIRST_PID_NAMESPACE
-    except OSError:
-        return False
+    """Return whether NVML shows this program the processes of every container."""
+    return in_host_pid_namespace() if choice == "auto" else choice == "yes"
 
 
 async def serve(options: argparse.Namespace, token: str, sockets: list[socket.socket]) -> int:
@@ -146,33 +139,33 @@ async def serve(options: argparse.Namespace, token: str, sockets: list[socket.so
             "this program does not share the host's PID namespace, so the processes on the GPUs "
             "are reported as unknown; start its container with the host's PID namespace"
         )
-    reader = Reader(NVMLGate(), options.host, sees_all_processes=complete)
+    reader = Reader(NVMLClient(), options.host, sees_all_processes=complete)
     sampler = Sampler(
         reader, options.host, interval=options.interval, stuck_after=options.stuck_after
     )
     feed = Feed(sampler)
     server = tornado.httpserver.HTTPServer(make_application(feed, token), max_buffer_size=65536)
     server.add_sockets(sockets)
-    end = asyncio.Event()
+    ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end.set)
+        loop.add_signal_handler(number, ended.set)
     feed.start()
     log.info("listening on %s", ", ".join(_address(s) for s in sockets))
     status = 0
-    while not end.is_set():
+    while not ended.is_set():
         try:
             async with asyncio.timeout(options.interval):
-                await end.wait()
+                await ended.wait()
         except TimeoutError:
             silence = sampler.silence()
             if 0 < options.restart_after < silence:
                 status = RESTART_STATUS
-                end.set()
-                log.error("No GPU could be read for %.0f s; ending, to be started anew.", silence)
+                ended.set()
+                log.error("No GPU could be read for %.0f s; ending, to be restarted.", silence)
     log.info("ending")
     server.stop()
-    await feed.stop(patience=2.0)
+    await feed.stop(2.0)
     await server.close_all_connections()
     return status
 

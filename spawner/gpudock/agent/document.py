@@ -1,22 +1,22 @@
-"""The inventory document: what the agent sends and the hub reads, as JSON.
+"""The inventory document, which the agent sends to the hub as JSON.
 
 Version 1 is an object with
 
 - ``version``: 1; what is added later leaves the meaning of the rest as it is;
-- ``cursor``: opaque; asking with ``?after=<cursor>`` waits until there is something newer;
-- ``boot``: opaque; changes when the agent starts anew, and ``clock`` with it;
+- ``cursor``: opaque; a request with ``?after=<cursor>`` waits until there is something newer;
+- ``boot``: opaque; changes when the agent restarts, and ``clock`` with it;
 - ``clock``: the agent's monotonic clock when the document was sent, seconds;
 - ``age``: seconds between the reading and the sending, ``null`` before the first reading;
 - ``taken_at``: Unix time of the reading by the agent's clock, for people;
 - ``host``, ``driver_version``, ``cuda_version``, ``problem``, ``unidentified``: see
   :class:`gpudock.agent.report.Report`;
 - ``links``: objects with the fields of :class:`gpudock.model.Link`, ``kind`` as its name in lower
-  case; an agent that does not know how GPUs are connected leaves all of it out;
+  case; an agent that does not read links leaves the field out;
 - ``devices``: objects with the fields of :class:`gpudock.model.GPU` (but ``host``), ``fault`` and
   ``lost`` of :class:`gpudock.model.GPUReading`, ``mig_enabled``, and ``telemetry`` with the fields
   of :class:`gpudock.model.Telemetry`.
 
-A decoder takes nothing on trust: a document that is wrong in one place is refused as a whole.
+A decoder trusts nothing: it rejects a document as a whole when one place is wrong.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _MAX_TEXT = 1000
 
 
 class DocumentError(ValueError):
-    """A document is not what it should be; the message says where."""
+    """A document is malformed; the message says where."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dispatch:
-    """A report on its way; the fields are described with the document."""
+class Envelope:
+    """A report as it is sent; the module describes the fields."""
 
     report: Report
     cursor: str
@@ -52,16 +52,16 @@ class Dispatch:
     age: float | None
 
 
-def encode(dispatch: Dispatch) -> bytes:
-    """Write the document."""
-    report = dispatch.report
+def encode(envelope: Envelope) -> bytes:
+    """Return the document."""
+    report = envelope.report
     return json.dumps(
         {
             "version": VERSION,
-            "cursor": dispatch.cursor,
-            "boot": dispatch.boot,
-            "clock": dispatch.clock,
-            "age": dispatch.age,
+            "cursor": envelope.cursor,
+            "boot": envelope.boot,
+            "clock": envelope.clock,
+            "age": envelope.age,
             "taken_at": report.taken_at,
             "host": _printable(report.host),
             "driver_version": _printable(report.driver_version),
@@ -85,7 +85,7 @@ def encode(dispatch: Dispatch) -> bytes:
                     "memory_mib": reading.gpu.memory_mib,
                     "parent_uuid": reading.gpu.parent_uuid,
                     "mig_profile": _printable(reading.gpu.mig_profile),
-                    "mig_enabled": reading.gpu.uuid in report.divided,
+                    "mig_enabled": reading.gpu.uuid in report.mig_enabled,
                     "fault": _printable(reading.fault),
                     "lost": reading.lost,
                     "telemetry": _telemetry(reading.telemetry),
@@ -98,14 +98,14 @@ def encode(dispatch: Dispatch) -> bytes:
     ).encode()
 
 
-def decode(body: bytes) -> Dispatch:
-    """Read a document.
+def decode(body: bytes) -> Envelope:
+    """Parse a document.
 
     Raises:
-        DocumentError: it is no JSON, of another version, or wrong in any place.
+        DocumentError: it is not JSON, has another version, or is wrong in any place.
     """
     try:
-        tree = json.loads(body, parse_constant=_refuse_constant)
+        tree = json.loads(body, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
         raise DocumentError("it is no JSON") from error
     fields = _Fields(tree, "document")
@@ -114,12 +114,12 @@ def decode(body: bytes) -> Dispatch:
     host = fields.text("host")
     items = fields.array("devices", _MAX_DEVICES)
     readings: list[GPUReading] = []
-    divided: set[str] = set()
+    mig_enabled: set[str] = set()
     for number, item in enumerate(items):
         device = _Fields(item, f"devices[{number}]")
         readings.append(_reading(device, host))
         if device.boolean("mig_enabled"):
-            divided.add(readings[-1].gpu.uuid)
+            mig_enabled.add(readings[-1].gpu.uuid)
     uuids = [reading.gpu.uuid.lower() for reading in readings]
     if len(set(uuids)) != len(uuids):
         raise DocumentError("two devices have the same UUID")
@@ -127,12 +127,12 @@ def decode(body: bytes) -> Dispatch:
     taken_at = fields.optional_number("taken_at")
     if (age is None) != (taken_at is None) or (taken_at is None and readings):
         raise DocumentError("the time of its reading is missing")
-    return Dispatch(
+    return Envelope(
         report=Report(
             host=host,
             taken_at=taken_at,
             readings=tuple(readings),
-            divided=frozenset(divided),
+            mig_enabled=frozenset(mig_enabled),
             driver_version=fields.optional_text("driver_version"),
             cuda_version=fields.optional_text("cuda_version"),
             problem=fields.optional_text("problem"),
@@ -149,7 +149,7 @@ def decode(body: bytes) -> Dispatch:
 
 
 def _printable(text: str | None) -> str | None:
-    """Make any text fit for the document: names come from the driver and from processes."""
+    """Make text fit for the document: names come from the driver and from processes."""
     if text is None:
         return None
     return "".join(c if c.isprintable() else "\ufffd" for c in text)[:_MAX_TEXT]
@@ -228,7 +228,7 @@ def _process(fields: _Fields) -> GPUProcess:
     )
 
 
-def _refuse_constant(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise DocumentError(f"it has the number {name}")
 
 
@@ -239,7 +239,7 @@ def _text(value: Any, where: str) -> str:
 
 
 class _Fields:
-    """An object of the document, whose fields are taken out by type."""
+    """An object of the document, with typed access to its fields."""
 
     def __init__(self, value: Any, where: str) -> None:
         if not isinstance(value, dict):
@@ -285,8 +285,8 @@ class _Fields:
     def optional_number(self, name: str) -> float | None:
         return None if self.get(name) is None else self.number(name)
 
-    def array(self, name: str, longest: int) -> list[Any]:
+    def array(self, name: str, max_length: int) -> list[Any]:
         value = self.get(name)
-        if not isinstance(value, list) or len(value) > longest:
-            raise DocumentError(f"{self.where}.{name} is no array of at most {longest}")
+        if not isinstance(value, list) or len(value) > max_length:
+            raise DocumentError(f"{self.where}.{name} is no array of at most {max_length}")
         return value

@@ -1,4 +1,4 @@
-"""What Prometheus learns from the agent."""
+"""The agent's metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -52,30 +52,30 @@ _GAUGES: tuple[tuple[str, str, Callable[[GPUReading], float | None]], ...] = (
     ),
     (
         "gpudock_gpu_faulty",
-        "1 when the GPU has a fault, else 0.",
+        "1 when the GPU has a fault, otherwise 0.",
         lambda r: float(r.fault is not None),
     ),
 )
 
 
 class GPUCollector(Collector):
-    """Turns the newest sample into metrics when Prometheus asks."""
+    """Turns the newest sample into metrics at each scrape."""
 
     def __init__(self, current: Callable[[], Sample], monotonic: Callable[[], float]) -> None:
-        """Make a collector over the sampler's newest sample."""
+        """Make a collector; *current* returns the newest sample."""
         self._current = current
         self._monotonic = monotonic
 
     def collect(self) -> Iterable[Metric]:
-        """Yield all metrics. Values of a sample with a problem are old, so they are left out."""
+        """Yield all metrics, without the values of a sample with a problem, which are old."""
         sample = self._current()
         problem = GaugeMetricFamily(
-            "gpudock_agent_problem", "1 when the agent cannot read the GPUs, else 0."
+            "gpudock_agent_problem", "1 when the agent cannot read the GPUs, otherwise 0."
         )
         problem.add_metric((), float(sample.report.problem is not None))
         yield problem
         unidentified = GaugeMetricFamily(
-            "gpudock_agent_unidentified_gpus", "GPUs that the driver counts but cannot name."
+            "gpudock_agent_unidentified_gpus", "GPUs that the driver counts but does not identify."
         )
         unidentified.add_metric((), len(sample.report.unidentified))
         yield unidentified

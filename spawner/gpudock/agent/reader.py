@@ -6,30 +6,32 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
-from gpudock.agent.device import Answers, DeviceReader, LibraryFailedError
-from gpudock.agent.failures import Failure, Meaning
+from gpudock.agent.device import DeviceReader, LibraryFailedError, Readings
+from gpudock.agent.messages import device_message, library_message
 from gpudock.agent.report import Report
 from gpudock.agent.topology import read_links
 from gpudock.model import GPUReading, Telemetry, is_gpu_uuid
+from gpudock_nvml.failures import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gpudock.agent.nvml import Gate, Pending
     from gpudock.model import Link
+    from gpudock_nvml.client import NVMLClient
+    from gpudock_nvml.values import Pending
 
-# After a fault the library is opened anew, at first soon and then less often, in rounds: closing
-# and opening it takes long on some hosts, and a dead card seldom comes back by itself.
+# After a fault the library is closed and opened again, after this many rounds: at first soon, then
+# less often, because opening it takes long on some hosts and a dead card seldom comes back.
 _REOPEN_LIBRARY = (1, 2, 4, 8, 10)
 _REOPEN_DEVICE = (5, 10, 20, 40, 60)
 
 
 class Reader:
-    """Reads every GPU of a host through a gate, round by round. Belongs to one thread."""
+    """Reads every GPU of a host through NVML, round by round. Belongs to one thread."""
 
     def __init__(
         self,
-        gate: Gate,
+        client: NVMLClient,
         host: str,
         *,
         sees_all_processes: bool,
@@ -38,16 +40,16 @@ class Reader:
         """Make a reader; the driver is first touched by :meth:`read`.
 
         Args:
-            gate: the way to NVML.
+            client: the NVML client.
             host: name of the host, for display.
-            sees_all_processes: whether the reader lives in the host's PID namespace. NVML hides
-                the processes of other namespaces, so that without this an empty list would be no
-                proof of an unused GPU; processes are then reported as unknown.
+            sees_all_processes: whether the reader runs in the host's PID namespace. NVML hides
+                the processes of other namespaces, so without this an empty list would not prove
+                that a GPU is unused; processes are then reported as unknown.
             clock: Unix time.
         """
-        self._gate = gate
+        self._client = client
         self._clock = clock
-        self._devices = DeviceReader(gate, host, sees_all_processes=sees_all_processes)
+        self._devices = DeviceReader(client, host, sees_all_processes=sees_all_processes)
         self._last = Report(host=host)
         self._open = False
         self._fresh = False
@@ -60,21 +62,21 @@ class Reader:
         self._linked: frozenset[str] = frozenset()
 
     def pending(self) -> Pending | None:
-        """The driver's call that is being made now. May be asked from another thread."""
-        return self._gate.pending
+        """Return the NVML call in progress. May be called from another thread."""
+        return self._client.pending
 
     def close(self) -> None:
-        """Give the driver's library back."""
-        self._gate.close()
+        """Release the driver's library."""
+        self._client.close()
         self._open = False
 
     def read(self) -> Report:
-        """Read all devices once. Failures are in the report; none is raised."""
+        """Read all devices once. Failures are in the report; this raises none."""
         if not self._open:
             if self._rounds_to_wait > 0:
                 self._rounds_to_wait -= 1
                 return self._last
-            failure = self._gate.open()
+            failure = self._client.open()
             if failure is not None:
                 return self._broken(failure)
             self._open = self._fresh = True
@@ -90,15 +92,15 @@ class Reader:
         step = min(self._failed_opens, len(_REOPEN_LIBRARY) - 1)
         self._rounds_to_wait = _REOPEN_LIBRARY[step] - 1
         self._failed_opens += 1
-        self._last = dataclasses.replace(self._last, problem=failure.library_sentence())
+        self._last = dataclasses.replace(self._last, problem=library_message(failure))
         return self._last
 
     def _read_all(self) -> Report:
         taken_at = self._clock()
-        system = Answers()
-        driver_version = system.take("version", self._gate.driver_version())
-        cuda_version = system.take("version", self._gate.cuda_version())
-        count = self._gate.count()
+        system = Readings()
+        driver_version = system.take("version", self._client.driver_version())
+        cuda_version = system.take("version", self._client.cuda_version())
+        count = self._client.count()
         if isinstance(count, Failure):
             raise LibraryFailedError(count)
         opened, self._fresh = self._fresh, False
@@ -106,65 +108,65 @@ class Reader:
         found = [self._find(index) for index in range(count)]
         present = {uuid for _, uuid, _ in found if uuid is not None}
         readings: list[GPUReading] = []
-        divided: set[str] = set()
+        mig_enabled: set[str] = set()
         unidentified: list[str] = []
         all_answered = True
-        for index, (handle, uuid, answers) in enumerate(found):
+        for index, (handle, uuid, identity) in enumerate(found):
             if uuid is not None:
                 device = self._devices.read(uuid, index, handle)
                 all_answered = all_answered and device.answered
                 readings.extend(device.readings)
-                if device.divided:
-                    divided.add(uuid)
+                if device.mig_enabled:
+                    mig_enabled.add(uuid)
                 self._by_index[index] = uuid
                 continue
             all_answered = False
-            remembered = self._remembered(index, answers, present)
+            remembered = self._remembered(index, identity, present)
             readings.extend(remembered)
             if not remembered:
-                unidentified.append(f"GPU number {index} cannot be identified. {answers.fault}")
-        self._relate([(uuid, handle) for handle, uuid, _ in found if uuid], opened=opened)
+                unidentified.append(f"GPU number {index} cannot be identified. {identity.fault}")
+        self._read_links([(uuid, handle) for handle, uuid, _ in found if uuid], opened=opened)
         self._reopen_when_due(all_answered)
         return Report(
             host=self._last.host,
             taken_at=taken_at,
             readings=tuple(readings),
-            divided=frozenset(divided),
+            mig_enabled=frozenset(mig_enabled),
             driver_version=driver_version,
             cuda_version=cuda_version,
             unidentified=tuple(unidentified),
             links=self._links,
         )
 
-    def _relate(self, devices: list[tuple[str, Any]], *, opened: bool) -> None:
-        """Learn how the GPUs are connected: once for each driver, and when GPUs come or go."""
+    def _read_links(self, devices: list[tuple[str, Any]], *, opened: bool) -> None:
+        """Read how the GPUs are connected: once per opening, and when GPUs come or go."""
         present = frozenset(uuid for uuid, _ in devices)
         if opened or present != self._linked:
             self._linked = present
-            self._links = read_links(self._gate, devices)
+            self._links = read_links(self._client, devices)
 
-    def _find(self, index: int) -> tuple[Any, str | None, Answers]:
-        """Ask who is at a place; here no failure is an absence."""
-        answers = Answers()
-        handle = self._gate.handle(index)
-        uuid: Any = handle if isinstance(handle, Failure) else self._gate.uuid(handle)
+    def _find(self, index: int) -> tuple[Any, str | None, Readings]:
+        """Identify the GPU of a number; here every failure is a fault."""
+        identity = Readings()
+        handle = self._client.handle(index)
+        uuid: Any = handle if isinstance(handle, Failure) else self._client.uuid(handle)
         if isinstance(uuid, Failure):
-            answers.take("identity", uuid)
-            if uuid.meaning is Meaning.ABSENT:
-                answers.fault = uuid.device_sentence("identity")
-            return None, None, answers
+            identity.take("identity", uuid)
+            if uuid.is_absence:
+                identity.fault = device_message(uuid, "identity")
+            return None, None, identity
         if not is_gpu_uuid(uuid):
-            answers.fault = f"The driver names it {uuid[:80]!r}, which is no UUID."
-            return None, None, answers
-        return handle, uuid, answers
+            identity.fault = f"The driver names it {uuid[:80]!r}, which is not a UUID."
+            return None, None, identity
+        return handle, uuid, identity
 
-    def _remembered(self, index: int, answers: Answers, present: set[str]) -> list[GPUReading]:
-        """Report a GPU that no longer says who it is as the one that was last at its place."""
+    def _remembered(self, index: int, identity: Readings, present: set[str]) -> list[GPUReading]:
+        """Report a GPU that can no longer be identified as the last one of its number."""
         uuid = self._by_index.get(index)
         if uuid in present:
             return []
         return [
-            GPUReading(gpu, Telemetry(), answers.fault, answers.lost)
+            GPUReading(gpu, Telemetry(), identity.fault, identity.lost)
             for gpu in (reading.gpu for reading in self._last.readings)
             if gpu.physical_uuid == uuid
         ]

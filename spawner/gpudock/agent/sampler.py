@@ -1,4 +1,4 @@
-"""The one thread that reads the GPUs, and what the HTTP side may know of it at any moment."""
+"""The thread that reads the GPUs, and its newest sample for the HTTP side."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from gpudock.agent.report import Report
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gpudock.agent.nvml import Pending
+    from gpudock_nvml.values import Pending
 
 log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """What the sampler needs of a reader."""
+    """What the sampler needs from a reader."""
 
     def read(self) -> Report:
         """Read all devices once."""
 
     def close(self) -> None:
-        """Give the driver's library back."""
+        """Release the driver's library."""
 
     def pending(self) -> Pending | None:
-        """The driver's call that is being made now. Asked from another thread."""
+        """Return the NVML call in progress. Called from another thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class Sample:
 
     Attributes:
         report: the report.
-        cursor: differs between any two samples that differ, over restarts too.
+        cursor: differs between any two samples that differ, also across restarts.
         read_at: monotonic time of the reading, seconds; ``None`` before the first.
-        stuck: the driver does not come back from a call; the report says since when.
+        stuck: an NVML call does not return; the report says since when.
     """
 
     report: Report
@@ -52,7 +52,7 @@ class Sample:
 
 
 class Sampler:
-    """Reads in a thread of its own, once per interval, and never blocks who asks for the result."""
+    """Reads in a thread of its own, once per interval; :meth:`current` never blocks."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Sampler:
             source: the reader.
             host: name of the host, for display.
             interval: seconds from the start of one round to the start of the next.
-            stuck_after: seconds after which a call of the driver counts as hanging.
+            stuck_after: seconds after which an NVML call counts as hanging.
             clock: Unix time.
             monotonic: the clock that :class:`Pending` is measured with.
         """
@@ -87,7 +87,7 @@ class Sampler:
         )
         self._end = threading.Event()
         self._thread: threading.Thread | None = None
-        self._begun = monotonic()
+        self._started_at = monotonic()
         self._on_sample: Callable[[], None] = lambda: None
 
     @property
@@ -96,9 +96,9 @@ class Sampler:
         return self._interval
 
     def start(self, on_sample: Callable[[], None]) -> None:
-        """Begin to read. *on_sample* is called after each round, in the reading thread."""
+        """Start to read. *on_sample* is called after each round, in the reading thread."""
         self._on_sample = on_sample
-        # A daemon: a call of the driver that never comes back must not keep the process alive.
+        # A daemon: an NVML call that never returns must not keep the process alive.
         self._thread = threading.Thread(target=self._run, name="gpudock-nvml", daemon=True)
         self._thread.start()
 
@@ -122,8 +122,8 @@ class Sampler:
         since = datetime.fromtimestamp(self._clock() - waited, tz=UTC)
         problem = (
             f"The NVIDIA driver has not answered a call ({pending.name}) since "
-            f"{since:%Y-%m-%d %H:%M:%S} UTC, so no GPU can be read. Look for «Xid» in `dmesg` on "
-            "the host; if the call does not come back, reboot the host."
+            f'{since:%Y-%m-%d %H:%M:%S} UTC, so no GPU can be read. Look for "Xid" in `dmesg` on '
+            "the host; if the call does not return, reboot the host."
         )
         return dataclasses.replace(
             sample,
@@ -133,9 +133,9 @@ class Sampler:
         )
 
     def silence(self) -> float:
-        """Seconds since the last reading; since the beginning, if there was none."""
+        """Return the seconds since the last reading, or since the start if there was none."""
         read_at = self._sample.read_at
-        return self._monotonic() - (self._begun if read_at is None else read_at)
+        return self._monotonic() - (self._started_at if read_at is None else read_at)
 
     def _run(self) -> None:
         try:
@@ -155,7 +155,7 @@ class Sampler:
             report = dataclasses.replace(
                 before.report,
                 problem=(
-                    "The agent failed while it read the GPUs, which is a defect of its own. Its "
+                    "The agent failed while it read the GPUs, which is a bug in the agent. Its "
                     "log says more; please report it."
                 ),
             )
@@ -169,7 +169,7 @@ class Sampler:
 
 
 def _log_changes(before: Report, now: Report) -> None:
-    """Tell the log what became of the devices, once per change."""
+    """Log what changed on the devices, once per change."""
     if now.problem != before.problem:
         if now.problem is None:
             log.info(

@@ -1,4 +1,4 @@
-"""The agent's HTTP side: who may ask, and what they get."""
+"""The agent's HTTP server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import tornado.web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from gpudock.agent.document import Dispatch, encode
+from gpudock.agent.document import Envelope, encode
 from gpudock.agent.metrics import GPUCollector
 
 if TYPE_CHECKING:
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LONGEST_WAIT = 60.0
-_DEFAULT_WAIT = 25.0
+MAX_WAIT_S = 60.0
+_DEFAULT_WAIT_S = 25.0
 
 
 class Feed:
-    """Lets requests wait for a sample that they have not seen. Lives on the event loop."""
+    """Lets requests wait for a newer sample. Belongs to the event loop."""
 
     def __init__(self, sampler: Sampler) -> None:
-        """Make a feed of the sampler's samples."""
+        """Make a feed of a sampler."""
         self._sampler = sampler
         self._waiting: set[asyncio.Future[None]] = set()
-        self._shown = ""
+        self._announced = ""
         self._watch: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -44,7 +44,7 @@ class Feed:
         return self._sampler
 
     def start(self) -> None:
-        """Start the sampler, and the watch that notices a driver that hangs."""
+        """Start the sampler, and the task that notices a hanging driver."""
         loop = asyncio.get_running_loop()
 
         def on_sample() -> None:
@@ -56,15 +56,15 @@ class Feed:
         self._sampler.start(on_sample)
         self._watch = loop.create_task(self._watch_for_hang())
 
-    async def stop(self, patience: float) -> None:
-        """Let go of all that wait, and end the reading thread within *patience* seconds."""
+    async def stop(self, grace: float) -> None:
+        """Release all waiting requests, and give the reading thread *grace* seconds to end."""
         self._closed = True
         if self._watch is not None:
             self._watch.cancel()
         self._release()
-        ended = await asyncio.get_running_loop().run_in_executor(None, self._sampler.stop, patience)
+        ended = await asyncio.get_running_loop().run_in_executor(None, self._sampler.stop, grace)
         if not ended:
-            log.warning("the NVIDIA driver hangs in a call; the agent ends without closing it")
+            log.warning("an NVML call hangs; the agent ends without closing the library")
 
     async def beyond(self, cursor: str | None, wait: float) -> Sample:
         """Return the first sample whose cursor is not *cursor*, or the newest after *wait* s."""
@@ -86,8 +86,8 @@ class Feed:
 
     def _wake(self) -> None:
         cursor = self._sampler.current().cursor
-        if cursor != self._shown:
-            self._shown = cursor
+        if cursor != self._announced:
+            self._announced = cursor
             self._release()
 
     def _release(self) -> None:
@@ -102,40 +102,40 @@ class Feed:
 
 
 class Base(tornado.web.RequestHandler):
-    """Demands the token, and answers errors as JSON."""
+    """Requires the token, and returns errors as JSON."""
 
     def initialize(self, token: str, feed: Feed) -> None:
-        """Take what the application hands to every handler."""
+        """Take the application's arguments for every handler."""
         self.token = token
         self.feed = feed
 
     def set_default_headers(self) -> None:
-        """Keep the answers out of caches, and the server's name out of the answers."""
+        """Keep responses out of caches, and the server's name out of responses."""
         self.clear_header("Server")
         self.set_header("Cache-Control", "no-store")
         self.set_header("X-Content-Type-Options", "nosniff")
 
     def prepare(self) -> None:
-        """Refuse who does not bring the token, before anything else is looked at."""
+        """Reject requests without the token before anything else is read."""
         scheme, _, given = self.request.headers.get("Authorization", "").partition(" ")
         expected = self.token.encode()
-        # Both sides of the comparison are bytes of the header as it came, whatever is in it.
-        right = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), expected)
-        if scheme.lower() != "bearer" or not right:
+        # Compared as bytes: the header may hold anything.
+        valid = hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), expected)
+        if scheme.lower() != "bearer" or not valid:
             self.set_header("WWW-Authenticate", "Bearer")
             raise tornado.web.HTTPError(401)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        """Log failures only: refusals are in the log of requests, without their query."""
+        """Log failures only: the request log has rejected requests, without their query."""
         if not isinstance(value, tornado.web.HTTPError):
             super().log_exception(typ, value, tb)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer an error as ``{"error": …, "message": …}``."""
+        """Write an error as ``{"error": …, "message": …}``."""
         messages = {
-            401: "Send the agent's token as «Authorization: Bearer …».",
-            404: "There is nothing here; the agent serves /v1/inventory, /metrics and /healthz.",
-            405: "The agent can only be asked with GET.",
+            401: 'Send the agent\'s token as "Authorization: Bearer …".',
+            404: "Not found; the agent serves /v1/inventory, /metrics and /healthz.",
+            405: "The agent supports only GET.",
         }
         error = kwargs.get("exc_info", (None, None, None))[1]
         message = messages.get(status_code) or getattr(error, "log_message", None)
@@ -148,10 +148,10 @@ class Base(tornado.web.RequestHandler):
 
 
 class NotFoundHandler(Base):
-    """Everything that is not served; still only for those who bring the token."""
+    """Every other path; it needs the token too."""
 
     def prepare(self) -> None:
-        """Refuse, for one of two reasons."""
+        """Reject with 401 or 404."""
         super().prepare()
         raise tornado.web.HTTPError(404)
 
@@ -162,7 +162,7 @@ class InventoryHandler(Base):
     _gone = False
 
     async def get(self) -> None:
-        """Answer with the newest sample; with ``after``, wait for one that is newer."""
+        """Return the newest sample; with ``after``, wait for one that is newer."""
         after = self.get_query_argument("after", None)
         wait = self._wait() if after is not None else 0.0
         sample = await self.feed.beyond(after, wait)
@@ -172,7 +172,7 @@ class InventoryHandler(Base):
         self.set_header("Content-Type", "application/json")
         self.finish(
             encode(
-                Dispatch(
+                Envelope(
                     report=sample.report,
                     cursor=sample.cursor,
                     boot=self.feed.sampler.boot,
@@ -183,18 +183,18 @@ class InventoryHandler(Base):
         )
 
     def on_connection_close(self) -> None:
-        """Remember that nobody is there to answer to."""
+        """Note that the client is gone."""
         self._gone = True
 
     def _wait(self) -> float:
-        given = self.get_query_argument("wait", str(_DEFAULT_WAIT))
+        given = self.get_query_argument("wait", str(_DEFAULT_WAIT_S))
         try:
             wait = float(given)
         except ValueError:
             wait = math.nan
-        if not 0 <= wait <= LONGEST_WAIT:
+        if not 0 <= wait <= MAX_WAIT_S:
             raise tornado.web.HTTPError(
-                400, log_message=f"«wait» must be a number of seconds from 0 to {LONGEST_WAIT:g}."
+                400, log_message=f'"wait" must be a number of seconds from 0 to {MAX_WAIT_S:g}.'
             )
         return wait
 
@@ -203,49 +203,49 @@ class MetricsHandler(Base):
     """``GET /metrics``."""
 
     def initialize(self, token: str, feed: Feed) -> None:
-        """Take what the application hands to every handler, and make the registry."""
+        """Take the application's arguments, and make the registry."""
         super().initialize(token, feed)
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(GPUCollector(feed.sampler.current, time.monotonic))
 
     def get(self) -> None:
-        """Answer in the format that Prometheus asks for."""
+        """Return the metrics in the format that Prometheus requests."""
         write, content_type = choose_encoder(self.request.headers.get("Accept", ""))
         self.set_header("Content-Type", content_type)
         self.finish(write(self.registry))
 
 
 class HealthHandler(Base):
-    """``GET /healthz``: for the container's health check; needs no token and tells nothing."""
+    """``GET /healthz``: for the container's health check; needs no token and reveals nothing."""
 
     def prepare(self) -> None:
-        """Let everybody in."""
+        """Require no token."""
 
     def get(self) -> None:
-        """Answer 200, or 503 while the driver hangs in a call."""
+        """Return 200, or 503 while an NVML call hangs."""
         stuck = self.feed.sampler.current().stuck
         self.set_status(503 if stuck else 200)
         self.finish({"status": "stuck" if stuck else "ok"})
 
 
 def make_application(feed: Feed, token: str) -> tornado.web.Application:
-    """Put the routes together."""
-    handed: dict[str, Any] = {"token": token, "feed": feed}
+    """Return the application with its routes."""
+    arguments: dict[str, Any] = {"token": token, "feed": feed}
     return tornado.web.Application(
         [
-            (r"/v1/inventory", InventoryHandler, handed),
-            (r"/metrics", MetricsHandler, handed),
-            (r"/healthz", HealthHandler, handed),
+            (r"/v1/inventory", InventoryHandler, arguments),
+            (r"/metrics", MetricsHandler, arguments),
+            (r"/healthz", HealthHandler, arguments),
         ],
         default_handler_class=NotFoundHandler,
-        default_handler_args=handed,
+        default_handler_args=arguments,
         log_function=_log_request,
         compress_response=True,
     )
 
 
 def _log_request(handler: tornado.web.RequestHandler) -> None:
-    """Log refusals and failures; a request per second that went well is noise."""
+    """Log errors only: successful requests come once a second."""
     status = handler.get_status()
     if status >= 400 and status != 503:
         log.warning(

@@ -15,7 +15,7 @@ from tornado.httpclient import HTTPError, HTTPRequest
 from tornado.httputil import HTTPInputError, url_concat
 from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError, SimpleAsyncHTTPClient
 
-from gpudock.agent.document import MAX_BYTES, Dispatch, DocumentError, decode
+from gpudock.agent.document import MAX_BYTES, DocumentError, Envelope, decode
 from gpudock.inventory.clocks import RemoteClock
 from gpudock.model import InventoryReading
 
@@ -135,7 +135,7 @@ class AgentInventory:
         try:
             answer = await client.fetch(self._request(url))
             received = self._monotonic()
-            dispatch = decode(answer.body)
+            envelope = decode(answer.body)
         except DocumentError as error:
             return (
                 f"The GPU agent at {url} sent an inventory that cannot be used ({error}), so it "
@@ -150,7 +150,7 @@ class AgentInventory:
                 f"The GPU agent at {url} {since}: {_explain(error)}. Leases go on; nothing new is "
                 "granted until it answers. Look at the log of the agent's container."
             )
-        self._accept(dispatch, received)
+        self._accept(envelope, received)
         return None
 
     def _request(self, url: str) -> HTTPRequest:
@@ -167,29 +167,31 @@ class AgentInventory:
             decompress_response=False,
         )
 
-    def _accept(self, dispatch: Dispatch, received: float) -> None:
+    def _accept(self, envelope: Envelope, received: float) -> None:
         """Take over what the agent says."""
-        report = dispatch.report
-        self._remote_clock.received(dispatch.boot, dispatch.clock, received)
+        report = envelope.report
+        self._remote_clock.received(envelope.boot, envelope.clock, received)
         self._heard_at = self._clock()
-        news = dispatch.cursor != self._cursor
-        self._cursor = dispatch.cursor
+        news = envelope.cursor != self._cursor
+        self._cursor = envelope.cursor
         for sentence in set(report.unidentified) - set(self._unidentified):
             log.warning("%s", sentence)
         self._unidentified = report.unidentified
         if not news:
             return
-        if dispatch.age is None:
+        if envelope.age is None:
             # It has read nothing since it started: what was known before is still the best.
             self._publish(dataclasses.replace(self._reading, problem=report.problem))
             return
-        taken = self._remote_clock.to_local(dispatch.clock - dispatch.age)
+        taken = self._remote_clock.to_local(envelope.clock - envelope.age)
         self._publish(
             InventoryReading(
                 taken_at=self._clock() - (self._monotonic() - taken),
-                # Of a GPU that is divided into slices, the slices are the devices.
+                # Of a GPU in MIG mode, the slices are the devices.
                 readings=tuple(
-                    reading for reading in report.readings if reading.gpu.uuid not in report.divided
+                    reading
+                    for reading in report.readings
+                    if reading.gpu.uuid not in report.mig_enabled
                 ),
                 driver_version=report.driver_version,
                 problem=report.problem,

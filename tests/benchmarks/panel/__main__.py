@@ -199,7 +199,7 @@ def start_cost_ms(rounds: int = 5) -> float:
     code = (
         "import time, jupyter_server.serverapp, jupyter_server.extension.application\n"
         "began = time.process_time()\n"
-        "import jupyterlab_gpudock.extension\n"
+        "import jupyterlab_gpudock.app.extension\n"
         "print(1000 * (time.process_time() - began))"
     )
     took = [

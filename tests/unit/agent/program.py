@@ -1,4 +1,4 @@
-"""The agent as a process of its own, over the pretend NVML."""
+"""The agent as a process of its own, over the simulated NVML."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def wait_until(condition, what, seconds=20.0):
         if value:
             return value
         time.sleep(0.02)
-    raise AssertionError(f"waited {seconds:g} s in vain for: {what}")
+    raise AssertionError(f"waited {seconds:g} s without success for: {what}")
 
 
-class PretendHost:
-    """A host with pretend GPUs, whose nodes are plain files: the state, and the way to it."""
+class SimulatedHost:
+    """A host with simulated GPUs, whose nodes are plain files."""
 
     def __init__(self, directory: Path, gpus: list[Gpu], system: System | None = None) -> None:
         self.simulator = Simulator(directory / "state").create(gpus, system)
@@ -52,7 +52,7 @@ class PretendHost:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What makes a process see the pretend GPUs."""
+        """Variables that make a process see the simulated GPUs."""
         return {
             "LD_LIBRARY_PATH": str(build_library().parent),
             "GPUDOCK_SIMULATOR_STATE": str(self.simulator.state_file),
@@ -133,14 +133,14 @@ class Agent:
         return status
 
     def kill(self) -> None:
-        """End it, whatever it does."""
+        """Kill it."""
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         self.process.wait(10)
 
 
 @contextlib.contextmanager
-def running_agent(host: PretendHost | None, *arguments, **options):
+def running_agent(host: SimulatedHost | None, *arguments, **options):
     """Run an agent; show its log when the test fails."""
     agent = Agent(host.environment if host else {}, *arguments, **options)
     try:

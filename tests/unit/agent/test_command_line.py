@@ -1,4 +1,4 @@
-"""How the agent is called, and what it says when it is called wrongly."""
+"""The agent's command line, and its messages about wrong arguments."""
 
 from __future__ import annotations
 

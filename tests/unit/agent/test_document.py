@@ -7,10 +7,10 @@ import json
 
 import pytest
 
-from gpudock.agent.document import Dispatch, DocumentError, decode, encode
+from gpudock.agent.document import DocumentError, Envelope, decode, encode
 from gpudock.agent.report import Report
 from gpudock.model import GPU, GPUProcess, GPUReading, Link, LinkKind, Telemetry
-from unit.agent.gates import uuid_of
+from unit.agent.fake_client import uuid_of
 
 WHOLE = GPUReading(
     GPU(uuid_of(1), 0, "node1", "NVIDIA A100", 40960),
@@ -21,7 +21,7 @@ SLICE = GPUReading(
     fault="It is ill.",
     lost=True,
 )
-DISPATCH = Dispatch(
+ENVELOPE = Envelope(
     Report(
         "node1",
         1000.5,
@@ -41,26 +41,26 @@ DISPATCH = Dispatch(
 
 
 def test_what_is_encoded_is_decoded_as_it_was():
-    assert decode(encode(DISPATCH)) == DISPATCH
+    assert decode(encode(ENVELOPE)) == ENVELOPE
 
 
 def test_an_agent_that_has_read_nothing_yet_can_say_so():
-    dispatch = Dispatch(Report("node1", problem="Nothing read."), "c.0", "c", 1.0, None)
-    assert decode(encode(dispatch)) == dispatch
+    envelope = Envelope(Report("node1", problem="Nothing read."), "c.0", "c", 1.0, None)
+    assert decode(encode(envelope)) == envelope
 
 
 def test_names_from_the_driver_cannot_break_the_document():
     named = GPUReading(WHOLE.gpu, Telemetry(processes=(GPUProcess(5, 1, "a\nb\x00" + "c" * 9999),)))
-    dispatch = Dispatch(Report("node1", 1.0, (named,)), "c.1", "c", 1.0, 0.0)
-    (process,) = decode(encode(dispatch)).report.readings[0].telemetry.processes
+    envelope = Envelope(Report("node1", 1.0, (named,)), "c.1", "c", 1.0, 0.0)
+    (process,) = decode(encode(envelope)).report.readings[0].telemetry.processes
     assert process.name.startswith("a\ufffdb\ufffdccc")
     assert len(process.name) == 1000
 
 
 def test_fields_that_a_newer_agent_adds_do_no_harm():
-    tree = json.loads(encode(DISPATCH))
+    tree = json.loads(encode(ENVELOPE))
     tree["topology"] = tree["devices"][0]["nvlink"] = {"a": 1}
-    assert decode(json.dumps(tree).encode()) == DISPATCH
+    assert decode(json.dumps(tree).encode()) == ENVELOPE
 
 
 def paths(tree, path=()):
@@ -78,7 +78,7 @@ def at(tree, path):
 
 # Agents of the first version do not know how GPUs are connected.
 MAY_BE_MISSING = [("links",)]
-ALL_PATHS = [p for p in paths(json.loads(encode(DISPATCH))) if p]
+ALL_PATHS = [p for p in paths(json.loads(encode(ENVELOPE))) if p]
 HOSTILE = {
     "an object": {"a": 1},
     "an array": [[]],
@@ -93,8 +93,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("path", ALL_PATHS, ids=lambda p: ".".join(map(str, p)))
 @pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_value_in_any_place_is_refused(path, what):
-    tree = json.loads(encode(DISPATCH))
+def test_a_hostile_value_in_any_place_is_rejected(path, what):
+    tree = json.loads(encode(ENVELOPE))
     at(tree, path[:-1])[path[-1]] = copy.deepcopy(HOSTILE[what])
     with pytest.raises(DocumentError):
         decode(json.dumps(tree).encode())
@@ -105,8 +105,8 @@ def test_a_hostile_value_in_any_place_is_refused(path, what):
     [p for p in ALL_PATHS if isinstance(p[-1], str) and p not in MAY_BE_MISSING],
     ids=lambda p: ".".join(map(str, p)),
 )
-def test_a_field_that_is_missing_is_refused(path):
-    tree = json.loads(encode(DISPATCH))
+def test_a_field_that_is_missing_is_rejected(path):
+    tree = json.loads(encode(ENVELOPE))
     del at(tree, path[:-1])[path[-1]]
     with pytest.raises(DocumentError, match=str(path[-1])):
         decode(json.dumps(tree).encode())
@@ -129,15 +129,15 @@ def test_a_field_that_is_missing_is_refused(path):
         (("clock",), "1"),
     ],
 )
-def test_values_that_contradict_each_other_are_refused(path, value):
-    tree = json.loads(encode(DISPATCH))
+def test_values_that_contradict_each_other_are_rejected(path, value):
+    tree = json.loads(encode(ENVELOPE))
     at(tree, path[:-1])[path[-1]] = value
     with pytest.raises(DocumentError):
         decode(json.dumps(tree).encode())
 
 
-def test_the_same_device_twice_is_refused():
-    tree = json.loads(encode(DISPATCH))
+def test_the_same_device_twice_is_rejected():
+    tree = json.loads(encode(ENVELOPE))
     tree["devices"].append(tree["devices"][0] | {"uuid": uuid_of(1).upper().replace("GPU", "GPU")})
     with pytest.raises(DocumentError, match="same UUID"):
         decode(json.dumps(tree).encode())
@@ -153,12 +153,12 @@ def test_the_same_device_twice_is_refused():
         b"[" * 100_000,
         b'{"version": NaN}',
         b'{"version": 1' + b"0" * 10_000 + b"}",
-        encode(DISPATCH)[:-1],
-        encode(DISPATCH).replace(b"17.25", b"1e999"),
-        encode(DISPATCH).replace(b"17.25", b"Infinity"),
+        encode(ENVELOPE)[:-1],
+        encode(ENVELOPE).replace(b"17.25", b"1e999"),
+        encode(ENVELOPE).replace(b"17.25", b"Infinity"),
     ],
     ids=range(10),
 )
-def test_what_is_no_json_document_is_refused(body):
+def test_what_is_no_json_document_is_rejected(body):
     with pytest.raises(DocumentError):
         decode(body)

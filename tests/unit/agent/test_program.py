@@ -1,4 +1,4 @@
-"""The agent as it runs: over the pretend NVML, in a process of its own."""
+"""The agent as it runs: over the simulated NVML, in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 import pytest
 
 from simulator import Gpu, Process, System, read_calls
-from unit.agent.program import TOKEN, Agent, PretendHost, running_agent, wait_until
+from unit.agent.program import TOKEN, Agent, SimulatedHost, running_agent, wait_until
 
 
 def device(inventory, uuid):
@@ -26,7 +26,7 @@ def test_every_value_reaches_the_document_in_its_unit(tmp_path):
         power_limit=275,
         processes=(Process(4711, 12000, "python3"), Process(815, None, "viewer", "graphics")),
     )
-    with running_agent(PretendHost(tmp_path, [gpu])) as agent:
+    with running_agent(SimulatedHost(tmp_path, [gpu])) as agent:
         now = agent.first_reading()
     assert now["version"] == 1
     assert now["host"] == "node1"
@@ -63,7 +63,7 @@ def test_every_value_reaches_the_document_in_its_unit(tmp_path):
 def test_any_number_of_gpus_is_reported_in_order(tmp_path, count):
     models = ["A100-SXM4-40GB", "RTX 4090", "Tesla T4"]
     gpus = [Gpu.of_model(models[number % 3], number) for number in range(count)]
-    with running_agent(PretendHost(tmp_path, gpus)) as agent:
+    with running_agent(SimulatedHost(tmp_path, gpus)) as agent:
         now = agent.first_reading()
     assert [d["uuid"] for d in now["devices"]] == [gpu.uuid for gpu in gpus]
     assert [d["fault"] for d in now["devices"]] == [None] * count
@@ -72,7 +72,7 @@ def test_any_number_of_gpus_is_reported_in_order(tmp_path, count):
 
 def test_what_a_model_does_not_report_is_null_and_no_fault(tmp_path):
     gpu = Gpu.of_model("RTX 4090", temperature=None, power=None, power_limit=None, utilization=None)
-    with running_agent(PretendHost(tmp_path, [gpu])) as agent:
+    with running_agent(SimulatedHost(tmp_path, [gpu])) as agent:
         found = device(agent.first_reading(), gpu.uuid)
     for name in ("temperature_c", "power_w", "power_limit_w", "utilization_percent"):
         assert found["telemetry"][name] is None
@@ -91,11 +91,11 @@ def test_what_a_model_does_not_report_is_null_and_no_fault(tmp_path):
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_a_fault_is_told_of_its_gpu_alone_and_is_gone_when_it_is_mended(
+def test_a_fault_is_reported_for_its_gpu_alone_and_is_gone_when_it_is_fixed(
     tmp_path, changes, lost, words
 ):
     ill, well = Gpu.of_model("A100-SXM4-40GB", 0), Gpu.of_model("A100-SXM4-40GB", 1)
-    host = PretendHost(tmp_path, [ill, well])
+    host = SimulatedHost(tmp_path, [ill, well])
     with running_agent(host, interval=0.02) as agent:
         agent.first_reading()
         host.simulator.update(ill.uuid, **changes)
@@ -119,7 +119,7 @@ def test_a_fault_is_told_of_its_gpu_alone_and_is_gone_when_it_is_mended(
     ],
 )
 def test_a_driver_that_fails_is_a_problem_until_it_works(tmp_path, fault, words):
-    host = PretendHost(tmp_path, [Gpu.of_model("L4")], System(fault=fault))
+    host = SimulatedHost(tmp_path, [Gpu.of_model("L4")], System(fault=fault))
     with running_agent(host, interval=0.02) as agent:
         now = agent.wait_for(lambda now: words in (now["problem"] or ""), "the problem")
         assert now["devices"] == []
@@ -131,7 +131,7 @@ def test_a_driver_that_fails_is_a_problem_until_it_works(tmp_path, fault, words)
         assert len(now["devices"]) == 1, "the last known device is gone"
 
 
-def test_a_host_without_a_driver_is_told_what_to_install():
+def test_a_host_without_a_driver_reports_what_to_install():
     with running_agent(None) as agent:
         now = agent.wait_for(lambda now: "library" in now["problem"], "the problem")
     assert now["devices"] == []
@@ -142,7 +142,7 @@ def test_a_host_without_a_driver_is_told_what_to_install():
 def test_slices_are_devices_of_their_own(tmp_path):
     gpu = Gpu.of_model("A100-SXM4-40GB", 0, slices=["1g.5gb", "2g.10gb"])
     one, two = gpu.slices
-    host = PretendHost(tmp_path, [gpu, Gpu.of_model("L4", 1)])
+    host = SimulatedHost(tmp_path, [gpu, Gpu.of_model("L4", 1)])
     with running_agent(host) as agent:
         now = agent.wait_for(lambda now: len(now["devices"]) == 4, "two GPUs and two slices")
         whole = device(now, gpu.uuid)
@@ -170,7 +170,7 @@ def test_slices_are_devices_of_their_own(tmp_path):
 
 def test_slow_calls_on_sixteen_gpus_delay_readings_and_nothing_else(tmp_path):
     gpus = [Gpu.of_model("A100-SXM4-40GB", number) for number in range(16)]
-    host = PretendHost(tmp_path, gpus, System(slow={"*": 20}))
+    host = SimulatedHost(tmp_path, gpus, System(slow={"*": 20}))
     with running_agent(host, "--stuck-after", "2") as agent:
         slowest, asked, begun = 0.0, 0, time.monotonic()
         while agent.inventory()["age"] is None:
@@ -178,15 +178,15 @@ def test_slow_calls_on_sixteen_gpus_delay_readings_and_nothing_else(tmp_path):
             assert agent.get("/healthz", None) == (200, b'{"status": "ok"}')
             slowest, asked = max(slowest, time.monotonic() - started), asked + 1
         assert asked > 5, "the round was over before anything could be asked meanwhile"
-        # An answer that waited for the calls would have taken what was left of the round.
+        # A response that waited for the calls would have taken the rest of the round.
         assert slowest < (time.monotonic() - begun) / 2
         now = agent.inventory()
         assert len(now["devices"]) == 16
         assert now["problem"] is None
 
 
-def test_a_driver_that_hangs_is_noticed_and_the_agent_goes_on_answering(tmp_path):
-    host = PretendHost(tmp_path, [Gpu.of_model("L4")])
+def test_a_driver_that_hangs_is_noticed_and_the_agent_keeps_responding(tmp_path):
+    host = SimulatedHost(tmp_path, [Gpu.of_model("L4")])
     with running_agent(host, "--stuck-after", "0.3") as agent:
         before = agent.first_reading()
         host.simulator.update_system(hang="all")
@@ -203,24 +203,24 @@ def test_a_driver_that_hangs_is_noticed_and_the_agent_goes_on_answering(tmp_path
 
 
 def test_a_driver_that_hangs_does_not_hold_the_agent_up_when_it_is_to_end(tmp_path):
-    host = PretendHost(tmp_path, [Gpu.of_model("L4")], System(hang="all"))
+    host = SimulatedHost(tmp_path, [Gpu.of_model("L4")], System(hang="all"))
     with running_agent(host, "--stuck-after", "0.3") as agent:
         agent.wait_for(lambda now: "not answered a call" in now["problem"], "the hang")
         assert agent.end() == 0
 
 
 @pytest.mark.parametrize("trouble", [{"fault": "version_mismatch"}, {"hang": "all"}])
-def test_an_agent_that_reads_nothing_for_long_ends_to_be_started_anew(tmp_path, trouble):
-    host = PretendHost(tmp_path, [Gpu.of_model("L4")])
+def test_an_agent_that_reads_nothing_for_long_ends_to_be_restarted(tmp_path, trouble):
+    host = SimulatedHost(tmp_path, [Gpu.of_model("L4")])
     with running_agent(host, "--restart-after", "1") as agent:
         agent.first_reading()
         host.simulator.update_system(**trouble)
         assert agent.process.wait(20) == 75
-        wait_until(lambda: "to be started anew" in agent.log, "the reason in the log")
+        wait_until(lambda: "to be restarted" in agent.log, "the reason in the log")
 
 
 def test_an_agent_that_may_not_give_up_goes_on(tmp_path):
-    host = PretendHost(tmp_path, [Gpu.of_model("L4")], System(fault="driver_not_loaded"))
+    host = SimulatedHost(tmp_path, [Gpu.of_model("L4")], System(fault="driver_not_loaded"))
     with running_agent(host, "--restart-after", "0") as agent:
         cursor = agent.inventory()["cursor"]
         for _ in range(15):
@@ -228,8 +228,8 @@ def test_an_agent_that_may_not_give_up_goes_on(tmp_path):
         assert agent.process.poll() is None
 
 
-def test_who_waits_is_answered_as_soon_as_there_is_news(tmp_path):
-    host = PretendHost(tmp_path, [Gpu.of_model("L4")])
+def test_a_waiting_client_is_served_as_soon_as_there_is_news(tmp_path):
+    host = SimulatedHost(tmp_path, [Gpu.of_model("L4")])
     with running_agent(host, interval=1.0) as agent:
         before = agent.first_reading()
         started = time.monotonic()
@@ -242,8 +242,8 @@ def test_who_waits_is_answered_as_soon_as_there_is_news(tmp_path):
         assert time.monotonic() - started < 30
 
 
-def test_an_agent_that_is_told_to_end_answers_who_waits_and_ends_well(tmp_path):
-    host = PretendHost(tmp_path, [Gpu.of_model("L4")])
+def test_an_agent_that_is_terminated_serves_waiting_clients_and_ends_well(tmp_path):
+    host = SimulatedHost(tmp_path, [Gpu.of_model("L4")])
     with running_agent(host, interval=600) as agent:
         before = agent.first_reading()
         connection = HTTPConnection(agent.address, timeout=30)
@@ -276,18 +276,18 @@ def lone_agent():
         yield agent
 
 
-def test_the_health_check_says_nothing_of_use(lone_agent):
+def test_the_health_check_reveals_nothing(lone_agent):
     assert lone_agent.get("/healthz", None) == (200, b'{"status": "ok"}')
 
 
 @pytest.mark.parametrize("wait", ["", "x", "-1", "61", "nan", "1e999"])
-def test_a_wait_that_is_no_short_time_is_refused_with_a_sentence(lone_agent, wait):
+def test_a_wait_that_is_no_short_time_is_rejected_with_a_sentence(lone_agent, wait):
     status, body = lone_agent.get(f"/v1/inventory?after=x&wait={wait}")
     assert status == 400
     assert "from 0 to 60" in json.loads(body)["message"]
 
 
-def test_other_paths_and_methods_are_refused_with_a_sentence(lone_agent):
+def test_other_paths_and_methods_are_rejected_with_a_sentence(lone_agent):
     assert lone_agent.get("/nothing")[0] == 404
     assert lone_agent.get("/v1/inventory", method="POST")[0] == 405
     assert "/v1/inventory" in json.loads(lone_agent.get("/nothing")[1])["message"]
@@ -295,7 +295,7 @@ def test_other_paths_and_methods_are_refused_with_a_sentence(lone_agent):
 
 def test_neither_the_token_nor_a_query_is_logged(lone_agent):
     lone_agent.get("/v1/inventory?token=secret-in-query", "secret-in-header")
-    wait_until(lambda: "401" in lone_agent.log, "the refusal to be logged")
+    wait_until(lambda: "401" in lone_agent.log, "the rejection to be logged")
     assert "secret" not in lone_agent.log
     assert TOKEN not in lone_agent.log
 
@@ -304,7 +304,7 @@ def test_prometheus_gets_base_units_with_labels(tmp_path):
     gpu = Gpu.of_model(
         "RTX 4090", utilization=50, memory_used_mib=2, temperature=60, power=100.5, ecc=None
     )
-    host = PretendHost(tmp_path, [gpu, Gpu.of_model("L4", 1, fault="lost")])
+    host = SimulatedHost(tmp_path, [gpu, Gpu.of_model("L4", 1, fault="lost")])
     with running_agent(host) as agent:
         agent.first_reading()
         text = agent.get("/metrics")[1].decode()
@@ -331,7 +331,7 @@ def test_prometheus_gets_base_units_with_labels(tmp_path):
 
 
 def test_the_agent_opens_the_library_once_and_keeps_it_open(tmp_path):
-    host = PretendHost(tmp_path, [Gpu.of_model("L4")])
+    host = SimulatedHost(tmp_path, [Gpu.of_model("L4")])
     calls = tmp_path / "calls"
     agent = Agent(host.environment | {"GPUDOCK_SIMULATOR_CALLS": str(calls)}, interval=0.02)
     try:

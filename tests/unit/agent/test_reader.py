@@ -1,19 +1,19 @@
-"""What becomes of NVML's answers."""
+"""What the agent makes of NVML's values."""
 
 from __future__ import annotations
 
 import pytest
 
-from gpudock.agent import failures
-from gpudock.agent.failures import Failure, Meaning
-from gpudock.agent.nvml import Memory, RowRemapping, SliceShape
+from gpudock.agent.messages import device_message
 from gpudock.agent.reader import Reader
 from gpudock.model import GPU, GPUProcess, Telemetry
-from unit.agent.gates import (
-    MIB,
+from gpudock_nvml import failures
+from gpudock_nvml.failures import Failure, Meaning
+from gpudock_nvml.values import Memory, RowRemapping, SliceShape
+from unit.agent.fake_client import (
     NOT_SUPPORTED,
     Card,
-    SteadyGate,
+    SteadyClient,
     running,
     slice_card,
     uuid_of,
@@ -24,14 +24,16 @@ UNKNOWN = Failure(failures.UNKNOWN)
 
 
 def reader_of(*cards, sees_all_processes=True):
-    gate = SteadyGate(*cards)
-    return Reader(gate, "node1", sees_all_processes=sees_all_processes, clock=lambda: 1000.0), gate
+    client = SteadyClient(*cards)
+    return Reader(
+        client, "node1", sees_all_processes=sees_all_processes, clock=lambda: 1000.0
+    ), client
 
 
 def test_all_values_of_a_device_come_in_the_units_of_the_model():
     card = Card(uuid_of(1), compute_processes=(running(7, 512), running(9, None)))
-    reader, gate = reader_of(card)
-    gate.names = {7: "python3"}
+    reader, client = reader_of(card)
+    client.names = {7: "python3"}
     report = reader.read()
     (reading,) = report.readings
     assert report.problem is None
@@ -61,7 +63,7 @@ def test_what_a_device_does_not_support_is_none_and_no_fault():
     assert reading.fault is None
 
 
-def test_no_gpu_is_an_answer_and_no_problem():
+def test_no_gpu_is_a_result_and_no_problem():
     report = reader_of()[0].read()
     assert report.readings == ()
     assert report.problem is None
@@ -88,21 +90,21 @@ def test_processes_are_unknown_when_the_agent_cannot_see_those_of_containers():
 
 def test_a_process_is_asked_for_its_name_once():
     card = Card(uuid_of(1), compute_processes=(running(5),))
-    reader, gate = reader_of(card)
+    reader, client = reader_of(card)
     for _ in range(3):
         reader.read()
-    assert gate.calls.count("process_name") == 1
+    assert client.calls.count("process_name") == 1
 
 
 def test_a_pid_that_comes_back_is_asked_for_its_name_again():
     card = Card(uuid_of(1), compute_processes=(running(5),))
-    reader, gate = reader_of(card)
-    gate.names = {5: "first"}
+    reader, client = reader_of(card)
+    client.names = {5: "first"}
     reader.read()
     card.compute_processes = ()
     reader.read()
     reader.read()
-    gate.names = {5: "second"}
+    client.names = {5: "second"}
     card.compute_processes = (running(5),)
     assert reader.read().readings[0].telemetry.processes[0].name == "second"
 
@@ -124,10 +126,10 @@ def test_any_other_failure_is_a_fault_of_that_device_alone(value, code):
 @pytest.mark.parametrize("where", ["handle", "uuid", "memory"])
 def test_a_lost_device_stays_in_the_report_with_its_name_and_without_values(where):
     card, other = Card(uuid_of(1)), Card(uuid_of(2))
-    reader, gate = reader_of(card, other)
+    reader, client = reader_of(card, other)
     before = reader.read().readings
     if where == "handle":
-        gate.cards[0] = LOST
+        client.cards[0] = LOST
     else:
         setattr(card, where, LOST)
     reading, unharmed = reader.read().readings
@@ -138,7 +140,7 @@ def test_a_lost_device_stays_in_the_report_with_its_name_and_without_values(wher
     assert unharmed == before[1]
 
 
-def test_a_device_that_was_lost_from_the_start_is_told_of_without_a_name():
+def test_a_device_that_was_lost_from_the_start_is_reported_without_a_name():
     reader, _ = reader_of(LOST, Card(uuid_of(2)))
     report = reader.read()
     assert [r.gpu.uuid for r in report.readings] == [uuid_of(2)]
@@ -149,34 +151,34 @@ def test_a_device_that_was_lost_from_the_start_is_told_of_without_a_name():
 
 def test_a_lost_device_is_not_taken_for_the_one_that_moved_to_its_number():
     first, second = Card(uuid_of(1)), Card(uuid_of(2))
-    reader, gate = reader_of(first, second)
+    reader, client = reader_of(first, second)
     reader.read()
-    gate.cards = [second, LOST]
+    client.cards = [second, LOST]
     report = reader.read()
     assert [(r.gpu.uuid, r.gpu.index, r.lost) for r in report.readings] == [(uuid_of(2), 0, False)]
     assert len(report.unidentified) == 1
 
 
-def test_a_device_that_answers_again_is_well_again():
+def test_a_device_that_works_again_is_well_again():
     card = Card(uuid_of(1))
-    reader, gate = reader_of(card)
+    reader, client = reader_of(card)
     reader.read()
-    gate.cards[0] = LOST
+    client.cards[0] = LOST
     assert reader.read().readings[0].lost
-    gate.cards[0] = card
+    client.cards[0] = card
     reading = reader.read().readings[0]
     assert reading.fault is None
     assert not reading.lost
 
 
-def test_after_a_fault_the_library_is_opened_anew_less_and_less_often():
+def test_after_a_fault_the_library_is_opened_again_less_and_less_often():
     card = Card(uuid_of(1), power=UNKNOWN)
-    reader, gate = reader_of(card)
+    reader, client = reader_of(card)
     opened_before_round = []
     for number in range(200):
-        opens = gate.calls.count("open")
+        opens = client.calls.count("open")
         reader.read()
-        if gate.calls.count("open") > opens:
+        if client.calls.count("open") > opens:
             opened_before_round.append(number)
     assert opened_before_round == [0, 5, 15, 35, 75, 135, 195]
 
@@ -192,21 +194,21 @@ def test_after_a_fault_the_library_is_opened_anew_less_and_less_often():
     ],
 )
 def test_a_library_that_does_not_open_is_a_problem_and_is_tried_again(code, words):
-    reader, gate = reader_of(Card(uuid_of(1)))
-    gate.opening = Failure(code)
+    reader, client = reader_of(Card(uuid_of(1)))
+    client.opening = Failure(code)
     report = reader.read()
     assert words in report.problem
     assert report.taken_at is None
-    gate.opening = None
+    client.opening = None
     assert reader.read().problem is None
 
 
 def test_a_library_that_fails_is_tried_less_and_less_often():
-    reader, gate = reader_of(Card(uuid_of(1)))
-    gate.opening = Failure(failures.DRIVER_NOT_LOADED)
+    reader, client = reader_of(Card(uuid_of(1)))
+    client.opening = Failure(failures.DRIVER_NOT_LOADED)
     for _ in range(36):
         reader.read()
-    assert gate.calls.count("open") == 7  # rounds 0, 1, 3, 7, 15, 25, 35
+    assert client.calls.count("open") == 7  # rounds 0, 1, 3, 7, 15, 25, 35
 
 
 def test_a_driver_that_goes_away_leaves_the_last_known_devices():
@@ -263,7 +265,7 @@ def test_a_divided_gpu_is_marked_and_its_slices_are_devices():
     card = Card(uuid_of(1), mig_enabled=True, slices=parts, utilization=NOT_SUPPORTED)
     report = reader_of(card)[0].read()
     whole, one, two = report.readings
-    assert report.divided == {uuid_of(1)}
+    assert report.mig_enabled == {uuid_of(1)}
     assert whole.telemetry.processes is None
     assert whole.fault is None
     assert one.gpu == GPU(
@@ -292,11 +294,11 @@ def test_a_divided_gpu_is_marked_and_its_slices_are_devices():
         (SliceShape(1, 1, 9984), 81559, "1g.10gb"),
     ],
 )
-def test_a_slice_whose_name_tells_no_profile_has_that_of_its_shape(shape, total, profile):
+def test_a_slice_whose_name_has_no_profile_has_that_of_its_shape(shape, total, profile):
     part = slice_card(10)
     part.name = NOT_SUPPORTED
     part.slice_shape = shape
-    card = Card(uuid_of(1), mig_enabled=True, slices=[part], memory=Memory(total * MIB, 0))
+    card = Card(uuid_of(1), mig_enabled=True, slices=[part], memory=Memory(total, 0))
     assert reader_of(card)[0].read().readings[1].gpu.mig_profile == profile
 
 
@@ -305,7 +307,7 @@ def test_a_slice_that_was_recut_under_the_same_uuid_has_its_new_shape():
     reader, _ = reader_of(card)
     reader.read()
     card.slices = [slice_card(10, "2g.10gb")]
-    card.slices[0].memory = Memory(9856 * MIB, 0)
+    card.slices[0].memory = Memory(9856, 0)
     gpu = reader.read().readings[1].gpu
     assert (gpu.mig_profile, gpu.memory_mib) == ("2g.10gb", 9856)
 
@@ -313,12 +315,12 @@ def test_a_slice_that_was_recut_under_the_same_uuid_has_its_new_shape():
 @pytest.mark.parametrize("how", ["power", "handle", "errors"])
 def test_a_fault_of_a_gpu_is_a_fault_of_its_slices(how):
     card = Card(uuid_of(1), mig_enabled=True, slices=[slice_card(10)])
-    reader, gate = reader_of(card)
+    reader, client = reader_of(card)
     reader.read()
     if how == "power":
         card.power = UNKNOWN
     elif how == "handle":
-        gate.cards[0] = LOST
+        client.cards[0] = LOST
     else:
         card.uncorrected_errors = 1
         for _ in range(9):
@@ -336,9 +338,9 @@ def test_slices_that_were_destroyed_are_gone():
     card.slices = []
     assert [r.gpu.uuid for r in reader.read().readings] == [uuid_of(1)]
     card.mig_enabled = False
-    assert reader.read().divided == frozenset()
+    assert reader.read().mig_enabled == frozenset()
 
 
 def test_a_code_that_nobody_knows_concerns_the_device():
     assert Failure(12345).meaning is Meaning.DEVICE
-    assert "12345" in Failure(12345).device_sentence("name")
+    assert "12345" in device_message(Failure(12345), "name")

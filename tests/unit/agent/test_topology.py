@@ -6,20 +6,20 @@ import json
 
 import pytest
 
-from gpudock.agent import failures
-from gpudock.agent.document import Dispatch, DocumentError, decode, encode
-from gpudock.agent.failures import Failure
-from gpudock.agent.nvml import SWITCH
+from gpudock.agent.document import DocumentError, Envelope, decode, encode
 from gpudock.agent.reader import Reader
 from gpudock.agent.report import Report
 from gpudock.model import Link, LinkKind
+from gpudock_nvml import failures
+from gpudock_nvml.failures import Failure
+from gpudock_nvml.values import SWITCH
 from simulator import Gpu
-from unit.agent.gates import Card, SteadyGate, uuid_of
-from unit.agent.program import PretendHost, running_agent
+from unit.agent.fake_client import Card, SteadyClient, uuid_of
+from unit.agent.program import SimulatedHost, running_agent
 
 
 def links_of(*cards):
-    reader = Reader(SteadyGate(*cards), "node1", sees_all_processes=True)
+    reader = Reader(SteadyClient(*cards), "node1", sees_all_processes=True)
     return reader.read().links
 
 
@@ -68,38 +68,38 @@ def test_without_nvlink_it_counts_where_the_ways_meet(level, kind):
     assert links_of(card(1, meets=[(2, level)]), card(2)) == (link(1, 2, kind),)
 
 
-def test_what_the_driver_does_not_tell_is_left_out_and_is_no_fault():
+def test_what_the_driver_does_not_report_is_left_out_and_is_no_fault():
     ill = Failure(failures.UNKNOWN)
     one = card(1, ill, "bus9", "bus1", meets=[(2, ill)])
-    reader = Reader(SteadyGate(one, card(2)), "node1", sees_all_processes=True)
+    reader = Reader(SteadyClient(one, card(2)), "node1", sees_all_processes=True)
     report = reader.read()
     assert report.links == ()
     assert [reading.fault for reading in report.readings] == [None, None]
 
 
 def test_it_is_read_once_for_each_opening_of_the_library_and_when_gpus_come():
-    gate = SteadyGate(card(1), card(2))
-    reader = Reader(gate, "node1", sees_all_processes=True)
+    client = SteadyClient(card(1), card(2))
+    reader = Reader(client, "node1", sees_all_processes=True)
     for _ in range(5):
         reader.read()
-    asked = gate.calls.count("link_active")
+    asked = client.calls.count("link_active")
     assert asked > 0
-    gate.cards.append(card(3))
+    client.cards.append(card(3))
     reader.read()
-    again = gate.calls.count("link_active")
+    again = client.calls.count("link_active")
     assert again > asked
     reader.read()
-    assert gate.calls.count("link_active") == again
+    assert client.calls.count("link_active") == again
     reader.close()
     reader.read()
-    assert gate.calls.count("link_active") > again
+    assert client.calls.count("link_active") > again
 
 
 def document(**changes):
     links = (link(1, 2, LinkKind.NVLINK, 4), link(1, 3, LinkKind.SYSTEM))
-    dispatch = Dispatch(Report("node1", 1.0, links=links), "c.1", "c", 1.0, 0.0)
-    assert decode(encode(dispatch)) == dispatch
-    return json.loads(encode(dispatch)) | changes
+    envelope = Envelope(Report("node1", 1.0, links=links), "c.1", "c", 1.0, 0.0)
+    assert decode(encode(envelope)) == envelope
+    return json.loads(encode(envelope)) | changes
 
 
 def test_an_agent_that_does_not_know_of_links_is_understood():
@@ -118,21 +118,21 @@ def test_an_agent_that_does_not_know_of_links_is_understood():
         {"lanes": True},
     ],
 )
-def test_a_link_that_is_wrong_is_refused(change):
+def test_a_link_that_is_wrong_is_rejected(change):
     tree = document()
     tree["links"][0] |= change
     with pytest.raises(DocumentError):
         decode(json.dumps(tree).encode())
 
 
-def test_the_agent_tells_what_the_drivers_library_says(tmp_path):
+def test_the_agent_reports_what_the_drivers_library_returns(tmp_path):
     gpus = [
         Gpu.of_model("A100", 0, nvlink_peers="1:4, 2:2", numa_node=0),
         Gpu.of_model("A100", 1, nvlink_peers="0:4", numa_node=0),
         Gpu.of_model("A100", 2, nvlink_peers="0:2", numa_node=1, pcie_switch=7),
         Gpu.of_model("A100", 3, numa_node=1, pcie_switch=7),
     ]
-    with running_agent(PretendHost(tmp_path, gpus)) as agent:
+    with running_agent(SimulatedHost(tmp_path, gpus)) as agent:
         now = agent.first_reading()
     number = {gpu.uuid: index for index, gpu in enumerate(gpus)}
     found = {
@@ -149,8 +149,8 @@ def test_the_agent_tells_what_the_drivers_library_says(tmp_path):
     }
 
 
-def test_pretend_gpus_behind_a_switch_are_all_connected(tmp_path):
+def test_simulated_gpus_behind_a_switch_are_all_connected(tmp_path):
     gpus = [Gpu.of_model("H100", index, nvlink_peers="switch:18") for index in range(3)]
-    with running_agent(PretendHost(tmp_path, gpus)) as agent:
+    with running_agent(SimulatedHost(tmp_path, gpus)) as agent:
         now = agent.first_reading()
     assert [(item["kind"], item["lanes"]) for item in now["links"]] == [("nvlink", 18)] * 3

@@ -17,14 +17,14 @@ import tornado.httpserver
 import tornado.netutil
 import tornado.web
 
-from gpudock.agent.document import MAX_BYTES, Dispatch, encode
+from gpudock.agent.document import MAX_BYTES, Envelope, encode
 from gpudock.agent.report import Report
 from gpudock.inventory import AgentInventory, NoInventory, StaticInventory
 from gpudock.inventory.clocks import RemoteClock
 from gpudock.model import GPU, GPUReading, Telemetry
 from simulator import Gpu
-from unit.agent.gates import uuid_of
-from unit.agent.program import TOKEN, Agent, PretendHost
+from unit.agent.fake_client import uuid_of
+from unit.agent.program import TOKEN, Agent, SimulatedHost
 
 GPU_1 = GPUReading(GPU(uuid_of(1), 0, "node1", "NVIDIA L4", 23034), Telemetry(temperature_c=40))
 GPU_2 = GPUReading(GPU(uuid_of(2), 1, "node1", "NVIDIA L4", 23034), Telemetry(temperature_c=41))
@@ -90,8 +90,8 @@ class ScriptedAgent:
 
     def report(self, *readings, clock=100.0, age=0.25, boot="boot", **fields):
         report = Report("node1", 5.0 if age is not None else None, readings, **fields)
-        dispatch = Dispatch(report, f"boot.{self.cursor + 1}", boot, clock, age)
-        self.answer(encode(dispatch))
+        envelope = Envelope(report, f"boot.{self.cursor + 1}", boot, clock, age)
+        self.answer(encode(envelope))
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ async def test_of_a_divided_gpu_only_the_slices_are_devices(agent, follow):
     part = GPUReading(
         GPU(uuid_of(3, "MIG"), 0, "node1", "NVIDIA L4 MIG 1g.5gb", 4864, uuid_of(1), "1g.5gb")
     )
-    agent.report(GPU_1, part, GPU_2, divided=frozenset({uuid_of(1)}))
+    agent.report(GPU_1, part, GPU_2, mig_enabled=frozenset({uuid_of(1)}))
     reading = await reading_that(await follow(agent.url), well)
     assert reading.readings == (part, GPU_2)
 
@@ -226,7 +226,7 @@ async def test_an_agent_that_was_started_anew_without_a_driver_does_not_wipe_wha
     assert reading == dataclasses.replace(before, problem="The driver is not loaded.")
 
 
-GOOD = encode(Dispatch(Report("node1", 5.0, (GPU_2,)), "boot.x", "boot", 100.0, 0.25))
+GOOD = encode(Envelope(Report("node1", 5.0, (GPU_2,)), "boot.x", "boot", 100.0, 0.25))
 TREE = json.loads(GOOD)
 
 
@@ -396,7 +396,7 @@ def test_a_clock_that_drifts_is_followed():
 
 async def test_an_agent_that_is_killed_leaves_what_is_known_and_is_found_again(tmp_path, follow):
     gpu = Gpu.of_model("A100-SXM4-40GB", memory_used_mib=77)
-    host = PretendHost(tmp_path, [gpu])
+    host = SimulatedHost(tmp_path, [gpu])
     agent = await asyncio.to_thread(Agent, host.environment)
     try:
         inventory = await follow(agent.url)
@@ -415,7 +415,7 @@ async def test_an_agent_that_is_killed_leaves_what_is_known_and_is_found_again(t
 
 
 async def test_a_change_reaches_the_hub_within_the_agents_interval(tmp_path, follow):
-    host = PretendHost(tmp_path, [Gpu.of_model("L4")])
+    host = SimulatedHost(tmp_path, [Gpu.of_model("L4")])
     agent = await asyncio.to_thread(Agent, host.environment, interval=1.0)
     try:
         inventory = await follow(agent.url)

@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PACKAGE = ROOT / "spawner" / "gpudock"
+PACKAGES = {
+    "gpudock": Path("spawner/gpudock"),
+    "gpudock_nvml": Path("spawner/gpudock_nvml"),
+    "jupyterlab_gpudock": Path("extensions/jupyterlab-gpudock/jupyterlab_gpudock"),
+}
 
 
 def lint(root: Path) -> subprocess.CompletedProcess[str]:
@@ -24,7 +28,10 @@ def lint(root: Path) -> subprocess.CompletedProcess[str]:
             "--no-cache",
         ],
         cwd=root,
-        env={"PYTHONPATH": str(root / "spawner"), "PATH": "/usr/bin:/bin"},
+        env={
+            "PYTHONPATH": f"{root / 'spawner'}:{root / 'extensions/jupyterlab-gpudock'}",
+            "PATH": "/usr/bin:/bin",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -32,43 +39,56 @@ def lint(root: Path) -> subprocess.CompletedProcess[str]:
 
 
 FORBIDDEN = [
-    ("model.py", "import gpudock.policy"),
-    ("model.py", "import gpudock.config"),
-    ("config/settings.py", "import gpudock.policy"),
-    ("config/settings.py", "import jupyterhub"),
-    ("config/shared_volume.py", "import tornado.web"),
-    ("policy/scheduling/decide.py", "import logging"),
-    ("policy/scheduling/decide.py", "import gpudock.store"),
-    ("policy/quota/resolve.py", "import time"),
-    ("policy/sessions.py", "import gpudock.config"),
-    ("agent/nvml.py", "import gpudock.store"),
-    ("agent/server.py", "import jupyterhub"),
-    ("store/store.py", "import gpudock.broker"),
-    ("store/store.py", "import tornado.web"),
-    ("inventory/base.py", "import gpudock.store"),
-    ("inventory/agent.py", "import docker"),
-    ("engine/client.py", "import gpudock.broker"),
-    ("engine/client.py", "import gpudock.store"),
-    ("engine/protocol.py", "import docker"),
-    ("hub_api/client.py", "import gpudock.store"),
-    ("hub_api/client.py", "import jupyterhub"),
-    ("broker/broker.py", "import docker"),
-    ("broker/broker.py", "import gpudock.hub"),
-    ("broker/broker.py", "import sqlalchemy"),
-    ("broker/quotas.py", "import requests"),
-    ("hub/workspace.py", "import docker"),
-    ("hub/spawner.py", "import sqlalchemy"),
-    ("hub/form.py", "import gpudock.desk"),
-    ("hub/loops/orphans.py", "import pynvml"),
-    ("desk/hub_client.py", "import docker"),
-    ("desk/hub_client.py", "import sqlalchemy"),
-    ("desk/api/gpus.py", "import pynvml"),
-    ("desk/app.py", "import gpudock.hub"),
-    ("doctor/host.py", "import docker"),
-    ("doctor/lab.py", "import sqlalchemy"),
-    ("cli/gpu.py", "import docker"),
-    ("cli/gpu.py", "import sqlalchemy"),
-    ("deploy/up.py", "import gpudock.broker"),
+    ("gpudock/model.py", "import gpudock.policy"),
+    ("gpudock/model.py", "import gpudock.config"),
+    ("gpudock/config/settings.py", "import gpudock.policy"),
+    ("gpudock/config/settings.py", "import jupyterhub"),
+    ("gpudock/config/shared_volume.py", "import tornado.web"),
+    ("gpudock/policy/scheduling/decide.py", "import logging"),
+    ("gpudock/policy/scheduling/decide.py", "import gpudock.store"),
+    ("gpudock/policy/quota/resolve.py", "import time"),
+    ("gpudock/policy/sessions.py", "import gpudock.config"),
+    ("gpudock/agent/reader.py", "import gpudock.store"),
+    ("gpudock/agent/reader.py", "import pynvml"),
+    ("gpudock/agent/server.py", "import jupyterhub"),
+    ("gpudock/store/store.py", "import gpudock.broker"),
+    ("gpudock/store/store.py", "import tornado.web"),
+    ("gpudock/inventory/base.py", "import gpudock.store"),
+    ("gpudock/inventory/agent.py", "import docker"),
+    ("gpudock/engine/client.py", "import gpudock.broker"),
+    ("gpudock/engine/client.py", "import gpudock.store"),
+    ("gpudock/engine/protocol.py", "import docker"),
+    ("gpudock/hub_api/client.py", "import gpudock.store"),
+    ("gpudock/hub_api/client.py", "import jupyterhub"),
+    ("gpudock/broker/broker.py", "import docker"),
+    ("gpudock/broker/broker.py", "import gpudock.hub"),
+    ("gpudock/broker/broker.py", "import sqlalchemy"),
+    ("gpudock/broker/quotas.py", "import requests"),
+    ("gpudock/hub/workspace.py", "import docker"),
+    ("gpudock/hub/spawner.py", "import sqlalchemy"),
+    ("gpudock/hub/form.py", "import gpudock.desk"),
+    ("gpudock/hub/loops/orphans.py", "import pynvml"),
+    ("gpudock/desk/hub_client.py", "import docker"),
+    ("gpudock/desk/hub_client.py", "import sqlalchemy"),
+    ("gpudock/desk/api/gpus.py", "import pynvml"),
+    ("gpudock/desk/app.py", "import gpudock.hub"),
+    ("gpudock/doctor/host.py", "import docker"),
+    ("gpudock/doctor/lab.py", "import sqlalchemy"),
+    ("gpudock/cli/gpu.py", "import docker"),
+    ("gpudock/cli/gpu.py", "import sqlalchemy"),
+    ("gpudock/deploy/up.py", "import gpudock.broker"),
+    ("gpudock/inventory/agent.py", "import gpudock_nvml.failures"),
+    ("gpudock/desk/api/gpus.py", "import jupyterlab_gpudock.contract"),
+    ("gpudock_nvml/values.py", "import pynvml"),
+    ("gpudock_nvml/client.py", "import gpudock.model"),
+    ("gpudock_nvml/mig.py", "import jupyterlab_gpudock.contract"),
+    ("jupyterlab_gpudock/nvml/reader.py", "import pynvml"),
+    ("jupyterlab_gpudock/nvml/readings.py", "import jupyterlab_gpudock.stream.interval"),
+    ("jupyterlab_gpudock/stream/sampler.py", "import gpudock_nvml.values"),
+    ("jupyterlab_gpudock/kernel/stack.py", "import jupyterlab_gpudock.handlers.base"),
+    ("jupyterlab_gpudock/checks/runner.py", "import tornado.web"),
+    ("jupyterlab_gpudock/lease/lease.py", "import jupyterlab_gpudock.checks.runner"),
+    ("jupyterlab_gpudock/contract.py", "import gpudock.model"),
 ]
 
 
@@ -77,13 +97,17 @@ def complaints(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What the linter says of a copy of the project that breaks every rule."""
     copy = tmp_path_factory.mktemp("copy")
     shutil.copy(ROOT / ".importlinter", copy)
-    package = shutil.copytree(
-        PACKAGE, copy / "spawner" / "gpudock", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    for folder in PACKAGES.values():
+        shutil.copytree(
+            ROOT / folder,
+            copy / folder,
+            ignore=shutil.ignore_patterns("__pycache__", "labextension"),
+        )
+        (copy / folder / "novelty.py").write_text("")
     for module, line in FORBIDDEN:
-        path = package / module
+        package, _, rest = module.partition("/")
+        path = copy / PACKAGES[package] / rest
         path.write_text(f"{path.read_text()}\n{line}\n")
-    (package / "novelty.py").write_text("")
     result = lint(copy)
     assert result.returncode == 1, result.stdout + result.stderr
     return result.stdout
@@ -96,13 +120,14 @@ def test_packages_import_only_what_they_may() -> None:
 
 @pytest.mark.parametrize(("module", "line"), FORBIDDEN)
 def test_a_forbidden_import_is_found(complaints: str, module: str, line: str) -> None:
-    importer = f"gpudock.{module.removesuffix('.py').replace('/', '.')}"
+    importer = module.removesuffix(".py").replace("/", ".")
     imported = line.removeprefix("import ").removesuffix(".web")
     assert f"{importer} -> {imported} (l." in complaints
 
 
-def test_a_module_without_a_layer_is_found(complaints: str) -> None:
-    assert "gpudock.novelty" in complaints
+@pytest.mark.parametrize("package", ["gpudock", "jupyterlab_gpudock"])
+def test_a_module_without_a_layer_is_found(complaints: str, package: str) -> None:
+    assert f"- {package}.novelty" in complaints
 
 
 def test_every_contract_names_modules_that_exist() -> None:
@@ -112,6 +137,7 @@ def test_every_contract_names_modules_that_exist() -> None:
     for section in parser.sections():
         for key in ("source_modules", "forbidden_modules"):
             for name in parser.get(section, key, fallback="").split():
-                if name.startswith("gpudock."):
-                    path = PACKAGE / name.removeprefix("gpudock.").replace(".", "/")
+                package, _, rest = name.partition(".")
+                if package in PACKAGES:
+                    path = ROOT / PACKAGES[package] / rest.replace(".", "/")
                     assert path.is_dir() or path.with_suffix(".py").exists(), f"{section}: {name}"

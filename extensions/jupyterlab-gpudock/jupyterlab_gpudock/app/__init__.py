@@ -1,0 +1,1 @@
+"""The server extension and the services behind its routes."""

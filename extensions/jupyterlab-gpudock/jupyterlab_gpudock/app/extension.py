@@ -1,0 +1,91 @@
+"""The server extension: its configuration and its routes."""
+
+from __future__ import annotations
+
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Float
+
+from jupyterlab_gpudock.app.services import Services
+from jupyterlab_gpudock.handlers.checks import CheckHandler, ChecksHandler
+from jupyterlab_gpudock.handlers.gpus import GPUsHandler, HistoryHandler
+from jupyterlab_gpudock.handlers.kernels import EnvironmentsHandler, SnippetsHandler, StackHandler
+from jupyterlab_gpudock.handlers.lease import (
+    ExtendHandler,
+    LeaseHandler,
+    ReleaseHandler,
+    RestartHandler,
+)
+from jupyterlab_gpudock.handlers.stream import StreamHandler
+from jupyterlab_gpudock.stream.interval import clamp_interval
+
+ROUTES: tuple[tuple[str, type], ...] = (
+    ("gpus", GPUsHandler),
+    ("history", HistoryHandler),
+    ("environments", EnvironmentsHandler),
+    ("stack", StackHandler),
+    ("snippets", SnippetsHandler),
+    ("checks", ChecksHandler),
+    (r"checks/([0-9a-f]{32})", CheckHandler),
+    ("lease", LeaseHandler),
+    ("lease/extend", ExtendHandler),
+    ("lease/release", ReleaseHandler),
+    ("server/restart", RestartHandler),
+    ("stream", StreamHandler),
+)
+
+
+class GPUDock(ExtensionApp):
+    """Live GPU status for JupyterLab."""
+
+    name = "jupyterlab_gpudock"
+    description = "Live GPU and cuDNN status for JupyterLab"
+
+    interval_s = Float(
+        1.0,
+        config=True,
+        help="""
+        Seconds between two readings of the GPUs while somebody is watching, from 0.5 to 60.
+        Other values are moved to the nearer bound. For example `c.GPUDock.interval_s = 2`.
+        """,
+    )
+    probe_timeout_s = Float(
+        30.0,
+        config=True,
+        min=1.0,
+        help="""
+        Seconds that a kernel environment may take to report its versions of torch, CUDA and cuDNN
+        before its process is ended. Importing torch from a cold disk can take more than ten.
+        """,
+    )
+
+    check_timeout_s = Float(
+        120.0,
+        config=True,
+        min=1.0,
+        help="""
+        Seconds that "Run a check" may take before its process is ended.
+        """,
+    )
+
+    _services: Services | None = None
+
+    def initialize_handlers(self) -> None:
+        """Make the routes; the services behind them are made when they are first used."""
+        interval_s = clamp_interval(self.interval_s)
+        if interval_s != self.interval_s:
+            self.log.warning(
+                "GPUDock.interval_s is %g s, outside 0.5 to 60 s: %g s is used",
+                self.interval_s,
+                interval_s,
+            )
+        services = self._services = Services(
+            self.serverapp, interval_s, self.probe_timeout_s, self.check_timeout_s
+        )
+        self.handlers.extend(
+            (f"/gpudock/api/{name}", handler, {"services": services}) for name, handler in ROUTES
+        )
+
+    async def stop_extension(self) -> None:
+        """End the sampling and all checks when the server stops."""
+        if self._services is not None:
+            await self._services.close()

@@ -1,0 +1,1 @@
+"""Short GPU benchmarks in a kernel environment, started by "Run a check"."""

@@ -1,0 +1,1 @@
+"""Kernels of this server: their environments, PyTorch's live state, and GPU compatibility."""

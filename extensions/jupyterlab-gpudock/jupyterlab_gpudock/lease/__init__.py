@@ -1,0 +1,1 @@
+"""The lease of this server, as the hub's desk reports it."""

@@ -1,0 +1,1 @@
+"""Sampling, history, and the frames that every client receives."""
