@@ -163,6 +163,10 @@ bench: .venv/.stamp test-engine ## compare with stock DockerSpawner and jupyterl
 simulate: .venv/.stamp ## replay labs, and a cluster's trace in TRACE=folder, through the queue's rules
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.fairness $(TRACE)
 
+.PHONY: generate
+generate: .venv/.stamp ## renew the sources that are generated from others
+	$(BIN)/python $(EXTENSION)/scripts/generate_types.py
+
 docs: .venv/.stamp ## renew what the documentation takes from the sources
 	PYTHONPATH=spawner $(PYTHON) -m gpudock.config.settings --into README.md
 	PYTHONPATH=spawner $(PYTHON) -m gpudock.config.settings --example > .env.example

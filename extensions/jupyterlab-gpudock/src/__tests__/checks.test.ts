@@ -1,16 +1,16 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 
-import { APIError } from '../api';
-import { Checks } from '../checks';
-import { GPUModel } from '../model';
-import { check, HandheldAPI, HandheldPage } from './pretend';
+import { APIError } from '../model/api';
+import { Checks } from '../model/checks';
+import { GPUModel } from '../model/gpus';
+import { check, FakeAPI, FakePage } from './fakes';
 
-let server: HandheldAPI;
+let server: FakeAPI;
 let checks: Checks;
 
 beforeEach(() => {
-  server = new HandheldAPI();
-  const gpus = new GPUModel(server, new HandheldPage());
+  server = new FakeAPI();
+  const gpus = new GPUModel(server, new FakePage());
   gpus.watch();
   checks = new Checks(server, gpus);
 });

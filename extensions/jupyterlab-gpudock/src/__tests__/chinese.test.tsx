@@ -3,11 +3,11 @@ import { cleanup } from '@testing-library/react';
 import { afterEach, expect, test } from 'vitest';
 
 import catalogue from '../../jupyterlab_gpudock/locale/zh_CN/LC_MESSAGES/jupyterlab_gpudock.json';
-import type { GPUState, ICheckStep } from '../contract';
-import { DEFAULTS } from '../preferences';
-import { statusOf } from '../status';
-import { check, gpu, kernelState, lease, process, snapshot, stack, unmanaged } from './pretend';
-import { type IChanges, panelView, shown } from './shown';
+import type { GPUState, ICheckStep } from '../model/contract';
+import { DEFAULTS } from '../model/settings';
+import { statusText } from '../messages/status';
+import { check, gpu, kernelState, lease, process, snapshot, stack, unmanaged } from './fakes';
+import { type IChanges, panelView, shown } from './renderPanel';
 
 const texts = catalogue as unknown as Record<string, string[]>;
 
@@ -24,7 +24,7 @@ const trans = {
   _n: (one: string, _many: string, count: number, ...values: unknown[]) =>
     filled(one, [count, ...values])
 } as unknown as TranslationBundle;
-const voice = { trans, preferences: DEFAULTS };
+const display = { trans, preferences: DEFAULTS };
 
 /** What is written the same in any language: names, and a command to type. */
 const NAMES = /A100-SXM4-40GB|Python 3|train\.ipynb|jupyter server extension enable/g;
@@ -49,7 +49,7 @@ function englishIn(root: HTMLElement): string[] {
 }
 
 function show(changes: IChanges): HTMLElement {
-  return shown(changes, voice);
+  return shown(changes, display);
 }
 
 afterEach(cleanup);
@@ -106,9 +106,9 @@ function* all(): Generator<[string, IChanges]> {
     );
     yield [`16 GPUs, one ${state}`, { gpus: { snapshot: snapshot({ gpus: many }) } }];
   }
-  for (const trouble of ['forbidden', 'missing', 'unreachable'] as const) {
-    yield [trouble, { gpus: { trouble } }];
-    yield [`${trouble} at once`, { gpus: { trouble, snapshot: null } }];
+  for (const problem of ['forbidden', 'missing', 'unreachable'] as const) {
+    yield [problem, { gpus: { problem } }];
+    yield [`${problem} at once`, { gpus: { problem, snapshot: null } }];
   }
   yield ['stale', { gpus: { stale: true } }];
   yield ['no reading yet', { gpus: { snapshot: null } }];
@@ -125,7 +125,7 @@ function* all(): Generator<[string, IChanges]> {
     health: ['ecc_uncorrected', 'remap_pending', 'remap_failed', 'retirement_pending'],
     ...{ ecc_uncorrected: 2, nvlinks: 4, mig_profile: '1g.5gb' }
   });
-  yield ['a GPU in trouble', { gpus: { snapshot: snapshot({ gpus: [troubled] }) } }];
+  yield ['a GPU in problem', { gpus: { snapshot: snapshot({ gpus: [troubled] }) } }];
   const processes = [
     process(),
     process({ kind: 'mps', certainty: 'probable', reason: 'only_candidate' }),
@@ -183,7 +183,7 @@ function* all(): Generator<[string, IChanges]> {
     }
   }
   for (const asked of ['extend', 'release', 'restart'] as const) {
-    yield [`${asked} is being done`, { lease: { lease: lease(), doing: asked } }];
+    yield [`${asked} is being done`, { lease: { lease: lease(), pending: asked } }];
     for (const code of ['unreachable', 'refused', 'no_lease', 'unmanaged', 'not_done', '']) {
       yield [`${asked} ${code}`, { lease: { lease: lease(), refusal: { asked, code } } }];
     }
@@ -198,7 +198,7 @@ test('in Chinese the status bar has no English sentence', () => {
   for (const state of STATES) {
     const gpus = [gpu({ state }), gpu({ uuid: 'GPU-2', index: '1' })];
     const view = panelView({ gpus: { snapshot: snapshot({ gpus }) } });
-    const status = statusOf(view.gpus, 1000, voice);
+    const status = statusText(view.gpus, 1000, display);
     const bar = document.createElement('button');
     bar.title = status?.title ?? '';
     bar.textContent = status?.text ?? '';
@@ -210,7 +210,7 @@ test('in Chinese the status bar has no English sentence', () => {
 });
 
 test('the search for English finds it', () => {
-  const view = show({ gpus: { trouble: 'unreachable' } });
+  const view = show({ gpus: { problem: 'unreachable' } });
   expect(englishIn(view)).toEqual([]);
   view.append('You have no hours left.');
   expect(englishIn(view)).toEqual(['You have no hours left.']);

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import { Connection } from '../connection';
-import { HandheldAPI, snapshot } from './pretend';
+import { Connection } from '../model/connection';
+import { FakeAPI, snapshot } from './fakes';
 
-let server: HandheldAPI;
+let server: FakeAPI;
 let connection: Connection;
 let frames: number;
 let losses: number;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  server = new HandheldAPI();
+  server = new FakeAPI();
   frames = 0;
   losses = 0;
   connection = new Connection({

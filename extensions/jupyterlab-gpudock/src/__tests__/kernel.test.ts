@@ -2,13 +2,13 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import type { IAPI } from '../api';
-import { ActiveKernel } from '../kernel';
-import { HandheldAPI, HandheldPage, kernelState } from './pretend';
+import type { IAPI } from '../model/api';
+import { ActiveKernel } from '../model/kernel';
+import { FakeAPI, FakePage, kernelState } from './fakes';
 
 type Answer = { status: 'ok'; data: Record<string, string> } | { status: 'error'; evalue: string };
 
-class HandheldKernel {
+class FakeKernel {
   status = 'idle';
   readonly asked: Record<string, unknown>[] = [];
   readonly spec: Promise<{ language: string }>;
@@ -31,15 +31,15 @@ class HandheldKernel {
   }
 }
 
-class HandheldSession {
-  session: { kernel: HandheldKernel | null; path: string } | null = null;
+class FakeSession {
+  session: { kernel: FakeKernel | null; path: string } | null = null;
   readonly kernelChanged = new Signal<this, void>(this);
   readonly statusChanged = new Signal<this, void>(this);
   readonly disposed = new Signal<this, void>(this);
 
   constructor(private readonly path: string) {}
 
-  start(kernel: HandheldKernel | null): void {
+  start(kernel: FakeKernel | null): void {
     this.session = { kernel, path: this.path };
     this.kernelChanged.emit();
   }
@@ -52,30 +52,30 @@ class HandheldSession {
   }
 }
 
-class HandheldShell {
-  currentWidget: { isDisposed: boolean; sessionContext?: HandheldSession } | null = null;
+class FakeShell {
+  currentWidget: { isDisposed: boolean; sessionContext?: FakeSession } | null = null;
   readonly currentChanged = new Signal<this, void>(this);
 
-  turnTo(sessionContext?: HandheldSession): void {
+  turnTo(sessionContext?: FakeSession): void {
     this.currentWidget = { isDisposed: false, ...(sessionContext && { sessionContext }) };
     this.currentChanged.emit();
   }
 }
 
-let page: HandheldPage;
-let shell: HandheldShell;
-let session: HandheldSession;
-let kernel: HandheldKernel;
+let page: FakePage;
+let shell: FakeShell;
+let session: FakeSession;
+let kernel: FakeKernel;
 let active: ActiveKernel;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  page = new HandheldPage();
-  shell = new HandheldShell();
-  session = new HandheldSession('work/train.ipynb');
-  kernel = new HandheldKernel('python3');
+  page = new FakePage();
+  shell = new FakeShell();
+  session = new FakeSession('work/train.ipynb');
+  kernel = new FakeKernel('python3');
   session.start(kernel);
-  active = follow(new HandheldAPI());
+  active = follow(new FakeAPI());
 });
 
 afterEach(() => {
@@ -96,10 +96,10 @@ test('the kernel of the notebook that is worked in is followed, also when it cha
   expect([active.view.name, active.view.title]).toEqual(['python3', 'train.ipynb']);
   shell.turnTo();
   expect(active.view.name).toBe('python3');
-  const second = new HandheldSession('other.ipynb');
-  second.start(new HandheldKernel('conda-old'));
+  const second = new FakeSession('other.ipynb');
+  second.start(new FakeKernel('conda-old'));
   shell.turnTo(second);
-  session.start(new HandheldKernel('python3.13'));
+  session.start(new FakeKernel('python3.13'));
   expect([active.view.name, active.view.title]).toEqual(['conda-old', 'other.ipynb']);
   second.start(null);
   expect([active.view.name, active.view.status]).toEqual(['', 'none']);
@@ -219,7 +219,7 @@ test('a hidden page asks nothing, and catches up when it is seen', async () => {
 });
 
 test('a kernel that speaks no Python is not asked', async () => {
-  const other = new HandheldKernel('ir', 'R');
+  const other = new FakeKernel('ir', 'R');
   session.start(other);
   shell.turnTo(session);
   active.watch();
@@ -228,7 +228,7 @@ test('a kernel that speaks no Python is not asked', async () => {
   expect(active.view.status).toBe('unsupported');
 });
 
-test.each<[string, HandheldKernel['answer']]>([
+test.each<[string, FakeKernel['answer']]>([
   ['answers with an error', () => Promise.resolve({ status: 'error', evalue: 'No.' })],
   ['answers with garbage', () => Promise.resolve({ status: 'ok', data: { 'text/plain': '{' } })],
   ['dies', () => Promise.reject(new Error('Canceled future'))],
@@ -247,8 +247,8 @@ test('the answer of a kernel that was left is not shown for another', async () =
   shell.turnTo(session);
   active.watch();
   await settle();
-  const second = new HandheldSession('other.ipynb');
-  second.start(new HandheldKernel('python3'));
+  const second = new FakeSession('other.ipynb');
+  second.start(new FakeKernel('python3'));
   second.turn('busy');
   shell.turnTo(second);
   tell({ status: 'ok', data: { 'text/plain': JSON.stringify(kernelState()) } });
@@ -293,17 +293,17 @@ test('memory that could not be released says why', async () => {
 });
 
 test('a kernel that has computed and rests is told of, also while nobody watches', async () => {
-  const rested = vi.fn();
-  active.rested.connect(rested);
+  const becameIdle = vi.fn();
+  active.becameIdle.connect(becameIdle);
   shell.turnTo(session);
   await settle(1000);
-  rested.mockClear();
+  becameIdle.mockClear();
   session.turn('busy');
   await settle(1000);
-  expect(rested).not.toHaveBeenCalled();
+  expect(becameIdle).not.toHaveBeenCalled();
   session.turn('idle');
   await settle(1000);
-  expect(rested).toHaveBeenCalledOnce();
+  expect(becameIdle).toHaveBeenCalledOnce();
 });
 
 test('a notebook that is closed leaves no kernel behind', () => {

@@ -1,24 +1,24 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import { APIError } from '../api';
-import type { ILease } from '../contract';
-import { type IWarning, Lease } from '../lease';
-import { HandheldAPI, HandheldPage, lease, unmanaged } from './pretend';
+import { APIError } from '../model/api';
+import type { ILease } from '../model/contract';
+import { type ILeaseWarning, Lease } from '../model/lease';
+import { FakeAPI, FakePage, lease, unmanaged } from './fakes';
 
 const MINUTE = 60_000;
 
-let server: HandheldAPI;
-let page: HandheldPage;
+let server: FakeAPI;
+let page: FakePage;
 let model: Lease;
-let warnings: IWarning[];
+let warnings: ILeaseWarning[];
 /** When the session ends, in milliseconds of the test's clock; null where it does not. */
 let endsAt: number | null;
 let idle: ILease['idle'];
 
 beforeEach(() => {
   vi.useFakeTimers();
-  server = new HandheldAPI();
-  page = new HandheldPage();
+  server = new FakeAPI();
+  page = new FakePage();
   model = new Lease(server, page);
   warnings = [];
   endsAt = null;
@@ -147,7 +147,7 @@ test('extending shows the new end, and a refusal says why', async () => {
   server.failure = new APIError(409, 'not_done', 'You have no hours left.');
   await model.extend();
   const refusal = { asked: 'extend', code: 'not_done' };
-  expect(model.view).toMatchObject({ doing: null, refusal });
+  expect(model.view).toMatchObject({ pending: null, refusal });
 });
 
 test('a restart tells whether the server ends, and why it does not', async () => {
@@ -162,7 +162,7 @@ test.each([new APIError(424), new APIError(502), new TypeError('Failed to fetch'
   async failure => {
     server.failure = failure;
     expect(await model.restart()).toBe(true);
-    expect(model.view).toMatchObject({ doing: null, refusal: null });
+    expect(model.view).toMatchObject({ pending: null, refusal: null });
   }
 );
 
@@ -174,5 +174,5 @@ test('a clock of the page that is wrong does not move the end', async () => {
   };
   await model.load();
   expect(told()).toEqual(['session 10']);
-  expect(model.view.clockAheadMs).toBe(ahead);
+  expect(model.view.clockOffsetMs).toBe(ahead);
 });

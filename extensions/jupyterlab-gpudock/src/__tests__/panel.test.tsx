@@ -2,28 +2,38 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { cleanup, fireEvent, screen } from '@testing-library/react';
 import { afterEach, expect, test, vi } from 'vitest';
 
-import type { IGPU } from '../contract';
+import type { IGPU, ThrottleReason } from '../model/contract';
 import { pathsOf } from '../components/sparkline';
 import {
-  showAge,
-  showClock,
-  showLeft,
-  showMemory,
-  showPower,
-  showTemperature,
-  showUse
-} from '../format';
-import { DEFAULTS } from '../preferences';
-import { check, gpu, kernelState, lease, process, snapshot, stack, unmanaged } from './pretend';
-import { type IChanges, shown } from './shown';
+  formatAge,
+  formatClock,
+  formatTimeLeft,
+  formatMemory,
+  formatPower,
+  formatTemperature,
+  formatUtilization
+} from '../messages/format';
+import { DEFAULTS } from '../model/settings';
+import {
+  check,
+  environment,
+  gpu,
+  kernelState,
+  lease,
+  process,
+  snapshot,
+  stack,
+  unmanaged
+} from './fakes';
+import { type IChanges, shown } from './renderPanel';
 
 const trans = nullTranslator.load('jupyterlab_gpudock');
-const voice = { trans, preferences: DEFAULTS };
+const display = { trans, preferences: DEFAULTS };
 
 afterEach(cleanup);
 
 function show(changes: IChanges = {}): string {
-  return shown(changes, voice).textContent;
+  return shown(changes, display).textContent;
 }
 
 function press(name: string | RegExp): void {
@@ -74,13 +84,11 @@ test('all findings are told, with their sources, and a newer server’s in its o
   expect(screen.getByRole('link', { name: 'Source' }).getAttribute('href')).toBe(newer.source);
 });
 
-test('of several kernels, one can be chosen whose stack is shown', () => {
+test('of several kernels, one can be chosen processOwner stack is shown', () => {
   const chooseKernel = vi.fn();
-  const environments = ['python3', 'conda-old'].map(kernel => ({
-    kernel,
-    display_name: `The ${kernel}`,
-    language: 'python'
-  }));
+  const environments = ['python3', 'conda-old'].map(kernel =>
+    environment({ kernel, display_name: `The ${kernel}` })
+  );
   show({
     gpus: { environments: { default: 'python3', environments } },
     actions: { chooseKernel }
@@ -123,7 +131,7 @@ test('before the first reading the panel says what it does', () => {
 
 test('a lost connection shows the age of what is seen, and can be tried at once', () => {
   const reconnect = vi.fn();
-  const text = show({ gpus: { trouble: 'unreachable' }, actions: { reconnect } });
+  const text = show({ gpus: { problem: 'unreachable' }, actions: { reconnect } });
   expect(text).toContain('Connection lost – reconnecting');
   expect(text).toContain('What you see is 12 s old.');
   press('Try now');
@@ -133,8 +141,8 @@ test('a lost connection shows the age of what is seen, and can be tried at once'
 test.each([
   ['forbidden', 'Signed out'],
   ['missing', 'Server part is missing']
-] as const)('%s is told as: %s', (trouble, title) => {
-  expect(show({ gpus: { trouble, snapshot: null } })).toContain(title);
+] as const)('%s is told as: %s', (problem, title) => {
+  expect(show({ gpus: { problem, snapshot: null } })).toContain(title);
 });
 
 test('a driver that does not answer is told with the age of what is seen', () => {
@@ -198,14 +206,14 @@ test.each<[keyof typeof shows, Partial<IGPU>, string, string, string]>([
   ['use', { utilization_percent: 'nonsense' }, 'impossible reading', 'normal', ''],
   ['power', { power_limit_w: 'not_supported' }, '283 W', 'normal', '']
 ])('%s of %o', (metric, changes, text, level, word) => {
-  expect(shows[metric](gpu(changes), voice)).toEqual({ text, level, word });
+  expect(shows[metric](gpu(changes), display)).toEqual({ text, level, word });
 });
 
 const shows = {
-  memory: showMemory,
-  temperature: showTemperature,
-  use: showUse,
-  power: showPower
+  memory: formatMemory,
+  temperature: formatTemperature,
+  use: formatUtilization,
+  power: formatPower
 };
 
 test.each([
@@ -214,7 +222,7 @@ test.each([
   [120000, '2 min'],
   [7200000, '2 h']
 ])('%d ms are %s', (milliseconds, words) => {
-  expect(showAge(milliseconds, trans)).toBe(words);
+  expect(formatAge(milliseconds, trans)).toBe(words);
 });
 
 test.each([
@@ -224,7 +232,7 @@ test.each([
   [7_260_000, '2 h 1 min'],
   [-5, '0 s']
 ])('%d ms that are left are told as %s, never more', (milliseconds, words) => {
-  expect(showLeft(milliseconds, trans)).toBe(words);
+  expect(formatTimeLeft(milliseconds, trans)).toBe(words);
 });
 
 test('other units and thresholds are used where they are preferred', () => {
@@ -235,12 +243,12 @@ test('other units and thresholds are used where they are preferred', () => {
     memoryFillingPercent: 50,
     hotBelowSlowdownC: 30
   } as const;
-  expect(showMemory(gpu(), { trans, preferences })).toEqual({
+  expect(formatMemory(gpu(), { trans, preferences })).toEqual({
     text: '33.3 / 42.9 GB',
     level: 'notice',
     word: 'filling up'
   });
-  expect(showTemperature(gpu(), { trans, preferences })).toEqual({
+  expect(formatTemperature(gpu(), { trans, preferences })).toEqual({
     text: '147 °F',
     level: 'notice',
     word: 'hot'
@@ -248,7 +256,7 @@ test('other units and thresholds are used where they are preferred', () => {
 });
 
 test('a clock that has no highest one is shown alone', () => {
-  expect(showClock(1215, 'not_supported', trans).text).toBe('1215 MHz');
+  expect(formatClock(1215, 'not_supported', trans).text).toBe('1215 MHz');
 });
 
 function line(...values: [number, number | null][]): string[] {
@@ -353,13 +361,16 @@ test('a terminal has no kernel to shut down', () => {
   expect(screen.queryByRole('button', { name: /Shut down/ })).toBeNull();
 });
 
+/** A reason that a newer server may report. */
+const UNKNOWN_REASON = 'of_the_future' as ThrottleReason;
+
 test.each<[Partial<IGPU>, string]>([
   [{ processes: [] }, 'No process uses this GPU.'],
   [{ processes: 'not_supported' }, 'does not tell which processes'],
   [{ processes: 'not_available' }, 'could not be read'],
   [{ throttle: ['hw_thermal'] }, 'because it is too hot'],
   [{ throttle: ['sw_power_cap'] }, 'within its power limit'],
-  [{ throttle: ['of_the_future'] }, 'Slowed down: of_the_future.'],
+  [{ throttle: [UNKNOWN_REASON] }, 'Slowed down: of_the_future.'],
   [{ health: ['ecc_uncorrected'], ecc_uncorrected: 2 }, '2 errors that could not be corrected'],
   [{ health: ['remap_failed'] }, 'this GPU needs repair'],
   [{ nvlinks: 12 }, 'PCIe 4 ×16, 12 NVLinks']
@@ -367,7 +378,7 @@ test.each<[Partial<IGPU>, string]>([
   expect(show({ gpus: { snapshot: snapshot({ gpus: [gpu(changes)] }) } })).toContain(words);
 });
 
-test('reasons that are no trouble are not told', () => {
+test('reasons that are no problem are not told', () => {
   const text = show({ gpus: { snapshot: snapshot({ gpus: [gpu({ throttle: ['gpu_idle'] })] }) } });
   expect(text).not.toContain('Slowed');
 });
@@ -462,7 +473,7 @@ test('the session shows what is left, and who waits', () => {
 
 test('a session that ends soon says so, by the server’s clock', () => {
   const one = lease({ now: 1000, ends_at: 1000 + 600 });
-  const text = show({ lease: { lease: one, clockAheadMs: 1_000_000 - 12_000 }, now: 12_000 });
+  const text = show({ lease: { lease: one, clockOffsetMs: 1_000_000 - 12_000 }, now: 12_000 });
   expect(text).toContain('10 min');
   expect(text).toContain('ends soon');
 });

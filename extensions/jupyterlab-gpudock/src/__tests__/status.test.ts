@@ -1,17 +1,17 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { expect, test } from 'vitest';
 
-import type { IGPU } from '../contract';
-import { DEFAULTS, preferencesFrom } from '../preferences';
-import { statusOf } from '../status';
-import type { IGPUView } from '../tokens';
-import { gpu, snapshot } from './pretend';
+import type { IGPU } from '../model/contract';
+import { DEFAULTS, preferencesFrom } from '../model/settings';
+import { statusText } from '../messages/status';
+import type { IGPUView } from '../model/tokens';
+import { gpu, snapshot } from './fakes';
 
-const voice = { trans: nullTranslator.load('jupyterlab_gpudock'), preferences: DEFAULTS };
+const display = { trans: nullTranslator.load('jupyterlab_gpudock'), preferences: DEFAULTS };
 
 function status(gpus: IGPU[], ageMs = 0, changes: Partial<IGPUView> = {}): string | undefined {
   const view = { snapshot: snapshot({ gpus }), takenAt: 1000, ...changes } as IGPUView;
-  return statusOf(view, 1000 + ageMs, voice)?.text;
+  return statusText(view, 1000 + ageMs, display)?.text;
 }
 
 test.each<[Partial<IGPU>, string]>([

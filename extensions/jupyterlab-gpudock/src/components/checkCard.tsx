@@ -1,18 +1,18 @@
 import { type ReactElement, type ReactNode, useState } from 'react';
 
-import type { IActions } from '../actions';
-import type { IChecksView } from '../checks';
+import type { IActions } from './actions';
+import type { IChecksView } from '../model/checks';
 import {
-  figuresOfStep,
-  nameOfStep,
-  wordsForCheck,
-  wordsForRefusal,
-  wordsForStep
-} from '../checkWords';
-import type { ICheck, IEnvironments, IGPU } from '../contract';
-import { showName } from '../format';
-import { useVoice } from '../voice';
-import { Said } from './said';
+  stepFigures,
+  stepName,
+  checkMessage,
+  startErrorMessage,
+  stepResult
+} from '../messages/check';
+import type { ICheck, IEnvironments, IGPU } from '../model/contract';
+import { formatName } from '../messages/format';
+import { useDisplay } from './display';
+import { Message } from './message';
 
 /** A short test of a GPU on demand, and what it found. */
 export function CheckCard(props: {
@@ -22,7 +22,7 @@ export function CheckCard(props: {
   actions: IActions;
 }): ReactNode {
   const { gpus, checks, environments, actions } = props;
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   const [chosen, setChosen] = useState('');
   const healthy = gpus.filter(gpu => gpu.state === 'ok');
   const gpu = healthy.find(({ uuid }) => uuid === chosen) ?? healthy[0];
@@ -63,7 +63,7 @@ export function CheckCard(props: {
           >
             {healthy.map(one => (
               <option key={one.uuid} value={one.uuid}>
-                {trans.__('GPU %1: %2', one.index, showName(one, trans))}
+                {trans.__('GPU %1: %2', one.index, formatName(one, trans))}
               </option>
             ))}
           </select>
@@ -71,7 +71,7 @@ export function CheckCard(props: {
       )}
       <div role="status">
         {checks.refusal && (
-          <Said className="jp-GPUDock-hint" {...wordsForRefusal(checks.refusal, trans)} />
+          <Message className="jp-GPUDock-hint" {...startErrorMessage(checks.refusal, trans)} />
         )}
         {!check && !checks.refusal && (
           <p className="jp-GPUDock-hint">
@@ -81,9 +81,9 @@ export function CheckCard(props: {
           </p>
         )}
         {check && !(checks.refusal && check.state !== 'running') && (
-          <Said
+          <Message
             className="jp-GPUDock-hint"
-            {...wordsForCheck(check, nameOfKernel(check.kernel, environments), trans)}
+            {...checkMessage(check, nameOfKernel(check.kernel, environments), trans)}
           />
         )}
       </div>
@@ -102,7 +102,7 @@ function nameOfKernel(kernel: string, environments: IEnvironments | null): strin
 }
 
 function Progress({ check }: { check: ICheck }): ReactElement {
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   const percent = Math.round(100 * check.progress);
   return (
     <div
@@ -119,19 +119,19 @@ function Progress({ check }: { check: ICheck }): ReactElement {
 }
 
 function Steps({ check }: { check: ICheck }): ReactNode {
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   const shown = check.steps.filter(step => check.state === 'running' || step.state !== 'waiting');
   return (
     shown.length > 0 && (
       <dl className="jp-GPUDock-steps">
         {shown.map(step => (
           <div key={step.name} data-state={step.state}>
-            <dt className="jp-GPUDock-label">{nameOfStep(step, trans)}</dt>
+            <dt className="jp-GPUDock-label">{stepName(step, trans)}</dt>
             <dd className="jp-GPUDock-finding">
-              <Said {...wordsForStep(step, trans)} />
+              <Message {...stepResult(step, trans)} />
             </dd>
             {step.state === 'done' && (
-              <dd className="jp-GPUDock-hint">{figuresOfStep(step, trans)}</dd>
+              <dd className="jp-GPUDock-hint">{stepFigures(step, trans)}</dd>
             )}
           </div>
         ))}

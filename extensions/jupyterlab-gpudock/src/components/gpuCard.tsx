@@ -1,20 +1,20 @@
 import type { ReactElement, ReactNode } from 'react';
 
-import type { IActions } from '../actions';
-import type { IGPU, ILease } from '../contract';
+import type { IActions } from './actions';
+import type { IGPU, ILease } from '../model/contract';
 import {
   isNumber,
-  share,
-  showClock,
-  showMemory,
-  showName,
-  showPower,
-  showTemperature,
-  showUse
-} from '../format';
-import { healthRemarks, throttleRemarks } from '../gpuWords';
-import type { IPoint } from '../history';
-import { useVoice } from '../voice';
+  percentOf,
+  formatClock,
+  formatMemory,
+  formatName,
+  formatPower,
+  formatTemperature,
+  formatUtilization
+} from '../messages/format';
+import { healthRemarks, throttleRemarks } from '../messages/gpu';
+import type { IPoint } from '../model/history';
+import { useDisplay } from './display';
 import { Metric, Value } from './metric';
 import { Sign } from './notice';
 import { Processes } from './processes';
@@ -23,7 +23,7 @@ import { StateNotice } from './stateNotice';
 /** What is worse comes first. */
 const WEIGHTS = { normal: 0, notice: 1, alarm: 2 } as const;
 
-/** The upper edge of a line whose metric names no highest value. */
+/** The upper edge of a line processOwner metric names no highest value. */
 const USUAL_HIGHEST_C = 100;
 const USUAL_HIGHEST_W = 400;
 
@@ -39,8 +39,8 @@ export interface IGPUProps {
 /** One GPU: what it is, how it fares, and who uses it. */
 export function GPUCard(props: IGPUProps): ReactElement {
   const { gpu } = props;
-  const { trans } = useVoice();
-  const title = showName(gpu, trans);
+  const { trans } = useDisplay();
+  const title = formatName(gpu, trans);
   return (
     <section
       className="jp-GPUDock-card"
@@ -60,7 +60,7 @@ export function GPUCard(props: IGPUProps): ReactElement {
 
 /** What sets a GPU apart: its MIG profile. */
 function Chips({ gpu }: { gpu: IGPU }): ReactNode {
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   return (
     gpu.mig_profile && (
       <div className="jp-GPUDock-chips">
@@ -94,8 +94,8 @@ export function GPUDetails(props: IGPUProps): ReactElement {
 }
 
 function Metrics({ gpu, points, intervalS }: IGPUProps): ReactElement {
-  const voice = useVoice();
-  const { trans } = voice;
+  const display = useDisplay();
+  const { trans } = display;
   const { utilization_percent: use, memory_total_mib: total, power_limit_w: limit } = gpu;
   const slowdown = gpu.temperature_slowdown_c;
   const shared = { points, intervalS };
@@ -103,19 +103,19 @@ function Metrics({ gpu, points, intervalS }: IGPUProps): ReactElement {
     <>
       <Metric
         label={trans.__('Use')}
-        shown={showUse(gpu, voice)}
+        shown={formatUtilization(gpu, display)}
         line={{ ...shared, metric: 'utilization_percent', top: 100 }}
         percent={isNumber(use) ? use : null}
       />
       <Metric
         label={trans.__('Memory')}
-        shown={showMemory(gpu, voice)}
+        shown={formatMemory(gpu, display)}
         line={{ ...shared, metric: 'memory_used_mib', top: isNumber(total) ? total : 0 }}
-        percent={share(gpu.memory_used_mib, total)}
+        percent={percentOf(gpu.memory_used_mib, total)}
       />
       <Metric
         label={trans.__('Temperature')}
-        shown={showTemperature(gpu, voice)}
+        shown={formatTemperature(gpu, display)}
         line={{
           ...shared,
           metric: 'temperature_c',
@@ -124,16 +124,16 @@ function Metrics({ gpu, points, intervalS }: IGPUProps): ReactElement {
       />
       <Metric
         label={trans.__('Power')}
-        shown={showPower(gpu, voice)}
+        shown={formatPower(gpu, display)}
         line={{ ...shared, metric: 'power_w', top: isNumber(limit) ? limit : USUAL_HIGHEST_W }}
       />
       <Value
         label={trans.__('Clock')}
-        shown={showClock(gpu.sm_clock_mhz, gpu.sm_clock_max_mhz, trans)}
+        shown={formatClock(gpu.sm_clock_mhz, gpu.sm_clock_max_mhz, trans)}
       />
       <Value
         label={trans.__('Memory clock')}
-        shown={showClock(gpu.memory_clock_mhz, gpu.memory_clock_max_mhz, trans)}
+        shown={formatClock(gpu.memory_clock_mhz, gpu.memory_clock_max_mhz, trans)}
       />
       <Links gpu={gpu} />
     </>
@@ -142,7 +142,7 @@ function Metrics({ gpu, points, intervalS }: IGPUProps): ReactElement {
 
 /** How a GPU is connected; nothing where it does not tell. */
 function Links({ gpu }: { gpu: IGPU }): ReactNode {
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   const { pcie, nvlinks } = gpu;
   const parts: string[] = [];
   if (pcie?.generation && pcie.width) {
@@ -163,7 +163,7 @@ function Links({ gpu }: { gpu: IGPU }): ReactNode {
 
 /** What slows a GPU down, and what is wrong with its memory. */
 function Remarks({ gpu }: { gpu: IGPU }): ReactNode {
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   const remarks = [...throttleRemarks(gpu, trans), ...healthRemarks(gpu, trans)].sort(
     (one, other) => WEIGHTS[other.level] - WEIGHTS[one.level]
   );

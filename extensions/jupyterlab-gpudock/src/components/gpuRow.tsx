@@ -1,38 +1,42 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReactElement } from 'react';
 
-import type { IGPU } from '../contract';
+import type { IGPU } from '../model/contract';
 import {
   isNumber,
-  type IShown,
-  share,
-  showMemory,
-  showName,
-  showTemperature,
-  showUse
-} from '../format';
-import { useVoice } from '../voice';
-import { wordsForState } from '../words';
+  type IDisplayValue,
+  percentOf,
+  formatMemory,
+  formatName,
+  formatTemperature,
+  formatUtilization
+} from '../messages/format';
+import { useDisplay } from './display';
+import { stateMessage } from '../messages/state';
 import { GPUDetails, type IGPUProps } from './gpuCard';
 import { Bar } from './metric';
 
 /** What a GPU of many is called. */
 export function titleOf(gpu: IGPU, trans: TranslationBundle): string {
-  const name = showName(gpu, trans);
+  const name = formatName(gpu, trans);
   return gpu.mig_profile ? trans.__('%1, MIG %2', name, gpu.mig_profile) : name;
 }
 
 /** One GPU of many in two lines, which opens to show all of it. */
 export function GPURow(props: IGPUProps & { open: boolean; onToggle: () => void }): ReactElement {
   const { gpu, open, onToggle, lease } = props;
-  const voice = useVoice();
-  const { trans } = voice;
+  const display = useDisplay();
+  const { trans } = display;
   const title = titleOf(gpu, trans);
-  const shown = [showUse(gpu, voice), showMemory(gpu, voice), showTemperature(gpu, voice)] as const;
+  const shown = [
+    formatUtilization(gpu, display),
+    formatMemory(gpu, display),
+    formatTemperature(gpu, display)
+  ] as const;
   const words =
     gpu.state === 'ok'
       ? shown.filter(({ level }) => level !== 'normal').map(({ word }) => word)
-      : [wordsForState(gpu.state, gpu.detail, lease, trans).title];
+      : [stateMessage(gpu.state, gpu.detail, lease, trans).title];
   const isAlarm =
     gpu.state === 'ok' ? shown.some(one => one.level === 'alarm') : gpu.state !== 'hanging';
   const level = isAlarm ? 'alarm' : 'notice';
@@ -72,7 +76,7 @@ export function GPURow(props: IGPUProps & { open: boolean; onToggle: () => void 
           <Cell
             label={trans.__('Memory')}
             shown={shown[1]}
-            percent={share(gpu.memory_used_mib, gpu.memory_total_mib)}
+            percent={percentOf(gpu.memory_used_mib, gpu.memory_total_mib)}
           />
           <Cell label={trans.__('Temperature')} shown={shown[2]} percent={null} />
         </div>
@@ -84,7 +88,11 @@ export function GPURow(props: IGPUProps & { open: boolean; onToggle: () => void 
   );
 }
 
-function Cell(props: { label: string; shown: IShown; percent: number | null }): ReactElement {
+function Cell(props: {
+  label: string;
+  shown: IDisplayValue;
+  percent: number | null;
+}): ReactElement {
   const { label, shown, percent } = props;
   return (
     <div className="jp-GPUDock-cell" data-level={shown.level} title={label}>

@@ -1,18 +1,18 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReactElement, ReactNode } from 'react';
 
-import type { IActions } from '../actions';
-import type { IKernelMemory, IKernelState, IRelease } from '../contract';
-import { showSize } from '../format';
-import type { IKernelView } from '../kernel';
-import { useVoice } from '../voice';
+import type { IActions } from './actions';
+import type { IKernelMemory, IKernelState, IRelease } from '../model/contract';
+import { formatSize } from '../messages/format';
+import type { IKernelView } from '../model/kernel';
+import { useDisplay } from './display';
 import { Value } from './metric';
-import { Quote, Said } from './said';
+import { Quote, Message } from './message';
 
 /** The live state of the kernel that is worked in. */
 export function KernelCard(props: { view: IKernelView; actions: IActions }): ReactElement {
   const { view, actions } = props;
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   const { state, status } = view;
   const isBusy = status === 'busy';
   return (
@@ -79,8 +79,8 @@ function wordsFor({ status, state }: IKernelView, trans: TranslationBundle): str
 }
 
 function State({ state }: { state: IKernelState }): ReactElement {
-  const voice = useVoice();
-  const { trans } = voice;
+  const display = useDisplay();
+  const { trans } = display;
   const rows: [string, string][] = [
     [trans.__('torch'), state.torch ?? trans.__('unknown')],
     [
@@ -114,7 +114,7 @@ function State({ state }: { state: IKernelState }): ReactElement {
         <Memory key={device.index} device={device} />
       ))}
       {state.errors.length > 0 && (
-        <Said
+        <Message
           className="jp-GPUDock-hint"
           text={trans.__('Some of it could not be read:')}
           quote={state.errors.join('; ')}
@@ -134,10 +134,10 @@ function precision(on: boolean | null, name: string | null, trans: TranslationBu
 }
 
 function Memory({ device }: { device: IKernelMemory }): ReactElement {
-  const voice = useVoice();
-  const { trans } = voice;
+  const display = useDisplay();
+  const { trans } = display;
   const shown = (mebibytes: number): { text: string; level: 'normal'; word: string } => ({
-    text: showSize(mebibytes, voice),
+    text: formatSize(mebibytes, display),
     level: 'normal',
     word: ''
   });
@@ -153,13 +153,13 @@ function Memory({ device }: { device: IKernelMemory }): ReactElement {
 }
 
 function Released({ released }: { released: IRelease }): ReactNode {
-  const voice = useVoice();
-  const { trans } = voice;
+  const display = useDisplay();
+  const { trans } = display;
   return (
     <p className="jp-GPUDock-hint" role="status">
       {released.reason === 'released' &&
         (released.freed_mib > 0
-          ? trans.__('%1 were given back to the GPU.', showSize(released.freed_mib, voice))
+          ? trans.__('%1 were given back to the GPU.', formatSize(released.freed_mib, display))
           : trans.__('There was no cached memory to release: tensors use all of it.'))}
       {released.reason === 'torch_not_loaded' && trans.__('torch is not loaded in this kernel.')}
       {released.reason === 'cuda_not_used' &&

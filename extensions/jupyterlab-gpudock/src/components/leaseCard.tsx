@@ -1,10 +1,10 @@
 import type { ReactElement } from 'react';
 
-import type { IActions } from '../actions';
-import { type Level, showLeft } from '../format';
-import type { ILeaseView } from '../lease';
-import { showHours, whyItEnds, wordsForLeaseRefusal, wordsForLeaseState } from '../leaseWords';
-import { useVoice } from '../voice';
+import type { IActions } from './actions';
+import { type Level, formatTimeLeft } from '../messages/format';
+import type { ILeaseView } from '../model/lease';
+import { formatHours, endReason, leaseErrorMessage, leaseStateMessage } from '../messages/lease';
+import { useDisplay } from './display';
 import { Value } from './metric';
 
 const NOTICE_MS = 60 * 60_000;
@@ -19,11 +19,11 @@ export function LeaseCard(props: {
 }): ReactElement | null {
   const { view, actions } = props;
   const { lease } = view;
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   if (!lease?.managed || lease.lease === null) {
     return null;
   }
-  const trouble = wordsForLeaseState(lease, trans);
+  const problem = leaseStateMessage(lease, trans);
   const isKnown = lease.state === 'ok' || lease.state === 'stale';
   return (
     <section className="jp-GPUDock-card" aria-label={trans.__('Session')}>
@@ -35,15 +35,15 @@ export function LeaseCard(props: {
           </a>
         )}
       </header>
-      {trouble && (
+      {problem && (
         <p className="jp-GPUDock-hint" role="status">
-          {trouble}
+          {problem}
         </p>
       )}
-      {isKnown && <Ends lease={lease} now={props.now + view.clockAheadMs} />}
+      {isKnown && <Ends lease={lease} now={props.now + view.clockOffsetMs} />}
       {view.refusal && (
         <p className="jp-GPUDock-hint" role="alert">
-          {wordsForLeaseRefusal(view.refusal, trans)}
+          {leaseErrorMessage(view.refusal, trans)}
         </p>
       )}
       <div className="jp-GPUDock-buttons">
@@ -51,19 +51,19 @@ export function LeaseCard(props: {
           <button
             type="button"
             className="jp-GPUDock-button"
-            disabled={view.doing !== null}
+            disabled={view.pending !== null}
             onClick={actions.extendLease}
           >
-            {view.doing === 'extend' ? trans.__('Extending…') : trans.__('Extend')}
+            {view.pending === 'extend' ? trans.__('Extending…') : trans.__('Extend')}
           </button>
         )}
         <button
           type="button"
           className="jp-GPUDock-button"
-          disabled={view.doing !== null}
+          disabled={view.pending !== null}
           onClick={actions.releaseLease}
         >
-          {view.doing === 'release' ? trans.__('Giving back…') : trans.__('Give the GPU back…')}
+          {view.pending === 'release' ? trans.__('Giving back…') : trans.__('Give the GPU back…')}
         </button>
       </div>
     </section>
@@ -76,19 +76,19 @@ function Ends(props: {
   now: number;
 }): ReactElement {
   const { lease, now } = props;
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   const left = (at: number): { text: string; level: Level; word: string } => {
     const ms = 1000 * at - now;
     const level = ms <= ALARM_MS ? 'alarm' : ms <= NOTICE_MS ? 'notice' : 'normal';
     const word = level === 'normal' ? '' : trans.__('ends soon');
-    return { text: showLeft(ms, trans), level, word };
+    return { text: formatTimeLeft(ms, trans), level, word };
   };
   const plain = (text: string): { text: string; level: Level; word: string } => ({
     text,
     level: 'normal',
     word: ''
   });
-  const why = whyItEnds(lease, trans);
+  const why = endReason(lease, trans);
   return (
     <>
       <Value
@@ -98,7 +98,7 @@ function Ends(props: {
       {lease.ends_at !== null && why && (
         <p className="jp-GPUDock-hint">{trans.__('Reason: %1', why)}</p>
       )}
-      <Value label={trans.__('GPU-hours left')} shown={plain(showHours(lease, trans))} />
+      <Value label={trans.__('GPU-hours left')} shown={plain(formatHours(lease, trans))} />
       {lease.idle.limit_minutes !== null && (
         <Value
           label={trans.__('If it stays unused')}

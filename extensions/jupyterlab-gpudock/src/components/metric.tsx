@@ -1,11 +1,11 @@
 import type { ReactElement } from 'react';
 
-import { type IShown, showAge } from '../format';
-import { useVoice } from '../voice';
+import { type IDisplayValue, formatAge } from '../messages/format';
+import { useDisplay } from './display';
 import { type ILine, Sparkline, spanOf } from './sparkline';
 
 /** A label on the left, and on the right the value with its level in words. */
-export function Value(props: { label: string; shown: IShown }): ReactElement {
+export function Value(props: { label: string; shown: IDisplayValue }): ReactElement {
   const { label, shown } = props;
   return (
     <div className="jp-GPUDock-value" data-level={shown.level}>
@@ -19,15 +19,15 @@ export function Value(props: { label: string; shown: IShown }): ReactElement {
 /** A value with its last minutes as a line, and, where it is a part of a whole, a bar. */
 export function Metric(props: {
   label: string;
-  shown: IShown;
+  shown: IDisplayValue;
   line: ILine;
   /** How much of the bar is filled, in per cent; null where nothing is known. No bar without it. */
   percent?: number | null;
 }): ReactElement {
   const { label, shown, line, percent } = props;
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   const hasLine = line.points.filter(point => point[line.metric] !== null).length > 1;
-  const span = showAge(1000 * spanOf(line.points), trans);
+  const span = formatAge(1000 * spanOf(line.points), trans);
   return (
     <div className="jp-GPUDock-metric" data-level={shown.level}>
       <Value label={label} shown={shown} />
@@ -38,7 +38,7 @@ export function Metric(props: {
 }
 
 /** A bar that is filled in part. */
-export function Bar(props: { label: string; shown: IShown; percent: number }): ReactElement {
+export function Bar(props: { label: string; shown: IDisplayValue; percent: number }): ReactElement {
   const { label, shown } = props;
   const filled = Math.min(100, Math.max(0, props.percent));
   return (

@@ -1,8 +1,8 @@
 import type { ReactElement, ReactNode } from 'react';
 
-import type { Level } from '../format';
-import type { IWords } from '../words';
-import { Quote } from './said';
+import type { Level } from '../messages/format';
+import type { IStateMessage } from '../messages/state';
+import { Quote } from './message';
 
 const SHAPES: Record<Level, string> = {
   normal: 'M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1Zm-1 6h2v5H7V7Zm0-3h2v2H7V4Z',
@@ -22,7 +22,11 @@ export function Sign(props: { level: Level | 'good' }): ReactElement {
 }
 
 /** A state in words: what is, why, and what to do. */
-export function Notice(props: { words: IWords; level: Level; children?: ReactNode }): ReactElement {
+export function Notice(props: {
+  words: IStateMessage;
+  level: Level;
+  children?: ReactNode;
+}): ReactElement {
   const { words, level } = props;
   return (
     <div

@@ -1,17 +1,17 @@
 import { type ReactElement, useCallback, useState } from 'react';
 
-import type { IActions } from '../actions';
-import type { IChecksView } from '../checks';
-import type { ILease } from '../contract';
-import type { IKernelView } from '../kernel';
-import type { ILeaseView } from '../lease';
-import type { IGPUView } from '../tokens';
-import { useVoice } from '../voice';
-import { wordsForStale, wordsForTrouble } from '../words';
+import type { IActions } from './actions';
+import type { IChecksView } from '../model/checks';
+import type { ILease } from '../model/contract';
+import type { IKernelView } from '../model/kernel';
+import type { ILeaseView } from '../model/lease';
+import type { IGPUView } from '../model/tokens';
+import { useDisplay } from './display';
+import { staleMessage, problemMessage } from '../messages/state';
 import { CheckCard } from './checkCard';
 import { GPUCard } from './gpuCard';
 import { GPURow, titleOf } from './gpuRow';
-import { Guard } from './guard';
+import { ErrorBoundary } from './errorBoundary';
 import { KernelCard } from './kernelCard';
 import { LeaseCard } from './leaseCard';
 import { Notice } from './notice';
@@ -19,9 +19,9 @@ import { StackCard } from './stackCard';
 import { StateNotice } from './stateNotice';
 
 /** More GPUs than this are shown as rows, so that all of them are seen at once. */
-const MOST_CARDS = 3;
+const MAX_CARDS = 3;
 /** More than this have a line each instead of two, where their names are the same. */
-const MOST_TALL_ROWS = 8;
+const MAX_TALL_ROWS = 8;
 
 /** All that the panel shows, at one moment. */
 export interface IPanelView {
@@ -41,7 +41,7 @@ export function Panel(props: {
   const { view, now, actions } = props;
   const { snapshot } = view.gpus;
   const { lease } = view.lease;
-  const isOld = view.gpus.trouble !== null || view.gpus.stale;
+  const isOld = view.gpus.problem !== null || view.gpus.stale;
   return (
     <div className="jp-GPUDock-panel" data-old={isOld}>
       <Connectivity
@@ -49,9 +49,9 @@ export function Panel(props: {
         ageMs={snapshot ? now - view.gpus.takenAt : null}
         actions={actions}
       />
-      <Guard>
+      <ErrorBoundary>
         <LeaseCard view={view.lease} now={now} actions={actions} />
-      </Guard>
+      </ErrorBoundary>
       {snapshot && snapshot.state !== 'ok' && snapshot.gpus.length === 0 && (
         <StateNotice
           state={snapshot.state}
@@ -63,28 +63,28 @@ export function Panel(props: {
       )}
       {snapshot && (
         <>
-          <Guard>
+          <ErrorBoundary>
             <GPUs view={view.gpus} lease={lease} actions={actions} />
-          </Guard>
-          <Guard>
+          </ErrorBoundary>
+          <ErrorBoundary>
             <KernelCard view={view.kernel} actions={actions} />
-          </Guard>
-          <Guard>
+          </ErrorBoundary>
+          <ErrorBoundary>
             <StackCard
               stack={view.gpus.stack}
               status={view.gpus.stackStatus}
               environments={view.gpus.environments}
               actions={actions}
             />
-          </Guard>
-          <Guard>
+          </ErrorBoundary>
+          <ErrorBoundary>
             <CheckCard
               gpus={snapshot.gpus}
               checks={view.checks}
               environments={view.gpus.environments}
               actions={actions}
             />
-          </Guard>
+          </ErrorBoundary>
         </>
       )}
     </div>
@@ -98,7 +98,7 @@ function GPUs(props: {
   actions: IActions;
 }): ReactElement | null {
   const { view, lease, actions } = props;
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   const [open, setOpen] = useState<string | null>(null);
   const toggle = useCallback((uuid: string) => setOpen(now => (now === uuid ? null : uuid)), []);
   const { snapshot } = view;
@@ -113,7 +113,7 @@ function GPUs(props: {
     lease,
     actions
   }));
-  if (all.length <= MOST_CARDS) {
+  if (all.length <= MAX_CARDS) {
     return (
       <>
         {all.map(({ key, ...gpu }) => (
@@ -127,7 +127,7 @@ function GPUs(props: {
   return (
     <section
       className="jp-GPUDock-card"
-      data-dense={isAlike && all.length > MOST_TALL_ROWS}
+      data-dense={isAlike && all.length > MAX_TALL_ROWS}
       aria-label={trans.__('GPUs')}
     >
       <header className="jp-GPUDock-card-header">
@@ -151,10 +151,10 @@ function Connectivity(props: {
   actions: IActions;
 }): ReactElement | null {
   const { view, ageMs, actions } = props;
-  const { trans } = useVoice();
-  if (view.trouble) {
+  const { trans } = useDisplay();
+  if (view.problem) {
     return (
-      <Notice level="notice" words={wordsForTrouble(view.trouble, ageMs, trans)}>
+      <Notice level="notice" words={problemMessage(view.problem, ageMs, trans)}>
         <button type="button" className="jp-GPUDock-button" onClick={actions.reconnect}>
           {trans.__('Try now')}
         </button>
@@ -162,7 +162,7 @@ function Connectivity(props: {
     );
   }
   if (view.stale) {
-    return <Notice level="notice" words={wordsForStale(ageMs, trans)} />;
+    return <Notice level="notice" words={staleMessage(ageMs, trans)} />;
   }
   return view.snapshot ? null : (
     <p className="jp-GPUDock-hint" role="status">

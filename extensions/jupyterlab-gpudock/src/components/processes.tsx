@@ -1,10 +1,10 @@
 import type { ReactElement } from 'react';
 
-import type { IActions } from '../actions';
-import type { IProcess, Missing } from '../contract';
-import { isNumber, missing, showSize } from '../format';
-import { whose } from '../gpuWords';
-import { useVoice } from '../voice';
+import type { IActions } from './actions';
+import type { IProcess, Missing } from '../model/contract';
+import { isNumber, missingReason, formatSize } from '../messages/format';
+import { processOwner } from '../messages/gpu';
+import { useDisplay } from './display';
 
 /** Who holds the memory of a GPU, the greediest first. */
 export function Processes(props: {
@@ -12,7 +12,7 @@ export function Processes(props: {
   actions: IActions;
 }): ReactElement {
   const { processes, actions } = props;
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   if (typeof processes === 'string') {
     return (
       <p className="jp-GPUDock-hint">
@@ -42,10 +42,10 @@ export function Processes(props: {
 
 function Process(props: { process: IProcess; actions: IActions }): ReactElement {
   const { process, actions } = props;
-  const voice = useVoice();
-  const { trans } = voice;
+  const display = useDisplay();
+  const { trans } = display;
   const { memory_mib: memory, owner } = process;
-  const { title, about } = whose(process, trans);
+  const { title, about } = processOwner(process, trans);
   const kernel = owner?.kind === 'kernel' ? owner.kernel_id : undefined;
   return (
     <li className="jp-GPUDock-process" data-certainty={process.certainty}>
@@ -63,7 +63,7 @@ function Process(props: { process: IProcess; actions: IActions }): ReactElement 
           <span className="jp-GPUDock-process-name">{title}</span>
         )}
         <span className="jp-GPUDock-number">
-          {isNumber(memory) ? showSize(memory, voice) : missing(memory, trans)}
+          {isNumber(memory) ? formatSize(memory, display) : missingReason(memory, trans)}
         </span>
       </div>
       <div className="jp-GPUDock-value">

@@ -1,19 +1,19 @@
 import { memo, type ReactElement } from 'react';
 
-import { HISTORY_SECONDS, type IPoint, type MetricName } from '../history';
+import { HISTORY_SECONDS, type IPoint, type MetricName } from '../model/history';
 
 const WIDTH = 200;
 const HEIGHT = 24;
-const SHORTEST_SPAN_S = 60;
+const MIN_SPAN_S = 60;
 /** A longer pause between two readings is drawn as a gap: nobody looked. */
-const LONGEST_PAUSE_S = 5;
+const MAX_PAUSE_S = 5;
 
 /** How many seconds the line covers, counted back from its last point. */
 export function spanOf(points: readonly IPoint[]): number {
   const first = points[0];
   const last = points[points.length - 1];
   const covered = first && last ? last.time - first.time : 0;
-  return Math.min(HISTORY_SECONDS, Math.max(SHORTEST_SPAN_S, covered));
+  return Math.min(HISTORY_SECONDS, Math.max(MIN_SPAN_S, covered));
 }
 
 /** What is drawn of a GPU's history. */
@@ -35,7 +35,7 @@ export function pathsOf({ points, metric, top, intervalS }: ILine): string[] {
     return [];
   }
   const span = spanOf(points);
-  const pause = Math.max(LONGEST_PAUSE_S, 3 * intervalS);
+  const pause = Math.max(MAX_PAUSE_S, 3 * intervalS);
   const pieces: [number, number][][] = [];
   let before = -Infinity;
   for (const point of points) {

@@ -1,12 +1,12 @@
 import type { ReactElement, ReactNode } from 'react';
 
-import type { IActions } from '../actions';
-import type { IEnvironments, IFinding, IStack } from '../contract';
-import type { IGPUView } from '../tokens';
-import { quoteOfFinding, wordsForFinding } from '../verdictWords';
-import { useVoice } from '../voice';
+import type { IActions } from './actions';
+import type { IEnvironments, IFinding, IStack } from '../model/contract';
+import type { IGPUView } from '../model/tokens';
+import { findingQuote, findingMessage } from '../messages/verdict';
+import { useDisplay } from './display';
 import { Sign } from './notice';
-import { Quote } from './said';
+import { Quote } from './message';
 
 /** The stack from driver to cuDNN, with the verdict on it. */
 export function StackCard(props: {
@@ -16,7 +16,7 @@ export function StackCard(props: {
   actions: IActions;
 }): ReactElement {
   const { stack, status, environments, actions } = props;
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   return (
     <section className="jp-GPUDock-card" aria-label={trans.__('Software stack')}>
       <header className="jp-GPUDock-card-header">
@@ -55,13 +55,13 @@ const NO_ALARM = ['no_python', 'probe_timeout', 'torch_missing', 'no_gpu', 'no_d
 const SIGNS = { ok: 'good', note: 'normal', warning: 'notice', error: 'alarm' } as const;
 
 function Verdict({ stack }: { stack: IStack }): ReactNode {
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   return stack.verdict.findings.map((finding: IFinding, place) => (
     <p key={`${place} ${finding.code}`} className="jp-GPUDock-verdict" data-code={finding.code}>
       <Sign level={NO_ALARM.includes(finding.code) ? 'notice' : SIGNS[finding.level]} />
       <span>
-        {wordsForFinding(finding, trans)}
-        {quoteOfFinding(finding) && <Quote words={quoteOfFinding(finding)} />}
+        {findingMessage(finding, trans)}
+        {findingQuote(finding) && <Quote words={findingQuote(finding)} />}
         {finding.source && (
           <>
             {' '}
@@ -82,7 +82,7 @@ function Environment(props: {
   actions: IActions;
 }): ReactElement {
   const { stack, environments, actions } = props;
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   const others = environments?.environments ?? [];
   return (
     <label className="jp-GPUDock-value">
@@ -107,7 +107,7 @@ function Environment(props: {
 }
 
 function Versions({ stack }: { stack: IStack }): ReactElement {
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   const { environment } = stack;
   const none = trans.__('none');
   const { cudnn, cudnn_built: built } = environment;

@@ -1,10 +1,10 @@
 import type { ReactElement } from 'react';
 
-import type { IActions } from '../actions';
-import type { GPUState, ILease } from '../contract';
-import type { Level } from '../format';
-import { useVoice } from '../voice';
-import { wordsForState } from '../words';
+import type { IActions } from './actions';
+import type { GPUState, ILease } from '../model/contract';
+import type { Level } from '../messages/format';
+import { useDisplay } from './display';
+import { stateMessage } from '../messages/state';
 import { Notice } from './notice';
 
 /** Why GPUs, or a single one, cannot be read, and the way out where there is one. */
@@ -16,8 +16,8 @@ export function StateNotice(props: {
   actions: IActions;
 }): ReactElement {
   const { state, detail, level, lease, actions } = props;
-  const { trans } = useVoice();
-  const words = wordsForState(state, detail, lease, trans);
+  const { trans } = useDisplay();
+  const words = stateMessage(state, detail, lease, trans);
   return (
     <Notice level={level} words={words}>
       {words.restart && (
