@@ -1,2 +1,10 @@
+import { commands } from './plugins/commands';
+import { model } from './plugins/model';
+import { notifications } from './plugins/notifications';
+import { panel } from './plugins/panel';
+import { settings } from './plugins/settings';
+import { statusBar } from './plugins/statusBar';
+
 export { IGPUModel } from './model/tokens';
-export { default } from './plugins';
+
+export default [model, settings, panel, statusBar, notifications, commands];

@@ -4,17 +4,17 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { expect, test } from 'vitest';
 
-import catalogue from '../../jupyterlab_gpudock/locale/zh_CN/LC_MESSAGES/jupyterlab_gpudock.json';
+import catalog from '../../jupyterlab_gpudock/locale/zh_CN/LC_MESSAGES/jupyterlab_gpudock.json';
 import manifest from '../../package.json';
 import schema from '../../schema/settings.json';
-import { DOMAIN } from '../components/display';
+import { DOMAIN } from '../messages/translation';
 
 const CONTEXT_DELIMITER = '\u0004';
 const SOURCES = join(import.meta.dirname, '..');
-const { '': head, ...entries } = catalogue as Record<string, unknown>;
+const { '': head, ...entries } = catalog as Record<string, unknown>;
 const translations = entries as Record<string, string[]>;
 
-/** Every text that a call of the translator in a source names; a text that is computed fails. */
+/** Return the texts that a source passes to the translator. A text must be a literal. */
 function textsIn(file: string): string[] {
   const source = ts.createSourceFile(
     file,
@@ -29,7 +29,7 @@ function textsIn(file: string): string[] {
       const text = node.arguments[0];
       if (method === '__' || method === '_n') {
         if (!text || !ts.isStringLiteralLike(text)) {
-          throw new Error(`${file}: the translator is asked for a text that is computed`);
+          throw new Error(`${file}: the translator is called with a text that is not a literal`);
         }
         found.push(text.text);
       }
@@ -41,14 +41,14 @@ function textsIn(file: string): string[] {
 }
 
 function textsOfSchema(): string[] {
-  const named = (context: string, text: string): string => context + CONTEXT_DELIMITER + text;
+  const inContext = (context: string, text: string): string => context + CONTEXT_DELIMITER + text;
   return [
-    named('schema', schema.title),
-    named('schema', schema.description),
-    named('settings', schema['jupyter.lab.setting-icon-label']),
+    inContext('schema', schema.title),
+    inContext('schema', schema.description),
+    inContext('settings', schema['jupyter.lab.setting-icon-label']),
     ...Object.values(schema.properties).flatMap(({ title, description }) => [
-      named('settings', title),
-      named('settings', description)
+      inContext('settings', title),
+      inContext('settings', description)
     ])
   ];
 }
@@ -62,29 +62,29 @@ test('every text has a Chinese translation', () => {
   expect([...texts].filter(text => !(text in translations))).toEqual([]);
 });
 
-test('no translation is left over', () => {
+test('there is no translation without a text', () => {
   expect(Object.keys(translations).filter(text => !texts.has(text))).toEqual([]);
 });
 
-test('translations are not empty, and take the same values', () => {
-  const values = (text: string): string[] => (text.match(/%\d/g) ?? []).sort();
+test('translations are not empty, and have the same placeholders', () => {
+  const placeholders = (text: string): string[] => (text.match(/%\d/g) ?? []).sort();
   for (const [text, [translated = '']] of Object.entries(translations)) {
     expect(translated, text).not.toBe('');
-    expect(values(translated), text).toEqual(values(text));
+    expect(placeholders(translated), text).toEqual(placeholders(text));
   }
 });
 
-test('the catalogue is the one that JupyterLab looks for', () => {
+test('the catalog is the one that JupyterLab looks for', () => {
   expect(head).toEqual({
     domain: DOMAIN,
-    // With a hyphen: that is how JupyterLab looks its texts up.
+    // JupyterLab looks translations up with a hyphen.
     language: 'zh-CN',
     plural_forms: 'nplurals=1; plural=0;',
     version: manifest.version
   });
 });
 
-test('the search for texts finds them', () => {
+test('texts in the sources are found', () => {
   expect(textsIn('messages/status.ts')).toContain('GPU lost');
   expect(textsIn('components/panel.tsx')).toContain('%1 GPU');
 });

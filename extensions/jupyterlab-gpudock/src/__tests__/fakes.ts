@@ -16,7 +16,7 @@ import type {
   ISnippets,
   IStack
 } from '../model/contract';
-import type { Visibility } from '../model/gpus';
+import type { PageVisibility } from '../model/gpus';
 
 /** A healthy A100, with changes. */
 export function gpu(changes: Partial<IGPU> = {}): IGPU {
@@ -133,7 +133,7 @@ export function process(changes: Partial<IProcess> = {}): IProcess {
   };
 }
 
-/** The answer of a kernel that computes on a GPU, with changes. */
+/** The state of a kernel that uses a GPU, with changes. */
 export function kernelState(changes: Partial<IKernelState> = {}): IKernelState {
   return {
     torch_loaded: true,
@@ -198,7 +198,7 @@ export function lease(changes: Partial<ILease> = {}): ILease {
   };
 }
 
-/** What a server without a hub says of its lease. */
+/** The lease of a server without a hub, with changes. */
 export function unmanaged(changes: Partial<ILease> = {}): ILease {
   return lease({
     managed: false,
@@ -215,7 +215,7 @@ export function unmanaged(changes: Partial<ILease> = {}): ILease {
   });
 }
 
-/** A check that has ended well, with changes. */
+/** A check that has succeeded, with changes. */
 export function check(changes: Partial<ICheck> = {}): ICheck {
   return {
     id: 'check-1',
@@ -243,8 +243,8 @@ export function check(changes: Partial<ICheck> = {}): ICheck {
   };
 }
 
-/** A page that the test hides and shows. */
-export class FakePage implements Visibility {
+/** A page that tests hide and show. */
+export class FakePage implements PageVisibility {
   visibilityState: DocumentVisibilityState = 'visible';
   private listener: (() => void) | null = null;
 
@@ -256,56 +256,55 @@ export class FakePage implements Visibility {
     this.listener = null;
   }
 
-  turn(state: DocumentVisibilityState): void {
+  setVisibility(state: DocumentVisibilityState): void {
     this.visibilityState = state;
     this.listener?.();
   }
 }
 
-/** A socket processOwner server is the test. */
+/** A WebSocket whose server is the test. */
 export class FakeSocket {
   readyState = 0;
   onopen: (() => void) | null = null;
-  readonly told: unknown[] = [];
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onclose: (() => void) | null = null;
   closed = false;
+  readonly sent: unknown[] = [];
 
-  /** What the page does. */
   close(): void {
     this.closed = true;
   }
 
   send(text: string): void {
-    this.told.push(JSON.parse(text));
+    this.sent.push(JSON.parse(text));
   }
 
-  /** What the test does. */
+  /** Called by the test, as are the methods below. */
   open(): void {
     this.readyState = 1;
     this.onopen?.();
   }
 
-  say(frame: Frame): void {
+  receive(frame: Frame): void {
     this.onmessage?.({ data: JSON.stringify(frame) });
   }
 
-  breakOff(): void {
+  breakConnection(): void {
     this.onclose?.();
   }
 }
 
-/** A server that answers as the test wants, and remembers what it was asked. */
+/** A server with the responses that a test sets. It records the requests. */
 export class FakeAPI implements IAPI {
   sockets: FakeSocket[] = [];
-  stacksAsked: boolean[] = [];
-  kernelsAsked: string[] = [];
-  leasesAsked = 0;
+  stackRefreshes: boolean[] = [];
+  stackKernels: string[] = [];
+  leaseRequests = 0;
   cancelled: string[] = [];
   pastChecks: ICheck[] = [];
-  leaseAnswer: () => ILease = () => lease();
+  leaseResponse: () => ILease = () => lease();
   failure: Error | null = null;
-  stackAnswer: () => Promise<IStack> = () => Promise.resolve(stack());
+  stackResponse: () => Promise<IStack> = () => Promise.resolve(stack());
 
   gpus(): Promise<Frame> {
     return this.failure ? Promise.reject(this.failure) : Promise.resolve(snapshot());
@@ -330,9 +329,9 @@ export class FakeAPI implements IAPI {
   }
 
   stack(kernel: string, refresh: boolean): Promise<IStack> {
-    this.kernelsAsked.push(kernel);
-    this.stacksAsked.push(refresh);
-    return this.stackAnswer();
+    this.stackKernels.push(kernel);
+    this.stackRefreshes.push(refresh);
+    return this.stackResponse();
   }
 
   snippets(): Promise<ISnippets> {
@@ -355,8 +354,8 @@ export class FakeAPI implements IAPI {
   }
 
   lease(): Promise<ILease> {
-    this.leasesAsked += 1;
-    return this.failure ? Promise.reject(this.failure) : Promise.resolve(this.leaseAnswer());
+    this.leaseRequests += 1;
+    return this.failure ? Promise.reject(this.failure) : Promise.resolve(this.leaseResponse());
   }
 
   extendLease(): Promise<ILease> {
@@ -387,26 +386,27 @@ export class FakeAPI implements IAPI {
   get socket(): FakeSocket {
     const socket = this.sockets.at(-1);
     if (!socket) {
-      throw new Error('no stream was opened');
+      throw new Error('There is no stream.');
     }
     return socket;
   }
 
-  get open(): number {
+  get openStreams(): number {
     return this.sockets.filter(socket => !socket.closed).length;
   }
 }
 
-/** Actions that do nothing, for a test to replace some of. */
+/** Actions that do nothing, with changes. */
 export function actions(changes: Partial<IActions> = {}): IActions {
   const nothing = (): void => undefined;
   return {
     canOpen: () => true,
     open: nothing,
     shutDown: nothing,
-    askKernel: nothing,
+    selectAndShutDown: () => Promise.resolve(),
+    refreshKernel: nothing,
     releaseMemory: nothing,
-    chooseKernel: nothing,
+    selectKernel: nothing,
     refreshStack: nothing,
     reconnect: nothing,
     runCheck: nothing,

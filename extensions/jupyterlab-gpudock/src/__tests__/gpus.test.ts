@@ -35,101 +35,101 @@ async function settle(): Promise<void> {
   await vi.advanceTimersByTimeAsync(0);
 }
 
-test('asks for nothing before somebody watches', async () => {
+test('requests nothing without watchers', async () => {
   await settle();
   expect(server.sockets).toHaveLength(0);
-  expect(server.stacksAsked).toHaveLength(0);
+  expect(server.stackRefreshes).toHaveLength(0);
 });
 
-test('many who watch share one stream, and the last to go closes it', () => {
+test('watchers share one stream, which closes with the last of them', () => {
   const first = model.watch();
   const second = model.watch();
-  expect(server.open).toBe(1);
+  expect(server.openStreams).toBe(1);
   first.dispose();
   first.dispose();
-  expect(server.open).toBe(1);
+  expect(server.openStreams).toBe(1);
   second.dispose();
-  expect(server.open).toBe(0);
+  expect(server.openStreams).toBe(0);
 });
 
-test('a hidden page closes the stream, and a visible one opens it again', () => {
+test('the stream is closed while the page is hidden', () => {
   model.watch();
-  page.turn('hidden');
-  expect(server.open).toBe(0);
-  page.turn('visible');
-  expect(server.open).toBe(1);
+  page.setVisibility('hidden');
+  expect(server.openStreams).toBe(0);
+  page.setVisibility('visible');
+  expect(server.openStreams).toBe(1);
   expect(model.view.problem).toBeNull();
 });
 
-test('a page that becomes visible with nobody watching opens nothing', () => {
+test('a page that becomes visible without watchers opens no stream', () => {
   model.watch().dispose();
-  page.turn('hidden');
-  page.turn('visible');
-  expect(server.open).toBe(0);
+  page.setVisibility('hidden');
+  page.setVisibility('visible');
+  expect(server.openStreams).toBe(0);
 });
 
-test('the past comes from the server and goes on with the stream', async () => {
+test('the history is loaded from the server and continued with the stream', async () => {
   model.watch();
-  server.socket.say(snapshot({ time: 1000 }));
+  server.socket.receive(snapshot({ time: 1000 }));
   await settle();
   expect(model.view.history.get('GPU-1')).toEqual([
     point(900, 10),
     { ...point(1000, 42), memory_used_mib: 31744, temperature_c: 64, power_w: 283.4 }
   ]);
-  server.socket.say(snapshot({ time: 1001, gpus: [gpu({ utilization_percent: 50 })] }));
+  server.socket.receive(snapshot({ time: 1001, gpus: [gpu({ utilization_percent: 50 })] }));
   expect(model.view.history.get('GPU-1')).toHaveLength(3);
-  server.socket.say(snapshot({ time: 1550, gpus: [] }));
+  server.socket.receive(snapshot({ time: 1550, gpus: [] }));
   expect(model.view.history.get('GPU-1')?.map(point => point.time)).toEqual([1000, 1001]);
 });
 
-test('the stack is asked for once, and again when the GPUs change their state', async () => {
+test('the stack is loaded once, and again when the state of the GPUs changes', async () => {
   model.watch();
-  server.socket.say(snapshot());
-  server.socket.say(snapshot({ sequence: 2 }));
+  server.socket.receive(snapshot());
+  server.socket.receive(snapshot({ sequence: 2 }));
   await settle();
-  expect(server.stacksAsked).toEqual([false]);
+  expect(server.stackRefreshes).toEqual([false]);
   expect(model.view.stackStatus).toBe('ready');
-  server.socket.say(snapshot({ state: 'lost' }));
+  server.socket.receive(snapshot({ state: 'lost' }));
   await settle();
-  expect(server.stacksAsked).toHaveLength(2);
+  expect(server.stackRefreshes).toHaveLength(2);
 });
 
-test('the stack follows the kernel that is worked in', async () => {
+test('the stack follows the active kernel', async () => {
   model.setKernel('conda-old');
-  expect(server.kernelsAsked).toEqual([]);
+  expect(server.stackKernels).toEqual([]);
   model.watch();
-  server.socket.say(snapshot());
+  server.socket.receive(snapshot());
   await settle();
   model.setKernel('conda-old');
   model.setKernel('python3');
   await settle();
-  expect(server.kernelsAsked).toEqual(['conda-old', 'python3']);
+  expect(server.stackKernels).toEqual(['conda-old', 'python3']);
 });
 
-test('checking again asks past the cache', async () => {
+test('checking again bypasses the cache', async () => {
   await model.refreshStack();
-  expect(server.stacksAsked).toEqual([true]);
+  expect(server.stackRefreshes).toEqual([true]);
 });
 
-test('a stack that cannot be had is tried again with the next snapshot', async () => {
-  server.stackAnswer = () => Promise.reject(new Error('no'));
+test('a stack that could not be loaded is requested again with the next snapshot', async () => {
+  server.stackResponse = () => Promise.reject(new Error('no'));
   model.watch();
-  server.socket.say(snapshot());
+  server.socket.receive(snapshot());
   await settle();
   expect(model.view.stackStatus).toBe('failed');
-  server.stackAnswer = () => Promise.resolve(stack());
-  server.socket.say(snapshot());
+  server.stackResponse = () => Promise.resolve(stack());
+  server.socket.receive(snapshot());
   await settle();
   expect(model.view.stackStatus).toBe('ready');
 });
 
-test('an answer that was overtaken does not overwrite the newer one', async () => {
-  let answerFirst: (value: ReturnType<typeof stack>) => void = () => undefined;
-  server.stackAnswer = () => new Promise(resolve => (answerFirst = resolve));
+test('a late response does not overwrite a newer one', async () => {
+  let respondFirst: (value: ReturnType<typeof stack>) => void = () => undefined;
+  server.stackResponse = () => new Promise(resolve => (respondFirst = resolve));
   const first = model.refreshStack();
-  server.stackAnswer = () => Promise.resolve(stack('usable'));
+  server.stackResponse = () => Promise.resolve(stack('usable'));
   await model.refreshStack();
-  answerFirst(stack('lost', false));
+  respondFirst(stack('lost', false));
   await first;
   expect(model.view.stack?.verdict.code).toBe('usable');
 });
@@ -139,40 +139,40 @@ test.each([
   [new APIError(404), 'missing'],
   [new APIError(500), 'unreachable'],
   [new TypeError('network'), 'unreachable']
-])('a stream that breaks is explained by what the server says: %s', async (failure, problem) => {
+])('a REST call tells why the stream broke: %s', async (failure, problem) => {
   model.watch();
-  server.socket.say(snapshot());
+  server.socket.receive(snapshot());
   server.failure = failure;
-  server.socket.breakOff();
+  server.socket.breakConnection();
   await settle();
   expect(model.view.problem).toBe(problem);
   expect(model.view.snapshot).not.toBeNull();
   await vi.advanceTimersByTimeAsync(1000);
-  server.socket.say(snapshot());
+  server.socket.receive(snapshot());
   expect(model.view.problem).toBeNull();
 });
 
-test('a stale server is told from a lost connection', () => {
+test('a stale server is not a lost connection', () => {
   model.watch();
-  server.socket.say(snapshot());
-  server.socket.say({ type: 'stale', age_s: 8 });
+  server.socket.receive(snapshot());
+  server.socket.receive({ type: 'stale', age_s: 8 });
   expect([model.view.stale, model.view.problem]).toEqual([true, null]);
-  server.socket.say(snapshot());
+  server.socket.receive(snapshot());
   expect(model.view.stale).toBe(false);
 });
 
-test('a model that is disposed of closes its stream', () => {
+test('a disposed model closes its stream', () => {
   model.watch();
   model.dispose();
-  expect(server.open).toBe(0);
+  expect(server.openStreams).toBe(0);
 });
 
-test('a delta is laid over the snapshot, and leaves alone what did not change', () => {
+test('a delta is applied to the snapshot, and other GPUs stay the same objects', () => {
   model.watch();
   const other = gpu({ uuid: 'GPU-2', index: '1' });
-  server.socket.say(snapshot({ sequence: 7, gpus: [gpu(), other] }));
+  server.socket.receive(snapshot({ sequence: 7, gpus: [gpu(), other] }));
   const before = model.view.snapshot?.gpus;
-  server.socket.say({
+  server.socket.receive({
     type: 'delta',
     sequence: 8,
     base: 7,
@@ -188,59 +188,59 @@ test('a delta is laid over the snapshot, and leaves alone what did not change', 
   expect(model.view.history.get('GPU-1')?.at(-1)?.utilization_percent).toBe(55);
 });
 
-test('a delta that does not fit begins the stream anew', () => {
+test('a delta with another base restarts the stream', () => {
   model.watch();
-  server.socket.say(snapshot({ sequence: 7 }));
-  server.socket.say({ type: 'delta', sequence: 10, base: 9, time: 1003, columns: {} });
+  server.socket.receive(snapshot({ sequence: 7 }));
+  server.socket.receive({ type: 'delta', sequence: 10, base: 9, time: 1003, columns: {} });
   expect(server.sockets).toHaveLength(2);
-  expect(server.open).toBe(1);
+  expect(server.openStreams).toBe(1);
 });
 
-test('the fastest wish is told to the server, and only what is no matter of course', () => {
+test('the fastest requested rate is sent to the server, and only when it changes', () => {
   const slow = model.watch(5);
   server.socket.open();
   const quick = model.watch(2);
   quick.dispose();
   model.watch();
   slow.dispose();
-  expect(server.socket.told).toEqual(
+  expect(server.socket.sent).toEqual(
     [5, 2, 5, null].map(interval_s => ({ type: 'rate', interval_s }))
   );
 });
 
-test('a new connection is told the wish again', () => {
+test('the rate is sent again to a new connection', () => {
   model.watch(5);
   server.socket.open();
-  server.socket.breakOff();
+  server.socket.breakConnection();
   model.reconnect();
   server.socket.open();
-  expect(server.socket.told).toEqual([{ type: 'rate', interval_s: 5 }]);
+  expect(server.socket.sent).toEqual([{ type: 'rate', interval_s: 5 }]);
 });
 
-test('a check that the server tells of is passed on, and garbage does no harm', () => {
-  const told: string[] = [];
-  model.checkChanged.connect((_sender, { id }) => void told.push(id));
+test('a check is signaled, and an error frame is ignored', () => {
+  const changed: string[] = [];
+  model.checkChanged.connect((_sender, { id }) => void changed.push(id));
   model.watch();
-  server.socket.say({ type: 'check', check: check() });
+  server.socket.receive({ type: 'check', check: check() });
   vi.spyOn(console, 'warn').mockImplementationOnce(() => undefined);
-  server.socket.say({ type: 'error', code: 'bad_message', message: 'What?' });
-  expect(told).toEqual(['check-1']);
+  server.socket.receive({ type: 'error', code: 'bad_message', message: 'What?' });
+  expect(changed).toEqual(['check-1']);
 });
 
-test('a single reading is taken only where none come, and not for a hidden page', async () => {
-  page.turn('hidden');
+test('a single reading is taken only if no others come, and not on a hidden page', async () => {
+  page.setVisibility('hidden');
   await model.readOnce();
   expect(model.view.snapshot).toBeNull();
-  page.turn('visible');
+  page.setVisibility('visible');
   await model.readOnce();
   expect(model.view.snapshot?.sequence).toBe(1);
   expect(server.sockets).toHaveLength(0);
-  expect(server.stacksAsked).toHaveLength(0);
+  expect(server.stackRefreshes).toHaveLength(0);
 });
 
-test('the kernels are known beside the stack', async () => {
+test('the kernels are loaded after the stack', async () => {
   model.watch();
-  server.socket.say(snapshot());
+  server.socket.receive(snapshot());
   await settle();
   expect(model.view.environments?.default).toBe('python3');
 });

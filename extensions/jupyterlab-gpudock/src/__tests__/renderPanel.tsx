@@ -2,10 +2,11 @@ import { render } from '@testing-library/react';
 
 import type { IActions } from '../components/actions';
 import { type IPanelView, Panel } from '../components/panel';
-import { type IDisplay, DisplayContext } from '../components/display';
+import type { IDisplay } from '../messages/format';
+import { DisplayContext } from '../components/display';
 import { actions, snapshot, stack, unmanaged } from './fakes';
 
-/** How the panel's view differs from that of one healthy GPU of a server without a hub. */
+/** Changes to the view of one healthy GPU on a server without a hub. */
 export interface IChanges {
   gpus?: Partial<IPanelView['gpus']>;
   kernel?: Partial<IPanelView['kernel']>;
@@ -15,7 +16,7 @@ export interface IChanges {
   now?: number;
 }
 
-/** What the panel is given to show, with changes. */
+/** Return the view of the panel, with changes. */
 export function panelView(changes: IChanges): IPanelView {
   return {
     gpus: {
@@ -38,13 +39,13 @@ export function panelView(changes: IChanges): IPanelView {
       released: null,
       ...changes.kernel
     },
-    checks: { byGPU: new Map(), refusal: null, starting: false, ...changes.checks },
-    lease: { lease: unmanaged(), clockOffsetMs: 0, pending: null, refusal: null, ...changes.lease }
+    checks: { byGPU: new Map(), error: null, starting: false, ...changes.checks },
+    lease: { lease: unmanaged(), clockOffsetMs: 0, pending: null, error: null, ...changes.lease }
   };
 }
 
-/** The panel as a page shows it. */
-export function shown(changes: IChanges, display: IDisplay): HTMLElement {
+/** Render the panel. */
+export function renderPanel(changes: IChanges, display: IDisplay): HTMLElement {
   const { container } = render(
     <DisplayContext.Provider value={display}>
       <Panel

@@ -28,7 +28,7 @@ class FakeRegistry {
   }
 }
 
-test('the schema’s defaults are those that hold without it', () => {
+test('the defaults of the schema and of the code are the same', () => {
   const defaults = Object.entries(schema.properties).map(([name, property]) => [
     name,
     property.default
@@ -45,7 +45,7 @@ test('settings are followed as they change', async () => {
   expect(settings.view.memoryUnit).toBe('GB');
 });
 
-test('settings that cannot be loaded leave the defaults', async () => {
+test('the defaults stay if settings cannot be loaded', async () => {
   const [registry, settings] = [new FakeRegistry(), new Settings()];
   vi.spyOn(registry, 'load').mockRejectedValue(new Error('no schema'));
   vi.spyOn(console, 'warn').mockImplementationOnce(() => undefined);
@@ -53,10 +53,10 @@ test('settings that cannot be loaded leave the defaults', async () => {
   expect(settings.view).toEqual(DEFAULTS);
 });
 
-test('the words of the schema are translated', async () => {
+test('the texts of the schema are translated', async () => {
   const registry = new FakeRegistry();
-  const shouting = { _p: (_context: string, text: string) => text.toUpperCase() };
-  await new Settings().follow(registry.as(), shouting as unknown as typeof trans);
+  const upperCase = { _p: (_context: string, text: string) => text.toUpperCase() };
+  await new Settings().follow(registry.as(), upperCase as unknown as typeof trans);
   const copy = structuredClone(schema);
   registry.fetch({ schema: copy });
   expect(copy.title).toBe('GPU PANEL');

@@ -1,20 +1,21 @@
 import { type ReactElement, type ReactNode, useState } from 'react';
 
-import type { IActions } from './actions';
-import type { IChecksView } from '../model/checks';
 import {
-  stepFigures,
-  stepName,
   checkMessage,
   startErrorMessage,
+  stepFigures,
+  stepName,
   stepResult
 } from '../messages/check';
-import type { ICheck, IEnvironments, IGPU } from '../model/contract';
 import { formatName } from '../messages/format';
+import type { IChecksView } from '../model/checks';
+import type { ICheck, IEnvironments, IGPU } from '../model/contract';
+import type { IActions } from './actions';
 import { useDisplay } from './display';
+import { Button, Card } from './elements';
 import { Message } from './message';
 
-/** A short test of a GPU on demand, and what it found. */
+/** Runs a short check of a GPU and shows what it measured. */
 export function CheckCard(props: {
   gpus: readonly IGPU[];
   checks: IChecksView;
@@ -23,43 +24,34 @@ export function CheckCard(props: {
 }): ReactNode {
   const { gpus, checks, environments, actions } = props;
   const { trans } = useDisplay();
-  const [chosen, setChosen] = useState('');
-  const healthy = gpus.filter(gpu => gpu.state === 'ok');
-  const gpu = healthy.find(({ uuid }) => uuid === chosen) ?? healthy[0];
+  const [selected, setSelected] = useState('');
+  const healthy = gpus.filter(({ state }) => state === 'ok');
+  const gpu = healthy.find(({ uuid }) => uuid === selected) ?? healthy[0];
   if (!gpu) {
     return null;
   }
   const check = checks.byGPU.get(gpu.uuid);
+  const isRunning = check?.state === 'running';
   return (
-    <section className="jp-GPUDock-card" aria-label={trans.__('GPU check')}>
-      <header className="jp-GPUDock-card-header">
-        <h3>{trans.__('GPU check')}</h3>
-        {check?.state === 'running' ? (
-          <button
-            type="button"
-            className="jp-GPUDock-button"
-            onClick={() => actions.cancelCheck(check)}
-          >
-            {trans.__('Cancel')}
-          </button>
+    <Card
+      title={trans.__('GPU check')}
+      header={
+        isRunning ? (
+          <Button onClick={() => actions.cancelCheck(check)}>{trans.__('Cancel')}</Button>
         ) : (
-          <button
-            type="button"
-            className="jp-GPUDock-button"
-            disabled={checks.starting}
-            onClick={() => actions.runCheck(gpu.uuid)}
-          >
+          <Button disabled={checks.starting} onClick={() => actions.runCheck(gpu.uuid)}>
             {trans.__('Run a check')}
-          </button>
-        )}
-      </header>
+          </Button>
+        )
+      }
+    >
       {healthy.length > 1 && (
         <label className="jp-GPUDock-value">
-          <span className="jp-GPUDock-label">{trans.__('Which GPU')}</span>
+          <span className="jp-GPUDock-label">{trans.__('GPU')}</span>
           <select
             className="jp-GPUDock-select"
             value={gpu.uuid}
-            onChange={event => setChosen(event.target.value)}
+            onChange={event => setSelected(event.target.value)}
           >
             {healthy.map(one => (
               <option key={one.uuid} value={one.uuid}>
@@ -70,34 +62,33 @@ export function CheckCard(props: {
         </label>
       )}
       <div role="status">
-        {checks.refusal && (
-          <Message className="jp-GPUDock-hint" {...startErrorMessage(checks.refusal, trans)} />
+        {checks.error && (
+          <Message className="jp-GPUDock-hint" {...startErrorMessage(checks.error, trans)} />
         )}
-        {!check && !checks.refusal && (
+        {!check && !checks.error && (
           <p className="jp-GPUDock-hint">
             {trans.__(
-              'Measures for some seconds how much faster cuDNN, mixed precision and TF32 make this GPU, and how fast data gets to it and back.'
+              'Measures in a few seconds how much faster cuDNN, mixed precision and TF32 are on this GPU, and how fast data is copied to the GPU and back.'
             )}
           </p>
         )}
-        {check && !(checks.refusal && check.state !== 'running') && (
+        {check && (isRunning || !checks.error) && (
           <Message
             className="jp-GPUDock-hint"
-            {...checkMessage(check, nameOfKernel(check.kernel, environments), trans)}
+            {...checkMessage(check, kernelName(check.kernel, environments), trans)}
           />
         )}
       </div>
-      {check?.state === 'running' && <Progress check={check} />}
-      {check && check.state !== 'refused' && (!checks.refusal || check.state === 'running') && (
+      {isRunning && <Progress check={check} />}
+      {check && (isRunning || !checks.error) && check.state !== 'refused' && (
         <Steps check={check} />
       )}
-    </section>
+    </Card>
   );
 }
 
-/** What people call a kernel. */
-function nameOfKernel(kernel: string, environments: IEnvironments | null): string {
-  const found = environments?.environments.find(one => one.kernel === kernel);
+function kernelName(kernel: string, environments: IEnvironments | null): string {
+  const found = environments?.environments.find(environment => environment.kernel === kernel);
   return found?.display_name ?? kernel;
 }
 
@@ -120,11 +111,11 @@ function Progress({ check }: { check: ICheck }): ReactElement {
 
 function Steps({ check }: { check: ICheck }): ReactNode {
   const { trans } = useDisplay();
-  const shown = check.steps.filter(step => check.state === 'running' || step.state !== 'waiting');
+  const steps = check.steps.filter(({ state }) => check.state === 'running' || state !== 'waiting');
   return (
-    shown.length > 0 && (
+    steps.length > 0 && (
       <dl className="jp-GPUDock-steps">
-        {shown.map(step => (
+        {steps.map(step => (
           <div key={step.name} data-state={step.state}>
             <dt className="jp-GPUDock-label">{stepName(step, trans)}</dt>
             <dd className="jp-GPUDock-finding">

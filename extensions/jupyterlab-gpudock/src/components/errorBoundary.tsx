@@ -3,31 +3,31 @@ import { Component, type ReactNode } from 'react';
 import { DisplayContext } from './display';
 import { Notice } from './notice';
 
-/** Keeps what fails in one part of the panel from taking the other parts away. */
-export class ErrorBoundary extends Component<{ children: ReactNode }, { failure: string | null }> {
+/** Shows a notice in place of a part of the panel that fails. The other parts go on. */
+export class ErrorBoundary extends Component<{ children: ReactNode }, { error: string | null }> {
   static override contextType = DisplayContext;
 
-  static getDerivedStateFromError(error: unknown): { failure: string } {
-    return { failure: String(error) };
+  static getDerivedStateFromError(error: unknown): { error: string } {
+    return { error: String(error) };
   }
 
   declare context: React.ContextType<typeof DisplayContext>;
 
-  override state: { failure: string | null } = { failure: null };
+  override state: { error: string | null } = { error: null };
 
   override render(): ReactNode {
     const { trans } = this.context;
-    return this.state.failure === null ? (
+    return this.state.error === null ? (
       this.props.children
     ) : (
       <Notice
         level="notice"
-        words={{
+        message={{
           title: trans.__('This part cannot be shown'),
-          why: trans.__('An error in this page keeps it away.'),
-          quote: this.state.failure,
+          reason: trans.__('An error occurred on this page.'),
+          quote: this.state.error,
           advice: trans.__(
-            'Page and server may be of different versions: reload the page, and restart the server if that does not help.'
+            'The page and the server may have different versions. Reload the page. If that does not help, restart the server.'
           )
         }}
       />

@@ -1,27 +1,26 @@
 import type { ReactElement } from 'react';
 
-/**
- * Words of the panel, and under them the words of a program, as it said them: those are English in
- * any language, and screen readers are told so.
- */
-export function Message(props: { text: string; quote: string; className?: string }): ReactElement {
+import type { IMessage } from '../messages/message';
+
+/** A translated text, followed by what a program reported. */
+export function Message(props: IMessage & { className?: string }): ReactElement {
   const { text, quote, className } = props;
   return (
     <p className={`jp-GPUDock-message ${className ?? ''}`}>
       {text}
-      {quote && <Quote words={quote} />}
+      <Quote text={quote} />
     </p>
   );
 }
 
-/** The words of a program, to be selected and copied. */
-export function Quote({ words }: { words: string }): ReactElement {
-  return (
+/** What a program reported, verbatim. It is marked as English for screen readers. */
+export function Quote({ text }: { text: string | undefined }): ReactElement | null {
+  return text ? (
     <>
       {' '}
       <samp className="jp-GPUDock-quote" lang="en">
-        {words}
+        {text}
       </samp>
     </>
-  );
+  ) : null;
 }

@@ -1,43 +1,29 @@
 import { ReactWidget } from '@jupyterlab/ui-components';
-import { DisposableSet } from '@lumino/disposable';
+import { type IDisposable, DisposableSet } from '@lumino/disposable';
 import type { Message } from '@lumino/messaging';
-import { type ReactElement, useEffect, useState } from 'react';
+import type { ReactElement } from 'react';
 
-import type { IActions } from './actions';
-import type { Checks } from '../model/checks';
-import { type IPanelView, Panel } from './panel';
+import type { IActions, IPanelModels } from './actions';
+import { DisplayContext } from './display';
+import { useNow, useView } from './hooks';
 import { gpuIcon } from './icon';
-import type { ActiveKernel } from '../model/kernel';
-import type { Lease } from '../model/lease';
-import type { Settings } from '../model/settings';
-import type { IGPUModel } from '../model/tokens';
-import { type IDisplay, DisplayContext } from './display';
+import { Panel } from './panel';
 
-const COUNTDOWN_MS = 1000;
-
-/** Everything that the panel shows and does. */
-export interface IPanelContext {
-  readonly gpus: IGPUModel;
-  readonly kernel: ActiveKernel;
-  readonly checks: Checks;
-  readonly lease: Lease;
-  readonly settings: Settings;
-  readonly trans: IDisplay['trans'];
-  readonly actions: IActions;
-}
-
-/** The panel in the sidebar. It watches, and draws, only while it can be seen. */
+/** The panel in the sidebar. It watches the models, and renders, only while it is visible. */
 export class GPUPanel extends ReactWidget {
-  constructor(private readonly parts: IPanelContext) {
+  constructor(
+    private readonly models: IPanelModels,
+    private readonly actions: IActions
+  ) {
     super();
-    const { trans } = parts;
+    const { trans } = models;
     this.id = 'jp-gpudock-panel';
     this.addClass('jp-GPUDock');
     this.title.icon = gpuIcon;
     this.title.caption = trans.__('GPU');
     this.node.setAttribute('role', 'region');
     this.node.setAttribute('aria-label', trans.__('GPU'));
-    // A panel that is longer than the sidebar is scrolled with the keyboard, too.
+    // A panel that is taller than the sidebar can be scrolled with the keyboard.
     this.node.tabIndex = 0;
   }
 
@@ -47,7 +33,8 @@ export class GPUPanel extends ReactWidget {
   }
 
   protected override render(): ReactElement {
-    return <LivePanel {...this.parts} seen={this.watching !== null} />;
+    const { models, actions } = this;
+    return <LivePanel models={models} actions={actions} isActive={this.watching !== null} />;
   }
 
   protected override onAfterShow(msg: Message): void {
@@ -74,76 +61,55 @@ export class GPUPanel extends ReactWidget {
 
   private watch(): void {
     if (!this.watching) {
-      const { gpus, kernel, checks, lease, settings } = this.parts;
+      const { gpus, kernel, checks, lease, settings } = this.models;
       this.watching = DisposableSet.from([kernel.watch(), lease.watch()]);
-      this.wish();
-      settings.changed.connect(this.wish);
+      this.requestReadings();
+      settings.changed.connect(this.requestReadings);
       void checks.load();
       gpus.reconnect();
       this.update();
     }
   }
 
-  /** Ask for readings as often as the person likes. */
-  private readonly wish = (): void => {
-    const before = this.stream;
-    const { intervalSeconds } = this.parts.settings.view;
-    this.stream = this.parts.gpus.watch(intervalSeconds > 0 ? intervalSeconds : null);
-    before?.dispose();
+  /** Request readings at the preferred interval. */
+  private readonly requestReadings = (): void => {
+    const previous = this.readings;
+    const { intervalSeconds } = this.models.settings.view;
+    this.readings = this.models.gpus.watch(intervalSeconds > 0 ? intervalSeconds : null);
+    previous?.dispose();
   };
 
   private stopWatching(): void {
-    this.parts.settings.changed.disconnect(this.wish);
+    this.models.settings.changed.disconnect(this.requestReadings);
     this.watching?.dispose();
     this.watching = null;
-    this.stream?.dispose();
-    this.stream = null;
+    this.readings?.dispose();
+    this.readings = null;
     this.update();
   }
 
-  private watching: DisposableSet | null = null;
-  private stream: ReturnType<IGPUModel['watch']> | null = null;
+  private watching: IDisposable | null = null;
+  private readings: IDisposable | null = null;
 }
 
-function LivePanel(props: IPanelContext & { seen: boolean }): ReactElement {
-  const { gpus, kernel, checks, lease, settings, trans, actions, seen } = props;
-  const [view, setView] = useState<IPanelView>(() => look(props));
-  const [preferences, setPreferences] = useState(settings.view);
-  const [now, setNow] = useState(() => Date.now());
-  useEffect(() => {
-    if (!seen) {
-      return;
-    }
-    const parts = [gpus, kernel, checks, lease, settings] as const;
-    const follow = (): void => {
-      setView({ gpus: gpus.view, kernel: kernel.view, checks: checks.view, lease: lease.view });
-      setPreferences(settings.view);
-      setNow(Date.now());
-    };
-    follow();
-    parts.forEach(part => part.changed.connect(follow));
-    return () => parts.forEach(part => void part.changed.disconnect(follow));
-  }, [gpus, kernel, checks, lease, settings, seen]);
+function LivePanel(props: {
+  models: IPanelModels;
+  actions: IActions;
+  isActive: boolean;
+}): ReactElement {
+  const { models, actions, isActive } = props;
+  const view = {
+    gpus: useView(models.gpus, isActive),
+    kernel: useView(models.kernel, isActive),
+    checks: useView(models.checks, isActive),
+    lease: useView(models.lease, isActive)
+  };
+  const preferences = useView(models.settings, isActive);
   const isOld = view.gpus.problem !== null || view.gpus.stale;
-  const counts = seen && (isOld || view.lease.lease?.managed === true);
-  useEffect(() => {
-    if (!counts) {
-      return;
-    }
-    const ticking = setInterval(() => {
-      if (document.visibilityState !== 'hidden') {
-        setNow(Date.now());
-      }
-    }, COUNTDOWN_MS);
-    return () => clearInterval(ticking);
-  }, [counts]);
+  const now = useNow(isActive && (isOld || view.lease.lease?.managed === true));
   return (
-    <DisplayContext.Provider value={{ trans, preferences }}>
+    <DisplayContext.Provider value={{ trans: models.trans, preferences }}>
       <Panel view={view} now={now} actions={actions} />
     </DisplayContext.Provider>
   );
-}
-
-function look({ gpus, kernel, checks, lease }: IPanelContext): IPanelView {
-  return { gpus: gpus.view, kernel: kernel.view, checks: checks.view, lease: lease.view };
 }

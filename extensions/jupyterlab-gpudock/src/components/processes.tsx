@@ -1,12 +1,13 @@
 import type { ReactElement } from 'react';
 
-import type { IActions } from './actions';
-import type { IProcess, Missing } from '../model/contract';
-import { isNumber, missingReason, formatSize } from '../messages/format';
+import { formatSize, isNumber, missingReason } from '../messages/format';
 import { processOwner } from '../messages/gpu';
+import type { IProcess, Missing } from '../model/contract';
+import type { IActions } from './actions';
 import { useDisplay } from './display';
+import { Button } from './elements';
 
-/** Who holds the memory of a GPU, the greediest first. */
+/** The processes that use a GPU, those with the most memory first. */
 export function Processes(props: {
   processes: readonly IProcess[] | Missing;
   actions: IActions;
@@ -17,8 +18,8 @@ export function Processes(props: {
     return (
       <p className="jp-GPUDock-hint">
         {processes === 'not_supported'
-          ? trans.__('This GPU does not tell which processes use it.')
-          : trans.__('Which processes use this GPU could not be read.')}
+          ? trans.__('This GPU does not report which processes use it.')
+          : trans.__('The processes that use this GPU could not be read.')}
       </p>
     );
   }
@@ -45,8 +46,7 @@ function Process(props: { process: IProcess; actions: IActions }): ReactElement 
   const display = useDisplay();
   const { trans } = display;
   const { memory_mib: memory, owner } = process;
-  const { title, about } = processOwner(process, trans);
-  const kernel = owner?.kind === 'kernel' ? owner.kernel_id : undefined;
+  const { title, kind } = processOwner(process, trans);
   return (
     <li className="jp-GPUDock-process" data-certainty={process.certainty}>
       <div className="jp-GPUDock-value" title={trans.__('Process %1', process.pid)}>
@@ -67,16 +67,14 @@ function Process(props: { process: IProcess; actions: IActions }): ReactElement 
         </span>
       </div>
       <div className="jp-GPUDock-value">
-        <span className="jp-GPUDock-hint">{about}</span>
-        {kernel && (
-          <button
-            type="button"
-            className="jp-GPUDock-button jp-GPUDock-shutdown"
+        <span className="jp-GPUDock-hint">{kind}</span>
+        {owner?.kind === 'kernel' && owner.kernel_id && (
+          <Button
             aria-label={trans.__('Shut down the kernel of %1', title)}
             onClick={() => actions.shutDown(process)}
           >
             {trans.__('Shut down…')}
-          </button>
+          </Button>
         )}
       </div>
     </li>

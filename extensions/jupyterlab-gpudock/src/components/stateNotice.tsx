@@ -1,13 +1,14 @@
 import type { ReactElement } from 'react';
 
-import type { IActions } from './actions';
-import type { GPUState, ILease } from '../model/contract';
 import type { Level } from '../messages/format';
-import { useDisplay } from './display';
 import { stateMessage } from '../messages/state';
+import type { GPUState, ILease } from '../model/contract';
+import type { IActions } from './actions';
+import { useDisplay } from './display';
+import { Button } from './elements';
 import { Notice } from './notice';
 
-/** Why GPUs, or a single one, cannot be read, and the way out where there is one. */
+/** Why a GPU, or all of them, cannot be read, with a button to restart if that can help. */
 export function StateNotice(props: {
   state: Exclude<GPUState, 'ok'>;
   detail: string;
@@ -17,13 +18,11 @@ export function StateNotice(props: {
 }): ReactElement {
   const { state, detail, level, lease, actions } = props;
   const { trans } = useDisplay();
-  const words = stateMessage(state, detail, lease, trans);
+  const message = stateMessage(state, detail, lease, trans);
   return (
-    <Notice level={level} words={words}>
-      {words.restart && (
-        <button type="button" className="jp-GPUDock-button" onClick={actions.restartServer}>
-          {trans.__('Restart server…')}
-        </button>
+    <Notice level={level} message={message}>
+      {message.restart && (
+        <Button onClick={actions.restartServer}>{trans.__('Restart server…')}</Button>
       )}
     </Notice>
   );

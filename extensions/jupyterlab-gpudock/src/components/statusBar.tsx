@@ -1,17 +1,19 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { IDisposable } from '@lumino/disposable';
-import { type ReactElement, useEffect, useState } from 'react';
+import { type ReactElement, useCallback, useSyncExternalStore } from 'react';
 
+import { isOld, MAX_AGE_MS, statusText } from '../messages/status';
 import type { Settings } from '../model/settings';
-import { FRESH_MS, statusText } from '../messages/status';
 import type { IGPUModel } from '../model/tokens';
+import { useView } from './hooks';
 
-/** How often the status bar wants readings when it is live on its own. */
+/** The minimum interval of readings that only the status bar requests. */
 const LIVE_INTERVAL_S = 5;
+
 /**
- * The GPU in the status bar. It shows what comes for the panel; while that is closed, it takes a
- * single reading now and then, or, if the person prefers so, keeps slow readings coming.
+ * The GPU in the status bar. It shows the readings of the panel. While the panel is closed, it
+ * shows occasional single readings or, if the user prefers, requests readings at a low rate.
  */
 export class GPUStatus extends ReactWidget {
   constructor(
@@ -22,13 +24,13 @@ export class GPUStatus extends ReactWidget {
   ) {
     super();
     this.addClass('jp-GPUDock-status');
-    settings.changed.connect(this.follow);
-    this.follow();
+    settings.changed.connect(this.requestReadings);
+    this.requestReadings();
   }
 
   override dispose(): void {
-    this.settings.changed.disconnect(this.follow);
-    this.live?.dispose();
+    this.settings.changed.disconnect(this.requestReadings);
+    this.readings?.dispose();
     super.dispose();
   }
 
@@ -37,16 +39,16 @@ export class GPUStatus extends ReactWidget {
     return <Status gpus={gpus} settings={settings} trans={trans} onOpen={onOpen} />;
   }
 
-  private readonly follow = (): void => {
+  private readonly requestReadings = (): void => {
     const { statusBar, statusBarLive, intervalSeconds } = this.settings.view;
-    this.live?.dispose();
-    this.live =
+    this.readings?.dispose();
+    this.readings =
       statusBar && statusBarLive
         ? this.gpus.watch(Math.max(LIVE_INTERVAL_S, intervalSeconds))
         : null;
   };
 
-  private live: IDisposable | null = null;
+  private readings: IDisposable | null = null;
 }
 
 function Status(props: {
@@ -55,28 +57,19 @@ function Status(props: {
   trans: TranslationBundle;
   onOpen: () => void;
 }): ReactElement | null {
-  const { gpus, settings, trans, onOpen } = props;
-  const [shown, setShown] = useState(() => ({ view: gpus.view, now: Date.now() }));
-  useEffect(() => {
-    let aging: ReturnType<typeof setTimeout> | undefined;
-    const follow = (): void => {
-      clearTimeout(aging);
-      setShown({ view: gpus.view, now: Date.now() });
-      const left = gpus.view.takenAt + FRESH_MS - Date.now();
-      if (left > 0) {
-        aging = setTimeout(follow, left + 1);
-      }
-    };
-    follow();
-    gpus.changed.connect(follow);
-    settings.changed.connect(follow);
-    return () => {
-      clearTimeout(aging);
-      gpus.changed.disconnect(follow);
-      settings.changed.disconnect(follow);
-    };
-  }, [gpus, settings]);
-  const status = statusText(shown.view, shown.now, { trans, preferences: settings.view });
+  const { trans, onOpen } = props;
+  const view = useView(props.gpus);
+  const preferences = useView(props.settings);
+  const { takenAt } = view;
+  const subscribe = useCallback(
+    (notify: () => void) => {
+      const timer = setTimeout(notify, Math.max(0, takenAt + MAX_AGE_MS - Date.now()) + 1);
+      return () => clearTimeout(timer);
+    },
+    [takenAt]
+  );
+  const hideFigures = useSyncExternalStore(subscribe, () => isOld(view, Date.now()));
+  const status = statusText(view, hideFigures, { trans, preferences });
   return (
     status && (
       <button

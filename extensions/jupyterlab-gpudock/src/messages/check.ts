@@ -2,8 +2,9 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { ICheckError } from '../model/checks';
 import type { ICheck, ICheckStep } from '../model/contract';
+import { type IMessage, message } from './message';
 
-/** What a step of a check measures. */
+/** Return what a step of a check measures. */
 export function stepName({ name }: ICheckStep, trans: TranslationBundle): string {
   switch (name) {
     case 'cudnn':
@@ -15,58 +16,48 @@ export function stepName({ name }: ICheckStep, trans: TranslationBundle): string
     case 'tf32':
       return trans.__('TF32');
     case 'bandwidth':
-      return trans.__('Copies from host to GPU');
+      return trans.__('Copies between host and GPU');
   }
 }
 
-/** Words of ours, and after them those of torch, Python or the driver, which stay as they are. */
-export interface IMessage {
-  readonly text: string;
-  readonly quote: string;
-}
-
-function ours(text: string): IMessage {
-  return { text, quote: '' };
-}
-
-/** What a step of a check found, as a ratio in words. */
+/** Return the state or the result of a step. */
 export function stepResult(step: ICheckStep, trans: TranslationBundle): IMessage {
   switch (step.state) {
     case 'waiting':
-      return ours(trans.__('waits'));
+      return message(trans.__('waiting'));
     case 'running':
-      return ours(trans.__('is being measured…'));
+      return message(trans.__('measuring…'));
     case 'skipped':
     case 'failed':
-      return whyNot(step, trans);
+      return stepError(step, trans);
     case 'done':
-      return ours(step.ratio === null ? trans.__('done') : ratioInWords(step, step.ratio, trans));
+      return message(step.ratio === null ? trans.__('done') : ratioText(step, step.ratio, trans));
   }
 }
 
-function whyNot({ state, code, detail }: ICheckStep, trans: TranslationBundle): IMessage {
+function stepError({ state, code, detail }: ICheckStep, trans: TranslationBundle): IMessage {
   switch (code) {
     case 'no_cudnn':
-      return ours(trans.__('left out: this torch has no cuDNN'));
+      return message(trans.__('skipped: this torch has no cuDNN'));
     case 'no_bf16':
-      return ours(trans.__('left out: this GPU does not compute in bfloat16'));
+      return message(trans.__('skipped: this GPU does not support bfloat16'));
     case 'no_tf32':
-      return ours(trans.__('left out: TF32 needs compute capability 8.0 or later'));
+      return message(trans.__('skipped: TF32 requires compute capability 8.0 or later'));
     case 'check_ended':
-      return ours(trans.__('was not finished'));
+      return message(trans.__('not finished'));
     default:
       return {
-        text: state === 'skipped' ? trans.__('left out') : trans.__('failed'),
+        text: state === 'skipped' ? trans.__('skipped') : trans.__('failed'),
         quote: detail
       };
   }
 }
 
-function ratioInWords(step: ICheckStep, ratio: number, trans: TranslationBundle): string {
+function ratioText({ name }: ICheckStep, ratio: number, trans: TranslationBundle): string {
   const times = ratio >= 10 ? ratio.toFixed(0) : ratio.toFixed(1);
   const isSame = ratio > 0.95 && ratio < 1.05;
   const isSlower = ratio <= 0.95;
-  switch (step.name) {
+  switch (name) {
     case 'cudnn':
       return isSame
         ? trans.__('as fast as without it')
@@ -86,24 +77,24 @@ function ratioInWords(step: ICheckStep, ratio: number, trans: TranslationBundle)
   }
 }
 
-/** The figures behind a ratio, with their units. */
+/** Return what a step measured, with units. */
 export function stepFigures(step: ICheckStep, trans: TranslationBundle): string {
   return Object.entries(step.values)
     .map(([key, value]) => {
-      const shown = value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+      const number = value >= 100 ? value.toFixed(0) : value.toPrecision(3);
       const [, name = key, unit] = /^(.*)_(ms|gb_s)$/.exec(key) ?? [];
       const figure =
         unit === 'ms'
-          ? trans.__('%1 ms', shown)
+          ? trans.__('%1 ms', number)
           : unit === 'gb_s'
-            ? trans.__('%1 GB/s', shown)
-            : shown;
-      return trans.__('%1: %2', nameOfFigure(name, trans), figure);
+            ? trans.__('%1 GB/s', number)
+            : number;
+      return trans.__('%1: %2', figureName(name, trans), figure);
     })
     .join(', ');
 }
 
-function nameOfFigure(name: string, trans: TranslationBundle): string {
+function figureName(name: string, trans: TranslationBundle): string {
   switch (name) {
     case 'on':
       return trans.__('with cuDNN');
@@ -128,52 +119,54 @@ function nameOfFigure(name: string, trans: TranslationBundle): string {
   }
 }
 
-/** How a check stands or ended, in a sentence that may name the kernel. */
+/** Return how a check is going or how it ended; `kernel` is the kernel's display name. */
 export function checkMessage(check: ICheck, kernel: string, trans: TranslationBundle): IMessage {
   switch (check.state) {
     case 'running':
-      return ours(
-        trans.__('The check runs in a process of its own. Your kernels are not touched.')
+      return message(
+        trans.__('The check runs in a separate process. It does not affect your kernels.')
       );
     case 'done':
-      return ours(trans.__('Measured on this GPU with the kernel %1:', kernel));
+      return message(trans.__('Measured on this GPU with the kernel %1:', kernel));
     case 'cancelled':
-      return ours(trans.__('The check was cancelled.'));
+      return message(trans.__('The check was cancelled.'));
     case 'refused':
     case 'failed':
-      return endMessage(check.code ?? '', check.parameters, trans);
+      return failureMessage(check.code ?? '', check.parameters, trans);
   }
 }
 
-/** Why a check did not begin. */
+/** Return why a check was not started. */
 export function startErrorMessage(
   { code, parameters }: ICheckError,
   trans: TranslationBundle
 ): IMessage {
   switch (code) {
     case 'check_running':
-      return ours(trans.__('A check of this GPU runs already.'));
+      return message(trans.__('A check of this GPU is already running.'));
     case 'no_kernel':
-      return ours(trans.__('This server has no such kernel any more. Choose another one.'));
+      return message(trans.__('This kernel is no longer available. Choose another one.'));
     case 'no_python':
-      return ours(trans.__('The check needs a Python kernel. Choose one under “Software stack”.'));
+      return message(
+        trans.__('The check needs a Python kernel. Choose one under "Software stack".')
+      );
     case 'no_gpu':
     case 'no_driver':
-      return ours(trans.__('There is no GPU to check any more.'));
+      return message(trans.__('There is no longer a GPU to check.'));
     case 'lost':
     case 'hanging':
     case 'failed':
     case 'version_mismatch':
       return {
-        text: trans.__('The GPU cannot be checked as it is now.'),
+        text: trans.__('The GPU cannot be checked in its current state.'),
         quote: parameters['detail'] ?? ''
       };
     default:
-      return endMessage(code, parameters, trans);
+      return failureMessage(code, parameters, trans);
   }
 }
 
-function endMessage(
+function failureMessage(
   code: string,
   parameters: Readonly<Record<string, string>>,
   trans: TranslationBundle
@@ -181,35 +174,35 @@ function endMessage(
   const quote = parameters['detail'] ?? '';
   switch (code) {
     case 'timeout':
-      return ours(
+      return message(
         trans.__(
-          'The check took longer than %1 s and was ended. The GPU may be busy.',
+          'The check took longer than %1 s and was stopped. The GPU may be busy.',
           parameters['limit_s']
         )
       );
     case 'cuda_unavailable':
-      return ours(
-        trans.__('There is nothing to measure: torch cannot open CUDA in this environment.')
+      return message(
+        trans.__('Nothing to measure: torch cannot initialize CUDA in this environment.')
       );
     case 'torch_missing':
-      return ours(trans.__('There is nothing to measure with: this environment has no torch.'));
+      return message(trans.__('Nothing to measure: torch is not installed in this environment.'));
     case 'torch_broken':
       return {
-        text: trans.__('There is nothing to measure with: torch is installed but does not load.'),
+        text: trans.__('Nothing to measure: torch is installed but does not load.'),
         quote
       };
     case 'environment_broken':
-      return { text: trans.__('The Python of this environment does not start.'), quote };
+      return { text: trans.__("This environment's Python does not start."), quote };
     case 'memory_short':
-      return ours(
+      return message(
         trans.__(
-          'Too little memory of this GPU is free for the check: %1 MiB, and it needs %2 MiB. Shut down a kernel that holds memory, and run it again.',
+          'Not enough GPU memory for the check: %1 MiB are free, %2 MiB are needed. Shut down a kernel that uses GPU memory, then run the check again.',
           parameters['free_mib'],
           parameters['needed_mib']
         )
       );
     case 'crashed':
-      return { text: trans.__('The process of the check ended unexpectedly.'), quote };
+      return { text: trans.__('The check ended unexpectedly.'), quote };
     default:
       return { text: trans.__('The check failed.'), quote };
   }

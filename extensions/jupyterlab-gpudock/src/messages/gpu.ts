@@ -1,120 +1,116 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { IGPU, IProcess } from '../model/contract';
+import type { HealthNote, IGPU, IProcess, ThrottleReason } from '../model/contract';
 import { isNumber, type Level } from './format';
 
-/** A remark in words, with the attention that it deserves. */
+/** A remark on a GPU, with the attention that it deserves. */
 export interface IRemark {
   readonly level: Level;
   readonly text: string;
 }
 
-/** What holds the clocks of a GPU back, in words; what is no problem is left out. */
-export function throttleRemarks(gpu: IGPU, trans: TranslationBundle): IRemark[] {
-  if (!Array.isArray(gpu.throttle)) {
-    return [];
+const WEIGHTS = { normal: 0, notice: 1, alarm: 2 } as const;
+
+/** Return what slows a GPU down and what is wrong with its memory, the worst first. */
+export function gpuRemarks(gpu: IGPU, trans: TranslationBundle): IRemark[] {
+  const reasons = Array.isArray(gpu.throttle) ? gpu.throttle : [];
+  const remarks = [
+    ...reasons.map(reason => throttleRemark(reason, trans)),
+    ...gpu.health.map(note => healthRemark(note, gpu, trans))
+  ].filter(remark => remark !== null);
+  const distinct = [...new Map(remarks.map(remark => [remark.text, remark])).values()];
+  return distinct.sort((one, other) => WEIGHTS[other.level] - WEIGHTS[one.level]);
+}
+
+/** Return the remark for a throttle reason, or null if the reason is harmless. */
+function throttleRemark(reason: ThrottleReason, trans: TranslationBundle): IRemark | null {
+  switch (reason) {
+    case 'gpu_idle':
+    case 'applications_clocks':
+    case 'display_clocks':
+      return null;
+    case 'sw_power_cap':
+      return { level: 'normal', text: trans.__('Slowed down to stay within its power limit.') };
+    case 'sync_boost':
+      return {
+        level: 'normal',
+        text: trans.__('Slowed down to stay in step with the other GPUs.')
+      };
+    case 'sw_thermal':
+      return { level: 'notice', text: trans.__('Slowed down because it is getting too warm.') };
+    case 'hw_thermal':
+      return {
+        level: 'alarm',
+        text: trans.__('Slowed down a lot because it is too hot. Check its cooling.')
+      };
+    case 'hw_power_brake':
+      return {
+        level: 'alarm',
+        text: trans.__("Slowed down a lot at the request of the machine's power supply.")
+      };
+    case 'hw_slowdown':
+      return {
+        level: 'alarm',
+        text: trans.__('Slowed down a lot by the hardware because of heat or power.')
+      };
+    default:
+      return { level: 'notice', text: trans.__('Slowed down: %1.', reason) };
   }
-  return gpu.throttle.flatMap((reason): IRemark[] => {
-    switch (reason) {
-      case 'gpu_idle':
-      case 'applications_clocks':
-      case 'display_clocks':
-        return [];
-      case 'sw_power_cap':
-        return [{ level: 'normal', text: trans.__('Slowed down to stay within its power limit.') }];
-      case 'sync_boost':
-        return [
-          { level: 'normal', text: trans.__('Slowed down to keep step with the other GPUs.') }
-        ];
-      case 'sw_thermal':
-        return [{ level: 'notice', text: trans.__('Slowed down because it gets too warm.') }];
-      case 'hw_thermal':
-        return [
-          {
-            level: 'alarm',
-            text: trans.__('Slowed down a lot because it is too hot. Its cooling needs a look.')
-          }
-        ];
-      case 'hw_power_brake':
-        return [
-          {
-            level: 'alarm',
-            text: trans.__('Slowed down a lot because the machine’s power supply demands it.')
-          }
-        ];
-      case 'hw_slowdown':
-        return [
-          { level: 'alarm', text: trans.__('Slowed down a lot by the hardware: heat or power.') }
-        ];
-      default:
-        return [{ level: 'notice', text: trans.__('Slowed down: %1.', reason) }];
-    }
-  });
 }
 
-/** What is wrong with the memory of a GPU, in words. */
-export function healthRemarks(gpu: IGPU, trans: TranslationBundle): IRemark[] {
-  return gpu.health.map((note): IRemark => {
-    switch (note) {
-      case 'ecc_uncorrected':
-        return {
-          level: 'alarm',
-          text: isNumber(gpu.ecc_uncorrected)
-            ? trans._n(
-                'Its memory had %1 error that could not be corrected: results may be wrong. Tell the administrator.',
-                'Its memory had %1 errors that could not be corrected: results may be wrong. Tell the administrator.',
-                gpu.ecc_uncorrected
-              )
-            : trans.__(
-                'Its memory had errors that could not be corrected: results may be wrong. Tell the administrator.'
-              )
-        };
-      case 'remap_pending':
-      case 'retirement_pending':
-        return {
-          level: 'notice',
-          text: trans.__('Bad memory will be replaced when the GPU is reset.')
-        };
-      case 'remap_failed':
-        return {
-          level: 'alarm',
-          text: trans.__(
-            'Bad memory could not be replaced: this GPU needs repair. Tell the administrator.'
-          )
-        };
-      default:
-        return { level: 'notice', text: trans.__('Trouble with its memory: %1.', note) };
-    }
-  });
+function healthRemark(note: HealthNote, gpu: IGPU, trans: TranslationBundle): IRemark {
+  switch (note) {
+    case 'ecc_uncorrected':
+      return {
+        level: 'alarm',
+        text: isNumber(gpu.ecc_uncorrected)
+          ? trans._n(
+              'Its memory had %1 error that could not be corrected. Results may be wrong. Contact the administrator.',
+              'Its memory had %1 errors that could not be corrected. Results may be wrong. Contact the administrator.',
+              gpu.ecc_uncorrected
+            )
+          : trans.__(
+              'Its memory had errors that could not be corrected. Results may be wrong. Contact the administrator.'
+            )
+      };
+    case 'remap_pending':
+    case 'retirement_pending':
+      return {
+        level: 'notice',
+        text: trans.__('Bad memory will be replaced when the GPU is reset.')
+      };
+    case 'remap_failed':
+      return {
+        level: 'alarm',
+        text: trans.__(
+          'Bad memory could not be replaced: this GPU needs repair. Contact the administrator.'
+        )
+      };
+    default:
+      return { level: 'notice', text: trans.__('Memory problem: %1.', note) };
+  }
 }
 
-/** Whose a process is, in words. */
+/** What a process belongs to. */
 export interface IProcessOwner {
-  /** What it is, for example the notebook's name. */
+  /** Its name, for example that of the notebook. */
   readonly title: string;
-  /** What kind of thing that is, or why it cannot be told. */
-  readonly about: string;
+  /** What kind of thing it is, or why that is unknown. */
+  readonly kind: string;
 }
 
-/** Whose a process is; where that cannot be told, why. */
+/** Return what a process belongs to. */
 export function processOwner(process: IProcess, trans: TranslationBundle): IProcessOwner {
-  const found = ownerOf(process, trans);
-  return process.kind === 'mps'
-    ? { ...found, about: trans.__('%1, through MPS', found.about) }
-    : found;
-}
-
-function ownerOf(process: IProcess, trans: TranslationBundle): IProcessOwner {
-  const { owner } = process;
-  const named = process.name ?? trans.__('Process %1', process.pid);
-  if (!owner) {
-    return { title: named, about: unknownReason(process, trans) };
-  }
-  const kind = ownerKind(process, trans);
-  const title = owner.title || owner.terminal || owner.kernel_name || named;
+  const { owner, name, pid, certainty } = process;
+  const kind = owner ? ownerKind(process, trans) : unknownReason(process, trans);
+  const found = certainty === 'probable' ? trans.__('probably: %1', kind) : kind;
   return {
-    title,
-    about: process.certainty === 'probable' ? trans.__('probably: %1', kind) : kind
+    title:
+      owner?.title ||
+      owner?.terminal ||
+      owner?.kernel_name ||
+      (name ?? trans.__('Process %1', pid)),
+    kind: process.kind === 'mps' ? trans.__('%1, through MPS', found) : found
   };
 }
 
@@ -138,14 +134,14 @@ function ownerKind({ owner }: IProcess, trans: TranslationBundle): string {
 function unknownReason({ reason }: IProcess, trans: TranslationBundle): string {
   switch (reason) {
     case 'foreign':
-      return trans.__('not of this Jupyter server');
+      return trans.__('does not belong to this Jupyter server');
     case 'hidden':
-      return trans.__('outside of this container, as far as can be told');
+      return trans.__('probably outside this container');
     case 'ambiguous':
-      return trans.__('one of yours: which one cannot be told from inside the container');
+      return trans.__('one of yours, but from inside the container it is unknown which one');
     case 'vanished':
       return trans.__('has just ended');
     default:
-      return trans.__('whose it is cannot be told');
+      return trans.__('owner unknown');
   }
 }

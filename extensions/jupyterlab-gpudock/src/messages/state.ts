@@ -1,92 +1,91 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { GPUState, ILease } from '../model/contract';
-import { formatAge } from './format';
 import type { ConnectionProblem } from '../model/tokens';
+import { formatAge } from './format';
 
-/** A state in words for the person who reads it: what is, why, and what to do. */
+/** A problem for the user: what it is, why, and what to do about it. */
 export interface IStateMessage {
   title: string;
-  why: string;
+  reason: string;
   advice: string;
-  /** What a program said of it, as it said it. */
+  /** What a program reported, verbatim. */
   quote?: string;
-  /** A restart of this server is what to do, and gpudock can do it. */
+  /** Whether to offer a restart of this server. */
   restart?: boolean;
 }
 
-/** The words for GPUs that cannot be read, or for a single one. */
+/** Return the message for a GPU, or all of them, that cannot be read. */
 export function stateMessage(
   state: Exclude<GPUState, 'ok'>,
   detail: string,
   lease: ILease | null,
   trans: TranslationBundle
 ): IStateMessage {
+  const isManaged = lease?.managed === true;
   switch (state) {
     case 'no_gpu':
     case 'no_driver':
-      if (lease?.managed) {
-        return lease.lease === null ? notRequested(trans) : notHandedOver(trans);
+      if (isManaged) {
+        return lease.lease === null ? notRequested(trans) : notVisible(trans);
       }
       return state === 'no_gpu'
         ? {
             title: trans.__('No GPU on this machine'),
-            why: trans.__('The NVIDIA driver answers, but shows no GPU to this server.'),
+            reason: trans.__('The NVIDIA driver works, but this server sees no GPU.'),
             advice: trans.__(
-              'In a container, start it with access to a GPU. On your own machine, see whether nvidia-smi lists one.'
+              'If this is a container, start it with access to a GPU. On your own machine, check whether nvidia-smi lists one.'
             )
           }
         : {
             title: trans.__('No NVIDIA driver'),
-            why: trans.__(
-              'This server finds no NVIDIA driver, so either there is no GPU or the driver is not installed or loaded.'
+            reason: trans.__(
+              'This server finds no NVIDIA driver. Either there is no GPU, or the driver is not installed or not loaded.'
             ),
             advice: trans.__(
-              'If there is a GPU, install the driver; in a container, start it with access to the GPU.'
+              'If there is a GPU, install the driver. If this is a container, start it with access to the GPU.'
             )
           };
     case 'version_mismatch':
       return {
         title: trans.__('Driver update is not finished'),
-        why: trans.__(
-          'The NVIDIA driver was updated, and its library and its kernel module are of different versions now.'
+        reason: trans.__(
+          'The NVIDIA driver was updated: its library and its kernel module now have different versions.'
         ),
         advice: trans.__(
-          'The machine must be restarted. Ask its administrator; save your work before.'
+          'The machine must be restarted. Save your work, then contact the administrator.'
         )
       };
     case 'lost':
       return {
         title: trans.__('GPU lost'),
-        why: trans.__(
-          'The GPU was there and answers no more: this container lost its access to it, or the GPU failed. Programs that used it have failed, too.'
+        reason: trans.__(
+          'The GPU no longer responds: this container lost access to it, or the GPU failed. Programs that used it have failed, too.'
         ),
-        restart: lease?.managed === true,
-        advice: lease?.managed
+        restart: isManaged,
+        advice: isManaged
           ? trans.__(
               'Save your work, then restart this server. If the GPU failed, the server gets another one.'
             )
           : trans.__(
-              'Save your work, then restart this server or its container. If that does not help, the machine needs a restart.'
+              'Save your work, then restart this server or its container. If that does not help, restart the machine.'
             )
       };
     case 'hanging':
       return {
-        title: trans.__('GPU does not answer'),
-        why: trans.__(
-          'The NVIDIA driver does not return from a question about this GPU. The other GPUs are read on without it.'
+        title: trans.__('GPU is not responding'),
+        reason: trans.__(
+          'The NVIDIA driver does not respond to queries about this GPU. Readings of the other GPUs continue.'
         ),
-        advice: trans.__(
-          'It is often only busy. If this stays, save your work and tell the administrator.'
-        )
+        advice: hangingAdvice(trans)
       };
     case 'failed':
       return {
         title: trans.__('GPU cannot be read'),
-        why: trans.__('The NVIDIA driver answers with an error.'),
+        reason: trans.__('The NVIDIA driver reports an error.'),
         quote: detail,
         advice: trans.__(
-          'It is tried again by itself. If this stays, show the message to the administrator.'
+          'The server keeps trying. If this persists, show the message to the administrator.'
         )
       };
   }
@@ -95,23 +94,29 @@ export function stateMessage(
 function notRequested(trans: TranslationBundle): IStateMessage {
   return {
     title: trans.__('No GPU was requested'),
-    why: trans.__('This server was started without a GPU.'),
+    reason: trans.__('This server was started without a GPU.'),
     advice: trans.__(
       'To get one, stop this server in File → Hub Control Panel, and choose a GPU when you start it again.'
     )
   };
 }
 
-function notHandedOver(trans: TranslationBundle): IStateMessage {
+function notVisible(trans: TranslationBundle): IStateMessage {
   return {
     title: trans.__('Your GPU is not visible'),
-    why: trans.__('A GPU is reserved for this server, but its container does not see it.'),
+    reason: trans.__('A GPU is reserved for this server, but its container does not see it.'),
     restart: true,
-    advice: trans.__('Restart this server. If that does not help, tell the administrator.')
+    advice: trans.__('Restart this server. If that does not help, contact the administrator.')
   };
 }
 
-/** The words for a page that gets no readings. */
+function hangingAdvice(trans: TranslationBundle): string {
+  return trans.__(
+    'It may only be busy. If this persists, save your work and contact the administrator.'
+  );
+}
+
+/** Return the message for a page that gets no readings; `ageMs` is the age of the last one. */
 export function problemMessage(
   problem: ConnectionProblem,
   ageMs: number | null,
@@ -121,45 +126,43 @@ export function problemMessage(
     case 'forbidden':
       return {
         title: trans.__('Signed out'),
-        why: trans.__('The server does not accept this page’s sign-in any more.'),
+        reason: trans.__('This page is no longer signed in to the server.'),
         advice: trans.__('Reload the page and sign in again.')
       };
     case 'missing':
       return {
-        title: trans.__('Server part is missing'),
-        why: trans.__('This panel’s server extension is not running in your Jupyter server.'),
+        title: trans.__('Server extension is missing'),
+        reason: trans.__('The server extension of this panel is not running.'),
         advice: trans.__(
-          'Run “jupyter server extension enable jupyterlab_gpudock” where the server runs, and restart it.'
+          'Run "jupyter server extension enable jupyterlab_gpudock" where the server runs, then restart the server.'
         )
       };
     case 'unreachable':
       return {
-        title: trans.__('Connection lost – reconnecting'),
-        why:
+        title: trans.__('Connection lost. Reconnecting…'),
+        reason:
           ageMs === null
-            ? trans.__('The Jupyter server does not answer.')
+            ? trans.__('The Jupyter server is not responding.')
             : trans.__(
-                'The Jupyter server does not answer. What you see is %1 old.',
+                'The Jupyter server is not responding. The values shown are %1 old.',
                 formatAge(ageMs, trans)
               ),
-        advice: trans.__('Wait a moment. If this stays, see whether the server still runs.')
+        advice: trans.__('Wait a moment. If this persists, check whether the server is running.')
       };
   }
 }
 
-/** The words for a server that itself waits for NVML. */
+/** Return the message for a server whose NVML calls do not return. */
 export function staleMessage(ageMs: number | null, trans: TranslationBundle): IStateMessage {
   return {
-    title: trans.__('GPU does not answer'),
-    why:
+    title: trans.__('GPU is not responding'),
+    reason:
       ageMs === null
-        ? trans.__('The NVIDIA driver has not answered yet.')
+        ? trans.__('The NVIDIA driver has not responded yet.')
         : trans.__(
-            'The NVIDIA driver has not answered for %1. What you see is that old.',
+            'The NVIDIA driver has not responded for %1. The values shown are that old.',
             formatAge(ageMs, trans)
           ),
-    advice: trans.__(
-      'It is often only busy. If this stays, save your work and tell the administrator.'
-    )
+    advice: hangingAdvice(trans)
   };
 }

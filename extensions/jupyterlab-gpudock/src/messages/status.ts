@@ -1,51 +1,63 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IGPU } from '../model/contract';
+import type { IGPUView } from '../model/tokens';
 import {
-  inUnit,
-  isNumber,
   formatMemory,
   formatName,
   formatTemperature,
-  formatUtilization
+  formatUtilization,
+  type IDisplay,
+  inUnit
 } from './format';
-import type { IGPUView } from '../model/tokens';
-import type { IDisplay } from '../components/display';
 import { stateMessage } from './state';
 
-/** Readings that are older, in milliseconds, say nothing about now. */
-export const FRESH_MS = 60_000;
+/** The age at which the status bar no longer shows a reading, in milliseconds. */
+export const MAX_AGE_MS = 60_000;
 
-/** What the status bar says: a few figures, and all of them for whoever points at it. */
+/** What the status bar shows: a few figures, and all of them in the tooltip. */
 export interface IStatusText {
   readonly text: string;
   readonly title: string;
 }
 
-/** The GPUs of a view in a few figures; null where there is nothing to say. */
-export function statusText(view: IGPUView, now: number, display: IDisplay): IStatusText | null {
+/** Return whether the newest reading is too old to be shown. */
+export function isOld({ takenAt }: IGPUView, now: number): boolean {
+  return now - takenAt > MAX_AGE_MS;
+}
+
+/**
+ * Return the text for the status bar; null if there is nothing to show.
+ *
+ * @param hideFigures - whether to show names only
+ */
+export function statusText(
+  { snapshot }: IGPUView,
+  hideFigures: boolean,
+  display: IDisplay
+): IStatusText | null {
   const { trans } = display;
-  const { snapshot } = view;
+  const show = trans.__('Show the GPU panel');
   if (!snapshot) {
     return null;
   }
-  const [first, ...others] = snapshot.gpus;
-  if (!first) {
-    return snapshot.state === 'lost'
-      ? { text: trans.__('GPU lost'), title: trans.__('Show the GPU panel') }
-      : null;
+  const { gpus } = snapshot;
+  if (gpus.length === 0) {
+    return snapshot.state === 'lost' ? { text: trans.__('GPU lost'), title: show } : null;
   }
-  const title = [...snapshot.gpus.map(gpu => line(gpu, display)), trans.__('Show the GPU panel')];
-  if (now - view.takenAt > FRESH_MS) {
-    return { text: names(snapshot.gpus, trans), title: trans.__('Show the GPU panel') };
+  const name = names(gpus, trans);
+  if (hideFigures) {
+    return { text: name, title: show };
   }
-  const lost = snapshot.gpus.some(gpu => gpu.state === 'lost');
-  const figures = others.length > 0 ? sum(snapshot.gpus, display) : figuresOf(first, display);
-  const parts = [names(snapshot.gpus, trans), ...(lost ? [trans.__('GPU lost')] : figures)];
-  return { text: parts.join(' · '), title: title.join('\n') };
+  const isLost = gpus.some(gpu => gpu.state === 'lost');
+  const figures = isLost ? [trans.__('GPU lost')] : totals(gpus, display);
+  return {
+    text: [name, ...figures].join(' · '),
+    title: [...gpus.map(gpu => details(gpu, display)), show].join('\n')
+  };
 }
 
-/** A GPU's name where there is little room: `A100`, `RTX 4090`. */
+/** Return a name that fits into the status bar, for example `A100` or `RTX 4090`. */
 function shortName(gpu: IGPU, trans: TranslationBundle): string {
   const name = formatName(gpu, trans);
   return (
@@ -54,53 +66,40 @@ function shortName(gpu: IGPU, trans: TranslationBundle): string {
 }
 
 function names(gpus: readonly IGPU[], trans: TranslationBundle): string {
-  const distinct = [...new Set(gpus.map(gpu => shortName(gpu, trans)))];
-  const [only] = distinct;
-  if (gpus.length === 1 && only) {
-    return only;
+  const [name, ...others] = new Set(gpus.map(gpu => shortName(gpu, trans)));
+  if (name === undefined || others.length > 0) {
+    return trans._n('%1 GPU', '%1 GPUs', gpus.length);
   }
-  return distinct.length === 1 && only
-    ? `${gpus.length} × ${only}`
-    : trans._n('%1 GPU', '%1 GPUs', gpus.length);
+  return gpus.length === 1 ? name : `${gpus.length} × ${name}`;
 }
 
-function figuresOf(gpu: IGPU, display: IDisplay): string[] {
-  const { memory_used_mib: used, memory_total_mib: total } = gpu;
-  const memory = isNumber(used) && isNumber(total) ? [memoryOf(used, total, display)] : [];
-  const use = isNumber(gpu.utilization_percent) ? [formatUtilization(gpu, display).text] : [];
-  return [...memory, ...use];
-}
-
-/** Of several GPUs: their memory together, and their mean use. */
-function sum(gpus: readonly IGPU[], display: IDisplay): string[] {
+/** Return the memory of all GPUs and their mean utilization. */
+function totals(gpus: readonly IGPU[], { trans, preferences }: IDisplay): string[] {
   const numbers = (read: (gpu: IGPU) => unknown): number[] =>
     gpus.map(read).filter(value => typeof value === 'number');
-  const add = (values: number[]): number => values.reduce((total, value) => total + value, 0);
+  const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
+  const inGigabytes = (values: number[]): number => Math.round(inUnit(sum(values), preferences));
   const total = numbers(gpu => gpu.memory_total_mib);
   const used = numbers(gpu => gpu.memory_used_mib);
-  const use = numbers(gpu => gpu.utilization_percent);
+  const utilization = numbers(gpu => gpu.utilization_percent);
   return [
-    ...(used.length > 0 && total.length > 0 ? [memoryOf(add(used), add(total), display)] : []),
-    ...(use.length > 0 ? [display.trans.__('%1 %', Math.round(add(use) / use.length))] : [])
+    // GPUs are named by GB even where these are GiB. The status bar does the same.
+    ...(used.length > 0 && total.length > 0
+      ? [trans.__('%1/%2 GB', inGigabytes(used), inGigabytes(total))]
+      : []),
+    ...(utilization.length > 0
+      ? [trans.__('%1 %', Math.round(sum(utilization) / utilization.length))]
+      : [])
   ];
 }
 
-function memoryOf(used: number, total: number, { trans, preferences }: IDisplay): string {
-  const [part, whole] = [used, total].map(mib => Math.round(inUnit(mib, preferences)));
-  // People name GPUs by gigabytes and mean the binary ones; here it is done as they do.
-  return trans.__('%1/%2 GB', part ?? 0, whole ?? 0);
-}
-
-function line(gpu: IGPU, display: IDisplay): string {
+function details(gpu: IGPU, display: IDisplay): string {
   const { trans } = display;
-  const shown = [
-    formatMemory(gpu, display),
-    formatUtilization(gpu, display),
-    formatTemperature(gpu, display)
-  ];
   const figures =
     gpu.state === 'ok'
-      ? shown.map(({ text }) => text)
+      ? [formatMemory, formatUtilization, formatTemperature].map(
+          format => format(gpu, display).text
+        )
       : [stateMessage(gpu.state, gpu.detail, null, trans).title];
   return `${trans.__('GPU %1', gpu.index)}: ${[formatName(gpu, trans), ...figures].join(', ')}`;
 }

@@ -4,7 +4,9 @@ import { ServerConnection } from '@jupyterlab/services';
 import type {
   Frame,
   ICheck,
+  IChecks,
   IEnvironments,
+  IError,
   IHistory,
   ILease,
   IRestart,
@@ -12,10 +14,10 @@ import type {
   IStack
 } from './contract';
 
-/** More moments than this say nothing in a line that is a sidebar wide. */
+/** More points than this make no difference in a chart that is as wide as a sidebar. */
 const HISTORY_POINTS = 300;
 
-/** A refusal of the server, with its HTTP status and its sentence for people, if it has one. */
+/** An error response of the server: its HTTP status and, if there is one, its JSON document. */
 export class APIError extends Error {
   constructor(
     readonly status: number,
@@ -27,14 +29,14 @@ export class APIError extends Error {
   }
 }
 
-/** The server side as the front end sees it. */
+/** The REST API and the stream of the server extension. */
 export interface IAPI {
   gpus(): Promise<Frame>;
   history(): Promise<IHistory>;
   environments(): Promise<IEnvironments>;
   stack(kernel: string, refresh: boolean): Promise<IStack>;
   snippets(): Promise<ISnippets>;
-  checks(): Promise<{ checks: ICheck[] }>;
+  checks(): Promise<IChecks>;
   startCheck(gpu: string, kernel: string): Promise<ICheck>;
   cancelCheck(id: string): Promise<void>;
   lease(): Promise<ILease>;
@@ -44,57 +46,57 @@ export interface IAPI {
   openStream(): WebSocket;
 }
 
-/** The server side, over HTTP and a WebSocket. */
+/** Calls the server extension over HTTP and a WebSocket. */
 export class API implements IAPI {
   constructor(private readonly settings: ServerConnection.ISettings) {}
 
   gpus(): Promise<Frame> {
-    return this.ask('GET', 'gpus');
+    return this.request('GET', 'gpus');
   }
 
   history(): Promise<IHistory> {
-    return this.ask('GET', `history?points=${HISTORY_POINTS}`);
+    return this.request('GET', `history?points=${HISTORY_POINTS}`);
   }
 
   environments(): Promise<IEnvironments> {
-    return this.ask('GET', 'environments');
+    return this.request('GET', 'environments');
   }
 
   stack(kernel: string, refresh: boolean): Promise<IStack> {
     const query = { ...(kernel && { kernel }), ...(refresh && { refresh: '1' }) };
-    return this.ask('GET', 'stack' + URLExt.objectToQueryString(query));
+    return this.request('GET', 'stack' + URLExt.objectToQueryString(query));
   }
 
   snippets(): Promise<ISnippets> {
-    return this.ask('GET', 'snippets');
+    return this.request('GET', 'snippets');
   }
 
-  checks(): Promise<{ checks: ICheck[] }> {
-    return this.ask('GET', 'checks');
+  checks(): Promise<IChecks> {
+    return this.request('GET', 'checks');
   }
 
   startCheck(gpu: string, kernel: string): Promise<ICheck> {
-    return this.ask('POST', 'checks', { gpu, ...(kernel && { kernel }) });
+    return this.request('POST', 'checks', { gpu, ...(kernel && { kernel }) });
   }
 
   cancelCheck(id: string): Promise<void> {
-    return this.ask('DELETE', `checks/${encodeURIComponent(id)}`);
+    return this.request('DELETE', `checks/${encodeURIComponent(id)}`);
   }
 
   lease(): Promise<ILease> {
-    return this.ask('GET', 'lease');
+    return this.request('GET', 'lease');
   }
 
   extendLease(): Promise<ILease> {
-    return this.ask('POST', 'lease/extend', {});
+    return this.request('POST', 'lease/extend', {});
   }
 
   releaseLease(): Promise<ILease> {
-    return this.ask('POST', 'lease/release', {});
+    return this.request('POST', 'lease/release', {});
   }
 
   restartServer(): Promise<IRestart> {
-    return this.ask('POST', 'server/restart', {});
+    return this.request('POST', 'server/restart', {});
   }
 
   openStream(): WebSocket {
@@ -103,24 +105,18 @@ export class API implements IAPI {
     return new WebSocket(URLExt.join(wsUrl, 'gpudock/api/stream') + query);
   }
 
-  private async ask<T>(method: string, path: string, body?: object): Promise<T> {
+  private async request<T>(method: string, path: string, body?: object): Promise<T> {
     const url = URLExt.join(this.settings.baseUrl, 'gpudock/api', path);
-    const request = body ? { method, body: JSON.stringify(body) } : { method };
-    const response = await ServerConnection.makeRequest(url, request, this.settings);
+    const init = body ? { method, body: JSON.stringify(body) } : { method };
+    const response = await ServerConnection.makeRequest(url, init, this.settings);
     if (!response.ok) {
-      throw await refusal(response);
+      throw await errorFrom(response);
     }
     return (response.status === 204 ? undefined : await response.json()) as T;
   }
 }
 
-interface IError {
-  code: string;
-  message: string;
-  parameters: Record<string, string>;
-}
-
-async function refusal(response: Response): Promise<APIError> {
+async function errorFrom(response: Response): Promise<APIError> {
   try {
     const { code, message, parameters } = (await response.json()) as Partial<IError>;
     return new APIError(response.status, code, message, parameters);

@@ -3,11 +3,10 @@ import type { ICheck } from './contract';
 import { Store } from './store';
 import type { IGPUModel } from './tokens';
 
-/** Why something was not done. */
+/** Why a check was not started. */
 export interface ICheckError {
-  /** The case, for those that are known; empty for others. */
+  /** The server's error code; empty if there was no such response. */
   readonly code: string;
-  /** What the words for the code tell. */
   readonly parameters: Readonly<Record<string, string>>;
 }
 
@@ -15,29 +14,29 @@ export interface ICheckError {
 export interface IChecksView {
   /** The newest check of each GPU, by the GPU's UUID. */
   readonly byGPU: ReadonlyMap<string, ICheck>;
-  /** Why the last one that was asked for did not begin; null if it did. */
-  readonly refusal: ICheckError | null;
+  /** Why the last requested check was not started; null if it was. */
+  readonly error: ICheckError | null;
   readonly starting: boolean;
 }
 
-/** Runs checks, and follows them as the server tells of them. */
+/** Runs checks and follows their progress. */
 export class Checks extends Store<IChecksView> {
   constructor(
     private readonly api: Pick<IAPI, 'checks' | 'startCheck' | 'cancelCheck'>,
     gpus: IGPUModel
   ) {
-    super({ byGPU: new Map(), refusal: null, starting: false });
-    gpus.checkChanged.connect((_sender, check) => this.take(check));
+    super({ byGPU: new Map(), error: null, starting: false });
+    gpus.checkChanged.connect((_sender, check) => this.accept(check));
   }
 
-  /** Ask for the checks that were run before this page was there. */
+  /** Load the checks that were run before this page was opened. */
   async load(): Promise<void> {
     try {
       const { checks } = await this.api.checks();
-      // The newest comes first, and is to be the last that is taken.
-      [...checks].reverse().forEach(check => this.take(check));
+      // The server lists the newest first.
+      checks.reverse().forEach(check => this.accept(check));
     } catch {
-      // What keeps the server away is told by the stream.
+      // The stream reports connection problems.
     }
   }
 
@@ -46,12 +45,12 @@ export class Checks extends Store<IChecksView> {
     if (this.view.starting) {
       return;
     }
-    this.update({ starting: true, refusal: null });
+    this.update({ starting: true, error: null });
     try {
-      this.take(await this.api.startCheck(gpu, kernel));
+      this.accept(await this.api.startCheck(gpu, kernel));
     } catch (error) {
       this.update({
-        refusal:
+        error:
           error instanceof APIError
             ? { code: error.code, parameters: error.parameters }
             : { code: '', parameters: { detail: String(error) } }
@@ -61,30 +60,30 @@ export class Checks extends Store<IChecksView> {
     }
   }
 
-  /** End a check. */
+  /** Cancel a running check. */
   async cancel(check: ICheck): Promise<void> {
     try {
       await this.api.cancelCheck(check.id);
     } catch {
-      // It has ended by itself in the meantime, and the server tells how.
+      // The check ended in the meantime.
     }
     await this.load();
   }
 
-  private take(check: ICheck): void {
-    const present = this.view.byGPU.get(check.gpu);
-    if (!present || isNewer(check, present)) {
+  private accept(check: ICheck): void {
+    const known = this.view.byGPU.get(check.gpu);
+    if (!known || isNewer(check, known)) {
       this.update({ byGPU: new Map(this.view.byGPU).set(check.gpu, check) });
     }
   }
 }
 
-/** Answers and frames overtake each other: what has ended does not run again. */
-function isNewer(check: ICheck, present: ICheck): boolean {
-  if (check.id !== present.id) {
-    return check.started_at >= present.started_at;
+/** Responses and frames can arrive out of order: a check that has ended stays so. */
+function isNewer(check: ICheck, known: ICheck): boolean {
+  if (check.id !== known.id) {
+    return check.started_at >= known.started_at;
   }
   return (
-    check.state !== 'running' || (present.state === 'running' && check.progress >= present.progress)
+    check.state !== 'running' || (known.state === 'running' && check.progress >= known.progress)
   );
 }

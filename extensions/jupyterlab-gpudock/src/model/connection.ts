@@ -1,41 +1,39 @@
-import type { Frame } from './contract';
+import type { Frame, IRateMessage } from './contract';
 
 const FIRST_DELAY_MS = 1000;
-const MAX_DELAY_MS = 30000;
-const SILENCE_LIMIT_MS = 15000;
-/** `WebSocket.OPEN`, which stands-ins for WebSocket need not have. */
+const MAX_DELAY_MS = 30_000;
+const MAX_SILENCE_MS = 15_000;
+/** `WebSocket.OPEN`; a replacement for WebSocket may lack the constant. */
 const OPEN = 1;
 
-/** What a connection needs from outside, and whom it tells. */
 export interface IConnectionOptions {
   open: () => WebSocket;
   onFrame: (frame: Frame) => void;
-  /** Called when a connection is made, before its first frame. */
+  /** Called when a connection is open, before its first frame. */
   onOpen: () => void;
-  /** Called when the connection breaks or cannot be made, before it is tried again. */
+  /** Called when the connection breaks or cannot be opened, before the next attempt. */
   onLost: () => void;
-  /** A number from 0 to 1, to keep many browsers from coming back all at once. */
+  /** Returns a number from 0 to 1, so that many browsers do not reconnect at the same time. */
   random?: () => number;
 }
 
-/**
- * A stream of frames that comes back by itself, later and later, until it is stopped.
- */
+/** A stream of frames that reconnects with increasing delays until it is stopped. */
 export class Connection {
   constructor(private readonly options: IConnectionOptions) {
     this.random = options.random ?? Math.random;
   }
 
+  /** Whether the connection was started and not stopped. */
   get isRunning(): boolean {
     return this.running;
   }
 
-  /** Whether frames come, or came until a moment ago. */
+  /** Whether the current connection has received a frame. */
   get isAlive(): boolean {
     return this.alive;
   }
 
-  /** Whether the server can be told something. */
+  /** Whether messages can be sent. */
   get isOpen(): boolean {
     return this.socket?.readyState === OPEN;
   }
@@ -49,29 +47,29 @@ export class Connection {
     }
   }
 
-  /** Disconnect, and stay so. */
+  /** Disconnect, and stay disconnected. */
   stop(): void {
     this.running = false;
     clearTimeout(this.timer);
-    this.drop();
+    this.disconnect();
   }
 
-  /** Tell the server something, if it can be reached right now. */
-  send(message: object): void {
+  /** Send a message if the connection is open. */
+  send(message: IRateMessage): void {
     if (this.isOpen) {
       this.socket?.send(JSON.stringify(message));
     }
   }
 
-  /** Begin anew: what came so far does not fit together. */
-  renew(): void {
+  /** Open a new connection in place of the current one. */
+  restart(): void {
     if (this.running) {
-      this.drop();
+      this.disconnect();
       this.connect();
     }
   }
 
-  /** Do not wait for the next attempt: make it now. */
+  /** Make the next attempt now. */
   retryNow(): void {
     if (this.running && !this.socket) {
       clearTimeout(this.timer);
@@ -84,7 +82,7 @@ export class Connection {
     try {
       socket = this.options.open();
     } catch {
-      this.lose();
+      this.onLost();
       return;
     }
     this.socket = socket;
@@ -93,30 +91,30 @@ export class Connection {
       this.failures = 0;
       const frame = parse(event.data);
       if (frame) {
-        this.alive = true;
-        this.expectMore(frame);
-        this.options.onFrame(frame);
+        this.onFrame(frame);
       }
     };
-    socket.onclose = () => this.lose();
-    this.listen(SILENCE_LIMIT_MS);
+    socket.onclose = () => this.onLost();
+    this.limitSilence(MAX_SILENCE_MS);
   }
 
-  /** The server speaks at least every third interval: a longer silence is a dead connection. */
-  private expectMore(frame: Frame): void {
+  private onFrame(frame: Frame): void {
+    this.alive = true;
     if (frame.type === 'snapshot') {
-      this.silenceMs = Math.max(SILENCE_LIMIT_MS, 4000 * frame.interval_s);
+      // The server sends something at least every third interval.
+      this.maxSilenceMs = Math.max(MAX_SILENCE_MS, 4000 * frame.interval_s);
     }
-    this.listen(this.silenceMs);
+    this.limitSilence(this.maxSilenceMs);
+    this.options.onFrame(frame);
   }
 
-  private listen(silenceMs: number): void {
+  private limitSilence(maxMs: number): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.lose(), silenceMs);
+    this.timer = setTimeout(() => this.onLost(), maxMs);
   }
 
-  private lose(): void {
-    this.drop();
+  private onLost(): void {
+    this.disconnect();
     clearTimeout(this.timer);
     const delay = Math.min(FIRST_DELAY_MS * 2 ** this.failures, MAX_DELAY_MS);
     this.failures += 1;
@@ -124,8 +122,8 @@ export class Connection {
     this.options.onLost();
   }
 
-  private drop(): void {
-    const socket = this.socket;
+  private disconnect(): void {
+    const { socket } = this;
     this.socket = null;
     this.alive = false;
     if (socket) {
@@ -140,7 +138,7 @@ export class Connection {
   private running = false;
   private alive = false;
   private failures = 0;
-  private silenceMs = SILENCE_LIMIT_MS;
+  private maxSilenceMs = MAX_SILENCE_MS;
   private socket: WebSocket | null = null;
   private timer: ReturnType<typeof setTimeout> | undefined;
 }

@@ -1,8 +1,8 @@
 import type { IDeltaFrame, IGPU, ISnapshotFrame } from './contract';
 
 /**
- * The snapshot with a delta laid over it, or null if the delta is not meant for it.
- * What did not change stays the same object, so that nothing is drawn anew for it.
+ * Return the snapshot with a delta applied, or null if the delta has another base.
+ * GPUs without changes stay the same objects, so that they are not rendered again.
  */
 export function applyDelta(snapshot: ISnapshotFrame, delta: IDeltaFrame): ISnapshotFrame | null {
   if (snapshot.sequence !== delta.base) {
@@ -22,12 +22,6 @@ export function applyDelta(snapshot: ISnapshotFrame, delta: IDeltaFrame): ISnaps
     }
     return Object.keys(changes).length > 0 ? { ...gpu, ...changes } : gpu;
   });
-  return {
-    ...snapshot,
-    sequence: delta.sequence,
-    time: delta.time,
-    age_s: 0,
-    stale: false,
-    gpus
-  };
+  const { sequence, time } = delta;
+  return { ...snapshot, sequence, time, age_s: 0, stale: false, gpus };
 }

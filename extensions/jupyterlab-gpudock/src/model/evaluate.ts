@@ -3,20 +3,19 @@ import type { Kernel, KernelMessage } from '@jupyterlab/services';
 const NAME = 'gpudock';
 const MAX_WAIT_MS = 5000;
 
-/** The kernel has said nothing, or nothing of use: there are no words of its own to show. */
+/** The kernel gave no usable reply, and no error of its own. */
 export class NoReply extends Error {}
 
 /**
- * Have a Python kernel evaluate an expression, unseen by its user: no output, no history.
+ * Evaluate an expression in a Python kernel without output and without a trace in its history.
  *
- * @param expression - one that the server gave, processOwner value is a JSON document
+ * @param expression - an expression from the server whose value is a JSON document
  * @returns the document
- * @throws Error if the kernel does not answer in time, dies, or answers with an error
+ * @throws Error if the kernel does not reply in time, dies, or replies with an error
  */
-export async function ask(
+export async function evaluate(
   kernel: Kernel.IKernelConnection,
-  expression: string,
-  longestWaitMs = MAX_WAIT_MS
+  expression: string
 ): Promise<unknown> {
   const future = kernel.requestExecute(
     {
@@ -30,22 +29,18 @@ export async function ask(
     true
   );
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const tooLate = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(
-      () => reject(new NoReply('The kernel did not answer in time.')),
-      longestWaitMs
-    );
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new NoReply('The kernel did not reply in time.')), MAX_WAIT_MS);
   });
   try {
-    return documentOf(await Promise.race([future.done, tooLate]));
+    return documentFrom(await Promise.race([future.done, timeout]));
   } finally {
     clearTimeout(timer);
     future.dispose();
   }
 }
 
-function documentOf(reply: KernelMessage.IExecuteReplyMsg): unknown {
-  const { content } = reply;
+function documentFrom({ content }: KernelMessage.IExecuteReplyMsg): unknown {
   if (content.status !== 'ok') {
     throw new Error('evalue' in content ? content.evalue : content.status);
   }

@@ -7,10 +7,10 @@ import type { Frame, ICheck, ISnapshotFrame } from './contract';
 import { applyDelta } from './delta';
 import { fromServer, withSnapshot } from './history';
 import { Store } from './store';
-import type { IGPUModel, IGPUView, ConnectionProblem } from './tokens';
+import type { ConnectionProblem, IGPUModel, IGPUView } from './tokens';
 
-/** Tells whether the page is visible, and when that changes. */
-export type Visibility = Pick<
+/** The part of a document that knows whether the page is visible. */
+export type PageVisibility = Pick<
   Document,
   'visibilityState' | 'addEventListener' | 'removeEventListener'
 >;
@@ -21,11 +21,11 @@ const PROBLEM_BY_STATUS: Partial<Record<number, ConnectionProblem>> = {
   404: 'missing'
 };
 
-/** Follows the server's stream while somebody watches and the page is visible. */
+/** Follows the server's stream while it has watchers and the page is visible. */
 export class GPUModel extends Store<IGPUView> implements IGPUModel {
   constructor(
     private readonly api: IAPI,
-    private readonly page: Visibility = document
+    private readonly page: PageVisibility = document
   ) {
     super({
       snapshot: null,
@@ -40,26 +40,26 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
     this.connection = new Connection({
       open: () => api.openStream(),
       onOpen: () => {
-        this.rateTold = null;
-        this.tellRate();
+        this.sentRate = null;
+        this.sendRate();
       },
-      onFrame: frame => this.take(frame),
+      onFrame: frame => this.accept(frame),
       onLost: () => void this.diagnose()
     });
-    page.addEventListener('visibilitychange', this.follow);
+    page.addEventListener('visibilitychange', this.updateConnection);
   }
 
   get checkChanged(): ISignal<IGPUModel, ICheck> {
-    return this.hasChangedCheck;
+    return this._checkChanged;
   }
 
   watch(intervalS: number | null = null): IDisposable {
-    const wish = { intervalS };
-    this.wishes.add(wish);
-    this.follow();
+    const watcher = { intervalS };
+    this.watchers.add(watcher);
+    this.updateConnection();
     return new DisposableDelegate(() => {
-      this.wishes.delete(wish);
-      this.follow();
+      this.watchers.delete(watcher);
+      this.updateConnection();
     });
   }
 
@@ -68,18 +68,18 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
       return;
     }
     try {
-      this.take(await this.api.gpus());
+      this.accept(await this.api.gpus());
     } catch (error) {
-      this.update({ problem: problemOf(error) });
+      this.update({ problem: problemFrom(error) });
     }
   }
 
   setKernel(name: string): void {
     if (name !== this.kernel) {
       this.kernel = name;
-      this.stackJudgedFor = '';
+      this.stackLoadedFor = '';
       if (this.connection.isAlive) {
-        this.judge();
+        this.updateStack();
       }
     }
   }
@@ -94,48 +94,48 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
 
   override dispose(): void {
     super.dispose();
-    this.page.removeEventListener('visibilitychange', this.follow);
+    this.page.removeEventListener('visibilitychange', this.updateConnection);
     this.connection.stop();
   }
 
-  private readonly follow = (): void => {
-    const wanted =
-      this.wishes.size > 0 && this.page.visibilityState !== 'hidden' && !this.isDisposed;
-    if (wanted && !this.connection.isRunning) {
+  private readonly updateConnection = (): void => {
+    const isNeeded =
+      this.watchers.size > 0 && this.page.visibilityState !== 'hidden' && !this.isDisposed;
+    if (isNeeded && !this.connection.isRunning) {
       this.update({ problem: null });
       this.connection.start();
       void this.loadHistory();
-    } else if (wanted) {
-      this.tellRate();
+    } else if (isNeeded) {
+      this.sendRate();
     } else {
       this.connection.stop();
     }
   };
 
-  /** Tell the server how often readings are wished for, if it does not know yet. */
-  private tellRate(): void {
-    const wishes = [...this.wishes].map(wish => wish.intervalS);
-    const rate = wishes.some(wish => wish === null)
+  /** Request the fastest rate of all watchers from the server, if it does not know it yet. */
+  private sendRate(): void {
+    const intervals = [...this.watchers].map(({ intervalS }) => intervalS);
+    const rate = intervals.includes(null)
       ? null
-      : Math.min(...wishes.map(wish => wish ?? Infinity));
-    if (this.connection.isOpen && rate !== this.rateTold) {
-      this.rateTold = rate;
+      : Math.min(...intervals.filter(interval => interval !== null));
+    if (this.connection.isOpen && rate !== this.sentRate) {
+      this.sentRate = rate;
       this.connection.send({ type: 'rate', interval_s: rate });
     }
   }
 
-  private take(frame: Frame): void {
+  private accept(frame: Frame): void {
     switch (frame.type) {
       case 'snapshot':
-        this.takeSnapshot(frame);
+        this.acceptSnapshot(frame);
         break;
       case 'delta': {
         const { snapshot } = this.view;
         const next = snapshot && applyDelta(snapshot, frame);
         if (next) {
-          this.takeSnapshot(next);
+          this.acceptSnapshot(next);
         } else {
-          this.connection.renew();
+          this.connection.restart();
         }
         break;
       }
@@ -144,14 +144,14 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
         this.update({ stale: true, problem: null });
         break;
       case 'check':
-        this.hasChangedCheck.emit(frame.check);
+        this._checkChanged.emit(frame.check);
         break;
       case 'error':
         console.warn('GPU panel:', frame.message);
     }
   }
 
-  private takeSnapshot(snapshot: ISnapshotFrame): void {
+  private acceptSnapshot(snapshot: ISnapshotFrame): void {
     this.update({
       snapshot,
       takenAt: Date.now() - 1000 * snapshot.age_s,
@@ -160,28 +160,27 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
       history: withSnapshot(this.view.history, snapshot)
     });
     if (this.connection.isRunning) {
-      this.judge();
+      this.updateStack();
     }
   }
 
-  /** Ask for the stack if what it was judged for is not the case any more. */
-  private judge(): void {
+  /** Load the stack again if the state of the GPUs or the driver has changed. */
+  private updateStack(): void {
     const { snapshot } = this.view;
-    const judged = `${snapshot?.state ?? ''} ${snapshot?.driver ?? ''}`;
-    if (judged !== this.stackJudgedFor) {
-      this.stackJudgedFor = judged;
+    const key = `${snapshot?.state ?? ''} ${snapshot?.driver ?? ''}`;
+    if (key !== this.stackLoadedFor) {
+      this.stackLoadedFor = key;
       void this.loadStack(false);
     }
   }
 
-  /** The past, which the stream does not carry. */
   private async loadHistory(): Promise<void> {
     try {
       const past = fromServer(await this.api.history());
       const { snapshot } = this.view;
       this.update({ history: snapshot ? withSnapshot(past, snapshot) : past });
     } catch {
-      // The lines begin with this moment then; what keeps the server away is told by the stream.
+      // The charts then begin now. The stream reports connection problems.
     }
   }
 
@@ -195,7 +194,7 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
       }
     } catch {
       if (request === this.stackRequest) {
-        this.stackJudgedFor = '';
+        this.stackLoadedFor = '';
         this.update({ stackStatus: 'failed' });
       }
       return;
@@ -209,17 +208,17 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
     try {
       this.update({ environments: await this.api.environments() });
     } catch {
-      // There is no choice of kernels then; the stack of the active one is shown all the same.
+      // Without the list of kernels, the stack card offers no choice.
     }
   }
 
-  /** A WebSocket does not tell why it was refused; the same server's REST call does. */
+  /** Find out why the stream broke: a WebSocket has no status code, a REST call does. */
   private async diagnose(): Promise<void> {
     let problem: ConnectionProblem = 'unreachable';
     try {
       await this.api.gpus();
     } catch (error) {
-      problem = problemOf(error);
+      problem = problemFrom(error);
     }
     if (this.connection.isRunning && !this.connection.isAlive) {
       this.update({ problem });
@@ -227,15 +226,16 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
   }
 
   private readonly connection: Connection;
-  private readonly hasChangedCheck = new Signal<IGPUModel, ICheck>(this);
-  private readonly wishes = new Set<{ intervalS: number | null }>();
-  private rateTold: number | null = null;
+  private readonly _checkChanged = new Signal<IGPUModel, ICheck>(this);
+  private readonly watchers = new Set<{ intervalS: number | null }>();
+  private sentRate: number | null = null;
   private kernel = '';
-  private stackJudgedFor = '';
+  /** State and driver for which the stack was requested last. */
+  private stackLoadedFor = '';
   private stackRequest = 0;
 }
 
-function problemOf(error: unknown): ConnectionProblem {
+function problemFrom(error: unknown): ConnectionProblem {
   const status = error instanceof APIError ? error.status : 0;
   return PROBLEM_BY_STATUS[status] ?? 'unreachable';
 }

@@ -7,36 +7,36 @@ import type { Widget } from '@lumino/widgets';
 
 import type { IAPI } from './api';
 import type { IKernelState, IRelease, ISnippets } from './contract';
-import type { Visibility } from './gpus';
-import { ask, NoReply } from './evaluate';
+import { evaluate, NoReply } from './evaluate';
+import type { PageVisibility } from './gpus';
 import { Store } from './store';
 
-/** How long a kernel stays idle before it is asked: cells that are run in a row do not wait. */
+/** How long a kernel has to be idle before it is queried, so that cells run without a pause. */
 const IDLE_DELAY_MS = 500;
 
-/** A question makes a kernel busy and idle again. */
-const OWN_TURNS = 2;
+/** A query itself makes the kernel busy and then idle. */
+const OWN_STATUS_CHANGES = 2;
 
-/** The statuses of a kernel processOwner process has ended. */
+/** The statuses of a kernel whose process has ended. */
 const ENDED: ReadonlySet<string> = new Set(['restarting', 'autorestarting', 'terminating', 'dead']);
 
-/** Where the live state of the active kernel stands. */
+/** Whether the state of the active kernel is known. */
 export type KernelStatus =
   | 'none' /** there is no kernel */
-  | 'unsupported' /** it does not speak Python */
-  | 'waiting' /** it starts, or is about to be asked */
-  | 'busy' /** it computes, and is not asked */
-  | 'known' /** it has answered since it computed last */
-  | 'failed'; /** it did not answer, or with an error */
+  | 'unsupported' /** it is not a Python kernel */
+  | 'waiting' /** it is starting, or about to be queried */
+  | 'busy' /** it is busy and not queried */
+  | 'known' /** it has replied since it was last busy */
+  | 'failed'; /** it did not reply, or replied with an error */
 
-/** What is known of the kernel that is worked in. */
+/** What is known about the active kernel. */
 export interface IKernelView {
   readonly status: KernelStatus;
-  /** Its name among the server's kernels, as in `python3`. */
+  /** Its kernelspec, for example `python3`. */
   readonly name: string;
-  /** Whose kernel it is: the name of the notebook or console. */
+  /** File name of its notebook or console. */
   readonly title: string;
-  /** Its last answer; of a busy kernel that is one from before. */
+  /** Its last reply; for a busy kernel, the one from before. */
   readonly state: IKernelState | null;
   readonly releasing: boolean;
   readonly released: IRelease | null;
@@ -44,7 +44,7 @@ export interface IKernelView {
 
 type Shell = JupyterFrontEnd['shell'];
 
-const NOTHING: IKernelView = {
+const NO_KERNEL: IKernelView = {
   status: 'none',
   name: '',
   title: '',
@@ -54,162 +54,154 @@ const NOTHING: IKernelView = {
 };
 
 /**
- * Follows the kernel of the notebook or console that is worked in, and asks for its live state
- * while somebody watches.
+ * Follows the kernel of the active notebook or console, and queries its state while it has
+ * watchers.
  *
- * A kernel is asked when it has become idle, and never while it computes: the question would wait
- * in the queue of cells. Subshells could answer at once, but each answer would make JupyterLab, and
- * whatever ends idle kernels, take a busy kernel for an idle one. Between two runs of cells nothing
- * changes, so nothing is asked, and a kernel's idle time goes on.
+ * A kernel is queried when it becomes idle, and never while it is busy: the query would wait in the
+ * queue of cells. Subshells could reply at once, but each reply would make JupyterLab and idle
+ * cullers take the busy kernel for an idle one. Between two executions nothing changes, so nothing
+ * is queried and the kernel's idle time is not reset.
  */
 export class ActiveKernel extends Store<IKernelView> {
   constructor(
     private readonly shell: Shell,
     private readonly api: Pick<IAPI, 'snippets'>,
-    private readonly page: Visibility = document
+    private readonly page: PageVisibility = document
   ) {
-    super(NOTHING);
-    page.addEventListener('visibilitychange', this.catchUp);
-    shell.currentChanged?.connect(this.turn);
-    this.turn();
+    super(NO_KERNEL);
+    page.addEventListener('visibilitychange', this.onVisibilityChange);
+    shell.currentChanged?.connect(this.followCurrent);
+    this.followCurrent();
   }
 
-  /** Emitted when the kernel has computed, and rests. */
+  /** Emitted when the kernel has been idle for a moment. */
   get becameIdle(): ISignal<ActiveKernel, void> {
-    return this.hasBecomeIdle;
+    return this._becameIdle;
   }
 
-  /** Ask for as long as the result is not disposed of. */
+  /** Query the kernel whenever it becomes idle, until the result is disposed. */
   watch(): IDisposable {
     this.watchers += 1;
-    this.turn();
-    this.askSoon(0);
+    this.followCurrent();
+    this.schedule(0);
     return new DisposableDelegate(() => {
       this.watchers -= 1;
     });
   }
 
-  /** Ask now, if the kernel is idle. */
+  /** Query the kernel now if it is idle. */
   refresh(): void {
-    this.askSoon(0);
+    this.schedule(0);
   }
 
-  /**
-   * Give the memory that torch keeps for later, and does not use now, back to the GPU.
-   * Does nothing while the kernel is busy.
-   */
+  /** Return memory that torch has cached but does not use to the GPU, unless the kernel is busy. */
   async release(): Promise<void> {
     const { kernel } = this;
     if (!kernel || kernel.status !== 'idle' || this.view.releasing) {
       return;
     }
     this.update({ releasing: true, released: null });
+    let released: IRelease;
     try {
       const { release } = await this.loadSnippets();
-      const released = (await this.put(kernel, release)) as IRelease;
-      this.update({ released });
+      released = (await this.query(kernel, release)) as IRelease;
     } catch (error) {
-      this.update({
-        released: {
-          done: false,
-          reason: 'failed',
-          before: [],
-          after: [],
-          freed_mib: 0,
-          errors:
-            error instanceof NoReply ? [] : [error instanceof Error ? error.message : String(error)]
-        }
-      });
-    } finally {
-      this.update({ releasing: false });
+      released = {
+        done: false,
+        reason: 'failed',
+        before: [],
+        after: [],
+        freed_mib: 0,
+        errors:
+          error instanceof NoReply ? [] : [error instanceof Error ? error.message : String(error)]
+      };
     }
-    this.askSoon(0);
+    this.update({ releasing: false, released });
+    this.schedule(0);
   }
 
   override dispose(): void {
     clearTimeout(this.timer);
-    this.page.removeEventListener('visibilitychange', this.catchUp);
-    this.shell.currentChanged?.disconnect(this.turn);
-    this.leave();
+    this.page.removeEventListener('visibilitychange', this.onVisibilityChange);
+    this.shell.currentChanged?.disconnect(this.followCurrent);
+    this.leaveSession();
     super.dispose();
   }
 
-  /** Turn to the session that is worked in now. */
-  private readonly turn = (): void => {
+  private readonly followCurrent = (): void => {
     const session = sessionOf(this.shell.currentWidget);
-    // Text files and terminals have no kernel: the last one that was worked in stays.
+    // Text files and terminals have no kernel: the last active one stays.
     if (!session || session === this.session) {
       return;
     }
-    this.leave();
+    this.leaveSession();
     this.session = session;
-    session.kernelChanged.connect(this.takeKernel);
-    session.statusChanged.connect(this.takeStatus);
-    session.disposed.connect(this.forget);
-    this.takeKernel();
+    session.kernelChanged.connect(this.onKernelChanged);
+    session.statusChanged.connect(this.onStatusChanged);
+    session.disposed.connect(this.onSessionDisposed);
+    this.onKernelChanged();
   };
 
-  private leave(): void {
-    this.session?.kernelChanged.disconnect(this.takeKernel);
-    this.session?.statusChanged.disconnect(this.takeStatus);
-    this.session?.disposed.disconnect(this.forget);
+  private leaveSession(): void {
+    this.session?.kernelChanged.disconnect(this.onKernelChanged);
+    this.session?.statusChanged.disconnect(this.onStatusChanged);
+    this.session?.disposed.disconnect(this.onSessionDisposed);
     this.session = null;
   }
 
-  /** The notebook was closed. */
-  private readonly forget = (): void => {
-    this.leave();
-    this.takeKernel();
-    this.turn();
+  private readonly onSessionDisposed = (): void => {
+    this.leaveSession();
+    this.onKernelChanged();
+    this.followCurrent();
   };
 
-  private readonly takeKernel = (): void => {
+  private readonly onKernelChanged = (): void => {
     const { kernel, session } = this;
     if (!kernel) {
       clearTimeout(this.timer);
-      this.update(NOTHING);
+      this.update(NO_KERNEL);
       return;
     }
     const title = (session?.session?.path ?? '').split('/').pop() ?? '';
-    this.update({ ...NOTHING, status: 'waiting', name: kernel.name, title });
-    this.askSoon(0);
+    this.update({ ...NO_KERNEL, status: 'waiting', name: kernel.name, title });
+    this.schedule(0);
   };
 
-  private readonly takeStatus = (): void => {
-    if (this.asking) {
-      this.turns += 1;
+  private readonly onStatusChanged = (): void => {
+    if (this.querying) {
+      this.statusChanges += 1;
     } else {
-      this.askSoon(IDLE_DELAY_MS);
+      this.schedule(IDLE_DELAY_MS);
     }
   };
 
-  private askSoon(delayMs: number): void {
+  private schedule(delayMs: number): void {
     clearTimeout(this.timer);
     if (this.kernel) {
-      this.timer = setTimeout(() => void this.settle(), delayMs);
+      this.timer = setTimeout(() => void this.onStatusSettled(), delayMs);
     }
   }
 
-  private async settle(): Promise<void> {
+  private async onStatusSettled(): Promise<void> {
     if (this.kernel?.status === 'idle') {
-      this.hasBecomeIdle.emit();
+      this._becameIdle.emit();
     }
     this.missed = this.page.visibilityState === 'hidden';
     if (this.watchers > 0 && !this.missed) {
-      await this.askNow();
+      await this.updateState();
     }
   }
 
-  /** Ask for what was not asked while the page was hidden. */
-  private readonly catchUp = (): void => {
+  /** Make up for the query that was omitted while the page was hidden. */
+  private readonly onVisibilityChange = (): void => {
     if (this.missed && this.page.visibilityState !== 'hidden') {
-      this.askSoon(0);
+      this.schedule(0);
     }
   };
 
-  private async askNow(): Promise<void> {
+  private async updateState(): Promise<void> {
     const { kernel } = this;
-    if (!kernel || this.asking) {
+    if (!kernel || this.querying) {
       return;
     }
     const spec = await kernel.spec;
@@ -221,7 +213,6 @@ export class ActiveKernel extends Store<IKernelView> {
       this.updateFor(kernel, { status: 'busy' });
     }
     if (ENDED.has(kernel.status)) {
-      // What its torch held is gone with it.
       const status = kernel.status === 'dead' ? 'failed' : 'waiting';
       this.updateFor(kernel, { status, state: null, released: null });
     }
@@ -230,31 +221,30 @@ export class ActiveKernel extends Store<IKernelView> {
     }
     try {
       const { state } = await this.loadSnippets();
-      const answer = (await this.put(kernel, state)) as IKernelState;
-      this.updateFor(kernel, { status: 'known', state: answer });
+      const reply = (await this.query(kernel, state)) as IKernelState;
+      this.updateFor(kernel, { status: 'known', state: reply });
     } catch {
       this.updateFor(kernel, { status: 'failed' });
     }
   }
 
-  /** Change the view, unless it is about another kernel by now. */
+  /** Change the view, unless another kernel is active by now. */
   private updateFor(kernel: Kernel.IKernelConnection, change: Partial<IKernelView>): void {
     if (this.kernel === kernel) {
       this.update(change);
     }
   }
 
-  /** Put a question, processOwner own coming and going is no work of the user. */
-  private async put(kernel: Kernel.IKernelConnection, expression: string): Promise<unknown> {
-    this.asking = true;
-    this.turns = 0;
+  private async query(kernel: Kernel.IKernelConnection, expression: string): Promise<unknown> {
+    this.querying = true;
+    this.statusChanges = 0;
     try {
-      return await ask(kernel, expression);
+      return await evaluate(kernel, expression);
     } finally {
-      this.asking = false;
-      // A short cell may have come and gone before the answer arrived.
-      if (this.turns > OWN_TURNS) {
-        this.askSoon(IDLE_DELAY_MS);
+      this.querying = false;
+      // A short cell may have run before the reply arrived.
+      if (this.statusChanges > OWN_STATUS_CHANGES) {
+        this.schedule(IDLE_DELAY_MS);
       }
     }
   }
@@ -267,18 +257,19 @@ export class ActiveKernel extends Store<IKernelView> {
     return this.session?.session?.kernel ?? null;
   }
 
-  private readonly hasBecomeIdle = new Signal<ActiveKernel, void>(this);
+  private readonly _becameIdle = new Signal<ActiveKernel, void>(this);
   private session: ISessionContext | null = null;
   private snippets: ISnippets | null = null;
   private watchers = 0;
-  private asking = false;
-  /** How often the kernel's status has changed since the question was put. */
-  private turns = 0;
+  private querying = false;
+  /** Number of status changes since the current query was sent. */
+  private statusChanges = 0;
+  /** Whether a query was omitted because the page was hidden. */
   private missed = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** The session of a notebook, a console, or whatever else runs a kernel. */
+/** Return the session of a notebook, a console, or any other widget that has a kernel. */
 function sessionOf(widget: Widget | null): ISessionContext | null {
   if (!widget || widget.isDisposed || !('sessionContext' in widget)) {
     return null;

@@ -3,44 +3,48 @@ import { type ISignal, Signal } from '@lumino/signaling';
 
 import { APIError, type IAPI } from './api';
 import type { ILease, IRestart } from './contract';
-import type { Visibility } from './gpus';
+import type { PageVisibility } from './gpus';
 import { Store } from './store';
 
-/** How many minutes before its end a session is warned of, the earliest first. */
-const WARNINGS_MIN = [60, 15, 5] as const;
+/** How many minutes before its end a session is warned about, the earliest first. */
+const WARNINGS_MIN: readonly number[] = [60, 15, 5];
 const MINUTE_MS = 60_000;
 const REFRESH_MS = MINUTE_MS;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** What is known of this server's lease. */
+/** Something the user can do about the session. */
+export type LeaseAction = 'extend' | 'release' | 'restart';
+
+/** What is known about this server's lease. */
 export interface ILeaseView {
   readonly lease: ILease | null;
   /** How far the server's clock is ahead of this page's, in milliseconds. */
   readonly clockOffsetMs: number;
-  /** What is being done right now. */
-  readonly pending: 'extend' | 'release' | 'restart' | null;
-  /** What was asked for last and was not done, and the case; null if it was. */
-  readonly refusal: ILeaseError | null;
+  /** The action in progress. */
+  readonly pending: LeaseAction | null;
+  /** Why the last action failed; null if it succeeded. */
+  readonly error: ILeaseError | null;
 }
 
-/** Why something was not done about a session. */
+/** Why an action failed. */
 export interface ILeaseError {
-  readonly asked: 'extend' | 'release' | 'restart';
-  /** The server's code for the case; empty when it did not answer. */
+  readonly action: LeaseAction;
+  /** The server's error code; empty if it did not respond. */
   readonly code: string;
 }
 
-/** Word that a session ends soon. */
+/** A warning that the session ends soon. */
 export interface ILeaseWarning {
   readonly lease: ILease;
-  /** Which end is near: the session's own, or that of one which stays idle. */
-  readonly end: 'session' | 'idle';
-  /** Milliseconds that are left. */
+  /** What ends it: its time limit, or its idle limit. */
+  readonly limit: 'time' | 'idle';
+  /** Remaining milliseconds. */
   readonly leftMs: number;
 }
 
-interface IEnd {
-  readonly name: ILeaseWarning['end'];
+interface IDeadline {
+  readonly limit: ILeaseWarning['limit'];
+  /** The server's clock, in milliseconds. */
   readonly at: number;
   readonly warnings: readonly number[];
 }
@@ -50,70 +54,70 @@ type LeaseAPI = Pick<IAPI, 'lease' | 'extendLease' | 'releaseLease' | 'restartSe
 /**
  * Follows this server's lease, if a gpudock hub gave it one.
  *
- * While the panel shows it, it is asked for once a minute. While nobody looks, it is asked for only
- * when a warning falls due, to see whether the end has moved in the meantime.
+ * With watchers, the lease is loaded once a minute. Without, it is loaded only when a warning is
+ * due, to see whether the end has changed in the meantime.
  */
 export class Lease extends Store<ILeaseView> {
   constructor(
     private readonly api: LeaseAPI,
-    private readonly page: Visibility = document
+    private readonly page: PageVisibility = document
   ) {
-    super({ lease: null, clockOffsetMs: 0, pending: null, refusal: null });
-    page.addEventListener('visibilitychange', this.plan);
+    super({ lease: null, clockOffsetMs: 0, pending: null, error: null });
+    page.addEventListener('visibilitychange', this.schedule);
   }
 
-  /** Emitted once for each warning of each end. */
+  /** Emitted once for each warning of each deadline. */
   get warned(): ISignal<Lease, ILeaseWarning> {
-    return this.hasWarned;
+    return this._warned;
   }
 
-  /** Keep the lease fresh for as long as the result is not disposed of. */
+  /** Keep the lease up to date until the result is disposed. */
   watch(): IDisposable {
     this.watchers += 1;
     void this.load();
     return new DisposableDelegate(() => {
       this.watchers -= 1;
-      this.plan();
+      this.schedule();
     });
   }
 
-  /** Ask for the lease. */
+  /** Load the lease. */
   async load(): Promise<void> {
     try {
-      this.take(await this.api.lease());
+      this.accept(await this.api.lease());
     } catch {
-      // Whether the server is away is told by the stream; a countdown goes on without it.
-      this.planAfter(REFRESH_MS);
+      // The stream reports connection problems. The countdown goes on.
+      this.scheduleAfter(REFRESH_MS);
     }
   }
 
-  /** Make the session longer, as far as the quota goes. */
+  /** Extend the session as far as the quota allows. */
   async extend(): Promise<void> {
-    await this.act('extend', async () => this.take(await this.api.extendLease()));
+    await this.perform('extend', async () => this.accept(await this.api.extendLease()));
   }
 
-  /** Give the GPU back; the Hub ends this server. */
+  /** Release the GPU; the Hub then stops this server. */
   async release(): Promise<void> {
-    await this.act('release', async () => this.take(await this.api.releaseLease()));
+    await this.perform('release', async () => this.accept(await this.api.releaseLease()));
   }
 
   /**
-   * Have this server ended, so that the Hub can start it again.
+   * Stop this server, so that the Hub can start it again.
    *
-   * @returns whether it ends
+   * @returns whether it stops
    */
   async restart(): Promise<boolean> {
-    await this.act('restart', async () => {
-      const { restarting, code } = await this.end();
+    await this.perform('restart', async () => {
+      const { restarting, code } = await this.stopServer();
       if (!restarting) {
         throw new APIError(409, code ?? 'refused');
       }
     });
-    return this.view.refusal === null;
+    return this.view.error === null;
   }
 
-  /** A server that is ended may be gone before it has answered. */
-  private async end(): Promise<Pick<IRestart, 'restarting' | 'code'>> {
+  /** A server may be stopped before its response arrives. */
+  private async stopServer(): Promise<Pick<IRestart, 'restarting' | 'code'>> {
     try {
       return await this.api.restartServer();
     } catch (error) {
@@ -127,93 +131,94 @@ export class Lease extends Store<ILeaseView> {
   override dispose(): void {
     super.dispose();
     clearTimeout(this.timer);
-    this.page.removeEventListener('visibilitychange', this.plan);
+    this.page.removeEventListener('visibilitychange', this.schedule);
   }
 
-  private async act(pending: ILeaseError['asked'], action: () => Promise<void>): Promise<void> {
-    this.update({ pending, refusal: null });
+  private async perform(action: LeaseAction, run: () => Promise<void>): Promise<void> {
+    this.update({ pending: action, error: null });
     try {
-      await action();
+      await run();
     } catch (error) {
       const code = error instanceof APIError ? error.code : '';
-      this.update({ refusal: { asked: pending, code } });
+      this.update({ error: { action, code } });
     } finally {
       this.update({ pending: null });
     }
   }
 
-  private take(lease: ILease): void {
+  private accept(lease: ILease): void {
     const clockOffsetMs = 1000 * lease.now - Date.now();
-    // The browser's clock does not jump; a delayed answer must not make the countdown do so.
+    // Keep the offset unless a clock has changed: a slow response must not move the countdown.
     const isSame = Math.abs(clockOffsetMs - this.view.clockOffsetMs) < 2000 && this.view.lease;
     this.update({ lease, ...(!isSame && { clockOffsetMs }) });
     this.warn();
-    this.plan();
+    this.schedule();
   }
 
-  /** Tell of what ends soon, each warning of an end once, and of several only the nearest. */
+  /** Emit the warnings that are due, and of several for one deadline only the latest. */
   private warn(): void {
     const { lease } = this.view;
-    for (const end of this.ends()) {
-      const leftMs = end.at - this.now();
-      const due = end.warnings.filter(minutes => leftMs <= MINUTE_MS * minutes);
-      const nearest = due.at(-1);
-      if (!lease || leftMs <= 0 || nearest === undefined) {
+    for (const deadline of this.deadlines()) {
+      const { limit, at, warnings } = deadline;
+      const leftMs = at - this.now();
+      const due = warnings.filter(minutes => leftMs <= MINUTE_MS * minutes);
+      const latest = due.at(-1);
+      if (!lease || leftMs <= 0 || latest === undefined) {
         continue;
       }
-      const isTold = this.isTold(end, nearest);
-      due.forEach(minutes => this.told.set(`${end.name} ${minutes}`, end.at));
-      if (!isTold) {
-        this.hasWarned.emit({ lease, end: end.name, leftMs });
+      const isNew = !this.hasWarned(deadline, latest);
+      due.forEach(minutes => this.warnings.set(`${limit} ${minutes}`, at));
+      if (isNew) {
+        this._warned.emit({ lease, limit, leftMs });
       }
     }
   }
 
-  private isTold({ name, at }: IEnd, minutes: number): boolean {
-    const told = this.told.get(`${name} ${minutes}`);
-    // Ends are computed anew each time, and differ by seconds.
-    return told !== undefined && Math.abs(told - at) < MINUTE_MS;
+  private hasWarned({ limit, at }: IDeadline, minutes: number): boolean {
+    const warned = this.warnings.get(`${limit} ${minutes}`);
+    // The server computes deadlines each time, and they differ by seconds.
+    return warned !== undefined && Math.abs(warned - at) < MINUTE_MS;
   }
 
-  private readonly plan = (): void => this.planAfter(1000);
+  private readonly schedule = (): void => this.scheduleAfter(1000);
 
-  /** Set the alarm for the next time that the lease is to be asked for. */
-  private planAfter(shortestMs: number): void {
+  /** Set the timer for the next time that the lease has to be loaded. */
+  private scheduleAfter(minDelayMs: number): void {
     clearTimeout(this.timer);
     const { lease } = this.view;
     if (this.isDisposed || this.page.visibilityState === 'hidden' || !lease?.managed) {
       return;
     }
     const now = this.now();
-    const alarms = this.ends()
-      .filter(end => end.at > now)
-      .flatMap(end =>
-        end.warnings
-          .filter(minutes => !this.isTold(end, minutes))
-          .map(minutes => end.at - MINUTE_MS * minutes - now)
+    const delays = this.deadlines()
+      .filter(({ at }) => at > now)
+      .flatMap(deadline =>
+        deadline.warnings
+          .filter(minutes => !this.hasWarned(deadline, minutes))
+          .map(minutes => deadline.at - MINUTE_MS * minutes - now)
       );
     const { limit_minutes: limit, ends_at: idleEnd } = lease.idle;
     if (limit !== null && idleEnd === null) {
-      // It is in use: this is the earliest moment at which a warning could be due.
-      alarms.push(...idleWarnings(limit).map(minutes => MINUTE_MS * (limit - minutes)));
+      // The GPU is in use: if it becomes idle now, these warnings are the first that could be due.
+      delays.push(...idleWarnings(limit).map(minutes => MINUTE_MS * (limit - minutes)));
     }
-    const delayMs = Math.min(...alarms, this.watchers > 0 ? REFRESH_MS : Infinity);
+    const delayMs = Math.min(...delays, this.watchers > 0 ? REFRESH_MS : Infinity);
     if (delayMs < MAX_TIMER_MS) {
-      this.timer = setTimeout(() => void this.load(), Math.max(delayMs, shortestMs));
+      this.timer = setTimeout(() => void this.load(), Math.max(delayMs, minDelayMs));
     }
   }
 
-  private ends(): IEnd[] {
+  private deadlines(): IDeadline[] {
     const { lease } = this.view;
-    const found: IEnd[] = [];
+    const deadlines: IDeadline[] = [];
     if (lease && lease.ends_at !== null && lease.ends_because !== 'idle') {
-      found.push({ name: 'session', at: 1000 * lease.ends_at, warnings: WARNINGS_MIN });
+      deadlines.push({ limit: 'time', at: 1000 * lease.ends_at, warnings: WARNINGS_MIN });
     }
     if (lease && lease.idle.ends_at !== null) {
       const warnings = idleWarnings(lease.idle.limit_minutes ?? Infinity);
-      found.push({ name: 'idle', at: 1000 * lease.idle.ends_at, warnings });
+      deadlines.push({ limit: 'idle', at: 1000 * lease.idle.ends_at, warnings });
     }
-    return found;
+    return deadlines;
   }
 
   /** The server's clock, in milliseconds. */
@@ -221,14 +226,14 @@ export class Lease extends Store<ILeaseView> {
     return Date.now() + this.view.clockOffsetMs;
   }
 
-  private readonly hasWarned = new Signal<Lease, ILeaseWarning>(this);
-  /** By warning: the end that it was told of. */
-  private readonly told = new Map<string, number>();
+  private readonly _warned = new Signal<Lease, ILeaseWarning>(this);
+  /** By limit and minutes: the deadline that was warned about. */
+  private readonly warnings = new Map<string, number>();
   private watchers = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** The warnings of a session that stays idle: one that has just become idle is not warned. */
+/** Return the warnings for an idle session, without those that would be due right away. */
 function idleWarnings(limitMinutes: number): number[] {
   return WARNINGS_MIN.filter(minutes => 2 * minutes <= limitMinutes);
 }

@@ -3,26 +3,26 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { Store } from './store';
 
-/** The plugin processOwner schema the settings have. */
+/** The plugin that the settings schema belongs to. */
 export const SETTINGS_PLUGIN = 'jupyterlab-gpudock:settings';
 
-/** What a person can set about the panel; the names are those of `schema/settings.json`. */
+/** The user's preferences; the names are those in `schema/settings.json`. */
 export interface IPreferences {
-  /** Seconds between two readings that this page wishes for; 0 leaves it to the server. */
+  /** Requested seconds between two readings; 0 leaves it to the server. */
   readonly intervalSeconds: number;
   readonly statusBar: boolean;
-  /** Whether the status bar keeps readings coming while the panel is closed. */
+  /** Whether the status bar requests readings while the panel is closed. */
   readonly statusBarLive: boolean;
   readonly memoryUnit: 'GiB' | 'GB';
   readonly temperatureUnit: '°C' | '°F';
   readonly memoryFillingPercent: number;
   readonly memoryFullPercent: number;
-  /** How many °C below its slow-down temperature a GPU counts as hot. */
+  /** How many °C below its slowdown temperature a GPU counts as hot. */
   readonly hotBelowSlowdownC: number;
   readonly leaseWarnings: boolean;
 }
 
-/** What holds where nothing is set, and where there are no settings. */
+/** The preferences where nothing is set, or where there is no setting registry. */
 export const DEFAULTS: IPreferences = {
   intervalSeconds: 0,
   statusBar: true,
@@ -35,7 +35,7 @@ export const DEFAULTS: IPreferences = {
   leaseWarnings: true
 };
 
-/** Preferences from settings as they were stored; what is missing or no preference is left out. */
+/** Return the preferences in stored settings; unknown names and wrong types are ignored. */
 export function preferencesFrom(stored: Readonly<Record<string, unknown>>): IPreferences {
   const known = Object.entries(stored).filter(
     ([name, value]) =>
@@ -44,25 +44,25 @@ export function preferencesFrom(stored: Readonly<Record<string, unknown>>): IPre
   return { ...DEFAULTS, ...Object.fromEntries(known) };
 }
 
-/** What this person prefers, and what holds until that is known. */
+/** The user's preferences; the defaults until they are loaded. */
 export class Settings extends Store<IPreferences> {
   constructor() {
     super(DEFAULTS);
   }
 
-  /** Follow what is stored; without a registry, or where it fails, the defaults stay. */
+  /** Load and follow the stored settings; the defaults stay if that fails. */
   async follow(registry: ISettingRegistry, trans: TranslationBundle): Promise<void> {
     registry.transform(SETTINGS_PLUGIN, {
       fetch: plugin => {
-        translate(plugin.schema, trans);
+        translateSchema(plugin.schema, trans);
         return plugin;
       }
     });
     try {
       const settings = await registry.load(SETTINGS_PLUGIN);
-      const take = (): void => this.update(preferencesFrom(settings.composite));
-      settings.changed.connect(take);
-      take();
+      const apply = (): void => this.update(preferencesFrom(settings.composite));
+      settings.changed.connect(apply);
+      apply();
     } catch (error) {
       console.warn('GPU panel: its settings could not be loaded.', error);
     }
@@ -70,28 +70,28 @@ export class Settings extends Store<IPreferences> {
 }
 
 /**
- * Translate the words of a schema in place. Jupyter's server does so only with catalogues of
- * language packs, and not with one that an extension brings.
+ * Translate the texts of a schema in place. Jupyter Server translates schemas with the catalogs of
+ * language packs only, not with one that an extension brings.
  */
-function translate(schema: ISettingRegistry.ISchema, trans: TranslationBundle): void {
-  translateIn(schema, ['title', 'description'], 'schema', trans);
-  translateIn(schema, ['jupyter.lab.setting-icon-label'], 'settings', trans);
+function translateSchema(schema: ISettingRegistry.ISchema, trans: TranslationBundle): void {
+  translateTexts(schema, ['title', 'description'], 'schema', trans);
+  translateTexts(schema, ['jupyter.lab.setting-icon-label'], 'settings', trans);
   for (const property of Object.values(schema.properties ?? {})) {
-    translateIn(property, ['title', 'description'], 'settings', trans);
+    translateTexts(property, ['title', 'description'], 'settings', trans);
   }
 }
 
-function translateIn(
+function translateTexts(
   part: object,
   keys: readonly string[],
   context: string,
   trans: TranslationBundle
 ): void {
-  const words = part as Record<string, unknown>;
+  const texts = part as Record<string, unknown>;
   for (const key of keys) {
-    const said = words[key];
-    if (typeof said === 'string') {
-      words[key] = trans._p(context, said);
+    const text = texts[key];
+    if (typeof text === 'string') {
+      texts[key] = trans._p(context, text);
     }
   }
 }

@@ -1,14 +1,14 @@
 import type { IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 
-/** Something processOwner present view can be had, and that tells when it is another one. */
+/** Something with a current view that signals each change of it. */
 export interface IObservable<V> {
   readonly view: V;
-  /** Emitted whenever `view` is another object. */
+  /** Emitted when `view` has been replaced by another object. */
   readonly changed: ISignal<IObservable<V>, void>;
 }
 
-/** Holds a view, and tells of each change. */
+/** Holds an immutable view and signals each change. */
 export class Store<V extends object> implements IObservable<V>, IDisposable {
   constructor(private current: V) {}
 
@@ -17,25 +17,25 @@ export class Store<V extends object> implements IObservable<V>, IDisposable {
   }
 
   get changed(): ISignal<IObservable<V>, void> {
-    return this.hasChanged;
+    return this._changed;
   }
 
   get isDisposed(): boolean {
-    return this.disposed;
+    return this._isDisposed;
   }
 
   dispose(): void {
-    this.disposed = true;
+    this._isDisposed = true;
     Signal.clearData(this);
   }
 
   protected update(change: Partial<V>): void {
-    if (!this.disposed) {
+    if (!this._isDisposed) {
       this.current = { ...this.current, ...change };
-      this.hasChanged.emit();
+      this._changed.emit();
     }
   }
 
-  private readonly hasChanged = new Signal<IObservable<V>, void>(this);
-  private disposed = false;
+  private readonly _changed = new Signal<IObservable<V>, void>(this);
+  private _isDisposed = false;
 }
