@@ -79,6 +79,10 @@ lint: dev ## linters, types, and the direction of imports
 	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint
 	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint
 
+.PHONY: generate
+generate: dev ## update the types that are generated from the sources
+	$(BIN)/python $(EXTENSION)/scripts/generate_types.py
+
 format: dev ## format all sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -162,10 +166,6 @@ bench: .venv/.stamp test-engine ## compare with stock DockerSpawner and jupyterl
 .PHONY: simulate
 simulate: .venv/.stamp ## replay labs, and a cluster's trace in TRACE=folder, through the queue's rules
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.fairness $(TRACE)
-
-.PHONY: generate
-generate: .venv/.stamp ## renew the sources that are generated from others
-	$(BIN)/python $(EXTENSION)/scripts/generate_types.py
 
 docs: .venv/.stamp ## renew what the documentation takes from the sources
 	PYTHONPATH=spawner $(PYTHON) -m gpudock.config.settings --into README.md
