@@ -12,7 +12,7 @@ import { gpu, FakeAPI, lease, snapshot } from './fakes';
 vi.hoisted(() => {
   // JupyterLab's packages need these when they are imported, and jsdom lacks them.
   globalThis.DragEvent = class extends MouseEvent {} as typeof DragEvent;
-  window.requestIdleCallback = callback => Number(setTimeout(callback));
+  window.requestIdleCallback = callback => window.setTimeout(callback);
   window.matchMedia = (() => ({ addListener: () => undefined })) as never;
 });
 
