@@ -3,7 +3,8 @@ import { beforeEach, expect, test, vi } from 'vitest';
 import { APIError } from '../model/api';
 import { Checks } from '../model/checks';
 import { GPUModel } from '../model/gpus';
-import { check, FakeAPI, FakePage } from './fakes';
+import { FakeAPI, FakePage } from './fakes';
+import { check } from './samples';
 
 let server: FakeAPI;
 let checks: Checks;

@@ -6,7 +6,7 @@ import catalog from '../../jupyterlab_gpudock/locale/zh_CN/LC_MESSAGES/jupyterla
 import type { GPUState, ICheckStep } from '../model/contract';
 import { DEFAULTS } from '../model/settings';
 import { statusText } from '../messages/status';
-import { check, gpu, kernelState, lease, process, snapshot, stack, unmanaged } from './fakes';
+import { check, gpu, kernelState, lease, process, snapshot, stack, unmanaged } from './samples';
 import { type IChanges, panelView, renderPanel } from './renderPanel';
 
 const translations = catalog as unknown as Record<string, string[]>;
@@ -125,7 +125,7 @@ function* states(): Generator<[string, IChanges]> {
     health: ['ecc_uncorrected', 'remap_pending', 'remap_failed', 'retirement_pending'],
     ...{ ecc_uncorrected: 2, nvlinks: 4, mig_profile: '1g.5gb' }
   });
-  yield ['a GPU in problem', { gpus: { snapshot: snapshot({ gpus: [troubled] }) } }];
+  yield ['a GPU with problems', { gpus: { snapshot: snapshot({ gpus: [troubled] }) } }];
   const processes = [
     process(),
     process({ kind: 'mps', certainty: 'probable', reason: 'only_candidate' }),

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { Connection } from '../model/connection';
-import { FakeAPI, snapshot } from './fakes';
+import { FakeAPI } from './fakes';
+import { snapshot } from './samples';
 
 let server: FakeAPI;
 let connection: Connection;

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { APIError } from '../model/api';
 import type { IPoint } from '../model/history';
 import { GPUModel } from '../model/gpus';
-import { check, gpu, FakeAPI, FakePage, process, snapshot, stack } from './fakes';
+import { FakeAPI, FakePage } from './fakes';
+import { check, gpu, process, snapshot, stack } from './samples';
 
 function point(time: number, use: number): IPoint {
   return {

@@ -4,7 +4,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import type { IAPI } from '../model/api';
 import { ActiveKernel } from '../model/kernel';
-import { FakeAPI, FakePage, kernelState } from './fakes';
+import { FakeAPI, FakePage } from './fakes';
+import { kernelState } from './samples';
 
 type Reply = { status: 'ok'; data: Record<string, string> } | { status: 'error'; evalue: string };
 

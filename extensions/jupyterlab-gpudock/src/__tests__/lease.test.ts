@@ -3,7 +3,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { APIError } from '../model/api';
 import type { ILease } from '../model/contract';
 import { type ILeaseWarning, Lease } from '../model/lease';
-import { FakeAPI, FakePage, lease, unmanaged } from './fakes';
+import { FakeAPI, FakePage } from './fakes';
+import { lease, unmanaged } from './samples';
 
 const MINUTE = 60_000;
 

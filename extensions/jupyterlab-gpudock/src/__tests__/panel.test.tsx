@@ -3,16 +3,6 @@ import { cleanup, fireEvent, screen } from '@testing-library/react';
 import { afterEach, expect, test, vi } from 'vitest';
 
 import type { IGPU, ThrottleReason } from '../model/contract';
-import { pathsOf } from '../components/sparkline';
-import {
-  formatAge,
-  formatClock,
-  formatTimeLeft,
-  formatMemory,
-  formatPower,
-  formatTemperature,
-  formatUtilization
-} from '../messages/format';
 import { DEFAULTS } from '../model/settings';
 import {
   check,
@@ -24,7 +14,7 @@ import {
   snapshot,
   stack,
   unmanaged
-} from './fakes';
+} from './samples';
 import { type IChanges, renderPanel } from './renderPanel';
 
 const trans = nullTranslator.load('jupyterlab_gpudock');
@@ -182,111 +172,6 @@ test.each([
 test('a stack that could not be loaded is shown as such', () => {
   const text = show({ gpus: { stack: null, stackStatus: 'failed' } });
   expect(text).toContain('could not read the environment');
-});
-
-test.each<[keyof typeof shows, Partial<IGPU>, string, string, string]>([
-  ['memory', { memory_used_mib: 30000 }, '29.3 / 40.0 GiB', 'normal', ''],
-  ['memory', { memory_used_mib: 34816 }, '34.0 / 40.0 GiB', 'notice', 'filling up'],
-  ['memory', { memory_used_mib: 38912 }, '38.0 / 40.0 GiB', 'alarm', 'nearly full'],
-  ['memory', { memory_total_mib: 'not_supported' }, '31.0 GiB', 'normal', ''],
-  ['memory', { memory_used_mib: 'not_supported' }, 'not reported', 'normal', ''],
-  ['temperature', { temperature_c: 84 }, '84 °C', 'normal', ''],
-  ['temperature', { temperature_c: 85 }, '85 °C', 'notice', 'hot'],
-  ['temperature', { temperature_c: 92 }, '92 °C', 'alarm', 'too hot'],
-  [
-    'temperature',
-    { temperature_c: 90, temperature_slowdown_c: 'not_supported' },
-    '90 °C',
-    'alarm',
-    'too hot'
-  ],
-  ['use', { utilization_percent: 0 }, '0 %', 'normal', 'idle'],
-  ['use', { utilization_percent: 95 }, '95 %', 'normal', 'busy'],
-  ['use', { utilization_percent: 'not_available' }, 'unknown', 'normal', ''],
-  ['use', { utilization_percent: 'nonsense' }, 'invalid reading', 'normal', ''],
-  ['power', { power_limit_w: 'not_supported' }, '283 W', 'normal', '']
-])('%s of %o', (metric, changes, text, level, word) => {
-  expect(shows[metric](gpu(changes), display)).toEqual({ text, level, word });
-});
-
-const shows = {
-  memory: formatMemory,
-  temperature: formatTemperature,
-  use: formatUtilization,
-  power: formatPower
-};
-
-test.each([
-  [0, '0 s'],
-  [89000, '89 s'],
-  [120000, '2 min'],
-  [7200000, '2 h']
-])('%d ms are %s', (milliseconds, words) => {
-  expect(formatAge(milliseconds, trans)).toBe(words);
-});
-
-test.each([
-  [119_999, '119 s'],
-  [120_000, '2 min'],
-  [3_599_999, '59 min'],
-  [7_260_000, '2 h 1 min'],
-  [-5, '0 s']
-])('%d remaining ms are %s, never more', (milliseconds, words) => {
-  expect(formatTimeLeft(milliseconds, trans)).toBe(words);
-});
-
-test('preferred units and thresholds are used', () => {
-  const preferences = {
-    ...DEFAULTS,
-    memoryUnit: 'GB',
-    temperatureUnit: '°F',
-    memoryFillingPercent: 50,
-    hotBelowSlowdownC: 30
-  } as const;
-  expect(formatMemory(gpu(), { trans, preferences })).toEqual({
-    text: '33.3 / 42.9 GB',
-    level: 'notice',
-    word: 'filling up'
-  });
-  expect(formatTemperature(gpu(), { trans, preferences })).toEqual({
-    text: '147 °F',
-    level: 'notice',
-    word: 'hot'
-  });
-});
-
-test('a clock without a maximum is shown alone', () => {
-  expect(formatClock(1215, 'not_supported', trans).text).toBe('1215 MHz');
-});
-
-function line(...values: [number, number | null][]): string[] {
-  const points = values.map(([time, use]) => ({
-    time,
-    utilization_percent: use,
-    memory_used_mib: null,
-    temperature_c: null,
-    power_w: null
-  }));
-  return pathsOf({ points, metric: 'utilization_percent', top: 100, intervalS: 1 });
-}
-
-test('a chart has a gap without readings, and ends at the right edge', () => {
-  const paths = line([0, 50], [1, 50], [2, 50], [40, 50], [41, 50]);
-  expect(paths).toHaveLength(2);
-  expect(paths[1]).toMatch(/L200 12\.0$/);
-});
-
-test('a peak is not lost if readings share a pixel', () => {
-  const values = Array.from({ length: 1200 }, (_, row): [number, number] => [row / 2, 0]);
-  values[601] = [300.5, 100];
-  const [path = ''] = line(...values);
-  expect(path).toContain(' 1.0');
-  expect(path.split('L').length).toBeLessThanOrEqual(201);
-});
-
-test('values that could not be read are left out of the chart', () => {
-  expect(line([0, 50], [1, null], [2, 50])).toHaveLength(1);
-  expect(line()).toEqual([]);
 });
 
 const EIGHT = Array.from({ length: 8 }, (_, place) =>

@@ -7,7 +7,8 @@ import { waitFor } from '@testing-library/react';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import plugins from '../index';
-import { gpu, FakeAPI, lease, snapshot } from './fakes';
+import { FakeAPI } from './fakes';
+import { gpu, lease, snapshot } from './samples';
 
 vi.hoisted(() => {
   // JupyterLab's packages need these when they are imported, and jsdom lacks them.

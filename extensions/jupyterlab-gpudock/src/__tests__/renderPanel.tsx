@@ -4,7 +4,8 @@ import type { IActions } from '../components/actions';
 import { type IPanelView, Panel } from '../components/panel';
 import type { IDisplay } from '../messages/format';
 import { DisplayContext } from '../components/display';
-import { actions, snapshot, stack, unmanaged } from './fakes';
+import { actions } from './fakes';
+import { snapshot, stack, unmanaged } from './samples';
 
 /** Changes to the view of one healthy GPU on a server without a hub. */
 export interface IChanges {

@@ -5,7 +5,7 @@ import type { IGPU } from '../model/contract';
 import { DEFAULTS, preferencesFrom } from '../model/settings';
 import { isOld, statusText } from '../messages/status';
 import type { IGPUView } from '../model/tokens';
-import { gpu, snapshot } from './fakes';
+import { gpu, snapshot } from './samples';
 
 const display = { trans: nullTranslator.load('jupyterlab_gpudock'), preferences: DEFAULTS };
 
