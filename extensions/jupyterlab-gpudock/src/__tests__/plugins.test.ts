@@ -35,12 +35,12 @@ interface ICommand {
 let commands: Map<string, ICommand>;
 let palette: string[];
 let panel: Widget;
-let statusBar: Widget;
+let statusBar: Widget | undefined;
 
-/** Activate all plugins in a JupyterLab with a closed sidebar. */
-function activate(): void {
+/** Activate all plugins in an application with a closed sidebar. */
+function activate(name = 'JupyterLab'): void {
   const app = {
-    name: 'JupyterLab',
+    name,
     restored: Promise.resolve(),
     serviceManager: { serverSettings: {} },
     commands: {
@@ -59,17 +59,16 @@ function activate(): void {
     }
   } as unknown as JupyterFrontEnd;
   const services = new Map<Token<unknown>, unknown>([
-    [ICommandPalette, { addItem: ({ command }: { command: string }) => palette.push(command) }],
-    [
-      IStatusBar,
-      {
-        registerStatusItem: (_id: string, { item }: { item: Widget }) => {
-          statusBar = item;
-          Widget.attach(item, document.body);
-        }
-      }
-    ]
+    [ICommandPalette, { addItem: ({ command }: { command: string }) => palette.push(command) }]
   ]);
+  if (name === 'JupyterLab') {
+    services.set(IStatusBar, {
+      registerStatusItem: (_id: string, { item }: { item: Widget }) => {
+        statusBar = item;
+        Widget.attach(item, document.body);
+      }
+    });
+  }
   for (const plugin of plugins as JupyterFrontEndPlugin<unknown>[]) {
     const tokens = [...(plugin.requires ?? []), ...(plugin.optional ?? [])];
     const service = plugin.activate(app, ...tokens.map(token => services.get(token) ?? null));
@@ -87,7 +86,8 @@ beforeEach(() => {
 
 afterEach(() => {
   panel.dispose();
-  statusBar.dispose();
+  statusBar?.dispose();
+  statusBar = undefined;
   Notification.dismiss();
 });
 
@@ -112,12 +112,12 @@ test('a visible panel has a stream, and a hidden one has none', async () => {
 
 test('the status bar shows figures until they are old, and opens the panel', async () => {
   activate();
-  await waitFor(() => expect(statusBar.node.textContent).toBe('A100 · 31/40 GB · 42 %'));
+  await waitFor(() => expect(statusBar?.node.textContent).toBe('A100 · 31/40 GB · 42 %'));
   panel.show();
   server.socket.receive(snapshot({ age_s: 59.9 }));
-  await waitFor(() => expect(statusBar.node.textContent).toBe('A100'));
+  await waitFor(() => expect(statusBar?.node.textContent).toBe('A100'));
   panel.hide();
-  statusBar.node.querySelector('button')?.click();
+  statusBar?.node.querySelector('button')?.click();
   expect(panel.isVisible).toBe(true);
 });
 
@@ -162,4 +162,11 @@ test('a lost GPU is notified once, and only while the panel is closed', async ()
   expect(notifications()).toEqual([
     'This server has lost a GPU. Programs that used it have failed.'
   ]);
+});
+
+test('Notebook, which has no status bar, has the panel', () => {
+  activate('Jupyter Notebook');
+  expect(statusBar).toBeUndefined();
+  expect(panel.isAttached).toBe(true);
+  expect(commands.size).toBe(7);
 });

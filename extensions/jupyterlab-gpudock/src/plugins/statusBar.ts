@@ -8,8 +8,13 @@ export const statusBar: JupyterFrontEndPlugin<void> = {
   id: 'jupyterlab-gpudock:status-bar',
   description: 'Shows the GPU in the status bar.',
   autoStart: true,
-  requires: [IGPUPanel, IStatusBar],
-  activate: (app: JupyterFrontEnd, panel: IGPUPanel, bar: IStatusBar) => {
+  requires: [IGPUPanel],
+  // Notebook 7 has no status bar.
+  optional: [IStatusBar],
+  activate: (app: JupyterFrontEnd, panel: IGPUPanel, bar: IStatusBar | null) => {
+    if (!bar) {
+      return;
+    }
     const { gpus, kernel, settings, trans } = panel.models;
     const isActive = (): boolean => settings.view.statusBar;
     bar.registerStatusItem('jupyterlab-gpudock:status', {
