@@ -80,6 +80,10 @@ lint: dev ## linters, types, the direction of imports, and the words
 	cd $(EXTENSION) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint
 	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run lint
 
+.PHONY: generate
+generate: dev ## update the types that are generated from the sources
+	$(BIN)/python $(EXTENSION)/scripts/generate_types.py
+
 format: dev ## format all sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .

@@ -45,7 +45,7 @@ UNMANAGED = lease_that_ends(
     can_restart=False,
     restart_page=None,
 )
-ENGLISH = r"[A-Za-z’]{2,}[,;:]? [a-z’]{2,}([,;:]? [A-Za-z’]+|[.!?])"
+ENGLISH = r"[A-Za-z']{2,}[,;:]? [a-z']{2,}([,;:]? [A-Za-z']+|[.!?])"
 """Three Latin words in a row, or two and a full stop: a name is shorter, a sentence is not."""
 
 

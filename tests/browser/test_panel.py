@@ -173,7 +173,7 @@ def test_a_busy_kernel_is_not_asked(single, visit):
     run_cell(page, "import torch")
     expect(kernel).to_contain_text("torch is loaded")
     run_cell(page, "import threading; threading.Event().wait()")
-    expect(kernel).to_contain_text("busy and is not disturbed")
+    expect(kernel).to_contain_text("The kernel is busy")
     expect(kernel.get_by_role("button", name="Release cached memory")).to_be_disabled()
     keep(page, "busy")
     page.get_by_role("menuitem", name="Kernel", exact=True).click()
@@ -281,9 +281,9 @@ def test_the_palette_has_what_the_panel_does(single, visit):
     page.locator(".lm-CommandPalette-input").fill("gpu")
     for label in (
         "Show GPU Panel",
-        "Run a Check of the GPU",
+        "Run a GPU Check",
         "Release Cached GPU Memory of the Active Kernel",
-        "Shut Down a Kernel That Holds GPU Memory…",
+        "Shut Down a Kernel That Uses GPU Memory…",
         "Check the GPU Software Stack Again",
     ):
         expect(palette.get_by_text(label, exact=True).first).to_be_visible()
@@ -302,8 +302,8 @@ def test_a_session_is_shown_warned_of_and_extended(single, visit):
 
     page.route("**/gpudock/api/lease**", answer)
     page.goto(f"{url}/lab?reset")
-    warning = page.locator(".Toastify__toast, .jp-toast").filter(has_text="This session")
-    expect(warning).to_contain_text("end in 15 min")
+    warning = page.locator(".Toastify__toast, .jp-toast").filter(has_text="This GPU session")
+    expect(warning).to_contain_text("ends in 15 min")
     page.locator('.jp-SideBar [data-id="jp-gpudock-panel"]').click()
     session = page.locator("#jp-gpudock-panel").get_by_role("region", name="Session")
     for part in ("14 min", "ends soon", "12.5 of 40 h in 7 days", "3 people", "in use"):
@@ -312,7 +312,7 @@ def test_a_session_is_shown_warned_of_and_extended(single, visit):
     assert serious_barriers(page, "#jp-gpudock-panel") == []
     session.get_by_role("button", name="Extend").click()
     expect(session).to_contain_text("5 h 1 min")
-    session.get_by_role("button", name="Give the GPU back…").click()
+    session.get_by_role("button", name="Release the GPU…").click()
     expect(page.get_by_role("dialog")).to_contain_text("what is only in memory is lost")
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
 

@@ -47,7 +47,9 @@ def test_one_gpu(gallery):
     gallery.show(SINGLE)
     english, chinese = gallery.views
     card = english.region("GPU 0: A100-SXM4-40GB")
-    expect(card.get_by_role("meter", name="Use")).to_have_attribute("aria-valuetext", "87 %")
+    expect(card.get_by_role("meter", name="Utilization")).to_have_attribute(
+        "aria-valuetext", "87 %"
+    )
     expect(card.get_by_role("meter", name="Memory")).to_have_attribute(
         "aria-valuetext", "31.0 / 40.0 GiB"
     )
@@ -61,7 +63,7 @@ def test_a_gpu_in_trouble_says_so_in_words(gallery):
     gallery.show(TROUBLED)
     english, chinese = gallery.views
     card = english.region("GPU 0: A100-SXM4-40GB")
-    see(english, "nearly full", "too hot", "Its cooling needs a look.", "2 errors that could not")
+    see(english, "nearly full", "too hot", "Check its cooling.", "2 errors that could not")
     see(english, "Bad memory will be replaced when the GPU is reset.")
     expect(card.get_by_role("listitem").filter(has_text="has just ended")).to_have_count(2)
     see(chinese, "显存")
@@ -78,7 +80,7 @@ def test_eight_gpus_of_which_some_are_unwell(gallery):
     english, chinese = gallery.views
     for view in gallery.views:
         expect(rows(view)).to_have_count(8)
-    for place, words in ((2, "too hot"), (3, "nearly full"), (5, "does not answer"), (6, "lost")):
+    for place, words in ((2, "too hot"), (3, "nearly full"), (5, "is not responding"), (6, "lost")):
         expect(rows(english).nth(place)).to_contain_text(words)
     expect(english.page.locator(".jp-GPUDock-status")).to_contain_text("GPU lost")
     gallery.look("eight")
@@ -141,10 +143,10 @@ def test_slices(gallery):
             "hanging-gpu",
             [dataclasses.replace(SINGLE, fault="hanging"), Gpu.of_model("A100", 1)],
             {},
-            "GPU does not answer",
+            "GPU is not responding",
             "GPU 没有响应",
         ),
-        ("hanging", [SINGLE], {"hang": "all"}, "GPU does not answer", "GPU 没有响应"),
+        ("hanging", [SINGLE], {"hang": "all"}, "GPU is not responding", "GPU 没有响应"),
     ],
 )
 def test_what_keeps_a_gpu_away_is_said(gallery, name, gpus, system, english, chinese):
@@ -161,11 +163,11 @@ def test_what_keeps_a_gpu_away_is_said(gallery, name, gpus, system, english, chi
     [
         ("session", {}, "3 h 0 min", "3 小时 0 分钟"),
         ("session-warning", {"ends_in": 13 * 60}, "ends soon", "即将结束"),
-        ("session-stale", {"state": "stale"}, "These are its last words", "以下是其最近的信息"),
+        ("session-stale", {"state": "stale"}, "the last known state", "以下是其最近的信息"),
         (
             "session-unreachable",
             {"state": "unreachable"},
-            "Your work goes on",
+            "Your work continues",
             "您的工作会继续",
         ),
         ("session-refused", {"state": "refused"}, "Restart the server", "请重启服务器"),

@@ -1,65 +1,66 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 
-import { APIError } from '../api';
-import { Checks } from '../checks';
-import { GPUModel } from '../model';
-import { check, HandheldAPI, HandheldPage } from './pretend';
+import { APIError } from '../model/api';
+import { Checks } from '../model/checks';
+import { GPUModel } from '../model/gpus';
+import { FakeAPI, FakePage } from './fakes';
+import { check } from './samples';
 
-let server: HandheldAPI;
+let server: FakeAPI;
 let checks: Checks;
 
 beforeEach(() => {
-  server = new HandheldAPI();
-  const gpus = new GPUModel(server, new HandheldPage());
+  server = new FakeAPI();
+  const gpus = new GPUModel(server, new FakePage());
   gpus.watch();
   checks = new Checks(server, gpus);
 });
 
-test('a check is followed from its beginning to its end', async () => {
+test('a check is followed from start to end', async () => {
   await checks.run('GPU-1', 'python3');
   expect(checks.view.byGPU.get('GPU-1')).toMatchObject({ state: 'running', kernel: 'python3' });
   for (const [state, progress] of [
     ['running', 0.5],
     ['done', 1]
   ] as const) {
-    server.socket.say({ type: 'check', check: check({ started_at: 200, state, progress }) });
+    server.socket.receive({ type: 'check', check: check({ started_at: 200, state, progress }) });
     expect(checks.view.byGPU.get('GPU-1')).toMatchObject({ state, progress });
   }
 });
 
-test('an answer that was overtaken does not make a finished check run again', async () => {
-  server.socket.say({ type: 'check', check: check({ started_at: 200 }) });
+test('a late response does not make a finished check run again', async () => {
+  server.socket.receive({ type: 'check', check: check({ started_at: 200 }) });
   await checks.run('GPU-1', 'python3');
   expect(checks.view.byGPU.get('GPU-1')?.state).toBe('done');
 });
 
-test('an older check does not take the place of a newer one', async () => {
-  server.socket.say({ type: 'check', check: check({ id: 'new', started_at: 300 }) });
+test('an older check does not replace a newer one', async () => {
+  server.socket.receive({ type: 'check', check: check({ id: 'new', started_at: 300 }) });
   server.pastChecks = [check({ id: 'old', started_at: 100 })];
   await checks.load();
   expect(checks.view.byGPU.get('GPU-1')?.id).toBe('new');
 });
 
-test('a refusal is kept with its figures until the next one begins', async () => {
+test('an error is kept with its parameters until the next check starts', async () => {
   const parameters = { free_mib: '7', needed_mib: '1200' };
   server.failure = new APIError(409, 'memory_short', 'Too little memory.', parameters);
   await checks.run('GPU-1', '');
   expect(checks.view).toMatchObject({
     starting: false,
-    refusal: { code: 'memory_short', parameters }
+    error: { code: 'memory_short', parameters }
   });
   server.failure = null;
   await checks.run('GPU-1', '');
-  expect(checks.view.refusal).toBeNull();
+  expect(checks.view.error).toBeNull();
 });
 
-test('a second click while one begins does nothing', async () => {
+test('a second click while a check is starting does nothing', async () => {
   const startCheck = vi.spyOn(server, 'startCheck');
   await Promise.all([checks.run('GPU-1', ''), checks.run('GPU-1', '')]);
   expect(startCheck).toHaveBeenCalledOnce();
 });
 
-test('cancelling tells the server, and shows what it says then', async () => {
+test('canceling calls the server, and shows its response', async () => {
   await checks.run('GPU-1', '');
   server.pastChecks = [check({ started_at: 200, state: 'cancelled' })];
   await checks.cancel(check());

@@ -2,59 +2,59 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { cleanup } from '@testing-library/react';
 import { afterEach, expect, test } from 'vitest';
 
-import catalogue from '../../jupyterlab_gpudock/locale/zh_CN/LC_MESSAGES/jupyterlab_gpudock.json';
-import type { GPUState, ICheckStep } from '../contract';
-import { DEFAULTS } from '../preferences';
-import { statusOf } from '../status';
-import { check, gpu, kernelState, lease, process, snapshot, stack, unmanaged } from './pretend';
-import { type IChanges, panelView, shown } from './shown';
+import catalog from '../../jupyterlab_gpudock/locale/zh_CN/LC_MESSAGES/jupyterlab_gpudock.json';
+import type { GPUState, ICheckStep } from '../model/contract';
+import { DEFAULTS } from '../model/settings';
+import { statusText } from '../messages/status';
+import { check, gpu, kernelState, lease, process, snapshot, stack, unmanaged } from './samples';
+import { type IChanges, panelView, renderPanel } from './renderPanel';
 
-const texts = catalogue as unknown as Record<string, string[]>;
+const translations = catalog as unknown as Record<string, string[]>;
 
 function filled(text: string, values: unknown[]): string {
   return values.reduce<string>(
     (found, value, place) => found.replaceAll(`%${place + 1}`, String(value)),
-    texts[text]?.[0] ?? text
+    translations[text]?.[0] ?? text
   );
 }
 
-/** JupyterLab's translator with the Chinese catalogue of this extension. */
+/** A translator with the Chinese catalog of this extension. */
 const trans = {
   __: (text: string, ...values: unknown[]) => filled(text, values),
   _n: (one: string, _many: string, count: number, ...values: unknown[]) =>
     filled(one, [count, ...values])
 } as unknown as TranslationBundle;
-const voice = { trans, preferences: DEFAULTS };
+const display = { trans, preferences: DEFAULTS };
 
-/** What is written the same in any language: names, and a command to type. */
+/** What is the same in any language: names, and a command to type. */
 const NAMES = /A100-SXM4-40GB|Python 3|train\.ipynb|jupyter server extension enable/g;
-/** Two Latin words in a row are a name; three, or two with a full stop, are English. */
-const ENGLISH = /[A-Za-z’]{2,}[,;:]? [a-z’]{2,}([,;:]? [A-Za-z’]+|[.!?])/;
+/** Two Latin words in a row can be a name; three, or two with a full stop, are a sentence. */
+const ENGLISH = /[A-Za-z']{2,}[,;:]? [a-z']{2,}([,;:]? [A-Za-z']+|[.!?])/;
 
-/** The English that a person who reads Chinese meets, but for the words of programs. */
+/** Return the English sentences in a part of the page, except what programs reported. */
 function englishIn(root: HTMLElement): string[] {
   root.querySelectorAll('[lang="en"]').forEach(quote => quote.remove());
   const found: string[] = [];
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
-    const said =
+    const texts =
       node instanceof HTMLElement
         ? ['aria-label', 'title', 'aria-valuetext', 'placeholder'].map(name =>
             node.getAttribute(name)
           )
         : [node.textContent];
-    found.push(...said.filter(text => text !== null).map(text => text.replace(NAMES, '…')));
+    found.push(...texts.filter(text => text !== null).map(text => text.replace(NAMES, '…')));
   }
   return found.filter(text => ENGLISH.test(text));
 }
 
 function show(changes: IChanges): HTMLElement {
-  return shown(changes, voice);
+  return renderPanel(changes, display);
 }
 
 afterEach(cleanup);
 
-const WORDS = 'Unknown Error of the driver, in its own words.';
+const DETAIL = 'Unknown Error reported by the driver.';
 const STATES: Exclude<GPUState, 'ok'>[] = [
   'no_driver',
   'no_gpu',
@@ -70,11 +70,11 @@ const VERDICTS = [
   ...['minor_compatibility', 'forward_compatibility', 'cudnn_newer', 'of_a_newer_server']
 ];
 const PARAMETERS = {
-  ...{ detail: WORDS, cuda: '13.0', needed: '580', driver: '550', capability: '8.0' },
+  ...{ detail: DETAIL, cuda: '13.0', needed: '580', driver: '550', capability: '8.0' },
   ...{ built: '9.1.0', loaded: '9.0.0', archs: 'sm_80', limit_s: '120' },
   ...{ free_mib: '100', needed_mib: '1200' }
 };
-const REFUSALS = [
+const CHECK_ERRORS = [
   ...['memory_short', 'check_running', 'no_kernel', 'no_python', 'no_gpu', 'no_driver'],
   ...['version_mismatch', 'lost', 'hanging', 'failed', 'bad_request', '']
 ];
@@ -93,10 +93,10 @@ const OUTCOMES: Pick<ICheckStep, 'state' | 'code' | 'ratio'>[] = [
 ];
 const VALUES = { on_ms: 1, off_ms: 2, to_gpu_pinned_gb_s: 3, from_gpu_pageable_gb_s: 4 };
 
-function* all(): Generator<[string, IChanges]> {
+function* states(): Generator<[string, IChanges]> {
   for (const state of STATES) {
-    const gone = snapshot({ state, detail: WORDS, gpus: [] });
-    const unwell = snapshot({ gpus: [gpu({ state, detail: WORDS })] });
+    const gone = snapshot({ state, detail: DETAIL, gpus: [] });
+    const unwell = snapshot({ gpus: [gpu({ state, detail: DETAIL })] });
     for (const one of [unmanaged(), lease(), lease({ lease: null, state: 'no_lease' })]) {
       yield [`${state}, ${one.state}`, { gpus: { snapshot: gone }, lease: { lease: one } }];
       yield [`a GPU ${state}`, { gpus: { snapshot: unwell }, lease: { lease: one } }];
@@ -106,9 +106,9 @@ function* all(): Generator<[string, IChanges]> {
     );
     yield [`16 GPUs, one ${state}`, { gpus: { snapshot: snapshot({ gpus: many }) } }];
   }
-  for (const trouble of ['forbidden', 'missing', 'unreachable'] as const) {
-    yield [trouble, { gpus: { trouble } }];
-    yield [`${trouble} at once`, { gpus: { trouble, snapshot: null } }];
+  for (const problem of ['forbidden', 'missing', 'unreachable'] as const) {
+    yield [problem, { gpus: { problem } }];
+    yield [`${problem} at once`, { gpus: { problem, snapshot: null } }];
   }
   yield ['stale', { gpus: { stale: true } }];
   yield ['no reading yet', { gpus: { snapshot: null } }];
@@ -125,7 +125,7 @@ function* all(): Generator<[string, IChanges]> {
     health: ['ecc_uncorrected', 'remap_pending', 'remap_failed', 'retirement_pending'],
     ...{ ecc_uncorrected: 2, nvlinks: 4, mig_profile: '1g.5gb' }
   });
-  yield ['a GPU in trouble', { gpus: { snapshot: snapshot({ gpus: [troubled] }) } }];
+  yield ['a GPU with problems', { gpus: { snapshot: snapshot({ gpus: [troubled] }) } }];
   const processes = [
     process(),
     process({ kind: 'mps', certainty: 'probable', reason: 'only_candidate' }),
@@ -139,36 +139,36 @@ function* all(): Generator<[string, IChanges]> {
   yield ['processes', { gpus: { snapshot: snapshot({ gpus: [gpu({ processes })] }) } }];
   for (const code of VERDICTS) {
     const found = stack(code, false, PARAMETERS);
-    found.verdict.findings.forEach(finding => (finding.message = WORDS));
+    found.verdict.findings.forEach(finding => (finding.message = DETAIL));
     yield [`verdict ${code}`, { gpus: { stack: found } }];
   }
   yield ['stack failed', { gpus: { stack: null, stackStatus: 'failed' } }];
   yield ['stack loading', { gpus: { stack: null, stackStatus: 'loading' } }];
   for (const status of ['none', 'unsupported', 'waiting', 'busy', 'known', 'failed'] as const) {
     yield [`kernel ${status}`, { kernel: { status } }];
-    const state = kernelState({ autocast: true, autocast_dtype: 'bfloat16', errors: [WORDS] });
+    const state = kernelState({ autocast: true, autocast_dtype: 'bfloat16', errors: [DETAIL] });
     yield [`kernel ${status} with torch`, { kernel: { status, state, releasing: true } }];
   }
   for (const reason of ['released', 'torch_not_loaded', 'cuda_not_used', 'failed'] as const) {
     for (const freed of [0, 512]) {
       const released = {
-        ...{ done: true, reason, before: [], after: [], freed_mib: freed, errors: [WORDS] }
+        ...{ done: true, reason, before: [], after: [], freed_mib: freed, errors: [DETAIL] }
       };
       yield [`memory ${reason}`, { kernel: { status: 'known', released } }];
     }
   }
-  for (const code of REFUSALS) {
-    yield [`refusal ${code}`, { checks: { refusal: { code, parameters: PARAMETERS } } }];
+  for (const code of CHECK_ERRORS) {
+    yield [`check error ${code}`, { checks: { error: { code, parameters: PARAMETERS } } }];
   }
   for (const code of ENDS) {
     for (const state of ['failed', 'refused', 'cancelled'] as const) {
-      const one = check({ state, code, message: WORDS, parameters: PARAMETERS });
+      const one = check({ state, code, message: DETAIL, parameters: PARAMETERS });
       yield [`check ${state} ${code}`, { checks: { byGPU: new Map([['GPU-1', one]]) } }];
     }
   }
   for (const name of ['cudnn', 'fp16', 'bf16', 'tf32', 'bandwidth'] as const) {
     for (const outcome of OUTCOMES) {
-      const step = { ...outcome, name, values: VALUES, detail: WORDS };
+      const step = { ...outcome, name, values: VALUES, detail: DETAIL };
       const one = check({ state: 'running', progress: 0.4, steps: [step] });
       yield [`step ${name} ${outcome.state}`, { checks: { byGPU: new Map([['GPU-1', one]]) } }];
     }
@@ -176,21 +176,21 @@ function* all(): Generator<[string, IChanges]> {
   for (const state of ['ok', 'stale', 'unreachable', 'refused', 'no_lease'] as const) {
     for (const because of ['time', 'hours', 'group_hours', 'idle', null] as const) {
       const one = lease({
-        ...{ state, message: WORDS, why: WORDS, ends_because: because },
+        ...{ state, message: DETAIL, why: DETAIL, ends_because: because },
         idle: { limit_minutes: 30, since: 1, ends_at: Date.now() / 1000 + 600 }
       });
       yield [`session ${state} ${because}`, { lease: { lease: one } }];
     }
   }
-  for (const asked of ['extend', 'release', 'restart'] as const) {
-    yield [`${asked} is being done`, { lease: { lease: lease(), doing: asked } }];
+  for (const action of ['extend', 'release', 'restart'] as const) {
+    yield [`${action} is pending`, { lease: { lease: lease(), pending: action } }];
     for (const code of ['unreachable', 'refused', 'no_lease', 'unmanaged', 'not_done', '']) {
-      yield [`${asked} ${code}`, { lease: { lease: lease(), refusal: { asked, code } } }];
+      yield [`${action} ${code}`, { lease: { lease: lease(), error: { action, code } } }];
     }
   }
 }
 
-test.each([...all()])('in Chinese, %s has no English sentence', (_name, changes) => {
+test.each([...states()])('in Chinese, %s has no English sentence', (_name, changes) => {
   expect(englishIn(show(changes))).toEqual([]);
 });
 
@@ -198,7 +198,7 @@ test('in Chinese the status bar has no English sentence', () => {
   for (const state of STATES) {
     const gpus = [gpu({ state }), gpu({ uuid: 'GPU-2', index: '1' })];
     const view = panelView({ gpus: { snapshot: snapshot({ gpus }) } });
-    const status = statusOf(view.gpus, 1000, voice);
+    const status = statusText(view.gpus, false, display);
     const bar = document.createElement('button');
     bar.title = status?.title ?? '';
     bar.textContent = status?.text ?? '';
@@ -209,8 +209,8 @@ test('in Chinese the status bar has no English sentence', () => {
   }
 });
 
-test('the search for English finds it', () => {
-  const view = show({ gpus: { trouble: 'unreachable' } });
+test('English sentences are found', () => {
+  const view = show({ gpus: { problem: 'unreachable' } });
   expect(englishIn(view)).toEqual([]);
   view.append('You have no hours left.');
   expect(englishIn(view)).toEqual(['You have no hours left.']);

@@ -2,17 +2,18 @@ import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import type { IAPI } from '../api';
-import { ActiveKernel } from '../kernel';
-import { HandheldAPI, HandheldPage, kernelState } from './pretend';
+import type { IAPI } from '../model/api';
+import { ActiveKernel } from '../model/kernel';
+import { FakeAPI, FakePage } from './fakes';
+import { kernelState } from './samples';
 
-type Answer = { status: 'ok'; data: Record<string, string> } | { status: 'error'; evalue: string };
+type Reply = { status: 'ok'; data: Record<string, string> } | { status: 'error'; evalue: string };
 
-class HandheldKernel {
+class FakeKernel {
   status = 'idle';
-  readonly asked: Record<string, unknown>[] = [];
+  readonly requests: Record<string, unknown>[] = [];
   readonly spec: Promise<{ language: string }>;
-  answer: () => Promise<Answer> = () =>
+  reply: () => Promise<Reply> = () =>
     Promise.resolve({ status: 'ok', data: { 'text/plain': JSON.stringify(kernelState()) } });
 
   constructor(
@@ -23,28 +24,28 @@ class HandheldKernel {
   }
 
   requestExecute(content: Record<string, unknown>): { done: Promise<unknown>; dispose(): void } {
-    this.asked.push(content);
-    const done = this.answer().then(gpudock => ({
+    this.requests.push(content);
+    const done = this.reply().then(gpudock => ({
       content: { status: 'ok', user_expressions: { gpudock } }
     }));
     return { done, dispose: () => undefined };
   }
 }
 
-class HandheldSession {
-  session: { kernel: HandheldKernel | null; path: string } | null = null;
+class FakeSession {
+  session: { kernel: FakeKernel | null; path: string } | null = null;
   readonly kernelChanged = new Signal<this, void>(this);
   readonly statusChanged = new Signal<this, void>(this);
   readonly disposed = new Signal<this, void>(this);
 
   constructor(private readonly path: string) {}
 
-  start(kernel: HandheldKernel | null): void {
+  start(kernel: FakeKernel | null): void {
     this.session = { kernel, path: this.path };
     this.kernelChanged.emit();
   }
 
-  turn(status: string): void {
+  setStatus(status: string): void {
     if (this.session?.kernel) {
       this.session.kernel.status = status;
       this.statusChanged.emit();
@@ -52,30 +53,30 @@ class HandheldSession {
   }
 }
 
-class HandheldShell {
-  currentWidget: { isDisposed: boolean; sessionContext?: HandheldSession } | null = null;
+class FakeShell {
+  currentWidget: { isDisposed: boolean; sessionContext?: FakeSession } | null = null;
   readonly currentChanged = new Signal<this, void>(this);
 
-  turnTo(sessionContext?: HandheldSession): void {
+  activate(sessionContext?: FakeSession): void {
     this.currentWidget = { isDisposed: false, ...(sessionContext && { sessionContext }) };
     this.currentChanged.emit();
   }
 }
 
-let page: HandheldPage;
-let shell: HandheldShell;
-let session: HandheldSession;
-let kernel: HandheldKernel;
+let page: FakePage;
+let shell: FakeShell;
+let session: FakeSession;
+let kernel: FakeKernel;
 let active: ActiveKernel;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  page = new HandheldPage();
-  shell = new HandheldShell();
-  session = new HandheldSession('work/train.ipynb');
-  kernel = new HandheldKernel('python3');
+  page = new FakePage();
+  shell = new FakeShell();
+  session = new FakeSession('work/train.ipynb');
+  kernel = new FakeKernel('python3');
   session.start(kernel);
-  active = follow(new HandheldAPI());
+  active = follow(new FakeAPI());
 });
 
 afterEach(() => {
@@ -91,33 +92,33 @@ async function settle(milliseconds = 0): Promise<void> {
   await vi.advanceTimersByTimeAsync(milliseconds);
 }
 
-test('the kernel of the notebook that is worked in is followed, also when it changes', () => {
-  shell.turnTo(session);
+test('the kernel of the active notebook is followed, also when it changes', () => {
+  shell.activate(session);
   expect([active.view.name, active.view.title]).toEqual(['python3', 'train.ipynb']);
-  shell.turnTo();
+  shell.activate();
   expect(active.view.name).toBe('python3');
-  const second = new HandheldSession('other.ipynb');
-  second.start(new HandheldKernel('conda-old'));
-  shell.turnTo(second);
-  session.start(new HandheldKernel('python3.13'));
+  const second = new FakeSession('other.ipynb');
+  second.start(new FakeKernel('conda-old'));
+  shell.activate(second);
+  session.start(new FakeKernel('python3.13'));
   expect([active.view.name, active.view.title]).toEqual(['conda-old', 'other.ipynb']);
   second.start(null);
   expect([active.view.name, active.view.status]).toEqual(['', 'none']);
 });
 
-test('nothing is asked while nobody watches', async () => {
-  shell.turnTo(session);
-  session.turn('busy');
-  session.turn('idle');
+test('nothing is queried without watchers', async () => {
+  shell.activate(session);
+  session.setStatus('busy');
+  session.setStatus('idle');
   await settle(10_000);
-  expect(kernel.asked).toHaveLength(0);
+  expect(kernel.requests).toHaveLength(0);
 });
 
-test('an idle kernel is asked once, silently and without a trace', async () => {
-  shell.turnTo(session);
+test('an idle kernel is queried once, silently and without a trace', async () => {
+  shell.activate(session);
   active.watch();
   await settle(60_000);
-  expect(kernel.asked).toEqual([
+  expect(kernel.requests).toEqual([
     {
       code: '',
       silent: true,
@@ -130,17 +131,17 @@ test('an idle kernel is asked once, silently and without a trace', async () => {
   expect(active.view).toMatchObject({ status: 'known', state: { torch: '2.6.0' } });
 });
 
-test('a busy kernel is never asked, and is asked when it rests', async () => {
-  shell.turnTo(session);
+test('a busy kernel is queried only when it becomes idle', async () => {
+  shell.activate(session);
   active.watch();
   await settle();
-  session.turn('busy');
+  session.setStatus('busy');
   await settle(60_000);
-  expect(kernel.asked).toHaveLength(1);
+  expect(kernel.requests).toHaveLength(1);
   expect(active.view).toMatchObject({ status: 'busy', state: { torch: '2.6.0' } });
-  session.turn('idle');
+  session.setStatus('idle');
   await settle(1000);
-  expect(kernel.asked).toHaveLength(2);
+  expect(kernel.requests).toHaveLength(2);
   expect(active.view.status).toBe('known');
 });
 
@@ -148,116 +149,116 @@ test.each([
   ['autorestarting', 'waiting'],
   ['restarting', 'waiting'],
   ['dead', 'failed']
-] as const)('of a kernel that is %s nothing from before is shown', async (ended, status) => {
-  shell.turnTo(session);
+] as const)('a kernel that is %s loses its last known state', async (ended, status) => {
+  shell.activate(session);
   active.watch();
   await settle();
-  session.turn('busy');
+  session.setStatus('busy');
   await settle(1000);
   expect(active.view.status).toBe('busy');
-  session.turn(ended);
+  session.setStatus(ended);
   await settle(1000);
   expect(active.view).toMatchObject({ status, state: null });
-  session.turn('idle');
+  session.setStatus('idle');
   await settle(1000);
   expect(active.view.status).toBe('known');
 });
 
-test('cells that run in a row are not interrupted by a question', async () => {
-  shell.turnTo(session);
+test('cells that run in a row are not interrupted by a query', async () => {
+  shell.activate(session);
   active.watch();
   await settle();
   for (let cell = 0; cell < 20; cell += 1) {
-    session.turn('busy');
+    session.setStatus('busy');
     await settle(100);
-    session.turn('idle');
+    session.setStatus('idle');
     await settle(100);
   }
-  expect(kernel.asked).toHaveLength(1);
+  expect(kernel.requests).toHaveLength(1);
 });
 
-test('the coming and going of the question itself asks no other', async () => {
-  kernel.answer = async () => {
-    session.turn('busy');
+test('the status changes of a query do not lead to another query', async () => {
+  kernel.reply = async () => {
+    session.setStatus('busy');
     await new Promise(resolve => setTimeout(resolve, 10));
-    session.turn('idle');
+    session.setStatus('idle');
     return { status: 'ok', data: { 'text/plain': JSON.stringify(kernelState()) } };
   };
-  shell.turnTo(session);
+  shell.activate(session);
   active.watch();
   await settle(60_000);
-  expect(kernel.asked).toHaveLength(1);
+  expect(kernel.requests).toHaveLength(1);
 });
 
-test('a cell that runs before the answer arrives is noticed', async () => {
+test('a cell that runs before the reply arrives leads to another query', async () => {
   let cells = 1;
-  kernel.answer = async () => {
+  kernel.reply = async () => {
     for (const status of ['busy', 'idle', ...(cells-- > 0 ? ['busy', 'idle'] : [])]) {
-      session.turn(status);
+      session.setStatus(status);
     }
     await new Promise(resolve => setTimeout(resolve, 10));
     return { status: 'ok', data: { 'text/plain': JSON.stringify(kernelState()) } };
   };
-  shell.turnTo(session);
+  shell.activate(session);
   active.watch();
   await settle(60_000);
-  expect(kernel.asked).toHaveLength(2);
+  expect(kernel.requests).toHaveLength(2);
 });
 
-test('a hidden page asks nothing, and catches up when it is seen', async () => {
-  shell.turnTo(session);
+test('a hidden page queries nothing, and catches up when it is visible', async () => {
+  shell.activate(session);
   active.watch();
   await settle();
-  page.turn('hidden');
-  session.turn('busy');
-  session.turn('idle');
+  page.setVisibility('hidden');
+  session.setStatus('busy');
+  session.setStatus('idle');
   await settle(60_000);
-  expect(kernel.asked).toHaveLength(1);
-  page.turn('visible');
+  expect(kernel.requests).toHaveLength(1);
+  page.setVisibility('visible');
   await settle(1000);
-  expect(kernel.asked).toHaveLength(2);
+  expect(kernel.requests).toHaveLength(2);
 });
 
-test('a kernel that speaks no Python is not asked', async () => {
-  const other = new HandheldKernel('ir', 'R');
+test('a kernel for another language is not queried', async () => {
+  const other = new FakeKernel('ir', 'R');
   session.start(other);
-  shell.turnTo(session);
+  shell.activate(session);
   active.watch();
   await settle(1000);
-  expect(other.asked).toHaveLength(0);
+  expect(other.requests).toHaveLength(0);
   expect(active.view.status).toBe('unsupported');
 });
 
-test.each<[string, HandheldKernel['answer']]>([
-  ['answers with an error', () => Promise.resolve({ status: 'error', evalue: 'No.' })],
-  ['answers with garbage', () => Promise.resolve({ status: 'ok', data: { 'text/plain': '{' } })],
+test.each<[string, FakeKernel['reply']]>([
+  ['replies with an error', () => Promise.resolve({ status: 'error', evalue: 'No.' })],
+  ['replies with garbage', () => Promise.resolve({ status: 'ok', data: { 'text/plain': '{' } })],
   ['dies', () => Promise.reject(new Error('Canceled future'))],
-  ['never answers', () => new Promise(() => undefined)]
-])('a kernel that %s is said to have failed', async (_name, answer) => {
-  kernel.answer = answer;
-  shell.turnTo(session);
+  ['never replies', () => new Promise(() => undefined)]
+])('a kernel that %s has failed', async (_name, reply) => {
+  kernel.reply = reply;
+  shell.activate(session);
   active.watch();
   await settle(6000);
   expect(active.view.status).toBe('failed');
 });
 
-test('the answer of a kernel that was left is not shown for another', async () => {
-  let tell: (answer: Answer) => void = () => undefined;
-  kernel.answer = () => new Promise(resolve => (tell = resolve));
-  shell.turnTo(session);
+test('a late reply of another kernel is not shown', async () => {
+  let respond: (reply: Reply) => void = () => undefined;
+  kernel.reply = () => new Promise(resolve => (respond = resolve));
+  shell.activate(session);
   active.watch();
   await settle();
-  const second = new HandheldSession('other.ipynb');
-  second.start(new HandheldKernel('python3'));
-  second.turn('busy');
-  shell.turnTo(second);
-  tell({ status: 'ok', data: { 'text/plain': JSON.stringify(kernelState()) } });
+  const second = new FakeSession('other.ipynb');
+  second.start(new FakeKernel('python3'));
+  second.setStatus('busy');
+  shell.activate(second);
+  respond({ status: 'ok', data: { 'text/plain': JSON.stringify(kernelState()) } });
   await settle(1000);
   expect(active.view).toMatchObject({ title: 'other.ipynb', status: 'busy', state: null });
 });
 
-test('releasing memory tells what was gained, and asks for the state again', async () => {
-  shell.turnTo(session);
+test('releasing memory reports what was freed, and queries the state again', async () => {
+  shell.activate(session);
   active.watch();
   await settle();
   const released = {
@@ -268,46 +269,46 @@ test('releasing memory tells what was gained, and asks for the state again', asy
     freed_mib: 5,
     errors: []
   };
-  kernel.answer = () =>
+  kernel.reply = () =>
     Promise.resolve({ status: 'ok', data: { 'text/plain': JSON.stringify(released) } });
   await active.release();
   expect(active.view.released?.freed_mib).toBe(5);
-  expect(kernel.asked[1]?.['user_expressions']).toEqual({ gpudock: 'RELEASE' });
+  expect(kernel.requests[1]?.['user_expressions']).toEqual({ gpudock: 'RELEASE' });
   await settle(1000);
-  expect(kernel.asked).toHaveLength(3);
+  expect(kernel.requests).toHaveLength(3);
 });
 
 test('the memory of a busy kernel is left alone', async () => {
-  shell.turnTo(session);
-  session.turn('busy');
+  shell.activate(session);
+  session.setStatus('busy');
   await active.release();
-  expect(kernel.asked).toHaveLength(0);
+  expect(kernel.requests).toHaveLength(0);
 });
 
-test('memory that could not be released says why', async () => {
-  kernel.answer = () => Promise.resolve({ status: 'error', evalue: 'Out of luck' });
-  shell.turnTo(session);
+test('an error while releasing memory is reported', async () => {
+  kernel.reply = () => Promise.resolve({ status: 'error', evalue: 'Out of luck' });
+  shell.activate(session);
   await active.release();
   expect(active.view.released).toMatchObject({ reason: 'failed', errors: ['Out of luck'] });
   expect(active.view.releasing).toBe(false);
 });
 
-test('a kernel that has computed and rests is told of, also while nobody watches', async () => {
-  const rested = vi.fn();
-  active.rested.connect(rested);
-  shell.turnTo(session);
+test('a kernel that becomes idle is signaled, also without watchers', async () => {
+  const becameIdle = vi.fn();
+  active.becameIdle.connect(becameIdle);
+  shell.activate(session);
   await settle(1000);
-  rested.mockClear();
-  session.turn('busy');
+  becameIdle.mockClear();
+  session.setStatus('busy');
   await settle(1000);
-  expect(rested).not.toHaveBeenCalled();
-  session.turn('idle');
+  expect(becameIdle).not.toHaveBeenCalled();
+  session.setStatus('idle');
   await settle(1000);
-  expect(rested).toHaveBeenCalledOnce();
+  expect(becameIdle).toHaveBeenCalledOnce();
 });
 
-test('a notebook that is closed leaves no kernel behind', () => {
-  shell.turnTo(session);
+test('a closed notebook leaves no active kernel', () => {
+  shell.activate(session);
   shell.currentWidget = null;
   session.session = null;
   session.disposed.emit();

@@ -2,35 +2,35 @@ import { nullTranslator } from '@jupyterlab/translation';
 import { cleanup, fireEvent, screen } from '@testing-library/react';
 import { afterEach, expect, test, vi } from 'vitest';
 
-import type { IGPU } from '../contract';
-import { pathsOf } from '../components/sparkline';
+import type { IGPU, ThrottleReason } from '../model/contract';
+import { DEFAULTS } from '../model/settings';
 import {
-  showAge,
-  showClock,
-  showLeft,
-  showMemory,
-  showPower,
-  showTemperature,
-  showUse
-} from '../format';
-import { DEFAULTS } from '../preferences';
-import { check, gpu, kernelState, lease, process, snapshot, stack, unmanaged } from './pretend';
-import { type IChanges, shown } from './shown';
+  check,
+  environment,
+  gpu,
+  kernelState,
+  lease,
+  process,
+  snapshot,
+  stack,
+  unmanaged
+} from './samples';
+import { type IChanges, renderPanel } from './renderPanel';
 
 const trans = nullTranslator.load('jupyterlab_gpudock');
-const voice = { trans, preferences: DEFAULTS };
+const display = { trans, preferences: DEFAULTS };
 
 afterEach(cleanup);
 
 function show(changes: IChanges = {}): string {
-  return shown(changes, voice).textContent;
+  return renderPanel(changes, display).textContent;
 }
 
 function press(name: string | RegExp): void {
   fireEvent.click(screen.getByRole('button', { name }));
 }
 
-test('a GPU is a card with its numbers, and bars that a screen reader can say', () => {
+test('a GPU is a card with its numbers, and bars that a screen reader can read', () => {
   const text = show();
   expect(screen.getByRole('region', { name: 'GPU 0: A100-SXM4-40GB' })).toBeTruthy();
   for (const part of ['42 %', '31.0 / 40.0 GiB', '64 °C', '283 / 400 W', '1305 / 1410 MHz']) {
@@ -41,15 +41,15 @@ test('a GPU is a card with its numbers, and bars that a screen reader can say', 
   expect(memory.getAttribute('aria-valuenow')).toBe('78');
 });
 
-test('a MIG slice shows its profile, and says that its use is not reported', () => {
+test('a MIG slice shows its profile, and that its utilization is not reported', () => {
   const slice = gpu({ mig_profile: '1g.5gb', utilization_percent: 'not_supported' });
   const text = show({ gpus: { snapshot: snapshot({ gpus: [slice] }) } });
   expect(text).toContain('MIG 1g.5gb');
   expect(text).toContain('not reported');
-  expect(screen.queryByRole('meter', { name: 'Use' })).toBeNull();
+  expect(screen.queryByRole('meter', { name: 'Utilization' })).toBeNull();
 });
 
-test('the stack card has versions and the verdict', () => {
+test('the stack card shows versions and the verdict', () => {
   const refreshStack = vi.fn();
   const text = show({ actions: { refreshStack } });
   for (const part of ['550.54.15', 'up to 12.4', '2.6.0+cu124', '9.1.0', '3.13.1', '2.21.5']) {
@@ -60,7 +60,7 @@ test('the stack card has versions and the verdict', () => {
   expect(refreshStack).toHaveBeenCalledOnce();
 });
 
-test('all findings are told, with their sources, and a newer server’s in its own words', () => {
+test('all findings are shown with their sources, and unknown ones are quoted', () => {
   const newer = {
     code: 'brand_new',
     level: 'warning',
@@ -74,20 +74,18 @@ test('all findings are told, with their sources, and a newer server’s in its o
   expect(screen.getByRole('link', { name: 'Source' }).getAttribute('href')).toBe(newer.source);
 });
 
-test('of several kernels, one can be chosen whose stack is shown', () => {
-  const chooseKernel = vi.fn();
-  const environments = ['python3', 'conda-old'].map(kernel => ({
-    kernel,
-    display_name: `The ${kernel}`,
-    language: 'python'
-  }));
+test('a kernel can be selected whose stack is shown', () => {
+  const selectKernel = vi.fn();
+  const environments = ['python3', 'conda-old'].map(kernel =>
+    environment({ kernel, display_name: `The ${kernel}` })
+  );
   show({
     gpus: { environments: { default: 'python3', environments } },
-    actions: { chooseKernel }
+    actions: { selectKernel }
   });
-  const choice = screen.getByRole('combobox', { name: 'Kernel' });
-  fireEvent.change(choice, { target: { value: 'conda-old' } });
-  expect(chooseKernel).toHaveBeenCalledWith('conda-old');
+  const select = screen.getByRole('combobox', { name: 'Kernel' });
+  fireEvent.change(select, { target: { value: 'conda-old' } });
+  expect(selectKernel).toHaveBeenCalledWith('conda-old');
 });
 
 test.each([
@@ -96,11 +94,11 @@ test.each([
   ['version_mismatch', null, 'Driver update is not finished'],
   ['lost', null, 'GPU lost'],
   ['failed', null, 'GPU cannot be read'],
-  ['hanging', null, 'GPU does not answer'],
+  ['hanging', null, 'GPU is not responding'],
   ['no_gpu', { lease: null, state: 'no_lease' }, 'No GPU was requested'],
   ['no_driver', { lease: null, state: 'no_lease' }, 'No GPU was requested'],
   ['no_gpu', {}, 'Your GPU is not visible']
-] as const)('%s (lease: %o) is told as: %s', (state, managed, title) => {
+] as const)('%s (lease: %o) is shown as: %s', (state, managed, title) => {
   const text = show({
     gpus: { snapshot: snapshot({ state, gpus: [] }) },
     lease: { lease: managed ? lease(managed) : unmanaged() }
@@ -109,7 +107,7 @@ test.each([
   expect(screen.queryByRole('meter')).toBeNull();
 });
 
-test('a GPU that is lost keeps its card beside the healthy one', () => {
+test('a lost GPU keeps its card next to the healthy one', () => {
   const gpus = [gpu(), gpu({ uuid: 'GPU-2', index: '1', state: 'lost' })];
   const text = show({ gpus: { snapshot: snapshot({ gpus }) } });
   expect(screen.getAllByRole('region', { name: /^GPU \d/ })).toHaveLength(2);
@@ -117,30 +115,30 @@ test('a GPU that is lost keeps its card beside the healthy one', () => {
   expect(text).toContain('42 %');
 });
 
-test('before the first reading the panel says what it does', () => {
+test('before the first reading the panel shows what it does', () => {
   expect(show({ gpus: { snapshot: null, stack: null } })).toBe('Looking for GPUs…');
 });
 
-test('a lost connection shows the age of what is seen, and can be tried at once', () => {
+test('a lost connection shows the age of the values, and can be retried now', () => {
   const reconnect = vi.fn();
-  const text = show({ gpus: { trouble: 'unreachable' }, actions: { reconnect } });
-  expect(text).toContain('Connection lost – reconnecting');
-  expect(text).toContain('What you see is 12 s old.');
+  const text = show({ gpus: { problem: 'unreachable' }, actions: { reconnect } });
+  expect(text).toContain('Connection lost. Reconnecting…');
+  expect(text).toContain('The values shown are 12 s old.');
   press('Try now');
   expect(reconnect).toHaveBeenCalledOnce();
 });
 
 test.each([
   ['forbidden', 'Signed out'],
-  ['missing', 'Server part is missing']
-] as const)('%s is told as: %s', (trouble, title) => {
-  expect(show({ gpus: { trouble, snapshot: null } })).toContain(title);
+  ['missing', 'Server extension is missing']
+] as const)('%s is shown as: %s', (problem, title) => {
+  expect(show({ gpus: { problem, snapshot: null } })).toContain(title);
 });
 
-test('a driver that does not answer is told with the age of what is seen', () => {
+test('a driver that does not respond is shown with the age of the values', () => {
   const text = show({ gpus: { stale: true } });
-  expect(text).toContain('GPU does not answer');
-  expect(text).toContain('has not answered for 12 s');
+  expect(text).toContain('GPU is not responding');
+  expect(text).toContain('has not responded for 12 s');
 });
 
 test.each([
@@ -157,135 +155,30 @@ test.each([
     'driver_too_old',
     false,
     { cuda: '12.4', needed: '525.60.13', driver: '470.57.02' },
-    'torch’s CUDA 12.4 needs driver 525.60.13 or newer, and this one is 470.57.02'
+    'CUDA 12.4 needs driver 525.60.13 or newer, but the driver is 470.57.02'
   ],
   ['arch_missing', false, { capability: '12.0' }, 'no code for GPUs of compute capability 12.0'],
-  ['cudnn_mismatch', false, { built: '9.1.0', loaded: '8.9.7' }, 'and cuDNN 8.9.7 is loaded'],
-  ['python_missing', false, {}, 'is not there any more'],
-  ['hanging', false, {}, 'does not answer'],
-  ['cuda_unavailable', false, {}, 'torch cannot open CUDA'],
+  ['cudnn_mismatch', false, { built: '9.1.0', loaded: '8.9.7' }, 'but cuDNN 8.9.7 is loaded'],
+  ['python_missing', false, {}, 'no longer exists'],
+  ['hanging', false, {}, 'is not responding'],
+  ['cuda_unavailable', false, {}, 'torch cannot initialize CUDA'],
   ['no_python', false, {}, 'not a plain Python kernel'],
   ['python_broken', false, { detail: 'no site module' }, 'does not start. no site module'],
-  ['probe_timeout', false, {}, 'did not answer in time']
-])('the verdict %s in words', (code, usable, parameters, words) => {
+  ['probe_timeout', false, {}, 'did not respond in time']
+])('the verdict %s is shown', (code, usable, parameters, words) => {
   expect(show({ gpus: { stack: stack(code, usable, parameters) } })).toContain(words);
 });
 
-test('a stack that could not be asked for says so', () => {
+test('a stack that could not be loaded is shown as such', () => {
   const text = show({ gpus: { stack: null, stackStatus: 'failed' } });
-  expect(text).toContain('could not look at the environment');
-});
-
-test.each<[keyof typeof shows, Partial<IGPU>, string, string, string]>([
-  ['memory', { memory_used_mib: 30000 }, '29.3 / 40.0 GiB', 'normal', ''],
-  ['memory', { memory_used_mib: 34816 }, '34.0 / 40.0 GiB', 'notice', 'filling up'],
-  ['memory', { memory_used_mib: 38912 }, '38.0 / 40.0 GiB', 'alarm', 'nearly full'],
-  ['memory', { memory_total_mib: 'not_supported' }, '31.0 GiB', 'normal', ''],
-  ['memory', { memory_used_mib: 'not_supported' }, 'not reported', 'normal', ''],
-  ['temperature', { temperature_c: 84 }, '84 °C', 'normal', ''],
-  ['temperature', { temperature_c: 85 }, '85 °C', 'notice', 'hot'],
-  ['temperature', { temperature_c: 92 }, '92 °C', 'alarm', 'too hot'],
-  [
-    'temperature',
-    { temperature_c: 90, temperature_slowdown_c: 'not_supported' },
-    '90 °C',
-    'alarm',
-    'too hot'
-  ],
-  ['use', { utilization_percent: 0 }, '0 %', 'normal', 'idle'],
-  ['use', { utilization_percent: 95 }, '95 %', 'normal', 'busy'],
-  ['use', { utilization_percent: 'not_available' }, 'unknown', 'normal', ''],
-  ['use', { utilization_percent: 'nonsense' }, 'impossible reading', 'normal', ''],
-  ['power', { power_limit_w: 'not_supported' }, '283 W', 'normal', '']
-])('%s of %o', (metric, changes, text, level, word) => {
-  expect(shows[metric](gpu(changes), voice)).toEqual({ text, level, word });
-});
-
-const shows = {
-  memory: showMemory,
-  temperature: showTemperature,
-  use: showUse,
-  power: showPower
-};
-
-test.each([
-  [0, '0 s'],
-  [89000, '89 s'],
-  [120000, '2 min'],
-  [7200000, '2 h']
-])('%d ms are %s', (milliseconds, words) => {
-  expect(showAge(milliseconds, trans)).toBe(words);
-});
-
-test.each([
-  [119_999, '119 s'],
-  [120_000, '2 min'],
-  [3_599_999, '59 min'],
-  [7_260_000, '2 h 1 min'],
-  [-5, '0 s']
-])('%d ms that are left are told as %s, never more', (milliseconds, words) => {
-  expect(showLeft(milliseconds, trans)).toBe(words);
-});
-
-test('other units and thresholds are used where they are preferred', () => {
-  const preferences = {
-    ...DEFAULTS,
-    memoryUnit: 'GB',
-    temperatureUnit: '°F',
-    memoryFillingPercent: 50,
-    hotBelowSlowdownC: 30
-  } as const;
-  expect(showMemory(gpu(), { trans, preferences })).toEqual({
-    text: '33.3 / 42.9 GB',
-    level: 'notice',
-    word: 'filling up'
-  });
-  expect(showTemperature(gpu(), { trans, preferences })).toEqual({
-    text: '147 °F',
-    level: 'notice',
-    word: 'hot'
-  });
-});
-
-test('a clock that has no highest one is shown alone', () => {
-  expect(showClock(1215, 'not_supported', trans).text).toBe('1215 MHz');
-});
-
-function line(...values: [number, number | null][]): string[] {
-  const points = values.map(([time, use]) => ({
-    time,
-    utilization_percent: use,
-    memory_used_mib: null,
-    temperature_c: null,
-    power_w: null
-  }));
-  return pathsOf({ points, metric: 'utilization_percent', top: 100, intervalS: 1 });
-}
-
-test('the line breaks where nobody looked, and ends at the right edge', () => {
-  const paths = line([0, 50], [1, 50], [2, 50], [40, 50], [41, 50]);
-  expect(paths).toHaveLength(2);
-  expect(paths[1]).toMatch(/L200 12\.0$/);
-});
-
-test('a peak is not lost where readings share a pixel', () => {
-  const values = Array.from({ length: 1200 }, (_, row): [number, number] => [row / 2, 0]);
-  values[601] = [300.5, 100];
-  const [path = ''] = line(...values);
-  expect(path).toContain(' 1.0');
-  expect(path.split('L').length).toBeLessThanOrEqual(201);
-});
-
-test('what could not be read is left out of the line', () => {
-  expect(line([0, 50], [1, null], [2, 50])).toHaveLength(1);
-  expect(line()).toEqual([]);
+  expect(text).toContain('could not read the environment');
 });
 
 const EIGHT = Array.from({ length: 8 }, (_, place) =>
   gpu({ uuid: `GPU-${place}`, index: String(place), processes: [process({ pid: place })] })
 );
 
-test('eight GPUs are rows with their numbers, of which one opens at a time', () => {
+test('eight GPUs are rows with their numbers, and one opens at a time', () => {
   show({ gpus: { snapshot: snapshot({ gpus: EIGHT }) } });
   const rows = screen.getAllByRole('button', { name: /^GPU \d: A100/ });
   expect(rows).toHaveLength(8);
@@ -300,7 +193,7 @@ test('eight GPUs are rows with their numbers, of which one opens at a time', () 
   expect(rows.map(row => row.getAttribute('aria-expanded')).indexOf('true')).toBe(5);
 });
 
-test('a row says in words what is wrong with its GPU', () => {
+test('a row states what is wrong with its GPU', () => {
   const [first, second, ...others] = EIGHT;
   const gpus = [
     { ...first, state: 'lost' },
@@ -312,7 +205,7 @@ test('a row says in words what is wrong with its GPU', () => {
   screen.getByRole('button', { name: /^GPU 1: .*, nearly full$/ });
 });
 
-test('a process leads to its notebook, and its kernel can be shut down', () => {
+test('the notebook of a process can be opened, and its kernel shut down', () => {
   const [open, shutDown] = [vi.fn(), vi.fn()];
   const one = process();
   const text = show({
@@ -328,11 +221,11 @@ test('a process leads to its notebook, and its kernel can be shut down', () => {
 });
 
 test.each([
-  ['hidden', 'outside of this container'],
-  ['ambiguous', 'which one cannot be told'],
-  ['foreign', 'not of this Jupyter server'],
+  ['hidden', 'outside this container'],
+  ['ambiguous', 'it is unknown which one'],
+  ['foreign', 'does not belong to this Jupyter server'],
   ['vanished', 'has just ended']
-] as const)('a process that is %s is told as: %s', (reason, words) => {
+] as const)('a process that is %s is shown as: %s', (reason, words) => {
   const unknown = process({ certainty: 'unknown', reason, owner: null, name: null });
   const text = show({ gpus: { snapshot: snapshot({ gpus: [gpu({ processes: [unknown] })] }) } });
   expect(text).toContain('Process 4711');
@@ -340,7 +233,7 @@ test.each([
   expect(screen.queryByRole('button', { name: /Shut down/ })).toBeNull();
 });
 
-test('what is only probable is told as such', () => {
+test('a probable owner is shown as such', () => {
   const probable = process({ certainty: 'probable', reason: 'only_candidate' });
   const text = show({ gpus: { snapshot: snapshot({ gpus: [gpu({ processes: [probable] })] }) } });
   expect(text).toContain('probably: notebook');
@@ -353,54 +246,57 @@ test('a terminal has no kernel to shut down', () => {
   expect(screen.queryByRole('button', { name: /Shut down/ })).toBeNull();
 });
 
+/** A reason that a newer server may report. */
+const UNKNOWN_REASON = 'of_the_future' as ThrottleReason;
+
 test.each<[Partial<IGPU>, string]>([
   [{ processes: [] }, 'No process uses this GPU.'],
-  [{ processes: 'not_supported' }, 'does not tell which processes'],
+  [{ processes: 'not_supported' }, 'does not report which processes'],
   [{ processes: 'not_available' }, 'could not be read'],
   [{ throttle: ['hw_thermal'] }, 'because it is too hot'],
   [{ throttle: ['sw_power_cap'] }, 'within its power limit'],
-  [{ throttle: ['of_the_future'] }, 'Slowed down: of_the_future.'],
+  [{ throttle: [UNKNOWN_REASON] }, 'Slowed down: of_the_future.'],
   [{ health: ['ecc_uncorrected'], ecc_uncorrected: 2 }, '2 errors that could not be corrected'],
   [{ health: ['remap_failed'] }, 'this GPU needs repair'],
   [{ nvlinks: 12 }, 'PCIe 4 ×16, 12 NVLinks']
-])('a GPU with %o is told as: %s', (changes, words) => {
+])('a GPU with %o is shown as: %s', (changes, words) => {
   expect(show({ gpus: { snapshot: snapshot({ gpus: [gpu(changes)] }) } })).toContain(words);
 });
 
-test('reasons that are no trouble are not told', () => {
+test('harmless throttle reasons are not shown', () => {
   const text = show({ gpus: { snapshot: snapshot({ gpus: [gpu({ throttle: ['gpu_idle'] })] }) } });
   expect(text).not.toContain('Slowed');
 });
 
 test.each([
   ['none', null, 'Open a notebook'],
-  ['unsupported', null, 'does not speak Python'],
-  ['busy', null, 'It is asked when it is done.'],
-  ['busy', kernelState(), 'This is from before:'],
-  ['failed', null, 'did not answer'],
+  ['unsupported', null, 'not a Python kernel'],
+  ['busy', null, 'Its state is read when it is idle.'],
+  ['busy', kernelState(), 'This is its last known state:'],
+  ['failed', null, 'did not respond'],
   ['known', kernelState({ torch_loaded: false }), 'torch is not loaded in this kernel.'],
   ['known', kernelState({ cuda_initialized: false, devices: [] }), 'has not used a GPU yet'],
-  ['known', kernelState(), 'Most reserved4.0 GiB'],
+  ['known', kernelState(), 'Peak reserved4.0 GiB'],
   ['known', kernelState({ autocast: true, autocast_dtype: 'bfloat16' }), 'Autocaston, bfloat16'],
   ['known', kernelState({ fp32_precision_matmul: 'tf32', tf32_matmul: true }), 'on (tf32)'],
   ['known', kernelState({ errors: ['no such attribute'] }), 'no such attribute']
-] as const)('a kernel that is %s (%o) is told as: %s', (status, state, words) => {
+] as const)('a kernel that is %s (%o) is shown as: %s', (status, state, words) => {
   expect(show({ kernel: { status, state, title: 'train.ipynb' } })).toContain(words);
 });
 
-test('a busy kernel offers nothing that would have to wait', () => {
+test('the actions on a busy kernel are disabled', () => {
   show({ kernel: { status: 'busy', state: kernelState() } });
-  for (const name of ['Release cached memory', 'Ask again']) {
+  for (const name of ['Release cached memory', 'Refresh']) {
     expect(screen.getByRole<HTMLButtonElement>('button', { name }).disabled).toBe(true);
   }
 });
 
 test.each([
-  [{ reason: 'released', freed_mib: 1536 }, '1.5 GiB were given back'],
+  [{ reason: 'released', freed_mib: 1536 }, '1.5 GiB released'],
   [{ reason: 'released', freed_mib: 0 }, 'no cached memory to release'],
   [{ reason: 'cuda_not_used' }, 'nothing to release'],
   [{ reason: 'failed', errors: ['Out of luck'] }, 'Out of luck']
-] as const)('releasing memory with the outcome %o is told as: %s', (changes, words) => {
+] as const)('releasing memory with the result %o is shown as: %s', (changes, words) => {
   const released = { done: true, before: [], after: [], freed_mib: 0, ...changes };
   const errors = 'errors' in changes ? [...changes.errors] : [];
   expect(show({ kernel: { status: 'known', released: { ...released, errors } } })).toContain(words);
@@ -430,16 +326,16 @@ test.each([
       code: 'memory_short',
       parameters: { free_mib: '100', needed_mib: '1200' }
     }),
-    '100 MiB, and it needs 1200 MiB'
+    '100 MiB are free, 1200 MiB are needed'
   ],
   [check({ state: 'cancelled' }), 'was cancelled']
-])('a check (%o) is told as: %s', (one, words) => {
+])('a check (%o) is shown as: %s', (one, words) => {
   expect(show({ checks: { byGPU: new Map([['GPU-1', one]]) } })).toContain(words);
 });
 
-test('a check that could not begin says why', () => {
-  const refusal = { code: 'memory_short', parameters: { free_mib: '7', needed_mib: '1200' } };
-  expect(show({ checks: { refusal } })).toContain('7 MiB, and it needs 1200 MiB');
+test('a check that could not be started shows why', () => {
+  const error = { code: 'memory_short', parameters: { free_mib: '7', needed_mib: '1200' } };
+  expect(show({ checks: { error } })).toContain('7 MiB are free, 1200 MiB are needed');
 });
 
 test('without a healthy GPU there is nothing to check', () => {
@@ -447,7 +343,7 @@ test('without a healthy GPU there is nothing to check', () => {
   expect(screen.queryByRole('button', { name: 'Run a check' })).toBeNull();
 });
 
-test('the session shows what is left, and who waits', () => {
+test('the session shows what is left, and how many users are waiting', () => {
   const now = 1_000_000;
   const one = lease({
     now: now / 1000,
@@ -460,26 +356,26 @@ test('the session shows what is left, and who waits', () => {
   }
 });
 
-test('a session that ends soon says so, by the server’s clock', () => {
+test('a session that ends soon shows it, by the clock of the server', () => {
   const one = lease({ now: 1000, ends_at: 1000 + 600 });
-  const text = show({ lease: { lease: one, clockAheadMs: 1_000_000 - 12_000 }, now: 12_000 });
+  const text = show({ lease: { lease: one, clockOffsetMs: 1_000_000 - 12_000 }, now: 12_000 });
   expect(text).toContain('10 min');
   expect(text).toContain('ends soon');
 });
 
-test('a session can be extended and given back', () => {
+test('a session can be extended and its GPU released', () => {
   const [extendLease, releaseLease] = [vi.fn(), vi.fn()];
   show({ lease: { lease: lease() }, actions: { extendLease, releaseLease } });
   press('Extend');
-  press('Give the GPU back…');
+  press('Release the GPU…');
   expect([extendLease, releaseLease].map(action => action.mock.calls.length)).toEqual([1, 1]);
 });
 
 test.each([
-  ['unreachable', 'is not known'],
-  ['refused', 'does not tell this server'],
-  ['stale', 'its last words']
-] as const)('a desk that is %s is told as: %s', (state, words) => {
+  ['unreachable', 'it is unknown how long'],
+  ['refused', 'does not share session data'],
+  ['stale', 'the last known state']
+] as const)('a desk that is %s is shown as: %s', (state, words) => {
   expect(show({ lease: { lease: lease({ state }) } })).toContain(words);
 });
 
@@ -492,7 +388,7 @@ test.each([
   ['a lost GPU', snapshot({ gpus: [gpu({ state: 'lost' })] })],
   ['all GPUs lost', snapshot({ state: 'lost', gpus: [] })],
   ['a GPU that is reserved and not visible', snapshot({ state: 'no_gpu', gpus: [] })]
-])('%s of a hub’s server leads to a restart', (_name, found) => {
+])('%s on a server of a hub offers a restart', (_name, found) => {
   const restartServer = vi.fn();
   const text = show({
     gpus: { snapshot: found },
@@ -504,7 +400,7 @@ test.each([
   expect(restartServer).toHaveBeenCalledOnce();
 });
 
-test('a server that was started without a GPU, or has no hub, is not told to restart', () => {
+test('a server that was started without a GPU, or without a hub, offers no restart', () => {
   for (const one of [lease({ lease: null, state: 'no_lease' }), unmanaged()]) {
     show({ gpus: { snapshot: snapshot({ state: 'no_gpu', gpus: [] }) }, lease: { lease: one } });
     expect(screen.queryByRole('button', { name: 'Restart server…' })).toBeNull();
@@ -512,7 +408,7 @@ test('a server that was started without a GPU, or has no hub, is not told to res
   }
 });
 
-test('a part that fails does not take the others away', () => {
+test('a part that fails does not affect the others', () => {
   vi.spyOn(console, 'error').mockImplementation(() => undefined);
   const expectIt = (event: Event): void => event.preventDefault();
   window.addEventListener('error', expectIt);

@@ -4,17 +4,17 @@ import { Signal } from '@lumino/signaling';
 import { expect, test, vi } from 'vitest';
 
 import schema from '../../schema/settings.json';
-import { DEFAULTS } from '../preferences';
-import { Settings, SETTINGS_PLUGIN } from '../settings';
+import { DEFAULTS } from '../model/settings';
+import { Settings, SETTINGS_PLUGIN } from '../model/settings';
 
 const trans = nullTranslator.load('jupyterlab_gpudock');
 
-class HandheldRegistry {
+class FakeRegistry {
   composite: Record<string, unknown> = {};
   readonly changed = new Signal<this, void>(this);
   fetch: (plugin: { schema: object }) => unknown = () => undefined;
 
-  transform(id: string, transformers: { fetch: HandheldRegistry['fetch'] }): void {
+  transform(id: string, transformers: { fetch: FakeRegistry['fetch'] }): void {
     expect(id).toBe(SETTINGS_PLUGIN);
     this.fetch = transformers.fetch;
   }
@@ -28,7 +28,7 @@ class HandheldRegistry {
   }
 }
 
-test('the schema’s defaults are those that hold without it', () => {
+test('the defaults of the schema and of the code are the same', () => {
   const defaults = Object.entries(schema.properties).map(([name, property]) => [
     name,
     property.default
@@ -37,7 +37,7 @@ test('the schema’s defaults are those that hold without it', () => {
 });
 
 test('settings are followed as they change', async () => {
-  const [registry, settings] = [new HandheldRegistry(), new Settings()];
+  const [registry, settings] = [new FakeRegistry(), new Settings()];
   await settings.follow(registry.as(), trans);
   expect(settings.view).toEqual(DEFAULTS);
   registry.composite = { memoryUnit: 'GB' };
@@ -45,18 +45,18 @@ test('settings are followed as they change', async () => {
   expect(settings.view.memoryUnit).toBe('GB');
 });
 
-test('settings that cannot be loaded leave the defaults', async () => {
-  const [registry, settings] = [new HandheldRegistry(), new Settings()];
+test('the defaults stay if settings cannot be loaded', async () => {
+  const [registry, settings] = [new FakeRegistry(), new Settings()];
   vi.spyOn(registry, 'load').mockRejectedValue(new Error('no schema'));
   vi.spyOn(console, 'warn').mockImplementationOnce(() => undefined);
   await settings.follow(registry.as(), trans);
   expect(settings.view).toEqual(DEFAULTS);
 });
 
-test('the words of the schema are translated', async () => {
-  const registry = new HandheldRegistry();
-  const shouting = { _p: (_context: string, text: string) => text.toUpperCase() };
-  await new Settings().follow(registry.as(), shouting as unknown as typeof trans);
+test('the texts of the schema are translated', async () => {
+  const registry = new FakeRegistry();
+  const upperCase = { _p: (_context: string, text: string) => text.toUpperCase() };
+  await new Settings().follow(registry.as(), upperCase as unknown as typeof trans);
   const copy = structuredClone(schema);
   registry.fetch({ schema: copy });
   expect(copy.title).toBe('GPU PANEL');

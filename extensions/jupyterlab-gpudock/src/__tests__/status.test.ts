@@ -1,17 +1,17 @@
 import { nullTranslator } from '@jupyterlab/translation';
 import { expect, test } from 'vitest';
 
-import type { IGPU } from '../contract';
-import { DEFAULTS, preferencesFrom } from '../preferences';
-import { statusOf } from '../status';
-import type { IGPUView } from '../tokens';
-import { gpu, snapshot } from './pretend';
+import type { IGPU } from '../model/contract';
+import { DEFAULTS, preferencesFrom } from '../model/settings';
+import { isOld, statusText } from '../messages/status';
+import type { IGPUView } from '../model/tokens';
+import { gpu, snapshot } from './samples';
 
-const voice = { trans: nullTranslator.load('jupyterlab_gpudock'), preferences: DEFAULTS };
+const display = { trans: nullTranslator.load('jupyterlab_gpudock'), preferences: DEFAULTS };
 
 function status(gpus: IGPU[], ageMs = 0, changes: Partial<IGPUView> = {}): string | undefined {
   const view = { snapshot: snapshot({ gpus }), takenAt: 1000, ...changes } as IGPUView;
-  return statusOf(view, 1000 + ageMs, voice)?.text;
+  return statusText(view, isOld(view, 1000 + ageMs), display)?.text;
 }
 
 test.each<[Partial<IGPU>, string]>([
@@ -23,27 +23,27 @@ test.each<[Partial<IGPU>, string]>([
   [{ name: 'NVIDIA TITAN V' }, 'TITAN V · 31/40 GB · 42 %'],
   [{ memory_total_mib: 'not_available' }, 'A100 · 42 %'],
   [{ state: 'lost' }, 'A100 · GPU lost']
-])('one GPU with %o is told as: %s', (changes, text) => {
+])('one GPU with %o: %s', (changes, text) => {
   expect(status([gpu(changes)])).toBe(text);
 });
 
-test('several GPUs are told together', () => {
+test('several GPUs have one text', () => {
   const others = [gpu(), gpu({ utilization_percent: 0 })];
   expect(status([gpu(), ...others])).toBe('3 × A100 · 93/120 GB · 28 %');
   expect(status([gpu(), gpu({ name: 'NVIDIA L4' })])).toBe('2 GPUs · 62/80 GB · 42 %');
 });
 
-test('figures that are old are not told', () => {
+test('old figures are hidden', () => {
   expect(status([gpu()], 60_001)).toBe('A100');
 });
 
-test('without a GPU there is nothing to tell', () => {
+test('without a GPU there is no text', () => {
   expect(status([])).toBeUndefined();
   expect(status([], 0, { snapshot: null })).toBeUndefined();
   expect(status([], 0, { snapshot: snapshot({ gpus: [], state: 'lost' }) })).toBe('GPU lost');
 });
 
-test('preferences that are missing, unknown or of the wrong kind are the defaults', () => {
+test('preferences that are missing, unknown or of the wrong type have their defaults', () => {
   expect(preferencesFrom({ statusBar: false, intervalSeconds: 'often', other: 1 })).toEqual({
     ...DEFAULTS,
     statusBar: false

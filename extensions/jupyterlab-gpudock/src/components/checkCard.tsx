@@ -1,20 +1,21 @@
 import { type ReactElement, type ReactNode, useState } from 'react';
 
-import type { IActions } from '../actions';
-import type { IChecksView } from '../checks';
 import {
-  figuresOfStep,
-  nameOfStep,
-  wordsForCheck,
-  wordsForRefusal,
-  wordsForStep
-} from '../checkWords';
-import type { ICheck, IEnvironments, IGPU } from '../contract';
-import { showName } from '../format';
-import { useVoice } from '../voice';
-import { Said } from './said';
+  checkMessage,
+  startErrorMessage,
+  stepFigures,
+  stepName,
+  stepResult
+} from '../messages/check';
+import { formatName } from '../messages/format';
+import type { IChecksView } from '../model/checks';
+import type { ICheck, IEnvironments, IGPU } from '../model/contract';
+import type { IActions } from './actions';
+import { useDisplay } from './display';
+import { Button, Card } from './elements';
+import { Message } from './message';
 
-/** A short test of a GPU on demand, and what it found. */
+/** Runs a short check of a GPU and shows what it measured. */
 export function CheckCard(props: {
   gpus: readonly IGPU[];
   checks: IChecksView;
@@ -22,87 +23,77 @@ export function CheckCard(props: {
   actions: IActions;
 }): ReactNode {
   const { gpus, checks, environments, actions } = props;
-  const { trans } = useVoice();
-  const [chosen, setChosen] = useState('');
-  const healthy = gpus.filter(gpu => gpu.state === 'ok');
-  const gpu = healthy.find(({ uuid }) => uuid === chosen) ?? healthy[0];
+  const { trans } = useDisplay();
+  const [selected, setSelected] = useState('');
+  const healthy = gpus.filter(({ state }) => state === 'ok');
+  const gpu = healthy.find(({ uuid }) => uuid === selected) ?? healthy[0];
   if (!gpu) {
     return null;
   }
   const check = checks.byGPU.get(gpu.uuid);
+  const isRunning = check?.state === 'running';
   return (
-    <section className="jp-GPUDock-card" aria-label={trans.__('GPU check')}>
-      <header className="jp-GPUDock-card-header">
-        <h3>{trans.__('GPU check')}</h3>
-        {check?.state === 'running' ? (
-          <button
-            type="button"
-            className="jp-GPUDock-button"
-            onClick={() => actions.cancelCheck(check)}
-          >
-            {trans.__('Cancel')}
-          </button>
+    <Card
+      title={trans.__('GPU check')}
+      header={
+        isRunning ? (
+          <Button onClick={() => actions.cancelCheck(check)}>{trans.__('Cancel')}</Button>
         ) : (
-          <button
-            type="button"
-            className="jp-GPUDock-button"
-            disabled={checks.starting}
-            onClick={() => actions.runCheck(gpu.uuid)}
-          >
+          <Button disabled={checks.starting} onClick={() => actions.runCheck(gpu.uuid)}>
             {trans.__('Run a check')}
-          </button>
-        )}
-      </header>
+          </Button>
+        )
+      }
+    >
       {healthy.length > 1 && (
         <label className="jp-GPUDock-value">
-          <span className="jp-GPUDock-label">{trans.__('Which GPU')}</span>
+          <span className="jp-GPUDock-label">{trans.__('GPU')}</span>
           <select
             className="jp-GPUDock-select"
             value={gpu.uuid}
-            onChange={event => setChosen(event.target.value)}
+            onChange={event => setSelected(event.target.value)}
           >
             {healthy.map(one => (
               <option key={one.uuid} value={one.uuid}>
-                {trans.__('GPU %1: %2', one.index, showName(one, trans))}
+                {trans.__('GPU %1: %2', one.index, formatName(one, trans))}
               </option>
             ))}
           </select>
         </label>
       )}
       <div role="status">
-        {checks.refusal && (
-          <Said className="jp-GPUDock-hint" {...wordsForRefusal(checks.refusal, trans)} />
+        {checks.error && (
+          <Message className="jp-GPUDock-hint" {...startErrorMessage(checks.error, trans)} />
         )}
-        {!check && !checks.refusal && (
+        {!check && !checks.error && (
           <p className="jp-GPUDock-hint">
             {trans.__(
-              'Measures for some seconds how much faster cuDNN, mixed precision and TF32 make this GPU, and how fast data gets to it and back.'
+              'Measures in a few seconds how much faster cuDNN, mixed precision and TF32 are on this GPU, and how fast data is copied to the GPU and back.'
             )}
           </p>
         )}
-        {check && !(checks.refusal && check.state !== 'running') && (
-          <Said
+        {check && (isRunning || !checks.error) && (
+          <Message
             className="jp-GPUDock-hint"
-            {...wordsForCheck(check, nameOfKernel(check.kernel, environments), trans)}
+            {...checkMessage(check, kernelName(check.kernel, environments), trans)}
           />
         )}
       </div>
-      {check?.state === 'running' && <Progress check={check} />}
-      {check && check.state !== 'refused' && (!checks.refusal || check.state === 'running') && (
+      {isRunning && <Progress check={check} />}
+      {check && (isRunning || !checks.error) && check.state !== 'refused' && (
         <Steps check={check} />
       )}
-    </section>
+    </Card>
   );
 }
 
-/** What people call a kernel. */
-function nameOfKernel(kernel: string, environments: IEnvironments | null): string {
-  const found = environments?.environments.find(one => one.kernel === kernel);
+function kernelName(kernel: string, environments: IEnvironments | null): string {
+  const found = environments?.environments.find(environment => environment.kernel === kernel);
   return found?.display_name ?? kernel;
 }
 
 function Progress({ check }: { check: ICheck }): ReactElement {
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   const percent = Math.round(100 * check.progress);
   return (
     <div
@@ -119,19 +110,19 @@ function Progress({ check }: { check: ICheck }): ReactElement {
 }
 
 function Steps({ check }: { check: ICheck }): ReactNode {
-  const { trans } = useVoice();
-  const shown = check.steps.filter(step => check.state === 'running' || step.state !== 'waiting');
+  const { trans } = useDisplay();
+  const steps = check.steps.filter(({ state }) => check.state === 'running' || state !== 'waiting');
   return (
-    shown.length > 0 && (
+    steps.length > 0 && (
       <dl className="jp-GPUDock-steps">
-        {shown.map(step => (
+        {steps.map(step => (
           <div key={step.name} data-state={step.state}>
-            <dt className="jp-GPUDock-label">{nameOfStep(step, trans)}</dt>
+            <dt className="jp-GPUDock-label">{stepName(step, trans)}</dt>
             <dd className="jp-GPUDock-finding">
-              <Said {...wordsForStep(step, trans)} />
+              <Message {...stepResult(step, trans)} />
             </dd>
             {step.state === 'done' && (
-              <dd className="jp-GPUDock-hint">{figuresOfStep(step, trans)}</dd>
+              <dd className="jp-GPUDock-hint">{stepFigures(step, trans)}</dd>
             )}
           </div>
         ))}

@@ -1,33 +1,31 @@
 import type { ReactElement, ReactNode } from 'react';
 
-import type { IActions } from '../actions';
-import type { IGPU, ILease } from '../contract';
 import {
+  formatClock,
+  formatMemory,
+  formatName,
+  formatPower,
+  formatTemperature,
+  formatUtilization,
   isNumber,
-  share,
-  showClock,
-  showMemory,
-  showName,
-  showPower,
-  showTemperature,
-  showUse
-} from '../format';
-import { healthRemarks, throttleRemarks } from '../gpuWords';
-import type { IPoint } from '../history';
-import { useVoice } from '../voice';
+  percentOf,
+  plain
+} from '../messages/format';
+import { gpuRemarks } from '../messages/gpu';
+import type { IGPU, ILease } from '../model/contract';
+import type { IPoint } from '../model/history';
+import type { IActions } from './actions';
+import { useDisplay } from './display';
 import { Metric, Value } from './metric';
 import { Sign } from './notice';
 import { Processes } from './processes';
 import { StateNotice } from './stateNotice';
 
-/** What is worse comes first. */
-const WEIGHTS = { normal: 0, notice: 1, alarm: 2 } as const;
+/** The top of a chart whose metric has no known maximum. */
+const DEFAULT_TOP_C = 100;
+const DEFAULT_TOP_W = 400;
 
-/** The upper edge of a line whose metric names no highest value. */
-const USUAL_HIGHEST_C = 100;
-const USUAL_HIGHEST_W = 400;
-
-/** What is shown of one GPU. */
+/** One GPU, and what is shown with it. */
 export interface IGPUProps {
   gpu: IGPU;
   points: readonly IPoint[];
@@ -36,41 +34,33 @@ export interface IGPUProps {
   actions: IActions;
 }
 
-/** One GPU: what it is, how it fares, and who uses it. */
+/** One of a few GPUs. */
 export function GPUCard(props: IGPUProps): ReactElement {
-  const { gpu } = props;
-  const { trans } = useVoice();
-  const title = showName(gpu, trans);
+  const { uuid, state, index, mig_profile: profile } = props.gpu;
+  const { trans } = useDisplay();
+  const name = formatName(props.gpu, trans);
   return (
     <section
       className="jp-GPUDock-card"
-      data-uuid={gpu.uuid}
-      data-state={gpu.state}
-      aria-label={trans.__('GPU %1: %2', gpu.index, title)}
+      data-uuid={uuid}
+      data-state={state}
+      aria-label={trans.__('GPU %1: %2', index, name)}
     >
-      <header className="jp-GPUDock-card-header" title={gpu.uuid}>
-        <h3>{title}</h3>
-        <span className="jp-GPUDock-index">{trans.__('GPU %1', gpu.index)}</span>
-        <Chips gpu={gpu} />
+      <header className="jp-GPUDock-card-header" title={uuid}>
+        <h3>{name}</h3>
+        <span className="jp-GPUDock-index">{trans.__('GPU %1', index)}</span>
+        {profile && (
+          <div className="jp-GPUDock-chips">
+            <span className="jp-GPUDock-chip">{trans.__('MIG %1', profile)}</span>
+          </div>
+        )}
       </header>
       <GPUDetails {...props} />
     </section>
   );
 }
 
-/** What sets a GPU apart: its MIG profile. */
-function Chips({ gpu }: { gpu: IGPU }): ReactNode {
-  const { trans } = useVoice();
-  return (
-    gpu.mig_profile && (
-      <div className="jp-GPUDock-chips">
-        <span className="jp-GPUDock-chip">{trans.__('MIG %1', gpu.mig_profile)}</span>
-      </div>
-    )
-  );
-}
-
-/** How a GPU fares, and who uses it; or why that cannot be told. */
+/** The metrics and the processes of a GPU, or why these cannot be read. */
 export function GPUDetails(props: IGPUProps): ReactElement {
   const { gpu, lease, actions } = props;
   if (gpu.state !== 'ok') {
@@ -94,55 +84,59 @@ export function GPUDetails(props: IGPUProps): ReactElement {
 }
 
 function Metrics({ gpu, points, intervalS }: IGPUProps): ReactElement {
-  const voice = useVoice();
-  const { trans } = voice;
-  const { utilization_percent: use, memory_total_mib: total, power_limit_w: limit } = gpu;
-  const slowdown = gpu.temperature_slowdown_c;
-  const shared = { points, intervalS };
+  const display = useDisplay();
+  const { trans } = display;
+  const {
+    utilization_percent: utilization,
+    memory_total_mib: total,
+    temperature_slowdown_c: slowdown,
+    power_limit_w: limit
+  } = gpu;
+  const chart = { points, intervalS };
   return (
     <>
       <Metric
-        label={trans.__('Use')}
-        shown={showUse(gpu, voice)}
-        line={{ ...shared, metric: 'utilization_percent', top: 100 }}
-        percent={isNumber(use) ? use : null}
+        label={trans.__('Utilization')}
+        value={formatUtilization(gpu, display)}
+        chart={{ ...chart, metric: 'utilization_percent', top: 100 }}
+        percent={isNumber(utilization) ? utilization : null}
       />
       <Metric
         label={trans.__('Memory')}
-        shown={showMemory(gpu, voice)}
-        line={{ ...shared, metric: 'memory_used_mib', top: isNumber(total) ? total : 0 }}
-        percent={share(gpu.memory_used_mib, total)}
+        value={formatMemory(gpu, display)}
+        chart={{ ...chart, metric: 'memory_used_mib', top: isNumber(total) ? total : 0 }}
+        percent={percentOf(gpu.memory_used_mib, total)}
       />
       <Metric
         label={trans.__('Temperature')}
-        shown={showTemperature(gpu, voice)}
-        line={{
-          ...shared,
+        value={formatTemperature(gpu, display)}
+        chart={{
+          ...chart,
           metric: 'temperature_c',
-          top: isNumber(slowdown) ? slowdown : USUAL_HIGHEST_C
+          top: isNumber(slowdown) ? slowdown : DEFAULT_TOP_C
         }}
       />
       <Metric
         label={trans.__('Power')}
-        shown={showPower(gpu, voice)}
-        line={{ ...shared, metric: 'power_w', top: isNumber(limit) ? limit : USUAL_HIGHEST_W }}
+        value={formatPower(gpu, display)}
+        chart={{ ...chart, metric: 'power_w', top: isNumber(limit) ? limit : DEFAULT_TOP_W }}
       />
       <Value
         label={trans.__('Clock')}
-        shown={showClock(gpu.sm_clock_mhz, gpu.sm_clock_max_mhz, trans)}
+        value={formatClock(gpu.sm_clock_mhz, gpu.sm_clock_max_mhz, trans)}
       />
       <Value
         label={trans.__('Memory clock')}
-        shown={showClock(gpu.memory_clock_mhz, gpu.memory_clock_max_mhz, trans)}
+        value={formatClock(gpu.memory_clock_mhz, gpu.memory_clock_max_mhz, trans)}
       />
-      <Links gpu={gpu} />
+      <Connections gpu={gpu} />
     </>
   );
 }
 
-/** How a GPU is connected; nothing where it does not tell. */
-function Links({ gpu }: { gpu: IGPU }): ReactNode {
-  const { trans } = useVoice();
+/** PCIe and NVLink, if the GPU reports them. */
+function Connections({ gpu }: { gpu: IGPU }): ReactNode {
+  const { trans } = useDisplay();
   const { pcie, nvlinks } = gpu;
   const parts: string[] = [];
   if (pcie?.generation && pcie.width) {
@@ -152,32 +146,22 @@ function Links({ gpu }: { gpu: IGPU }): ReactNode {
     parts.push(trans._n('%1 NVLink', '%1 NVLinks', nvlinks));
   }
   return (
-    parts.length > 0 && (
-      <Value
-        label={trans.__('Connection')}
-        shown={{ text: parts.join(', '), level: 'normal', word: '' }}
-      />
-    )
+    parts.length > 0 && <Value label={trans.__('Connection')} value={plain(parts.join(', '))} />
   );
 }
 
-/** What slows a GPU down, and what is wrong with its memory. */
 function Remarks({ gpu }: { gpu: IGPU }): ReactNode {
-  const { trans } = useVoice();
-  const remarks = [...throttleRemarks(gpu, trans), ...healthRemarks(gpu, trans)].sort(
-    (one, other) => WEIGHTS[other.level] - WEIGHTS[one.level]
-  );
+  const { trans } = useDisplay();
+  const remarks = gpuRemarks(gpu, trans);
   return (
     remarks.length > 0 && (
       <ul className="jp-GPUDock-remarks">
-        {[...new Map(remarks.map(remark => [remark.text, remark])).values()].map(
-          ({ level, text }) => (
-            <li key={text} className="jp-GPUDock-verdict">
-              <Sign level={level} />
-              <span>{text}</span>
-            </li>
-          )
-        )}
+        {remarks.map(({ level, text }) => (
+          <li key={text} className="jp-GPUDock-verdict">
+            <Sign level={level} />
+            <span>{text}</span>
+          </li>
+        ))}
       </ul>
     )
   );

@@ -1,80 +1,85 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { ReactElement } from 'react';
 
-import type { IGPU } from '../contract';
 import {
+  formatMemory,
+  formatName,
+  formatTemperature,
+  formatUtilization,
+  type IDisplayValue,
   isNumber,
-  type IShown,
-  share,
-  showMemory,
-  showName,
-  showTemperature,
-  showUse
-} from '../format';
-import { useVoice } from '../voice';
-import { wordsForState } from '../words';
+  percentOf
+} from '../messages/format';
+import { stateMessage } from '../messages/state';
+import type { IGPU } from '../model/contract';
+import { useDisplay } from './display';
 import { GPUDetails, type IGPUProps } from './gpuCard';
 import { Bar } from './metric';
 
-/** What a GPU of many is called. */
-export function titleOf(gpu: IGPU, trans: TranslationBundle): string {
-  const name = showName(gpu, trans);
+/** Return the title of a GPU, with its MIG profile. */
+export function gpuTitle(gpu: IGPU, trans: TranslationBundle): string {
+  const name = formatName(gpu, trans);
   return gpu.mig_profile ? trans.__('%1, MIG %2', name, gpu.mig_profile) : name;
 }
 
-/** One GPU of many in two lines, which opens to show all of it. */
+/** One of many GPUs, in two lines that expand to show its details. */
 export function GPURow(props: IGPUProps & { open: boolean; onToggle: () => void }): ReactElement {
   const { gpu, open, onToggle, lease } = props;
-  const voice = useVoice();
-  const { trans } = voice;
-  const title = titleOf(gpu, trans);
-  const shown = [showUse(gpu, voice), showMemory(gpu, voice), showTemperature(gpu, voice)] as const;
+  const display = useDisplay();
+  const { trans } = display;
+  const isOK = gpu.state === 'ok';
+  const title = trans.__('GPU %1: %2', gpu.index, gpuTitle(gpu, trans));
+  const utilization = formatUtilization(gpu, display);
+  const memory = formatMemory(gpu, display);
+  const temperature = formatTemperature(gpu, display);
+  const values = isOK ? [utilization, memory, temperature] : [];
   const words =
     gpu.state === 'ok'
-      ? shown.filter(({ level }) => level !== 'normal').map(({ word }) => word)
-      : [wordsForState(gpu.state, gpu.detail, lease, trans).title];
-  const isAlarm =
-    gpu.state === 'ok' ? shown.some(one => one.level === 'alarm') : gpu.state !== 'hanging';
-  const level = isAlarm ? 'alarm' : 'notice';
-  const numbers = gpu.state === 'ok' ? shown.map(({ text }) => text) : [];
+      ? values.filter(({ level }) => level !== 'normal').map(({ word }) => word)
+      : [stateMessage(gpu.state, gpu.detail, lease, trans).title];
+  const isAlarm = isOK ? values.some(({ level }) => level === 'alarm') : gpu.state !== 'hanging';
   const id = `jp-gpudock-${gpu.uuid || gpu.index}`;
   return (
     <section
       className="jp-GPUDock-row"
       data-uuid={gpu.uuid}
       data-state={gpu.state}
-      aria-label={trans.__('GPU %1: %2', gpu.index, title)}
+      aria-label={title}
     >
       <button
         type="button"
         className="jp-GPUDock-row-button"
         aria-expanded={open}
         aria-controls={id}
-        aria-label={[trans.__('GPU %1: %2', gpu.index, title), ...numbers, ...words].join(', ')}
+        aria-label={[title, ...values.map(({ text }) => text), ...words].join(', ')}
         title={gpu.uuid}
         onClick={onToggle}
       >
         <span className="jp-GPUDock-row-index">{gpu.index}</span>
-        <span className="jp-GPUDock-row-name">{title}</span>
+        <span className="jp-GPUDock-row-name">{gpuTitle(gpu, trans)}</span>
         {words.map(word => (
-          <span key={word} className="jp-GPUDock-row-word" data-level={level}>
+          <span
+            key={word}
+            className="jp-GPUDock-row-word"
+            data-level={isAlarm ? 'alarm' : 'notice'}
+          >
             <span className="jp-GPUDock-word">{word}</span>
           </span>
         ))}
       </button>
-      {gpu.state === 'ok' && !open && (
+      {isOK && !open && (
         <div className="jp-GPUDock-row-cells">
           <Cell
-            label={trans.__('Use')}
-            shown={shown[0]}
+            label={trans.__('Utilization')}
+            value={utilization}
             percent={isNumber(gpu.utilization_percent) ? gpu.utilization_percent : null}
           />
           <Cell
             label={trans.__('Memory')}
-            shown={shown[1]}
-            percent={share(gpu.memory_used_mib, gpu.memory_total_mib)}
+            value={memory}
+            percent={percentOf(gpu.memory_used_mib, gpu.memory_total_mib)}
           />
-          <Cell label={trans.__('Temperature')} shown={shown[2]} percent={null} />
+          <Cell label={trans.__('Temperature')} value={temperature} percent={null} />
         </div>
       )}
       <div id={id} className="jp-GPUDock-row-details" hidden={!open}>
@@ -84,12 +89,16 @@ export function GPURow(props: IGPUProps & { open: boolean; onToggle: () => void 
   );
 }
 
-function Cell(props: { label: string; shown: IShown; percent: number | null }): ReactElement {
-  const { label, shown, percent } = props;
+function Cell(props: {
+  label: string;
+  value: IDisplayValue;
+  percent: number | null;
+}): ReactElement {
+  const { label, value, percent } = props;
   return (
-    <div className="jp-GPUDock-cell" data-level={shown.level} title={label}>
-      <span className="jp-GPUDock-number">{shown.text}</span>
-      {percent !== null && <Bar label={label} shown={shown} percent={percent} />}
+    <div className="jp-GPUDock-cell" data-level={value.level} title={label}>
+      <span className="jp-GPUDock-number">{value.text}</span>
+      {percent !== null && <Bar label={label} value={value} percent={percent} />}
     </div>
   );
 }

@@ -1,16 +1,18 @@
 import type { ReactElement } from 'react';
 
-import type { IActions } from '../actions';
-import { type Level, showLeft } from '../format';
-import type { ILeaseView } from '../lease';
-import { showHours, whyItEnds, wordsForLeaseRefusal, wordsForLeaseState } from '../leaseWords';
-import { useVoice } from '../voice';
+import { formatTimeLeft, type IDisplayValue, plain } from '../messages/format';
+import { endReason, formatHours, leaseErrorMessage, leaseStateMessage } from '../messages/lease';
+import type { ILease } from '../model/contract';
+import type { ILeaseView } from '../model/lease';
+import type { IActions } from './actions';
+import { useDisplay } from './display';
+import { Button, Card } from './elements';
 import { Value } from './metric';
 
 const NOTICE_MS = 60 * 60_000;
 const ALARM_MS = 15 * 60_000;
 
-/** How long this server keeps its GPU, and what can be done about that. */
+/** How long this server keeps its GPU, and the actions to change that. */
 export function LeaseCard(props: {
   view: ILeaseView;
   /** This page's clock, in milliseconds. */
@@ -18,101 +20,88 @@ export function LeaseCard(props: {
   actions: IActions;
 }): ReactElement | null {
   const { view, actions } = props;
-  const { lease } = view;
-  const { trans } = useVoice();
+  const { lease, pending, error } = view;
+  const { trans } = useDisplay();
   if (!lease?.managed || lease.lease === null) {
     return null;
   }
-  const trouble = wordsForLeaseState(lease, trans);
-  const isKnown = lease.state === 'ok' || lease.state === 'stale';
+  const state = leaseStateMessage(lease, trans);
   return (
-    <section className="jp-GPUDock-card" aria-label={trans.__('Session')}>
-      <header className="jp-GPUDock-card-header">
-        <h3>{trans.__('Session')}</h3>
-        {lease.desk && (
+    <Card
+      title={trans.__('Session')}
+      header={
+        lease.desk && (
           <a href={lease.desk} target="_blank" rel="noreferrer">
             {trans.__('All GPUs…')}
           </a>
-        )}
-      </header>
-      {trouble && (
+        )
+      }
+    >
+      {state && (
         <p className="jp-GPUDock-hint" role="status">
-          {trouble}
+          {state}
         </p>
       )}
-      {isKnown && <Ends lease={lease} now={props.now + view.clockAheadMs} />}
-      {view.refusal && (
+      {(lease.state === 'ok' || lease.state === 'stale') && (
+        <Limits lease={lease} now={props.now + view.clockOffsetMs} />
+      )}
+      {error && (
         <p className="jp-GPUDock-hint" role="alert">
-          {wordsForLeaseRefusal(view.refusal, trans)}
+          {leaseErrorMessage(error, trans)}
         </p>
       )}
       <div className="jp-GPUDock-buttons">
         {lease.can_extend && (
-          <button
-            type="button"
-            className="jp-GPUDock-button"
-            disabled={view.doing !== null}
-            onClick={actions.extendLease}
-          >
-            {view.doing === 'extend' ? trans.__('Extending…') : trans.__('Extend')}
-          </button>
+          <Button disabled={pending !== null} onClick={actions.extendLease}>
+            {pending === 'extend' ? trans.__('Extending…') : trans.__('Extend')}
+          </Button>
         )}
-        <button
-          type="button"
-          className="jp-GPUDock-button"
-          disabled={view.doing !== null}
-          onClick={actions.releaseLease}
-        >
-          {view.doing === 'release' ? trans.__('Giving back…') : trans.__('Give the GPU back…')}
-        </button>
+        <Button disabled={pending !== null} onClick={actions.releaseLease}>
+          {pending === 'release' ? trans.__('Releasing…') : trans.__('Release the GPU…')}
+        </Button>
       </div>
-    </section>
+    </Card>
   );
 }
 
-function Ends(props: {
-  lease: NonNullable<ILeaseView['lease']>;
+function Limits(props: {
+  lease: ILease;
   /** The server's clock, in milliseconds. */
   now: number;
 }): ReactElement {
   const { lease, now } = props;
-  const { trans } = useVoice();
-  const left = (at: number): { text: string; level: Level; word: string } => {
-    const ms = 1000 * at - now;
+  const { trans } = useDisplay();
+  const timeLeft = (endsAt: number): IDisplayValue => {
+    const ms = 1000 * endsAt - now;
     const level = ms <= ALARM_MS ? 'alarm' : ms <= NOTICE_MS ? 'notice' : 'normal';
     const word = level === 'normal' ? '' : trans.__('ends soon');
-    return { text: showLeft(ms, trans), level, word };
+    return { text: formatTimeLeft(ms, trans), level, word };
   };
-  const plain = (text: string): { text: string; level: Level; word: string } => ({
-    text,
-    level: 'normal',
-    word: ''
-  });
-  const why = whyItEnds(lease, trans);
+  const reason = endReason(lease, trans);
   return (
     <>
       <Value
         label={trans.__('Time left')}
-        shown={lease.ends_at === null ? plain(trans.__('no limit')) : left(lease.ends_at)}
+        value={lease.ends_at === null ? plain(trans.__('no limit')) : timeLeft(lease.ends_at)}
       />
-      {lease.ends_at !== null && why && (
-        <p className="jp-GPUDock-hint">{trans.__('Reason: %1', why)}</p>
+      {lease.ends_at !== null && reason && (
+        <p className="jp-GPUDock-hint">{trans.__('Reason: %1', reason)}</p>
       )}
-      <Value label={trans.__('GPU-hours left')} shown={plain(showHours(lease, trans))} />
+      <Value label={trans.__('GPU-hours left')} value={plain(formatHours(lease, trans))} />
       {lease.idle.limit_minutes !== null && (
         <Value
-          label={trans.__('If it stays unused')}
-          shown={
+          label={trans.__('Idle time left')}
+          value={
             lease.idle.ends_at === null
               ? plain(trans.__('in use'))
-              : { ...left(lease.idle.ends_at), word: trans.__('until it ends') }
+              : { ...timeLeft(lease.idle.ends_at), word: trans.__('then the session ends') }
           }
         />
       )}
       {lease.queue_length !== null && (
         <Value
           label={trans.__('Waiting for a GPU')}
-          shown={plain(
+          value={plain(
             lease.queue_length === 0
               ? trans.__('nobody')
               : trans._n('%1 person', '%1 people', lease.queue_length)

@@ -1,57 +1,57 @@
 import type { ReactElement } from 'react';
 
-import { type IShown, showAge } from '../format';
-import { useVoice } from '../voice';
-import { type ILine, Sparkline, spanOf } from './sparkline';
+import { formatAge, type IDisplayValue } from '../messages/format';
+import { useDisplay } from './display';
+import { type IChart, Sparkline, spanOf } from './sparkline';
 
-/** A label on the left, and on the right the value with its level in words. */
-export function Value(props: { label: string; shown: IShown }): ReactElement {
-  const { label, shown } = props;
+/** A label, and its value with a word for the value's level. */
+export function Value(props: { label: string; value: IDisplayValue }): ReactElement {
+  const { label, value } = props;
   return (
-    <div className="jp-GPUDock-value" data-level={shown.level}>
+    <div className="jp-GPUDock-value" data-level={value.level}>
       <span className="jp-GPUDock-label">{label}</span>
-      {shown.word && <span className="jp-GPUDock-word">{shown.word}</span>}
-      <span className="jp-GPUDock-number">{shown.text}</span>
+      {value.word && <span className="jp-GPUDock-word">{value.word}</span>}
+      <span className="jp-GPUDock-number">{value.text}</span>
     </div>
   );
 }
 
-/** A value with its last minutes as a line, and, where it is a part of a whole, a bar. */
+/** A value with a chart of its last minutes and, if it is a part of a whole, a bar. */
 export function Metric(props: {
   label: string;
-  shown: IShown;
-  line: ILine;
-  /** How much of the bar is filled, in per cent; null where nothing is known. No bar without it. */
+  value: IDisplayValue;
+  chart: IChart;
+  /** How much of the bar is filled, in percent; without it, there is no bar. */
   percent?: number | null;
 }): ReactElement {
-  const { label, shown, line, percent } = props;
-  const { trans } = useVoice();
-  const hasLine = line.points.filter(point => point[line.metric] !== null).length > 1;
-  const span = showAge(1000 * spanOf(line.points), trans);
+  const { label, value, chart, percent } = props;
+  const { trans } = useDisplay();
+  const hasLine = chart.points.filter(point => point[chart.metric] !== null).length > 1;
+  const span = formatAge(1000 * spanOf(chart.points), trans);
   return (
-    <div className="jp-GPUDock-metric" data-level={shown.level}>
-      <Value label={label} shown={shown} />
-      {hasLine && <Sparkline {...line} label={trans.__('%1 over the last %2', label, span)} />}
-      {typeof percent === 'number' && <Bar label={label} shown={shown} percent={percent} />}
+    <div className="jp-GPUDock-metric" data-level={value.level}>
+      <Value label={label} value={value} />
+      {hasLine && <Sparkline {...chart} label={trans.__('%1 over the last %2', label, span)} />}
+      {typeof percent === 'number' && <Bar label={label} value={value} percent={percent} />}
     </div>
   );
 }
 
-/** A bar that is filled in part. */
-export function Bar(props: { label: string; shown: IShown; percent: number }): ReactElement {
-  const { label, shown } = props;
-  const filled = Math.min(100, Math.max(0, props.percent));
+/** A bar that shows a value as a part of a whole. */
+export function Bar(props: { label: string; value: IDisplayValue; percent: number }): ReactElement {
+  const { text, word } = props.value;
+  const percent = Math.min(100, Math.max(0, props.percent));
   return (
     <div
       className="jp-GPUDock-bar"
       role="meter"
-      aria-label={label}
+      aria-label={props.label}
       aria-valuemin={0}
       aria-valuemax={100}
-      aria-valuenow={Math.round(filled)}
-      aria-valuetext={shown.word ? `${shown.text}, ${shown.word}` : shown.text}
+      aria-valuenow={Math.round(percent)}
+      aria-valuetext={word ? `${text}, ${word}` : text}
     >
-      <div className="jp-GPUDock-bar-fill" style={{ width: `${filled}%` }} />
+      <div className="jp-GPUDock-bar-fill" style={{ width: `${percent}%` }} />
     </div>
   );
 }

@@ -1,8 +1,8 @@
 import type { ReactElement, ReactNode } from 'react';
 
-import type { Level } from '../format';
-import type { IWords } from '../words';
-import { Quote } from './said';
+import type { Level } from '../messages/format';
+import type { IStateMessage } from '../messages/state';
+import { Quote } from './message';
 
 const SHAPES: Record<Level, string> = {
   normal: 'M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1Zm-1 6h2v5H7V7Zm0-3h2v2H7V4Z',
@@ -12,7 +12,7 @@ const SHAPES: Record<Level, string> = {
 };
 const GOOD = 'M8 1a7 7 0 1 0 0 14A7 7 0 0 0 8 1ZM7 11.2 3.9 8.1 5 7l2 2 4-4 1.1 1.1L7 11.2Z';
 
-/** The sign of a level; words always stand beside it. */
+/** The icon of a level. The text next to it says the same. */
 export function Sign(props: { level: Level | 'good' }): ReactElement {
   return (
     <svg className="jp-GPUDock-sign" data-level={props.level} viewBox="0 0 16 16" aria-hidden>
@@ -21,9 +21,13 @@ export function Sign(props: { level: Level | 'good' }): ReactElement {
   );
 }
 
-/** A state in words: what is, why, and what to do. */
-export function Notice(props: { words: IWords; level: Level; children?: ReactNode }): ReactElement {
-  const { words, level } = props;
+/** A problem: what it is, why, and what to do about it. */
+export function Notice(props: {
+  message: IStateMessage;
+  level: Level;
+  children?: ReactNode;
+}): ReactElement {
+  const { message, level } = props;
   return (
     <div
       className="jp-GPUDock-notice"
@@ -32,10 +36,10 @@ export function Notice(props: { words: IWords; level: Level; children?: ReactNod
     >
       <Sign level={level} />
       <div>
-        <strong>{words.title}</strong>
-        <p>{words.why}</p>
-        {words.quote && <Quote words={words.quote} />}
-        <p>{words.advice}</p>
+        <strong>{message.title}</strong>
+        <p>{message.reason}</p>
+        <Quote text={message.quote} />
+        <p>{message.advice}</p>
         {props.children}
       </div>
     </div>

@@ -1,29 +1,30 @@
-import { type ReactElement, useCallback, useState } from 'react';
+import { type ReactElement, useState } from 'react';
 
-import type { IActions } from '../actions';
-import type { IChecksView } from '../checks';
-import type { ILease } from '../contract';
-import type { IKernelView } from '../kernel';
-import type { ILeaseView } from '../lease';
-import type { IGPUView } from '../tokens';
-import { useVoice } from '../voice';
-import { wordsForStale, wordsForTrouble } from '../words';
+import { problemMessage, staleMessage } from '../messages/state';
+import type { IChecksView } from '../model/checks';
+import type { ILease } from '../model/contract';
+import type { IKernelView } from '../model/kernel';
+import type { ILeaseView } from '../model/lease';
+import type { IGPUView } from '../model/tokens';
+import type { IActions } from './actions';
 import { CheckCard } from './checkCard';
+import { useDisplay } from './display';
+import { Button } from './elements';
+import { ErrorBoundary } from './errorBoundary';
 import { GPUCard } from './gpuCard';
-import { GPURow, titleOf } from './gpuRow';
-import { Guard } from './guard';
+import { GPURow, gpuTitle } from './gpuRow';
 import { KernelCard } from './kernelCard';
 import { LeaseCard } from './leaseCard';
 import { Notice } from './notice';
 import { StackCard } from './stackCard';
 import { StateNotice } from './stateNotice';
 
-/** More GPUs than this are shown as rows, so that all of them are seen at once. */
-const MOST_CARDS = 3;
-/** More than this have a line each instead of two, where their names are the same. */
-const MOST_TALL_ROWS = 8;
+/** More GPUs than this are shown as rows, so that all of them are visible at once. */
+const MAX_CARDS = 3;
+/** More rows than this have one line instead of two, if all GPUs have the same name. */
+const MAX_TALL_ROWS = 8;
 
-/** All that the panel shows, at one moment. */
+/** Everything that the panel shows. */
 export interface IPanelView {
   readonly gpus: IGPUView;
   readonly kernel: IKernelView;
@@ -31,7 +32,7 @@ export interface IPanelView {
   readonly lease: ILeaseView;
 }
 
-/** The whole panel for one moment. */
+/** The contents of the panel. */
 export function Panel(props: {
   view: IPanelView;
   /** This page's clock, in milliseconds. */
@@ -39,19 +40,19 @@ export function Panel(props: {
   actions: IActions;
 }): ReactElement {
   const { view, now, actions } = props;
-  const { snapshot } = view.gpus;
+  const { gpus, kernel, checks } = view;
+  const { snapshot, environments } = gpus;
   const { lease } = view.lease;
-  const isOld = view.gpus.trouble !== null || view.gpus.stale;
   return (
-    <div className="jp-GPUDock-panel" data-old={isOld}>
-      <Connectivity
-        view={view.gpus}
-        ageMs={snapshot ? now - view.gpus.takenAt : null}
+    <div className="jp-GPUDock-panel" data-old={gpus.problem !== null || gpus.stale}>
+      <ConnectionNotice
+        view={gpus}
+        ageMs={snapshot ? now - gpus.takenAt : null}
         actions={actions}
       />
-      <Guard>
+      <ErrorBoundary>
         <LeaseCard view={view.lease} now={now} actions={actions} />
-      </Guard>
+      </ErrorBoundary>
       {snapshot && snapshot.state !== 'ok' && snapshot.gpus.length === 0 && (
         <StateNotice
           state={snapshot.state}
@@ -63,44 +64,43 @@ export function Panel(props: {
       )}
       {snapshot && (
         <>
-          <Guard>
-            <GPUs view={view.gpus} lease={lease} actions={actions} />
-          </Guard>
-          <Guard>
-            <KernelCard view={view.kernel} actions={actions} />
-          </Guard>
-          <Guard>
+          <ErrorBoundary>
+            <GPUs view={gpus} lease={lease} actions={actions} />
+          </ErrorBoundary>
+          <ErrorBoundary>
+            <KernelCard view={kernel} actions={actions} />
+          </ErrorBoundary>
+          <ErrorBoundary>
             <StackCard
-              stack={view.gpus.stack}
-              status={view.gpus.stackStatus}
-              environments={view.gpus.environments}
+              stack={gpus.stack}
+              status={gpus.stackStatus}
+              environments={environments}
               actions={actions}
             />
-          </Guard>
-          <Guard>
+          </ErrorBoundary>
+          <ErrorBoundary>
             <CheckCard
               gpus={snapshot.gpus}
-              checks={view.checks}
-              environments={view.gpus.environments}
+              checks={checks}
+              environments={environments}
               actions={actions}
             />
-          </Guard>
+          </ErrorBoundary>
         </>
       )}
     </div>
   );
 }
 
-/** A few GPUs as cards, many as rows of which one is open. */
+/** A few GPUs as cards, or many as rows of which one is open. */
 function GPUs(props: {
   view: IGPUView;
   lease: ILease | null;
   actions: IActions;
 }): ReactElement | null {
   const { view, lease, actions } = props;
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   const [open, setOpen] = useState<string | null>(null);
-  const toggle = useCallback((uuid: string) => setOpen(now => (now === uuid ? null : uuid)), []);
   const { snapshot } = view;
   if (!snapshot || snapshot.gpus.length === 0) {
     return null;
@@ -113,7 +113,7 @@ function GPUs(props: {
     lease,
     actions
   }));
-  if (all.length <= MOST_CARDS) {
+  if (all.length <= MAX_CARDS) {
     return (
       <>
         {all.map(({ key, ...gpu }) => (
@@ -122,47 +122,50 @@ function GPUs(props: {
       </>
     );
   }
-  const titles = new Set(all.map(({ gpu }) => titleOf(gpu, trans)));
-  const isAlike = titles.size === 1;
+  const [title, ...others] = new Set(all.map(({ gpu }) => gpuTitle(gpu, trans)));
+  const isUniform = others.length === 0;
   return (
     <section
       className="jp-GPUDock-card"
-      data-dense={isAlike && all.length > MOST_TALL_ROWS}
+      data-dense={isUniform && all.length > MAX_TALL_ROWS}
       aria-label={trans.__('GPUs')}
     >
       <header className="jp-GPUDock-card-header">
         <h3>
-          {isAlike
-            ? trans.__('%1 × %2', all.length, [...titles][0])
+          {isUniform
+            ? trans.__('%1 × %2', all.length, title)
             : trans._n('%1 GPU', '%1 GPUs', all.length)}
         </h3>
       </header>
       {all.map(({ key, ...gpu }) => (
-        <GPURow key={key} {...gpu} open={open === key} onToggle={() => toggle(key)} />
+        <GPURow
+          key={key}
+          {...gpu}
+          open={open === key}
+          onToggle={() => setOpen(open === key ? null : key)}
+        />
       ))}
     </section>
   );
 }
 
-/** Why what is shown is not of this moment; nothing when it is. */
-function Connectivity(props: {
+/** Why the values shown are not current, if they are not. */
+function ConnectionNotice(props: {
   view: IGPUView;
   ageMs: number | null;
   actions: IActions;
 }): ReactElement | null {
   const { view, ageMs, actions } = props;
-  const { trans } = useVoice();
-  if (view.trouble) {
+  const { trans } = useDisplay();
+  if (view.problem) {
     return (
-      <Notice level="notice" words={wordsForTrouble(view.trouble, ageMs, trans)}>
-        <button type="button" className="jp-GPUDock-button" onClick={actions.reconnect}>
-          {trans.__('Try now')}
-        </button>
+      <Notice level="notice" message={problemMessage(view.problem, ageMs, trans)}>
+        <Button onClick={actions.reconnect}>{trans.__('Try now')}</Button>
       </Notice>
     );
   }
   if (view.stale) {
-    return <Notice level="notice" words={wordsForStale(ageMs, trans)} />;
+    return <Notice level="notice" message={staleMessage(ageMs, trans)} />;
   }
   return view.snapshot ? null : (
     <p className="jp-GPUDock-hint" role="status">

@@ -1,24 +1,25 @@
 import type { ReactElement } from 'react';
 
-import type { IActions } from '../actions';
-import type { IProcess, Missing } from '../contract';
-import { isNumber, missing, showSize } from '../format';
-import { whose } from '../gpuWords';
-import { useVoice } from '../voice';
+import { formatSize, isNumber, missingReason } from '../messages/format';
+import { processOwner } from '../messages/gpu';
+import type { IProcess, Missing } from '../model/contract';
+import type { IActions } from './actions';
+import { useDisplay } from './display';
+import { Button } from './elements';
 
-/** Who holds the memory of a GPU, the greediest first. */
+/** The processes that use a GPU, those with the most memory first. */
 export function Processes(props: {
   processes: readonly IProcess[] | Missing;
   actions: IActions;
 }): ReactElement {
   const { processes, actions } = props;
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   if (typeof processes === 'string') {
     return (
       <p className="jp-GPUDock-hint">
         {processes === 'not_supported'
-          ? trans.__('This GPU does not tell which processes use it.')
-          : trans.__('Which processes use this GPU could not be read.')}
+          ? trans.__('This GPU does not report which processes use it.')
+          : trans.__('The processes that use this GPU could not be read.')}
       </p>
     );
   }
@@ -42,11 +43,10 @@ export function Processes(props: {
 
 function Process(props: { process: IProcess; actions: IActions }): ReactElement {
   const { process, actions } = props;
-  const voice = useVoice();
-  const { trans } = voice;
+  const display = useDisplay();
+  const { trans } = display;
   const { memory_mib: memory, owner } = process;
-  const { title, about } = whose(process, trans);
-  const kernel = owner?.kind === 'kernel' ? owner.kernel_id : undefined;
+  const { title, kind } = processOwner(process, trans);
   return (
     <li className="jp-GPUDock-process" data-certainty={process.certainty}>
       <div className="jp-GPUDock-value" title={trans.__('Process %1', process.pid)}>
@@ -63,20 +63,18 @@ function Process(props: { process: IProcess; actions: IActions }): ReactElement 
           <span className="jp-GPUDock-process-name">{title}</span>
         )}
         <span className="jp-GPUDock-number">
-          {isNumber(memory) ? showSize(memory, voice) : missing(memory, trans)}
+          {isNumber(memory) ? formatSize(memory, display) : missingReason(memory, trans)}
         </span>
       </div>
       <div className="jp-GPUDock-value">
-        <span className="jp-GPUDock-hint">{about}</span>
-        {kernel && (
-          <button
-            type="button"
-            className="jp-GPUDock-button jp-GPUDock-shutdown"
+        <span className="jp-GPUDock-hint">{kind}</span>
+        {owner?.kind === 'kernel' && owner.kernel_id && (
+          <Button
             aria-label={trans.__('Shut down the kernel of %1', title)}
             onClick={() => actions.shutDown(process)}
           >
             {trans.__('Shut down…')}
-          </button>
+          </Button>
         )}
       </div>
     </li>

@@ -1,14 +1,15 @@
 import type { ReactElement, ReactNode } from 'react';
 
-import type { IActions } from '../actions';
-import type { IEnvironments, IFinding, IStack } from '../contract';
-import type { IGPUView } from '../tokens';
-import { quoteOfFinding, wordsForFinding } from '../verdictWords';
-import { useVoice } from '../voice';
+import { findingMessage } from '../messages/verdict';
+import type { IEnvironments, IFinding, IStack } from '../model/contract';
+import type { IGPUView } from '../model/tokens';
+import type { IActions } from './actions';
+import { useDisplay } from './display';
+import { Button, Card, Rows } from './elements';
+import { Quote } from './message';
 import { Sign } from './notice';
-import { Quote } from './said';
 
-/** The stack from driver to cuDNN, with the verdict on it. */
+/** The software stack from driver to cuDNN, and whether it can use the GPUs. */
 export function StackCard(props: {
   stack: IStack | null;
   status: IGPUView['stackStatus'];
@@ -16,84 +17,88 @@ export function StackCard(props: {
   actions: IActions;
 }): ReactElement {
   const { stack, status, environments, actions } = props;
-  const { trans } = useVoice();
+  const { trans } = useDisplay();
   return (
-    <section className="jp-GPUDock-card" aria-label={trans.__('Software stack')}>
-      <header className="jp-GPUDock-card-header">
-        <h3>{trans.__('Software stack')}</h3>
-        <button
-          type="button"
-          className="jp-GPUDock-button"
-          disabled={status === 'loading'}
-          onClick={actions.refreshStack}
-        >
+    <Card
+      title={trans.__('Software stack')}
+      header={
+        <Button disabled={status === 'loading'} onClick={actions.refreshStack}>
           {status === 'loading' ? trans.__('Checking…') : trans.__('Check again')}
-        </button>
-      </header>
+        </Button>
+      }
+    >
       <div role="status">
-        {status === 'failed' && (
+        {status === 'failed' ? (
           <p className="jp-GPUDock-verdict">
             <Sign level="notice" />
-            <span>{trans.__('The server could not look at the environment. Check again.')}</span>
+            <span>{trans.__('The server could not read the environment. Check again.')}</span>
           </p>
-        )}
-        {status !== 'failed' && !stack && (
+        ) : stack ? (
+          <Verdict stack={stack} />
+        ) : (
           <p className="jp-GPUDock-hint">
-            {trans.__('Asking the kernel’s environment for its versions…')}
+            {trans.__("Reading the versions in the kernel's environment…")}
           </p>
         )}
-        {status !== 'failed' && stack && <Verdict stack={stack} />}
       </div>
-      {stack && <Environment stack={stack} environments={environments} actions={actions} />}
+      {stack && <KernelSelect stack={stack} environments={environments} actions={actions} />}
       {stack && <Versions stack={stack} />}
-    </section>
+    </Card>
   );
 }
 
-/** What keeps an environment from the GPU, and is nobody's fault. */
+/** Findings that are errors, but no reason for alarm. */
 const NO_ALARM = ['no_python', 'probe_timeout', 'torch_missing', 'no_gpu', 'no_driver'];
 const SIGNS = { ok: 'good', note: 'normal', warning: 'notice', error: 'alarm' } as const;
 
 function Verdict({ stack }: { stack: IStack }): ReactNode {
-  const { trans } = useVoice();
-  return stack.verdict.findings.map((finding: IFinding, place) => (
-    <p key={`${place} ${finding.code}`} className="jp-GPUDock-verdict" data-code={finding.code}>
-      <Sign level={NO_ALARM.includes(finding.code) ? 'notice' : SIGNS[finding.level]} />
+  return stack.verdict.findings.map((finding, place) => (
+    <Finding key={`${place} ${finding.code}`} finding={finding} />
+  ));
+}
+
+function Finding({ finding }: { finding: IFinding }): ReactElement {
+  const { code, level, source } = finding;
+  const { trans } = useDisplay();
+  const { text, quote } = findingMessage(finding, trans);
+  return (
+    <p className="jp-GPUDock-verdict" data-code={code}>
+      <Sign level={NO_ALARM.includes(code) ? 'notice' : SIGNS[level]} />
       <span>
-        {wordsForFinding(finding, trans)}
-        {quoteOfFinding(finding) && <Quote words={quoteOfFinding(finding)} />}
-        {finding.source && (
+        {text}
+        <Quote text={quote} />
+        {source && (
           <>
             {' '}
-            <a href={finding.source} target="_blank" rel="noreferrer">
+            <a href={source} target="_blank" rel="noreferrer">
               {trans.__('Source')}
             </a>
           </>
         )}
       </span>
     </p>
-  ));
+  );
 }
 
-/** Whose stack it is; where there are several kernels, a choice. */
-function Environment(props: {
+/** The kernel whose stack is shown; with several kernels, a choice. */
+function KernelSelect(props: {
   stack: IStack;
   environments: IEnvironments | null;
   actions: IActions;
 }): ReactElement {
-  const { stack, environments, actions } = props;
-  const { trans } = useVoice();
-  const others = environments?.environments ?? [];
+  const { stack, actions } = props;
+  const { trans } = useDisplay();
+  const environments = props.environments?.environments ?? [];
   return (
     <label className="jp-GPUDock-value">
       <span className="jp-GPUDock-label">{trans.__('Kernel')}</span>
-      {others.length > 1 ? (
+      {environments.length > 1 ? (
         <select
           className="jp-GPUDock-select"
           value={stack.kernel}
-          onChange={event => actions.chooseKernel(event.target.value)}
+          onChange={event => actions.selectKernel(event.target.value)}
         >
-          {others.map(({ kernel, display_name: name }) => (
+          {environments.map(({ kernel, display_name: name }) => (
             <option key={kernel} value={kernel}>
               {name}
             </option>
@@ -107,43 +112,31 @@ function Environment(props: {
 }
 
 function Versions({ stack }: { stack: IStack }): ReactElement {
-  const { trans } = useVoice();
-  const { environment } = stack;
+  const { trans } = useDisplay();
   const none = trans.__('none');
-  const { cudnn, cudnn_built: built } = environment;
-  const rows: [string, string][] = [
-    [trans.__('Driver'), stack.driver ?? none],
-    [
-      trans.__('CUDA of driver'),
-      stack.driver_cuda ? trans.__('up to %1', stack.driver_cuda) : none
-    ],
-    [trans.__('torch'), environment.torch ?? none],
-    [trans.__('CUDA of torch'), environment.torch_cuda ?? none],
-    [
-      trans.__('cuDNN'),
-      cudnn && built && built !== cudnn
-        ? trans.__('%1, built with %2', cudnn, built)
-        : (cudnn ?? none)
-    ],
-    [trans.__('NCCL'), environment.nccl ?? none],
-    [
-      trans.__('Compute capability'),
-      stack.compute_capabilities.length > 0 ? stack.compute_capabilities.join(', ') : none
-    ],
-    [
-      trans.__('torch is built for'),
-      environment.archs.length > 0 ? environment.archs.join(' ') : none
-    ],
-    [trans.__('Python'), environment.python ?? trans.__('unknown')]
-  ];
+  const { python, torch, torch_cuda: cuda, cudnn, cudnn_built: built } = stack.environment;
+  const { nccl, archs } = stack.environment;
   return (
-    <dl className="jp-GPUDock-versions">
-      {rows.map(([label, value]) => (
-        <div key={label} className="jp-GPUDock-value">
-          <dt className="jp-GPUDock-label">{label}</dt>
-          <dd className="jp-GPUDock-number">{value}</dd>
-        </div>
-      ))}
-    </dl>
+    <Rows
+      rows={[
+        [trans.__('Driver'), stack.driver ?? none],
+        [
+          trans.__('CUDA of driver'),
+          stack.driver_cuda ? trans.__('up to %1', stack.driver_cuda) : none
+        ],
+        [trans.__('torch'), torch ?? none],
+        [trans.__('CUDA of torch'), cuda ?? none],
+        [
+          trans.__('cuDNN'),
+          cudnn && built && built !== cudnn
+            ? trans.__('%1, built with %2', cudnn, built)
+            : (cudnn ?? none)
+        ],
+        [trans.__('NCCL'), nccl ?? none],
+        [trans.__('Compute capability'), stack.compute_capabilities.join(', ') || none],
+        [trans.__('torch is built for'), archs.join(' ') || none],
+        [trans.__('Python'), python ?? trans.__('unknown')]
+      ]}
+    />
   );
 }

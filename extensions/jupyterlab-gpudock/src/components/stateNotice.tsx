@@ -1,13 +1,14 @@
 import type { ReactElement } from 'react';
 
-import type { IActions } from '../actions';
-import type { GPUState, ILease } from '../contract';
-import type { Level } from '../format';
-import { useVoice } from '../voice';
-import { wordsForState } from '../words';
+import type { Level } from '../messages/format';
+import { stateMessage } from '../messages/state';
+import type { GPUState, ILease } from '../model/contract';
+import type { IActions } from './actions';
+import { useDisplay } from './display';
+import { Button } from './elements';
 import { Notice } from './notice';
 
-/** Why GPUs, or a single one, cannot be read, and the way out where there is one. */
+/** Why a GPU, or all of them, cannot be read, with a button to restart if that can help. */
 export function StateNotice(props: {
   state: Exclude<GPUState, 'ok'>;
   detail: string;
@@ -16,14 +17,12 @@ export function StateNotice(props: {
   actions: IActions;
 }): ReactElement {
   const { state, detail, level, lease, actions } = props;
-  const { trans } = useVoice();
-  const words = wordsForState(state, detail, lease, trans);
+  const { trans } = useDisplay();
+  const message = stateMessage(state, detail, lease, trans);
   return (
-    <Notice level={level} words={words}>
-      {words.restart && (
-        <button type="button" className="jp-GPUDock-button" onClick={actions.restartServer}>
-          {trans.__('Restart server…')}
-        </button>
+    <Notice level={level} message={message}>
+      {message.restart && (
+        <Button onClick={actions.restartServer}>{trans.__('Restart server…')}</Button>
       )}
     </Notice>
   );
