@@ -168,7 +168,7 @@ def test_the_labs_own_port_is_not_in_its_way(engine_at):
 
 def test_a_port_that_another_container_has_is_refused_with_its_name(engine_at):
     engine = lab_port(engine_at, [published(8000, "another")])
-    with pytest.raises(ProblemError, match=r"Port 8000 .*«web».*GPUDOCK_PORT"):
+    with pytest.raises(ProblemError, match=r'Port 8000 .*"web".*GPUDOCK_PORT'):
         preflight.check_port(engine, "gpudock", 8000)
 
 

@@ -86,7 +86,7 @@ async def test_a_server_whose_labels_do_not_tell_what_it_has_is_told_of(
     run_behind(docker, "liar", config(devices, told))
     found = (await engine.observe(resolve)).foreign_use
     assert set(found) == held
-    assert "«liar»" in found[min(held)]
+    assert '"liar"' in found[min(held)]
     assert "labels" in found[min(held)]
 
 
@@ -116,7 +116,7 @@ async def test_other_labs_and_strangers_are_told_of_and_the_agent_is_not(docker,
     }
     run_behind(docker, "lab-agent", {**config(["all"], ""), **agent})
     found = (await engine.observe(resolve)).foreign_use
-    assert {uuid: said.split("«")[1].split("»")[0] for uuid, said in found.items()} == {
+    assert {uuid: said.split('"')[1] for uuid, said in found.items()} == {
         ONE: "other",
         TWO: "stranger",
     }

@@ -108,7 +108,7 @@ async def test_a_server_is_started_with_its_options_or_those_of_last_time(hub, o
         (400, "ada is pending spawn", HubNotReady),
         (429, "Too many users trying to log in right now.", HubNotReady),
         (503, "busy", HubNotReady),
-        (400, "The image «x» is not on this lab's list.", HubRefused),
+        (400, 'The image "x" is not on this lab\'s list.', HubRefused),
         (404, "Not Found", HubRefused),
     ],
 )
