@@ -1,4 +1,4 @@
-# `make help` lists what there is to make.
+# Run `make help` for a list of targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -21,16 +21,16 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1|/' \
 		| while IFS='|' read -r target about; do printf '  %-14s %s\n' "$$target" "$$about"; done
 
-up: ## bring the lab up; SIMULATE_GPUS=4 gives it four pretend GPUs
+up: ## start the lab; SIMULATE_GPUS=4 gives it four simulated GPUs
 	@$(LAB) up $(if $(SIMULATE_GPUS),--simulate-gpus "$(SIMULATE_GPUS)")
 
-down: ## stop the lab and keep all its data
+down: ## stop the lab; all data is kept
 	@$(LAB) down
 
 password: ## show the first administrator's one-time password
 	@$(LAB) password
 
-doctor: ## say what is wrong with this server or the lab on it, and how to mend it
+doctor: ## show what is wrong with this server or its lab, and how to fix it
 	@PYTHONPATH=spawner $(PYTHON) -m gpudock.doctor
 
 logs: ## follow the logs of hub, desk and proxy

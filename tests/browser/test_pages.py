@@ -153,8 +153,8 @@ def test_a_bad_option_is_told_on_the_form(member):
     carl = member("carl")
     carl.open("/hub/spawn?opt-gpus=-3")
     problem = carl.page.locator(".spawn-error-msg")
-    expect(problem).to_have_text('Error: "-3" is not a number of GPUs. Give a whole number from 0 to '
-                                 "1024; 0 starts a server without a GPU.")  # fmt: skip
+    expect(problem).to_have_text('Error: "-3" is not a number of GPUs. Give a whole number from 0 '
+                                 "to 1024; 0 starts a server without a GPU.")  # fmt: skip
     expect(carl.start_button).to_be_visible()
 
 

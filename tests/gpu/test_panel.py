@@ -1,6 +1,6 @@
 """The panel's readings on a real GPU: against nvidia-smi, and while torch works on it.
 
-What needs torch is skipped where there is none. The rest also runs over the pretend NVML with a
+What needs torch is skipped where there is none. The rest also runs over the simulated NVML with a
 real nvidia-smi.
 """
 

@@ -21,16 +21,8 @@ from gpudock.hub.form import FormView, render_form
 from gpudock.hub.lifecycle import terminate
 from gpudock.hub.options import Offers, SpawnOptions, parse
 from gpudock.hub.progress import ProgressLog
-from gpudock.hub.readiness import wait_until_listening
 from gpudock.hub.runtime import Runtime
-from gpudock.hub.start import (
-    RECONNECT_SECONDS,
-    ServerStart,
-    StartConfig,
-    has_surely_exited,
-    hub_token,
-    server_url,
-)
+from gpudock.hub.start import RECONNECT_SECONDS, ServerStart, StartConfig
 from gpudock.model import ContainerState, Denial, Lease, LeaseState, QueuePosition, Request, Share
 from gpudock.store import StoreError
 
@@ -422,17 +414,17 @@ class GPUDockerSpawner(DockerSpawner):
             return url
         self.http_timeout = RECONNECT_SECONDS
         self.object_id = container_id = lease.container_id
-        engine = runtime.engine
+        start = ServerStart(runtime, self._start_config(), self._progress)
         try:
-            self.api_token = await hub_token(engine, container_id) or self.api_token
-            found = await server_url(engine, container_id, self.network_name, self.port)
-            url = f"{found}{self.server.base_url}" if found else url
-        except EngineError as error:
+            found, token = await start.contact(container_id)
+            self.api_token = token or self.api_token  # type: ignore[has-type]
+            url = f"{found}{self.server.base_url}"
+        except (EngineError, ServerDied) as error:
             # An error here would end the hub. The address that the Hub has stored still holds.
             self.log.warning("The address of %s is not certain: %s", self._log_name, error)
         try:
             async with asyncio.timeout(RECONNECT_SECONDS):
-                await wait_until_listening(url, lambda: has_surely_exited(engine, container_id))
+                await start.wait_for_work(url, container_id)
         except (ServerDied, TimeoutError):
             # Fail fast: this server will not answer.
             self.http_timeout = 1

@@ -28,7 +28,6 @@ from gpudock.store import StoreError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
-    from gpudock.engine.client import DockerEngine
     from gpudock.engine.spec import ContainerSpec
     from gpudock.hub.runtime import Runtime
 
@@ -156,11 +155,8 @@ class ServerStart:
         self.container_id = str(lease.container_id)
         try:
             async with self._time_limit(lease, RECONNECT_SECONDS):
-                token = await hub_token(self._engine, self.container_id)
-                url = await self._url(self.container_id)
-                await wait_until_listening(
-                    url, partial(has_surely_exited, self._engine, self.container_id)
-                )
+                url, token = await self.contact(self.container_id)
+                await self.wait_for_work(url, self.container_id)
         except ServerDied as error:
             raise await self._clean_up_dead(lease) from error
         except (EngineError, StoreError):
@@ -261,7 +257,7 @@ class ServerStart:
         try:
             url = await self._url(self.container_id)
             self._progress.say(80, "Your container is running; JupyterLab is starting.")
-            await wait_until_listening(url, partial(has_exited, self._engine, self.container_id))
+            await wait_until_listening(url, partial(self._has_exited, self.container_id))
         except ServerDied as error:
             raise await self._clean_up_dead(lease) from error
         except BaseException:
@@ -284,12 +280,6 @@ class ServerStart:
             extra_mounts=config.extra_mounts,
         )
         return container_config(lease, context)
-
-    async def _url(self, container_id: str) -> str:
-        url = await server_url(self._engine, container_id, self._config.network, self._config.port)
-        if url is None:
-            raise ServerDied("The container has no address.")
-        return url
 
     async def _clean_up_dead(self, lease: Lease) -> ServerDied:
         """End the lease of a container that exited; return the error that shows its last output."""
@@ -318,40 +308,36 @@ class ServerStart:
             )
             raise StartError(message, reason="timeout", status=504) from error
 
+    async def contact(self, container_id: str) -> tuple[str, str | None]:
+        """Return the URL of the server in a container, and the Hub token it was created with.
 
-async def server_url(
-    engine: DockerEngine, container_id: str, network: str, port: int
-) -> str | None:
-    """Return the address of the server in a container, ``None`` where that has none.
+        Raises:
+            ServerDied: the container has no address.
+            EngineError: the engine failed.
+        """
+        environment = await self._engine.environment(container_id)
+        return await self._url(container_id), environment.get("JUPYTERHUB_API_TOKEN")
 
-    Raises:
-        EngineError: the engine failed.
-    """
-    address = await engine.address(container_id, network)
-    return f"http://{address}:{port}" if address else None
+    async def wait_for_work(self, url: str, container_id: str) -> None:
+        """Wait for a server with a user's work in it, even while the engine fails.
 
+        Raises:
+            ServerDied: the container has exited.
+        """
 
-async def hub_token(engine: DockerEngine, container_id: str) -> str | None:
-    """Return the Hub token that a container was created with.
+        async def has_surely_exited() -> bool:
+            with contextlib.suppress(EngineError):
+                return await self._has_exited(container_id)
+            return False
 
-    Raises:
-        EngineError: the engine failed.
-    """
-    return (await engine.environment(container_id)).get("JUPYTERHUB_API_TOKEN")
+        await wait_until_listening(url, has_surely_exited)
 
+    async def _url(self, container_id: str) -> str:
+        address = await self._engine.address(container_id, self._config.network)
+        if address is None:
+            raise ServerDied("The container has no address.")
+        return f"http://{address}:{self._config.port}"
 
-async def has_exited(engine: DockerEngine, container_id: str) -> bool:
-    """Return whether a container has exited or is gone.
-
-    Raises:
-        EngineError: the engine failed.
-    """
-    container = await engine.inspect(container_id)
-    return container is None or container.state is ContainerState.EXITED
-
-
-async def has_surely_exited(engine: DockerEngine, container_id: str) -> bool:
-    """Return whether the engine proves that a container has exited or is gone."""
-    with contextlib.suppress(EngineError):
-        return await has_exited(engine, container_id)
-    return False
+    async def _has_exited(self, container_id: str) -> bool:
+        container = await self._engine.inspect(container_id)
+        return container is None or container.state is ContainerState.EXITED

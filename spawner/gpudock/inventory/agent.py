@@ -67,7 +67,7 @@ class AgentInventory:
         self._monotonic = monotonic
         self._remote_clock = RemoteClock()
         self._reading = InventoryReading(
-            taken_at=None, problem="The GPU agent has not answered yet."
+            taken_at=None, problem="The GPU agent has not been reached yet."
         )
         self._cursor: str | None = None
         self._heard_at: float | None = None
