@@ -141,7 +141,7 @@ def test_a_desk_that_is_down_is_told_and_the_page_goes_on_when_it_is_back(lab, a
     try:
         admin.open("/services/gpudock/lab")
         heading = admin.page.get_by_role("heading")
-        expect(heading).to_have_text("The pages about GPUs do not answer.")
+        expect(heading).to_have_text("The GPU pages do not answer.")
     finally:
         desk.start()
     expect(admin.page.get_by_role("heading", name="Lab", exact=True)).to_be_visible()
