@@ -10,13 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from gpudock.policy.quota.documents import parse_document
+from gpudock.policy.quota.documents import MAX_VALUE, parse_document
 
-LARGEST = 1_000_000
-
-_COUNT = {"type": ["integer", "null"], "minimum": 0, "maximum": LARGEST}
-_AMOUNT = {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": LARGEST}
-_HOURS = {"type": ["number", "null"], "minimum": 0, "maximum": LARGEST}
+_COUNT = {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_VALUE}
+_AMOUNT = {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": MAX_VALUE}
+_HOURS = {"type": ["number", "null"], "minimum": 0, "maximum": MAX_VALUE}
 _PATTERN = {
     "type": "string",
     "minLength": 1,
@@ -34,7 +32,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "weight": {
         "type": "number",
         "exclusiveMinimum": 0,
-        "maximum": LARGEST,
+        "maximum": MAX_VALUE,
         "description": "Share of a busy lab",
     },
     "gpu_models": {
