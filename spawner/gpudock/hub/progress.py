@@ -25,7 +25,7 @@ class ProgressLog:
     _events: list[dict[str, Any]] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def say(self, percent: int, message: str) -> None:
+    def add(self, percent: int, message: str) -> None:
         """Add a message, unless it repeats the last one.
 
         Args:

@@ -347,7 +347,7 @@ class GPUDockerSpawner(DockerSpawner):
     async def _ready_runtime(self) -> Runtime:
         runtime = Runtime.instance()
         if not runtime.is_ready:
-            self._progress.say(5, runtime.problem or "Waiting for the Docker Engine.")
+            self._progress.add(5, runtime.problem or "Waiting for the Docker Engine.")
             await runtime.ready()
         return runtime
 

@@ -151,7 +151,7 @@ class ServerStart:
             EngineError: the engine failed; the container was left running.
             StoreError: the database failed; the container was left running.
         """
-        self._progress.say(80, "Your server is still running; reconnecting to it.")
+        self._progress.add(80, "Your server is still running; reconnecting to it.")
         self.container_id = str(lease.container_id)
         try:
             async with self._time_limit(lease, RECONNECT_SECONDS):
@@ -174,7 +174,7 @@ class ServerStart:
             )
             raise StartError(message, reason="image", status=503)
         if own is None:
-            self._progress.say(10, f"Pulling the image {image}; this can take minutes.")
+            self._progress.add(10, f"Pulling the image {image}; this can take minutes.")
             try:
                 await self._engine.pull(image)
                 own = await self._engine.image_command(image)
@@ -222,12 +222,12 @@ class ServerStart:
                 watcher.cancel()
         count = len(lease.gpu_uuids)
         given = f"You have {count} GPU{'s' * (count != 1)}." if count else "Starting without a GPU."
-        self._progress.say(GRANTED, given)
+        self._progress.add(GRANTED, given)
         return lease
 
     async def _show_position(self, request: Request) -> None:
         async for position in self._broker.requests.positions(request.user, request.server):
-            self._progress.say(20, position_in_words(position, time.time()))
+            self._progress.add(20, position_in_words(position, time.time()))
 
     async def _follow_user(self, request: Request) -> None:
         """Tell the broker when the waiting user's groups change, or the user is gone.
@@ -251,12 +251,12 @@ class ServerStart:
 
     async def _launch(self, lease: Lease, command: Sequence[str]) -> RunningServer:
         """Create and start the container of a new lease."""
-        self._progress.say(60, "Starting your container.")
+        self._progress.add(60, "Starting your container.")
         spec = self._spec(lease, command)
         self.container_id = await launch(self._broker, self._engine, lease, spec)
         try:
             url = await self._url(self.container_id)
-            self._progress.say(80, "Your container is running; JupyterLab is starting.")
+            self._progress.add(80, "Your container is running; JupyterLab is starting.")
             await wait_until_listening(url, partial(self._has_exited, self.container_id))
         except ServerDied as error:
             raise await self._clean_up_dead(lease) from error

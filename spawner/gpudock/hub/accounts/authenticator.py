@@ -114,14 +114,14 @@ class GPUDockAuthenticator(NativeAuthenticator):
                 f"Too many wrong passwords. Try again in {minutes} minute{'s' * (minutes > 1)}."
             )
             raise web.HTTPError(_TOO_MANY_REQUESTS, message)
-        self._guard.wrong(name, address)
+        self._guard.count_failure(name, address)
         account = self.get_user(name)
         right = await matches(data["password"], account.password if account else None)
         if account is None or not right:
             return None
         if account.has_2fa and not account.is_valid_token(data.get("2fa")):
             return None
-        self._guard.right(name, address)
+        self._guard.count_success(name, address)
         if not account.is_authorized:
             message = "An administrator has not approved your account. Ask one, and try again."
             raise web.HTTPError(_FORBIDDEN, message)

@@ -68,13 +68,13 @@ class Guard:
             left = max(left, self._left((account, None), self._most * EVERYWHERE))
         return left
 
-    def wrong(self, account: str, address: str) -> None:
+    def count_failure(self, account: str, address: str) -> None:
         """Count a wrong password. Call it before the check, which limits simultaneous attempts."""
         self._count((account, address))
         if (account, address) not in self._known:
             self._count((account, None))
 
-    def right(self, account: str, address: str) -> None:
+    def count_success(self, account: str, address: str) -> None:
         """Take back the latest count, because the password was right."""
         self._wrong.pop((account, address), None)
         wrong, latest = self._wrong.get((account, None), (0, 0.0))
