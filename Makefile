@@ -1,4 +1,4 @@
-# `make help` lists what there is to make.
+# Run `make help` for a list of targets.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -24,7 +24,7 @@ help: ## list the targets
 up: ## start the lab; SIMULATE_GPUS=4 gives it four simulated GPUs
 	@$(LAB) up $(if $(SIMULATE_GPUS),--simulate-gpus "$(SIMULATE_GPUS)")
 
-down: ## stop the lab and keep all its data
+down: ## stop the lab; all data is kept
 	@$(LAB) down
 
 password: ## show the first administrator's one-time password

@@ -1,7 +1,7 @@
-"""JupyterHub's configuration for gpudock: reads the settings, and names who does what.
+"""JupyterHub's configuration for gpudock.
 
-Every setting comes from the environment; README.md lists them. What they do not cover goes into
-files ``*.py`` in ``jupyterhub_config.d`` beside this file, which are loaded last and see ``c``.
+Settings come from the environment; README.md lists them. For anything else add ``*.py`` files to
+``jupyterhub_config.d`` next to this file, which are loaded last and can use ``c``.
 """
 
 import os
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import gpudock
 from gpudock.config import shared_volume as shared
+from gpudock.config.parsers import MIN_PASSWORD_LENGTH
 from gpudock.config.settings import Settings
 from gpudock.hub import roles as hub_roles
 from gpudock.hub.database import SQLITE_ARGUMENTS
@@ -17,20 +18,20 @@ from gpudock.hub.runtime import Runtime, RuntimeConfig
 from gpudock.hub.sizing import memory_limit
 
 settings = Settings.from_environ(os.environ)
-state = Path.cwd()  # the hub's volume; everything that must outlive the hub is in it
-# What the desk needs of it, in a volume of its own.
+state = Path.cwd()  # the hub's volume, for everything that must outlive the hub
+# Shared with the desk, in a separate volume.
 shared_directory = shared.open_shared(state, settings.db_url)
 
 c = get_config()  # noqa: F821
 
-# The Hub. What binds is the proxy: of this only the path counts.
+# The Hub. The proxy does the binding, so only the path matters here.
 c.JupyterHub.bind_url = f"http://:8000{settings.base_url}"
-# Users' containers outlive it, and so do the proxy and its routes.
 c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
 c.JupyterHub.db_kwargs = {"connect_args": SQLITE_ARGUMENTS}
 c.JupyterHub.cookie_secret_file = str(state / "jupyterhub_cookie_secret")
 c.JupyterHub.hub_ip = "0.0.0.0"  # noqa: S104 (in a container; the port is not published)
 c.JupyterHub.hub_connect_ip = "hub"
+# Users' containers, the proxy and its routes outlive the Hub.
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.cleanup_proxy = False
 c.ConfigurableHTTPProxy.should_start = False
@@ -38,29 +39,28 @@ c.ConfigurableHTTPProxy.api_url = "http://proxy-api:8001"
 c.JupyterHub.template_paths = [str(Path(gpudock.__file__).parent / "hub" / "templates" / "hub")]
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = 3
-# Whoever waits for a GPU is a pending spawn, and any number may wait.
+# A user who waits for a GPU is a pending spawn, and any number of users may wait.
 c.JupyterHub.concurrent_spawn_limit = 0
-# A few failures in a row are the engine's trouble and no reason to end the Hub for everybody.
+# Several failed starts in a row may be the engine's fault, and must not end the Hub.
 c.Spawner.consecutive_failure_limit = 0
 
-# Who may sign in.
-# Names end up in URLs, headers and logs; people's real names belong into an identity provider.
+# Sign-in. Names appear in URLs, headers and logs.
 c.Authenticator.username_pattern = r"[a-z0-9][a-z0-9._@+-]{0,63}\Z"
-# Whoever is shut out is out within a minute, and starts nothing.
+# A blocked user's access ends within a minute, and they cannot start a server.
 c.Authenticator.auth_refresh_age = 60
 c.Authenticator.refresh_pre_spawn = True
 if settings.authenticator in ("native", "dummy"):
     c.Authenticator.admin_users = {settings.admin}
-    c.Authenticator.allow_all = True  # native lets in whom an administrator has let in
+    c.Authenticator.allow_all = True  # native itself asks for an administrator's approval
 elif "GPUDOCK_ADMIN" in os.environ:
-    # Elsewhere a name such as «admin» may be anybody's: only one that was named is trusted.
+    # With other authenticators anyone might be called "admin", so the name must be set explicitly.
     c.Authenticator.admin_users = {settings.admin}
 if settings.authenticator == "native":
     c.JupyterHub.authenticator_class = "gpudock.hub.accounts.GPUDockAuthenticator"
     c.GPUDockAuthenticator.first_admin = settings.admin
     c.GPUDockAuthenticator.first_admin_password = settings.admin_password or ""
     c.GPUDockAuthenticator.one_time_password_file = str(state / "admin-password")
-    c.GPUDockAuthenticator.minimum_password_length = 10
+    c.GPUDockAuthenticator.minimum_password_length = MIN_PASSWORD_LENGTH
     c.GPUDockAuthenticator.check_common_password = True
     c.GPUDockAuthenticator.allowed_failed_logins = 5
     c.GPUDockAuthenticator.seconds_before_next_try = 300
@@ -82,21 +82,21 @@ c.GPUDockerSpawner.shm_size = settings.shm_size * 2**20
 if settings.queue_timeout_hours is not None:
     c.GPUDockerSpawner.queue_timeout = settings.queue_timeout_hours * 3600
 
-# Starts, after a restart of the hub, the servers of those who were waiting, and those whose
-# containers run although the Hub has forgotten them; and asks whether a lease's user still exists.
-# It may do nothing else.
+# The hub's own access to its REST API. It restarts the servers of waiting users after a restart of
+# the hub, adopts running containers that the Hub does not know, and checks whether a lease's user
+# still exists.
 resume_token = secrets.token_hex(32)
 resume = {"name": "gpudock-resume", "api_token": resume_token}
 
-# The desk: pages and REST API, in a container of its own. Whoever may sign in may use it.
+# The desk: pages and REST API, in its own container. Every user can use it.
 desk = {
     "name": shared.DESK_NAME,
     "url": settings.desk_url,
     "api_token": shared.secret(shared_directory / shared.DESK_TOKEN),
-    "timeout": 1,  # the hub waits for nobody at its start
+    "timeout": 1,  # the Hub's start does not wait for the desk
     "oauth_no_confirm": True,
     "oauth_client_allowed_scopes": [hub_roles.MANAGE, hub_roles.READ],
-    "display": False,  # the pages' own link is in templates/hub/page.html
+    "display": False,  # templates/hub/page.html has the link
 }
 c.JupyterHub.services = [resume, desk]
 c.JupyterHub.custom_scopes = hub_roles.CUSTOM_SCOPES

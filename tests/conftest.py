@@ -42,7 +42,7 @@ def pytest_runtest_makereport(item, call):
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """The whole lab with two pretend GPUs, as ``make up`` brings it.
+    """The whole lab with two simulated GPUs, as ``make up`` brings it.
 
     One that is up before the tests stays up; so does every one with GPUDOCK_TEST_KEEP=1.
     """

@@ -1,6 +1,6 @@
-"""Fails the build of an image whose version labels would not tell the truth.
+"""Fail the build of an image whose version labels would be wrong.
 
-Arguments are ``name=version`` pairs: what the labels will say.
+The arguments are the labels, as ``name=version``.
 """
 
 import sys
@@ -8,14 +8,14 @@ from importlib import metadata
 
 
 def main() -> None:
-    """Compare each label with the truth."""
-    truth = {
+    """Compare the labels with the installed versions."""
+    found = {
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "jupyterhub": metadata.version("jupyterhub"),
     }
     stated = dict(argument.split("=", 1) for argument in sys.argv[1:])
-    if stated != truth:
-        sys.exit(f"The image's labels would say {stated}, but in it are {truth}.")
+    if stated != found:
+        sys.exit(f"The image's labels would be {stated}, but the image contains {found}.")
 
 
 main()

@@ -1,4 +1,4 @@
-// Succeeds while the proxy answers, whether or not the hub behind it does.
+// Checks whether the proxy answers, with or without the hub.
 const answer = await fetch("http://127.0.0.1:8000/_chp_healthz", {
   signal: AbortSignal.timeout(4000),
 });

@@ -1,4 +1,4 @@
-"""Runs the ``test_…`` functions of one file inside a container: images hold no test framework."""
+"""Run the ``test_…`` functions of one file inside a container, which has no test framework."""
 
 import runpy
 import sys
@@ -6,7 +6,7 @@ import traceback
 
 
 def main(path: str) -> int:
-    """Run every test of a file, say how each went, and return 1 if one failed."""
+    """Run every test of a file, print the results, and return 1 if one failed."""
     failed = 0
     tests = [(name, run) for name, run in runpy.run_path(path).items() if name.startswith("test_")]
     if not tests:

@@ -24,6 +24,10 @@ _UUID = re.compile(
 )
 
 
+MAX_GPUS = 1024
+"""The most GPUs that a lab can have and that one request can ask for."""
+
+
 def is_gpu_uuid(text: str) -> bool:
     """Tell whether *text* is the full UUID of a GPU or of a MIG slice."""
     return _UUID.fullmatch(text) is not None

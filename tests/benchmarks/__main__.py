@@ -21,7 +21,7 @@ from benchmarks.clicks import Clicker, ClickError
 from benchmarks.labs import SOCKET, Lab, build_stock_image, give_gpus
 from benchmarks.report import Figures, document, table, too_slow
 from benchmarks.watch import HubWatch
-from gpudock.deploy import say
+from gpudock.deploy import output
 from gpudock.deploy.engine import ensure_engine
 
 
@@ -44,15 +44,15 @@ def main() -> int:
             found = asyncio.run(_measure(labs, arguments))
         except* (ClickError, httpx.HTTPError) as errors:
             for error in errors.exceptions:
-                say.problem(repr(error))
+                output.problem(repr(error))
             for lab in labs:
-                say.detail(f"The end of the log of the hub of «{lab.name}»:\n{lab.log()}")
+                output.detail(f"The end of the log of the hub of «{lab.name}»:\n{lab.log()}")
         finally:
             for lab in labs:
                 lab.down()
             give_gpus(engine, 0)
-    except say.ProblemError as error:
-        say.problem(str(error))
+    except output.ProblemError as error:
+        output.problem(str(error))
         return 1
     if not found:
         return 1
@@ -70,7 +70,7 @@ def main() -> int:
         arguments.json.write_text(json.dumps(everything, indent=1) + "\n")
     slow = too_slow(stock, ours, arguments.users)
     for sentence in slow:
-        say.problem(sentence)
+        output.problem(sentence)
     return 1 if slow and arguments.check else 0
 
 
@@ -80,7 +80,7 @@ async def _measure(labs: list[Lab], arguments: argparse.Namespace) -> list[Figur
     names = [f"bench{number}" for number in range(arguments.users)]
     async with Clicker(labs[0]) as first, Clicker(labs[1]) as second:
         clickers = [first, second]
-        say.step("One burst that is not counted, for the volumes and the disk cache")
+        output.step("One burst that is not counted, for the volumes and the disk cache")
         for clicker in clickers:
             await clicker.add_users(names)
             await _burst(clicker, names)
@@ -88,7 +88,7 @@ async def _measure(labs: list[Lab], arguments: argparse.Namespace) -> list[Figur
             for clicker, figures in zip(clickers, found, strict=True):
                 figures.clicks_s.append(await clicker.click(names[0]))
                 await clicker.stop(names[0])
-            say.detail(_turn(f"click {turn + 1}", [figures.clicks_s for figures in found]))
+            output.detail(_turn(f"click {turn + 1}", [figures.clicks_s for figures in found]))
         for turn in range(arguments.bursts):
             for clicker, figures in zip(clickers, found, strict=True):
                 async with HubWatch(clicker.lab) as watch:
@@ -97,7 +97,7 @@ async def _measure(labs: list[Lab], arguments: argparse.Namespace) -> list[Figur
                 figures.cpu_s.append(watch.load.cpu_s)
                 figures.memory_mib.append(watch.load.memory_mib)
                 figures.delays_s.extend(watch.load.delays_s)
-            say.detail(_turn(f"burst {turn + 1}", [figures.bursts_s for figures in found]))
+            output.detail(_turn(f"burst {turn + 1}", [figures.bursts_s for figures in found]))
     return found
 
 

@@ -12,7 +12,7 @@ import docker
 
 from benchmarks.labs import FILES, SOCKET, docker_client
 from gpudock import __version__
-from gpudock.deploy import say
+from gpudock.deploy import output
 from gpudock.deploy.engine import ensure_engine
 
 HUB_IMAGE = f"gpudock/hub:{__version__}"
@@ -21,13 +21,13 @@ HUB_IMAGE = f"gpudock/hub:{__version__}"
 def main(arguments: list[str]) -> int:
     """Run the benchmark named first with the other arguments; return its exit status."""
     if not arguments or not (FILES / f"{arguments[0]}.py").is_file():
-        say.problem("Name a benchmark, for example: python -m benchmarks.in_hub decision")
+        output.problem("Name a benchmark, for example: python -m benchmarks.in_hub decision")
         return 2
     name, *options = arguments
     try:
         engine = ensure_engine(SOCKET)
-    except say.ProblemError as error:
-        say.problem(str(error))
+    except output.ProblemError as error:
+        output.problem(str(error))
         return 1
     with docker_client(engine) as client:
         try:
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
                 volumes={str(FILES): {"bind": "/bench/benchmarks", "mode": "ro"}},
             )
         except docker.errors.ImageNotFound:
-            say.problem(f"There is no image {HUB_IMAGE} yet. Make it with: make test-engine")
+            output.problem(f"There is no image {HUB_IMAGE} yet. Make it with: make test-engine")
             return 1
         try:
             container.start()

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import docker
 
-from gpudock.deploy import say
-from gpudock.deploy.pretend import simulate
+from gpudock.deploy import output
+from gpudock.deploy.simulated_gpus import simulate
 from gpudock.deploy.tools import Compose, Tools, find_tools
 from gpudock.deploy.up import read_configuration
 from harness.ports import free_port
@@ -65,14 +65,14 @@ class Lab:
         Raises:
             ProblemError: it does not start.
         """
-        say.step(f"Starting the lab «{self.name}»")
+        output.step(f"Starting the lab «{self.name}»")
         compose = self._compose()
         status, said = compose.run(
             "up", "--detach", "--no-build", "--wait", "--wait-timeout", str(START_SECONDS)
         )
         if status != 0:
             _, log = compose.run("logs", "--no-log-prefix", "--tail", "40")
-            raise say.ProblemError(f"The lab «{self.name}» did not start:\n{said}\n{log}")
+            raise output.ProblemError(f"The lab «{self.name}» did not start:\n{said}\n{log}")
 
     def down(self) -> None:
         """Remove the lab: its users' containers and volumes, and its own."""
@@ -139,7 +139,7 @@ def build_stock_image(engine: Engine) -> None:
     Raises:
         ProblemError: it cannot be built.
     """
-    say.step("Building the plain image that stock DockerSpawner is given")
+    output.step("Building the plain image that stock DockerSpawner is given")
     environ = read_configuration(ROOT, os.environ).environ
     tools = find_tools(engine.socket, environ)
     secret = f"id=ca,src={environ['GPUDOCK_CA_BUNDLE']}"
@@ -157,9 +157,9 @@ def build_stock_image(engine: Engine) -> None:
 def _build(tools: Tools, secret: str, *arguments: str) -> None:
     done = tools.run("buildx", "build", "--load", "--secret", secret, *arguments, str(ROOT))
     if done.returncode != 0:
-        raise say.ProblemError(f"The image could not be built:\n{done.stderr[-4000:]}")
+        raise output.ProblemError(f"The image could not be built:\n{done.stderr[-4000:]}")
 
 
 def give_gpus(engine: Engine, gpus: int) -> None:
-    """Give the engine pretend GPUs, one for each user."""
+    """Give the engine simulated GPUs, one for each user."""
     simulate(engine, ROOT, gpus)

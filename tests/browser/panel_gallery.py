@@ -163,7 +163,7 @@ def english_in(part: Locator) -> list[str]:
 
 @dataclass
 class Gallery:
-    """The same pretend GPUs before two people."""
+    """The same simulated GPUs before two people."""
 
     host: Host
     torch: StandInTorch
@@ -214,7 +214,7 @@ class Gallery:
 
 @contextmanager
 def open_gallery(serve: Callable[..., Any], chromium: Browser, folder: Path) -> Iterator[Gallery]:
-    """Two servers over one pretend A100, with a page each."""
+    """Two servers over one simulated A100, with a page each."""
     usable = StandInTorch(folder / "usable", "PyTorch")
     newer = StandInTorch(folder / "newer", "PyTorch for CUDA 13", cuda="13.0", available=False)
     about = {

@@ -46,7 +46,7 @@ class Person:
         self.open("/hub/login")
         self.page.get_by_role("link", name="Sign up").click()
         self.fill_in_sign_up(self.name, self.password)
-        expect(self.page.get_by_role("alert")).to_contain_text("administrator has let you in")
+        expect(self.page.get_by_role("alert")).to_contain_text("administrator has approved you")
 
     def fill_in_sign_up(self, name: str, password: str) -> None:
         """Fill in the sign-up page and send it."""

@@ -44,7 +44,7 @@ def reading(number: int, model: str, memory_mib: int) -> GPUReading:
         power_limit_w=300.0,
         processes=(),
     )
-    return GPUReading(GPU(uuid, number, "pretend-host", model, memory_mib), telemetry)
+    return GPUReading(GPU(uuid, number, "fake-host", model, memory_mib), telemetry)
 
 
 GPUS = (
@@ -223,23 +223,23 @@ def test_an_administrator_drains_shares_and_releases(lab, hub, visit):
     page, dialog = admin.page, admin.page.get_by_role("dialog")
     expect(tile(page, "GPU 0")).to_contain_text("grace")
 
-    page.get_by_role("button", name="Manage pretend-host, GPU 1").click()
+    page.get_by_role("button", name="Manage fake-host, GPU 1").click()
     dialog.get_by_role("button", name="Drain").click()
     expect(tile(page, "GPU 1")).to_contain_text("Draining")
-    page.get_by_role("button", name="Manage pretend-host, GPU 1").click()
+    page.get_by_role("button", name="Manage fake-host, GPU 1").click()
     dialog.get_by_role("button", name="Return to service").click()
     expect(tile(page, "GPU 1")).to_contain_text("Free")
 
-    page.get_by_role("button", name="Manage pretend-host, GPU 2").click()
+    page.get_by_role("button", name="Manage fake-host, GPU 2").click()
     dialog.get_by_label("Slots").select_option("2")
     dialog.get_by_role("button", name="Set slots").click()
     expect(tile(page, "GPU 2")).to_contain_text("0 of 2 slots taken")
-    page.get_by_role("button", name="Manage pretend-host, GPU 2").click()
+    page.get_by_role("button", name="Manage fake-host, GPU 2").click()
     dialog.get_by_label("Slots").select_option("1")
     dialog.get_by_role("button", name="Set slots").click()
     expect(tile(page, "GPU 2")).not_to_contain_text("slots")
 
-    page.get_by_role("button", name="Manage pretend-host, GPU 0").click()
+    page.get_by_role("button", name="Manage fake-host, GPU 0").click()
     dialog.get_by_role("button", name="Release grace").click()
     dialog.get_by_role("button", name="Stop the session").click()
     wait_for(lambda: not lab.leases(), "the session has ended")
@@ -352,7 +352,7 @@ def test_what_was_used_is_drawn_and_told(lab, hub, visit):
     expect(table.get_by_role("row", name=re.compile("^ada"))).to_be_visible()
     admin.page.get_by_label("By", exact=True).select_option("gpu")
     by_gpu = admin.page.get_by_role("table", name="GPU-hours by GPU")
-    expect(by_gpu).to_contain_text("pretend-host, GPU 0 (NVIDIA L4)")
+    expect(by_gpu).to_contain_text("fake-host, GPU 0 (NVIDIA L4)")
     with admin.page.expect_download() as download:
         admin.page.get_by_role("link", name="CSV").click()
     assert download.value.path().read_text().startswith("gpu,from,gpu_hours")

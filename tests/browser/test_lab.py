@@ -129,7 +129,7 @@ def test_a_hub_that_is_down_is_told_and_the_page_goes_on_when_it_is_back(lab, ad
     try:
         admin.open("/hub/home")
         expect(admin.page.get_by_role("heading")).to_have_text("The lab does not answer.")
-        expect(admin.page.get_by_role("status")).to_contain_text("tries again by itself")
+        expect(admin.page.get_by_role("status")).to_contain_text("reloads as soon as")
     finally:
         lab.start_hub()
     expect(admin.page.get_by_role("button", name="My Server").first).to_be_visible()
@@ -141,7 +141,7 @@ def test_a_desk_that_is_down_is_told_and_the_page_goes_on_when_it_is_back(lab, a
     try:
         admin.open("/services/gpudock/lab")
         heading = admin.page.get_by_role("heading")
-        expect(heading).to_have_text("The pages about GPUs do not answer.")
+        expect(heading).to_have_text("The GPU pages do not answer.")
     finally:
         desk.start()
     expect(admin.page.get_by_role("heading", name="Lab", exact=True)).to_be_visible()

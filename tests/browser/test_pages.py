@@ -101,7 +101,7 @@ def test_whoever_signs_up_comes_in_when_an_administrator_says_so(hub, admin, new
     ada = newcomer("ada", hub.url)
     ada.sign_up()
     ada.fill_in_sign_in()
-    expect(ada.page.locator(".login_error")).to_contain_text("has not let you in yet")
+    expect(ada.page.locator(".login_error")).to_contain_text("has not approved your account")
     admin.let_in("ada")
     ada.sign_in()
     ada.open("/hub/home")
@@ -153,8 +153,8 @@ def test_a_bad_option_is_told_on_the_form(member):
     carl = member("carl")
     carl.open("/hub/spawn?opt-gpus=-3")
     problem = carl.page.locator(".spawn-error-msg")
-    expect(problem).to_have_text("Error: «-3» is not a number of GPUs. Give a whole number, 0 or "
-                                 "more; 0 starts a server without a GPU.")  # fmt: skip
+    expect(problem).to_have_text('Error: "-3" is not a number of GPUs. Give a whole number from 0 '
+                                 "to 1024; 0 starts a server without a GPU.")  # fmt: skip
     expect(carl.start_button).to_be_visible()
 
 

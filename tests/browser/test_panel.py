@@ -1,4 +1,4 @@
-"""The GPU panel in a real JupyterLab and a real Notebook 7, over pretend GPUs; no engine, no Hub.
+"""The GPU panel in a real JupyterLab and a real Notebook 7, over simulated GPUs; no engine, no Hub.
 
 The extension is the built wheel, in an environment whose PATH has no Node.js. With
 GPUDOCK_PANEL_PICTURES naming a folder, each state is saved there as a picture.

@@ -99,7 +99,7 @@ def test_a_desk_that_is_down_leaves_the_lab_as_it_is(clean_lab, desk):
         assert len(clean_lab.leases()) == 1
         page = ada.http.get(PREFIX)
         assert page.status_code == 503
-        assert "tries again by itself" in page.text
+        assert "reloads as soon as" in page.text
     finally:
         desk.start()
     wait_for(lambda: _health(desk) == "healthy", "the desk comes back", 60, every=0.5)

@@ -37,5 +37,5 @@ def test_the_port_of_another_lab_is_told_with_its_name(lab):
     before = parts(lab)
     done = Lab.command("up", COMPOSE_PROJECT_NAME="gpudock-other")
     assert done.returncode == 1
-    assert f"Port {PORT} is in use by the container «{PROJECT}-proxy-1»." in done.stdout
+    assert f'Port {PORT} is in use by the container "{PROJECT}-proxy-1".' in done.stdout
     assert parts(lab) == before

@@ -123,7 +123,7 @@ def test_a_workspace_outlives_the_container_and_is_nobody_elses(lab):
 
 def test_an_image_that_is_not_on_the_list_is_refused_and_not_even_looked_for(lab):
     told = lab.client("ada").refusal(image="debian:trixie-slim")
-    assert "The image «debian:trixie-slim» is not on this lab's list." in told
+    assert 'The image "debian:trixie-slim" is not on this lab\'s list.' in told
     assert lab.servers(stopped=True) == []
     assert lab.leases() == {}
 

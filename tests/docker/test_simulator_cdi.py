@@ -1,4 +1,4 @@
-"""A real engine hands pretend GPUs to containers, as it does with real ones through CDI."""
+"""A real engine hands simulated GPUs to containers, as it does with real ones through CDI."""
 
 import io
 import json

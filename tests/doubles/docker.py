@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from gpudock.engine.labels import LABEL_AGENT, LABEL_GPUS, LABEL_LEASE
-from harness.loopback import LoopbackServer, PretendAgent, new_address, single_user_server
+from harness.loopback import FakeAgent, LoopbackServer, new_address, single_user_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -126,7 +126,7 @@ class FakeDocker:
 
     def __init__(self, directory: Path, readings: Iterable[GPUReading] = ()) -> None:
         self.socket = directory / "docker.sock"
-        self.agent = PretendAgent(readings)
+        self.agent = FakeAgent(readings)
         self.images = {IMAGE, DYING_IMAGE, MUTE_IMAGE, AGENT_IMAGE}
         self.pullable: set[str] = set()
         self.pull_error: str | None = None
@@ -422,7 +422,7 @@ class FakeDocker:
             {"Source": "cdi", "ID": f"nvidia.com/gpu={item.gpu.uuid}"}
             for item in self.agent.readings
         ]
-        host = {"Name": "pretend-host", "MemTotal": 64 << 30, "Runtimes": {"runc": {}}}
+        host = {"Name": "fake-host", "MemTotal": 64 << 30, "Runtimes": {"runc": {}}}
         return _json(200, {**host, "CDISpecDirs": ["/etc/cdi"], "DiscoveredDevices": devices})
 
     _routes: tuple[tuple[str, str, str, Callable[..., tuple[int, bytes]]], ...] = (

@@ -1,4 +1,4 @@
-"""A stand-in for torch in a kernel's environment. It computes nothing: its clock is a sum of costs.
+"""A fake torch in a kernel's environment. It computes nothing: its clock is a sum of costs.
 
 The panel's own code is real on both sides of it: the probe of an environment, the program of a
 check, and the look into a running kernel import it as they would import torch.
@@ -136,7 +136,7 @@ USABLE: dict[str, Any] = {
 
 
 class StandInTorch:
-    """A kernel environment whose torch is the stand-in.
+    """A kernel environment with the fake torch.
 
     Args:
         folder: A folder of its own, empty.

@@ -37,8 +37,8 @@ class People:
         desk: the desk.
         clients: signed-in users by name.
         tokens: a token for each of :data:`PRINCIPALS`; none for "nobody".
-        lease: of the session that «user» (ada) has; both GPUs but one are hers and bob's.
-        request: of the server that «user» has waiting.
+        lease: of the session that ``user`` (ada) has; both GPUs but one are hers and bob's.
+        request: of the server for which ``user`` waits.
     """
 
     desk: DeskProcess

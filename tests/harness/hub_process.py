@@ -161,7 +161,7 @@ class HubProcess:
             database.execute("DELETE FROM users WHERE name = ?", (name,))
 
     def leases(self) -> dict[str, Lease]:
-        """Return the live leases, by «user» or «user:server»."""
+        """Return the live leases, by ``user`` or ``user:server``."""
         with self._store.snapshot() as transaction:
             return {_key(lease): lease for lease in transaction.leases.live()}
 
@@ -181,7 +181,7 @@ class HubProcess:
         return lease
 
     def queue(self) -> list[str]:
-        """Return the servers whose requests wait, in order, as «user» or «user:server»."""
+        """Return the servers whose requests wait, in order, as ``user`` or ``user:server``."""
         return [_key(request) for request in self.waiting()]
 
     def waiting(self) -> list[Request]:

@@ -1,4 +1,4 @@
-"""The whole lab on a real engine of the tests' own, with two pretend GPUs.
+"""The whole lab on a real engine of the tests' own, with two simulated GPUs.
 
 It is brought up by the very command that people use. An engine or a lab that is up already is used
 as it is, so that working on a test is quick: the first run makes the images, which takes minutes.
@@ -20,7 +20,7 @@ import docker
 import docker.errors
 import httpx
 
-from gpudock.deploy.engine_config import Place
+from gpudock.deploy.engine_config import EnginePaths
 from gpudock.engine.labels import LABEL_LAB, LABEL_LEASE, LABEL_SERVER, LABEL_USER
 from harness.hub_client import HubClient
 from harness.waiting import wait_for
@@ -60,14 +60,14 @@ class Lab:
     Attributes:
         url: where users come in.
         docker: the engine.
-        simulator: the pretend GPUs' state.
+        simulator: the simulated GPUs' state.
     """
 
     def __init__(self) -> None:
         self.url = f"http://127.0.0.1:{PORT}"
         self.docker = docker.DockerClient(base_url=f"unix://{SOCKET}", timeout=120)
-        self.place = Place.of(SOCKET)
-        self.simulator = Simulator(self.place.state / "simulator" / "state")
+        self.paths = EnginePaths.of(SOCKET)
+        self.simulator = Simulator(self.paths.state / "simulator" / "state")
 
     def is_up(self) -> bool:
         """Whether the lab's hub runs."""
@@ -215,7 +215,7 @@ class Lab:
         )  # fmt: skip
 
     def leases(self) -> dict[str, dict[str, Any]]:
-        """The live leases, by user (or «user:server»), as the database has them."""
+        """The live leases, by user (or ``user:server``), as the database has them."""
         found = self.ask_store(
             "answer = [{'id': l.id, 'user': l.user, 'server': l.server, 'state': l.state,"
             " 'gpus': list(l.gpu_uuids), 'container': l.container_id}"
@@ -246,7 +246,7 @@ class Lab:
     # The engine.
 
     def engine_pid(self) -> int:
-        return int(self.place.pidfile.read_text())
+        return int(self.paths.pidfile.read_text())
 
     def restart_engine(self, *, live_restore: bool) -> None:
         """Restart the engine; without live-restore all containers end with it.
@@ -256,8 +256,8 @@ class Lab:
         """
         hub_started = self.hub.attrs["State"]["StartedAt"]
         if not live_restore:
-            options = json.loads(self.place.configuration.read_text())
-            self.place.configuration.write_text(json.dumps({**options, "live-restore": False}))
+            options = json.loads(self.paths.configuration.read_text())
+            self.paths.configuration.write_text(json.dumps({**options, "live-restore": False}))
             os.kill(self.engine_pid(), signal.SIGHUP)
             wait_for(lambda: not self.docker.info()["LiveRestoreEnabled"], "the new setting holds")
         done = self.command("engine", "--socket", str(SOCKET), "--stop", "--keep-containers")

@@ -1,4 +1,4 @@
-"""What runs «in» the containers of :mod:`doubles.docker`: HTTP servers on loopback addresses.
+"""What runs in the containers of :mod:`doubles.docker`: HTTP servers on loopback addresses.
 
 All of 127.0.0.0/8 is this machine, so every container can have an address of its own and the port
 that its software always has.
@@ -91,7 +91,7 @@ def single_user_server(address: str, port: int, prefix: str) -> LoopbackServer:
     return LoopbackServer(address, port, Handler)
 
 
-class PretendAgent:
+class FakeAgent:
     """What the GPU agent says: readings that a test sets, taken anew ten times a second."""
 
     ROUND = 0.1
@@ -131,5 +131,5 @@ class PretendAgent:
         return f"boot.{int((time.monotonic() - self._started) / self.ROUND)}"
 
     def document(self) -> bytes:
-        report = Report("pretend-host", time.time(), self.readings, problem=self.problem)
+        report = Report("fake-host", time.time(), self.readings, problem=self.problem)
         return encode(Envelope(report, self.cursor(), "boot", time.monotonic(), 0.0))

@@ -1,4 +1,4 @@
-"""A Jupyter server with the GPU panel, over pretend GPUs: no engine, no Hub, no Node."""
+"""A Jupyter server with the GPU panel, over simulated GPUs: no engine, no Hub, no Node."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def panel_server(
     Args:
         installed: Where the extension was installed.
         home: An empty folder for notebooks, settings and the log.
-        environment: More variables, for example those of the pretend GPUs.
+        environment: More variables, for example those of the simulated GPUs.
         options: More options of the command line.
         application: ``jupyterlab`` or ``notebook``.
     """

@@ -17,7 +17,7 @@ from gpudock.store import Store
 from gpudock.store.schema import metadata
 from harness.waiting import wait_for
 
-# The server refuses to run as root; this is who «nobody» is everywhere.
+# The server refuses to run as root; this is the user id of nobody.
 _NOBODY = 65534
 
 

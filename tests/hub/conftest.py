@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 GPUS = tuple(
     GPUReading(
-        GPU(f"GPU-{n:08x}-0000-4000-8000-{n:012x}", n, "pretend-host", model, memory_mib),
+        GPU(f"GPU-{n:08x}-0000-4000-8000-{n:012x}", n, "fake-host", model, memory_mib),
         Telemetry(processes=()),
     )
     for n, model, memory_mib in (

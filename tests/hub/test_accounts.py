@@ -60,7 +60,7 @@ def test_passwords_are_never_in_the_log(native_hub, admin, one_time_password):
 def test_who_signs_up_waits_to_be_let_in(native_hub, admin):
     ada = HubClient(native_hub.url, "ada", PASSWORD)
     ada.sign_up()
-    assert "An administrator has not let you in yet." in ada.try_to_sign_in().text
+    assert "An administrator has not approved your account." in ada.try_to_sign_in().text
     admin.authorize("ada")
     ada.sign_in()
 
@@ -75,7 +75,7 @@ def test_accounts_are_changed_from_the_labs_own_pages_only(native_hub, admin, ac
     forged = {"let_in": "yes", "_xsrf": "guessed"}
     assert admin.http.post(f"/hub/{act}/{name}", data=forged).status_code == 403
     # Neither let in nor discarded.
-    assert "An administrator has not let you in yet." in eve.try_to_sign_in().text
+    assert "An administrator has not approved your account." in eve.try_to_sign_in().text
     admin.change_account("discard", name).raise_for_status()
 
 
@@ -91,7 +91,7 @@ def test_who_is_shut_out_is_out(native_hub, admin):
     headers = {"Authorization": f"token {token}"}
     assert httpx.get(f"{native_hub.url}/hub/api/user", headers=headers).status_code == 403
     assert outcast.ask_for_server(gpus=0).status_code == 403
-    assert "An administrator has not let you in yet." in outcast.try_to_sign_in().text
+    assert "An administrator has not approved your account." in outcast.try_to_sign_in().text
 
 
 def test_wrong_passwords_are_counted_for_each_account(native_hub, admin):
@@ -124,7 +124,7 @@ def test_who_is_no_administrator_lets_nobody_in(native_hub, admin):
     mallory.sign_in()
     answer = mallory.change_account("authorize", "friend", let_in="yes")
     assert answer.status_code == 403
-    assert "An administrator has not let you in yet." in friend.try_to_sign_in().text
+    assert "An administrator has not approved your account." in friend.try_to_sign_in().text
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_hostile_name_is_refused_with_a_sentence(native_hub, admin, name):
     ("password", "sentence"),
     [
         ("short", "The password is too short. Use at least 10 characters."),
-        ("password123", "The password is a common one, which others would guess."),
+        ("password123", "The password is a common one, and easy to guess."),
     ],
 )
 def test_a_weak_password_is_refused_with_a_sentence(native_hub, password, sentence):

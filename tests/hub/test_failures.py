@@ -31,7 +31,7 @@ def assert_is_for_people(told):
 
 def test_the_last_words_of_a_container_that_ends_at_once_are_told(hub, ada):
     told = ada.refusal(image=DYING_IMAGE)
-    assert "Your container ended right after its start" in told
+    assert "Your container exited right after its start" in told
     assert LAST_WORDS in told
     assert_is_for_people(told)
     assert_nothing_is_left(hub)
@@ -39,7 +39,7 @@ def test_the_last_words_of_a_container_that_ends_at_once_are_told(hub, ada):
 
 def test_an_image_that_is_nowhere_is_told_with_what_to_do(hub, ada):
     told = ada.refusal(image="lab/gone:1")
-    assert "The image lab/gone:1 is not on this server and could not be fetched" in told
+    assert "The image lab/gone:1 is not on this server and could not be pulled" in told
     assert "pull access denied" in told
     assert "Choose another image, or ask the administrator to build or pull it." in told
     assert_nothing_is_left(hub)
@@ -49,15 +49,15 @@ def test_an_image_of_the_lab_itself_is_never_fetched(hub, ada):
     """Whoever has that name in a registry is not this project."""
     hub.docker.pullable = {"gpudock/unbuilt:1"}
     told = ada.refusal(image="gpudock/unbuilt:1")
-    assert "It is built there and comes from no registry." in told
-    assert "«make up»" in told
+    assert "It is built there and is in no registry." in told
+    assert '"make up"' in told
     assert_nothing_is_left(hub)
 
 
 def test_an_image_that_did_not_arrive_whole_is_told(hub, ada):
     hub.docker.pull_error = "write /var/lib/docker/tmp/x: no space left on device"
     told = ada.refusal(image="lab/gone:1")
-    assert "could not be fetched" in told
+    assert "could not be pulled" in told
     assert "no space left on device" in told
     assert_nothing_is_left(hub)
 
@@ -68,7 +68,7 @@ def test_an_image_is_fetched_where_it_is_missing(hub, ada):
         assert ada.ask_for_server(image="lab/gone:1").status_code == 202
         page = ada.follow()
         hold.wait()
-        page.wait_for("Fetching the image lab/gone:1; this can take minutes.")
+        page.wait_for("Pulling the image lab/gone:1; this can take minutes.")
         # It costs nobody a GPU meanwhile.
         assert hub.leases() == {}
     assert page.result()["ready"]
@@ -174,7 +174,7 @@ def test_a_start_that_takes_long_to_take_down_is_over_all_the_same(hub, ada):
 def test_a_start_that_is_cancelled_while_the_server_does_not_answer_cleans_up(hub, ada):
     ada.ask_for_server(image=MUTE_IMAGE)
     page = ada.follow()
-    page.wait_for("Your container runs; JupyterLab is starting.")
+    page.wait_for("Your container is running; JupyterLab is starting.")
     ada.stop_server()
     assert_nothing_is_left(hub)
 
@@ -201,6 +201,6 @@ def test_waiting_and_starting_have_an_end(new_hub):
     assert [item.labels["gpudock.user"] for item in hub.docker.servers] == ["ada"]
     assert list(hub.leases()) == ["ada"]
     told = cleo.refusal(gpu_model="NVIDIA L4")
-    assert "No GPU came free within 2 seconds, so your request was taken out of the queue." in told
+    assert "No GPU became free within 2 seconds, so your request was removed from the" in told
     assert hub.queue() == []
     assert list(hub.leases()) == ["ada"]

@@ -192,5 +192,5 @@ def test_a_page_of_another_site_starts_no_server_again(ada):
         "/hub/spawn/ada", params={"opt-again": "1"}, headers={"Sec-Fetch-Site": "cross-site"}
     )
     assert answer.status_code == 403
-    assert "A page of another site wanted to start this server." in answer.text
+    assert "A page on another site tried to start this server." in answer.text
     assert ada.server_model() is None

@@ -75,7 +75,7 @@ def test_a_hostile_server_name_is_refused_or_only_a_name(lenient_hub, server):
 
 def test_a_lab_without_gpus_says_so_and_offers_none(lenient_hub):
     page = re.sub(r"\s+", " ", lenient_hub.client("ada").page("/hub/spawn").text)
-    assert "Engine has no NVIDIA GPU to give, so servers run on the CPU." in page
+    assert "Engine has no NVIDIA GPUs, so servers run on the CPU." in page
     assert 'name="gpus"' not in page
 
 

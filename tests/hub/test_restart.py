@@ -76,7 +76,7 @@ def test_a_hub_that_dies_between_any_two_steps_of_a_start_leaks_and_doubles_noth
     """Each user's start is held at another step when the hub is killed."""
     gpus = tuple(
         GPUReading(
-            GPU(f"GPU-{n:08x}-0000-4000-8000-{n:012x}", n, "pretend-host", "NVIDIA L4", 23034),
+            GPU(f"GPU-{n:08x}-0000-4000-8000-{n:012x}", n, "fake-host", "NVIDIA L4", 23034),
             Telemetry(processes=()),
         )
         for n in range(len(STEPS) + 1)

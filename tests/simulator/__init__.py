@@ -1,7 +1,7 @@
-"""Pretend GPUs: NVML's C interface over a text file, and CDI to hand them to containers.
+"""Simulated GPUs: NVML's C interface over a text file, and CDI to hand them to containers.
 
 ``Simulator`` keeps the state file that the library reads; ``install`` puts library, device nodes,
-state and CDI specification in place. README.md documents the state file and says what pretend GPUs
+state and CDI specification in place. README.md documents the state file and what simulated GPUs
 cannot do. Standard library only.
 """
 

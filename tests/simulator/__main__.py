@@ -1,4 +1,4 @@
-"""``python -m simulator``: installs pretend GPUs, shows and changes them, removes them."""
+"""``python -m simulator``: installs simulated GPUs, shows and changes them, removes them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _print_gpus(simulator: Simulator) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="simulator", description="Pretend NVIDIA GPUs.")
+    parser = argparse.ArgumentParser(prog="simulator", description="Simulated NVIDIA GPUs.")
     commands = parser.add_subparsers(required=True)
 
     def command(name: str, run: object, about: str) -> argparse.ArgumentParser:
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         return added
 
-    adding = command("install", _install, "Put pretend GPUs on this host (as root).")
+    adding = command("install", _install, "Put simulated GPUs on this host (as root).")
     adding.add_argument(
         "--cdi-dir", type=Path, required=True, help="the engine's directory of CDI specifications"
     )
@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         "changes", nargs="+", metavar="field=value", help="such as utilization=87 or fault=lost"
     )
 
-    command("show", _show, "List the pretend GPUs.")
+    command("show", _show, "List the simulated GPUs.")
 
     removing = command("uninstall", _uninstall, "Remove them all.")
     removing.add_argument(

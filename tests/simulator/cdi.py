@@ -1,4 +1,4 @@
-"""The CDI specification for pretend GPUs, laid out as ``nvidia-ctk cdi generate`` does it."""
+"""The CDI specification for simulated GPUs, laid out as ``nvidia-ctk cdi generate`` does it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def spec_text(specification: dict[str, Any]) -> str:
 
 
 def owner(cdi_dir: Path) -> Path | None:
-    """The prefix of the pretend GPUs that the directory offers now; None where it offers none."""
+    """The prefix of the simulated GPUs that the directory offers now; None where it offers none."""
     try:
         mounts = json.loads((cdi_dir / SPEC_NAME).read_text(encoding="utf-8"))["containerEdits"]
         states = (each for each in mounts["mounts"] if each["containerPath"] == STATE_IN_CONTAINER)
@@ -76,11 +76,11 @@ def owner(cdi_dir: Path) -> Path | None:
 
 
 def refuse_foreign(cdi_dir: Path, prefix: Path) -> None:
-    """Raises SimulatorError where the directory offers other GPUs, real ones or pretend ones."""
+    """Raises SimulatorError where the directory offers other GPUs, real ones or simulated ones."""
     other = owner(cdi_dir)
     if other is not None and other != prefix and other.exists():
         raise SimulatorError(
-            f"{cdi_dir} offers the pretend GPUs of {other} already: uninstall those first."
+            f"{cdi_dir} offers the simulated GPUs of {other} already: uninstall those first."
         )
     for path in sorted(cdi_dir.glob("*")) if cdi_dir.is_dir() else ():
         if (
@@ -90,7 +90,7 @@ def refuse_foreign(cdi_dir: Path, prefix: Path) -> None:
         ):
             raise SimulatorError(
                 f"{path} defines {KIND} devices already, so this host seems to have real GPUs: "
-                "use those, or move that file away to try pretend ones."
+                "use those, or move that file away to try simulated ones."
             )
 
 

@@ -1,4 +1,4 @@
-"""nvidia-ml-py in a process of its own: what a program sees of the pretend GPUs."""
+"""nvidia-ml-py in a process of its own: what a program sees of the simulated GPUs."""
 
 from __future__ import annotations
 

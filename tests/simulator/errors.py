@@ -1,4 +1,4 @@
-"""What goes wrong with pretend GPUs, said to the person who tried them."""
+"""What goes wrong with simulated GPUs, said to the person who tried them."""
 
 
 class SimulatorError(Exception):

@@ -51,7 +51,7 @@ THROTTLE_REASONS = {
     "hw_thermal", "hw_power_brake", "display_clock",
 }  # fmt: skip
 PROCESS_TYPES = {"compute", "graphics", "mps"}
-LONGEST_TEXT = 95  # bytes; the library's buffers hold one more
+MAX_TEXT_BYTES = 95  # bytes; the library's buffers hold one more
 NESTED = ("processes", "slices")
 
 
@@ -86,7 +86,7 @@ def parse(text: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             else:
                 key, equals, value = (part.strip() for part in line.partition("="))
                 if not equals:
-                    raise SimulatorError("it is neither a section nor «key = value»")
+                    raise SimulatorError('it is neither a section nor "key = value"')
                 _read_line(section, system, key, value)
         except (SimulatorError, ValueError) as error:
             raise SimulatorError(
@@ -119,7 +119,7 @@ def read_value(text: str) -> Value:
         numbers = [float(number) for number in text.split()[1:]]
         if len(numbers) not in (3, 4) or not numbers[2] > 0:
             raise SimulatorError(
-                "a wave is written «wave LOW HIGH PERIOD [PHASE]» with a period above 0"
+                'a wave is written "wave LOW HIGH PERIOD [PHASE]" with a period above 0'
             )
         return Wave(*numbers)
     number = float(int(text, 16)) if text.lower().startswith("0x") else float(text)
@@ -127,7 +127,7 @@ def read_value(text: str) -> Value:
 
 
 def value_text(key: str, value: Value) -> str:
-    """The text of a number, a wave, or «none»."""
+    """The text of a number, a wave, or ``none``."""
     if value is None:
         return "none"
     if isinstance(value, Wave):
@@ -180,8 +180,8 @@ def _system_text(key: str, value: Any) -> str:
 def _text(key: str, value: str) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise SimulatorError(f"{key} must be one line of printable text, not {value!r}.")
-    if len(value.encode()) > LONGEST_TEXT:
-        raise SimulatorError(f"{key} is longer than {LONGEST_TEXT} bytes: {value!r}.")
+    if len(value.encode()) > MAX_TEXT_BYTES:
+        raise SimulatorError(f"{key} is longer than {MAX_TEXT_BYTES} bytes: {value!r}.")
     return value.strip()
 
 

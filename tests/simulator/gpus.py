@@ -1,4 +1,4 @@
-"""A pretend GPU, its MIG slices, its processes, and the system that they are in."""
+"""A simulated GPU, its MIG slices, its processes, and the system that they are in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FIRST_CAPABILITY = 3
 CAPABILITIES_PER_INSTANCE = 9
 CAPABILITIES_PER_GPU = 15 * CAPABILITIES_PER_INSTANCE
-MOST_SLICES = 7
+MAX_SLICES = 7
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Gpu:
-    """A pretend GPU. ``None`` is a reading that this GPU does not support.
+    """A simulated GPU. ``None`` is a reading that this GPU does not support.
 
     Memory is in MiB, power in W, temperatures in °C, clocks in MHz, utilisation and fan in
     percent, PCIe throughput in KiB/s. ``index`` is the number of its node ``/dev/nvidia<index>``.
@@ -219,7 +219,7 @@ def _make_slices(preset: Model, names: Sequence[str]) -> tuple[Slice, ...]:
         profile = preset.profile(name)
         taken = {piece.gpu_instance for piece in made}
         free = [instance for instance in profile.instances if instance not in taken]
-        if not free or sum(int(each.split("g.")[0]) for each in names) > MOST_SLICES:
+        if not free or sum(int(each.split("g.")[0]) for each in names) > MAX_SLICES:
             raise SimulatorError(f"{preset.name} has no room for the slices {', '.join(names)}.")
         made.append(
             Slice(

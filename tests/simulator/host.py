@@ -1,4 +1,4 @@
-"""A host with pretend GPUs that needs no root and no engine: for tests of what uses NVML."""
+"""A host with simulated GPUs that needs no root and no engine: for tests of what uses NVML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Puts pretend GPUs on a host: library, device nodes, state, and CDI specification."""
+"""Puts simulated GPUs on a host: library, device nodes, state, and CDI specification."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from simulator.state import Simulator
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MOST_GPUS = 64  # as many as the library reads
+MAX_GPUS = 64  # as many as the library reads
 DEFAULT_MODEL = "A100-SXM4-40GB"
-HARMLESS_DEVICE = os.makedev(1, 3)  # /dev/null's: opening a pretend GPU's node does nothing
+HARMLESS_DEVICE = os.makedev(1, 3)  # /dev/null's: opening a simulated GPU's node does nothing
 
 
 @dataclass(frozen=True)
 class Installation:
-    """Where pretend GPUs were put, and whether that changed anything."""
+    """Where simulated GPUs were put, and whether that changed anything."""
 
     simulator: Simulator
     library: Path
@@ -43,7 +43,7 @@ def install(
     nvidia_smi: str | os.PathLike[str] | None = None,
     lively: bool = True,
 ) -> Installation:
-    """Installs that many pretend GPUs under ``prefix``, as root on the engine's host.
+    """Installs that many simulated GPUs under ``prefix``, as root on the engine's host.
 
     ``models`` are given out in turn. A GPU that is there already, with the same index and model,
     stays as it is, UUID and readings included, so a second install with the same numbers changes
@@ -91,8 +91,8 @@ def uninstall(prefix: str | os.PathLike[str], cdi_dir: str | os.PathLike[str]) -
 def _wanted(
     count: int, models: Sequence[str], present: Sequence[Gpu], *, lively: bool
 ) -> list[Gpu]:
-    if not 0 <= count <= MOST_GPUS:
-        raise SimulatorError(f"{count} pretend GPUs are not possible: ask for 0 to {MOST_GPUS}.")
+    if not 0 <= count <= MAX_GPUS:
+        raise SimulatorError(f"{count} simulated GPUs are not possible: ask for 0 to {MAX_GPUS}.")
     known = {gpu.index: gpu for gpu in present}
     wanted = []
     for index, model in enumerate(islice(cycle(models or (DEFAULT_MODEL,)), count)):

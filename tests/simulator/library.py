@@ -1,4 +1,4 @@
-"""Compiling the pretend NVML, and reading how often it was called."""
+"""Compiling the simulated NVML, and reading how often it was called."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def build_library(options: tuple[str, ...] = (), cache: Path | None = None) -> P
     sources = sorted(SOURCES.glob("*.c"))
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
-        raise SimulatorError("The pretend GPUs need a C compiler and there is none: install gcc.")
+        raise SimulatorError("The simulated GPUs need a C compiler and there is none: install gcc.")
     command = [compiler, *COMPILER_OPTIONS, *options, *map(str, sources), *LINKER_OPTIONS]
     digest = hashlib.sha256("\0".join(command).encode())
     for source in sorted([*sources, *SOURCES.glob("*.h")]):
@@ -56,7 +56,9 @@ def build_library(options: tuple[str, ...] = (), cache: Path | None = None) -> P
         [*command, "-o", str(unfinished)], capture_output=True, text=True, check=False
     )
     if result.returncode != 0:
-        raise SimulatorError(f"The pretend NVML does not compile with {compiler}:\n{result.stderr}")
+        raise SimulatorError(
+            f"The simulated NVML does not compile with {compiler}:\n{result.stderr}"
+        )
     unfinished.replace(library)
     return library
 

@@ -1,4 +1,4 @@
-"""Models that pretend GPUs come in, with the readings that such a GPU gives."""
+"""Models that simulated GPUs come in, with the readings that such a GPU gives."""
 
 from __future__ import annotations
 
@@ -169,5 +169,5 @@ def find_model(name: str) -> Model:
     except KeyError:
         known = ", ".join(MODELS)
         raise SimulatorError(
-            f"There is no pretend GPU of model {name!r}; there are {known}."
+            f"There is no simulated GPU of model {name!r}; there are {known}."
         ) from None

@@ -16,7 +16,7 @@ from simulator.errors import SimulatorError
 from simulator.library import cache_directory
 
 PACKAGE = "nvidia-smi"
-SUITE = "trixie"  # 550.163.01, the driver that the pretend GPUs say they have
+SUITE = "trixie"  # 550.163.01, the driver that the simulated GPUs say they have
 TIMEOUT_S = 180
 # The machine's own settings hold, for it may need a proxy, but for what they do after an update.
 APT_SETTINGS = """

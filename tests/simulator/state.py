@@ -1,4 +1,4 @@
-"""The pretend GPUs of one state file: reading it, changing it, writing it in one step."""
+"""The simulated GPUs of one state file: reading it, changing it, writing it in one step."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Simulator:
 
     def _nothing_here(self) -> SimulatorError:
         return SimulatorError(
-            f"There are no pretend GPUs at {self.directory}: install or create some first."
+            f"There are no simulated GPUs at {self.directory}: install or create some first."
         )
 
     def _read(self) -> tuple[System, list[Gpu]]:
@@ -133,7 +133,9 @@ def _find_gpu(gpus: Sequence[Gpu], key: int | str) -> int:
         if key in (gpu.index, gpu.uuid):
             return position
     known = ", ".join(str(gpu.index) for gpu in gpus) or "none"
-    raise SimulatorError(f"There is no pretend GPU {key!r}; the state has these indices: {known}.")
+    raise SimulatorError(
+        f"There is no simulated GPU {key!r}; the state has these indices: {known}."
+    )
 
 
 def _changed(record: Any, changes: dict[str, Any]) -> Any:

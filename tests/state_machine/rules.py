@@ -25,7 +25,7 @@ from doubles.clock import HandClock
 from doubles.inventory import SettableInventory, gpu, mig_slice
 from gpudock.broker import GPUStateError, LeaseConflictError, StopContainer
 from gpudock.engine.protocol import EngineUnknown
-from gpudock.hub.lifecycle import LaunchFailed
+from gpudock.hub.errors import LaunchFailed
 from gpudock.model import (
     ContainerState,
     Denial,

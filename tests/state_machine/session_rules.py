@@ -83,11 +83,11 @@ class SessionRules:
         """The hub runs on, and nobody does anything."""
         for _ in range(3):
             self.hours_pass(hours)
-            self.the_warden_looks()
+            self.sessions_expire()
 
     @in_a_lab_with("sessions")
     @rule()
-    def the_warden_looks(self) -> None:
+    def sessions_expire(self) -> None:
         """What ``gpudock.hub.loops.session_expiry`` does, step by step."""
         try:
             due = self.hub.broker.sessions.due()

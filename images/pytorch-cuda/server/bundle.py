@@ -1,12 +1,12 @@
-"""The bytecode of all the server's modules in one file, read at once.
+"""The bytecode of all of the server's modules in one file.
 
-Python looks for each of some 750 modules in several folders, and opens, reads and checks a file for
-each. One file instead saves some 15 % of the start's CPU time, and more of its waiting. It holds
-what the ``.pyc`` files hold and is believed on the same condition: the source has the size and the
-time that it was compiled from.
+Python searches several folders for each of some 750 modules, and opens, reads and checks a file for
+each. A single file saves about 15 % of the start's CPU time, and more of its waiting time. It has
+the content of the ``.pyc`` files and is used under the same condition: the source has the size and
+the modification time that it was compiled from.
 """
 
-# A Path for each module would cost what is to be saved.
+# A Path for each module would cost what this saves.
 # ruff: noqa: PTH116, PTH120
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import CodeType, ModuleType
 
-# Bytecode of another Python is of no use; neither is a bundle for other flags.
+# Only the same Python with the same optimization can use the bytecode.
 _MAGIC = importlib.util.MAGIC_NUMBER + bytes([sys.flags.optimize])
 
 
@@ -45,7 +45,7 @@ class _Loader(SourceFileLoader):
 
 
 class _Finder:
-    """Finds the modules that the bundle holds; for all others it lets Python search."""
+    """Finds the modules of the bundle, and leaves all others to Python."""
 
     def __init__(self, modules: dict[str, tuple[str, bool, int, int, CodeType]]) -> None:
         self._modules = modules
@@ -53,7 +53,7 @@ class _Finder:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return where a bundled module comes from."""
+        """Return the spec of a bundled module."""
         found = self._modules.pop(fullname, None)
         if found is None:
             return None
@@ -67,7 +67,7 @@ class _Finder:
 
 
 def write(path: Path) -> int:
-    """Write the bytecode of all modules that are loaded now; return how many these are."""
+    """Write the bytecode of all loaded modules; return their number."""
     modules: dict[str, Any] = {}
     for name, module in list(sys.modules.items()):
         spec = getattr(module, "__spec__", None)
@@ -86,12 +86,12 @@ def write(path: Path) -> int:
 
 
 def use(path: Path) -> None:
-    """Import from the bundle what is in it, if it is there and made by this very Python."""
+    """Import modules from the bundle, if it exists and this Python wrote it."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return
     if content.startswith(_MAGIC):
-        # The file is root's and lies beside this one: it is to be trusted as this one is.
+        # The file belongs to root, like this one, and is as trustworthy.
         modules = marshal.loads(memoryview(content)[len(_MAGIC) :])  # noqa: S302
         sys.meta_path.insert(sys.meta_path.index(PathFinder), _Finder(modules))

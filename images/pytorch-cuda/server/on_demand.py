@@ -1,9 +1,9 @@
-"""Imports that wait until something of them is used.
+"""Lazy imports.
 
-Python has no lazy imports before 3.15. Here a module that another one imports, but hardly ever
-uses, is represented while that other one is imported; the first use of anything in it imports it
-really. Representatives leave ``sys.modules`` at the end of the ``with`` block, so whoever imports
-these modules later gets the modules themselves.
+Python has none before 3.15. Here a placeholder takes the place of a module that is imported but
+hardly ever used; the first use of an attribute imports the module itself. Placeholders are removed
+from ``sys.modules`` at the end of the ``with`` block, so that later imports get the modules
+themselves.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
-class Representative(types.ModuleType):
-    """Stands for a module of the same name until an attribute is asked for."""
+class Placeholder(types.ModuleType):
+    """Takes the place of a module until one of its attributes is used."""
 
     def __getattr__(self, name: str) -> Any:
         """Import the module and return its attribute."""
-        # What the import system asks every module for must not count as a use.
+        # The import system reads these attributes of every module.
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
         return getattr(_real(self.__name__), name)
@@ -42,34 +42,34 @@ def function(module: str, name: str) -> Callable[..., Any]:
 
 @contextmanager
 def on_demand(modules: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
-    """Have these modules imported when they are used instead of now.
+    """Import these modules when they are used instead of now.
 
     Args:
-        modules: for each module's name what it has to offer at once: names that are imported
-            *from* it, with what stands for them. A module that is loaded already, or whose package
-            is not installed, is left alone.
+        modules: for each module's name the names that are imported *from* it, with their
+            substitutes. A module that is already loaded, or whose package is not installed, is left
+            alone.
     """
     placed = []
     for name, offered in modules.items():
         if name in sys.modules or not _installed(name.partition(".")[0]):
             continue
-        representative = Representative(name)
-        representative.__path__ = []  # its submodules are found in sys.modules, or by the real one
-        vars(representative).update(offered)
-        sys.modules[name] = representative
-        placed.append(representative)
+        placeholder = Placeholder(name)
+        placeholder.__path__ = []  # its submodules are found in sys.modules, or by the real one
+        vars(placeholder).update(offered)
+        sys.modules[name] = placeholder
+        placed.append(placeholder)
     try:
         yield
     finally:
-        for representative in placed:
-            _leave(representative)
+        for placeholder in placed:
+            _leave(placeholder)
 
 
 @contextmanager
 def absent(*modules: str) -> Iterator[None]:
-    """Have the importers of these optional modules do without them."""
+    """Make these optional modules look as if they were not installed."""
     hidden = [name for name in modules if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # None there is Python's own word for «not found»
+    sys.modules.update(dict.fromkeys(hidden))  # None makes Python raise ModuleNotFoundError
     try:
         yield
     finally:
@@ -82,15 +82,15 @@ def _installed(package: str) -> bool:
 
 
 def _real(name: str) -> types.ModuleType:
-    # A package's representative would hide the package's own submodules.
+    # A package's placeholder would hide the package's submodules.
     parts = name.split(".")
     for count in range(1, len(parts) + 1):
         present = sys.modules.get(".".join(parts[:count]))
-        if isinstance(present, Representative):
+        if isinstance(present, Placeholder):
             _leave(present)
     return importlib.import_module(name)
 
 
-def _leave(representative: Representative) -> None:
-    if sys.modules.get(representative.__name__) is representative:
-        del sys.modules[representative.__name__]
+def _leave(placeholder: Placeholder) -> None:
+    if sys.modules.get(placeholder.__name__) is placeholder:
+        del sys.modules[placeholder.__name__]

@@ -1,8 +1,8 @@
-"""The single-user server of JupyterHub, started without what a user's server does not use.
+"""A faster start of JupyterHub's single-user server.
 
-It is ``python -m jupyterhub.singleuser`` in all it does. But that imports the whole Hub with its
-database layers, and helpers of JupyterLab that few people ever use: more than half of the time
-between a container's start and the server's first answer. Here these wait until they are used.
+It does the same as ``python -m jupyterhub.singleuser``. But that imports the whole Hub with its
+database layers, and helpers of JupyterLab that are rarely used, which takes more than half of the
+time between a container's start and the server's first answer. Here they are imported on demand.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import bundle
 from on_demand import absent, function, on_demand
 
-# The Hub's half of JupyterHub. Its log function and its scopes name these, for the Hub's process.
+# The Hub's own modules, which JupyterHub's log function and scopes import.
 HUB = {
     "jupyterhub.handlers": {},
     "jupyterhub.handlers.pages": {"HealthCheckHandler": type("HealthCheckHandler", (), {})},
@@ -25,7 +25,7 @@ HUB = {
     "sqlalchemy": {},
     "sqlalchemy.exc": {"SQLAlchemyError": type("SQLAlchemyError", (Exception,), {})},
 }
-# Checks of formats in JSON Schema that no schema of a usual server names.
+# Format checks of JSON Schema that no schema of the server uses.
 FORMATS = {
     "fqdn": {"FQDN": function("fqdn", "FQDN")},
     "isoduration": {"DurationParsingException": Exception},
@@ -33,17 +33,16 @@ FORMATS = {
     "uri_template": {},
     "webcolors": {},
 }
-# Installing JupyterLab's extensions from PyPI, and lists of those that may be installed.
+# JupyterLab's extension manager.
 LAB = {
     "jupyterlab.extensions.pypi": {
         "PyPIExtensionManager": function("jupyterlab.extensions.pypi", "PyPIExtensionManager")
     },
     "requests": {},
 }
-# A resolver of its own for aiohttp, which otherwise asks the system's; and a check that the schemas
-# of the server's own events name themselves by well-formed URIs.
+# aiohttp's own resolver, which the system's replaces; and a check of the URIs in event schemas.
 OPTIONAL = ("aiodns", "rfc3986_validator")
-# All that the server is made of, so that nothing of the above is imported after this.
+# The modules of the server.
 SERVER = (
     "jupyterhub.singleuser",
     "jupyter_server_terminals.app",
@@ -54,8 +53,8 @@ BUNDLE = Path(__file__).with_name("modules.bundle")
 
 
 def main() -> None:
-    """Start the server and return when it ends; with ``--bundle`` only write the bundle."""
-    # Nothing that is imported becomes garbage: to look for some again and again only costs time.
+    """Run the server; with ``--bundle`` only write the bundle."""
+    # Imports create no garbage, so runs of the garbage collector would only cost time.
     gc.disable()
     if sys.argv[1:] == ["--bundle"]:
         _import_server()
@@ -64,9 +63,9 @@ def main() -> None:
     try:
         bundle.use(BUNDLE)
         _import_server()
-    except Exception as error:  # noqa: BLE001 (whatever it is, a server is wanted)
-        # Another JupyterHub or JupyterLab than this was made for: then slowly, but surely.
-        sys.stderr.write(f"gpudock: starting the server the plain way, because of {error!r}\n")
+    except Exception as error:  # noqa: BLE001 (the server must start after any error)
+        # Perhaps JupyterHub or JupyterLab has another version: start without the optimizations.
+        sys.stderr.write(f"gpudock: starting the server without optimizations: {error!r}\n")
         plain = [sys.executable, "-s", "-P", "-m", "jupyterhub.singleuser", *sys.argv[1:]]
         os.execv(sys.executable, plain)  # noqa: S606
     gc.freeze()

@@ -105,7 +105,7 @@ print(json.dumps([type(sys.modules[name].__loader__).__module__ for name in name
 
 
 class FakeHub(http.server.BaseHTTPRequestHandler):
-    """Knows one user, whose token is «token»."""
+    """Knows one user, whose token is ``token``."""
 
     protocol_version = "HTTP/1.1"
 
@@ -211,5 +211,5 @@ def test_a_server_that_cannot_be_imported_so_starts_the_plain_way():
         source = (copy / "start.py").read_text()
         (copy / "start.py").write_text(source.replace('"jupyterlab.labapp"', '"no_such_module"'))
         with running_server(sys.executable, "-s", str(copy)) as (ask, log):
-            assert "the plain way" in log
+            assert "without optimizations" in log
             assert "JupyterLab" in ask("GET", "lab")

@@ -27,11 +27,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gpudock.agent.report import Report
-from gpudock.model import GPU, GPUProcess, GPUReading, Link, LinkKind, Telemetry, is_gpu_uuid
+from gpudock.model import (
+    GPU,
+    MAX_GPUS,
+    GPUProcess,
+    GPUReading,
+    Link,
+    LinkKind,
+    Telemetry,
+    is_gpu_uuid,
+)
 
 VERSION = 1
 MAX_BYTES = 4 * 1024 * 1024
-_MAX_DEVICES = 1024
 _MAX_LINKS = 10_000
 _MAX_PROCESSES = 10_000
 _MAX_TEXT = 1000
@@ -112,7 +120,7 @@ def decode(body: bytes) -> Envelope:
     if fields.integer("version") != VERSION:
         raise DocumentError(f"its version is not {VERSION}")
     host = fields.text("host")
-    items = fields.array("devices", _MAX_DEVICES)
+    items = fields.array("devices", MAX_GPUS)
     readings: list[GPUReading] = []
     mig_enabled: set[str] = set()
     for number, item in enumerate(items):
@@ -137,7 +145,7 @@ def decode(body: bytes) -> Envelope:
             cuda_version=fields.optional_text("cuda_version"),
             problem=fields.optional_text("problem"),
             unidentified=tuple(
-                _text(item, "unidentified") for item in fields.array("unidentified", _MAX_DEVICES)
+                _text(item, "unidentified") for item in fields.array("unidentified", MAX_GPUS)
             ),
             links=_links(fields),
         ),

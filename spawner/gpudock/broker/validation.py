@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from gpudock.model import is_gpu_uuid
+from gpudock.model import MAX_GPUS, is_gpu_uuid
 
 if TYPE_CHECKING:
     from gpudock.model import ObservedContainer, Request
 
 MAX_SLOTS = 16
 """How many sessions may share a device."""
-
-_MAX_GPUS = 1_000_000
 
 
 def has_valid_labels(container: ObservedContainer) -> bool:
@@ -41,4 +39,4 @@ def is_storable(request: Request) -> bool:
         json.dumps(dict(request.user_options), allow_nan=False).encode()
     except (TypeError, ValueError):  # UnicodeEncodeError is a ValueError
         return False
-    return abs(request.gpus) <= _MAX_GPUS and not any("\0" in text for text in texts)
+    return abs(request.gpus) <= MAX_GPUS and not any("\0" in text for text in texts)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpudock.broker import BrokerConfig, DeskBroker
+from gpudock.config.names import agent_name
 from gpudock.config.settings import Settings
-from gpudock.config.shared_volume import AGENT_PORT, AGENT_TOKEN, FOLDER, agent_name
+from gpudock.config.shared_volume import AGENT_PORT, AGENT_TOKEN, FOLDER
 from gpudock.inventory import AgentInventory, Inventory, NoInventory
 from gpudock.store import Store
 

@@ -1,1 +1,1 @@
-"""Settings, their parsers, container names, and the volume that hub and desk share."""
+"""Settings and their parsers, container names, and the volume that hub and desk share."""

@@ -1,8 +1,8 @@
-"""Names for Docker objects, made from user names that may contain anything.
+"""Names of Docker objects, derived from user names.
 
 A Hub user name is Unicode of up to 255 characters, chosen by the user or by an identity provider.
-Docker names are ASCII and end up in host names, paths and shell lines. The mapping has to be
-injective, so that no user can reach another one's volume by a clever choice of name.
+Docker names are ASCII and end up in host names, paths and shell lines. The mapping must be
+injective, so that no user can reach another user's volume by a clever choice of name.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import re
 import unicodedata
 
 _READABLE_LENGTH = 24
-# 80 bits: whoever chooses a user name must not be able to search for one that collides.
+# 80 bits, so that nobody can search for a user name that collides.
 _DIGEST_LENGTH = 20
 _PLAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,22}[a-z0-9])?")
-# A plain name could look like a slug that was made for another name; it then gets a digest too.
+# A plain name that looks like the slug of another name gets a digest too.
 _LOOKS_DERIVED = re.compile(rf".*-[0-9a-f]{{{_DIGEST_LENGTH}}}|user")
 
 
 def slug(name: str) -> str:
-    """Return a short ASCII stand-in for *name*, the same for the same name, never for two names.
+    """Return a short ASCII name for *name*, always the same, and different for different names.
 
-    A name that is plain already (lower-case letters, digits and inner dashes, at most 24
-    characters) stays as it is, so that volumes can be recognised. Any other name keeps what is
-    readable of it and gets a part of its SHA-256 digest. The result has at most 45 characters and
-    starts and ends with a letter or digit.
+    A plain name (lower-case letters, digits and inner dashes, at most 24 characters) stays as it
+    is, so that volumes can be recognized. Any other name keeps its readable part and gets a part of
+    its SHA-256 digest. The result has at most 45 characters and starts and ends with a letter or
+    digit.
     """
     if _PLAIN.fullmatch(name) and "--" not in name and not _LOOKS_DERIVED.fullmatch(name):
         return name
@@ -36,9 +36,14 @@ def slug(name: str) -> str:
 
 
 def container_name(lab: str, user: str, lease_id: str) -> str:
-    """Return the one name that the container of a lease can have.
+    """Return the only name that the container of a lease can have.
 
-    Docker refuses a second container of the same name, which makes the name the lock that keeps a
-    lease to one container, however often a call is repeated.
+    Docker refuses a second container of the same name. So the name is the lock that limits a lease
+    to one container, however often a call is repeated.
     """
     return f"{lab}-{slug(user)}-{lease_id}"
+
+
+def agent_name(lab: str) -> str:
+    """Return the name of the agent's container, which is also its name on Docker networks."""
+    return f"{lab}-agent"

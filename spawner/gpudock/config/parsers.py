@@ -1,7 +1,7 @@
-"""The kinds of value that a setting can have: each is parsed or refused by one function here.
+"""Parsers of settings, one for each kind of value.
 
-A parser takes what was written and returns the value, or raises ValueError with what to write
-instead.
+A parser takes the text of a setting and returns its value, or raises ValueError with a hint on what
+to write instead.
 """
 
 import re
@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-MINIMUM_PASSWORD_LENGTH = 10
-MAXIMUM_PASSWORD_BYTES = 72
-MINIMUM_MEMORY_MIB = 512
+MIN_PASSWORD_LENGTH = 10
+MAX_PASSWORD_BYTES = 72
+"""bcrypt's limit."""
+MIN_MEMORY_MIB = 512
 
 Parser = Callable[[str], Any]
 
@@ -23,7 +24,7 @@ class Image:
     """An image that users may choose.
 
     Attributes:
-        label: what the spawn form calls it.
+        label: its name in the spawn form.
         name: the image's reference.
     """
 
@@ -61,7 +62,7 @@ def integer(low: int, high: int) -> Parser:
 
 
 def number(low: float, high: float) -> Parser:
-    """Numbers from ``low`` to ``high``, with a decimal point or without."""
+    """Decimal numbers from ``low`` to ``high``."""
 
     def parse(value: str) -> float:
         number = float(value) if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", value) else None
@@ -73,7 +74,7 @@ def number(low: float, high: float) -> Parser:
 
 
 def or_word(words: Mapping[str, Any], parse: Parser) -> Parser:
-    """Take some words for what they stand for, and hand anything else on."""
+    """Map some words to their values, and pass anything else to ``parse``."""
     return lambda value: words[value] if value in words else parse(value)
 
 
@@ -81,7 +82,7 @@ def switch(value: str) -> bool:
     """Yes or no."""
     words = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
     if value.lower() not in words:
-        raise ValueError("say yes or no")
+        raise ValueError("write yes or no")
     return words[value.lower()]
 
 
@@ -94,30 +95,30 @@ def mebibytes(value: str) -> int:
 
 
 def memory(value: str) -> int:
-    """Sizes, as MiB, in which JupyterLab can run."""
+    """Sizes, as MiB, that are large enough for JupyterLab."""
     size = mebibytes(value)
-    if size < MINIMUM_MEMORY_MIB:
-        raise ValueError(f"JupyterLab needs {MINIMUM_MEMORY_MIB}M at least")
+    if size < MIN_MEMORY_MIB:
+        raise ValueError(f"JupyterLab needs at least {MIN_MEMORY_MIB}M")
     return size
 
 
 def absolute_path(value: str) -> Path:
-    """Absolute paths, whether or not something is there."""
+    """Absolute paths, whether or not they exist."""
     if not value.startswith("/") or "\0" in value:
-        raise ValueError("give an absolute path, one that begins with /")
+        raise ValueError("give an absolute path, which starts with /")
     return Path(value)
 
 
 def web_address(value: str) -> str:
-    """Addresses of web servers, without a slash at the end."""
+    """URLs of web servers, without a slash at the end."""
     address = urlsplit(value)
     if address.scheme not in {"http", "https"} or not address.hostname:
-        raise ValueError("give an address that begins with http:// or https://")
+        raise ValueError("give a URL that starts with http:// or https://")
     return value.rstrip("/")
 
 
 def base_path(value: str) -> str:
-    """Paths of web addresses, with a slash at both ends."""
+    """Paths of URLs, with a slash at both ends."""
     if not re.fullmatch(r"/(?:[A-Za-z0-9_-][A-Za-z0-9._-]{0,62}/){0,8}", value):
         raise ValueError(
             "give a path of letters, digits and . _ - with a slash at both ends, such as /jupyter/"
@@ -126,7 +127,7 @@ def base_path(value: str) -> str:
 
 
 def database(value: str) -> str:
-    """SQLAlchemy addresses of the databases that the store can use."""
+    """SQLAlchemy URLs of databases that the store can use."""
     scheme = value.partition("://")[0]
     if scheme == "sqlite":
         if not value.startswith("sqlite:////"):
@@ -141,27 +142,28 @@ def database(value: str) -> str:
 
 
 def user_name(value: str) -> str:
-    """Names of users, as JupyterHub would normalise them."""
+    """User names, as JupyterHub normalizes them."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9._@-]{0,63}", value):
         raise ValueError(
-            "give at most 64 of the characters a-z, 0-9 and . _ @ - with a letter or digit first"
+            "give at most 64 of the characters a-z, 0-9 and . _ @ - that start with a letter or"
+            " digit"
         )
     return value
 
 
 def password(value: str) -> str:
-    """Passwords that are neither too short nor longer than bcrypt knows."""
-    if len(value) < MINIMUM_PASSWORD_LENGTH:
-        raise ValueError(f"give at least {MINIMUM_PASSWORD_LENGTH} characters")
-    if len(value.encode()) > MAXIMUM_PASSWORD_BYTES:
-        raise ValueError(f"give at most {MAXIMUM_PASSWORD_BYTES} characters")
+    """Passwords that are long enough, and not longer than bcrypt supports."""
+    if len(value) < MIN_PASSWORD_LENGTH:
+        raise ValueError(f"give at least {MIN_PASSWORD_LENGTH} characters")
+    if len(value.encode()) > MAX_PASSWORD_BYTES:
+        raise ValueError(f"give at most {MAX_PASSWORD_BYTES} characters")
     return value
 
 
 def token(value: str) -> str:
-    """Secrets that travel in a header of a request and cannot be guessed."""
+    """Secrets that fit into an HTTP header and cannot be guessed."""
     if not re.fullmatch(r"[!-~]{16,256}", value):
-        raise ValueError("give 16 to 256 letters, digits and signs, without a space")
+        raise ValueError("give 16 to 256 letters, digits and symbols, without a space")
     return value
 
 
@@ -173,7 +175,7 @@ def authenticator(value: str) -> str:
 
 
 def docker_name(value: str) -> str:
-    """Names that Docker takes for networks and volumes."""
+    """Names that Docker accepts for networks and volumes."""
     if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,62}", value):
         raise ValueError("give 2 to 63 of the characters a-z, A-Z, 0-9 and _ . -")
     return value
@@ -182,12 +184,12 @@ def docker_name(value: str) -> str:
 def image_reference(value: str) -> str:
     """References of images, whether or not they exist."""
     if not re.fullmatch(r"[a-z0-9][\w./:@-]{0,254}", value, re.ASCII):
-        raise ValueError(f"«{value}» is not the name of an image")
+        raise ValueError(f'"{value}" is not the name of an image')
     return value
 
 
 def images(value: str) -> tuple[Image, ...]:
-    """Comma-separated ``Label=image`` pairs; an image alone is its own label."""
+    """Comma-separated ``Label=image`` pairs; an image without a label is its own label."""
     found = []
     for entry in filter(None, (part.strip() for part in value.split(","))):
         label, separator, name = (part.strip() for part in entry.partition("="))
@@ -200,7 +202,7 @@ def images(value: str) -> tuple[Image, ...]:
 
 
 def workspaces(value: str) -> Workspaces:
-    """Patterns of volume names or host directories with ``{user}``."""
+    """Volume names or host directories that contain ``{user}`` once."""
     rest = value.replace("{user}", "user", 1)
     is_directory = value.startswith("/")
     allowed = r"(/[\w.@ -]+)+" if is_directory else r"[a-zA-Z0-9][\w.-]+"

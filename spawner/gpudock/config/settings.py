@@ -1,6 +1,6 @@
-"""Every GPUDOCK_* setting: read and validated in one place, before anything is done with it.
+"""Every GPUDOCK_* setting: read and validated in one place, before it is used.
 
-It needs the standard library alone, because ``make up`` reads the settings on a bare machine.
+Only the standard library is needed, because ``make up`` reads the settings on a bare machine.
 """
 
 import difflib
@@ -11,19 +11,19 @@ from typing import Any, Literal
 
 from gpudock.config import parsers
 from gpudock.config.parsers import Image, Parser, Workspaces
-from gpudock.model import Quota
+from gpudock.model import MAX_GPUS, Quota
 
 PREFIX = "GPUDOCK_"
 REFERENCE = "docs/reference/settings.md"
 HOST_RESERVE = 0.1
-"""The share of the host's memory that ``auto`` leaves to the hub and to the host itself."""
+"""The part of the host's memory that ``auto`` reserves for the hub and the host itself."""
 
 
 class SettingsError(Exception):
-    """Settings that cannot be used.
+    """Settings that are not valid.
 
     Attributes:
-        problems: one sentence for each bad setting.
+        problems: one sentence for each of them.
     """
 
     def __init__(self, problems: Iterable[str]) -> None:
@@ -33,14 +33,14 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting, as people write it.
+    """One setting.
 
     Attributes:
-        name: the name of its variable.
-        default: what holds where it is not set; an empty string: nothing.
-        help: what it does, for the documentation.
-        parse: turns what was written into a value, or raises ValueError with what to write.
-        secret: whether what was written may hold a password, and so is never shown.
+        name: the name of its environment variable.
+        default: its text where it is not set; may be empty.
+        help: its documentation.
+        parse: parses its text; see :mod:`gpudock.config.parsers`.
+        secret: whether its text may contain a password, and so is never shown.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Setting:
 
     @property
     def attribute(self) -> str:
-        """The name of the value in ``Settings``."""
+        """The name of its value in ``Settings``."""
         return self.name.removeprefix(PREFIX).lower()
 
 
@@ -59,14 +59,14 @@ SETTINGS = (
     Setting(
         "GPUDOCK_PORT",
         "8000",
-        "The port on which people reach the lab.",
+        "The port of the lab's web address.",
         parsers.integer(1, 65535),
     ),
     Setting(
         "GPUDOCK_BASE_URL",
         "/",
-        "The path below which all of the lab is, such as `/jupyter/`: for a lab that is a part of"
-        " another web server.",
+        "The path of the lab's web address, such as `/jupyter/`, for a lab behind another web"
+        " server.",
         parsers.base_path,
     ),
     Setting(
@@ -78,107 +78,108 @@ SETTINGS = (
     Setting(
         "GPUDOCK_ADMIN_PASSWORD",
         "",
-        f"Their password, at least {parsers.MINIMUM_PASSWORD_LENGTH} characters. Not set: a"
-        " fresh lab makes a one-time password, and `make password` shows it.",
+        f"The first administrator's password, at least {parsers.MIN_PASSWORD_LENGTH} characters."
+        " If not set, a new lab creates a one-time password, which `make password` shows.",
         parsers.password,
         secret=True,
     ),
     Setting(
         "GPUDOCK_AUTHENTICATOR",
         "native",
-        "Who may sign in, and how: `native` (accounts in the lab itself), or the name of any other"
-        " JupyterHub authenticator that is installed in the hub's image.",
+        "How users sign in: `native` (accounts in the lab itself), or any other JupyterHub"
+        " authenticator that is installed in the hub's image.",
         parsers.authenticator,
     ),
     Setting(
         "GPUDOCK_ALLOW_ANYONE",
         "no",
-        "`yes` lets the authenticator `dummy` through, with which anybody signs in as anybody. Only"
-        " for trials on a machine that nobody else reaches.",
+        "`yes` allows the authenticator `dummy`, with which anyone can sign in as any user. Only"
+        " for trials on a machine that nobody else can reach.",
         parsers.switch,
     ),
     Setting(
         "GPUDOCK_IMAGES",
         "PyTorch 2.6=gpudock/pytorch-cuda:v2.6",
-        "The images that users may choose, the first one by default: `Label=image` pairs, separated"
-        " by commas.",
+        "The images that users can choose, as comma-separated `Label=image` pairs. The first one is"
+        " the default.",
         parsers.images,
     ),
     Setting(
         "GPUDOCK_WORKSPACES",
         "gpudock-workspace-{user}",
         "Where workspaces are kept: the name of a Docker volume for each user, or a directory of"
-        " the host such as `/data/workspaces/{user}`. `{user}` becomes a safe form of the user's"
-        " name.",
+        " the host such as `/data/workspaces/{user}`. `{user}` is replaced with a safe form of the"
+        " user name.",
         parsers.workspaces,
     ),
     Setting(
         "GPUDOCK_MAX_GPUS_DEFAULT",
         "1",
-        "How many GPUs a user may have at once, unless an administrator sets another limit.",
-        parsers.integer(0, 1024),
+        "Maximum number of GPUs that a user can have at once, unless an administrator sets another"
+        " limit.",
+        parsers.integer(0, MAX_GPUS),
     ),
     Setting(
         "GPUDOCK_QUEUE_TIMEOUT_HOURS",
         "24",
-        "After how many hours a request that waits for a GPU is given up; `none`: never.",
+        "Longest time a request may wait for a GPU, in hours. After that it is removed. `none`: no"
+        " limit.",
         parsers.or_word({"none": None}, parsers.number(0.01, 8760)),
     ),
     Setting(
         "GPUDOCK_MEMORY_LIMIT",
         "auto",
-        "Memory of each container, such as `32G`. `auto`: an equal share of nine tenths of the"
-        " host's memory for each GPU that the host has (a half of it, where there is one GPU or"
-        " none); `none`: no limit.",
+        "Memory limit of each container, such as `32G`. `auto`: nine tenths of the host's memory,"
+        " divided by the number of GPUs (by two, if there is only one or none). `none`: no limit.",
         parsers.or_word({"auto": "auto", "none": None}, parsers.memory),
     ),
     Setting(
         "GPUDOCK_CPU_LIMIT",
         "none",
-        "Processors of each container, such as `4` or `0.5`; `none`: no limit, and the kernel"
-        " shares them out fairly when all are busy.",
+        "Processors of each container, such as `4` or `0.5`. `none`: no limit; the kernel divides"
+        " them fairly when all are busy.",
         parsers.or_word({"none": None}, parsers.number(0.1, 4096)),
     ),
     Setting(
         "GPUDOCK_PIDS_LIMIT",
         "4096",
-        "Processes and threads of each container.",
+        "Maximum number of processes and threads in each container.",
         parsers.integer(256, 4194304),
     ),
     Setting(
         "GPUDOCK_SHM_SIZE",
         "8G",
-        "Size of `/dev/shm` in each container, which PyTorch's DataLoader workers need. What is in"
-        " it counts as memory, so it is never more than half of the memory limit.",
+        "Size of `/dev/shm` in each container, which PyTorch's DataLoader workers need. Its content"
+        " counts as memory, so it is never larger than half of the memory limit.",
         parsers.mebibytes,
     ),
     Setting(
         "GPUDOCK_LEFTOVER_MEMORY",
         "1G",
-        "How much memory of a GPU that nobody has may be in use before the GPU counts as used by"
-        " something foreign and is not given out; `none`: any amount, for instance where a desktop"
-        " of Windows takes its share.",
+        "Memory that may be in use on a GPU without a lease. With more in use, the GPU counts as"
+        " used by another program and is not granted. `none`: any amount, for example where a"
+        " Windows desktop uses the GPU.",
         parsers.or_word({"none": None}, parsers.mebibytes),
     ),
     Setting(
         "GPUDOCK_SHOW_HOLDERS",
         "no",
-        "`yes` lets every user see who has which GPU. With `no` only administrators see names.",
+        "`yes` shows all users who has which GPU. `no` shows names only to administrators.",
         parsers.switch,
     ),
     Setting(
         "GPUDOCK_METRICS_TOKEN",
         "",
-        "A password of at least 16 characters with which Prometheus may read"
-        " `/services/gpudock/metrics`. Not set: only tokens of the Hub may, which have the scope"
-        " `custom:gpudock:read`.",
+        "A token of at least 16 characters with which Prometheus can read"
+        " `/services/gpudock/metrics`. If not set, only Hub tokens with the scope"
+        " `custom:gpudock:read` can.",
         parsers.token,
         secret=True,
     ),
     Setting(
         "GPUDOCK_DB_URL",
         "sqlite:////srv/gpudock/shared/gpudock.sqlite",
-        "The database with leases and quotas: `sqlite:////srv/gpudock/shared/NAME`, in the folder"
+        "The database of leases and quotas: `sqlite:////srv/gpudock/shared/NAME`, in the folder"
         " that hub and desk share, or `postgresql://user:password@host/database`.",
         parsers.database,
         secret=True,
@@ -192,41 +193,41 @@ SETTINGS = (
     Setting(
         "GPUDOCK_NETWORK",
         "gpudock",
-        "The Docker network of hub, proxy and users. `docker-compose.yml` sets it to the network"
-        " that it makes.",
+        "The Docker network of hub, proxy and users' containers. `docker-compose.yml` sets it.",
         parsers.docker_name,
     ),
     Setting(
         "GPUDOCK_AGENT_NETWORK",
         "",
         "The Docker network of hub and agent. `docker-compose.yml` sets it to one that users'"
-        " containers cannot reach. Not set: the network of hub and users.",
+        " containers cannot reach. If not set, the network of hub and users is used.",
         parsers.docker_name,
     ),
     Setting(
         "GPUDOCK_DESK_URL",
         "http://desk:10101",
-        "Where hub and proxy reach the desk, which serves the pages about GPUs and the REST API.",
+        "URL at which hub and proxy reach the desk, which serves the GPU pages and the REST API.",
         parsers.web_address,
     ),
     Setting(
         "GPUDOCK_AGENT_IMAGE",
         "",
-        "The image of the container that reads the host's GPUs. Not set: the hub's own.",
+        "The image of the agent's container, which reads the host's GPUs. If not set, the hub's"
+        " image is used.",
         parsers.image_reference,
     ),
     Setting(
         "GPUDOCK_DEBIAN_MIRROR",
         "",
-        "The Debian mirror from which `make up` takes an engine and the base image where it must."
-        " Not set: the one that the host uses.",
+        "The Debian mirror from which `make up` installs an engine and builds the base image, if"
+        " necessary. If not set, the host's mirror is used.",
         parsers.web_address,
     ),
     Setting(
         "GPUDOCK_CA_BUNDLE",
         "",
-        "A file with the certificate authorities to trust while images are built. Not set:"
-        " `/etc/ssl/certs/ca-certificates.crt`.",
+        "A file with the certificate authorities to trust while images are built. If not set,"
+        " `/etc/ssl/certs/ca-certificates.crt` is used.",
         parsers.absolute_path,
     ),
 )
@@ -234,10 +235,10 @@ SETTINGS = (
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings in force. What each means and its default is in ``SETTINGS``.
+    """The settings in force; ``SETTINGS`` documents each.
 
-    Sizes are in MiB, times in hours. ``None`` is no limit, or nothing set; a memory limit of
-    ``"auto"`` becomes a number in ``memory_for``.
+    Sizes are in MiB, times in hours. ``None`` is no limit, or not set; ``memory_for`` resolves a
+    memory limit of ``"auto"``.
     """
 
     port: int
@@ -271,7 +272,7 @@ class Settings:
         """Read and validate the settings; a variable that is empty counts as not set.
 
         Raises:
-            SettingsError: with every problem that there is, not just the first.
+            SettingsError: with all problems, not just the first.
         """
         values: dict[str, Any] = {}
         problems = []
@@ -280,34 +281,34 @@ class Settings:
             try:
                 values[setting.attribute] = setting.parse(written) if written else None
             except ValueError as error:
-                shown = "" if setting.secret else f" is «{written}»"
+                shown = "" if setting.secret else f' is "{written}"'
                 problems.append(f"{setting.name}{shown}: {error}.")
         if values.get("authenticator") == "dummy" and not values.get("allow_anyone"):
             problems.append(
-                "GPUDOCK_AUTHENTICATOR is «dummy», which lets anybody sign in as anybody: use"
+                'GPUDOCK_AUTHENTICATOR is "dummy", with which anyone can sign in as any user: use'
                 " native, or set GPUDOCK_ALLOW_ANYONE=yes if that is what you want."
             )
         if values.get("admin_password") and values["admin_password"] == values.get("admin"):
-            problems.append("GPUDOCK_ADMIN_PASSWORD is the user name: give another.")
+            problems.append("GPUDOCK_ADMIN_PASSWORD is the user name: choose another password.")
         if problems:
             raise SettingsError(problems)
         return cls(**values)
 
     @property
     def default_quota(self) -> Quota:
-        """The limits of whoever has none of their own, in hub, desk and command line alike."""
+        """The limits of users who have no others."""
         return Quota(max_gpus=self.max_gpus_default)
 
     def memory_for(self, host_mib: int, gpus: int) -> int | None:
-        """Return the memory limit of a container in MiB, or None for no limit.
+        """Return the memory limit of a container in MiB, or ``None`` for no limit.
 
         Args:
-            host_mib: the memory of the host in MiB.
-            gpus: how many GPUs the host has.
+            host_mib: the host's memory in MiB.
+            gpus: the host's number of GPUs.
         """
         if self.memory_limit != "auto":
             return self.memory_limit
-        return max(parsers.MINIMUM_MEMORY_MIB, int(host_mib * (1 - HOST_RESERVE)) // max(gpus, 2))
+        return max(parsers.MIN_MEMORY_MIB, int(host_mib * (1 - HOST_RESERVE)) // max(gpus, 2))
 
     def shm_for(self, memory_mib: int | None) -> int:
         """Return the size of ``/dev/shm`` in MiB for a container with this memory limit."""
@@ -315,7 +316,7 @@ class Settings:
 
 
 def unknown_settings(names: Iterable[str]) -> list[str]:
-    """Return a sentence for each name that looks like a setting and is none."""
+    """Return a sentence for each name that looks like a setting but is not one."""
     known = [setting.name for setting in SETTINGS]
     problems = []
     for name in names:

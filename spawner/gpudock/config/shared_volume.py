@@ -1,8 +1,8 @@
-"""The folder that hub, desk and command line share: the database, and their secrets.
+"""The folder that hub, desk and command line share: the database and their secrets.
 
-It is a volume of its own (``/srv/gpudock/shared``), so that the desk, which serves pages to
-everybody, has none of the hub's other files. Labs of former versions have database and agent's
-token in the hub's own folder: :func:`open_shared` brings them over.
+It is a volume of its own (``/srv/gpudock/shared``), so that the desk, which serves pages to all
+users, has none of the hub's other files. Earlier versions kept the database and the agent's token
+in the hub's own folder: :func:`open_shared` moves them.
 """
 
 from __future__ import annotations
@@ -22,67 +22,62 @@ log = logging.getLogger(__name__)
 FOLDER = "shared"
 DATABASE = "gpudock.sqlite"
 AGENT_TOKEN = "agent-token"  # noqa: S105 (a file's name)
-"""With it the agent is asked; see :mod:`gpudock.agent`."""
+"""The token for requests to the agent; see :mod:`gpudock.agent`."""
 DESK_TOKEN = "desk-token"  # noqa: S105 (a file's name)
 """The desk's token for the Hub's API."""
 
 NO_GPUS = "no-gpus"
-"""In a lab without GPUs: the sentence that says why it has none."""
+"""File in which a lab without GPUs says why it has none."""
 
 AGENT_PORT = 8089
 DESK_PORT = 10101
 DESK_NAME = "gpudock"
-"""The name of the Hub's service that the desk is, which is part of its address."""
+"""The desk's name as a service of the Hub, which is part of its URL."""
 
 READ_SCOPE = "custom:gpudock:read"
 MANAGE_SCOPE = "custom:gpudock:manage"
 ACCESS_SCOPE = f"access:services!service={DESK_NAME}"
-"""Whoever has it at the Hub may use the desk at all; see :mod:`gpudock.hub.roles`."""
+"""The scope that is needed to use the desk; see :mod:`gpudock.hub.roles`."""
 
 _MOVED = ".moved"
 
 
 class SharedFolderError(Exception):
-    """The shared folder cannot be made ready; the message says why and what to do."""
+    """The shared folder cannot be prepared; the message says why and what to do."""
 
 
 def desk_prefix(base_url: str = "/") -> str:
-    """Return the path of the desk in a lab that is below *base_url*."""
+    """Return the desk's path in a lab at *base_url*."""
     return f"{base_url}services/{DESK_NAME}/"
 
 
-def agent_name(lab: str) -> str:
-    """Return the name of the agent's container, by which the lab's network knows it."""
-    return f"{lab}-agent"
-
-
 def secret(file: Path) -> str:
-    """Return the secret in *file*; make one, which only this user can read, where there is none."""
+    """Return the secret in *file*; create one that only this user can read if it is missing."""
     if not file.exists():
-        _write_whole(file, secrets.token_hex(32).encode())
+        _write_atomically(file, secrets.token_hex(32).encode())
     return file.read_text().strip()
 
 
 def leave_note(file: Path, sentence: str | None) -> None:
-    """Leave a sentence in *file* for whoever shares the folder; ``None`` takes it away."""
+    """Write a sentence to *file* for other processes; ``None`` removes the file."""
     if sentence is None:
         file.unlink(missing_ok=True)
     else:
-        _write_whole(file, sentence.encode())
+        _write_atomically(file, sentence.encode())
 
 
 def open_shared(state: Path, db_url: str) -> Path:
-    """Make the shared folder in *state* ready, and return it.
+    """Prepare the shared folder in *state*, and return it.
 
-    What a former version kept in *state* itself is brought over, once: all of it or nothing. The
-    former database stays beside its place as ``gpudock.sqlite.moved``.
+    The files of an earlier version in *state* itself are moved, once: all or none. The old database
+    stays as ``gpudock.sqlite.moved``.
 
     Args:
         state: the hub's own folder.
-        db_url: the database in use. One that was set to be at the former place stays there.
+        db_url: the database in use. One that was explicitly set to the old place stays there.
 
     Raises:
-        SharedFolderError: the former database cannot be read, or there is no room for it.
+        SharedFolderError: the old database cannot be read, or there is no space for it.
     """
     shared = state / FOLDER
     try:
@@ -92,67 +87,67 @@ def open_shared(state: Path, db_url: str) -> Path:
             _move_database(state / DATABASE, shared / DATABASE)
     except (OSError, sqlite3.Error) as error:
         message = (
-            f"What the lab keeps in {state} could not be brought to {shared}: {error}. Nothing was"
-            " changed. Make room or mend the file, and start the lab again."
+            f"The lab's files in {state} could not be moved to {shared}: {error}. Nothing was"
+            " changed. Free disk space or repair the file, and start the lab again."
         )
         raise SharedFolderError(message) from error
     return shared
 
 
-def _move_token(former: Path, place: Path) -> None:
-    if not former.exists():
+def _move_token(old: Path, new: Path) -> None:
+    if not old.exists():
         return
-    if not place.exists():
-        _write_whole(place, former.read_bytes())
-    former.unlink()
+    if not new.exists():
+        _write_atomically(new, old.read_bytes())
+    old.unlink()
 
 
-def _move_database(former: Path, place: Path) -> None:
-    if not former.exists():
+def _move_database(old: Path, new: Path) -> None:
+    if not old.exists():
         return
-    if not place.exists():
-        _copy_database(former, place)
-        log.info("The database was brought from %s to %s.", former, place)
-    # Copied and perhaps used since: the former one must never be taken for the lab's again.
-    former.replace(former.with_name(former.name + _MOVED))
+    if not new.exists():
+        _copy_database(old, new)
+        log.info("The database was moved from %s to %s.", old, new)
+    # The copy may have been used since, so the old one must never become the lab's again.
+    old.replace(old.with_name(old.name + _MOVED))
     for suffix in ("-wal", "-shm"):
-        former.with_name(former.name + suffix).unlink(missing_ok=True)
+        old.with_name(old.name + suffix).unlink(missing_ok=True)
 
 
-def _copy_database(former: Path, place: Path) -> None:
-    """Copy a database, also one that was left in the middle of something, to another volume."""
-    fresh = place.with_name(place.name + ".new")
-    fresh.unlink(missing_ok=True)
+def _copy_database(old: Path, new: Path) -> None:
+    """Copy a database to another volume, even one with an unfinished transaction."""
+    temporary = new.with_name(new.name + ".new")
+    temporary.unlink(missing_ok=True)
     try:
         with (
-            contextlib.closing(sqlite3.connect(former)) as source,
-            contextlib.closing(sqlite3.connect(fresh)) as target,
+            contextlib.closing(sqlite3.connect(old)) as source,
+            contextlib.closing(sqlite3.connect(temporary)) as target,
         ):
             source.backup(target)
             damage = target.execute("PRAGMA quick_check").fetchone()[0]
             if damage != "ok":
                 raise sqlite3.DatabaseError(f"the database is damaged ({damage})")
-        fresh.chmod(0o640)
-        _flush(fresh)
-        fresh.replace(place)
-        _flush(place.parent)
+        temporary.chmod(0o640)
+        _flush(temporary)
+        temporary.replace(new)
+        _flush(new.parent)
     finally:
-        fresh.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
-def _write_whole(place: Path, content: bytes) -> None:
-    fresh = place.with_name(place.name + ".new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    _flush(fresh)
-    fresh.replace(place)
-    _flush(place.parent)
+def _write_atomically(file: Path, content: bytes) -> None:
+    temporary = file.with_name(file.name + ".new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as output:
+        output.write(content)
+    _flush(temporary)
+    temporary.replace(file)
+    _flush(file.parent)
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Sync a file, or the names in a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

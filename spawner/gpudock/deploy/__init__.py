@@ -1,5 +1,5 @@
-"""What ``make up`` and ``make down`` do on the host: engine, base image, checks, pretend GPUs.
+"""What ``make up`` and ``make down`` do on the host: engine, base image, checks, simulated GPUs.
 
-Everything here runs on the host's own Python with the standard library alone, because it has to
-work before anything is installed.
+Everything here runs on the host's own Python with only the standard library, because it must work
+before anything is installed.
 """

@@ -1,4 +1,4 @@
-"""The Debian image that all of the lab's images start from."""
+"""The Debian image that all of the lab's images are based on."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from gpudock.deploy import packages, say
+from gpudock.deploy import output, packages
 from gpudock.deploy.engine import Engine
 from gpudock.deploy.tools import Tools
 
@@ -17,29 +17,29 @@ BOOTSTRAP_SECONDS = 900
 
 
 def ensure_base_image(engine: Engine, tools: Tools, environ: Mapping[str, str]) -> None:
-    """Make sure the engine has the base image: pulled, or else made from Debian packages.
+    """Make sure the engine has the base image: pull it, or build it from Debian packages.
 
     Raises:
-        ProblemError: no registry and no Debian mirror delivers it.
+        ProblemError: neither a registry nor a Debian mirror provides it.
     """
     if engine.has_image(BASE_IMAGE):
         return
-    say.step(f"Pulling {BASE_IMAGE}")
+    output.step(f"Pulling {BASE_IMAGE}")
     reason = _pull(tools)
     if not reason:
         return
-    say.detail(f"That did not work ({reason})")
-    say.step(f"Making {BASE_IMAGE} from Debian's packages instead")
+    output.detail(f"That failed ({reason})")
+    output.step(f"Building {BASE_IMAGE} from Debian's packages instead")
     _bootstrap(tools, environ)
 
 
 def _pull(tools: Tools) -> str:
     """Pull the image and return why that failed, or an empty string."""
     try:
-        with say.heartbeat(lambda: "waiting for the registry"):
+        with output.heartbeat(lambda: "waiting for the registry"):
             done = tools.run("pull", "--quiet", BASE_IMAGE, timeout=PULL_SECONDS)
     except subprocess.TimeoutExpired:
-        return f"the registry took more than {PULL_SECONDS} s"
+        return f"no answer from the registry within {PULL_SECONDS} s"
     if done.returncode == 0:
         return ""
     return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no reason was given"
@@ -47,9 +47,9 @@ def _pull(tools: Tools) -> str:
 
 def _bootstrap(tools: Tools, environ: Mapping[str, str]) -> None:
     if os.geteuid() != 0:
-        raise say.ProblemError(
-            f"{BASE_IMAGE} could not be pulled, and only root can make it from Debian's packages."
-            f" Run this as root, or load that image into the engine by hand."
+        raise output.ProblemError(
+            f"{BASE_IMAGE} could not be pulled, and only root can build it from Debian's packages."
+            " Run this as root, or load that image into the engine manually."
         )
     mirror = packages.debian_mirror(environ)
     with tempfile.TemporaryDirectory(prefix="gpudock-base-") as scratch:
@@ -57,8 +57,8 @@ def _bootstrap(tools: Tools, environ: Mapping[str, str]) -> None:
         archive = folder / "base.tar"
         done = _run_mmdebstrap(_fetch_mmdebstrap(folder, mirror), mirror, archive)
         if done.returncode != 0:
-            raise say.ProblemError(
-                f"{BASE_IMAGE} could not be made from {mirror}:"
+            raise output.ProblemError(
+                f"{BASE_IMAGE} could not be built from {mirror}:"
                 f" {done.stderr.strip()[-300:]} Check the network, or set GPUDOCK_DEBIAN_MIRROR."
             )
         imported = tools.run(
@@ -71,12 +71,12 @@ def _bootstrap(tools: Tools, environ: Mapping[str, str]) -> None:
             BASE_IMAGE,
         )
         if imported.returncode != 0:
-            raise say.ProblemError(f"The engine refused the image: {imported.stderr.strip()}")
-        say.detail(f"{BASE_IMAGE} is there, {say.mebibytes(archive.stat().st_size)}")
+            raise output.ProblemError(f"The engine refused the image: {imported.stderr.strip()}")
+        output.detail(f"Built {BASE_IMAGE}, {output.mebibytes(archive.stat().st_size)}")
 
 
 def _fetch_mmdebstrap(folder: Path, mirror: str) -> Path:
-    """Unpack the bootstrap program and return the folder that stands in for /usr."""
+    """Unpack mmdebstrap and return the folder that takes the place of /usr."""
     apt = packages.PrivateApt(folder / "apt", mirror, packages.Host.read().codename)
     apt.update()
     unpacked = folder / "mmdebstrap"
@@ -85,7 +85,7 @@ def _fetch_mmdebstrap(folder: Path, mirror: str) -> Path:
 
 
 def _run_mmdebstrap(usr: Path, mirror: str, archive: Path) -> subprocess.CompletedProcess[str]:
-    # What is only documentation or a cache is left out, as in Debian's own slim image.
+    # Without documentation and caches, like Debian's own slim image.
     excluded = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
     command: list[str | Path] = [usr / "bin/mmdebstrap", "--mode=root", "--variant=minbase"]
     command += ["--include=ca-certificates"]
@@ -95,7 +95,7 @@ def _run_mmdebstrap(usr: Path, mirror: str, archive: Path) -> subprocess.Complet
     security = packages.security_mirror()
     if security is not None:
         command.append(f"deb {security} {SUITE}-security main")
-    with say.heartbeat(lambda: "unpacking Debian"):
+    with output.heartbeat(lambda: "unpacking Debian"):
         return subprocess.run(
             command,
             env=os.environ

@@ -1,4 +1,4 @@
-"""The few calls of Docker's HTTP interface that are needed before there is any client library."""
+"""Calls of the Docker Engine API without a client library."""
 
 import http.client
 import json
@@ -21,20 +21,20 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 class ApiError(Exception):
-    """The engine refused a call; the message is its own."""
+    """The engine answered with an error; the message is the engine's."""
 
 
 def call(path: Path, method: str, target: str, timeout: float = 10.0) -> Any:
-    """Make one call on the engine at a socket and return its decoded answer, where that is JSON.
+    """Call the engine at a socket and return its decoded answer, if that is JSON.
 
     Args:
         path: the engine's socket.
         method: the HTTP method.
         target: the path and query of the call.
-        timeout: how long the engine may take over each part of the answer, in seconds.
+        timeout: longest time for each part of the answer, in seconds.
 
     Raises:
-        OSError: nothing answers at the socket, or it may not be opened.
+        OSError: nothing answers at the socket, or access is denied.
         ApiError: the engine answered with an error.
     """
     connection = _UnixConnection(path, timeout)

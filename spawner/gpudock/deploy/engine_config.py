@@ -1,4 +1,4 @@
-"""Where an engine of ours keeps its things and how it is configured, derived from its socket."""
+"""Paths, names and configuration of an engine that gpudock starts, derived from its socket."""
 
 import hashlib
 import ipaddress
@@ -14,16 +14,16 @@ CDI_SPEC_DIRS = (Path("/etc/cdi"), Path("/var/run/cdi"))
 
 
 @dataclass(frozen=True)
-class Place:
-    """The paths and names of one engine, so that two engines never meet.
+class EnginePaths:
+    """The paths and names of one engine; two engines share none of them.
 
     Attributes:
         socket: where the engine listens.
         data_root: its images, containers and volumes.
-        exec_root: its run-time state.
-        state: our own notes on it: its configuration and its log.
+        exec_root: its runtime state.
+        state: its configuration and its log.
         bridge: the network interface of its default network.
-        own_bridge: whether we make and remove that interface, instead of the engine.
+        own_bridge: whether gpudock creates and removes that interface, instead of the engine.
     """
 
     socket: Path
@@ -34,11 +34,11 @@ class Place:
     own_bridge: bool
 
     @classmethod
-    def of(cls, socket: Path, data_root: Path | None = None) -> "Place":
-        """Derive an engine's place from its socket.
+    def of(cls, socket: Path, data_root: Path | None = None) -> "EnginePaths":
+        """Derive an engine's paths from its socket.
 
-        The default socket has Docker's usual places, so that a Docker that is installed later
-        finds the same images and volumes.
+        The default socket has Docker's usual paths, so that a Docker that is installed later finds
+        the same images and volumes.
         """
         if _same(socket, DEFAULT_SOCKET):
             return cls(
@@ -49,7 +49,7 @@ class Place:
                 "docker0",
                 own_bridge=False,
             )
-        # Short, because interface names end at 15 characters and socket paths at 107.
+        # Short, because interface names have at most 15 characters and socket paths 107.
         name = "gd" + hashlib.sha256(str(_resolved(socket)).encode()).hexdigest()[:8]
         state = STATES / name
         return cls(
@@ -63,31 +63,31 @@ class Place:
 
     @property
     def bridge_mac(self) -> str:
-        """The hardware address of our own bridge: a locally administered one, always the same."""
+        """The MAC address of the own bridge: locally administered, and always the same."""
         return "02:42:" + hashlib.sha256(self.bridge.encode()).digest()[:4].hex(":")
 
     @property
     def pidfile(self) -> Path:
-        """The file with the process id of the engine."""
+        """The file with the engine's process id."""
         return self.exec_root / "gpudock-engine.pid"
 
     @property
     def configuration(self) -> Path:
-        """The engine's configuration file; its path in a command line tells our engines apart."""
+        """The engine's configuration file, whose path in the command line identifies the engine."""
         return self.state / "daemon.json"
 
     @property
     def log(self) -> Path:
-        """The file that the engine's output goes to."""
+        """The file of the engine's output."""
         return self.state / "engine.log"
 
     def address_pool(self, taken: Iterable[str]) -> ipaddress.IPv4Network:
-        """Choose a /16 for this engine's networks which no route of this machine touches.
+        """Choose a /16 for this engine's networks that overlaps no route of this machine.
 
-        The choice is the same each time, as long as the routes are the same.
+        The choice is the same as long as the routes are the same.
 
         Args:
-            taken: the destinations of the routes that there are.
+            taken: the destinations of the machine's routes.
         """
         networks = [ipaddress.IPv4Network(route, strict=False) for route in taken]
         start = int(hashlib.sha256(self.bridge.encode()).hexdigest(), 16)
@@ -99,7 +99,7 @@ class Place:
 
     @property
     def cdi_spec_dirs(self) -> tuple[Path, ...]:
-        """Where the engine looks for devices: the usual folders, or one of its own."""
+        """The engine's folders of CDI specifications: the usual ones, or one of its own."""
         return (self.state / "cdi",) if self.own_bridge else CDI_SPEC_DIRS
 
     def daemon_options(
@@ -109,8 +109,8 @@ class Place:
 
         Args:
             programs: the folder of the engine's programs.
-            mtu: the largest packet, in bytes, that this machine's way out carries.
-            pool: the addresses for this engine's networks; ``None`` leaves Docker's choice.
+            mtu: MTU of the machine's default route, in bytes.
+            pool: the addresses for this engine's networks; ``None``: Docker's default.
         """
         options: dict[str, Any] = {
             "hosts": [f"unix://{self.socket}"],

@@ -1,4 +1,4 @@
-"""A Docker Engine and its tools from Debian packages, unpacked into a folder of their own."""
+"""A Docker Engine and its tools from Debian packages, unpacked into a separate folder."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpudock.deploy import packages, say
+from gpudock.deploy import output, packages
 
 PREFIXES = Path("/var/lib/gpudock/engine")
 
@@ -18,12 +18,12 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "forky": (*_COMMON, "tini-static"),
     "trixie": (*_COMMON, "tini"),
 }
-"""Suites that carry an engine with CDI, the preferred one first, and what to take from each."""
+"""Suites that have an engine with CDI, the preferred one first, and their packages."""
 
 HOST_PACKAGES = ("runc", "iptables", "iproute2", "kmod")
-"""These come from the machine's own suite: the newer suites' builds need a newer C library."""
+"""These come from the machine's own suite, because newer suites need a newer C library."""
 
-MINIMUM_LIBC = (2, 34)
+MIN_LIBC = (2, 34)
 DISK_BYTES_NEEDED = 700 * 2**20
 
 
@@ -32,24 +32,24 @@ class Prefix:
     """An unpacked engine.
 
     Attributes:
-        folder: where it lies; its name is the engine's version.
+        folder: its folder, named after the engine's version.
     """
 
     folder: Path
 
     @property
     def programs(self) -> Path:
-        """The folder with links to all programs, to be put first in PATH."""
+        """The folder with links to all programs, to be first in PATH."""
         return self.folder / "bin"
 
     @property
     def client_settings(self) -> Path:
-        """A DOCKER_CONFIG folder whose plugins are this prefix's Compose and buildx."""
+        """A DOCKER_CONFIG folder with this prefix's Compose and buildx as plugins."""
         return self.folder / "client"
 
     @property
     def init(self) -> Path:
-        """The static init program that containers started with ``--init`` get."""
+        """The static init program of containers that are started with ``--init``."""
         return self.programs / "tini-static"
 
     def environ(self, environ: Mapping[str, str]) -> dict[str, str]:
@@ -66,16 +66,16 @@ class Prefix:
 
 
 def newest() -> Prefix | None:
-    """Return the newest engine that is already unpacked on this machine."""
+    """Return the newest engine that is unpacked on this machine."""
     found = sorted(PREFIXES.glob("*/complete"), key=lambda marker: marker.stat().st_mtime)
     return Prefix(found[-1].parent) if found else None
 
 
 def obtain(environ: Mapping[str, str]) -> Prefix:
-    """Return an unpacked engine, fetching one from Debian if there is none yet.
+    """Return an unpacked engine; download one from Debian if there is none yet.
 
     Raises:
-        ProblemError: this machine cannot run it, or the packages cannot be had.
+        ProblemError: this machine cannot run it, or the packages cannot be downloaded.
     """
     present = newest()
     if present is not None:
@@ -87,11 +87,11 @@ def obtain(environ: Mapping[str, str]) -> Prefix:
     with tempfile.TemporaryDirectory(dir=PREFIXES, prefix=".fetch-") as scratch:
         for suite, names in SUITES.items():
             folder = Path(scratch) / suite
-            say.step(f"Fetching Docker Engine from Debian {suite}, without installing anything")
+            output.step(f"Downloading Docker Engine from Debian {suite}, without installing it")
             try:
                 unpacked = _fetch(folder, mirror, suite, names)
                 version = _version(unpacked, environ)
-            except say.ProblemError as problem:
+            except output.ProblemError as problem:
                 reasons.append(str(problem))
                 continue
             final = PREFIXES / f"{version}-{suite}"
@@ -99,35 +99,35 @@ def obtain(environ: Mapping[str, str]) -> Prefix:
             unpacked.folder.rename(final)
             _link_programs(final)
             (final / "complete").touch()
-            say.detail(f"Docker Engine {version} is in {final}")
+            output.detail(f"Docker Engine {version} is in {final}")
             return Prefix(final)
-    raise say.ProblemError(" ".join(dict.fromkeys(reasons)))
+    raise output.ProblemError(" ".join(dict.fromkeys(reasons)))
 
 
 def _check_machine() -> None:
     host = packages.Host.read()
     if host.distribution != "debian" or not shutil.which("dpkg"):
-        raise say.ProblemError(
-            "No Docker Engine answers, and this is not Debian, for which gpudock can fetch one."
-            " Install Docker Engine 25 or newer with its Compose and buildx plugins and try again."
+        raise output.ProblemError(
+            "No Docker Engine answers, and gpudock can download one only on Debian. Install Docker"
+            " Engine 25 or newer with its Compose and buildx plugins and try again."
         )
     if os.geteuid() != 0:
-        raise say.ProblemError(
+        raise output.ProblemError(
             "No Docker Engine answers, and only root may start one."
-            " Run «make up» as root, or install and start Docker Engine 25 or newer."
+            ' Run "make up" as root, or install and start Docker Engine 25 or newer.'
         )
-    # Where confstr names no C library, it is not glibc.
+    # If confstr names no C library, it is not glibc.
     library = (os.confstr("CS_GNU_LIBC_VERSION") or "none 0").split()[1]
-    if tuple(int(part) for part in library.split(".")[:2]) < MINIMUM_LIBC:
-        raise say.ProblemError(
+    if tuple(int(part) for part in library.split(".")[:2]) < MIN_LIBC:
+        raise output.ProblemError(
             f"Debian's Docker Engine needs glibc 2.34 or newer and this machine has {library}."
             " Use Debian 12 or newer, or install Docker Engine 25 or newer yourself."
         )
     free = shutil.disk_usage(PREFIXES.parent if PREFIXES.parent.exists() else "/var/lib").free
     if free < DISK_BYTES_NEEDED:
-        raise say.ProblemError(
-            f"Unpacking Docker Engine needs {say.mebibytes(DISK_BYTES_NEEDED)} in {PREFIXES}, and"
-            f" {say.mebibytes(free)} are free. Make room there and try again."
+        raise output.ProblemError(
+            f"Unpacking Docker Engine needs {output.mebibytes(DISK_BYTES_NEEDED)} in {PREFIXES},"
+            f" and {output.mebibytes(free)} are free. Free some space there and try again."
         )
 
 
@@ -154,7 +154,7 @@ def _link_programs(folder: Path) -> None:
                 link = links / program.name
                 if link.is_symlink():
                     link.unlink()
-                # A link inside the package may be absolute and so point outside the prefix.
+                # A link in a package may be absolute, and then points outside the prefix.
                 link.symlink_to(_inside(program, folder / part))
     _link_iptables(folder, links)
     plugins = Prefix(folder).client_settings / "cli-plugins"
@@ -165,16 +165,16 @@ def _link_programs(folder: Path) -> None:
 
 
 def _inside(program: Path, root: Path) -> Path:
-    """Return what a program is a link to, if that is an absolute link, below ``root``."""
+    """Return the target below ``root`` of a program that is an absolute link."""
     if program.is_symlink() and program.readlink().is_absolute():
         return root / program.readlink().relative_to("/")
     return program
 
 
 def _link_iptables(folder: Path, links: Path) -> None:
-    """Choose the iptables flavour that this kernel has, as Debian's alternatives would."""
+    """Choose the iptables variant that this kernel supports, as Debian's alternatives would."""
     if not (links / "iptables-nft").exists():
-        return  # the machine has an iptables of its own
+        return  # the machine has its own iptables
     environ = Prefix(folder).environ(os.environ)
     works = subprocess.run(
         [links / "iptables-nft", "--table", "nat", "--list", "--numeric"],
@@ -182,11 +182,11 @@ def _link_iptables(folder: Path, links: Path) -> None:
         capture_output=True,
         check=False,
     )
-    flavour = "nft" if works.returncode == 0 else "legacy"
+    variant = "nft" if works.returncode == 0 else "legacy"
     for family in ("iptables", "ip6tables"):
         for suffix in ("", "-save", "-restore"):
             link = links / f"{family}{suffix}"
-            link.symlink_to((links / f"{family}-{flavour}{suffix}").readlink())
+            link.symlink_to((links / f"{family}-{variant}{suffix}").readlink())
 
 
 def _version(prefix: Prefix, environ: Mapping[str, str]) -> str:
@@ -206,10 +206,10 @@ def _version(prefix: Prefix, environ: Mapping[str, str]) -> str:
             check=False,
         )
         if done.returncode != 0:
-            raise say.ProblemError(
+            raise output.ProblemError(
                 f"Debian's {program} does not run on this machine: {done.stderr.strip()[-200:]}"
                 " Install Docker Engine 25 or newer yourself and try again."
             )
         version = done.stdout
-    # «Docker version 28.5.2+dfsg4, build …»
+    # "Docker version 28.5.2+dfsg4, build …"
     return version.split()[2].rstrip(",").partition("+")[0]

@@ -1,4 +1,4 @@
-"""The machine's own network, as far as an engine's networks must fit into it."""
+"""The machine's network interfaces and routes, for an engine's networks."""
 
 import contextlib
 import ipaddress
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gpudock.deploy import say
+from gpudock.deploy import output
 
 ETHERNET_MTU = 1500
 
@@ -24,7 +24,7 @@ class Network:
         self._environ = dict(environ)
 
     def routes(self, *, except_for: str) -> list[str]:
-        """Return the IPv4 destinations that are routed, less those of one interface."""
+        """Return the destinations of all IPv4 routes except those of one interface."""
         listed = self._json("-4", "route", "show", "table", "all")
         return [
             route["dst"]
@@ -33,7 +33,7 @@ class Network:
         ]
 
     def mtu(self) -> int:
-        """Return the largest packet in bytes that the interface of the default route carries."""
+        """Return the MTU of the default route's interface, in bytes."""
         for route in self._json("-4", "route", "show", "default"):
             with contextlib.suppress(OSError, KeyError):
                 return int(Path(f"/sys/class/net/{route['dev']}/mtu").read_text())
@@ -50,13 +50,13 @@ class Network:
         ]
 
     def add_bridge(self, name: str, address: str, mac: str) -> None:
-        """Make a bridge with an address, unless it is there already.
+        """Create a bridge with an address, unless it exists.
 
         Args:
             name: the bridge's name.
-            address: its address and the length of the network's prefix.
-            mac: its hardware address. A bridge that is left to choose takes on that of a container
-                which comes, and changes it when that one goes: all others then lose their way.
+            address: its address and the network's prefix length.
+            mac: its MAC address. A bridge without a fixed one uses the address of one of its
+                containers, and all others lose their connection when that one is removed.
 
         Raises:
             ProblemError: the kernel refuses.
@@ -68,7 +68,7 @@ class Network:
         self._change("link", "set", name, "up")
 
     def delete_link(self, name: str) -> None:
-        """Remove an interface, if it is there.
+        """Remove an interface, if it exists.
 
         Raises:
             ProblemError: the kernel refuses.
@@ -84,7 +84,8 @@ class Network:
     def _change(self, *arguments: str) -> None:
         done = self._run(*arguments)
         if done.returncode != 0:
-            raise say.ProblemError(f"«ip {' '.join(arguments)}» failed: {done.stderr.strip()}")
+            command = " ".join(("ip", *arguments))
+            raise output.ProblemError(f'"{command}" failed: {done.stderr.strip()}')
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

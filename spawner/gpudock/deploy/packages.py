@@ -1,6 +1,6 @@
-"""Debian packages without installing them: a private apt state, unpacked into a folder of ours.
+"""Debian packages without installing them: downloaded with a private apt state and unpacked.
 
-The machine's own apt and dpkg are only read: which mirror it uses and what it has installed.
+The machine's own apt and dpkg are only read, for its mirror and its installed packages.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpudock.deploy import say
+from gpudock.deploy import output
 
 UPDATE_SECONDS = 180
 DOWNLOAD_SECONDS = 1200
@@ -18,7 +18,7 @@ DOWNLOAD_SECONDS = 1200
 
 @dataclass(frozen=True)
 class Host:
-    """What the machine says of itself in /etc/os-release.
+    """The machine's identity in /etc/os-release.
 
     Attributes:
         distribution: its ``ID``, such as ``debian``.
@@ -30,7 +30,7 @@ class Host:
 
     @classmethod
     def read(cls, path: Path = Path("/etc/os-release")) -> "Host":
-        """Read the machine's identity; what is not stated is an empty string."""
+        """Read the machine's identity; missing values are empty strings."""
         values: dict[str, str] = {}
         if path.exists():
             for line in path.read_text().splitlines():
@@ -41,28 +41,28 @@ class Host:
 
 
 def debian_mirror(environ: Mapping[str, str]) -> str:
-    """Find the Debian mirror to use: GPUDOCK_DEBIAN_MIRROR, or else the one this machine uses.
+    """Return the Debian mirror to use: GPUDOCK_DEBIAN_MIRROR, or the machine's own.
 
     Raises:
-        ProblemError: neither is there.
+        ProblemError: there is neither.
     """
     configured = environ.get("GPUDOCK_DEBIAN_MIRROR", "").strip()
     found = configured.rstrip("/") or _machines_mirror(Host.read().codename)
     if found:
         return found
-    raise say.ProblemError(
-        "No Debian mirror is known: this machine's apt names none. Set GPUDOCK_DEBIAN_MIRROR to"
-        " the address of one (the folder that holds «dists» and «pool») in .env and try again."
+    raise output.ProblemError(
+        "No Debian mirror is known: this machine's apt has none. Set GPUDOCK_DEBIAN_MIRROR in .env"
+        ' to the URL of one (the folder with "dists" and "pool") and try again.'
     )
 
 
 def security_mirror() -> str | None:
-    """Find the mirror of Debian's security updates that this machine uses, if it uses one."""
+    """Return the machine's mirror of Debian's security updates, if it has one."""
     return _machines_mirror(f"{Host.read().codename}-security")
 
 
 def _machines_mirror(codename: str) -> str | None:
-    """Return the address from which this Debian machine gets a suite."""
+    """Return the URL from which this Debian machine gets a suite."""
     if Host.read().distribution != "debian" or not shutil.which("apt-get"):
         return None
     listed = subprocess.run(
@@ -79,7 +79,7 @@ def _machines_mirror(codename: str) -> str | None:
 
 
 class PrivateApt:
-    """One Debian suite read through an apt state of its own, below ``folder``."""
+    """One Debian suite, read with a private apt state below ``folder``."""
 
     def __init__(self, folder: Path, mirror: str, suite: str) -> None:
         self.folder = folder
@@ -87,7 +87,7 @@ class PrivateApt:
         self.suite = suite
 
     def update(self) -> None:
-        """Fetch the suite's package lists.
+        """Download the suite's package lists.
 
         Raises:
             ProblemError: the mirror cannot be reached, or its signature is not trusted.
@@ -102,7 +102,7 @@ class PrivateApt:
         self._apt("update", timeout=UPDATE_SECONDS)
 
     def download(self, packages: Sequence[str]) -> list[Path]:
-        """Download exactly these packages.
+        """Download these packages without their dependencies.
 
         Raises:
             ProblemError: one of them is not in the suite, or the mirror fails.
@@ -110,7 +110,7 @@ class PrivateApt:
         return self._fetch(["download", *packages], self.folder / "downloads")
 
     def download_missing(self, packages: Sequence[str]) -> list[Path]:
-        """Download these packages and all that they need and this machine lacks.
+        """Download these packages and the dependencies that this machine lacks.
 
         Raises:
             ProblemError: one of them is not in the suite, or the mirror fails.
@@ -122,7 +122,7 @@ class PrivateApt:
 
     def _fetch(self, arguments: Sequence[str], target: Path) -> list[Path]:
         target.mkdir(parents=True, exist_ok=True)
-        with say.heartbeat(lambda: f"{say.mebibytes(say.bytes_under(target))} so far"):
+        with output.heartbeat(lambda: f"{output.mebibytes(output.bytes_under(target))} so far"):
             self._apt(*arguments, timeout=DOWNLOAD_SECONDS, cwd=target)
         return sorted(target.glob("*.deb"))
 
@@ -139,7 +139,7 @@ class PrivateApt:
             "Acquire::https::Timeout": "20",
             "Acquire::Languages": "none",
             "APT::Get::Download-Only": "true",
-            # Without these apt would also clear away what the download is for.
+            # Otherwise apt would delete the downloads.
             "APT::Sandbox::User": "root",
             "APT::Update::Error-Mode": "any",
         }
@@ -156,7 +156,7 @@ class PrivateApt:
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise say.ProblemError(
+            raise output.ProblemError(
                 f"The Debian mirror {self.mirror} did not deliver {self.suite} within"
                 f" {timeout:.0f} s. Check the network, or set GPUDOCK_DEBIAN_MIRROR to another."
             ) from error
@@ -165,8 +165,8 @@ class PrivateApt:
                 line for line in done.stderr.splitlines() if line.startswith(("E:", "W:", "Err"))
             ]
             said = complaints[0] if complaints else done.stderr.strip()[-300:]
-            raise say.ProblemError(
-                f"The Debian mirror {self.mirror} did not give what is needed of {self.suite}:"
+            raise output.ProblemError(
+                f"The Debian mirror {self.mirror} did not deliver {self.suite}:"
                 f" {said} Check the network, or set GPUDOCK_DEBIAN_MIRROR to another mirror."
             )
 

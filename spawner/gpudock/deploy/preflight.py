@@ -1,4 +1,4 @@
-"""What could be in the way of a lab, checked before anything is changed."""
+"""Checks before anything is changed."""
 
 import errno
 import shutil
@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from gpudock.deploy import say
+from gpudock.deploy import output
 from gpudock.deploy.engine import Engine
 
 BUILD_BYTES = 15 * 2**30
@@ -14,31 +14,32 @@ RUN_BYTES = 2**30
 
 
 def check_port(engine: Engine, project: str, port: int) -> None:
-    """Make sure that the lab's port is free, or that this very lab has it.
+    """Make sure that the lab's port is free, or that this lab uses it.
 
     Raises:
-        ProblemError: something else has it.
+        ProblemError: something else uses it.
     """
     for container in engine.call("GET", "/containers/json"):
         if not any(published.get("PublicPort") == port for published in container["Ports"]):
             continue
         if container["Labels"].get("com.docker.compose.project") == project:
             return
-        raise _taken(port, f"the container «{container['Names'][0].lstrip('/')}»")
+        name = container["Names"][0].lstrip("/")
+        raise _port_in_use(port, f'the container "{name}"')
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("", port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise _taken(port, _listener(port)) from error
-            # Below 1024 only root may listen; the engine, which will, is root.
+                raise _port_in_use(port, _listener(port)) from error
+            # Only root may listen below 1024. The engine, which will listen, is root.
             if error.errno != errno.EACCES:
                 raise
 
 
 def check_disk(engine: Engine, images: list[str]) -> None:
-    """Make sure that there is room for what is still to be built.
+    """Make sure that there is enough disk space.
 
     Args:
         engine: the engine that will hold the images.
@@ -49,40 +50,41 @@ def check_disk(engine: Engine, images: list[str]) -> None:
     """
     missing = [image for image in images if not engine.has_image(image)]
     needed = BUILD_BYTES if missing else RUN_BYTES
-    # The engine may be a virtual machine, and its folder then not here.
+    # The folder of an engine in a virtual machine is not here.
     if not engine.data_root.exists():
         return
     free = shutil.disk_usage(engine.data_root).free
     if free < needed:
         purpose = "build the images" if missing else "run"
-        raise say.ProblemError(
-            f"The lab needs {say.mebibytes(needed)} of disk in {engine.data_root} to {purpose},"
-            f" and {say.mebibytes(free)} are free. Make room there («docker system df» says what"
-            " Docker uses), or move Docker's data, and try again."
+        raise output.ProblemError(
+            f"The lab needs {output.mebibytes(needed)} of disk in {engine.data_root} to {purpose},"
+            f' and {output.mebibytes(free)} are free. Free some space there ("docker system df"'
+            " shows what Docker uses), or move Docker's data, and try again."
         )
 
 
-def _taken(port: int, holder: str) -> say.ProblemError:
-    return say.ProblemError(
-        f"Port {port} is in use by {holder}. Stop that, or set GPUDOCK_PORT to another port in .env"
+def _port_in_use(port: int, holder: str) -> output.ProblemError:
+    return output.ProblemError(
+        f"Port {port} is in use by {holder}. Stop it, or set GPUDOCK_PORT to another port in .env"
         " and try again."
     )
 
 
 def _listener(port: int) -> str:
-    """Name the process that listens on a port, as far as this user may see it."""
+    """Return the process that listens on a port, if this user may see it."""
     inodes = {f"socket:[{entry['inode']}]" for entry in _listening() if entry["port"] == port}
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if any(str(link.readlink()) in inodes for link in (process / "fd").iterdir()):
-                return f"«{(process / 'comm').read_text().strip()}» (process {process.name})"
+                name = (process / "comm").read_text().strip()
+                return f'"{name}" (process {process.name})'
         except OSError:
             continue
     return "another program"
 
 
 def _listening() -> list[dict[str, Any]]:
-    """Return port and inode of all TCP sockets of this machine that listen."""
+    """Return port and inode of all listening TCP sockets of this machine."""
     found = []
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         if table.exists():

@@ -1,4 +1,4 @@
-"""The Docker client with its Compose and buildx plugins: this machine's own, or Debian's."""
+"""The Docker client with Compose and buildx: the machine's own, or Debian's."""
 
 import os
 import re
@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpudock.deploy import engine_packages, say
+from gpudock.deploy import engine_packages, output
 
-MINIMUM_COMPOSE = (2, 24)
+MIN_COMPOSE = (2, 24)
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Tools:
 
     Attributes:
         docker: the client's path.
-        environ: the environment to call it in, which names the engine and the plugins.
+        environ: its environment, which names the engine and the plugins.
     """
 
     docker: Path
@@ -28,7 +28,7 @@ class Tools:
     def run(
         self, *arguments: str | Path, timeout: float | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Call the client quietly and return what it said, whatever its exit status."""
+        """Run the client and return its result, whatever the exit status."""
         return subprocess.run(
             [self.docker, *arguments],
             env=dict(self.environ),
@@ -54,33 +54,33 @@ class Compose:
     root: Path
     environ: Mapping[str, str]
 
-    def start(self, *arguments: str, output: int | None = subprocess.PIPE) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, stdout: int | None = subprocess.PIPE) -> subprocess.Popen[str]:
         """Start a Compose command, by default with its output and errors in one pipe.
 
         Args:
             arguments: the command.
-            output: where its output goes, as for ``Popen``; None is the terminal.
+            stdout: where its output goes, as for ``Popen``; ``None``: to the terminal.
         """
         return subprocess.Popen(
             [self.tools.docker, "compose", *arguments],
             cwd=self.root,
             env={**self.environ, **self.tools.environ},
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT if output is not None else None,
+            stdout=stdout,
+            stderr=subprocess.STDOUT if stdout is not None else None,
             text=True,
             errors="replace",
         )
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """Run a Compose command and return its exit status and all that it said."""
+        """Run a Compose command and return its exit status and output."""
         with self.start(*arguments) as process:
-            said, _ = process.communicate()
-        return process.returncode, said
+            text, _ = process.communicate()
+        return process.returncode, text
 
     def show(self, *arguments: str) -> int:
         """Run a Compose command on the terminal and return its exit status."""
-        with self.start(*arguments, output=None) as process:
+        with self.start(*arguments, stdout=None) as process:
             return process.wait()
 
 
@@ -88,7 +88,7 @@ def find_tools(socket: Path, environ: Mapping[str, str] | None = None) -> Tools:
     """Return the Docker client for the engine at a socket.
 
     Raises:
-        ProblemError: this machine lacks Compose or buildx, and they cannot be fetched.
+        ProblemError: this machine lacks Compose or buildx, and they cannot be downloaded.
     """
     base = dict(os.environ if environ is None else environ)
     for name in ("DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
@@ -100,7 +100,7 @@ def find_tools(socket: Path, environ: Mapping[str, str] | None = None) -> Tools:
         if _complete(tools):
             return tools
     if engine_packages.newest() is None:
-        say.step("The Docker client here lacks Compose 2.24 or buildx")
+        output.step("The Docker client of this machine lacks Compose 2.24 or buildx")
     prefix = engine_packages.obtain(base)
     settings = prefix.client_settings / "config.json"
     users_settings = Path(base.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
@@ -114,9 +114,9 @@ def find_tools(socket: Path, environ: Mapping[str, str] | None = None) -> Tools:
 
 
 def _complete(tools: Tools) -> bool:
-    """Say whether the client has buildx and a Compose that is new enough."""
+    """Return whether the client has buildx and a recent Compose."""
     found = _version(tools, ("compose", "version", "--short"))
-    return found >= MINIMUM_COMPOSE and tools.run("buildx", "version").returncode == 0
+    return found >= MIN_COMPOSE and tools.run("buildx", "version").returncode == 0
 
 
 def _version(tools: Tools, arguments: Sequence[str]) -> tuple[int, ...]:

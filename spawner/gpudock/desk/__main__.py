@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from tornado.httpserver import HTTPServer
 
 from gpudock.broker import BrokerConfig
+from gpudock.config.names import agent_name
 from gpudock.config.settings import Settings, SettingsError
 from gpudock.config.shared_volume import (
     ACCESS_SCOPE,
     AGENT_PORT,
     DESK_NAME,
     DESK_TOKEN,
-    agent_name,
     desk_prefix,
 )
 from gpudock.desk.app import make_app

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gpudock.deploy import docker_api, say
+from gpudock.deploy import docker_api, output
 from gpudock.deploy.engine import Engine, find_engine
 from gpudock.deploy.tools import Tools, find_tools
 from gpudock.deploy.up import Configuration, read_configuration
@@ -30,7 +30,7 @@ def main() -> int:
     findings = examine_host(host)
     try:
         configuration = read_configuration(Path.cwd(), os.environ)
-    except say.ProblemError as error:
+    except output.ProblemError as error:
         findings.append(
             problem("settings", " ".join(str(error).splitlines()), "Fix it in .env and try again.")
         )
@@ -45,7 +45,7 @@ def _engine_and_lab(host: Host, configuration: Configuration) -> list[Finding]:
     settings = configuration.settings
     try:
         engine = find_engine(settings.docker_socket)
-    except say.ProblemError as error:
+    except output.ProblemError as error:
         return [problem("engine", str(error), "Fix that first; the other checks need the engine.")]
     if engine is None:
         return [
@@ -79,7 +79,7 @@ def _lab(engine: Engine, configuration: Configuration) -> list[Finding]:
             return [problem("lab", "The lab's hub is not running.", 'Run "make up".')]
         done = tools.run("exec", "--user", "gpudock", hub, *IN_THE_HUB, timeout=_EXEC_SECONDS)
         return [Finding.of_document(document) for document in json.loads(done.stdout)]
-    except say.ProblemError as error:
+    except output.ProblemError as error:
         return [unknown("lab", str(error))]
     except (docker_api.ApiError, subprocess.TimeoutExpired, ValueError, KeyError):
         return [

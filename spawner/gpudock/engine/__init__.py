@@ -1,1 +1,1 @@
-"""The container engine: what is asked of it, and how a container for a lease is described."""
+"""The container engine: its protocol, the Docker client, and the spec of a lease's container."""

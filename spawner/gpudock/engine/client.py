@@ -1,8 +1,8 @@
-"""The Docker Engine as gpudock uses it: the only place on the hub's side that calls Docker.
+"""The client of the Docker Engine.
 
-Every call runs in a bounded pool of threads, so that one slow call (a pull, a stop with its grace
-period) holds up neither the hub's event loop nor the other users. What an answer means for a lease
-is decided here once: a 404 is proof of absence, any other failure is «unknown».
+Every call runs in a bounded pool of threads, so that a slow one (a pull, a stop with its grace
+period) delays neither the hub's event loop nor other users. The meaning of an answer is decided
+here, once: a 404 proves absence, any other failure is "unknown".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import requests
 from docker import APIClient
 
 from gpudock.engine import parse
-from gpudock.engine.protocol import EngineRefused, EngineUnknown, NameTaken
+from gpudock.engine.protocol import EngineRefused, EngineUnknown, EngineUnreachable, NameTaken
 from gpudock.model import Observation, ObservedContainer
 
 if TYPE_CHECKING:
@@ -37,27 +37,27 @@ T = TypeVar("T")
 _API_VERSION = "1.44"
 _QUICK_THREADS = 8
 _SLOW_THREADS = 8
-# Stops must never wait behind pulls: a GPU is free only when its container has stopped.
+# Stops must never queue behind pulls: a GPU is free only when its container has stopped.
 _PULL_THREADS = 2
 _QUICK_TIMEOUT = 30
 _LOG_BYTES = 16 * 1024
-# A pull may be silent for long while a large layer is unpacked.
+# A pull is silent while a large layer is unpacked.
 _SLOW_TIMEOUT = 600
-_DEEPEST_CAUSE = 100
+_MAX_CAUSES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What an engine says of itself, as far as GPUs go.
+    """What an engine reports about itself and its host.
 
     Attributes:
         version: for example ``28.5.2``.
         api_version: the newest API that it speaks, for example ``1.51``.
         name: the host's name.
-        memory_mib: the host's main memory, MiB.
-        delivery: how it gives GPUs; ``NONE`` when it has no way.
-        cdi_known: whether the engine lists its CDI devices. Engines before 28 do not; then
-            «CDI» is a supposition that the start of the agent proves or refutes.
+        memory_mib: the host's main memory in MiB.
+        delivery: how it gives GPUs; ``NONE`` when it cannot.
+        cdi_known: whether the engine lists its CDI devices. Engines before 28 do not; then CDI is
+            an assumption that the start of the agent confirms or refutes.
     """
 
     version: str
@@ -72,7 +72,7 @@ class DockerEngine:
     """One Docker Engine, called from an event loop."""
 
     def __init__(self, base_url: str, lab: str) -> None:
-        """Prepare to talk to the engine at *base_url*; nothing is sent yet.
+        """Prepare to call the engine at *base_url*; nothing is sent yet.
 
         Args:
             base_url: for example ``unix:///var/run/docker.sock``.
@@ -84,12 +84,11 @@ class DockerEngine:
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="docker")
         self._slow = ThreadPoolExecutor(_SLOW_THREADS, thread_name_prefix="docker-slow")
         self._pulls = ThreadPoolExecutor(_PULL_THREADS, thread_name_prefix="docker-pull")
-        # Which devices a container has never changes, so each is asked about once, and one that was
-        # made here not at all.
+        # A container's devices never change, so each container is inspected at most once.
         self._devices: dict[str, Sequence[str]] = {}
         self._fetching: dict[str, asyncio.Lock] = {}
 
-    # What the lifecycle of a container needs (see gpudock.hub.lifecycle.ContainerEngine).
+    # The protocol ContainerEngine.
 
     async def create(self, spec: ContainerSpec) -> str:
         """Create a container and return its id.
@@ -97,7 +96,7 @@ class DockerEngine:
         Raises:
             NameTaken: a container of that name exists.
             EngineRefused: the engine did not accept the request; nothing was created.
-            EngineUnknown: it cannot be told whether it was created.
+            EngineUnknown: it is not known whether it was created.
         """
 
         def call(client: APIClient) -> str:
@@ -113,16 +112,16 @@ class DockerEngine:
         return container
 
     async def start(self, container: str) -> None:
-        """Start a container; one that runs already is left alone.
+        """Start a container; one that already runs is left alone.
 
         Raises:
-            EngineRefused: certain that it did not start.
+            EngineRefused: it is certain that it did not start.
             EngineUnknown: it may or may not run.
         """
         await self._call(lambda client: client.start(container))
 
     async def stop(self, container: str, grace: float = 10.0) -> None:
-        """Ask a container to end, and kill it after *grace* seconds.
+        """Ask a container to exit, and kill it after *grace* seconds.
 
         A container that is gone or does not run counts as stopped.
 
@@ -155,7 +154,7 @@ class DockerEngine:
         try:
             await self._call(call, slow=True)
         except _Conflict as error:
-            # «removal is already in progress»: not done yet, and not refused either.
+            # "removal is already in progress": neither done nor refused.
             raise EngineUnknown(str(error)) from error
 
     async def inspect(self, container: str) -> ObservedContainer | None:
@@ -175,7 +174,7 @@ class DockerEngine:
         document = await self._call(call)
         return None if document is None else parse.from_inspect(document)
 
-    # What the hub needs besides.
+    # What the hub also needs.
 
     async def observe(self, resolve: Callable[[Sequence[str]], Sequence[str]]) -> Observation:
         """Take one complete look at the engine.
@@ -185,7 +184,7 @@ class DockerEngine:
                 lab's GPUs.
 
         Raises:
-            EngineUnknown: the look failed, even if only in part.
+            EngineUnknown: the look failed, at least in part.
         """
         started_at = time.monotonic()
         listed = await self._call(lambda client: client.containers(all=True))
@@ -216,7 +215,7 @@ class DockerEngine:
     async def log_tail(self, container: str, lines: int = 20) -> str:
         """Return the last *lines* lines of a container's output, for an error message."""
         output = await self._call(lambda client: client.logs(container, tail=lines))
-        # A line may be as long as its writer likes.
+        # A line has no maximum length.
         return str(output[-_LOG_BYTES:].decode("utf-8", "replace"))
 
     async def wait(self, container: str) -> int:
@@ -232,7 +231,7 @@ class DockerEngine:
         return await self._call(call, slow=True)
 
     async def info(self) -> EngineInfo:
-        """Ask the engine what it is and how it gives GPUs.
+        """Return what the engine is and how it gives GPUs.
 
         Raises:
             EngineRefused: the engine is too old.
@@ -242,7 +241,7 @@ class DockerEngine:
         api_version = str(version.get("ApiVersion", "0"))
         if parse.version_tuple(api_version) < parse.version_tuple(_API_VERSION):
             message = (
-                f"This Docker Engine is version {version.get('Version')} and too old for gpudock. "
+                f"Docker Engine {version.get('Version')} is too old for gpudock. "
                 "Upgrade it to 25.0 or later."
             )
             raise EngineRefused(message)
@@ -258,7 +257,7 @@ class DockerEngine:
         )
 
     async def image_command(self, image: str) -> list[str] | None:
-        """Return the command that *image* starts by itself, ``None`` where there is no *image*."""
+        """Return the default command of *image*, or ``None`` if the engine does not have it."""
 
         def call(client: APIClient) -> list[str] | None:
             try:
@@ -269,10 +268,10 @@ class DockerEngine:
         return await self._call(call)
 
     async def pull(self, image: str) -> None:
-        """Fetch *image* from its registry, once however many ask for it at the same time.
+        """Pull *image* from its registry; simultaneous calls share one pull.
 
         Raises:
-            EngineRefused: there is no such image, or it may not be fetched.
+            EngineRefused: there is no such image, or it may not be pulled.
             EngineUnknown: the engine or the registry failed.
         """
         repository, _, tag = image.rpartition(":")
@@ -283,10 +282,8 @@ class DockerEngine:
                 await self._pull(repository, tag)
 
     async def _pull(self, repository: str, tag: str) -> None:
-
         def call(client: APIClient) -> None:
-            # What fails after the first progress is told in the answer, whose status is 200 by
-            # then.
+            # A failure after the first progress is an event, because the status was sent before.
             for event in client.pull(repository, tag, stream=True, decode=True):
                 if "error" in event:
                     raise EngineUnknown(str(event["error"]))
@@ -294,7 +291,7 @@ class DockerEngine:
         await self._call(call, slow=True, pool=self._pulls)
 
     async def own_image(self, container: str) -> str | None:
-        """Return the image id of a container, for example of the hub's own; ``None`` if unknown."""
+        """Return the image id of a container, or ``None`` if there is no such container."""
 
         def call(client: APIClient) -> str | None:
             try:
@@ -305,7 +302,7 @@ class DockerEngine:
         return await self._call(call)
 
     def close(self) -> None:
-        """Let the threads go; calls that run are not waited for."""
+        """End the threads without waiting for running calls."""
         self._quick.shutdown(wait=False, cancel_futures=True)
         self._slow.shutdown(wait=False, cancel_futures=True)
         self._pulls.shutdown(wait=False, cancel_futures=True)
@@ -313,7 +310,7 @@ class DockerEngine:
     async def _devices_by_container(
         self, listed: Sequence[Mapping[str, Any]]
     ) -> Mapping[str, Sequence[str]]:
-        """Return the names of the devices of every container that runs, by its id."""
+        """Return the device names of every running container, by its id."""
         there = {str(document["Id"]): parse.runs(document) for document in listed}
         running = [container for container, runs in there.items() if runs]
         unknown = [container for container in running if container not in self._devices]
@@ -333,7 +330,7 @@ class DockerEngine:
         return await self._call(call)
 
     def _client(self) -> APIClient:
-        # One client for each thread: requests' sessions are not meant to be shared.
+        # One client for each thread, because sessions of requests are not thread-safe.
         client = getattr(self._local, "client", None)
         if client is None:
             client = APIClient(base_url=self.base_url, version=_API_VERSION, timeout=_QUICK_TIMEOUT)
@@ -365,18 +362,14 @@ class DockerEngine:
             raise EngineUnknown(message) from error
 
 
-class EngineUnreachable(EngineUnknown):
-    """Nothing listens at the engine's socket, or whoever does hangs up."""
-
-
 class _Conflict(EngineRefused):
     """A 409: the name is taken, or the object is busy."""
 
 
 def _meaning(error: docker.errors.APIError) -> Exception:
-    """Tell what an error answer proves: a 4xx that nothing happened, anything else nothing."""
+    """Return what an error answer proves: a 4xx that nothing happened, anything else nothing."""
     explanation = str(error.explanation or error).strip()
-    # It becomes part of what a person reads, with another sentence after it.
+    # Messages for people put another sentence after it.
     if not explanation.endswith((".", "!", "?")):
         explanation += "."
     status = error.status_code
@@ -388,11 +381,11 @@ def _meaning(error: docker.errors.APIError) -> Exception:
 
 
 def _in_words(error: BaseException) -> str:
-    """Say in a few words why a connection failed; the libraries wrap the operating system's."""
+    """Return why a connection failed; the libraries wrap the operating system's error."""
     seen: list[Any] = [error]
     for item in seen:
         if isinstance(item, OSError) and item.strerror:
             return item.strerror.lower()
-        if isinstance(item, BaseException) and len(seen) < _DEEPEST_CAUSE:
+        if isinstance(item, BaseException) and len(seen) < _MAX_CAUSES:
             seen += [*item.args, item.__cause__, item.__context__]
     return "it timed out" if isinstance(error, requests.Timeout) else type(error).__name__

@@ -1,4 +1,4 @@
-"""Labels of the containers that belong to a lab: enough to rebuild its leases from the engine."""
+"""Labels of a lab's containers: enough to rebuild its leases from the engine."""
 
 LABEL_LAB = "gpudock.lab"
 LABEL_LEASE = "gpudock.lease"

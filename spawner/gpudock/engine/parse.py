@@ -1,4 +1,4 @@
-"""What the Docker Engine's answers mean: pure functions over the Engine API's documents."""
+"""Parse the Docker Engine's answers: pure functions over the Engine API's documents."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STATES = {
     "running": ContainerState.RUNNING,
     "paused": ContainerState.RUNNING,
     "restarting": ContainerState.RUNNING,
-    # Its processes may still be there; it is gone when the engine no longer lists it.
+    # Its processes may still exist; it is gone when the engine no longer lists it.
     "removing": ContainerState.RUNNING,
     "exited": ContainerState.EXITED,
     "dead": ContainerState.EXITED,
@@ -39,42 +39,42 @@ _DEVICE_NODE = re.compile(r"/dev/nvidia(\d+)")
 
 
 def state(status: str) -> ContainerState:
-    """Reduce the engine's word for a container's state to what matters for a lease.
+    """Reduce the engine's status of a container to what matters for a lease.
 
-    A word that a later engine invents counts as running: unknown is occupied.
+    A status of a later engine counts as running: unknown is occupied.
     """
     return _STATES.get(status, ContainerState.RUNNING)
 
 
 def is_server(labels: Mapping[str, str] | None, lab: str) -> bool:
-    """Tell whether a container with these labels is a user's server of *lab*."""
+    """Return whether a container with these labels is a user's server of *lab*."""
     return labels is not None and LABEL_LEASE in labels and labels.get(LABEL_LAB) == lab
 
 
 def runs(document: Mapping[str, Any]) -> bool:
-    """Tell whether a container, as ``GET /containers/json`` lists it, holds its devices."""
+    """Return whether a container, as ``GET /containers/json`` lists it, holds its devices."""
     return state(str(document.get("State", ""))) is ContainerState.RUNNING
 
 
 def is_agent(labels: Mapping[str, str] | None, lab: str) -> bool:
-    """Tell whether a container with these labels is the agent of *lab*."""
+    """Return whether a container with these labels is the agent of *lab*."""
     return labels is not None and labels.get(LABEL_AGENT) == "true" and labels.get(LABEL_LAB) == lab
 
 
 def version_tuple(text: str) -> tuple[int, ...]:
-    """Return a dotted version as numbers that compare."""
+    """Return a dotted version as a tuple of its numbers, for comparisons."""
     return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
 def delivery(info: Mapping[str, Any]) -> tuple[GPUDelivery, bool]:
-    """Decide how the engine gives GPUs: CDI where it can, else the NVIDIA runtime."""
+    """Return how the engine gives GPUs, and whether it lists its CDI devices."""
     discovered = info.get("DiscoveredDevices")
     has_runtime = "nvidia" in (info.get("Runtimes") or {})
     if discovered is not None:
         names = [str(device.get("ID", "")) for device in discovered]
         if any(name.startswith(f"{CDI_KIND}=") for name in names):
             return GPUDelivery.CDI, True
-    # Engines before 28 do not list their devices; where there is a runtime, it is the safe choice.
+    # Engines before 28 do not list their devices; the NVIDIA runtime is then the safe choice.
     if has_runtime:
         return GPUDelivery.NVIDIA_RUNTIME, False
     if discovered is None and info.get("CDISpecDirs"):
@@ -141,8 +141,8 @@ def _observed(
 
 
 def _slot(labels: Mapping[str, str]) -> tuple[int, int]:
-    """Read which slot of how many a container has; (0, 0) where the label makes no sense."""
-    # Containers from before devices could be shared have no such label.
+    """Return slot and number of slots; (0, 0) where the label is not valid."""
+    # Containers from before devices could be shared do not have this label.
     match = _SLOT.fullmatch(labels.get(LABEL_SLOT, "1/1"))
     return (int(match[1]) - 1, int(match[2])) if match else (0, 0)
 
@@ -165,7 +165,7 @@ def _timestamp(text: str) -> float:
 
 
 def devices_of(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the NVIDIA devices of a container, however it was given them."""
+    """Return the NVIDIA devices of a container, by whatever way it got them."""
     host_config = document.get("HostConfig") or {}
     names: list[str] = []
     for request in host_config.get("DeviceRequests") or []:
@@ -197,19 +197,19 @@ def foreign_use(
     lab: str,
     resolve: Callable[[Sequence[str]], Sequence[str]],
 ) -> dict[str, str]:
-    """Tell which GPUs are held by containers that have no claim to them.
+    """Return the GPUs that are held by containers without a claim to them.
 
-    That is every container that is not of this lab, and every one that says it is a server of this
-    lab and has other GPUs than its labels name: leases are compared with labels only.
+    Those are all containers of others, and all that are labeled as servers of this lab but have
+    other GPUs than their labels name, because leases are compared with labels only.
 
     Args:
         listed: the containers, as ``GET /containers/json`` lists them.
-        devices: names of the devices of those that run, by container id.
+        devices: device names of the running ones, by container id.
         lab: name of the lab.
         resolve: turns device names (UUIDs, indices, ``all``) into UUIDs of the lab's GPUs.
 
     Returns:
-        UUID to one sentence on who has that GPU.
+        UUID to a sentence on what holds that GPU.
     """
     use: dict[str, str] = {}
     for document in listed:
@@ -220,11 +220,11 @@ def foreign_use(
         held = resolve(names)
         container = str((document.get("Names") or [document["Id"]])[0]).lstrip("/")
         if not is_server(labels, lab):
-            sentence = f"The container «{container}», which this lab did not start, has this GPU."
-        elif not _tell_the_truth(labels, names, held):
+            sentence = f'The container "{container}", which this lab did not start, has this GPU.'
+        elif not _labels_are_true(labels, names, held):
             sentence = (
-                f"The container «{container}» has this GPU, and its labels do not match the GPUs "
-                "that it has; this lab did not start it so. Stop it."
+                f'The container "{container}" has this GPU, but its labels name other GPUs; this '
+                "lab did not start it like that. Stop it."
             )
         else:
             continue
@@ -232,14 +232,14 @@ def foreign_use(
     return use
 
 
-def _tell_the_truth(labels: Mapping[str, str], names: Sequence[str], held: Sequence[str]) -> bool:
-    """Tell whether a server's labels name somebody, and exactly the GPUs that it has.
+def _labels_are_true(labels: Mapping[str, str], names: Sequence[str], held: Sequence[str]) -> bool:
+    """Return whether a server's labels name a user and exactly the GPUs that it has.
 
-    A GPU that is not reported at the moment is known by its name alone.
+    A GPU that is not reported at the moment is only known by its name.
     """
-    told = labels.get(LABEL_GPUS, "").split(",")
+    labeled = labels.get(LABEL_GPUS, "").split(",")
     return (
         bool(labels.get(LABEL_LEASE) and labels.get(LABEL_USER))
-        and all(is_gpu_uuid(uuid) for uuid in told)
-        and set(told) in (set(names), set(held))
+        and all(is_gpu_uuid(uuid) for uuid in labeled)
+        and set(labeled) in (set(names), set(held))
     )

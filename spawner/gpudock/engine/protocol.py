@@ -1,11 +1,12 @@
-"""What is asked of a container engine, and the errors it may answer with.
+"""The protocol of a container engine and its errors.
 
 Importing this module imports neither the Docker client nor the broker::
 
     EngineError
-    ├── EngineUnknown    no reliable answer: the effect may or may not come about
-    ├── EngineRefused    certain that nothing happened
-    └── NameTaken        a container of that name exists
+    ├── EngineUnknown        no reliable answer: the effect may or may not come about
+    │   └── EngineUnreachable    nothing listens at the engine's socket
+    ├── EngineRefused        certain that nothing happened
+    └── NameTaken            a container of that name exists
 """
 
 from __future__ import annotations
@@ -17,15 +18,19 @@ if TYPE_CHECKING:
 
 
 class EngineError(Exception):
-    """The engine did not do what it was asked. The message is a sentence for a person."""
+    """The engine did not do what it was asked to do. The message is a sentence for a person."""
 
 
-class EngineUnknown(EngineError):  # noqa: N818 - the name is what the caller has to think of
-    """The engine gave no answer that can be relied on: the effect may or may not come about."""
+class EngineUnknown(EngineError):  # noqa: N818 - the name is the state of the effect
+    """The engine gave no reliable answer: the effect may or may not come about."""
+
+
+class EngineUnreachable(EngineUnknown):
+    """Nothing listens at the engine's socket, or what listens hangs up."""
 
 
 class EngineRefused(EngineError):  # noqa: N818 - as above
-    """The engine refused: it is certain that nothing happened."""
+    """The engine refused, and it is certain that nothing happened."""
 
 
 class NameTaken(EngineError):  # noqa: N818 - as above
@@ -37,7 +42,7 @@ class NameTaken(EngineError):  # noqa: N818 - as above
 
 
 class Spec(Protocol):
-    """What a container is made from; only its name matters here."""
+    """What a container is created from; only its name matters here."""
 
     @property
     def name(self) -> str:
@@ -49,7 +54,7 @@ S = TypeVar("S", bound=Spec, contravariant=True)
 
 
 class ContainerEngine(Protocol[S]):
-    """What is asked of a container engine. ``container`` is an id or a name."""
+    """A container engine. ``container`` is always an id or a name."""
 
     async def create(self, spec: S) -> str:
         """Create a container and return its id.
@@ -75,7 +80,7 @@ class ContainerEngine(Protocol[S]):
 
         Raises:
             EngineRefused: it was not stopped.
-            EngineUnknown: it may run on.
+            EngineUnknown: it may still run.
         """
         ...
 
@@ -89,9 +94,9 @@ class ContainerEngine(Protocol[S]):
         ...
 
     async def inspect(self, container: str) -> ObservedContainer | None:
-        """Return a container; ``None`` only when the engine says that there is none.
+        """Return a container; ``None`` only when the engine proves that there is none.
 
         Raises:
-            EngineError: neither is certain.
+            EngineError: the engine gave no proof either way.
         """
         ...

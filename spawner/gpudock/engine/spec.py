@@ -1,8 +1,8 @@
-"""From a lease to the request that makes its container: pure, whole, and nothing sent.
+"""Build the request that creates the container of a lease.
 
 :func:`container_config` returns the body of the Engine API's ``POST /containers/create``
 (https://docs.docker.com/reference/api/engine/version/v1.44/#tag/Container/operation/ContainerCreate).
-Tests compare whole documents, so that no privilege slips in unnoticed.
+The functions here are pure. Tests compare whole documents, so that no privilege slips in unnoticed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from gpudock.config.names import container_name, slug
+from gpudock.config.names import agent_name, container_name, slug
 from gpudock.engine.labels import (
     LABEL_AGENT,
     LABEL_GPUS,
@@ -36,7 +36,7 @@ CDI_KIND = "nvidia.com/gpu"
 
 _MIB = 1024 * 1024
 _NANO = 1_000_000_000
-# Ten megabytes of log are enough to tell why a server died, and cannot fill the disk.
+# Enough to show why a server died, and too little to fill the disk.
 _LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
 
 
@@ -53,12 +53,12 @@ class Limits:
     """What a user's container may use of the host.
 
     Attributes:
-        memory_mib: main memory, MiB, with no swap beyond it; ``None``: no limit.
+        memory_mib: main memory in MiB, without additional swap; ``None``: no limit.
         cpus: processors, may be a fraction; ``None``: no limit.
         pids: processes and threads.
-        shm_mib: size of ``/dev/shm``, MiB. PyTorch's DataLoader workers hand batches over in it;
-            Docker's default of 64 MiB makes them die with «bus error». It counts as memory only
-            as far as it is used.
+        shm_mib: size of ``/dev/shm`` in MiB. PyTorch's DataLoader workers exchange batches in it;
+            with Docker's default of 64 MiB they fail with a bus error. Only what is used of it
+            counts as memory.
     """
 
     memory_mib: int | None = None
@@ -69,25 +69,25 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSpec:
-    """A container that is to be made: its name and the body of the create request."""
+    """A container to create: its name and the body of the create request."""
 
     name: str
     config: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """All that a container needs besides its lease.
+class ContainerContext:
+    """What a container's spec depends on, apart from the lease.
 
     Attributes:
-        lab: name of the lab; two labs on one engine tell their containers apart by it.
-        network: Docker network on which hub, proxy and users' containers meet.
+        lab: name of the lab, which labels its containers.
+        network: Docker network of hub, proxy and users' containers.
         workspace: name of the user's volume, or an absolute directory of the host.
-        command: the command with its arguments, one list item each.
+        command: the command and its arguments.
         environment: variables from the Hub and the administrator.
         delivery: how the engine gives devices.
-        limits: what the container may use.
-        extra_mounts: more mounts in the Engine API's form, from the administrator.
+        limits: what the container may use of the host.
+        extra_mounts: the administrator's additional mounts, in the Engine API's form.
     """
 
     lab: str
@@ -100,38 +100,37 @@ class Surroundings:
     extra_mounts: Sequence[Mapping[str, Any]] = ()
 
 
-def container_config(lease: Lease, surroundings: Surroundings) -> ContainerSpec:
+def container_config(lease: Lease, context: ContainerContext) -> ContainerSpec:
     """Build the whole create request for the container of *lease*.
 
     Raises:
-        ValueError: the lease has GPUs, but the engine has no way to give any.
-
+        ValueError: the lease has GPUs, but the engine cannot give any.
     """
-    if lease.gpu_uuids and surroundings.delivery is GPUDelivery.NONE:
-        message = f"Lease {lease.id} has GPUs, but this engine has no way to give a GPU."
+    if lease.gpu_uuids and context.delivery is GPUDelivery.NONE:
+        message = f"Lease {lease.id} has GPUs, but this engine cannot give any."
         raise ValueError(message)
     config: dict[str, Any] = {
         "Image": lease.image,
-        # Docker answers for host names too: without a prefix of its own, a user named «hub» would
-        # be taken for the hub by the other containers.
+        # Docker's DNS resolves host names too: without the prefix, other containers would take a
+        # user named "hub" for the hub.
         "Hostname": f"user-{slug(lease.user)}",
-        "Cmd": list(surroundings.command),
+        "Cmd": list(context.command),
         "WorkingDir": WORKSPACE_PATH,
-        "Env": [f"{name}={value}" for name, value in sorted(_environment(lease, surroundings))],
+        "Env": [f"{name}={value}" for name, value in sorted(_environment(lease, context))],
         "Labels": {
-            LABEL_LAB: surroundings.lab,
+            LABEL_LAB: context.lab,
             LABEL_LEASE: lease.id,
             LABEL_USER: lease.user,
             LABEL_SERVER: lease.server,
             LABEL_GPUS: ",".join(lease.gpu_uuids),
             LABEL_SLOT: f"{lease.slot + 1}/{lease.slots}",
             LABEL_GROUPS: json.dumps(lease.groups),
-            # An image's labels are inherited; this one would make it pass for the agent.
+            # A container inherits its image's labels; this one would make it look like the agent.
             LABEL_AGENT: "false",
         },
-        "HostConfig": _host_config(lease, surroundings),
+        "HostConfig": _host_config(lease, context),
     }
-    name = container_name(surroundings.lab, lease.user, lease.id)
+    name = container_name(context.lab, lease.user, lease.id)
     return ContainerSpec(name=name, config=config)
 
 
@@ -144,10 +143,10 @@ def agent_config(
     delivery: GPUDelivery,
     host_name: str,
 ) -> ContainerSpec:
-    """Build the create request for the lab's one agent, which sees every GPU and changes none.
+    """Build the create request for the lab's agent, which sees every GPU and changes none.
 
-    It shares the host's process namespace, because NVML names a container's processes only to
-    those who could see them.
+    It shares the host's process namespace, because NVML reports only processes that the caller
+    could see.
     """
     environment = {
         **runtime_environment(delivery, ["all"]),
@@ -172,16 +171,16 @@ def agent_config(
     config: dict[str, Any] = {
         "Image": image,
         "Entrypoint": ["python3", "-m", "gpudock.agent"],
-        # It cannot find out by itself, inside a container, that it sees the host's processes.
+        # Inside a container it cannot detect that it sees the host's processes.
         "Cmd": ["--listen", f"0.0.0.0:{port}", "--host-pids", "yes"],
         "User": "65534:65534",
-        # The image is the hub's, and so is its health check; the agent is looked after by the hub.
+        # The image has the hub's health check. The hub itself watches the agent.
         "Healthcheck": {"Test": ["NONE"]},
         "Env": [f"{name}={value}" for name, value in sorted(environment.items())],
         "Labels": {LABEL_LAB: lab, LABEL_AGENT: "true"},
         "HostConfig": host_config,
     }
-    return ContainerSpec(name=f"{lab}-agent", config=config)
+    return ContainerSpec(name=agent_name(lab), config=config)
 
 
 def workspace_mount(workspace: str) -> dict[str, Any]:
@@ -193,24 +192,23 @@ def workspace_mount(workspace: str) -> dict[str, Any]:
 def device_requests(delivery: GPUDelivery, device_ids: Sequence[str]) -> list[dict[str, Any]]:
     """Return the Engine API's ``DeviceRequests`` that give exactly the devices *device_ids*.
 
-    *device_ids* are full UUIDs, or the single word ``all``.
+    *device_ids* are full UUIDs, or just ``all``.
     """
     if not device_ids or delivery is GPUDelivery.NONE:
         return []
     if delivery is GPUDelivery.CDI:
         names = [f"{CDI_KIND}={device_id}" for device_id in device_ids]
         return [{"Driver": "cdi", "DeviceIDs": names}]
-    # The NVIDIA runtime takes its devices from the environment instead: a device request would
-    # make the engine run a second hook.
+    # The NVIDIA runtime takes its devices from the environment; a device request would make the
+    # engine run a second hook.
     return []
 
 
 def runtime_environment(delivery: GPUDelivery, device_ids: Sequence[str]) -> dict[str, str]:
     """Return the variables that the NVIDIA runtime reads.
 
-    ``void`` makes it do nothing at all, also where it is the engine's default runtime and where
-    the image asks for every device; only with that runtime's own way of giving devices do the
-    UUIDs stand here.
+    They name devices only where that runtime gives them. Otherwise ``void`` makes it do nothing,
+    even if it is the engine's default runtime or the image asks for every device.
     """
     if delivery is GPUDelivery.NVIDIA_RUNTIME and device_ids:
         return {
@@ -220,10 +218,10 @@ def runtime_environment(delivery: GPUDelivery, device_ids: Sequence[str]) -> dic
     return {"NVIDIA_VISIBLE_DEVICES": "void"}
 
 
-def _environment(lease: Lease, surroundings: Surroundings) -> list[tuple[str, str]]:
-    environment = dict(surroundings.environment)
-    # Last, so that neither an image, an administrator's slip nor a spawn option widens the view.
-    environment.update(runtime_environment(surroundings.delivery, lease.gpu_uuids))
+def _environment(lease: Lease, context: ContainerContext) -> list[tuple[str, str]]:
+    environment = dict(context.environment)
+    # Last, so that no image, spawn option or mistake of an administrator exposes more devices.
+    environment.update(runtime_environment(context.delivery, lease.gpu_uuids))
     if lease.gpu_uuids:
         environment["GPUDOCK_LEASE"] = lease.id
     else:
@@ -231,30 +229,30 @@ def _environment(lease: Lease, surroundings: Surroundings) -> list[tuple[str, st
     return list(environment.items())
 
 
-def _host_config(lease: Lease, surroundings: Surroundings) -> dict[str, Any]:
-    limits = surroundings.limits
+def _host_config(lease: Lease, context: ContainerContext) -> dict[str, Any]:
+    limits = context.limits
     host_config: dict[str, Any] = {
-        "NetworkMode": surroundings.network,
-        "Mounts": [workspace_mount(surroundings.workspace), *map(dict, surroundings.extra_mounts)],
-        "DeviceRequests": device_requests(surroundings.delivery, lease.gpu_uuids),
+        "NetworkMode": context.network,
+        "Mounts": [workspace_mount(context.workspace), *map(dict, context.extra_mounts)],
+        "DeviceRequests": device_requests(context.delivery, lease.gpu_uuids),
         "Privileged": False,
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges:true"],
         "PidsLimit": limits.pids,
-        # When memory or processors run short, the lab itself is to go on.
+        # When memory or processors run short, the lab itself must keep running.
         "OomScoreAdj": 500,
         "CpuShares": 512,
         "ShmSize": limits.shm_mib * _MIB,
         "IpcMode": "private",
-        # An init process reaps what notebooks leave behind and passes signals on.
+        # An init process reaps orphaned processes and forwards signals.
         "Init": True,
-        # Never restarted by the engine: a restarted container would get its old devices back,
-        # whoever holds them by then.
+        # A container that the engine restarts would get its old devices back, even if another
+        # lease has them by then.
         "RestartPolicy": {"Name": "no"},
         "AutoRemove": False,
         "LogConfig": {"Type": "json-file", "Config": _LOG_OPTIONS},
     }
-    if surroundings.delivery is GPUDelivery.NVIDIA_RUNTIME and lease.gpu_uuids:
+    if context.delivery is GPUDelivery.NVIDIA_RUNTIME and lease.gpu_uuids:
         host_config["Runtime"] = "nvidia"
     if limits.memory_mib is not None:
         host_config["Memory"] = limits.memory_mib * _MIB

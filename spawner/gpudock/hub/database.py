@@ -1,10 +1,10 @@
-"""How the Hub's own database is opened, where that is SQLite.
+"""Open the Hub's own SQLite database with a write-ahead log.
 
 The Hub commits on its event loop, several times for each start. In SQLite's default mode each
-commit makes, syncs and deletes a journal file; when many servers start at once the disk is busy
-with their containers, and meanwhile the Hub answers nobody. With a write-ahead log a commit is one
-append. It is synced at checkpoints only, so a power failure may cost the last moments before it,
-in which users' containers end as well; a crash of the hub costs nothing.
+commit creates, syncs and deletes a journal file. When many servers start at once the disk is busy
+with their containers, and the Hub answers nobody meanwhile. With a write-ahead log a commit is one
+append, synced at checkpoints only: a power failure may lose the last commits, but it ends the
+users' containers as well; a crash of the hub loses nothing.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ class WriteAheadConnection(sqlite3.Connection):
     """A connection to a SQLite file in write-ahead mode."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Open the file, and have it keep a write-ahead log from now on."""
+        """Open the file and switch it to a write-ahead log."""
         super().__init__(*args, **kwargs)
-        # A file system without shared memory keeps the mode that it has; that is slower, not wrong.
+        # A file system without shared memory keeps its mode, which is slower but correct.
         self.execute("PRAGMA journal_mode = WAL").close()
         self.execute("PRAGMA synchronous = NORMAL").close()
 
 
-# The Hub uses its connection from other threads as well, one at a time.
+# The Hub also uses its connection from other threads, one at a time.
 SQLITE_ARGUMENTS = {"check_same_thread": False, "factory": WriteAheadConnection}
-"""What ``JupyterHub.db_kwargs`` takes as ``connect_args`` for a SQLite database."""
+"""``connect_args`` in ``JupyterHub.db_kwargs`` for a SQLite database."""

@@ -1,4 +1,4 @@
-"""The fields of the spawn form: which GPUs are free, what the user may have, what waiting means."""
+"""The fields of the spawn form: free GPUs, the user's limits, and the queue."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gpudock.hub.progress import expected_start_in_words
-from gpudock.model import Denial, GPUState, QueuePosition, Share, WhenBusy
+from gpudock.model import MAX_GPUS, Denial, GPUState, QueuePosition, Share, WhenBusy
 from gpudock.policy.durations import duration_in_words
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from gpudock.policy.quota.resolve import EffectiveQuota
 
 _MIB_PER_GB = 1024
-_MOST_SELECTABLE = 64
 
 BUSY_CHOICES = (
     (WhenBusy.WAIT, "Wait in the queue; the server starts by itself when it is my turn"),
@@ -36,17 +35,17 @@ SHARE_CHOICES = (
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """All GPUs of one model; those that are shared have a row of their own.
+    """All GPUs of one model; shared ones have a row of their own.
 
     Attributes:
         name: the model.
-        memory: of each of them, for people.
-        shared: they are given in slots, and the numbers count slots.
+        memory: memory of one GPU, as text.
+        shared: whether they are given in slots; the numbers then count slots.
         total: how many there are.
         free: how many are free.
-        checked: how many are in nobody's hand but not free yet, for example because the last
-            session on them has only just ended. They come free by themselves.
-        unavailable: how many stay out of service until somebody acts.
+        checked: how many are not leased but not free yet, for example because the last session on
+            them has just ended. They become free without intervention.
+        unavailable: how many stay out of service until an administrator acts.
     """
 
     name: str
@@ -60,7 +59,7 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class FormView:
-    """What the form's template shows."""
+    """The values of the form's template."""
 
     images: Mapping[str, str]
     problem: str | None = None
@@ -78,27 +77,27 @@ class FormView:
 
     @property
     def free(self) -> int:
-        """How many GPUs that are not shared are free, of any model."""
+        """Number of free GPUs of all models, without shared ones."""
         return sum(model.free for model in self.models if not model.shared)
 
     @property
     def total(self) -> int:
-        """How many GPUs that are not shared the lab has, of any model."""
+        """Number of GPUs of all models, without shared ones."""
         return sum(model.total for model in self.models if not model.shared)
 
     @property
     def slots(self) -> int:
-        """How many slots of shared GPUs the lab has."""
+        """Number of slots of shared GPUs."""
         return sum(model.total for model in self.models if model.shared)
 
     @property
     def names(self) -> list[str]:
-        """The models, each once."""
+        """Names of the models."""
         return list(dict.fromkeys(model.name for model in self.models))
 
     @classmethod
     def unavailable(cls, offers: Offers, problem: str) -> FormView:
-        """Return the form for a lab that cannot say what it has."""
+        """Return the form of a lab whose GPUs are not known."""
         return cls(images=offers.images, problem=problem)
 
     @classmethod
@@ -113,24 +112,24 @@ class FormView:
         chosen: Mapping[str, Any],
         now: float,
     ) -> FormView:
-        """Gather what the form shows.
+        """Return the form of a lab.
 
         Args:
             offers: images and defaults of the lab.
             gpus: every GPU of the lab with its state.
-            quota: the user's limits and what they use of them.
-            outlook: where a request for one GPU would stand if it were made now, or why it would
-                be refused; ``None`` when it would be granted at once.
+            quota: the user's limits and their usage.
+            outlook: the queue position that a request for one GPU would get now, or why it would be
+                denied; ``None`` if it would be granted at once.
             problem: a sentence on why GPUs cannot be read at the moment.
             chosen: the options of the user's last start.
             now: Unix time.
         """
         models = _rows(gpus)
         whole = sum(model.total for model in models if not model.shared)
-        # Of shared GPUs a server gets one slot.
+        # A server gets one slot of a shared GPU.
         total = max(whole, min(1, len(models)))
         limit = quota.quota.max_gpus
-        most = min(_MOST_SELECTABLE, total, total if limit is None else limit)
+        most = min(MAX_GPUS, total, total if limit is None else limit)
         chosen_gpus = chosen.get("gpus")
         names = {model.name for model in models}
         return cls(

@@ -1,14 +1,14 @@
-"""How a lease's container comes into being and ends, step by step.
+"""The steps by which a lease's container starts and ends.
 
-Here is written down what may be concluded from an engine's answers, once, for the hub and for the
-tests that drive the very same steps against an engine that misbehaves:
+They define what may be concluded from an engine's answers. The state machine tests drive the same
+steps against an engine that misbehaves.
 
-* A start goes begin → create → bind → start → finish. The container is tied to its lease before
-  it runs, and a container is started at most once, so that a start which an engine carries out
-  late finds a container that is removed, or one whose lease still has its devices.
-* A stop goes stop → engine stop → engine remove → proof → end. Proof is the engine's own word that
-  there is no such container, or that it has exited; any error is «unknown», and the lease then
-  stays, in state stopping, for the reconciler.
+* A start is begin → create → bind → start → finish. The container is bound to its lease before it
+  runs, and is started at most once. So a start that the engine carries out late finds a container
+  that is removed, or one whose lease still has its devices.
+* A stop is stop → engine stop → engine remove → proof → end. Proof is the engine's answer that
+  there is no such container, or that it has exited. Any error is "unknown": the lease stays in
+  state stopping, for the reconciler.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker import LeaseConflictError, StopContainer
 from gpudock.engine.protocol import EngineError, EngineUnknown, NameTaken, S
+from gpudock.hub.errors import LaunchFailed
 from gpudock.model import ContainerState, LeaseState
 from gpudock.store import StoreError
 
@@ -32,28 +33,24 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class LaunchFailed(Exception):  # noqa: N818 - an outcome
-    """The container did not start; the message says why, for the user."""
-
-
 async def launch(broker: Broker, engine: ContainerEngine[S], lease: Lease, spec: S) -> str:
-    """Make and start the container of *lease*; return its id.
+    """Create and start the container of *lease*; return its id.
 
-    Calling it again for a lease whose container runs returns that container. On any failure, a
-    cancellation included, the container is removed and the lease ended as far as that can be
-    proven; else the lease is left stopping, for the reconciler.
+    A second call for a lease whose container runs returns that container. After any failure or
+    cancellation the container is removed and the lease ended, if that can be proven; otherwise
+    the lease is left stopping, for the reconciler.
 
     Raises:
         LeaseConflictError: the lease is over, or another call is starting its container.
         LaunchFailed: the container did not start; the message says why.
-        EngineError: the lease has a container already, and it cannot be told whether that runs.
+        EngineError: the lease has a container already, and it is not known whether that runs.
         StoreError: the database failed.
     """
     current = broker.leases.get(lease.id)
     if current is not None and current.state is LeaseState.ACTIVE and current.container_id:
         if not broker.leases.is_starting(lease.id) and await _runs(engine, current.container_id):
             return current.container_id
-        raise LeaseConflictError(f"The lease {lease.id} has its container, or has had it.")
+        raise LeaseConflictError(f"The lease {lease.id} already has or had a container.")
     broker.leases.begin_container(lease.id)
     try:
         return await _create_and_start(broker, engine, lease, spec)
@@ -76,7 +73,7 @@ async def _create_and_start(
     try:
         await engine.start(container_id)
     except EngineUnknown:
-        # Its effect may have come about all the same, and only the answer been lost.
+        # Perhaps it started, and only the answer was lost.
         if not await _runs(engine, container_id):
             raise
     current = broker.leases.get(lease.id)
@@ -93,8 +90,8 @@ async def _create(engine: ContainerEngine[S], lease: Lease, spec: S) -> str:
         found = await engine.inspect(spec.name)
         if found is not None and not _is_left_over(found, lease):
             raise
-        # Its process did not survive. Perhaps a start of it is still on its way, so it is not
-        # used: it has to be gone before another is made.
+        # Left over from a hub that crashed. A start of it may still be on its way, so it must be
+        # gone before another one is created.
         await engine.remove(spec.name, force=True)
         return await engine.create(spec)
     except EngineUnknown:
@@ -116,14 +113,14 @@ async def _runs(engine: ContainerEngine[S], container: str) -> bool:
 async def _take_back(
     broker: Broker, engine: ContainerEngine[S], lease: Lease, spec: S, reason: str
 ) -> None:
-    """Undo a start. What cannot be proven undone is left to the reconciler."""
+    """Undo a start; what is not proven undone is left to the reconciler."""
     try:
         broker.leases.stop(lease.id, reason)
     except StoreError as error:
-        # The broker makes up for it later; the container can be removed already now.
+        # The broker catches up later; the container can be removed now.
         log.warning("The lease %s is not marked as stopping yet: %s", lease.id, error)
     try:
-        # By name: the container may exist although nobody was told its id.
+        # By name: the container may exist although its id is not known.
         gone = await _gone(engine, spec.name)
         current = broker.leases.get(lease.id)
         if gone and current is not None and current.container_id is not None:
@@ -147,15 +144,15 @@ async def terminate(
 ) -> bool:
     """Stop and remove the container of *lease*, and end the lease with proof.
 
-    Returns whether the lease has ended. If not, it is stopping, its devices stay taken, and the
-    reconciler goes on. It never touches the container of another lease.
+    Returns whether the lease has ended. If not, it is stopping, keeps its devices, and the
+    reconciler continues. The container of another lease is never touched.
 
     Args:
-        broker: whose lease it is.
-        engine: which runs the container.
+        broker: the broker that granted the lease.
+        engine: the engine that runs the container.
         lease: the lease, as it was when the caller last saw it.
-        reason: one short sentence on why it ends.
-        grace: seconds between asking the container to end and killing it.
+        reason: why it ends, in a few words.
+        grace: seconds between asking the container to exit and killing it.
 
     Raises:
         StoreError: the database failed.
@@ -165,7 +162,7 @@ async def terminate(
     if current.state is LeaseState.ENDED:
         return True
     if broker.leases.is_starting(lease.id):
-        # The start sees that its lease is over, and takes its container back itself.
+        # The start notices that its lease is over, and removes its container itself.
         return False
     if current.container_id is None:
         if broker.leases.was_begun(lease.id):
@@ -193,10 +190,9 @@ async def _stopped_and_removed(engine: ContainerEngine[S], container: str, grace
 
 
 async def perform(broker: Broker, engine: ContainerEngine[S], actions: Iterable[Action]) -> None:
-    """Do what a reconciliation asked for.
+    """Perform the actions of a reconciliation.
 
-    What fails is asked for again after the next look at the engine, which also proves what came
-    of the rest.
+    The next look at the engine proves their effect; actions that failed are then requested again.
     """
     for action in actions:
         log.info("Container %s: %s.", action.name, action.why)
@@ -206,12 +202,12 @@ async def perform(broker: Broker, engine: ContainerEngine[S], actions: Iterable[
             else:
                 await engine.remove(action.container_id, force=True)
                 if await engine.inspect(action.container_id) is None:
-                    _end_if_its_own(broker, action)
+                    _end_if_bound(broker, action)
         except (EngineError, StoreError) as error:
-            log.warning("Container %s: %s Trying again after a new look.", action.name, error)
+            log.warning("Container %s: %s Trying again later.", action.name, error)
 
 
-def _end_if_its_own(broker: Broker, action: RemoveContainer) -> None:
+def _end_if_bound(broker: Broker, action: RemoveContainer) -> None:
     lease = broker.leases.get(action.lease_id)
     if lease is not None and lease.container_id == action.container_id:
         broker.leases.end(lease.id, action.why)

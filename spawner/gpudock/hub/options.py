@@ -1,4 +1,4 @@
-"""Spawn options: what a person or a program asked for, checked before anything happens.
+"""Spawn options, checked before anything happens.
 
 The form, query parameters and REST bodies all end here. Their values are hostile until parsed: a
 number may be text, a list, a float, a boolean or thirty digits long.
@@ -12,7 +12,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from gpudock.model import Share, WhenBusy
+from gpudock.hub.errors import OptionError
+from gpudock.model import MAX_GPUS, Share, WhenBusy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,12 +23,7 @@ E = TypeVar("E", bound=enum.StrEnum)
 _NAMES = ("image", "gpus", "gpu_model", "share", "when_busy")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
 _MODEL_PATTERN = re.compile(r"[\w .:/*?()\[\]+-]{1,100}")
-_MOST_GPUS = 1024
 _SHOWN = 60
-
-
-class OptionError(ValueError):
-    """Spawn options that cannot be taken; the text is a sentence for the person who sent them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +31,8 @@ class Offers:
     """What a lab offers to choose from.
 
     Attributes:
-        images: what people see to the image's name; the first is the default.
-        default_gpus: GPUs for a server whose owner did not say.
+        images: label to image name; the first is the default.
+        default_gpus: GPUs of a server when the options name no number.
     """
 
     images: Mapping[str, str]
@@ -45,7 +41,7 @@ class Offers:
 
 @dataclass(frozen=True, slots=True)
 class SpawnOptions:
-    """Checked spawn options; the fields are those of the REST contract."""
+    """Valid spawn options; the fields are those of the REST contract."""
 
     image: str
     gpus: int
@@ -62,31 +58,29 @@ def parse(raw: Mapping[str, Any], offers: Offers) -> SpawnOptions:
     """Check raw spawn options against what the lab offers.
 
     Raises:
-        OptionError: on the first value that cannot be taken; nothing has happened then.
+        OptionError: for the first value that is not valid.
     """
     unknown = [str(name) for name in raw if name not in _NAMES]
     if unknown:
         near = difflib.get_close_matches(unknown[0], _NAMES, n=1)
-        hint = f" Did you mean «{near[0]}»?" if near else f" The options are {', '.join(_NAMES)}."
-        message = f"There is no option «{_shown(unknown[0])}».{hint}"
+        hint = f' Did you mean "{near[0]}"?' if near else f" The options are {', '.join(_NAMES)}."
+        message = f'There is no option "{_shown(unknown[0])}".{hint}'
         raise OptionError(message)
-    gpus = _gpus(_given(raw, "gpus"), offers.default_gpus)
-    share = _choice(_given(raw, "share"), Share, Share.EXCLUSIVE, "share")
     return SpawnOptions(
         image=_image(_given(raw, "image"), offers.images),
-        gpus=gpus,
+        gpus=_gpus(_given(raw, "gpus"), offers.default_gpus),
         gpu_model=_model(_given(raw, "gpu_model")),
-        share=share,
+        share=_choice(_given(raw, "share"), Share, Share.EXCLUSIVE, "share"),
         when_busy=_choice(_given(raw, "when_busy"), WhenBusy, WhenBusy.WAIT, "when_busy"),
     )
 
 
 def _given(raw: Mapping[str, Any], name: str) -> Any:
-    """Return one value; forms and query strings send lists, of which one item may be given."""
+    """Return one value; forms and query strings send lists, which may have one item."""
     value = raw.get(name)
     if isinstance(value, list | tuple):
         if len(value) > 1:
-            message = f"The option «{name}» was given {len(value)} times. Give it once."
+            message = f'The option "{name}" was given {len(value)} times. Give it once.'
             raise OptionError(message)
         value = value[0] if value else None
     if isinstance(value, str):
@@ -99,9 +93,9 @@ def _gpus(value: Any, default: int) -> int:
         return default
     if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_GPUS:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_GPUS:
         message = (
-            f"«{_shown(value)}» is not a number of GPUs. Give a whole number, 0 or more; "
+            f'"{_shown(value)}" is not a number of GPUs. Give a whole number from 0 to {MAX_GPUS}; '
             "0 starts a server without a GPU."
         )
         raise OptionError(message)
@@ -117,7 +111,7 @@ def _image(value: Any, images: Mapping[str, str]) -> str:
         if value in images.values():
             return value
     message = (
-        f"The image «{_shown(value)}» is not on this lab's list. "
+        f'The image "{_shown(value)}" is not on this lab\'s list. '
         f"Choose one of: {', '.join(images.values())}."
     )
     raise OptionError(message)
@@ -128,7 +122,7 @@ def _model(value: Any) -> str | None:
         return None
     if not isinstance(value, str) or not _MODEL_PATTERN.fullmatch(value):
         message = (
-            f"«{_shown(value)}» is not a GPU model. Give a name such as «A100», "
+            f'"{_shown(value)}" is not a GPU model. Give a name such as "A100", '
             "or leave it out to take any model."
         )
         raise OptionError(message)
@@ -141,14 +135,14 @@ def _choice(value: Any, choices: type[E], default: E, name: str) -> E:
     if isinstance(value, str) and value in set(choices):
         return choices(value)
     message = (
-        f"«{_shown(value)}» is no value for the option «{name}». "
+        f'"{_shown(value)}" is not a valid value for the option "{name}". '
         f"Choose one of: {', '.join(choices)}."
     )
     raise OptionError(message)
 
 
 def _shown(value: Any) -> str:
-    """Return a value for quoting in a message: short, in one line, and printable."""
+    """Return a value to quote in a message: short, on one line, and printable."""
     text = str(value) if isinstance(value, str) else repr(value)[: 4 * _SHOWN]
     text = "".join(character if character.isprintable() else "�" for character in text)
     return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"

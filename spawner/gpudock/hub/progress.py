@@ -1,4 +1,4 @@
-"""What a starting server tells its user, for the Hub's progress page."""
+"""The messages of a starting server, for the Hub's progress page."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from gpudock.model import QueuePosition
 
 GRANTED = 50
-"""From this percentage on the server has what it waited for."""
+"""From this percentage on the request no longer waits."""
 
 _MINUTES_SHOWN = 120
 
 
 @dataclass(slots=True)
 class ProgressLog:
-    """The messages of one start; any number of pages may follow it, at any time."""
+    """The messages of one start; any number of pages may follow it."""
 
     _events: list[dict[str, Any]] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def say(self, percent: int, message: str) -> None:
-        """Add a message, unless it is the last one again.
+    def add(self, percent: int, message: str) -> None:
+        """Add a message, unless it repeats the last one.
 
         Args:
-            percent: how far the start is; below :data:`GRANTED` it may still have to wait.
+            percent: progress of the start; below :data:`GRANTED` the request waits.
             message: what happens now.
         """
         event = {"progress": percent, "message": message, "waiting": percent < GRANTED}
@@ -50,23 +50,23 @@ class ProgressLog:
             await changed.wait()
 
 
-def place_in_words(place: QueuePosition, now: float) -> str:
-    """Tell a waiting user where they stand, why, and when it should be their turn."""
+def position_in_words(position: QueuePosition, now: float) -> str:
+    """Return a waiting user's position, its reason and the expected start."""
     return (
-        f"You are number {place.position} of {place.length} in the queue. {place.reason}"
-        f"{expected_start_in_words(place, now)} "
+        f"You are number {position.position} of {position.length} in the queue. {position.reason}"
+        f"{expected_start_in_words(position, now)} "
         "Your server starts by itself; you may leave this page."
     )
 
 
-def expected_start_in_words(place: QueuePosition, now: float) -> str:
-    """Tell when it should be a request's turn; nothing where that cannot be told.
+def expected_start_in_words(position: QueuePosition, now: float) -> str:
+    """Return when a request should start, or nothing where that is not known.
 
-    It is earlier when sessions end early, and later when somebody joins who has had less.
+    It starts earlier when sessions end early, and later when a user with less usage joins.
     """
-    if place.expected_start is None:
+    if position.expected_start is None:
         return ""
-    minutes = max(1, math.ceil((place.expected_start - now) / 60))
+    minutes = max(1, math.ceil((position.expected_start - now) / 60))
     if minutes < _MINUTES_SHOWN:
         return f" It should be your turn within {minutes} minute{'s' * (minutes > 1)}."
     return f" It should be your turn within {math.ceil(minutes / 60)} hours."

@@ -1,8 +1,8 @@
-"""The desk's scopes at the Hub: what they are called, and who has them.
+"""The desk's scopes in the Hub, and who has them.
 
-``custom:gpudock:read`` is to see everything of the lab, ``custom:gpudock:manage`` to change it.
-With the filter ``!group=NAME`` they are for a group's lead: to see what the group's members have
-and use, and to set those members' quotas. What is one's own needs neither.
+``custom:gpudock:read`` allows to see the whole lab, ``custom:gpudock:manage`` to change it. With
+the filter ``!group=NAME`` they are for a group's lead, who sees the members' sessions and usage and
+sets their quotas. A user's own sessions need neither.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CUSTOM_SCOPES: dict[str, dict[str, Any]] = {
 }
 
 SERVER_TOKEN_SCOPES = ["users:activity!user", "access:servers!server", ACCESS]
-"""What the token in a user's container may do: what JupyterHub lets it, and ask the desk."""
+"""Scopes of the token in a user's container: JupyterHub's own, and access to the desk."""
 
 DESK_SCOPES = [
     "list:users",
@@ -33,14 +33,14 @@ DESK_SCOPES = [
     "list:groups",
     "delete:servers",
 ]
-"""What the desk itself may do at the Hub: know who there is, and stop servers."""
+"""Scopes of the desk itself: list users and groups, and stop servers."""
 
 
 def extend_admin_role() -> None:
     """Give the desk's scopes to all administrators of the Hub, present and future.
 
-    JupyterHub lets its role «admin» be changed by no configuration. A role of our own would have
-    to be given to each new administrator by hand; so the definition of the role is extended.
+    JupyterHub's role ``admin`` cannot be configured, and a separate role would have to be assigned
+    to each new administrator by hand. So the definition of the role is extended.
     """
     define = roles.get_default_roles
 

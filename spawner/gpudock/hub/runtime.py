@@ -1,7 +1,7 @@
-"""What one hub process holds together: store, engine, agent, inventory, broker and reconciler.
+"""The parts of a hub process that outlive any one server: store, engine, inventory, broker, loops.
 
-There is one :class:`Runtime` in a hub. It starts with the hub, so that leases are true and waiting
-users are served before anybody asks, and keeps trying for as long as the engine does not answer.
+A hub has one :class:`Runtime`, which starts with the hub, so that leases are reconciled and the
+queue is served before the first user comes. It keeps trying while the engine does not answer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gpudock.hub.loops.agent_container import AgentContainer
 from gpudock.hub.loops.orphans import Orphans
 from gpudock.hub.loops.reconciler import Reconciler
 from gpudock.hub.loops.resume_queue import resume_waiting
-from gpudock.hub.loops.session_expiry import Warden
+from gpudock.hub.loops.session_expiry import SessionExpiry
 from gpudock.hub_api import HubAPI
 from gpudock.inventory import Inventory, NoInventory, is_without_gpus
 from gpudock.store import Store, StoreError
@@ -43,29 +43,27 @@ _RETRY_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class RuntimeConfig:
-    """What a runtime needs to know.
+    """Configuration of a runtime.
 
     Attributes:
-        lab: name of the lab, which its containers carry.
+        lab: name of the lab, which labels its containers.
         docker_url: for example ``unix:///var/run/docker.sock``.
-        network: the Docker network of hub and users.
-        agent_network: the Docker network of hub and agent, out of users' reach where there is one.
+        network: Docker network of hub and users.
+        agent_network: Docker network of hub and agent, if possible one that users cannot reach.
         database_url: SQLAlchemy URL of the store.
-        shared_directory: what hub and desk share, the agent's token among it.
-        default_quota: limits for whoever has none of their own.
-        leftover_memory_mib: how much memory of a GPU that nobody has may be in use, MiB; ``None``:
+        shared_directory: folder that hub and desk share; it holds the agent's token.
+        default_quota: limits of users who have no others.
+        leftover_memory_mib: memory in MiB that may be in use on a GPU without a lease; ``None``:
             any amount.
-        agent_image: image that contains gpudock; ``None``: the one that the hub itself runs in.
-        hub_api_url, hub_api_token: to start the servers of those who waited when the hub stopped,
-            and to ask who of the leases' users is still there; without a token those who wait keep
-            their place and start when they come back.
-        engine_patience: after how many seconds without anyone at the engine's socket, where it
-            answered before, the hub ends itself, for whoever runs it to start it again; ``None``:
-            never. An engine that restarts may make its socket anew, and a container that has the
-            old one mounted sees the new one only after a restart of its own.
-        orphan_interval: seconds between two questions to the Hub whether it knows the users and
-            servers of the leases; without a token nothing is asked.
-        orphan_grace: how many seconds a user must be missing who was never seen in the Hub.
+        agent_image: image that contains gpudock; ``None``: the hub's own.
+        hub_api_url, hub_api_token: for restarting the servers of waiting users after a restart of
+            the hub, and for finding orphaned leases. Without a token waiting users keep their
+            places, and their servers start when they come back.
+        engine_patience: seconds without an engine at its socket after which the hub ends itself,
+            to be restarted; ``None``: never. An engine that restarts may create its socket again,
+            and a container that mounts the old one sees the new one only after its own restart.
+        orphan_interval: seconds between two searches for orphaned leases.
+        orphan_grace: seconds for which a user who was never seen in the Hub must be missing.
     """
 
     lab: str
@@ -85,7 +83,7 @@ class RuntimeConfig:
 
 
 class Runtime:
-    """The parts of a hub that outlast any one spawn."""
+    """The parts of a hub that outlive any one server."""
 
     _instance: ClassVar[Runtime | None] = None
 
@@ -93,11 +91,10 @@ class Runtime:
     def install(cls, runtime: Runtime) -> None:
         """Make *runtime* the hub's and start it on the running event loop."""
         if cls._instance is not None:
-            message = "This hub has a gpudock runtime already."
-            raise RuntimeError(message)
+            raise RuntimeError("This hub already has a gpudock runtime.")
         cls._instance = runtime
         if JupyterHub.initialized():
-            # What gpudock logs belongs into the Hub's log, in the Hub's form.
+            # gpudock logs to the Hub's log, in the Hub's format.
             package = logging.getLogger("gpudock")
             package.parent = JupyterHub.instance().log
             package.setLevel(logging.INFO)
@@ -138,45 +135,45 @@ class Runtime:
 
     @property
     def broker(self) -> Broker:
-        """The broker; there is one as soon as :meth:`ready` returned."""
+        """The broker; it exists as soon as :meth:`ready` has returned."""
         assert self._broker is not None, "the runtime is not ready"
         return self._broker
 
     @property
     def reconciler(self) -> Reconciler:
-        """The reconciler; there is one as soon as :meth:`ready` returned."""
+        """The reconciler; it exists as soon as :meth:`ready` has returned."""
         assert self._reconciler is not None, "the runtime is not ready"
         return self._reconciler
 
     @property
     def is_ready(self) -> bool:
-        """Whether leases can be asked for."""
+        """Whether leases can be requested."""
         return self._ready.is_set()
 
     @property
     def shutting_down(self) -> bool:
         """Whether the hub is stopping.
 
-        The Hub cancels all its tasks when it stops, spawns among them, exactly as it cancels one
-        spawn that its user gave up. The runtime's own task tells the two apart: only a stopping
-        hub cancels it, and it does so to all tasks before any of them runs on.
+        When the Hub stops it cancels all tasks, including spawns, just as it cancels a spawn that
+        its user gave up. The runtime's own task makes the difference: only a stopping hub cancels
+        it, and it cancels all tasks before any of them continues.
         """
         return self._main is not None and (self._main.cancelling() > 0 or self._main.done())
 
     async def ready(self) -> None:
-        """Wait until the engine answered and leases can be asked for."""
+        """Wait until the engine has answered and leases can be requested."""
         await self._ready.wait()
 
     def start(self) -> None:
-        """Start working on the running event loop."""
-        # What the Hub has loaded stays for good. A collection of garbage that goes through all of
-        # it stops the loop for 160 ms, in the middle of a burst of starts; left out, it does not.
+        """Start the runtime on the running event loop."""
+        # Objects that exist now stay for good. A run of the garbage collector over all of them
+        # blocks the loop for 160 ms, in the middle of a burst of starts, so they are excluded.
         gc.collect()
         gc.freeze()
         self._main = asyncio.get_running_loop().create_task(self._run(), name="gpudock")
 
     async def stop(self) -> None:
-        """Stop working; leases, containers and the agent stay as they are."""
+        """Stop the runtime; leases, containers and the agent stay as they are."""
         if self._main is not None:
             self._main.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -192,7 +189,7 @@ class Runtime:
         self.engine_info = await self._engine_info()
         self.inventory = await self._find_gpus(self.engine_info)
         reading = self.inventory.reading()
-        # The desk follows an agent of its own accord, and has to know that there is none.
+        # The desk follows the agent on its own, and needs to know if there is none.
         leave_note(
             self.config.shared_directory / NO_GPUS,
             reading.problem if is_without_gpus(reading) else None,
@@ -219,8 +216,8 @@ class Runtime:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._reconciler.run())
-                tasks.create_task(Warden(self._broker, self.engine).run())
-                tasks.create_task(self._look_after_the_hubs_servers())
+                tasks.create_task(SessionExpiry(self._broker, self.engine).run())
+                tasks.create_task(self._tend_servers())
                 if self._agent is not None:
                     tasks.create_task(self._agent.keep_running())
         finally:
@@ -247,7 +244,7 @@ class Runtime:
     async def _find_gpus(self, info: EngineInfo) -> Inventory:
         if info.delivery is GPUDelivery.NONE:
             return NoInventory(
-                "This server's Docker Engine has no NVIDIA GPU to give, so servers run on the CPU. "
+                "This server's Docker Engine has no NVIDIA GPUs, so servers run on the CPU. "
                 "If there is a GPU, install its driver and the NVIDIA Container Toolkit 1.17.8 "
                 "or later, and restart the lab."
             )
@@ -262,7 +259,7 @@ class Runtime:
         )
         return await self._agent.inventory()
 
-    async def _look_after_the_hubs_servers(self) -> None:
+    async def _tend_servers(self) -> None:
         await self.reconciler.first_look()
         if not self.config.hub_api_url or not self.config.hub_api_token:
             return
@@ -270,8 +267,8 @@ class Runtime:
         try:
             await resume_waiting(self.broker, hub)
         except StoreError as error:
-            # The others in the task group must go on: without them nobody frees GPUs.
-            log.error("Those who wait could not be resumed: %s They keep their places.", error)
+            # The task group's other loops must continue: without them no GPU becomes free.
+            log.error("The queue could not be resumed: %s Waiting users keep their places.", error)
         await Orphans(
             self.broker,
             self.engine,
@@ -282,5 +279,5 @@ class Runtime:
 
 
 def _end_hub() -> None:
-    log.error("The Docker Engine's socket is dead; ending the hub, to be started with a new one.")
+    log.error("The Docker Engine's socket is dead; ending the hub, to be restarted.")
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""How large a user's container may be on the host that it runs on."""
+"""How much memory a user's container may use on its host."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MIB = 1024 * 1024
 
 
 def memory_limit(settings: Settings) -> Callable[[Any], int | None]:
-    """Return the spawner's ``mem_limit``: bytes for a container on this host, as settings say.
+    """Return the spawner's ``mem_limit``, in bytes.
 
-    What «auto» comes to depends on the host's memory and its GPUs, which are known only when a
-    server starts.
+    The value of ``auto`` depends on the host's memory and GPUs, which are known only when a server
+    starts.
     """
 
     def limit(_spawner: Any) -> int | None:

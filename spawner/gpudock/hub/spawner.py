@@ -1,25 +1,29 @@
-"""GPUDockerSpawner: a server of a user, in a container, on GPUs that nobody else has."""
+"""GPUDockerSpawner: runs a user's server in a container, on GPUs that no other server has."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
+from dockerspawner import DockerSpawner
 from jupyterhub.spawner import SpawnException
 from jupyterhub.traitlets import ByteSpecification
 from traitlets import Float, Int, List, Unicode, default
 
 from gpudock.broker import LeaseConflictError, RequestDenied
+from gpudock.config.names import slug
 from gpudock.engine.protocol import EngineError
+from gpudock.engine.spec import Limits
+from gpudock.hub.errors import OptionError, ServerDied, StartError, start_error
 from gpudock.hub.form import FormView, render_form
-from gpudock.hub.lifecycle import LaunchFailed, terminate
-from gpudock.hub.options import Offers, OptionError, SpawnOptions, parse
+from gpudock.hub.lifecycle import terminate
+from gpudock.hub.options import Offers, SpawnOptions, parse
 from gpudock.hub.progress import ProgressLog
-from gpudock.hub.readiness import ServerDied, wait_until_listening
 from gpudock.hub.runtime import Runtime
-from gpudock.hub.start import ADOPTION_SECONDS, ServerStart, refusal
-from gpudock.model import ContainerState, Denial, Lease, QueuePosition, Share
+from gpudock.hub.start import RECONNECT_SECONDS, ServerStart, StartConfig
+from gpudock.model import ContainerState, Denial, Lease, LeaseState, QueuePosition, Request, Share
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
@@ -27,20 +31,25 @@ if TYPE_CHECKING:
 
     from gpudock.broker import GPUStatus
 
+_MIB = 1024 * 1024
 
-class GPUDockerSpawner(ServerStart):
-    """A DockerSpawner that gives every user GPUs of their own, by UUID, and never one to two.
 
-    Which GPUs a server gets is decided by the lab's broker, when the server starts: the lease is
-    written down before the container is made, and it ends only when the container is proven gone.
+class GPUDockerSpawner(DockerSpawner):
+    """A DockerSpawner that gives each server GPUs of its own, by UUID.
+
+    The lab's broker decides which GPUs a server gets when the server starts. The lease is stored
+    before the container is created, and ends only when the container is proven gone.
     """
+
+    if TYPE_CHECKING:
+        server: Any  # of the Hub, which has no types
 
     lab = Unicode(
         "gpudock",
         config=True,
         help="""
-        Name of the lab. Its containers carry it, so that two labs on one Docker Engine tell theirs
-        apart. It is also the first part of the containers' names.
+        Name of the lab. It labels the lab's containers, so that several labs can share a Docker
+        Engine, and is the first part of the containers' names.
         """,
     )
 
@@ -48,9 +57,9 @@ class GPUDockerSpawner(ServerStart):
         "gpudock-workspace-{user}",
         config=True,
         help="""
-        Where a user's files live: the name of a Docker volume, or an absolute directory of the
-        host. ``{user}`` stands for a short, safe form of the user's name. It is mounted at
-        ``/workspace``, outlives the containers, and all of a user's servers share it.
+        Where a user's files are kept: the name of a Docker volume, or an absolute path on the host.
+        ``{user}`` is replaced with a short, safe form of the user name. The workspace is mounted at
+        ``/workspace``, outlives the containers, and is shared by all of a user's servers.
         """,
     )
 
@@ -58,7 +67,7 @@ class GPUDockerSpawner(ServerStart):
         4096,
         min=16,
         config=True,
-        help="""Most processes and threads that a user's container may have at once.""",
+        help="""Maximum number of processes and threads in a user's container.""",
     )
 
     shm_size = ByteSpecification(
@@ -66,14 +75,14 @@ class GPUDockerSpawner(ServerStart):
         config=True,
         help="""
         Size of ``/dev/shm`` in a user's container, for example ``8G``. PyTorch's DataLoader workers
-        hand batches over in it; Docker's own default of 64 MiB makes them die with «bus error».
+        exchange batches in it; with Docker's default of 64 MiB they fail with a bus error.
         """,
     )
 
     extra_mounts = List(
         config=True,
         help="""
-        More mounts for every container, in the Docker Engine API's form, for example
+        Additional mounts for every container, in the format of the Docker Engine API, for example
         ``[{"Type": "bind", "Source": "/data", "Target": "/data", "ReadOnly": True}]``.
         """,
     )
@@ -82,7 +91,10 @@ class GPUDockerSpawner(ServerStart):
         24 * 3600.0,
         min=1.0,
         config=True,
-        help="""Longest wait for a GPU, in seconds. Whoever has waited for so long is told so.""",
+        help="""
+        Longest time a request may wait, in seconds. After that it is removed and the user is
+        notified.
+        """,
     )
 
     launch_timeout = Float(
@@ -90,14 +102,14 @@ class GPUDockerSpawner(ServerStart):
         min=1.0,
         config=True,
         help="""
-        Longest time, in seconds, between the grant of a GPU and a server that answers. Fetching an
-        image that is not there yet does not count.
+        Longest time between the grant of a GPU and the server's first answer, in seconds. Pulling
+        a missing image does not count.
         """,
     )
 
     api_url = Unicode(
         config=True,
-        help="""Address of the lab's REST API as seen from users' containers.""",
+        help="""URL of the lab's REST API as seen from users' containers.""",
     )
 
     @default("notebook_dir")
@@ -114,12 +126,12 @@ class GPUDockerSpawner(ServerStart):
 
     @default("start_timeout")
     def _default_start_timeout(self) -> int:
-        # The Hub's limit covers the wait for a GPU; the parts have limits of their own.
+        # The Hub's limit includes the wait for a GPU; each step of a start has its own limit.
         return int(self.queue_timeout + 2 * self.launch_timeout + 3600)
 
     @default("poll_interval")
     def _default_poll_interval(self) -> int:
-        # A poll asks no engine: it reads what the reconciler knows.
+        # A poll does not ask the engine: it reads what the reconciler knows.
         return 5
 
     @default("options_form")
@@ -130,6 +142,8 @@ class GPUDockerSpawner(ServerStart):
         """Create the spawner of one server of one user."""
         super().__init__(**kwargs)
         self._configured_http_timeout = self.http_timeout  # type: ignore[has-type]
+        self._progress = ProgressLog()
+        self._server_start: ServerStart | None = None
 
     # The form and its options.
 
@@ -154,13 +168,24 @@ class GPUDockerSpawner(ServerStart):
     def _outlook(
         self, runtime: Runtime, gpus: Iterable[GPUStatus]
     ) -> QueuePosition | Denial | None:
-        """Tell what asking for a GPU now would come to; ``None``: it would be granted at once."""
+        """Forecast a request for one GPU; ``None``: it would be granted at once."""
         shared = all(status.slots > 1 for status in gpus)
-        wish = SpawnOptions(
+        options = SpawnOptions(
             image=self.image, gpus=1, share=Share.SHARED if shared else Share.EXCLUSIVE
         )
-        forecast = runtime.broker.queue.forecast(self._request(wish))
+        forecast = runtime.broker.queue.forecast(self._request(options))
         return forecast if isinstance(forecast, QueuePosition | Denial) else None
+
+    def _offers(self) -> Offers:
+        allowed = self._get_allowed_images()
+        images = (
+            dict(allowed) if isinstance(allowed, dict) and allowed else {self.image: self.image}
+        )
+        reading = Runtime.instance().inventory.reading()
+        # A hub that has just started has no readings yet. Servers must not start without a GPU
+        # because of that, so GPUs are assumed until they are read.
+        has_gpus = reading.expects_readings or bool(reading.readings)
+        return Offers(images=images, default_gpus=1 if has_gpus else 0)
 
     def _last_choices(self, offers: Offers) -> dict[str, Any]:
         """Return the options of the last start; a client of the API may have sent anything."""
@@ -170,17 +195,17 @@ class GPUDockerSpawner(ServerStart):
             return {}
 
     def _options_from_form(self, form: dict[str, list[str]]) -> dict[str, Any]:
-        """Check the form's fields, so that what cannot be had is told on the form itself."""
+        """Check the form's fields, so that the form itself shows what is wrong with them."""
         try:
             options = parse(form, self._offers())
-        except OptionError as error:
-            raise refusal(str(error), reason="options") from error
-        runtime = Runtime.instance()
-        if runtime.is_ready and self._running_lease() is None:
-            # A start that fails is told on the form only if it fails within a second.
-            denial = runtime.broker.queue.denial(self._request(options))
-            if denial is not None:
-                raise refusal(denial.message, reason=denial.reason, status=409)
+            runtime = Runtime.instance()
+            if runtime.is_ready and self._running_lease() is None:
+                # The form shows the failure of a start only if it fails within a second.
+                denial = runtime.broker.queue.denial(self._request(options))
+                if denial is not None:
+                    raise RequestDenied(denial)
+        except (OptionError, RequestDenied) as error:
+            raise _spawn_exception(error) from error
         return options.as_user_options()
 
     @default("options_from_form")
@@ -188,26 +213,44 @@ class GPUDockerSpawner(ServerStart):
         return self._options_from_form
 
     def options_from_query(self, query_data: dict[str, list[str]]) -> dict[str, Any]:
-        """Check the options of a link, which starts a server when somebody follows it.
+        """Check the options of a link, which starts a server when it is followed.
 
         ``again`` alone stands for the options of the last start.
         """
         if self.handler.request.headers.get("Sec-Fetch-Site") == "cross-site":
-            message = "A page of another site wanted to start this server. Choose here yourself."
-            raise refusal(message, reason="cross_site", status=403)
+            message = "A page on another site tried to start this server. Choose here yourself."
+            raise _spawn_exception(StartError(message, reason="cross_site", status=403))
         if set(query_data) == {"again"}:
             return self._last_choices(self._offers())
         return self._options_from_form(query_data)
 
     @default("apply_user_options")
     def _default_apply_user_options(self) -> Any:
-        # The Hub warns of options that nobody takes; ours are taken when the server starts.
+        # The Hub warns about options that are not applied; ours are applied at the start.
         return lambda _spawner, _options: None
+
+    def _request(self, options: SpawnOptions) -> Request:
+        return Request(
+            id=uuid.uuid4().hex,
+            user=self.user.name,
+            server=self.name,
+            gpus=options.gpus,
+            created_at=time.time(),
+            image=options.image,
+            gpu_model=options.gpu_model,
+            share=options.share,
+            when_busy=options.when_busy,
+            groups=self._groups(),
+            user_options=options.as_user_options(),
+        )
+
+    def _groups(self) -> tuple[str, ...]:
+        return tuple(sorted(group.name for group in self.user.groups))
 
     # What the Hub calls.
 
     async def start(self) -> str:
-        """Get a lease and start the server's container on it.
+        """Get a lease and start the server's container with it.
 
         Returns the server's URL.
 
@@ -215,79 +258,138 @@ class GPUDockerSpawner(ServerStart):
             SpawnException: with a message for the user; nothing is left behind then.
         """
         self._progress = ProgressLog()
-        self._left_running = None
+        self._server_start = None
         self.http_timeout = self._configured_http_timeout
         try:
             return await self._start()
         except asyncio.CancelledError:
             if not Runtime.instance().shutting_down:
-                # The Hub only looks for a server's address to tell its user «ready». It takes the
-                # address of a start that was given up away itself, but not where taking that down
-                # has lasted longer than the second that it gives; and what is not committed is
-                # undone by the next request.
+                # A server with an address counts as ready. The Hub removes the address of a
+                # cancelled start only if that ends within a second, and undoes at the next request
+                # what is not committed; JupyterHub 6.1 has no other way to commit from here.
                 self.server = None
                 self.db.commit()
             raise
-        except SpawnException:
-            raise
-        except OptionError as error:
-            raise refusal(str(error), reason="options") from error
-        except RequestDenied as error:
-            raise refusal(error.denial.message, reason=error.denial.reason, status=409) from error
-        except (LaunchFailed, LeaseConflictError, ServerDied) as error:
-            self.log.error("The server of %s did not start: %s", self._log_name, error)
-            raise refusal(str(error), reason="launch", status=500) from error
-        except EngineError as error:
-            self.log.error("The Docker Engine failed %s: %s", self._log_name, error)
-            message = (
-                "The Docker Engine did not do its part, so your server could not be started: "
-                f"{error} Try again; if it stays so, tell the administrator."
+        except (StartError, RequestDenied, LeaseConflictError, EngineError, StoreError) as error:
+            raise _spawn_exception(error) from error
+
+    async def _start(self) -> str:
+        lease = self._running_lease()
+        if lease is None:
+            # Report invalid options before waiting for the engine.
+            parse(self.user_options or {}, self._offers())
+        runtime = await self._ready_runtime()
+        if lease is None:
+            # The default number of GPUs is known only now.
+            options = parse(self.user_options or {}, self._offers())
+            self.image = options.image
+        start = self._server_start = ServerStart(runtime, self._start_config(), self._progress)
+        try:
+            if lease is None:
+                server = await start.run(self._request(options))
+            else:
+                server = await start.reconnect(lease)
+        finally:
+            self.object_id = start.container_id or self.object_id  # type: ignore[has-type]
+        self.image = server.image
+        if server.was_running:
+            self.http_timeout = RECONNECT_SECONDS
+            self.api_token = server.api_token or self.api_token  # type: ignore[has-type]
+        return server.url
+
+    def _start_config(self) -> StartConfig:
+        """Resolve the traits that a start needs."""
+
+        def environment() -> dict[str, str]:
+            variables = {name: str(value) for name, value in self.get_env().items()}
+            return variables | ({"GPUDOCK_API_URL": self.api_url} if self.api_url else {})
+
+        def limits() -> Limits:
+            memory = self._eval_if_callable(self.mem_limit)
+            memory_mib = ByteSpecification().validate(None, memory) // _MIB if memory else None
+            cpus = self._eval_if_callable(self.cpu_limit)
+            shm_mib = self.shm_size // _MIB
+            return Limits(
+                memory_mib=memory_mib,
+                cpus=float(cpus) if cpus else None,
+                pids=self.pids_limit,
+                # The content of /dev/shm counts as memory.
+                shm_mib=min(shm_mib, memory_mib // 2) if memory_mib else shm_mib,
             )
-            raise refusal(message, reason="engine", status=503) from error
-        except StoreError as error:
-            self.log.error("The store failed %s: %s", self._log_name, error)
-            message = f"The lab's database failed, so your server could not be started: {error}"
-            raise refusal(message, reason="store", status=503) from error
+
+        return StartConfig(
+            lab=self.lab,
+            network=self.network_name,
+            port=self.port,
+            # Not str.format: neither a user name nor its slug is a template.
+            workspace=str(self.workspace).replace("{user}", slug(self.user.name)),
+            command=list(self.cmd or []),
+            arguments=self.get_args(),
+            extra_mounts=self.extra_mounts,
+            queue_timeout=self.queue_timeout,
+            launch_timeout=self.launch_timeout,
+            environment=environment,
+            limits=limits,
+            identity=lambda: (self.user.name, self._groups()),
+        )
+
+    def _running_lease(self) -> Lease | None:
+        """Return the server's lease if the last look at the engine found its container running."""
+        runtime = Runtime.instance()
+        if not runtime.is_ready or runtime.reconciler.observation is None:
+            return None
+        leases = runtime.broker.leases
+        lease = leases.of_server(self.user.name, self.name)
+        if lease is None or lease.state is not LeaseState.ACTIVE or leases.is_starting(lease.id):
+            return None
+        return lease
+
+    async def _ready_runtime(self) -> Runtime:
+        runtime = Runtime.instance()
+        if not runtime.is_ready:
+            self._progress.add(5, runtime.problem or "Waiting for the Docker Engine.")
+            await runtime.ready()
+        return runtime
 
     async def stop(self, now: bool = False) -> None:
-        """Stop the container and give its lease back once it is proven gone.
+        """Stop the container, and end its lease once the container is proven gone.
 
-        When the engine gives no proof, the lease stays taken and the reconciler goes on.
+        When the engine gives no proof, the lease stays and the reconciler continues.
         """
         runtime = await self._ready_runtime()
         lease = runtime.broker.leases.of_server(self.user.name, self.name)
         if lease is None:
             return
-        if lease.id == self._left_running:
-            # The Hub cleans up after a start that failed; but this container ran before it.
-            self._left_running = None
-            self.log.warning("%s could not be connected to; it runs on.", self._log_name)
+        start, self._server_start = self._server_start, None
+        if start is not None and lease.id == start.left_running:
+            # The Hub cleans up after a failed start, but this container was running before it.
+            self.log.warning("Could not reconnect to %s; it keeps running.", self._log_name)
             return
         proven = await terminate(runtime.broker, runtime.engine, lease, "stopped")
         if not proven:
             self.log.warning(
-                "The end of %s's container is not proven; its GPUs stay taken until it is.",
+                "The end of %s's container is not proven; its GPUs stay leased until it is.",
                 self._log_name,
             )
         self.object_id = ""
 
     async def poll(self) -> int | None:
-        """Return ``None`` while the server runs or may run, else its exit code.
+        """Return ``None`` while the server runs or may run, otherwise its exit code.
 
-        Nothing is asked of the engine here. Until the engine was seen once, this waits: what is
+        This asks nothing of the engine. It waits for the first complete look at the engine: what is
         unknown is neither running nor gone.
         """
         runtime = await self._ready_runtime()
         await runtime.reconciler.first_look()
         lease = runtime.broker.leases.of_server(self.user.name, self.name)
-        # A lease that has no container yet is a start that waits, or one that a crash of the hub
-        # cut short; either way no server runs.
+        # A lease without a container is a start that waits, or that a crash of the hub cut short;
+        # either way no server runs.
         if lease is None or lease.container_id is None or self._never_ran(runtime, lease):
             return 0
         return None
 
     def _never_ran(self, runtime: Runtime, lease: Lease) -> bool:
-        """Tell whether a former hub made the lease's container, and this one found it unstarted."""
+        """Return whether an earlier hub created the lease's container but did not start it."""
         observation = runtime.reconciler.observation
         return (
             self.object_id != lease.container_id
@@ -299,31 +401,32 @@ class GPUDockerSpawner(ServerStart):
         )
 
     async def get_url(self) -> str:
-        """Return the URL of the server that runs, as the engine knows it.
+        """Return the URL of the running server, as the engine knows it.
 
-        The Hub asks for it when it starts and finds a server that ran before; it then waits for
-        an answer of that server, and stops one that gives none. A server that is slow at that
-        moment holds somebody's work, so it is given more time than one that has just been started.
+        The Hub asks for it at its own start, then waits for an answer of the server and stops one
+        that gives none. The server holds a user's work, so it gets more time than a new one.
         """
         runtime = await self._ready_runtime()
         lease = runtime.broker.leases.of_server(self.user.name, self.name)
         url = str(self.server.url)
-        self.http_timeout = ADOPTION_SECONDS
         if lease is None or lease.container_id is None:
             self.http_timeout = 1
             return url
-        container_id = lease.container_id
+        self.http_timeout = RECONNECT_SECONDS
+        self.object_id = container_id = lease.container_id
+        start = ServerStart(runtime, self._start_config(), self._progress)
         try:
-            await self._adopt(runtime, lease)
-            url = await self._url(runtime, container_id, str(self.server.base_url)) or url
-        except EngineError as error:
-            # An error here would end the hub. The address that the Hub has saved still holds.
-            self.log.warning("The address of %s is not sure: %s", self._log_name, error)
+            found, token = await start.contact(container_id)
+            self.api_token = token or self.api_token  # type: ignore[has-type]
+            url = f"{found}{self.server.base_url}"
+        except (EngineError, ServerDied) as error:
+            # An error here would end the hub. The address that the Hub has stored still holds.
+            self.log.warning("The address of %s is not certain: %s", self._log_name, error)
         try:
-            async with asyncio.timeout(ADOPTION_SECONDS):
-                await wait_until_listening(url, lambda: self._surely_exited(runtime, container_id))
+            async with asyncio.timeout(RECONNECT_SECONDS):
+                await start.wait_for_work(url, container_id)
         except (ServerDied, TimeoutError):
-            # The Hub would wait for it in vain, and its user with the Hub.
+            # Fail fast: this server will not answer.
             self.http_timeout = 1
         return url
 
@@ -331,3 +434,11 @@ class GPUDockerSpawner(ServerStart):
         """Yield what happens while the server starts, for the progress page."""
         async for event in self._progress.follow():
             yield event
+
+
+def _spawn_exception(error: Exception) -> SpawnException:
+    found = start_error(error)
+    exception = SpawnException(str(found), reason=found.reason, status_code=found.status)
+    # The Hub's pages show this; without it they show the exception's name, or nothing.
+    exception.jupyterhub_message = str(found)
+    return exception

@@ -1,349 +1,343 @@
-"""The steps of a server's start: from spawn options to a container that answers."""
+"""The start of one server: from a request to a container that answers.
+
+:class:`GPUDockerSpawner` resolves its traits into a :class:`StartConfig` and hands it to a
+:class:`ServerStart`. Nothing here knows traits or the Hub.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
-import uuid
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from dockerspawner import DockerSpawner
-from jupyterhub.spawner import SpawnException
-from jupyterhub.traitlets import ByteSpecification
-
-from gpudock.config.names import slug
 from gpudock.engine.protocol import EngineError
-from gpudock.engine.spec import Limits, Surroundings, container_config
+from gpudock.engine.spec import ContainerContext, Limits, container_config
+from gpudock.hub.errors import RETRY_HINT, ServerDied, StartError
 from gpudock.hub.lifecycle import launch, terminate
-from gpudock.hub.options import Offers, SpawnOptions, parse
-from gpudock.hub.progress import GRANTED, ProgressLog, place_in_words
-from gpudock.hub.readiness import ServerDied, wait_until_listening
-from gpudock.hub.runtime import Runtime
+from gpudock.hub.progress import GRANTED, ProgressLog, position_in_words
+from gpudock.hub.readiness import wait_until_listening
 from gpudock.hub.workspace import is_directory, prepare_directory
 from gpudock.model import ContainerState, Lease, LeaseState, Request
 from gpudock.policy.durations import duration_in_words
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from gpudock.engine.spec import ContainerSpec
+    from gpudock.hub.runtime import Runtime
 
-_MIB = 1024 * 1024
-# How often it is looked whether somebody who waits has other groups, or another name, by now.
-_LOOK_SECONDS = 5.0
+log = logging.getLogger(__name__)
 
-# The lab's own images are built on the server; who has the name in a registry is somebody else.
-BUILT_HERE = "gpudock/"
-ADOPTION_SECONDS = 600
-"""How long a server that ran before it was connected to again may stay silent."""
+_FOLLOW_USER_SECONDS = 5.0
+"""How often to re-check a waiting user's name and groups."""
+
+_LOCAL_IMAGES = "gpudock/"
+"""Prefix of the images that are built on the server; in a registry the name is somebody else's."""
+
+RECONNECT_SECONDS = 600
+"""How long a server that was already running may take to answer."""
+
+_OUTPUT_SHOWN = 600
 
 
-class ServerStart(DockerSpawner):
-    """How one server starts; `GPUDockerSpawner` is configured and called."""
+@dataclass(frozen=True, slots=True)
+class StartConfig:
+    """How a server is started: the spawner's traits, resolved.
 
-    if TYPE_CHECKING:
-        server: Any  # of the Hub, which has no types
+    Attributes:
+        lab: name of the lab.
+        network: Docker network on which the hub reaches the server.
+        port: the server's port.
+        workspace: name of the user's volume, or an absolute directory of the host.
+        command: starts the server; empty: the image's own command.
+        arguments: the command's arguments.
+        extra_mounts: more mounts, in the Engine API's form.
+        queue_timeout: longest time that the request may wait, in seconds.
+        launch_timeout: longest time between the grant and the server's first answer, in seconds.
+        environment: returns the container's variables.
+        limits: returns what the container may use. Like ``environment`` it is called when the
+            container is created: an automatic memory limit depends on the number of GPUs, which a
+            hub that has just started does not know yet.
+        identity: returns the user's current name and groups, which may change during a wait.
+    """
 
-    def __init__(self, **kwargs: Any) -> None:
-        """Create the spawner of one server of one user."""
-        super().__init__(**kwargs)
-        self._progress = ProgressLog()
-        self._command: list[str] = []
-        # The lease of a container that ran before a start, and is not to end with its failure.
-        self._left_running: str | None = None
+    lab: str
+    network: str
+    port: int
+    workspace: str
+    command: Sequence[str]
+    arguments: Sequence[str]
+    extra_mounts: Sequence[Mapping[str, Any]]
+    queue_timeout: float
+    launch_timeout: float
+    environment: Callable[[], Mapping[str, str]]
+    limits: Callable[[], Limits]
+    identity: Callable[[], tuple[str, tuple[str, ...]]]
 
-    async def _start(self) -> str:
-        """Get a lease and start its container, or connect to one that runs; return the URL."""
-        lease = self._running_lease()
-        if lease is None:
-            # What is wrong is told at once; how many GPUs are meant is known when the engine was
-            # heard.
-            parse(self.user_options or {}, self._offers())
-        runtime = await self._ready_runtime()
-        if lease is None:
-            options = parse(self.user_options or {}, self._offers())
-            self.image = options.image
-            self._command = await self._image_command(runtime, options.image)
-            await self._prepare_workspace(runtime)
-            lease = await self._lease(runtime, self._request(options))
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that answers.
+
+    Attributes:
+        url: its address, without a path.
+        image: the image that it runs.
+        was_running: whether it was running before this start.
+        api_token: the Hub token in the environment of a server that was running before.
+    """
+
+    url: str
+    image: str
+    was_running: bool = False
+    api_token: str | None = None
+
+
+class ServerStart:
+    """One start of one server.
+
+    Attributes:
+        container_id: the container, as soon as there is one.
+        left_running: id of the lease whose container was running before and could not be reached.
+            It must survive the failure of this start.
+    """
+
+    def __init__(self, runtime: Runtime, config: StartConfig, progress: ProgressLog) -> None:
+        """Prepare a start.
+
+        Args:
+            runtime: the hub's runtime; it must be ready.
+            config: how to start the server.
+            progress: shows the user what happens.
+        """
+        self._runtime = runtime
+        self._broker = runtime.broker
+        self._engine = runtime.engine
+        self._config = config
+        self._progress = progress
+        self.container_id: str | None = None
+        self.left_running: str | None = None
+
+    async def run(self, request: Request) -> RunningServer:
+        """Get a lease for *request* and start its container.
+
+        Raises:
+            StartError: the server does not start; the message says why.
+            RequestDenied: the broker denied the request.
+            LeaseConflictError: another start of the same server came first.
+            EngineError: the engine failed.
+            StoreError: the database failed.
+        """
+        command = await self._command(request.image)
+        await self._prepare_workspace(request.image)
+        lease = await self._lease(request)
         if lease.state is LeaseState.ACTIVE:
-            return await self._take_up(runtime, lease)
-        async with self._in_time(runtime, lease, self.launch_timeout):
-            return await self._launch(runtime, lease)
+            return await self.reconnect(lease)
+        async with self._time_limit(lease, self._config.launch_timeout):
+            return await self._launch(lease, command)
 
-    def _running_lease(self) -> Lease | None:
-        """Return the server's lease if its container ran when the engine was looked at last."""
-        runtime = Runtime.instance()
-        if not runtime.is_ready or runtime.reconciler.observation is None:
-            return None
-        lease = runtime.broker.leases.of_server(self.user.name, self.name)
-        if (
-            lease is None
-            or lease.state is not LeaseState.ACTIVE
-            or runtime.broker.leases.is_starting(lease.id)
-        ):
-            return None
-        return lease
+    async def reconnect(self, lease: Lease) -> RunningServer:
+        """Connect to the running container of *lease*.
 
-    def _offers(self) -> Offers:
-        allowed = self._get_allowed_images()
-        images = (
-            dict(allowed) if isinstance(allowed, dict) and allowed else {self.image: self.image}
-        )
-        reading = Runtime.instance().inventory.reading()
-        # A lab whose GPUs have not been read yet has some: no server is to start without one only
-        # because the hub has just started.
-        has_gpus = reading.expects_readings or bool(reading.readings)
-        return Offers(images=images, default_gpus=1 if has_gpus else 0)
+        The container holds a user's work. So it gets more time to answer than a new one, and a
+        failure of the engine or the database does not end it.
 
-    async def _ready_runtime(self) -> Runtime:
-        runtime = Runtime.instance()
-        if not runtime.is_ready:
-            self._progress.say(5, runtime.problem or "Waiting for the Docker Engine.")
-            await runtime.ready()
-        return runtime
+        Raises:
+            StartError: the server died or does not answer; its container was removed.
+            EngineError: the engine failed; the container was left running.
+            StoreError: the database failed; the container was left running.
+        """
+        self._progress.add(80, "Your server is still running; reconnecting to it.")
+        self.container_id = str(lease.container_id)
+        try:
+            async with self._time_limit(lease, RECONNECT_SECONDS):
+                url, token = await self.contact(self.container_id)
+                await self.wait_for_work(url, self.container_id)
+        except ServerDied as error:
+            raise await self._clean_up_dead(lease) from error
+        except (EngineError, StoreError):
+            self.left_running = lease.id
+            raise
+        return RunningServer(url, lease.image, was_running=True, api_token=token)
 
-    async def _image_command(self, runtime: Runtime, image: str) -> list[str]:
-        """Return the command that starts a server in *image*, fetching the image where needed."""
-        own = await runtime.engine.image_command(image)
-        if own is None and image.startswith(BUILT_HERE):
+    async def _command(self, image: str) -> Sequence[str]:
+        """Return the command that starts a server in *image*; pull the image if necessary."""
+        own = await self._engine.image_command(image)
+        if own is None and image.startswith(_LOCAL_IMAGES):
             message = (
-                f"The image {image} is not on this server. It is built there and comes from no"
-                " registry. Choose another image, or ask the administrator to run «make up»."
+                f"The image {image} is not on this server. It is built there and is in no registry."
+                ' Choose another image, or ask the administrator to run "make up".'
             )
-            raise refusal(message, reason="image", status=503)
+            raise StartError(message, reason="image", status=503)
         if own is None:
-            self._progress.say(10, f"Fetching the image {image}; this can take minutes.")
+            self._progress.add(10, f"Pulling the image {image}; this can take minutes.")
             try:
-                await runtime.engine.pull(image)
-                own = await runtime.engine.image_command(image)
+                await self._engine.pull(image)
+                own = await self._engine.image_command(image)
             except EngineError as error:
                 message = (
-                    f"The image {image} is not on this server and could not be fetched: {error} "
+                    f"The image {image} is not on this server and could not be pulled: {error} "
                     "Choose another image, or ask the administrator to build or pull it."
                 )
-                raise refusal(message, reason="image", status=503) from error
-        return list(self.cmd or []) or own or ["jupyterhub-singleuser"]
+                raise StartError(message, reason="image", status=503) from error
+        return self._config.command or own or ["jupyterhub-singleuser"]
 
-    @property
-    def _workspace(self) -> str:
-        # Not str.format: a user name is not a template, and neither is its slug.
-        return str(self.workspace).replace("{user}", slug(self.user.name))
+    async def _prepare_workspace(self, image: str) -> None:
+        config = self._config
+        if is_directory(config.workspace):
+            image = self._runtime.config.agent_image or image
+            await prepare_directory(self._engine, config.lab, image, config.workspace)
 
-    async def _prepare_workspace(self, runtime: Runtime) -> None:
-        if is_directory(self._workspace):
-            image = runtime.config.agent_image or self.image
-            await prepare_directory(runtime.engine, self.lab, image, self._workspace)
-
-    async def _lease(self, runtime: Runtime, request: Request) -> Lease:
-        """Get the lease for *request*, telling the progress page while it waits."""
-        broker = runtime.broker
+    async def _lease(self, request: Request) -> Lease:
+        """Get the lease for *request*; show the queue position while it waits."""
+        broker, timeout = self._broker, self._config.queue_timeout
         watchers = (
-            asyncio.create_task(self._tell_place(runtime)),
-            asyncio.create_task(self._follow_user(runtime, request)),
+            asyncio.create_task(self._show_position(request)),
+            asyncio.create_task(self._follow_user(request)),
         )
         try:
-            async with asyncio.timeout(self.queue_timeout):
+            async with asyncio.timeout(timeout):
                 lease = await broker.requests.acquire(request)
         except TimeoutError as error:
             broker.requests.withdraw(request.user, request.server)
             message = (
-                f"No GPU came free within {duration_in_words(self.queue_timeout)}, so your request "
-                "was taken out of the queue. Ask again, or start without a GPU."
+                f"No GPU became free within {duration_in_words(timeout)}, so your request was "
+                "removed from the queue. Try again, or start without a GPU."
             )
-            raise refusal(message, reason="queue_timeout", status=503) from error
+            raise StartError(message, reason="queue_timeout", status=503) from error
         except asyncio.CancelledError:
-            # A hub that stops cancels the spawn as well, but then the place is to be kept.
-            if not runtime.shutting_down:
+            # A hub that stops cancels its spawns too, but their places in the queue are kept.
+            if not self._runtime.shutting_down:
                 broker.requests.withdraw(request.user, request.server)
-                lease_ = broker.leases.of_server(request.user, request.server)
-                if lease_ is not None and lease_.state is LeaseState.GRANTED:
-                    await terminate(broker, runtime.engine, lease_, "cancelled")
+                granted = broker.leases.of_server(request.user, request.server)
+                if granted is not None and granted.state is LeaseState.GRANTED:
+                    await terminate(broker, self._engine, granted, "cancelled")
             raise
         finally:
             for watcher in watchers:
                 watcher.cancel()
-        given = f"{len(lease.gpu_uuids)} GPU" + ("s" if len(lease.gpu_uuids) != 1 else "")
-        self._progress.say(
-            GRANTED, f"You have {given}." if lease.gpu_uuids else "Starting without GPU."
-        )
+        count = len(lease.gpu_uuids)
+        given = f"You have {count} GPU{'s' * (count != 1)}." if count else "Starting without a GPU."
+        self._progress.add(GRANTED, given)
         return lease
 
-    async def _tell_place(self, runtime: Runtime) -> None:
-        async for place in runtime.broker.requests.positions(self.user.name, self.name):
-            self._progress.say(20, place_in_words(place, time.time()))
+    async def _show_position(self, request: Request) -> None:
+        async for position in self._broker.requests.positions(request.user, request.server):
+            self._progress.add(20, position_in_words(position, time.time()))
 
-    async def _follow_user(self, runtime: Runtime, request: Request) -> None:
-        """Tell the broker what becomes of the user while the server waits.
+    async def _follow_user(self, request: Request) -> None:
+        """Tell the broker when the waiting user's groups change, or the user is gone.
 
-        Who comes into a group or leaves one waits by other limits. A request of a name that nobody
-        has any more is taken out of the queue: its GPU would be nobody's.
+        Other groups have other limits. A request of a name that no user has any more is withdrawn,
+        because its GPU would belong to nobody.
         """
-        groups = request.groups
+        known = request.groups
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            now = self._groups()
+            await asyncio.sleep(_FOLLOW_USER_SECONDS)
+            name, groups = self._config.identity()
             try:
-                if self.user.name != request.user:
-                    runtime.broker.requests.withdraw(request.user, request.server)
-                elif now != groups:
-                    runtime.broker.requests.set_groups(request.user, request.server, now)
+                if name != request.user:
+                    self._broker.requests.withdraw(request.user, request.server)
+                elif groups != known:
+                    self._broker.requests.set_groups(request.user, request.server, groups)
             except StoreError as error:
-                self.log.warning("It is not noted yet who %s is: %s", self._log_name, error)
+                log.warning("The groups of %s could not be updated: %s", request.user, error)
             else:
-                groups = now
+                known = groups
 
-    async def _launch(self, runtime: Runtime, lease: Lease) -> str:
-        """Make and start the container of a new lease; return the server's URL."""
-        self._progress.say(60, "Starting your container.")
-        spec = self._container_spec(runtime, lease)
-        container_id = await launch(runtime.broker, runtime.engine, lease, spec)
-        self.object_id = container_id
-        url = await self._url(runtime, container_id)
-        if url is None:
-            raise await self._death(runtime, lease)
-        self._progress.say(80, "Your container runs; JupyterLab is starting.")
+    async def _launch(self, lease: Lease, command: Sequence[str]) -> RunningServer:
+        """Create and start the container of a new lease."""
+        self._progress.add(60, "Starting your container.")
+        spec = self._spec(lease, command)
+        self.container_id = await launch(self._broker, self._engine, lease, spec)
         try:
-            await wait_until_listening(url, lambda: self._exited(runtime, container_id))
+            url = await self._url(self.container_id)
+            self._progress.add(80, "Your container is running; JupyterLab is starting.")
+            await wait_until_listening(url, partial(self._has_exited, self.container_id))
         except ServerDied as error:
-            raise await self._death(runtime, lease) from error
+            raise await self._clean_up_dead(lease) from error
         except BaseException:
-            if not runtime.shutting_down:
-                await terminate(runtime.broker, runtime.engine, lease, "did not start")
+            if not self._runtime.shutting_down:
+                await terminate(self._broker, self._engine, lease, "did not start")
             raise
-        return url
+        return RunningServer(url, lease.image)
 
-    async def _take_up(self, runtime: Runtime, lease: Lease) -> str:
-        """Connect to the container of *lease*, which runs already; return the server's URL.
+    def _spec(self, lease: Lease, command: Sequence[str]) -> ContainerSpec:
+        config, engine_info = self._config, self._runtime.engine_info
+        assert engine_info is not None
+        context = ContainerContext(
+            lab=config.lab,
+            network=config.network,
+            workspace=config.workspace,
+            command=[*command, *config.arguments],
+            environment=config.environment(),
+            delivery=engine_info.delivery,
+            limits=config.limits(),
+            extra_mounts=config.extra_mounts,
+        )
+        return container_config(lease, context)
 
-        What runs in it is somebody's work, so it is given time, and an engine or a database that
-        fails at this moment does not end it.
-        """
-        self._progress.say(80, "Your server was still running; connecting to it again.")
-        self.image = lease.image
-        self.http_timeout = ADOPTION_SECONDS
-        container_id = str(lease.container_id)
-        try:
-            async with self._in_time(runtime, lease, ADOPTION_SECONDS):
-                await self._adopt(runtime, lease)
-                url = await self._url(runtime, container_id)
-                if url is None:
-                    message = "The container has no address."
-                    raise ServerDied(message)
-                await wait_until_listening(url, lambda: self._surely_exited(runtime, container_id))
-        except ServerDied as error:
-            raise await self._death(runtime, lease) from error
-        except (EngineError, StoreError):
-            self._left_running = lease.id
-            raise
-        return url
+    async def _clean_up_dead(self, lease: Lease) -> ServerDied:
+        """End the lease of a container that exited; return the error that shows its last output."""
+        output = ""
+        if self.container_id:
+            with contextlib.suppress(EngineError):
+                output = (await self._engine.log_tail(self.container_id)).strip()
+        await terminate(self._broker, self._engine, lease, "its container ended at once")
+        shown = f" Its last output: {output[-_OUTPUT_SHOWN:]}" if output else ""
+        return ServerDied(
+            "Your container exited right after its start, so your server could not be started."
+            f"{shown} Try again or choose another image. {RETRY_HINT}"
+        )
 
     @contextlib.asynccontextmanager
-    async def _in_time(self, runtime: Runtime, lease: Lease, seconds: float) -> AsyncIterator[None]:
-        """End the lease, and tell the user, when the block takes longer than *seconds*."""
+    async def _time_limit(self, lease: Lease, seconds: float) -> AsyncIterator[None]:
+        """End the lease if the block takes longer than *seconds*."""
         try:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError as error:
-            await terminate(runtime.broker, runtime.engine, lease, "did not start in time")
+            await terminate(self._broker, self._engine, lease, "did not start in time")
             message = (
                 f"Your server did not answer within {duration_in_words(seconds)} and was stopped; "
-                "its GPU is free again. Try again; if it stays so, tell the administrator."
+                f"its GPU is free again. Try again. {RETRY_HINT}"
             )
-            raise refusal(message, reason="timeout", status=504) from error
+            raise StartError(message, reason="timeout", status=504) from error
 
-    async def _death(self, runtime: Runtime, lease: Lease) -> ServerDied:
-        """Clean up after a container that ended at once, and tell what it said last."""
-        tail = ""
-        if lease.container_id or self.object_id:
+    async def contact(self, container_id: str) -> tuple[str, str | None]:
+        """Return the URL of the server in a container, and the Hub token it was created with.
+
+        Raises:
+            ServerDied: the container has no address.
+            EngineError: the engine failed.
+        """
+        environment = await self._engine.environment(container_id)
+        return await self._url(container_id), environment.get("JUPYTERHUB_API_TOKEN")
+
+    async def wait_for_work(self, url: str, container_id: str) -> None:
+        """Wait for a server with a user's work in it, even while the engine fails.
+
+        Raises:
+            ServerDied: the container has exited.
+        """
+
+        async def has_surely_exited() -> bool:
             with contextlib.suppress(EngineError):
-                tail = await runtime.engine.log_tail(lease.container_id or self.object_id)
-        await terminate(runtime.broker, runtime.engine, lease, "its container ended at once")
-        said = f" Its last words: {tail.strip()[-600:]}" if tail.strip() else ""
-        return ServerDied(
-            "Your container ended right after its start, so your server could not be started."
-            f"{said} Try again or choose another image; if it stays so, tell the administrator."
-        )
+                return await self._has_exited(container_id)
+            return False
 
-    async def _exited(self, runtime: Runtime, container_id: str) -> bool:
-        container = await runtime.engine.inspect(container_id)
+        await wait_until_listening(url, has_surely_exited)
+
+    async def _url(self, container_id: str) -> str:
+        address = await self._engine.address(container_id, self._config.network)
+        if address is None:
+            raise ServerDied("The container has no address.")
+        return f"http://{address}:{self._config.port}"
+
+    async def _has_exited(self, container_id: str) -> bool:
+        container = await self._engine.inspect(container_id)
         return container is None or container.state is ContainerState.EXITED
-
-    async def _surely_exited(self, runtime: Runtime, container_id: str) -> bool:
-        with contextlib.suppress(EngineError):
-            return await self._exited(runtime, container_id)
-        return False
-
-    async def _adopt(self, runtime: Runtime, lease: Lease) -> None:
-        """Take up a container that a former hub started: its token is in its environment."""
-        self.object_id = str(lease.container_id)
-        environment = await runtime.engine.environment(self.object_id)
-        if "JUPYTERHUB_API_TOKEN" in environment:
-            self.api_token = environment["JUPYTERHUB_API_TOKEN"]
-
-    async def _url(self, runtime: Runtime, container_id: str, path: str = "") -> str | None:
-        address = await runtime.engine.address(container_id, self.network_name)
-        return f"http://{address}:{self.port}{path}" if address else None
-
-    def _container_spec(self, runtime: Runtime, lease: Lease) -> ContainerSpec:
-        assert runtime.engine_info is not None
-        environment = {name: str(value) for name, value in self.get_env().items()}
-        if self.api_url:
-            environment["GPUDOCK_API_URL"] = self.api_url
-        memory = self._eval_if_callable(self.mem_limit)
-        memory_mib = _bytes(memory) // _MIB if memory else None
-        shm_mib = self.shm_size // _MIB
-        cpus = self._eval_if_callable(self.cpu_limit)
-        return container_config(
-            lease,
-            Surroundings(
-                lab=self.lab,
-                network=self.network_name,
-                workspace=self._workspace,
-                command=[*self._command, *self.get_args()],
-                environment=environment,
-                delivery=runtime.engine_info.delivery,
-                limits=Limits(
-                    memory_mib=memory_mib,
-                    cpus=float(cpus) if cpus else None,
-                    pids=self.pids_limit,
-                    # What is in /dev/shm counts as memory.
-                    shm_mib=min(shm_mib, memory_mib // 2) if memory_mib else shm_mib,
-                ),
-                extra_mounts=self.extra_mounts,
-            ),
-        )
-
-    def _request(self, options: SpawnOptions) -> Request:
-        return Request(
-            id=uuid.uuid4().hex,
-            user=self.user.name,
-            server=self.name,
-            gpus=options.gpus,
-            created_at=time.time(),
-            image=options.image,
-            gpu_model=options.gpu_model,
-            share=options.share,
-            when_busy=options.when_busy,
-            groups=self._groups(),
-            user_options=options.as_user_options(),
-        )
-
-    def _groups(self) -> tuple[str, ...]:
-        return tuple(sorted(group.name for group in self.user.groups))
-
-
-def refusal(message: str, *, reason: str, status: int = 400) -> SpawnException:
-    """Make the refusal of a start that its user reads; *reason* is its label in metrics."""
-    told = SpawnException(message, reason=reason, status_code=status)
-    # What the Hub's pages show; without it they show the exception's name, or nothing at all.
-    told.jupyterhub_message = message
-    return told
-
-
-def _bytes(value: Any) -> int:
-    if isinstance(value, int | float):
-        return int(value)
-    return int(ByteSpecification().validate(None, str(value)))

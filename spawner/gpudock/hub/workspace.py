@@ -1,8 +1,8 @@
-"""Workspaces in directories of the host: there before the container is, and its user's own.
+"""Create workspaces that are directories of the host, before their container.
 
-A named volume takes its owner from the image. A directory does not exist at first, and Docker would
-make it root's, which the user of a container could not write to. Only a container can make it: the
-hub sees nothing of the host's files.
+A named volume takes its owner from the image. A directory that Docker creates belongs to root, and
+the container's user could not write to it. The hub does not see the host's files, so a short-lived
+container creates the directory.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from gpudock.engine.client import DockerEngine
 
 _OWNER = "1000:1000"
-# A directory that has an owner already is left as it is, with all that is in it.
+# A directory that has another owner already is left unchanged.
 _SCRIPT = f'[ "$(stat -c %u /workspace)" != 0 ] || exec chown {_OWNER} /workspace'
 
 
 def is_directory(workspace: str) -> bool:
-    """Tell whether *workspace* is a directory of the host and not a volume's name."""
+    """Return whether *workspace* is a directory of the host and not a volume's name."""
     return PurePosixPath(workspace).is_absolute()
 
 
 async def prepare_directory(engine: DockerEngine, lab: str, image: str, directory: str) -> None:
-    """Make *directory* on the host if it is not there, and give a new one to the user.
+    """Create *directory* on the host if it is missing, and give a new one to the user.
 
     Args:
         engine: the engine of the host.
         lab: name of the lab.
-        image: an image with a shell; the hub's own.
+        image: an image with a shell.
         directory: absolute path on the host.
 
     Raises:
-        EngineRefused: it could not be made; the message says why.
+        EngineRefused: it could not be created; the message says why.
         EngineUnknown: the engine gave no answer.
     """
     spec = _preparation(lab, image, directory)
@@ -47,7 +47,7 @@ async def prepare_directory(engine: DockerEngine, lab: str, image: str, director
         await engine.start(container)
         if await engine.wait(container) != 0:
             tail = await engine.log_tail(container)
-            message = f"The workspace {directory} could not be made on the host: {tail.strip()}"
+            message = f"The workspace {directory} could not be created on the host: {tail.strip()}"
             raise EngineRefused(message)
     finally:
         await engine.remove(container, force=True)

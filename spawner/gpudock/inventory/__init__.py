@@ -1,8 +1,8 @@
-"""Which GPUs there are and how they fare, behind one protocol.
+"""The lab's GPUs and their readings, behind one protocol.
 
-:class:`AgentInventory` listens to an agent, :class:`StaticInventory` repeats a list that an
-administrator wrote, and :class:`NoInventory` stands for a lab without GPUs. None of them touches
-the driver, the store or Docker.
+:class:`AgentInventory` follows an agent, :class:`StaticInventory` has a fixed list of GPUs, and
+:class:`NoInventory` is for a lab without GPUs. None of them touches the driver, the store or
+Docker.
 """
 
 from gpudock.inventory.agent import AgentInventory

@@ -1,4 +1,4 @@
-"""An inventory that listens to an agent over HTTP."""
+"""An inventory that follows an agent over HTTP."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ log = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 5.0
 _SLACK_SECONDS = 5.0
-_FIRST_DELAY = 0.2
-_LONGEST_DELAY = 5.0
-# An agent that does not hold its answers back must not keep the hub busy.
-_SHORTEST_ROUND = 0.1
+_MIN_DELAY_SECONDS = 0.2
+_MAX_DELAY_SECONDS = 5.0
+# Limits the load by an agent that does not hold back its answers.
+_MIN_ROUND_SECONDS = 0.1
 _REFUSALS = {
     401: "it refused the hub's token; give GPUDOCK_AGENT_TOKEN the same value on both sides",
     403: "it refused the hub's token; give GPUDOCK_AGENT_TOKEN the same value on both sides",
-    404: "something else than gpudock's agent answers at this address",
+    404: "something other than gpudock's agent answers at this address",
 }
 
 
 class AgentInventory:
-    """Follows one agent: learns of every new reading at once, and of the agent's silence."""
+    """Follows one agent by long polling."""
 
     def __init__(
         self,
@@ -49,16 +49,16 @@ class AgentInventory:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Make an inventory; nothing is asked before :meth:`start`.
+        """Create an inventory; nothing is requested before :meth:`start`.
 
         Args:
-            url: where the agent listens, for example ``http://172.18.0.2:8089``; or a function
-                that tells, asked anew each time, because a container's address changes. An empty
-                text means that the address is not known yet.
+            url: the agent's URL, for example ``http://172.18.0.2:8089``; or a function that returns
+                it, called for each request, because a container's address changes. An empty string
+                means that the address is not known yet.
             token: the agent's token.
-            wait: seconds for which the agent may hold a request back until it has news.
-            clock: Unix time.
-            monotonic: a clock that is never set.
+            wait: seconds for which the agent may hold back an answer until there is a new reading.
+            clock: returns Unix time.
+            monotonic: a monotonic clock.
         """
         self._url = url if callable(url) else lambda: url
         self._token = token
@@ -67,7 +67,7 @@ class AgentInventory:
         self._monotonic = monotonic
         self._remote_clock = RemoteClock()
         self._reading = InventoryReading(
-            taken_at=None, problem="The GPU agent has not been heard of yet."
+            taken_at=None, problem="The GPU agent has not been reached yet."
         )
         self._cursor: str | None = None
         self._heard_at: float | None = None
@@ -76,7 +76,7 @@ class AgentInventory:
         self._task: asyncio.Task[None] | None = None
 
     def reading(self) -> InventoryReading:
-        """Return the newest reading; while the agent is silent, the last one with a problem."""
+        """Return the latest reading; while the agent does not answer, it has a problem."""
         return self._reading
 
     def subscribe(self, callback: Callable[[InventoryReading], None]) -> Callable[[], None]:
@@ -86,14 +86,14 @@ class AgentInventory:
         return lambda: self._callbacks.pop(key, None) and None
 
     async def start(self) -> None:
-        """Begin to follow the agent."""
+        """Start to follow the agent."""
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(
                 self._follow(), name="gpudock-inventory"
             )
 
     async def stop(self) -> None:
-        """Let go of the agent."""
+        """Stop following the agent."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -107,28 +107,28 @@ class AgentInventory:
             while True:
                 asked = self._monotonic()
                 try:
-                    trouble = await self._ask(client)
+                    problem = await self._ask(client)
                 except Exception:
-                    log.exception("asking the agent failed")
-                    trouble = (
-                        "The GPU agent's answer could not be read, which is a defect of the hub. "
-                        "The hub's log says more; please report it."
+                    log.exception("The request to the agent failed.")
+                    problem = (
+                        "The GPU agent's answer could not be read, which is a bug in the hub. "
+                        "Please report it with the hub's log."
                     )
-                if trouble is None:
+                if problem is None:
                     failures = 0
-                    await asyncio.sleep(asked + _SHORTEST_ROUND - self._monotonic())
+                    await asyncio.sleep(asked + _MIN_ROUND_SECONDS - self._monotonic())
                     continue
                 self._cursor = None
-                self._suffer(trouble)
-                delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(failures, 10))
+                self._report(problem)
+                delay = min(_MAX_DELAY_SECONDS, _MIN_DELAY_SECONDS * 2 ** min(failures, 10))
                 failures += 1
-                # Not all hubs of a lab at the same moment, when an agent comes back.
+                # Jitter, so that hub and desk do not retry at the same moment.
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311
         finally:
             client.close()
 
     async def _ask(self, client: SimpleAsyncHTTPClient) -> str | None:
-        """Ask once. Return what went wrong, or ``None``."""
+        """Request one document. Return what went wrong, or ``None``."""
         url = self._url()
         if not url:
             return "The GPU agent has not been started yet."
@@ -138,8 +138,8 @@ class AgentInventory:
             envelope = decode(answer.body)
         except DocumentError as error:
             return (
-                f"The GPU agent at {url} sent an inventory that cannot be used ({error}), so it "
-                "was left aside. Agent and hub are probably of different versions: update both."
+                f"The GPU agent at {url} sent an inventory that is not valid ({error}), so it was "
+                "ignored. Agent and hub probably have different versions: update both."
             )
         except (HTTPError, HTTPInputError, OSError, ValueError) as error:
             since = "has not answered yet"
@@ -147,8 +147,8 @@ class AgentInventory:
                 moment = datetime.fromtimestamp(self._heard_at, tz=UTC)
                 since = f"has not answered since {moment:%Y-%m-%d %H:%M:%S} UTC"
             return (
-                f"The GPU agent at {url} {since}: {_explain(error)}. Leases go on; nothing new is "
-                "granted until it answers. Look at the log of the agent's container."
+                f"The GPU agent at {url} {since}: {_explain(error)}. Leases continue; nothing is "
+                "granted until it answers. See the log of the agent's container."
             )
         self._accept(envelope, received)
         return None
@@ -163,12 +163,12 @@ class AgentInventory:
             connect_timeout=_CONNECT_SECONDS,
             request_timeout=self._wait + _SLACK_SECONDS,
             follow_redirects=False,
-            # A few bytes could unpack to more than the hub's memory holds.
+            # A few bytes could decompress to more than fits into memory.
             decompress_response=False,
         )
 
     def _accept(self, envelope: Envelope, received: float) -> None:
-        """Take over what the agent says."""
+        """Take in a document of the agent."""
         report = envelope.report
         self._remote_clock.received(envelope.boot, envelope.clock, received)
         self._heard_at = self._clock()
@@ -180,14 +180,14 @@ class AgentInventory:
         if not news:
             return
         if envelope.age is None:
-            # It has read nothing since it started: what was known before is still the best.
+            # It has read nothing since it started, so the last readings are still the latest.
             self._publish(dataclasses.replace(self._reading, problem=report.problem))
             return
         taken = self._remote_clock.to_local(envelope.clock - envelope.age)
         self._publish(
             InventoryReading(
                 taken_at=self._clock() - (self._monotonic() - taken),
-                # Of a GPU in MIG mode, the slices are the devices.
+                # The devices of a GPU with MIG enabled are its slices.
                 readings=tuple(
                     reading
                     for reading in report.readings
@@ -199,25 +199,25 @@ class AgentInventory:
             )
         )
 
-    def _suffer(self, trouble: str) -> None:
-        """Say what is wrong; the readings stay."""
-        if trouble != self._reading.problem:
-            log.warning("%s", trouble)
-            self._publish(dataclasses.replace(self._reading, problem=trouble))
+    def _report(self, problem: str) -> None:
+        """Publish a problem; the readings stay."""
+        if problem != self._reading.problem:
+            log.warning("%s", problem)
+            self._publish(dataclasses.replace(self._reading, problem=problem))
 
     def _publish(self, reading: InventoryReading) -> None:
         if self._reading.problem is not None and reading.problem is None:
-            log.info("%d GPUs are read", len(reading.readings))
+            log.info("The agent reads %d GPUs.", len(reading.readings))
         self._reading = reading
         for callback in list(self._callbacks.values()):
             try:
                 callback(reading)
             except Exception:
-                log.exception("a subscriber of the inventory failed")
+                log.exception("A subscriber of the inventory failed.")
 
 
 def _explain(error: Exception) -> str:
-    """Say in a few words why a request failed."""
+    """Return in a few words why a request failed."""
     if isinstance(error, HTTPTimeoutError):
         return "the connection timed out"
     if isinstance(error, HTTPStreamClosedError):

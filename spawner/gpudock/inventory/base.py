@@ -1,4 +1,4 @@
-"""The protocol of an inventory, and the two that need no agent."""
+"""The protocol of an inventory, and the two inventories that need no agent."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ class Inventory(Protocol):
     """Knows the lab's GPUs."""
 
     def reading(self) -> InventoryReading:
-        """Return the newest reading at once."""
+        """Return the latest reading, without waiting."""
 
     def subscribe(self, callback: Callable[[InventoryReading], None]) -> Callable[[], None]:
-        """Call *callback* with every new reading, on the event loop; return what ends that."""
+        """Call *callback* with every new reading, on the event loop; return the unsubscriber."""
 
     async def start(self) -> None:
-        """Begin to read. Returns at once; the first reading comes later."""
+        """Start to read; the first reading comes later."""
 
     async def stop(self) -> None:
-        """End reading."""
+        """Stop reading."""
 
 
 class _Constant:
-    """An inventory whose reading never changes, so that there is nothing to subscribe to."""
+    """An inventory whose reading never changes."""
 
     def __init__(self, reading: InventoryReading) -> None:
         self._reading = reading
 
     def reading(self) -> InventoryReading:
-        """Return the one reading."""
+        """Return the reading."""
         return self._reading
 
     def subscribe(self, callback: Callable[[InventoryReading], None]) -> Callable[[], None]:
-        """Do nothing: no other reading will come."""
+        """Do nothing, because there are no new readings."""
         return lambda: None
 
     async def start(self) -> None:
@@ -48,10 +48,10 @@ class _Constant:
 
 
 class StaticInventory(_Constant):
-    """The GPUs that an administrator listed, without telemetry or health."""
+    """A fixed list of GPUs, without telemetry or health."""
 
     def __init__(self, gpus: Iterable[GPU]) -> None:
-        """Make an inventory of *gpus*, in this order.
+        """Create an inventory of *gpus*, in this order.
 
         Raises:
             ValueError: two of them have the same UUID.
@@ -67,7 +67,7 @@ class StaticInventory(_Constant):
 
 
 def is_without_gpus(reading: InventoryReading) -> bool:
-    """Tell whether a lab is known to have no GPUs; the reading's problem says why."""
+    """Return whether a lab is known to have no GPUs; the reading's problem says why."""
     return not reading.expects_readings and not reading.readings
 
 
@@ -75,5 +75,5 @@ class NoInventory(_Constant):
     """A lab without GPUs."""
 
     def __init__(self, reason: str) -> None:
-        """Make an empty inventory; *reason* is the sentence that tells people why it is empty."""
+        """Create an empty inventory; *reason* is a sentence that explains why it is empty."""
         super().__init__(InventoryReading(taken_at=None, problem=reason, expects_readings=False))

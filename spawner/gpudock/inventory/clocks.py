@@ -1,4 +1,4 @@
-"""When was it read, by our own clock? The agent's clock may tell any other time."""
+"""Translate timestamps of the agent's clock into the local clock."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ _EXCHANGES = 30
 
 
 class RemoteClock:
-    """Translates an agent's monotonic clock into ours.
+    """Translates an agent's monotonic clock into the local one.
 
-    Each document says what the agent's clock showed when it was sent. It arrived some time after
-    that, by our clock, so «arrival minus sending» is never less than the true offset of the clocks
-    and the smallest of many comes closest to it. A document that lay around before we looked at it
-    is thus not mistaken for a fresh one: a GPU that was read before a session ended must not pass
-    for one that was read after it. Only some exchanges are kept, because clocks drift.
+    Each document has the agent's time when it was sent, and arrives some time later. So "arrival
+    minus sending" is never less than the true offset of the clocks, and the smallest of several
+    comes closest to it. A delayed document is thus not mistaken for a fresh one: a GPU that was
+    read before a session ended must not count as read after it. Only the latest exchanges are
+    kept, because clocks drift.
     """
 
     def __init__(self) -> None:
-        """Start without any exchange."""
+        """Create a clock without exchanges."""
         self._boot: str | None = None
         self._offsets: deque[float] = deque(maxlen=_EXCHANGES)
 
     def received(self, boot: str, remote: float, local: float) -> None:
-        """Note that a document sent at *remote* (agent's clock) arrived at *local* (ours)."""
+        """Record that a document sent at *remote* (agent's clock) arrived at *local*."""
         if boot != self._boot:
             self._boot = boot
             self._offsets.clear()
         self._offsets.append(local - remote)
 
     def to_local(self, remote: float) -> float:
-        """Return the moment *remote* of the agent's clock in ours."""
+        """Return the local time of the agent's time *remote*."""
         return remote + min(self._offsets)

@@ -1,6 +1,6 @@
 """``make bench``, the panel's part: CPU, bytes and NVML calls beside jupyterlab-nvdashboard.
 
-Both run in turns over the same pretend GPUs, so ratios mean something; milliseconds are this
+Both run in turns over the same simulated GPUs, so ratios mean something; milliseconds are this
 machine's.
 """
 

@@ -1,4 +1,4 @@
-"""A Jupyter server over pretend GPUs, with one GPU extension or none, and what it costs."""
+"""A Jupyter server over simulated GPUs, with one GPU extension or none, and what it costs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class JupyterServer:
 
     Args:
         folder: an empty folder for its files.
-        host: the pretend GPUs.
+        host: the simulated GPUs.
         extension: the server extension that is on; None for none.
         places: folders that go before others on Python's path.
     """

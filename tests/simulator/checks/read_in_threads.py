@@ -1,4 +1,4 @@
-"""Reads two pretend GPUs from eight threads and prints what did not fit together.
+"""Reads two simulated GPUs from eight threads and prints what did not fit together.
 
 The state is rewritten meanwhile: step n has utilisation n, 10 n MiB of used memory, and processes
 whose memory in MiB is their pid. Prints how many different steps were seen, and the misfits.

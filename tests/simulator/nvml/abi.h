@@ -1,6 +1,6 @@
 /* NVML's binary interface: the types and numbers that callers of libnvidia-ml.so.1 were compiled with.
  *
- * Only what the pretend GPUs answer is here. tests/unit/simulator/test_interface.py compares sizes and offsets with
+ * Only what the simulated GPUs answer is here. tests/unit/simulator/test_interface.py compares sizes and offsets with
  * the ctypes definitions of nvidia-ml-py. Memory is in bytes, power in mW, energy in mJ, temperature in degrees Celsius, clocks in MHz. */
 #ifndef GPUDOCK_SIMULATOR_ABI_H
 #define GPUDOCK_SIMULATOR_ABI_H

@@ -31,7 +31,7 @@ void call_end(struct call *call);
 /* In a function's body: returns early when the call is refused, and releases the lock at the function's end. */
 #define SYSTEM_CALL() CALL_WITH(call_begin)
 #define DEVICE_CALL(handle) CALL_WITH(call_begin_device, handle) /* a GPU or a MIG slice */
-#define GPU_CALL(handle) CALL_WITH(call_begin_gpu, handle)       /* a whole GPU; «not supported» for a slice */
+#define GPU_CALL(handle) CALL_WITH(call_begin_gpu, handle)       /* a whole GPU; "not supported" for a slice */
 
 #define REQUIRE(argument)                                                                                              \
     do {                                                                                                               \
@@ -50,10 +50,10 @@ nvmlReturn_t hand_out_slice(const struct state *state, const struct slice *slice
 /* Energy that the GPU took since this process first asked about it, in mJ. */
 nvml_u64 energy_of(nvmlDevice_t handle, const struct gpu *gpu);
 
-/* Copies text to a caller's buffer, as NVML does: all of it or «insufficient size». */
+/* Copies text to a caller's buffer, as NVML does: all of it or "insufficient size". */
 nvmlReturn_t give_text(const char *text, char *buffer, unsigned int size);
 
-/* Gives a reading, or «not supported» where the state has none. */
+/* Gives a reading, or "not supported" where the state has none. */
 nvmlReturn_t give_value(const struct value *value, double scale, unsigned int *target);
 nvmlReturn_t give_value_u64(const struct value *value, double scale, nvml_u64 *target);
 nvmlReturn_t give_word(int word, unsigned int *target);

@@ -1,4 +1,4 @@
-/* Event sets: they can be made, registered with and waited on, but nothing ever happens on a pretend GPU. */
+/* Event sets: they can be made, registered with and waited on, but nothing ever happens on a simulated GPU. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <time.h>

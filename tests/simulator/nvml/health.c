@@ -23,7 +23,7 @@ NVML_API nvmlReturn_t nvmlDeviceGetComputeMode(nvmlDevice_t handle, unsigned int
     return give_word(call.gpu->compute_mode, mode);
 }
 
-/* A GPU with display outputs but no screen on them; «none» in the state for one without outputs. */
+/* A GPU with display outputs but no screen on them; "none" in the state for one without outputs. */
 NVML_API nvmlReturn_t nvmlDeviceGetDisplayMode(nvmlDevice_t handle, unsigned int *mode)
 {
     GPU_CALL(handle);
@@ -111,7 +111,7 @@ NVML_API nvmlReturn_t nvmlDeviceGetDetailedEccErrors(nvmlDevice_t handle, unsign
 
 static const nvml_u64 FIRST_RETIRED_PAGE = 0x1000, PAGE_SIZE = 0x1000;
 
-/* Pages that were retired for double-bit errors; a time stamp of 0 is «unknown». */
+/* Pages that were retired for double-bit errors; a time stamp of 0 is "unknown". */
 static nvmlReturn_t give_retired_pages(const struct gpu *gpu, unsigned int cause, unsigned int *count,
                                        nvml_u64 *addresses, nvml_u64 *times)
 {

@@ -1,7 +1,7 @@
 /* The private table of functions that NVIDIA's nvidia-smi asks for.
  *
- * It is no part of NVML's documented interface. NVIDIA's pretend NVML for its Kubernetes tests (k8s-test-infra) tells which
- * places of the table nvidia-smi calls; those that matter are filled here, and all others say «not supported». */
+ * It is no part of NVML's documented interface. NVIDIA's simulated NVML for its Kubernetes tests (k8s-test-infra) tells which
+ * places of the table nvidia-smi calls; those that matter are filled here, and all others say "not supported". */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>

@@ -23,7 +23,7 @@ NVML_API nvmlReturn_t nvmlInit(void)
 NVML_API nvmlReturn_t nvmlInitWithFlags(unsigned int flags)
 {
     static int slot;
-    (void)flags; /* «no GPUs» is no failure here in any case */
+    (void)flags; /* "no GPUs" is no failure here in any case */
     return library_open(__func__, &slot);
 }
 
@@ -176,7 +176,7 @@ NVML_API nvmlReturn_t nvmlDeviceGetHandleBySerial(const char *serial, nvmlDevice
     return NVML_ERROR_NOT_FOUND;
 }
 
-/* «0000:07:00.0» and «00000000:07:00.0» are one bus. */
+/* "0000:07:00.0" and "00000000:07:00.0" are one bus. */
 static bool same_bus(const char *a, const char *b)
 {
     unsigned int left[4], right[4];

@@ -61,7 +61,7 @@ NVML_API nvmlReturn_t nvmlDeviceGetComputeInstanceId(nvmlDevice_t handle, unsign
     return call.slice ? give_value(&call.slice->compute_instance, 1, id) : NVML_ERROR_NOT_SUPPORTED;
 }
 
-/* The «2» of 2g.10gb. */
+/* The "2" of 2g.10gb. */
 static unsigned int slices_of(const char *profile)
 {
     unsigned int slices = 0;

@@ -1,4 +1,4 @@
-/* The state file's format: sections in brackets, `key = value` lines, comments after «#» at a line's start. */
+/* The state file's format: sections in brackets, `key = value` lines, comments after "#" at a line's start. */
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <locale.h>
@@ -34,7 +34,7 @@ static const struct word SYSTEM_FAULTS[] = {{"none", 0},
                                             {"version_mismatch", NVML_ERROR_LIB_RM_VERSION_MISMATCH},
                                             {"unknown", NVML_ERROR_UNKNOWN},
                                             {NULL, 0}};
-/* Bits of NVML's «clocks event reasons», known as throttle reasons before. */
+/* Bits of NVML's "clocks event reasons", known as throttle reasons before. */
 static const struct word THROTTLE_REASONS[] = {{"none", 0},
                                                {"gpu_idle", 0x1},
                                                {"applications_clocks", 0x2},

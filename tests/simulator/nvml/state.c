@@ -15,7 +15,7 @@
 static const char DEFAULT_STATE_FILE[] = "/run/gpudock-simulator/state";
 static const char DEFAULT_DEVICE_DIRECTORY[] = "/dev";
 static const double FRESH_FOR_S = 0.002;
-static const off_t LARGEST_FILE = 4 << 20;
+static const off_t MAX_FILE_BYTES = 4 << 20;
 
 static struct state *current;
 static bool file_missing;
@@ -117,7 +117,7 @@ static void load(const char *path)
     file_missing = file < 0;
     if (file < 0)
         return;
-    if (fstat(file, &seen) == 0 && S_ISREG(seen.st_mode) && seen.st_size <= LARGEST_FILE) {
+    if (fstat(file, &seen) == 0 && S_ISREG(seen.st_mode) && seen.st_size <= MAX_FILE_BYTES) {
         char *text = read_all(file, seen.st_size);
         struct state *fresh = calloc(1, sizeof *fresh);
         if (text && fresh && state_parse(text, fresh)) {

@@ -1,4 +1,4 @@
-/* The pretend GPUs as one state file describes them, and the reading of that file. README.md documents its format. */
+/* The simulated GPUs as one state file describes them, and the reading of that file. README.md documents its format. */
 #ifndef GPUDOCK_SIMULATOR_STATE_H
 #define GPUDOCK_SIMULATOR_STATE_H
 
@@ -9,7 +9,7 @@
 
 enum { MAX_GPUS = 64, MAX_SLICES = 256, MAX_PROCESSES = 1024, MAX_SLOW = 32, TEXT_SIZE = 96 };
 
-/* A reading: steady (period 0), a sine between low and high, or not known, which callers see as «not supported». */
+/* A reading: steady (period 0), a sine between low and high, or not known, which callers see as "not supported". */
 struct value {
     bool known;
     double low, high, period_s, phase_s;

@@ -269,7 +269,7 @@ NVML_API nvmlReturn_t nvmlDeviceGetMaxCustomerBoostClock(nvmlDevice_t handle, un
     return give_clock(clock_max(call.gpu, clock), mhz);
 }
 
-/* Nobody has lowered the application clocks of a pretend GPU: they are the highest ones. */
+/* Nobody has lowered the application clocks of a simulated GPU: they are the highest ones. */
 NVML_API nvmlReturn_t nvmlDeviceGetApplicationsClock(nvmlDevice_t handle, unsigned int clock, unsigned int *mhz)
 {
     GPU_CALL(handle);

@@ -11,7 +11,7 @@ struct peer {
     unsigned int minor; /* of the other GPU */
 };
 
-/* nvlink_peers = PEER:LINKS, … where PEER is another GPU's number, or «switch». The links are numbered in this order. */
+/* nvlink_peers = PEER:LINKS, … where PEER is another GPU's number, or "switch". The links are numbered in this order. */
 static struct peer peer_of(const struct gpu *gpu, unsigned int link)
 {
     char text[TEXT_SIZE], *rest, *part;

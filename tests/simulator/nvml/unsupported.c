@@ -1,6 +1,6 @@
-/* Functions that the driver's NVML has and pretend GPUs do not support. Callers find the symbol, call it, and are told
- * «not supported», as a real GPU tells them that lacks the feature. A function that is not even here is one that this
- * driver does not have: «function not found». */
+/* Functions that the driver's NVML has and simulated GPUs do not support. Callers find the symbol, call it, and are told
+ * "not supported", as a real GPU tells them that lacks the feature. A function that is not even here is one that this
+ * driver does not have: "function not found". */
 #include "calls.h"
 
 /* Those whose first argument is a device answer with the device's fault first. */

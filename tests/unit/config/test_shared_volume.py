@@ -100,7 +100,7 @@ def test_a_copy_that_was_left_half_done_is_made_anew(former):
 def test_a_damaged_database_is_left_where_it_is_and_said(former):
     (former / f"{DATABASE}-wal").unlink()
     (former / DATABASE).write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
-    with pytest.raises(SharedFolderError, match="could not be brought to"):
+    with pytest.raises(SharedFolderError, match="could not be moved to"):
         open_shared(former, DEFAULT)
     assert (former / DATABASE).read_bytes().endswith(b"\xff" * 5000)
     assert not (former / "shared" / DATABASE).exists()

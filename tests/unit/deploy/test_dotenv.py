@@ -3,7 +3,7 @@
 import pytest
 
 from gpudock.deploy import dotenv
-from gpudock.deploy.say import ProblemError
+from gpudock.deploy.output import ProblemError
 
 
 @pytest.fixture

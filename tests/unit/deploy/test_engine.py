@@ -12,8 +12,8 @@ import pytest
 
 from gpudock.deploy import docker_api, packages, preflight
 from gpudock.deploy.engine import Engine, find_engine
-from gpudock.deploy.engine_config import CDI_SPEC_DIRS, Place
-from gpudock.deploy.say import ProblemError
+from gpudock.deploy.engine_config import CDI_SPEC_DIRS, EnginePaths
+from gpudock.deploy.output import ProblemError
 
 
 class Engines(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -104,48 +104,48 @@ def test_an_error_of_the_engine_carries_its_own_words(engine_at):
 
 def test_the_default_socket_has_dockers_usual_places():
     for socket in (Path("/var/run/docker.sock"), Path("/run/docker.sock")):
-        place = Place.of(socket)
-        assert place.data_root == Path("/var/lib/docker")
-        assert place.bridge == "docker0"
-        assert place.cdi_spec_dirs == CDI_SPEC_DIRS
+        paths = EnginePaths.of(socket)
+        assert paths.data_root == Path("/var/lib/docker")
+        assert paths.bridge == "docker0"
+        assert paths.cdi_spec_dirs == CDI_SPEC_DIRS
 
 
 def test_two_engines_share_no_path_no_bridge_and_no_device():
-    one, other = (Place.of(Path(f"/run/{name}/docker.sock")) for name in ("one", "other"))
+    one, other = (EnginePaths.of(Path(f"/run/{name}/docker.sock")) for name in ("one", "other"))
     for part in ("data_root", "exec_root", "state", "bridge", "bridge_mac", "cdi_spec_dirs"):
         assert getattr(one, part) != getattr(other, part), part
 
 
 def test_the_place_of_an_engine_is_always_the_same():
     socket = Path("/run/one/docker.sock")
-    assert Place.of(socket) == Place.of(socket)
+    assert EnginePaths.of(socket) == EnginePaths.of(socket)
 
 
 def test_names_fit_what_the_kernel_takes():
-    place = Place.of(Path("/run/a-rather-long-name-for-a-directory/of-a-socket/docker.sock"))
-    assert len(place.bridge) <= 15
-    assert len(f"{place.exec_root}/containerd/containerd.sock.ttrpc") < 108
-    assert int(place.bridge_mac.split(":")[0], 16) & 0b11 == 0b10, "not a local, single address"
+    paths = EnginePaths.of(Path("/run/a-rather-long-name-for-a-directory/of-a-socket/docker.sock"))
+    assert len(paths.bridge) <= 15
+    assert len(f"{paths.exec_root}/containerd/containerd.sock.ttrpc") < 108
+    assert int(paths.bridge_mac.split(":")[0], 16) & 0b11 == 0b10, "not a local, single address"
 
 
 def test_an_engines_networks_stay_clear_of_the_machines_routes():
-    place = Place.of(Path("/run/one/docker.sock"))
-    free = place.address_pool([])
-    assert free == place.address_pool(["192.168.0.0/16", "172.17.0.0/16"])
-    other = place.address_pool([str(free), "10.255.255.53"])
+    paths = EnginePaths.of(Path("/run/one/docker.sock"))
+    free = paths.address_pool([])
+    assert free == paths.address_pool(["192.168.0.0/16", "172.17.0.0/16"])
+    other = paths.address_pool([str(free), "10.255.255.53"])
     assert not other.overlaps(free)
     with pytest.raises(ValueError, match="routed"):
-        place.address_pool(["10.0.0.0/8"])
+        paths.address_pool(["10.0.0.0/8"])
 
 
 def test_an_engine_of_ours_keeps_containers_alive_and_rotates_their_logs():
-    place = Place.of(Path("/run/one/docker.sock"))
-    options = place.daemon_options(Path("/prefix"), 1400, ipaddress.IPv4Network("10.77.0.0/16"))
+    paths = EnginePaths.of(Path("/run/one/docker.sock"))
+    options = paths.daemon_options(Path("/prefix"), 1400, ipaddress.IPv4Network("10.77.0.0/16"))
     assert options["live-restore"] is True
     assert options["features"] == {"cdi": True}
     assert options["log-opts"]["max-size"]
     assert options["mtu"] == 1400
-    assert options["bridge"] == place.bridge
+    assert options["bridge"] == paths.bridge
 
 
 def lab_port(engine_at, containers):
@@ -168,7 +168,7 @@ def test_the_labs_own_port_is_not_in_its_way(engine_at):
 
 def test_a_port_that_another_container_has_is_refused_with_its_name(engine_at):
     engine = lab_port(engine_at, [published(8000, "another")])
-    with pytest.raises(ProblemError, match=r"Port 8000 .*«web».*GPUDOCK_PORT"):
+    with pytest.raises(ProblemError, match=r'Port 8000 .*"web".*GPUDOCK_PORT'):
         preflight.check_port(engine, "gpudock", 8000)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gpudock.deploy import images
-from gpudock.deploy.say import ProblemError
+from gpudock.deploy.output import ProblemError
 from gpudock.deploy.up import read_configuration
 
 
@@ -29,18 +29,18 @@ def test_misspelt_and_bad_settings_of_the_file_are_reported_together(tmp_path):
 
 
 def test_a_ca_bundle_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ProblemError, match=r"missing\.pem, which is not there"):
+    with pytest.raises(ProblemError, match=r"missing\.pem, which does not exist"):
         read_configuration(tmp_path, {"GPUDOCK_CA_BUNDLE": str(tmp_path / "missing.pem")})
 
 
 def told(log, capsys):
-    narrator = images._Narrator()
-    narrator.follow(log)
-    return capsys.readouterr().out.splitlines(), narrator
+    progress = images._BuildProgress()
+    progress.follow(log)
+    return capsys.readouterr().out.splitlines(), progress
 
 
 def test_only_steps_that_took_time_are_told(capsys):
-    lines, narrator = told(
+    lines, progress = told(
         [
             "#1 [hub internal] load build definition from Dockerfile\n",
             "#1 DONE 0.0s\n",
@@ -52,9 +52,9 @@ def test_only_steps_that_took_time_are_told(capsys):
         capsys,
     )
     assert lines == ["    hub 2/3: RUN apt-get update: 12 s"]
-    assert narrator.under_way() == "looking at what has changed"
+    assert progress.running() == "checking what has changed"
 
 
 def test_the_steps_that_run_are_known_meanwhile(capsys):
-    _, narrator = told(["#7 [hub 1/2] RUN one\n", "#8 [proxy 1/2] RUN two\n"], capsys)
-    assert narrator.under_way() == "hub 1/2: RUN one, proxy 1/2: RUN two"
+    _, progress = told(["#7 [hub 1/2] RUN one\n", "#8 [proxy 1/2] RUN two\n"], capsys)
+    assert progress.running() == "hub 1/2: RUN one, proxy 1/2: RUN two"

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from doubles.docker import MUTE_IMAGE, FakeDocker
@@ -9,6 +14,7 @@ from gpudock.engine.client import DockerEngine
 from gpudock.engine.spec import ContainerSpec
 
 LAB = "lab"
+SPAWNER = Path(__file__).parents[3] / "spawner"
 ONE, TWO, THREE = (f"GPU-{n:08x}-0000-4000-8000-{n:012x}" for n in range(3))
 UUIDS = (ONE, TWO, THREE)
 
@@ -86,7 +92,7 @@ async def test_a_server_whose_labels_do_not_tell_what_it_has_is_told_of(
     run_behind(docker, "liar", config(devices, told))
     found = (await engine.observe(resolve)).foreign_use
     assert set(found) == held
-    assert "«liar»" in found[min(held)]
+    assert '"liar"' in found[min(held)]
     assert "labels" in found[min(held)]
 
 
@@ -116,7 +122,7 @@ async def test_other_labs_and_strangers_are_told_of_and_the_agent_is_not(docker,
     }
     run_behind(docker, "lab-agent", {**config(["all"], ""), **agent})
     found = (await engine.observe(resolve)).foreign_use
-    assert {uuid: said.split("«")[1].split("»")[0] for uuid, said in found.items()} == {
+    assert {uuid: said.split('"')[1] for uuid, said in found.items()} == {
         ONE: "other",
         TWO: "stranger",
     }
@@ -129,3 +135,23 @@ async def test_a_container_is_asked_about_once_and_one_of_its_own_making_never(d
     for _ in range(3):
         assert set((await engine.observe(resolve)).foreign_use) == {TWO}
     assert docker.calls_of("inspect") == ["liar"]
+
+
+def test_importing_the_client_imports_neither_broker_nor_database():
+    program = "import sys, gpudock.engine.client; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(SPAWNER)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    packages = {".".join(name.split(".")[:2]) for name in done.stdout.split()}
+    assert "docker" in loaded
+    assert not loaded & {"sqlalchemy", "alembic", "jupyterhub", "tornado"}
+    assert {name for name in packages if name.startswith("gpudock.")} == {
+        "gpudock.config",
+        "gpudock.engine",
+        "gpudock.model",
+    }

@@ -3,7 +3,7 @@
 import pytest
 
 from gpudock.engine.parse import delivery, devices_of, from_inspect, from_list, is_server, state
-from gpudock.engine.spec import GPUDelivery, Surroundings, container_config
+from gpudock.engine.spec import ContainerContext, GPUDelivery, container_config
 from gpudock.model import ContainerState, Lease
 
 UUID = "GPU-11111111-2222-3333-4444-555555555555"
@@ -157,7 +157,7 @@ def test_what_a_lease_is_labelled_with_is_read_back():
     lease = Lease(
         "abc", "ada", "", "image", (UUID,), 0.0, slot=1, slots=4, groups=("x,y", '"', "名")
     )
-    surroundings = Surroundings("lab", "net", "work", (), {}, GPUDelivery.CDI)
-    spec = container_config(lease, surroundings)
+    context = ContainerContext("lab", "net", "work", (), {}, GPUDelivery.CDI)
+    spec = container_config(lease, context)
     found = from_list({"Id": "1f", "State": "running", "Labels": spec.config["Labels"]})
     assert (found.slot, found.slots, found.groups) == (lease.slot, lease.slots, lease.groups)

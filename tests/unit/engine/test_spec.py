@@ -4,7 +4,13 @@ import dataclasses
 
 import pytest
 
-from gpudock.engine.spec import GPUDelivery, Limits, Surroundings, agent_config, container_config
+from gpudock.engine.spec import (
+    ContainerContext,
+    GPUDelivery,
+    Limits,
+    agent_config,
+    container_config,
+)
 from gpudock.model import Lease
 
 GPU_A = "GPU-11111111-2222-3333-4444-555555555555"
@@ -18,7 +24,7 @@ LEASE = Lease(
     gpu_uuids=(GPU_A, GPU_B),
     granted_at=1000.0,
 )
-SURROUNDINGS = Surroundings(
+CONTEXT = ContainerContext(
     lab="gpudock",
     network="gpudock",
     workspace="gpudock-workspace-alice",
@@ -30,7 +36,7 @@ SURROUNDINGS = Surroundings(
 
 
 def test_a_lease_becomes_this_whole_request():
-    spec = container_config(LEASE, SURROUNDINGS)
+    spec = container_config(LEASE, CONTEXT)
     assert spec.name == "gpudock-alice-a1b2c3d4e5f60718"
     assert spec.config == {
         "Image": "gpudock/pytorch-cuda:v2.6",
@@ -84,10 +90,10 @@ def test_a_lease_becomes_this_whole_request():
 
 @pytest.mark.parametrize("delivery", list(GPUDelivery))
 def test_a_server_without_gpus_sees_none_whatever_the_environment_says(delivery):
-    surroundings = dataclasses.replace(
-        SURROUNDINGS, delivery=delivery, environment={"NVIDIA_VISIBLE_DEVICES": "all"}
+    context = dataclasses.replace(
+        CONTEXT, delivery=delivery, environment={"NVIDIA_VISIBLE_DEVICES": "all"}
     )
-    spec = container_config(dataclasses.replace(LEASE, gpu_uuids=()), surroundings)
+    spec = container_config(dataclasses.replace(LEASE, gpu_uuids=()), context)
     assert spec.config["HostConfig"]["DeviceRequests"] == []
     assert "Runtime" not in spec.config["HostConfig"]
     assert "NVIDIA_VISIBLE_DEVICES=void" in spec.config["Env"]
@@ -96,30 +102,30 @@ def test_a_server_without_gpus_sees_none_whatever_the_environment_says(delivery)
 
 
 def test_the_nvidia_runtime_gets_exactly_the_leased_uuids():
-    surroundings = dataclasses.replace(SURROUNDINGS, delivery=GPUDelivery.NVIDIA_RUNTIME)
-    config = container_config(LEASE, surroundings).config
+    context = dataclasses.replace(CONTEXT, delivery=GPUDelivery.NVIDIA_RUNTIME)
+    config = container_config(LEASE, context).config
     assert config["HostConfig"]["Runtime"] == "nvidia"
     assert config["HostConfig"]["DeviceRequests"] == []
     assert f"NVIDIA_VISIBLE_DEVICES={GPU_A},{GPU_B}" in config["Env"]
 
 
 def test_gpus_without_a_way_to_give_them_are_an_error_and_not_a_silent_cpu_server():
-    surroundings = dataclasses.replace(SURROUNDINGS, delivery=GPUDelivery.NONE)
-    with pytest.raises(ValueError, match="no way to give a GPU"):
-        container_config(LEASE, surroundings)
+    context = dataclasses.replace(CONTEXT, delivery=GPUDelivery.NONE)
+    with pytest.raises(ValueError, match="cannot give any"):
+        container_config(LEASE, context)
 
 
 def test_the_environment_cannot_claim_another_lease():
-    surroundings = dataclasses.replace(SURROUNDINGS, environment={"GPUDOCK_LEASE": "other"})
-    env = container_config(LEASE, surroundings).config["Env"]
+    context = dataclasses.replace(CONTEXT, environment={"GPUDOCK_LEASE": "other"})
+    env = container_config(LEASE, context).config["Env"]
     assert [line for line in env if line.startswith("GPUDOCK_LEASE=")] == [
         "GPUDOCK_LEASE=a1b2c3d4e5f60718"
     ]
 
 
 def test_a_directory_of_the_host_is_mounted_as_one():
-    surroundings = dataclasses.replace(SURROUNDINGS, workspace="/data/alice")
-    mounts = container_config(LEASE, surroundings).config["HostConfig"]["Mounts"]
+    context = dataclasses.replace(CONTEXT, workspace="/data/alice")
+    mounts = container_config(LEASE, context).config["HostConfig"]["Mounts"]
     assert mounts == [{"Type": "bind", "Source": "/data/alice", "Target": "/workspace"}]
 
 

@@ -62,20 +62,20 @@ def test_only_what_the_proxy_says_of_an_address_counts(request_, address):
 def test_an_address_has_some_tries_and_waits_then(guard, ticks):
     for _ in range(5):
         assert guard.wait("ada", "home") == 0
-        guard.wrong("ada", "home")
+        guard.count_failure("ada", "home")
     assert guard.wait("ada", "home") == MINUTES * 60
     assert guard.wait("ada", "work") == guard.wait("bob", "home") == 0
     ticks.now += MINUTES * 60
     assert guard.wait("ada", "home") == 0
     for _ in range(5):
-        guard.wrong("ada", "home")
+        guard.count_failure("ada", "home")
     assert guard.wait("ada", "home") > 0
 
 
 def test_whoever_makes_up_addresses_gets_no_more_tries(guard, ticks):
     tries = 0
     while not guard.wait("ada", f"6.6.6.{tries}"):
-        guard.wrong("ada", f"6.6.6.{tries}")
+        guard.count_failure("ada", f"6.6.6.{tries}")
         tries += 1
         assert tries <= 5 * EVERYWHERE
     ticks.now += MINUTES * 60 - 1
@@ -83,33 +83,33 @@ def test_whoever_makes_up_addresses_gets_no_more_tries(guard, ticks):
 
 
 def test_nobody_shuts_out_somebody_who_has_signed_in_from_there(guard):
-    guard.right("ada", "home")
+    guard.count_success("ada", "home")
     for number in range(5 * EVERYWHERE):
-        guard.wrong("ada", f"6.6.6.{number}")
+        guard.count_failure("ada", f"6.6.6.{number}")
     assert guard.wait("ada", "home") == 0
-    guard.right("ada", "home")
+    guard.count_success("ada", "home")
     assert guard.wait("ada", "work") > 0
 
 
 def test_a_right_password_begins_anew(guard):
     for _ in range(4):
-        guard.wrong("ada", "home")
-    guard.right("ada", "home")
-    guard.wrong("ada", "home")
+        guard.count_failure("ada", "home")
+    guard.count_success("ada", "home")
+    guard.count_failure("ada", "home")
     assert guard.wait("ada", "home") == 0
 
 
 def test_any_number_of_tries_is_any_number(ticks):
     guard = Guard(0, 300.0, ticks)
     for _ in range(1000):
-        guard.wrong("ada", "home")
+        guard.count_failure("ada", "home")
     assert guard.wait("ada", "home") == 0
 
 
 def test_names_and_addresses_that_are_made_up_fill_no_memory(guard):
     for number in range(30_000):
-        guard.wrong(f"user-{number}", f"address-{number}")
-        guard.right(f"user-{number}", f"other-{number}")
+        guard.count_failure(f"user-{number}", f"address-{number}")
+        guard.count_success(f"user-{number}", f"other-{number}")
     assert len(guard._wrong) <= 20_000
     assert len(guard._known) <= 20_000
 

@@ -11,7 +11,8 @@ import pytest
 from doubles.clock import HandClock
 from doubles.inventory import SettableInventory, gpu
 from gpudock.broker import Broker, LeaseConflictError
-from gpudock.hub.lifecycle import LaunchFailed, launch, perform, terminate
+from gpudock.hub.errors import LaunchFailed
+from gpudock.hub.lifecycle import launch, perform, terminate
 from gpudock.model import ContainerState, Lease, LeaseState, Request
 from state_machine.engine import FakeEngine, Fate, Spec, Task
 from state_machine.hub import FlakyStore

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpudock.hub.options import Offers, OptionError, parse
-from gpudock.model import Share, WhenBusy
+from gpudock.hub.errors import OptionError
+from gpudock.hub.options import Offers, parse
+from gpudock.model import MAX_GPUS, Share, WhenBusy
 
 OFFERS = Offers(images={"PyTorch 2.6": "gpudock/pytorch-cuda:v2.6", "Own": "lab/own:1"})
 
@@ -43,9 +44,9 @@ def test_what_is_no_number_of_gpus_is_refused_in_one_sentence(gpus):
         ({"image": "evil/image"}, "not on this lab's list"),
         ({"image": ["../x"]}, "not on this lab's list"),
         ({"image": 3}, "not on this lab's list"),
-        ({"gpu": 1}, "Did you mean «gpus»"),
-        ({"share": "both"}, "no value for the option «share»"),
-        ({"when_busy": "later"}, "no value for the option «when_busy»"),
+        ({"gpu": 1}, 'Did you mean "gpus"'),
+        ({"share": "both"}, 'not a valid value for the option "share"'),
+        ({"when_busy": "later"}, 'not a valid value for the option "when_busy"'),
         ({"gpu_model": "A100\nX"}, "not a GPU model"),
         ({"gpu_model": "x" * 101}, "not a GPU model"),
     ],
@@ -72,5 +73,5 @@ def test_any_json_is_either_taken_or_refused_in_words(raw):
         assert str(error)
         assert "\n" not in str(error)
     else:
-        assert 0 <= options.gpus <= 1024
+        assert 0 <= options.gpus <= MAX_GPUS
         assert options.image in OFFERS.images.values()

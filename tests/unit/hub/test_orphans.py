@@ -188,7 +188,7 @@ async def test_a_forgotten_server_that_is_not_taken_up_is_never_ended(
     lab: Lab, caplog: pytest.LogCaptureFixture
 ) -> None:
     lab.hub.users["ada"] = set()
-    lab.hub.refusal = "The image «old» is not on this lab's list."
+    lab.hub.refusal = 'The image "old" is not on this lab\'s list.'
     for _ in range(5):
         await lab.look(GRACE)
     assert lab.goes_on

@@ -1,4 +1,4 @@
-"""The warden ends what is due: once, whatever engine and database do meanwhile."""
+"""Sessions that are due are ended once, whatever engine and database do meanwhile."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gpudock.hub.lifecycle import launch, perform
-from gpudock.hub.loops.session_expiry import Warden
+from gpudock.hub.loops.session_expiry import SessionExpiry
 from gpudock.model import Lease, LeaseState, Quota
 from state_machine.engine import FakeEngine, Fate, Spec
 from state_machine.setting import Setting, ask
@@ -47,13 +47,13 @@ async def test_a_session_is_ended_when_its_time_is_up_and_its_gpu_goes_to_the_ne
     lease, other = await start(lab, engine), await start(lab, engine, "bob")
     lab.clock.advance(1800)
     assert not isinstance(lab.broker.requests.submit(ask("cy")), Lease)
-    warden = Warden(lab.broker, engine)
-    warden.end_what_is_due()
-    await warden.settled()
+    expiry = SessionExpiry(lab.broker, engine)
+    expiry.end_due()
+    await expiry.settled()
     assert len(engine.containers) == 2
     lab.clock.advance(1800)
-    warden.end_what_is_due()
-    await warden.settled()
+    expiry.end_due()
+    await expiry.settled()
     assert engine.containers == {}
     for item in (lease, other):
         found = lab.broker.leases.get(item.id)
@@ -66,14 +66,14 @@ async def test_what_the_engine_does_not_confirm_is_left_to_the_reconciler(lab, e
     lease = await start(lab, engine)
     lab.clock.advance(HOUR)
     engine.fates.extend([fate] * 2)  # to stop it, and to inspect it
-    warden = Warden(lab.broker, engine)
-    warden.end_what_is_due()
-    await warden.settled()
+    expiry = SessionExpiry(lab.broker, engine)
+    expiry.end_due()
+    await expiry.settled()
     assert lab.state(lease) is LeaseState.STOPPING
-    warden.end_what_is_due()
-    await warden.settled()
+    expiry.end_due()
+    await expiry.settled()
     stops = [entry for entry in engine.log if entry.startswith("stop")]
-    assert len(stops) == 1, "what is stopping is not stopped again by the warden"
+    assert len(stops) == 1, "what is stopping is not stopped again"
     for call in engine.late:
         engine.land(call)
     for _ in range(3):
@@ -85,21 +85,21 @@ async def test_what_the_engine_does_not_confirm_is_left_to_the_reconciler(lab, e
 async def test_a_database_that_fails_ends_nothing_and_later_all(lab, engine):
     lease = await start(lab, engine)
     lab.clock.advance(HOUR)
-    warden = Warden(lab.broker, engine)
+    expiry = SessionExpiry(lab.broker, engine)
     lab.store.failures = 1
-    warden.end_what_is_due()
-    await warden.settled()
+    expiry.end_due()
+    await expiry.settled()
     assert lab.state(lease) is LeaseState.ACTIVE
     assert len(engine.containers) == 1
-    warden.end_what_is_due()
-    await warden.settled()
+    expiry.end_due()
+    await expiry.settled()
     assert lab.state(lease) is LeaseState.ENDED
 
 
 async def test_ending_goes_on_by_itself_until_the_loop_is_cancelled(lab, engine):
     lease = await start(lab, engine)
-    warden = Warden(lab.broker, engine, interval=0.001)
-    loop = asyncio.create_task(warden.run())
+    expiry = SessionExpiry(lab.broker, engine, interval=0.001)
+    loop = asyncio.create_task(expiry.run())
     lab.clock.advance(HOUR)
     async with asyncio.timeout(20):
         while lab.state(lease) is not LeaseState.ENDED:  # noqa: ASYNC110 - only the store knows
@@ -112,13 +112,13 @@ async def test_ending_goes_on_by_itself_until_the_loop_is_cancelled(lab, engine)
 async def test_no_surprise_ends_the_loop(lab, engine, monkeypatch, caplog):
     lease = await start(lab, engine)
     lab.clock.advance(HOUR)
-    warden = Warden(lab.broker, engine)
+    expiry = SessionExpiry(lab.broker, engine)
     with monkeypatch.context() as patch:
         patch.setattr(lab.broker, "due", lambda: 1 / 0)
-        warden.end_what_is_due()
+        expiry.end_due()
     assert "trying again" in caplog.text
-    warden.end_what_is_due()
-    await warden.settled()
+    expiry.end_due()
+    await expiry.settled()
     assert lab.state(lease) is LeaseState.ENDED
 
 
@@ -126,8 +126,8 @@ async def test_a_session_that_is_starting_takes_its_container_back_itself(lab, e
     lease = lab.grant()
     lab.broker.leases.begin_container(lease.id)
     lab.clock.advance(HOUR)
-    warden = Warden(lab.broker, engine)
-    warden.end_what_is_due()
-    await warden.settled()
+    expiry = SessionExpiry(lab.broker, engine)
+    expiry.end_due()
+    await expiry.settled()
     assert lab.state(lease) is LeaseState.STOPPING
     assert engine.log == []

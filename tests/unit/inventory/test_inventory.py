@@ -340,7 +340,7 @@ async def test_a_subscriber_that_fails_harms_nobody(agent, follow, caplog):
     await reading_that(inventory, well)
     agent.report(GPU_1, GPU_2)
     await reading_that(inventory, lambda reading: len(reading.readings) == 2)
-    assert "a subscriber of the inventory failed" in caplog.text
+    assert "A subscriber of the inventory failed." in caplog.text
 
 
 async def test_who_unsubscribed_is_not_called(agent, follow):

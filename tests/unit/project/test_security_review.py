@@ -12,7 +12,7 @@ from nativeauthenticator.handlers import DiscardHandler, ToggleAuthorizationHand
 from tornado import web
 from traitlets.config import Config
 
-from gpudock.engine.spec import GPUDelivery, Surroundings, container_config
+from gpudock.engine.spec import ContainerContext, GPUDelivery, container_config
 from gpudock.hub.accounts import GPUDockAuthenticator
 from gpudock.hub.accounts.pages import OURS
 from gpudock.hub.runtime import Runtime
@@ -27,7 +27,7 @@ PASSWORD = "correct-horse-battery"
 
 def config_of(user: str) -> dict[str, Any]:
     lease = Lease(id="ab12", user=user, server="", image="image", gpu_uuids=(), granted_at=0.0)
-    surroundings = Surroundings(
+    context = ContainerContext(
         lab="gpudock",
         network="gpudock",
         workspace="workspace",
@@ -35,7 +35,7 @@ def config_of(user: str) -> dict[str, Any]:
         environment={},
         delivery=GPUDelivery.NONE,
     )
-    return dict(container_config(lease, surroundings).config)
+    return dict(container_config(lease, context).config)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_an_account_is_not_deleted_while_the_hub_keeps_its_user(accounts, active
     servers = {"": SimpleNamespace(active=False), "second": SimpleNamespace(active=active)}
     user = SimpleNamespace(name="ada", spawners=servers)
     if active:
-        with pytest.raises(web.HTTPError, match="Stop it on the page «Admin» first"):
+        with pytest.raises(web.HTTPError, match="Stop it on the Admin page first"):
             accounts.delete_user(user)
     else:
         accounts.delete_user(user)

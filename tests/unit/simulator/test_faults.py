@@ -1,4 +1,4 @@
-"""Faults of a pretend GPU, of its driver, and of its state file are those of real ones."""
+"""Faults of a simulated GPU, of its driver, and of its state file are those of real ones."""
 
 import random
 import subprocess

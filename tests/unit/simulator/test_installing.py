@@ -1,4 +1,4 @@
-"""Pretend GPUs are installed into an engine's reach, kept, and taken away."""
+"""Simulated GPUs are installed into an engine's reach, kept, and taken away."""
 
 import json
 import os
@@ -94,7 +94,7 @@ def test_the_specification_offers_gpus_and_slices_as_nvidia_ctk_does(tmp_path):
         ("nvidia.json", '{"cdiVersion": "0.5.0", "kind": "nvidia.com/gpu", "devices": []}'),
     ],
 )
-def test_real_gpus_are_not_replaced_by_pretend_ones(tmp_path, name, text):
+def test_real_gpus_are_not_replaced_by_simulated_ones(tmp_path, name, text):
     (tmp_path / "cdi").mkdir()
     (tmp_path / "cdi" / name).write_text(text)
     with pytest.raises(SimulatorError, match=name):
@@ -103,7 +103,7 @@ def test_real_gpus_are_not_replaced_by_pretend_ones(tmp_path, name, text):
 
 
 @needs_mknod
-def test_other_pretend_gpus_are_neither_replaced_nor_removed(tmp_path):
+def test_other_simulated_gpus_are_neither_replaced_nor_removed(tmp_path):
     specs = tmp_path / "cdi"
     first = install(tmp_path / "one", specs, 1)
     before = first.specification.read_bytes()
@@ -130,7 +130,7 @@ def test_users_in_containers_can_read_the_state_whatever_the_umask(tmp_path):
 
 def test_what_was_never_created_is_said_so(tmp_path):
     for attempt in (lambda s: s.gpus, lambda s: s.update(0, fan=3)):
-        with pytest.raises(SimulatorError, match="no pretend GPUs at"):
+        with pytest.raises(SimulatorError, match="no simulated GPUs at"):
             attempt(Simulator(tmp_path / "nowhere"))
 
 
@@ -154,7 +154,7 @@ def test_the_command_line_installs_changes_shows_and_removes(tmp_path):
     assert f"GPU 1: NVIDIA H100 80GB HBM3 (UUID: {gpu.uuid}), fault: lost" in run("show").stdout
     refused = run("set", "7", "utilization=3")
     assert refused.returncode == 1
-    assert "no pretend GPU 7" in refused.stderr
+    assert "no simulated GPU 7" in refused.stderr
     assert run("uninstall", *where).returncode == 0
     assert not prefix.exists()
     assert [path.name for path in specs.iterdir()] == ["other.json"]

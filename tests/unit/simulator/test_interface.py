@@ -1,4 +1,4 @@
-"""The pretend library has the interface that nvidia-ml-py was compiled for."""
+"""The simulated library has the interface that nvidia-ml-py was compiled for."""
 
 import ctypes
 import json

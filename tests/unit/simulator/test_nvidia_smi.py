@@ -1,4 +1,4 @@
-"""NVIDIA's own nvidia-smi reads the pretend GPUs as real ones."""
+"""NVIDIA's own nvidia-smi reads the simulated GPUs as real ones."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The pretend GPUs answer NVML's callers as real ones do."""
+"""The simulated GPUs answer NVML's callers as real ones do."""
 
 import pynvml
 import pytest
@@ -123,7 +123,7 @@ def test_what_a_gpu_lacks_is_not_supported(steady):
     client, _ = steady
     for expression in (
         "nvmlDeviceGetFanSpeed(gpu(0))",  # the model has no fan
-        "nvmlDeviceGetEncoderUtilization(gpu(0))",  # «none» in the state
+        "nvmlDeviceGetEncoderUtilization(gpu(0))",  # none in the state
         "nvmlDeviceGetVgpuMetadata(gpu(0))",  # nothing like it in the simulator
         "nvmlDeviceGetGpuInstanceId(gpu(0))",  # not a slice
     ):

@@ -1,4 +1,4 @@
-"""The pretend GPUs' state is written, changed and checked from Python."""
+"""The simulated GPUs' state is written, changed and checked from Python."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""Who sees which pretend GPU, and which slices of it."""
+"""Who sees which simulated GPU, and which slices of it."""
 
 import pynvml
 

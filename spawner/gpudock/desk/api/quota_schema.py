@@ -11,9 +11,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 from typing_extensions import TypeAliasType
 
-from gpudock.policy.quota.documents import parse_document
-
-MAX_VALUE = 1_000_000
+from gpudock.policy.quota.documents import MAX_VALUE, parse_document
 
 _COUNT = {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_VALUE}
 _AMOUNT = {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": MAX_VALUE}

@@ -1,9 +1,8 @@
-"""Accounts of a lab that has no identity provider: NativeAuthenticator, with a first administrator.
+"""Accounts of a lab without an identity provider: NativeAuthenticator, with a first administrator.
 
-A fresh lab must have an administrator, and must not have a default password. So the first start
-makes a random password and keeps it in a file that only the hub can read. It is good for signing in
-until the administrator has chosen another one, which is the first page they are led to; the file
-is deleted then.
+A new lab needs an administrator, but must not have a default password. So the first start creates a
+random password and keeps it in a file that only the hub can read. After the first sign-in the
+administrator is asked to choose another password; then the file is deleted.
 """
 
 from __future__ import annotations
@@ -20,42 +19,43 @@ from nativeauthenticator.orm import UserInfo
 from tornado import web
 from traitlets import Unicode
 
+from gpudock.config.parsers import MAX_PASSWORD_BYTES
 from gpudock.hub.accounts.guard import Guard, address_of
 from gpudock.hub.accounts.pages import OURS
-from gpudock.hub.accounts.passwords import LONGEST_PASSWORD, matches
+from gpudock.hub.accounts.passwords import matches
 
 _ONE_TIME_PASSWORD_BYTES = 15
-_MOST_WAITING = 200
+_MAX_WAITING = 200
 _FORBIDDEN = 403
 _CONFLICT = 409
 _TOO_MANY_REQUESTS = 429
 
 
 class GPUDockAuthenticator(NativeAuthenticator):
-    """NativeAuthenticator whose first administrator needs no default password."""
+    """NativeAuthenticator with a first administrator and no default password."""
 
     first_admin = Unicode(
         "admin",
         config=True,
-        help="""Name of the administrator whose account a fresh lab makes.""",
+        help="""User name of the first administrator, whose account a new lab creates.""",
     )
 
     first_admin_password = Unicode(
         config=True,
         help="""
-        Password of that account. Empty makes a one-time password and keeps it in
-        ``one_time_password_file`` until the administrator has chosen another one.
+        Password of the first administrator. If empty, a one-time password is created and kept in
+        ``one_time_password_file`` until the administrator chooses another one.
         """,
     )
 
     one_time_password_file = Unicode(
         "admin-password",
         config=True,
-        help="""Where the one-time password is kept, readable by the hub alone.""",
+        help="""File with the one-time password. Only the hub can read it.""",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Make the first administrator's account where it does not exist yet."""
+        """Create the first administrator's account unless it exists."""
         super().__init__(*args, **kwargs)
         self._guard = Guard(self.allowed_failed_logins, self.seconds_before_next_try)
         self._ensure_first_admin()
@@ -72,11 +72,11 @@ class GPUDockAuthenticator(NativeAuthenticator):
             with os.fdopen(descriptor, "w") as output:
                 output.write(password + "\n")
             self.log.warning(
-                "A one-time password for «%s» is in %s.", self.first_admin, file.absolute()
+                'A one-time password for "%s" is in %s.', self.first_admin, file.absolute()
             )
         if self.create_user(self.first_admin, password, is_authorized=True) is None:
             message = (
-                f"The account of the administrator «{self.first_admin}» could not be made. "
+                f'The account of the administrator "{self.first_admin}" could not be created. '
                 "Check GPUDOCK_ADMIN (lower-case letters, digits, dots, dashes and underscores) "
                 f"and GPUDOCK_ADMIN_PASSWORD (at least {self.minimum_password_length} characters, "
                 "and not a common one)."
@@ -84,14 +84,14 @@ class GPUDockAuthenticator(NativeAuthenticator):
             raise ValueError(message)
 
     def is_one_time_password(self, username: str, password: str) -> bool:
-        """Tell whether this is the one-time password that a fresh lab made."""
+        """Return whether this is the one-time password of a new lab."""
         file = Path(self.one_time_password_file)
         if self.normalize_username(username) != self.first_admin or not file.exists():
             return False
         return hmac.compare_digest(file.read_text().strip().encode(), password.encode())
 
     def change_password(self, username: str, new_password: str) -> bool | None:
-        """Set a new password; a new one of the first administrator ends the one-time password."""
+        """Set a new password; the first administrator's ends the one-time password."""
         changed: bool | None = super().change_password(username, new_password)
         if changed and self.normalize_username(username) == self.first_admin:
             Path(self.one_time_password_file).unlink(missing_ok=True)
@@ -103,7 +103,7 @@ class GPUDockAuthenticator(NativeAuthenticator):
         Wrong passwords are counted, see :mod:`gpudock.hub.accounts.guard`.
 
         Raises:
-            web.HTTPError: with a sentence for whoever has to wait, or waits to be let in.
+            web.HTTPError: too many wrong passwords, or the account is not approved.
         """
         name = self.normalize_username(data["username"])
         address = address_of(handler.request, getattr(self.parent, "trusted_downstream_ips", ()))
@@ -114,39 +114,39 @@ class GPUDockAuthenticator(NativeAuthenticator):
                 f"Too many wrong passwords. Try again in {minutes} minute{'s' * (minutes > 1)}."
             )
             raise web.HTTPError(_TOO_MANY_REQUESTS, message)
-        self._guard.wrong(name, address)
+        self._guard.count_failure(name, address)
         account = self.get_user(name)
         right = await matches(data["password"], account.password if account else None)
         if account is None or not right:
             return None
         if account.has_2fa and not account.is_valid_token(data.get("2fa")):
             return None
-        self._guard.right(name, address)
+        self._guard.count_success(name, address)
         if not account.is_authorized:
-            message = "An administrator has not let you in yet. Ask one, and try again."
+            message = "An administrator has not approved your account. Ask one, and try again."
             raise web.HTTPError(_FORBIDDEN, message)
         return str(name)
 
     async def refresh_user(self, user: Any, handler: Any = None) -> bool:
-        """Let a session go on, but not that of one who was shut out since it began.
+        """Return whether a session may continue.
 
         Raises:
-            web.HTTPError: the account is shut out. (The Hub would let a token pass on ``False``.)
+            web.HTTPError: the account is blocked. (The Hub would accept a token after ``False``.)
         """
         account = self.get_user(user.name)
         if account is not None and not account.is_authorized:
-            message = "An administrator has shut this account out. Ask one to let you in again."
+            message = "An administrator has blocked this account. Ask one to approve it again."
             raise web.HTTPError(_FORBIDDEN, message)
         return True
 
     def create_user(self, username: str, password: str, **details: Any) -> Any:
-        """Make an account; ``None`` when the name or the password is not to be had.
+        """Create an account; return ``None`` if the name or the password is not acceptable.
 
-        Nobody becomes an administrator by signing up under the name of one.
+        The name of an administrator is not available to people who sign up.
         """
-        let_in = details.get("is_authorized", False)
-        if not let_in and (
-            self.normalize_username(username) in self.admin_users or self.too_many_wait()
+        approved = details.get("is_authorized", False)
+        if not approved and (
+            self.normalize_username(username) in self.admin_users or self.too_many_waiting()
         ):
             return None
         return super().create_user(username, password, **details)
@@ -155,29 +155,29 @@ class GPUDockAuthenticator(NativeAuthenticator):
         """Delete the account of a user whom an administrator removes from the Hub.
 
         Raises:
-            web.HTTPError: one of the user's servers runs or waits, so that the Hub would not remove
-                the user; the account stays.
+            web.HTTPError: the user has an active server, so the Hub would not remove the user; the
+                account stays.
         """
         active = [spawner for spawner in getattr(user, "spawners", {}).values() if spawner.active]
         if active:
             message = (
-                f"«{user.name}» has a server that runs, starts or waits. Stop it on the page"
-                " «Admin» first, and remove the user then."
+                f'"{user.name}" has an active server. Stop it on the Admin page first, and then '
+                "remove the user."
             )
             raise web.HTTPError(_CONFLICT, message)
         return super().delete_user(user)
 
-    def too_many_wait(self) -> bool:
-        """Tell whether so many wait to be let in that no more are taken."""
+    def too_many_waiting(self) -> bool:
+        """Return whether so many accounts wait for approval that no more are accepted."""
         waiting = self.db.query(UserInfo).filter(UserInfo.is_authorized.isnot(True))
-        return bool(waiting.count() >= _MOST_WAITING)
+        return bool(waiting.count() >= _MAX_WAITING)
 
     def is_password_strong(self, password: str) -> bool:
-        """Tell whether a password is good enough, and short enough to be kept."""
-        if len(password.encode()) > LONGEST_PASSWORD:
+        """Return whether a password is strong enough, and not longer than bcrypt supports."""
+        if len(password.encode()) > MAX_PASSWORD_BYTES:
             return False
         return bool(super().is_password_strong(password))
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
-        """Return the account pages, with our own in the place of some of them."""
+        """Return the account pages, some of them replaced."""
         return [(path, OURS.get(page, page)) for path, page in super().get_handlers(app)]

@@ -1,4 +1,4 @@
-"""Who has tried too many wrong passwords, and has to wait."""
+"""The limit on wrong passwords."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 EVERYWHERE = 10
-"""Wrong passwords from all unknown addresses together may be this many times those from one."""
+"""All unknown addresses together may try this many times as often as one address."""
 
 DIRECT = "no proxy"
-"""The address of whoever does not come by the lab's proxy, as a user's container may."""
+"""The address of requests that bypass the lab's proxy, as a user's container can."""
 
-_MOST_KEPT = 20_000
+_MAX_KEPT = 20_000
 
 
 def address_of(request: Any, trusted: Collection[str]) -> str:
-    """Return where a request came from, as the lab's proxy says it.
+    """Return the address that a request came from, as reported by the lab's proxy.
 
-    Everything else in a request's head is whatever its sender wrote there, ``X-Real-Ip`` and the
-    beginning of ``X-Forwarded-For`` included.
+    The sender controls all other headers, including ``X-Real-Ip`` and the first addresses in
+    ``X-Forwarded-For``.
 
     Args:
         request: tornado's.
-        trusted: the addresses of more proxies, which stand before the lab's own.
+        trusted: addresses of further proxies in front of the lab's own.
     """
     hops = ",".join(request.headers.get_list("X-Forwarded-For")).split(",")
     for hop in reversed([hop.strip() for hop in hops]):
@@ -36,10 +36,10 @@ def address_of(request: Any, trusted: Collection[str]) -> str:
 
 
 class Guard:
-    """Counts wrong passwords: for an account from one address, and for it from all that are new.
+    """Counts an account's wrong passwords: per address, and for all unknown addresses together.
 
-    An address from which somebody signed in rightly counts by itself, so that nobody can shut out
-    somebody else by trying; and whoever makes up a new address for each try gets no more tries.
+    An address that has signed in successfully counts by itself, so that attempts from elsewhere
+    cannot lock the user out. A new address for each attempt gains an attacker nothing.
     """
 
     def __init__(
@@ -48,19 +48,19 @@ class Guard:
         """Count nothing yet.
 
         Args:
-            most: wrong passwords after which one has to wait; 0: any number.
-            seconds: how long, from the latest wrong one.
-            ticks: returns seconds, and cannot be set.
+            most: number of wrong passwords after which to wait; 0: no limit.
+            seconds: how long to wait after the latest wrong one.
+            ticks: a monotonic clock, in seconds.
         """
         self._most = most
         self._seconds = seconds
         self._ticks = ticks
-        # (account, address), or (account, None) for all new addresses: wrong ones, and the latest.
+        # (account, address), or (account, None) for unknown addresses: count and latest time.
         self._wrong: OrderedDict[tuple[str, str | None], tuple[int, float]] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def wait(self, account: str, address: str) -> float:
-        """Return for how many seconds nobody at *address* may try *account*; 0: they may."""
+        """Return how many seconds *address* must wait before it may try *account*."""
         if not self._most:
             return 0.0
         left = self._left((account, address), self._most)
@@ -68,14 +68,14 @@ class Guard:
             left = max(left, self._left((account, None), self._most * EVERYWHERE))
         return left
 
-    def wrong(self, account: str, address: str) -> None:
-        """Note a password that is wrong, or whose check begins: of many at once few are tried."""
+    def count_failure(self, account: str, address: str) -> None:
+        """Count a wrong password. Call it before the check, which limits simultaneous attempts."""
         self._count((account, address))
         if (account, address) not in self._known:
             self._count((account, None))
 
-    def right(self, account: str, address: str) -> None:
-        """Note that the latest password was right after all."""
+    def count_success(self, account: str, address: str) -> None:
+        """Take back the latest count, because the password was right."""
         self._wrong.pop((account, address), None)
         wrong, latest = self._wrong.get((account, None), (0, 0.0))
         if wrong and (account, address) not in self._known:
@@ -95,5 +95,5 @@ class Guard:
 def _keep(where: OrderedDict[Any, Any], key: object, value: object) -> None:
     where[key] = value
     where.move_to_end(key)
-    while len(where) > _MOST_KEPT:
+    while len(where) > _MAX_KEPT:
         where.popitem(last=False)

@@ -1,4 +1,4 @@
-"""The pages of accounts: the Hub's own sign-in, and NativeAuthenticator's pages made safe."""
+"""The account pages: the Hub's own sign-in page, and NativeAuthenticator's pages made safe."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from nativeauthenticator.handlers import (
     admin_users_scope,
 )
 from nativeauthenticator.handlers import LoginHandler as NativeLoginHandler
+from nativeauthenticator.orm import UserInfo
 from tornado import web
 
-from gpudock.hub.accounts.passwords import LONGEST_PASSWORD
+from gpudock.config.parsers import MAX_PASSWORD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,7 @@ _CONFLICT = 409
 class _LoginHandler(LoginHandler):
     """The Hub's own sign-in page (NativeAuthenticator's does not work with JupyterHub 6).
 
-    Whoever came in with the one-time password is led to change it.
+    After a sign-in with the one-time password, the next page is the one to change it.
     """
 
     def get_next_url(self, user: Any = None, default: Any = None) -> str:
@@ -39,7 +40,7 @@ class _LoginHandler(LoginHandler):
 
 
 class _SignUpHandler(SignUpHandler):
-    """The sign-up page; a refusal says what was wrong: the user name or the password."""
+    """The sign-up page, whose errors name what is wrong: the user name or the password."""
 
     def render_template(self, name: str, **namespace: Any) -> Any:
         given = self.get_body_argument("username", "")
@@ -61,7 +62,7 @@ class _SignUpHandler(SignUpHandler):
             if problem:
                 return "alert-danger", problem
         elif user is not None and not user.is_authorized and not user.login_email_sent:
-            return "alert-info", "You can sign in as soon as an administrator has let you in."
+            return "alert-info", "You can sign in as soon as an administrator has approved you."
         found: tuple[str, str] = super().get_result_message(
             user,
             assume_user_is_human,
@@ -76,83 +77,83 @@ class _SignUpHandler(SignUpHandler):
         password = self.get_body_argument("signup_password", "", strip=False)
         least = self.authenticator.minimum_password_length
         if not self.authenticator.validate_username(name):
-            # In words, what jupyterhub_config.py sets as username_pattern.
+            # Describes username_pattern in jupyterhub_config.py.
             return (
-                "A user name has 1 to 64 characters: lower-case letters without accents, digits, "
-                "and . _ @ + - but not as the first. Choose another name."
+                "A user name has 1 to 64 characters: unaccented lower-case letters, digits, and "
+                ". _ @ + - but not as the first. Choose another name."
             )
         if taken:
-            return f"The username «{name}» is taken. Choose another one."
+            return f'The user name "{name}" is taken. Choose another one.'
         if name in self.authenticator.admin_users:
-            return f"The user name «{name}» is not to be had. Choose another one."
-        if self.authenticator.too_many_wait():
-            return "Too many people wait to be let in. Ask an administrator, and try again later."
+            return f'The user name "{name}" is not available. Choose another one.'
+        if self.authenticator.too_many_waiting():
+            return "Too many accounts wait for approval. Ask an administrator, and try again later."
         if not confirmed:
-            return "The two passwords differ. Enter the same one twice."
+            return "The passwords do not match. Enter the same password twice."
         if len(password) < least:
             return f"The password is too short. Use at least {least} characters."
-        if len(password.encode()) > LONGEST_PASSWORD:
-            return f"The password is too long. Use at most {LONGEST_PASSWORD} characters."
+        if len(password.encode()) > MAX_PASSWORD_BYTES:
+            return f"The password is too long. Use at most {MAX_PASSWORD_BYTES} characters."
         if not self.authenticator.is_password_strong(password):
-            return "The password is a common one, which others would guess. Choose another one."
+            return "The password is a common one, and easy to guess. Choose another one."
         return None
 
 
 class _ChangeByPostOnly:
-    """Lets accounts be changed by the form of the lab's own page alone.
+    """Accepts changes of accounts only from the form on the Accounts page.
 
-    NativeAuthenticator changes them on GET, which any page can make an administrator's browser
-    send, a notebook's included. POST passes the Hub's XSRF check.
+    NativeAuthenticator changes accounts on GET, which any page, even a notebook, can make an
+    administrator's browser send. POST passes the Hub's XSRF check.
     """
 
     def get(self, _name: str) -> None:
-        message = "Accounts are changed on the page «Accounts» (/hub/authorize)."
+        message = "Change accounts on the Accounts page (/hub/authorize)."
         raise web.HTTPError(_METHOD_NOT_ALLOWED, message)
 
     def account(self, name: str) -> Any:
         found = self.authenticator.get_user(name)  # type: ignore[attr-defined]
         if found is None:
-            message = "There is no account of that name (any more). Open /hub/authorize again."
-            raise web.HTTPError(_NOT_FOUND, message)
+            raise web.HTTPError(_NOT_FOUND, "There is no such account. Reload /hub/authorize.")
         return found
 
 
 class _ToggleAuthorizationHandler(_ChangeByPostOnly, ToggleAuthorizationHandler):
-    """Lets a user in, or shuts one out; the form says which, so that pressing twice is harmless."""
+    """Approves or blocks a user; the form names which, so that pressing twice is harmless."""
 
     @admin_users_scope
     async def post(self, name: str) -> None:
         account = self.account(name)
-        account.is_authorized = self.get_body_argument("let_in") == "yes"
-        if not account.is_authorized:
-            self._end_sessions(name)
-        self.db.commit()
+        approved = self.get_body_argument("let_in") == "yes"
+        if bool(account.is_authorized) is not approved:
+            if not approved:
+                self._end_sessions(name)
+            UserInfo.change_authorization(self.db, account.username)  # commits
         self.redirect(f"{self.hub.base_url}authorize")
 
     def _end_sessions(self, name: str) -> None:
-        """Take all tokens of a user away but those that keep a running server in touch."""
+        """Delete all tokens of a user except those of running servers."""
         user = self.find_user(name)
         if user is None:
             return
-        servers = {
+        kept = {
             found.id
             for spawner in user.spawners.values()
             if (found := orm.APIToken.find(self.db, spawner.api_token)) is not None
         }
         for token in list(user.orm_user.api_tokens):
-            if token.id not in servers:
+            if token.id not in kept:
                 self.db.delete(token)
 
 
 class _DiscardHandler(_ChangeByPostOnly, DiscardHandler):
-    """Discards a request for an account, or the account of one who was shut out."""
+    """Deletes an account that waits for approval or is blocked."""
 
     @admin_users_scope
     async def post(self, name: str) -> None:
         self.account(name)
         user = self.find_user(name)
         if user is not None and any(spawner.active for spawner in user.spawners.values()):
-            message = f"«{name}» has a server that runs. Stop it on the page «Admin» first."
+            message = f'"{name}" has an active server. Stop it on the Admin page first.'
             raise web.HTTPError(_CONFLICT, message)
         await DiscardHandler.get(self, name)
 
@@ -163,4 +164,4 @@ OURS: Mapping[type, type] = {
     ToggleAuthorizationHandler: _ToggleAuthorizationHandler,
     DiscardHandler: _DiscardHandler,
 }
-"""NativeAuthenticator's pages, and what stands in their place."""
+"""NativeAuthenticator's pages and their replacements."""

@@ -1,1 +1,1 @@
-"""What the hub does again and again, besides starting servers."""
+"""The hub's background loops."""

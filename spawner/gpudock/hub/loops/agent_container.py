@@ -1,7 +1,7 @@
-"""The lab's one agent container: made by the hub, seen by nobody else.
+"""The lab's agent container, which the hub creates.
 
-The agent reads NVML for all GPUs. It holds nothing that matters, so it is simply made anew when
-the hub starts or when it has gone; leases do not depend on it.
+The agent reads NVML for all GPUs. It has no state, so the hub simply creates it again when the hub
+starts or the agent is gone; leases do not depend on it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import logging
 import socket
 from typing import TYPE_CHECKING
 
-from gpudock.config.shared_volume import AGENT_PORT, agent_name, secret
+from gpudock.config.names import agent_name
+from gpudock.config.shared_volume import AGENT_PORT, secret
 from gpudock.engine.protocol import EngineError, EngineRefused, NameTaken
 from gpudock.engine.spec import GPUDelivery, agent_config
 from gpudock.inventory import AgentInventory, Inventory, NoInventory
@@ -28,7 +29,7 @@ _CHECK_SECONDS = 10.0
 
 
 class AgentContainer:
-    """Starts the agent, and starts it again when it has gone."""
+    """Starts the agent, and starts it again when it is gone."""
 
     def __init__(
         self,
@@ -49,8 +50,8 @@ class AgentContainer:
             network: the network on which the hub can reach it.
             image: image that contains gpudock; ``None`` takes the hub's own.
             delivery: how the engine gives GPUs.
-            host_name: what the host is to be called in readings.
-            token_file: where the agent's token is kept, readable by the hub alone.
+            host_name: the host's name in readings.
+            token_file: file with the agent's token.
         """
         self._engine = engine
         self._lab = lab
@@ -62,10 +63,10 @@ class AgentContainer:
         self._url = ""
 
     async def inventory(self) -> Inventory:
-        """Start the agent and return the inventory that listens to it.
+        """Start the agent and return the inventory that follows it.
 
-        When the engine refuses to start a container with GPUs, the lab has none; the inventory then
-        says what the engine said.
+        If the engine refuses to start a container with GPUs, the lab has none, and the inventory
+        reports the engine's message.
         """
         self._token = secret(self._token_file)
         while True:
@@ -79,14 +80,14 @@ class AgentContainer:
                     log.error("The agent could not be started: %s", error)
                     return NoInventory(
                         f"The Docker Engine could not give the GPUs to the agent: {error} "
-                        "Run «nvidia-ctk cdi generate» on the host and restart the lab."
+                        'Run "nvidia-ctk cdi generate" on the host and restart the lab.'
                     )
                 await asyncio.sleep(_CHECK_SECONDS)
             else:
                 return AgentInventory(lambda: self._url, self._token)
 
     async def keep_running(self) -> None:
-        """Look after the agent until cancelled."""
+        """Keep the agent running until cancelled."""
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
             try:
@@ -97,7 +98,7 @@ class AgentContainer:
                 else:
                     await self._find_address()
             except EngineError as error:
-                log.warning("The agent could not be looked after: %s", error)
+                log.warning("The agent could not be checked: %s", error)
 
     @property
     def _name(self) -> str:
@@ -107,8 +108,8 @@ class AgentContainer:
         image = self._image or await self._engine.own_image(socket.gethostname())
         if image is None:
             message = (
-                "It is not known which image the agent should run. The hub does not run in a "
-                "container, so set GPUDOCK_AGENT_IMAGE to the name of the hub's image."
+                "The agent's image is not known, because the hub does not run in a container. "
+                "Set GPUDOCK_AGENT_IMAGE to the name of the hub's image."
             )
             raise EngineRefused(message)
         spec = agent_config(
@@ -124,8 +125,7 @@ class AgentContainer:
         try:
             container = await self._engine.create(spec)
         except NameTaken as error:
-            message = f"A container named {self._name} is in the way; it will be tried again."
-            raise EngineError(message) from error
+            raise EngineError(f"Another container is named {self._name}.") from error
         await self._engine.start(container)
         await self._find_address()
 

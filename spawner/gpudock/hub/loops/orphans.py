@@ -1,15 +1,14 @@
-"""Leases whose user or server the Hub does not know: taken up again, or ended with proof.
+"""Find leases whose user or server the Hub does not know; adopt them, or end them with proof.
 
-A hub that dies in the middle of a start may leave a container that no server of the Hub stands for,
-and an account may be removed or renamed while its container runs. Nobody would ever stop such a
-container, and its GPU would be lost to the lab. So the Hub is asked at intervals:
+A hub that crashes during a start may leave a container without a server in the Hub, and an account
+may be removed or renamed while its container runs. Nobody would stop such a container, and the lab
+would lose its GPU. So the Hub is asked at intervals:
 
-* Where the user exists, the Hub is asked to start the server. That finds the lease and connects to
-  the container that runs: whatever works in it goes on, its user can see and stop it, and the lab's
-  limits apply to it as to any other.
-* Where the user is gone, nobody can come back to the container. It is ended; the workspace stays.
+* If the user exists, the Hub is asked to start the server. The start finds the lease and reconnects
+  to the running container: its work continues, its user can see and stop it, and limits apply.
+* If the user is gone, nobody can return to the container. It is ended; the workspace is kept.
 
-A Hub that does not answer, or refuses to, says nothing about anybody: unknown is occupied.
+A Hub that does not answer, or refuses to, proves nothing: unknown is occupied.
 """
 
 from __future__ import annotations
@@ -39,22 +38,22 @@ REASON = "its user is not in the Hub any more"
 
 
 @dataclass(slots=True)
-class _Stray:
+class _Orphan:
     """A lease that the Hub did not know at the last look.
 
     Attributes:
-        user_gone: whether not even its user was known.
-        since: when it was first seen so (seconds of the loop's clock).
-        told: what the log has been told of it.
+        user_gone: whether its user was not known either.
+        since: when this was first found, in seconds of the loop's clock.
+        logged: the last problem that was logged for it.
     """
 
     user_gone: bool
     since: float
-    told: str = ""
+    logged: str = ""
 
 
 class Orphans:
-    """Finds, look by look, the leases that the Hub does not know, and acts at the second look."""
+    """Finds leases that the Hub does not know, and acts on those found twice in a row."""
 
     def __init__(
         self,
@@ -69,14 +68,14 @@ class Orphans:
         """Prepare the loop; :meth:`run` is the loop.
 
         Args:
-            broker: whose leases they are.
-            engine: where their containers run.
-            hub: who knows the users.
+            broker: the broker of the leases.
+            engine: the engine that runs their containers.
+            hub: client of the Hub's API.
             interval: seconds between two looks.
-            grace: how long a user must be missing whom this process has never seen in the Hub. One
-                whom it has seen was removed; but a Hub that never knew anybody has perhaps lost its
-                database, and this is the time to bring that back before work ends.
-            clock: seconds, never running backwards.
+            grace: seconds for which a user must be missing who was never seen in the Hub. A user
+                who was seen has been removed, but a Hub that never knew the user may have lost its
+                database; this is the time to restore it before work ends.
+            clock: returns seconds and never runs backwards.
         """
         self._broker = broker
         self._engine = engine
@@ -84,7 +83,7 @@ class Orphans:
         self._interval = interval
         self._grace = grace
         self._clock = clock
-        self._strays: dict[str, _Stray] = {}
+        self._orphans: dict[str, _Orphan] = {}
         self._seen_users: set[str] = set()
         self._problem: str | None = None
 
@@ -96,7 +95,7 @@ class Orphans:
                 await self.look()
             except (HubError, StoreError) as error:
                 if str(error) != self._problem:
-                    log.warning("Not known which leases the Hub knows: %s", error)
+                    log.warning("The Hub could not be asked about the leases: %s", error)
                 self._problem = str(error)
             except Exception:
                 log.exception("Asking the Hub about the leases failed; trying again.")
@@ -104,10 +103,10 @@ class Orphans:
                 self._problem = None
 
     async def look(self) -> None:
-        """Ask the Hub about every live lease once, and act on those it did not know twice.
+        """Ask the Hub about every live lease, and act on those found a second time.
 
         Raises:
-            HubError: the Hub did not answer; what was known before still holds.
+            HubError: the Hub did not answer; earlier findings still hold.
             StoreError: the database failed.
         """
         leases = [
@@ -115,57 +114,58 @@ class Orphans:
         ]
         active = await self._hub.active_servers() if leases else set()
         twice = []
-        strays: dict[str, _Stray] = {}
+        orphans: dict[str, _Orphan] = {}
         for lease in leases:
             if (lease.user, lease.server) in active:
                 self._seen_users.add(lease.user)
             elif not self._broker.leases.is_starting(lease.id):
-                stray = await self._stray(lease)
-                if stray is not None:
-                    strays[lease.id] = stray
-                    twice += [lease] * (stray is self._strays.get(lease.id))
-        self._strays = strays
+                orphan = await self._examine(lease)
+                if orphan is not None:
+                    orphans[lease.id] = orphan
+                    if orphan is self._orphans.get(lease.id):
+                        twice.append(lease)
+        self._orphans = orphans
         self._seen_users &= {lease.user for lease in leases}
-        await asyncio.gather(*(self._act(lease, strays[lease.id]) for lease in twice))
+        await asyncio.gather(*(self._act(lease, orphans[lease.id]) for lease in twice))
 
-    async def _stray(self, lease: Lease) -> _Stray | None:
-        """Ask about one lease; return what was found before where it still is so."""
+    async def _examine(self, lease: Lease) -> _Orphan | None:
+        """Ask about one lease; return the earlier finding if it still holds."""
         servers = await self._hub.servers_of(lease.user)
         if servers is not None:
             self._seen_users.add(lease.user)
             if lease.server in servers:
                 return None
-        before = self._strays.get(lease.id)
+        before = self._orphans.get(lease.id)
         if before is not None and before.user_gone is (servers is None):
             return before
-        return _Stray(servers is None, self._clock())
+        return _Orphan(servers is None, self._clock())
 
-    async def _act(self, lease: Lease, stray: _Stray) -> None:
+    async def _act(self, lease: Lease, orphan: _Orphan) -> None:
         current = self._broker.leases.get(lease.id)
         if current is None or current.state not in (LeaseState.GRANTED, LeaseState.ACTIVE):
             return
-        if not stray.user_gone:
-            await self._take_up(current, stray)
-        elif lease.user in self._seen_users or self._clock() - stray.since >= self._grace:
+        if not orphan.user_gone:
+            await self._adopt(current, orphan)
+        elif lease.user in self._seen_users or self._clock() - orphan.since >= self._grace:
             log.warning("Ending the lease %s of %s: %s.", lease.id, lease.user, REASON)
             await terminate(self._broker, self._engine, current, REASON)
 
-    async def _take_up(self, lease: Lease, stray: _Stray) -> None:
-        # Without a container there is nothing to connect to; such a lease ends by itself.
+    async def _adopt(self, lease: Lease, orphan: _Orphan) -> None:
+        # Without a container there is nothing to reconnect to; such a lease ends by itself.
         if lease.container_id is None:
             return
         try:
             await self._hub.start_server(lease.user, lease.server)
         except HubError as error:
-            # It is left alone: its user may still come, and something may be at work in it.
-            if str(error) != stray.told:
-                stray.told = str(error)
+            # It is left running: its user may still come back, and work may run in it.
+            if str(error) != orphan.logged:
+                orphan.logged = str(error)
                 log.warning(
-                    "The Hub does not know the server of the lease %s of %s and does not take it "
-                    "up: %s Stop its container if nobody needs it.",
+                    "The Hub does not know the server of lease %s of %s and did not adopt it: %s "
+                    "Stop its container if nobody needs it.",
                     lease.id,
                     lease.user,
                     error,
                 )
         else:
-            log.info("The Hub took up the server of the lease %s of %s.", lease.id, lease.user)
+            log.info("The Hub adopted the server of lease %s of %s.", lease.id, lease.user)

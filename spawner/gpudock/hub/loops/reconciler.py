@@ -1,8 +1,8 @@
-"""The hub's loop between the engine's truth and the broker's leases.
+"""The loop that reconciles the broker's leases with the engine.
 
-It looks at the engine at intervals, and soon again after it has acted; hands each complete look
-to the broker; and does what the broker says must be done. A look that fails is no look at all: the
-leases stay as they are, and what the last one said is still what is known.
+It looks at the engine at intervals, and soon again after it has acted, passes each complete
+observation to the broker and performs the actions that the broker returns. A look that fails
+changes nothing: the leases stay as they are, and the last observation still holds.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from gpudock.engine.client import EngineUnreachable
-from gpudock.engine.protocol import EngineError
+from gpudock.engine.protocol import EngineError, EngineUnreachable
 from gpudock.hub.lifecycle import perform
 
 if TYPE_CHECKING:
@@ -26,12 +25,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Each action's effect is proven by the next look; this bounds how fast looks follow each other.
-_SHORTEST_PAUSE = 0.2
+_MIN_PAUSE_SECONDS = 0.2
+"""Pause after an action, before the look that proves its effect."""
 
 
 class Reconciler:
-    """Keeps the broker's leases true to the engine."""
+    """Keeps the broker's leases in line with the engine."""
 
     def __init__(
         self,
@@ -46,12 +45,12 @@ class Reconciler:
         """Prepare the loop; :meth:`run` is the loop.
 
         Args:
-            broker: whose leases are kept true.
-            engine: where the truth is.
-            inventory: for the UUIDs of devices that others' containers hold by index.
+            broker: the broker of the leases.
+            engine: the engine to look at.
+            inventory: finds the UUIDs of devices that other containers hold by index.
             interval: seconds between two looks when nothing happens.
-            patience: after how many seconds of a socket at which nothing listens, although the
-                engine answered before, *give_up* is called; ``None``: never.
+            patience: seconds for which nothing may listen at the engine's socket, after the engine
+                has answered once, before *give_up* is called; ``None``: any time.
             give_up: ends the hub.
         """
         self._broker = broker
@@ -66,14 +65,14 @@ class Reconciler:
         self.problem: str | None = None
 
     async def first_look(self) -> None:
-        """Wait until the engine was looked at once, completely."""
+        """Wait for the first complete look at the engine."""
         await self._looked.wait()
 
     async def run(self) -> None:
         """Look and act until cancelled; no error ends the loop."""
         while True:
             acted = await self._look_and_act()
-            await asyncio.sleep(_SHORTEST_PAUSE if acted else self._interval)
+            await asyncio.sleep(_MIN_PAUSE_SECONDS if acted else self._interval)
 
     async def _look_and_act(self) -> bool:
         try:
@@ -81,12 +80,12 @@ class Reconciler:
             actions = self._broker.reconcile(observation)
         except EngineError as error:
             self._note_problem(str(error))
-            self._count_silence(isinstance(error, EngineUnreachable))
+            self._check_patience(isinstance(error, EngineUnreachable))
             return False
         except Exception:
-            # A loop that ends would leave the lab without anyone who frees GPUs.
-            log.exception("Comparing the leases with the engine failed; trying again.")
-            self._note_problem("The leases could not be compared with the engine; see the log.")
+            # The loop must not end: without it no GPU becomes free.
+            log.exception("Reconciling the leases with the engine failed; trying again.")
+            self._note_problem("The leases could not be reconciled with the engine; see the log.")
             return False
         if self.problem:
             log.info("The engine answers again.")
@@ -97,10 +96,10 @@ class Reconciler:
         try:
             await perform(self._broker, self._engine, actions)
         except Exception:
-            log.exception("What the comparison asked for could not be done; trying again.")
+            log.exception("The actions of a reconciliation failed; trying again.")
         return bool(actions)
 
-    def _count_silence(self, unreachable: bool) -> None:
+    def _check_patience(self, unreachable: bool) -> None:
         if not unreachable or not self._looked.is_set():
             self._unreachable_since = None
             return

@@ -1,8 +1,8 @@
-"""After a restart of the hub: start the servers of those who were waiting for a GPU.
+"""Resume the queue after a restart of the hub.
 
 The queue is in the store and outlives the hub, but the spawns that waited in it do not. The Hub is
-asked, through its own REST API, to start each of those servers again with the options of the time;
-the request then finds its old place.
+asked, through its own REST API, to start each of those servers again with the same options; the
+request then finds its old place.
 """
 
 from __future__ import annotations
@@ -25,19 +25,18 @@ _ATTEMPTS = 60
 
 
 async def resume_waiting(broker: Broker, hub: HubAPI) -> None:
-    """Ask the Hub to start the server of every request that nobody waits for, in queue order.
+    """Ask the Hub to start the server of every request without a spawn, in queue order.
 
     A user who no longer exists, or whose server cannot be started, leaves the queue.
     """
 
     async def resume(request: Request) -> None:
         if await _start(hub, request):
-            log.info("Resumed the wait of %s for a GPU.", _who(request))
+            log.info("Resumed the request of %s.", _server_name(request))
         else:
             broker.requests.withdraw(request.user, request.server)
 
-    # At once: the Hub answers a request that waits only after a while, and the order of the queue
-    # is the store's.
+    # All at once, because the Hub answers late for a server that waits; the store keeps the order.
     await asyncio.gather(*(resume(request) for request in broker.requests.to_resume()))
 
 
@@ -46,16 +45,16 @@ async def _start(hub: HubAPI, request: Request) -> bool:
         try:
             await hub.start_server(request.user, request.server, request.user_options)
         except HubRejectedError as error:
-            log.warning("Not resuming the wait of %s: %s", _who(request), error)
+            log.warning("Not resuming the request of %s: %s", _server_name(request), error)
             return False
         except HubUnavailableError as error:
             log.debug("The Hub is not ready (%s); trying again.", error)
         else:
             return True
         await asyncio.sleep(_RETRY_SECONDS)
-    log.warning("Could not resume the wait of %s; the place is kept.", _who(request))
+    log.warning("Could not resume the request of %s; it keeps its place.", _server_name(request))
     return True
 
 
-def _who(request: Request) -> str:
+def _server_name(request: Request) -> str:
     return f"{request.user}:{request.server}" if request.server else request.user

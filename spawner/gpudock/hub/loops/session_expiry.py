@@ -1,9 +1,8 @@
-"""Ends the sessions whose time is up.
+"""The loop that ends expired sessions.
 
-When a session ends, and why, is the broker's knowledge (``gpudock.policy.sessions``), as are the
-warnings before it. The warden asks at short intervals which ones are due, and ends each as a user
-would who stops the server: the workspace stays. What it cannot bring to its end is left in state
-stopping, and the reconciler goes on with it.
+The broker decides when and why a session ends (``gpudock.policy.sessions``). The loop asks it at
+short intervals for sessions that are due, and ends each as if its user had stopped the server: the
+workspace is kept. A lease whose end is not proven stays in state stopping, for the reconciler.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Warden:
-    """The loop that ends sessions; :meth:`run` is the loop."""
+class SessionExpiry:
+    """Ends expired sessions; :meth:`run` is the loop."""
 
     def __init__(
         self, broker: Broker, engine: ContainerEngine[Any], *, interval: float = 2.0
@@ -32,9 +31,9 @@ class Warden:
         """Prepare the loop.
 
         Args:
-            broker: whose sessions are ended.
-            engine: which runs their containers.
-            interval: seconds between two looks at what is due.
+            broker: the broker of the sessions.
+            engine: the engine that runs their containers.
+            interval: seconds between two checks.
         """
         self._broker = broker
         self._engine = engine
@@ -42,17 +41,17 @@ class Warden:
         self._ending: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """End what is due until cancelled; no error ends the loop."""
+        """End sessions that are due until cancelled; no error ends the loop."""
         try:
             while True:
-                self.end_what_is_due()
+                self.end_due()
                 await asyncio.sleep(self._interval)
         finally:
             for task in self._ending.values():
                 task.cancel()
 
-    def end_what_is_due(self) -> None:
-        """Begin to end the sessions that are due; each is ended in a task of its own."""
+    def end_due(self) -> None:
+        """Start to end the sessions that are due, each in a task of its own."""
         try:
             for session in self._broker.sessions.due():
                 lease = session.lease
@@ -63,13 +62,13 @@ class Warden:
                     log.info("The session of %s (lease %s) ends: %s.", lease.user, lease.id, reason)
                     self._ending[lease.id] = asyncio.create_task(self._end(lease, reason))
         except StoreError as error:
-            log.error("The sessions whose time is up are not ended: %s Trying again.", error)
+            log.error("Expired sessions were not ended: %s Trying again.", error)
         except Exception:
-            # A loop that ends would leave GPUs to whoever has them, for ever.
-            log.exception("The sessions whose time is up are not ended; trying again.")
+            # The loop must not end: without it sessions would last for ever.
+            log.exception("Expired sessions were not ended; trying again.")
 
     async def settled(self) -> None:
-        """Wait until the ends that have begun are over, one way or the other."""
+        """Wait for the sessions that are being ended."""
         while self._ending:
             await asyncio.gather(*self._ending.values(), return_exceptions=True)
 

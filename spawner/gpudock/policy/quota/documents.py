@@ -26,7 +26,7 @@ GROUP_FIELDS = ("group_max_gpus", "group_gpu_hours")
 BOOST = "boost"
 UNTIL = "until"
 
-_LARGEST = 1_000_000
+MAX_VALUE = 1_000_000
 """No limit of a lab is beyond this; a larger number is a slip of the keyboard."""
 _LONGEST_NAME = 255
 _MOST_PATTERNS = 100
@@ -125,8 +125,8 @@ def _moment(value: object) -> str:
 def _count(name: str, value: object) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
-        msg = f"{name} is a whole number from 0 to {_LARGEST}, or null for no limit."
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_VALUE:
+        msg = f"{name} is a whole number from 0 to {MAX_VALUE}, or null for no limit."
         raise QuotaDocumentError(msg)
     return value
 
@@ -135,10 +135,10 @@ def _amount(name: str, value: object, *, zero: bool) -> float:
     number = math.nan
     if isinstance(value, int | float) and not isinstance(value, bool):
         # A huge int does not fit a float; compare before converting.
-        number = float(value) if -_LARGEST <= value <= _LARGEST else math.inf
+        number = float(value) if -MAX_VALUE <= value <= MAX_VALUE else math.inf
     if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
         least = "0 or more" if zero else "more than 0"
-        msg = f"{name} is a number, {least} and at most {_LARGEST}."
+        msg = f"{name} is a number, {least} and at most {MAX_VALUE}."
         raise QuotaDocumentError(msg)
     return number
 

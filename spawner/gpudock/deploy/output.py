@@ -1,4 +1,4 @@
-"""Talking to the person at the terminal: steps, progress of long ones, and problems."""
+"""Messages on the terminal: steps, their progress, and problems."""
 
 import contextlib
 import sys
@@ -11,32 +11,32 @@ HEARTBEAT_SECONDS = 5.0
 
 
 class ProblemError(Exception):
-    """Something the person can act on: the message says what happened, why, and what to do."""
+    """A problem that the user can solve: the message says what happened, why, and what to do."""
 
 
 def step(text: str) -> None:
-    """Say what is being done now."""
+    """Show the current step."""
     print(f"==> {text}", flush=True)
 
 
 def detail(text: str) -> None:
-    """Say more about the step that is under way."""
+    """Show a detail of the current step."""
     print(f"    {text}", flush=True)
 
 
 def problem(text: str) -> None:
-    """Say what went wrong, on the error stream."""
+    """Show a problem, on standard error."""
     print(f"gpudock: {text}", file=sys.stderr, flush=True)
 
 
 def mebibytes(size: int) -> str:
-    """Write a size in bytes as whole MiB, or GiB with one decimal from 1 GiB on."""
+    """Format a size in bytes as MiB, or from 1 GiB on as GiB with one decimal."""
     mib = size / 2**20
     return f"{mib / 1024:.1f} GiB" if mib >= 1024 else f"{mib:.0f} MiB"
 
 
 def bytes_under(directory: Path) -> int:
-    """Sum the sizes in bytes of the files below a directory, some of which may just vanish."""
+    """Return the total size in bytes of the files below a directory."""
     total = 0
     for path in directory.rglob("*"):
         with contextlib.suppress(OSError):
@@ -46,10 +46,10 @@ def bytes_under(directory: Path) -> int:
 
 @contextlib.contextmanager
 def heartbeat(progress: Callable[[], str]) -> Iterator[None]:
-    """Every few seconds say how long the enclosed work has taken, and how far it has come.
+    """Show every few seconds how long the block has taken, and its progress.
 
     Args:
-        progress: says in a few words how far the work has come; called from another thread.
+        progress: returns the progress in a few words; called from another thread.
     """
     finished = threading.Event()
     started = time.monotonic()
