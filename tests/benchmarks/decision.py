@@ -20,9 +20,9 @@ from dataclasses import replace
 from gpudock.model import GPU, GPUState, Lease, Quota, Request
 from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.quota.resolve import resolve
-from gpudock.policy.scheduling.decide import Snapshot, decide
+from gpudock.policy.scheduling.decide import decide
 from gpudock.policy.scheduling.fair_share import FairShare
-from gpudock.policy.scheduling.ordering import Waiting
+from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
 
 GPUS = 1000
 SIZES = (1000, 3000, 10_000, 30_000)

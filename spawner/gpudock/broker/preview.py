@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpudock.policy.scheduling.decide import decide
-from gpudock.policy.scheduling.placement import matches
+from gpudock.policy.matching import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.model import GPUState
 from gpudock.policy.durations import duration_in_words
-from gpudock.policy.scheduling.placement import overlap
+from gpudock.policy.matching import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

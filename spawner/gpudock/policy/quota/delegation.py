@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpudock.policy.quota.documents import BOOST, FIELDS, UNTIL, boost_end
 from gpudock.policy.quota.resolve import resolve
-from gpudock.policy.scheduling.placement import matches
+from gpudock.policy.matching import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
