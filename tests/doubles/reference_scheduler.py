@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Unit:
-    """A device, a slice or a slot."""
+    """A device, a slice or a slot, with all that excludes it (itself included)."""
 
     gpu: GPU
     slot: int
@@ -29,6 +29,7 @@ class Unit:
     cooling_down: bool
     sessions: list[float] = field(default_factory=list)
     reservations: list[tuple[float, float]] = field(default_factory=list)
+    conflicting: list[Unit] = field(default_factory=list)
 
 
 @dataclass
@@ -60,6 +61,8 @@ class ReferenceScheduler:
             for c in snapshot.devices
             for slot in range(c.slots)
         ]
+        for unit in self.units:
+            unit.conflicting = [other for other in self.units if self.excludes(unit, other)]
         self.servers = {(lease.user, lease.server) for lease in snapshot.leases}
         self.used: dict[str, int] = {}
         for lease in snapshot.leases:
@@ -85,19 +88,16 @@ class ReferenceScheduler:
             return one.slot == other.slot
         return one.gpu.parent_uuid == other.gpu.uuid or other.gpu.parent_uuid == one.gpu.uuid
 
-    def conflicting(self, unit: Unit) -> list[Unit]:
-        return [other for other in self.units if self.excludes(unit, other)]
-
     def is_free(self, unit: Unit) -> bool:
-        return unit.ready and not any(other.sessions for other in self.conflicting(unit))
+        return unit.ready and not any(other.sessions for other in unit.conflicting)
 
     def available(self, unit: Unit) -> float:
-        ends = [end for other in self.conflicting(unit) for end in other.sessions]
-        ends += [end for other in self.conflicting(unit) for _, end in other.reservations]
+        ends = [end for other in unit.conflicting for end in other.sessions]
+        ends += [end for other in unit.conflicting for _, end in other.reservations]
         return max([self.now, *ends])
 
     def first_reservation(self, unit: Unit) -> float | None:
-        starts = [start for other in self.conflicting(unit) for start, _ in other.reservations]
+        starts = [start for other in unit.conflicting for start, _ in other.reservations]
         return min(starts, default=None)
 
     def allows(self, unit: Unit, end: float) -> bool:
@@ -152,7 +152,7 @@ class ReferenceScheduler:
         picked = self._packed(usable)[:count]
         host = candidate[0].gpu.host
         there = [t for t in self.units if t.serving and t.gpu.host == host]
-        free = sum(not any(other.sessions for other in self.conflicting(t)) for t in there)
+        free = sum(not any(other.sessions for other in t.conflicting) for t in there)
         new = {t.gpu.physical_uuid for t in picked if not self._fullness(t)}
         return (
             len(models) > 1,
@@ -221,7 +221,7 @@ class ReferenceScheduler:
             unit
             for unit in candidate
             if (unit.ready or unit.cooling_down)
-            and not any(other.sessions for other in self.conflicting(unit))
+            and not any(other.sessions for other in unit.conflicting)
             and self.allows(unit, end)
         ]
         fit.sort(key=lambda u: (not u.ready, u.gpu.index, u.gpu.uuid, u.slot))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class PlainFairShare:
-    """Users who have had less for their weight are served first, however long others have waited."""
+    """Users who have had less for their weight come first, however long others have waited."""
 
     def order(self, snapshot: Snapshot) -> list[Waiting]:
         """Return the queue of *snapshot*, the request to serve first at the front."""

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gpudock.policy.matching import matches
 from gpudock.policy.quota.documents import BOOST, FIELDS, UNTIL, boost_end
 from gpudock.policy.quota.resolve import resolve
-from gpudock.policy.matching import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

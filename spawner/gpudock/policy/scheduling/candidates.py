@@ -6,6 +6,7 @@ import math
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from gpudock.policy.scheduling.capacity import by_index
 from gpudock.policy.scheduling.placement import best_connected
 
 if TYPE_CHECKING:
@@ -14,48 +15,33 @@ if TYPE_CHECKING:
     from gpudock.policy.scheduling.capacity import Capacity, NodePool, Unit
 
 NO_WINDOW = -math.inf
-"""The backfill window of a place where no session can start now, however short."""
+"""The backfill window where no session can start now, however short."""
 
 _by_availability = attrgetter("available", "gpu.index", "gpu.uuid")
 
 
 class Rating(NamedTuple):
-    """How a candidate compares with others that can start a session now; the least is the best.
+    """How a candidate compares with others that can start a session now; the least is the best."""
 
-    Attributes:
-        mixed: whether it mixes models, or whole GPUs and slices.
-        unused_gpus: how many physical GPUs without any session it would begin to use.
-        memory_mib: memory of the largest device, so that large ones stay free.
-        emptiness: minus the used part of the fullest physical GPU.
-        idle_node: whether nothing on the node is in use, so that whole nodes stay free.
-        free_units: how many units of the node are free.
-        node, model: their names.
-    """
-
-    mixed: bool
-    unused_gpus: int
-    memory_mib: int
-    emptiness: float
-    idle_node: bool
-    free_units: int
+    mixed: bool  # several models, or whole GPUs and slices
+    unused_gpus: int  # that the session would begin to use
+    memory_mib: int  # of the largest device, so that large ones stay free
+    emptiness: float  # minus the used part of the fullest physical GPU
+    idle_node: bool  # nothing on the node is in use, so that whole nodes stay free
+    free_units: int  # of the node
     node: str
     model: str
 
 
 class Candidate:
-    """One node pool, or several on one node for a mix of models, that can serve *count* units.
+    """One node pool, or several on one node for a mix, for requests of *count* units.
 
-    Attributes:
-        count: how many units a request wants.
-        rank: its place among candidates that can serve equally early.
-        units: the units to choose from.
+    Of candidates that can serve equally early the one with the lower ``rank`` is preferred.
     """
 
-    __slots__ = ("_memory_mib", "_node", "_pools", "_timeline", "_whole", "count", "rank", "units")
-
-    def __init__(self, pools: Sequence[NodePool], count: int, rank: int) -> None:
+    def __init__(self, pools: Sequence[NodePool], count: int) -> None:
         self.count = count
-        self.rank = rank
+        self.rank = (len(pools) > 1, pools[0].rank)
         self._pools = pools
         self._node = pools[0].node
         self._whole = all(pool.whole for pool in pools)
@@ -75,10 +61,7 @@ class Candidate:
             self._timeline = None
 
     def window(self) -> float:
-        """Return until when a session that starts here now may last (the backfill window).
-
-        Infinity means any session, :data:`NO_WINDOW` none.
-        """
+        """Return until when a session that starts here now may last."""
         ready = [unit.reserved_from for unit in self.units if unit.ready]
         if len(ready) < self.count:
             return NO_WINDOW
@@ -120,15 +103,13 @@ class Candidate:
             for unit in self.units
             if (unit.ready or unit.cooling_down) and not unit.taken and unit.reserved_from >= end
         ]
-        units.sort(key=lambda unit: (not unit.ready, *_in_order(unit)))
+        units.sort(key=lambda unit: (not unit.ready, *by_index(unit)))
         return units[: self.count] if len(units) >= self.count else None
 
     def earliest(self) -> Sequence[Unit]:
         """Return the units that become available first; the last of them decides the start."""
-        units = self._timeline
-        if units is None:
-            units = sorted(self.units, key=_by_availability)
-        return units[: self.count]
+        timeline = self._timeline or sorted(self.units, key=_by_availability)
+        return timeline[: self.count]
 
     def start(self) -> float:
         """Return from when enough units can be reserved here (Unix time)."""
@@ -143,9 +124,6 @@ class Candidate:
         return units
 
 
-def _in_order(unit: Unit) -> tuple[int, str, int]:
-    return (unit.gpu.index, unit.gpu.uuid, unit.slot)
-
-
 def _packed(unit: Unit) -> tuple[float, int, str, int]:
-    return (-unit.physical.used / unit.physical.units, *_in_order(unit))
+    fullness = unit.physical.used / unit.physical.units
+    return (-fullness, unit.gpu.index, unit.gpu.uuid, unit.slot)

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from gpudock.policy.gpu_health import DeviceHealth
     from gpudock.policy.scheduling.placement import Connections
 
+# The Unix time of an end that is not known. It is finite, because a session without an end may have
+# no unit that is reserved, not even from then on.
 NEVER = 1e18
-"""The Unix time of an end that is not known. It is finite and less than :data:`UNRESERVED`, because a
-session without an end may have no unit that is reserved, not even from then on."""
-
 UNRESERVED = math.inf
 
-_by_index = attrgetter("gpu.index", "gpu.uuid", "slot")
+_by_preference = attrgetter("memory_mib", "node.name", "gpu_pool.model", "whole")
+by_index = attrgetter("gpu.index", "gpu.uuid", "slot")
 _by_availability = attrgetter("available", "rank")
 
 
@@ -51,46 +51,29 @@ class Node:
 
 @dataclass(slots=True, eq=False)
 class GPUPool:
-    """All units of one model in the lab, whole and sliced ones together.
-
-    Attributes:
-        model: the model's name.
-        shared: whether they are slots of shared GPUs.
-        node_pools: the units in service, by node and kind.
-        idle: how many of them are not taken.
-        unready: units in service that cannot be granted now, each with the reason.
-        out_of_service: for each device out of service the reason, empty where none is known.
-    """
+    """All units of one model in the lab, either slots of shared GPUs or not."""
 
     model: str
     shared: bool
-    node_pools: list[NodePool] = field(default_factory=list)
-    idle: int = 0
+    node_pools: list[NodePool] = field(default_factory=list)  # the units in service
+    idle: int = 0  # how many units in service are not taken
+    # Units in service that cannot be granted now, each with the reason.
     unready: list[tuple[Unit, str | None]] = field(default_factory=list)
+    # For each device out of service the reason, empty where none is known.
     out_of_service: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
 class NodePool:
-    """Units in service of one model, memory size and kind on one node.
-
-    Attributes:
-        node: the machine.
-        gpu_pool: all units of the model in the lab.
-        memory_mib: memory of each unit's device, MiB.
-        whole: whether they are whole GPUs, neither slices nor slots.
-        rank: its place among all node pools; the lower one is preferred.
-        units: all units, in the order of the driver's numbers.
-        timeline: the same units, in the order in which they become available.
-    """
+    """Units in service of one model, memory size and kind on one node."""
 
     node: Node
     gpu_pool: GPUPool
     memory_mib: int
-    whole: bool
-    rank: int = 0
-    units: list[Unit] = field(default_factory=list)
-    timeline: list[Unit] = field(default_factory=list)
+    whole: bool  # neither slices nor slots
+    rank: int = 0  # among all node pools; the lower one is preferred
+    units: list[Unit] = field(default_factory=list)  # by the driver's numbers
+    timeline: list[Unit] = field(default_factory=list)  # the same units, by availability
 
     def postpone(self, unit: Unit, available: float) -> None:
         """Set from when *unit* is available, at its place in the timeline."""
@@ -101,35 +84,20 @@ class NodePool:
 
 @dataclass(slots=True, eq=False)
 class Unit:
-    """What one session can get.
-
-    Attributes:
-        gpu: the device.
-        slot, slots: which slot of how many; one of one is the whole device.
-        physical: the physical GPU that it is a part of.
-        ready: it can be granted now.
-        cooling_down: the check after its last session is under way; then it is ready, or out of
-            service.
-        available: when the last session on it and the last reservation of it end (Unix time).
-        reserved_from: when the first reservation of it begins, or :data:`UNRESERVED`.
-        taken: a session has it, or has a unit that conflicts with it.
-        rank: its place in its pool.
-        pool: its node pool while it is in service.
-        conflicting: the units that it excludes: a GPU its slices, and a slice its GPU.
-    """
+    """What one session can get: slot *slot* of *slots*; one of one is the whole device."""
 
     gpu: GPU
     slot: int
     slots: int
     physical: PhysicalGPU
-    ready: bool
-    cooling_down: bool
-    available: float
-    reserved_from: float = UNRESERVED
-    taken: bool = False
-    rank: int = 0
-    pool: NodePool | None = None
-    conflicting: tuple[Unit, ...] = ()
+    ready: bool  # it can be granted now
+    cooling_down: bool  # the check after its last session is under way
+    available: float  # when the last session on it and the last reservation of it end (Unix time)
+    reserved_from: float = UNRESERVED  # when the first reservation of it begins
+    taken: bool = False  # a session has it, or has a unit that conflicts with it
+    rank: int = 0  # in its pool
+    pool: NodePool | None = None  # None while it is out of service
+    conflicting: tuple[Unit, ...] = ()  # a GPU and its slices exclude each other
 
     def take(self, until: float) -> None:
         """Give this unit to a session that ends at *until* at the latest."""
@@ -154,13 +122,7 @@ class Unit:
 
 
 class Capacity:
-    """All units of the lab.
-
-    Attributes:
-        now: Unix time of the decision.
-        gpu_pools: by model, and by whether they are slots of shared GPUs.
-        node_pools: all of them, the preferred ones first.
-    """
+    """All units of the lab; ``gpu_pools`` has them by model and by whether they are slots."""
 
     def __init__(
         self,
@@ -172,7 +134,6 @@ class Capacity:
         """Divide *devices* into units, and give *leases* what they hold."""
         self.now = now
         self.gpu_pools: dict[tuple[str, bool], GPUPool] = {}
-        self.node_pools: list[NodePool] = []
         self._units: dict[str, list[Unit]] = {}
         self._slices: dict[str, list[Unit]] = {}
         self._links = links
@@ -220,13 +181,10 @@ class Capacity:
             gpu_pool.idle += slots
             if not device.grantable:
                 gpu_pool.unready += [(unit, device.reason) for unit in units]
-        self.node_pools = sorted(
-            pools.values(), key=attrgetter("memory_mib", "node.name", "gpu_pool.model", "whole")
-        )
-        for rank, pool in enumerate(self.node_pools):
+        for rank, pool in enumerate(sorted(pools.values(), key=_by_preference)):
             pool.rank = rank
             pool.gpu_pool.node_pools.append(pool)
-            pool.units.sort(key=_by_index)
+            pool.units.sort(key=by_index)
             pool.timeline = list(pool.units)
             for place, unit in enumerate(pool.units):
                 unit.pool, unit.rank = pool, place

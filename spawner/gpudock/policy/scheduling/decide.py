@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gpudock.model import Denial, QueuePosition, Share, WhenBusy
-from gpudock.policy.matching import eligible
+from gpudock.model import Denial, QueuePosition, WhenBusy
 from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling import reasons
 from gpudock.policy.scheduling.capacity import NEVER, UNRESERVED, Capacity
 from gpudock.policy.scheduling.demand import DemandClasses
 from gpudock.policy.scheduling.ordering import FirstCome
-from gpudock.policy.scheduling.placement import max_at_once
+from gpudock.policy.sessions import session_hours
 
 if TYPE_CHECKING:
     from gpudock.model import Request
-    from gpudock.policy.quota.resolve import EffectiveQuota
     from gpudock.policy.scheduling.capacity import Unit
     from gpudock.policy.scheduling.ordering import Ordering
     from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
@@ -67,52 +66,23 @@ class Decision:
         return self.refusals.get(request.id) or self.places[request.id]
 
 
-def refuse(request: Request, effective: EffectiveQuota, snapshot: Snapshot) -> Denial | None:
-    """Return why *request* is refused however long it would wait; ``None`` when it may wait."""
-    if request.gpus < 0:
-        return Denial("invalid", "A server cannot have fewer than 0 GPUs. Ask for 0 or more.")
-    if request.gpus == 0:
-        return None
-    shared = request.share is Share.SHARED
-    if shared and request.gpus > 1:
-        return Denial(
-            "share",
-            "A server gets at most one slot of one shared GPU. Ask for 1 GPU, or for exclusive"
-            " GPUs.",
-        )
-    # A server gives back what it still holds before it starts again.
-    others = (lease for lease in snapshot.leases if lease.server != request.server)
-    denial = quota.check(request, effective, quota.usage(others, request.user))
-    if denial is not None or not snapshot.inventory_known or request.when_busy is WhenBusy.CPU:
-        return denial
-    allowed = effective.quota.gpu_models
-    lab = [device.gpu for device in snapshot.devices]
-    offered = [device.gpu for device in snapshot.devices if (device.slots > 1) is shared]
-    matching = eligible(request, offered, allowed)
-    if (matching and shared) or max_at_once(matching) >= request.gpus:
-        return None
-    return reasons.impossible(request, allowed, lab, offered, matching)
-
-
 def decide(
     snapshot: Snapshot, ordering: Ordering | None = None, *, backfill: bool = True
 ) -> Decision:
-    """Decide on every waiting request of *snapshot*; see the package for the algorithm.
+    """Decide on every waiting request of *snapshot*, as the package describes.
 
     Args:
         snapshot: the lab and its queue.
         ordering: the order of the queue; first come, first served by default.
-        backfill: whether a later request may use devices that an earlier one waits for where that
-            delays nobody. Without it such devices stay idle.
+        backfill: whether later requests may use devices that earlier ones wait for.
     """
-    order = (ordering or FirstCome()).order(snapshot)
-    cycle = _Round(snapshot, backfill=backfill)
-    for item in order:
+    cycle = _Cycle(snapshot, backfill=backfill)
+    for item in (ordering or FirstCome()).order(snapshot):
         cycle.decide_one(item)
     return cycle.decision()
 
 
-class _Round:
+class _Cycle:
     """One pass over the queue."""
 
     def __init__(self, snapshot: Snapshot, *, backfill: bool) -> None:
@@ -121,10 +91,9 @@ class _Round:
         self._backfill = backfill
         capacity = Capacity(snapshot.devices, snapshot.leases, snapshot.links, snapshot.now)
         self._classes = DemandClasses(capacity)
-        self._knows_gpus = bool(snapshot.devices)
         self._servers = {(lease.user, lease.server) for lease in snapshot.leases}
-        self._granted_to: dict[str, int] = {}
-        self._granted_in: dict[str, int] = {}
+        self._granted_to: Counter[str] = Counter()  # GPUs, by user
+        self._granted_in: Counter[str] = Counter()  # GPUs, by group
         self._grants: list[Grant] = []
         self._refusals: dict[str, Denial] = {}
         self._waits: list[tuple[str, str, float | None]] = []
@@ -149,21 +118,22 @@ class _Round:
         if not request.gpus:
             return self._grant(item, [])
         own_limit = quota.held_back(
-            request, effective, self._granted_to.get(request.user, 0), self._granted_in
+            request, effective, self._granted_to[request.user], self._granted_in
         )
         if own_limit is not None:
             return self._held_back(item, own_limit)
         limits = effective.quota
         demand = self._classes.of(request, limits.gpu_models)
         if not demand.possible:
-            known = self._knows_gpus
-            missing = reasons.not_in_service(demand) if known else reasons.NO_GPU_KNOWN
-            return self._busy(item, missing)
+            return self._busy(item, reasons.not_in_service(demand))
         # 2. Start where that delays nobody ahead.
         hours = limits.max_session_hours
         seconds = math.inf if hours is None else hours * 3600
         end = self._now + seconds
-        units = demand.start(end)
+        #    Without backfill, devices that a request ahead could use stay idle.
+        units = None
+        if self._backfill or not demand.ahead():
+            units = demand.start(end if self._backfill else math.inf)
         if units is not None:
             return self._grant(item, units)
         # 3. Otherwise reserve what is available first, or give up where the request does not wait.
@@ -174,8 +144,6 @@ class _Round:
             start = self._now
         else:
             return self._busy(item, reason)
-        if not self._backfill:
-            demand.block()
         return self._wait(request, reason, start if start < NEVER else None)
 
     def _wait(self, request: Request, reason: str, start: float | None = None) -> None:
@@ -183,29 +151,19 @@ class _Round:
 
     def _grant(self, item: Waiting, units: list[Unit]) -> None:
         request, limits = item.request, item.effective.quota
-        longest, first = limits.max_session_hours, limits.session_hours
+        longest, usual = limits.max_session_hours, session_hours(limits)
         latest_end = None if longest is None else self._now + longest * 3600
-        expires_at = latest_end if first is None else self._now + first * 3600
-        if expires_at is not None and latest_end is not None:
-            expires_at = min(expires_at, latest_end)
+        expires_at = None if usual is None else self._now + usual * 3600
         backfilled = any(unit.reserved_from != UNRESERVED for unit in units)
+        slot, slots = (units[0].slot, units[0].slots) if units else (0, 1)
         for unit in units:
             unit.take(NEVER if latest_end is None else latest_end)
-        self._grants.append(
-            Grant(
-                request,
-                tuple(sorted(unit.gpu.uuid for unit in units)),
-                expires_at,
-                latest_end,
-                backfilled,
-                slot=units[0].slot if units else 0,
-                slots=units[0].slots if units else 1,
-            )
-        )
+        uuids = tuple(sorted(unit.gpu.uuid for unit in units))
+        self._grants.append(Grant(request, uuids, expires_at, latest_end, backfilled, slot, slots))
         self._servers.add((request.user, request.server))
-        self._granted_to[request.user] = self._granted_to.get(request.user, 0) + len(units)
+        self._granted_to[request.user] += len(units)
         for group in request.groups:
-            self._granted_in[group] = self._granted_in.get(group, 0) + len(units)
+            self._granted_in[group] += len(units)
 
     def _held_back(self, item: Waiting, reason: str) -> None:
         request, limit = item.request, item.effective.quota.max_gpus

@@ -21,15 +21,12 @@ _Form: TypeAlias = tuple[int, str | None, Share, tuple[str, ...] | None]
 
 
 class DemandClass:
-    """All requests for the same number of units of the same models.
+    """All requests for *count* units, or slots of *shared* GPUs, of the same models.
 
     Attributes:
-        count: how many units each of them wants.
-        shared: whether they want slots of shared GPUs.
-        gpu_pools: the models that they accept.
-        possible: whether the units in service suffice, once they are free.
-        waiting: how many of them wait.
-        contenders: the demand classes that accept some of the same models, this one included.
+        possible: the units in service suffice, once they are free.
+        waiting: how many of the requests wait.
+        contenders: the contention group: all classes that accept some of the same models.
     """
 
     def __init__(
@@ -41,13 +38,11 @@ class DemandClass:
         self.waiting = 0
         self.contenders = [self]
         self._capacity = capacity
-        self._candidates = list(_candidates(capacity, gpu_pools, count))
+        self._candidates = list(_candidates(gpu_pools, count))
         self._startable = self._candidates
         self._agenda = sorted((each.start(), each.rank, each) for each in self._candidates)
-        self._blocked = False
         self.possible = bool(self._candidates)
-        # No session that ends later than this can start now. It is an upper bound: windows only
-        # ever close, so it is worked out again only when a request within it finds nothing.
+        # No session that ends later can start now. An upper bound, as windows only ever close.
         self._window = UNRESERVED if self.possible else NO_WINDOW
 
     def ahead(self) -> int:
@@ -55,13 +50,10 @@ class DemandClass:
         return sum([each.waiting for each in self.contenders])
 
     def start(self, end: float) -> list[Unit] | None:
-        """Return units for a session that starts now; ``None`` where there are none.
+        """Return units for a session that starts now and ends at *end* at the latest, if any.
 
-        Units without a reservation come first. Reserved ones are used only until their reservation
-        begins.
-
-        Args:
-            end: when the session ends at the latest (Unix time); infinite when it has no end.
+        Reserved units are the second choice, and only where their reservation does not begin before
+        *end*, which is infinite for a session without an end.
         """
         if end > self._window:
             return None
@@ -78,13 +70,10 @@ class DemandClass:
         return best.choose(until, self._capacity)
 
     def start_after_cool_down(self, end: float) -> list[Unit] | None:
-        """Return units for a session that waits for nothing but checks under way.
+        """Reserve and return units for a session that waits for nothing but checks under way.
 
-        They are reserved from now on, so that a request that would otherwise not wait at all does
-        not lose them to one behind it.
-
-        Args:
-            end: as for :meth:`start`.
+        Without the reservation, a later request could take units that this one waits for, and this
+        one, which does not wait for sessions, would then be given up.
         """
         cooling = any(unit.cooling_down for pool in self.gpu_pools for unit, _ in pool.unready)
         for each in self._candidates if cooling else ():
@@ -95,18 +84,14 @@ class DemandClass:
         return None
 
     def reserve(self, seconds: float) -> float:
-        """Reserve the units that become available first for a session of this length.
-
-        Args:
-            seconds: the longest duration of the session; infinite when it has no end.
+        """Reserve the units that become available first for a session of at most *seconds*.
 
         Returns:
             When the session starts at the latest (Unix time); :data:`NEVER` when that is not known.
         """
         agenda = self._agenda
         while True:
-            # Starts only ever move back, so an entry is a lower bound, and the first that is true
-            # is the earliest of all.
+            # Starts only ever move back, so the first entry that is still true is the earliest.
             noted, rank, candidate = agenda[0]
             start = candidate.start()
             if start == noted:
@@ -120,15 +105,6 @@ class DemandClass:
             unit.reserve(start, min(end, NEVER))
         self.waiting += 1
 
-    def block(self) -> None:
-        """Let no later request have anything that this class could use."""
-        if not self._blocked:
-            self._blocked = True
-            for pool in self.gpu_pools:
-                for node_pool in pool.node_pools:
-                    for unit in node_pool.units:
-                        unit.reserve(-UNRESERVED, -UNRESERVED)
-
 
 class DemandClasses:
     """The demand classes of one decision."""
@@ -139,19 +115,10 @@ class DemandClasses:
         self._by_models: dict[tuple[int, bool, frozenset[str]], DemandClass] = {}
 
     def of(self, request: Request, allowed: tuple[str, ...] | None) -> DemandClass:
-        """Return the class of *request*.
-
-        Args:
-            request: a request for at least one unit.
-            allowed: the patterns of models that its user's quota allows; ``None``: all.
-        """
+        """Return the class of *request*, whose user's quota allows the models *allowed*."""
         form = (request.gpus, request.gpu_model, request.share, allowed)
-        found = self._by_form.get(form)
-        if found is None:
-            found = self._by_form[form] = self._find(request, allowed)
-        return found
-
-    def _find(self, request: Request, allowed: tuple[str, ...] | None) -> DemandClass:
+        if form in self._by_form:
+            return self._by_form[form]
         shared = request.share is Share.SHARED
         pools = [
             pool
@@ -168,20 +135,19 @@ class DemandClasses:
                     found.contenders.append(other)
                     other.contenders.append(found)
             self._by_models[key] = found
+        self._by_form[form] = found
         return found
 
 
-def _candidates(
-    capacity: Capacity, gpu_pools: Sequence[GPUPool], count: int
-) -> Iterable[Candidate]:
+def _candidates(gpu_pools: Sequence[GPUPool], count: int) -> Iterable[Candidate]:
     """Return each node pool that is large enough, then each node where only a mix can be."""
     by_node: dict[str, list[NodePool]] = {}
     pools = [pool for gpu_pool in gpu_pools for pool in gpu_pool.node_pools]
     for pool in sorted(pools, key=attrgetter("rank")):
         by_node.setdefault(pool.node.name, []).append(pool)
         if len(pool.units) >= count:
-            yield Candidate([pool], count, pool.rank)
+            yield Candidate([pool], count)
     for pools in by_node.values():
-        mixed = Candidate(pools, count, len(capacity.node_pools) + pools[0].rank)
+        mixed = Candidate(pools, count)
         if count > 1 and len(pools) > 1 and len(mixed.units) >= count:
             yield mixed

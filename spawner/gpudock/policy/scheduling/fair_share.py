@@ -14,8 +14,8 @@ mean usage of those who wait, by weight, plus one session, so that less than a s
 great difference.
 
 Nobody starves: both handicaps together are at most a day, so a request that joins a day later comes
-later, whatever its user's weight and usage. ``docs/decisions/0010-scheduling-rule.md`` compares this
-rule with simpler ones.
+later, whatever its user's weight and usage. Decision record 0010 compares this rule with simpler
+ones.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from gpudock.model import Share
+from gpudock.policy.sessions import session_hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,21 +33,14 @@ if TYPE_CHECKING:
     from gpudock.model import Lease, Quota
     from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
 
-MAX_USAGE_HOURS = 6.0
-"""The longest handicap for usage, hours."""
-
-MAX_LENGTH_HOURS = 18.0
-"""The longest handicap for the length of a session, hours."""
-
-LENGTH_PART = 0.75
-"""The part of a session's length that is its handicap."""
-
-TOGETHER_SECONDS = 15 * 60.0
-"""Added to each age for the usage handicap: among requests this close, usage decides."""
-
 HALF_LIFE_DAYS = 7.0
+MAX_USAGE_HOURS = 6.0
+MAX_LENGTH_HOURS = 18.0
+LENGTH_PART = 0.75
+# Added to each age for the usage handicap: among requests this close together, usage decides.
+TOGETHER_SECONDS = 15 * 60.0
+# The length of a session without an end, for the order of the queue only.
 NOMINAL_SECONDS = 4 * 3600.0
-"""The length of a session without an end, for the order of the queue only."""
 
 _HOUR = 3600.0
 _DAY = 86400.0
@@ -56,8 +50,8 @@ _MIN_WEIGHT = 1e-9
 
 def nominal_seconds(quota: Quota) -> float:
     """Return how long a session under *quota* lasts unless it is extended, seconds."""
-    hours = [h for h in (quota.session_hours, quota.max_session_hours) if h is not None]
-    return min(hours) * 3600 if hours else NOMINAL_SECONDS
+    hours = session_hours(quota)
+    return NOMINAL_SECONDS if hours is None else hours * _HOUR
 
 
 def decayed_use(
@@ -98,11 +92,9 @@ class FairShare:
     """The users of a lab share it by weight, over time.
 
     Attributes:
-        half_life_days: after this number of days a GPU-second of the past counts half.
-            ``Snapshot.recent_use`` has to be computed with it.
+        half_life_days: the half-life with which ``Snapshot.recent_use`` is to be computed.
         max_usage_hours: the longest handicap for usage, hours.
-        max_length_hours: the longest handicap for the length of a session, hours. No request that
-            joins later by both together is served before.
+        max_length_hours: the longest handicap for the length of a session, hours.
     """
 
     def __init__(
@@ -111,11 +103,7 @@ class FairShare:
         max_usage_hours: float = MAX_USAGE_HOURS,
         max_length_hours: float = MAX_LENGTH_HOURS,
     ) -> None:
-        """Set the rule's numbers.
-
-        Raises:
-            ValueError: the half-life is not positive, or a handicap is negative or no number.
-        """
+        """Raise :exc:`ValueError` for numbers that make no sense."""
         if not 0 < half_life_days < math.inf:
             raise ValueError("The half-life of past use is a number of days, more than 0.")
         if not (0 <= max_usage_hours < math.inf and 0 <= max_length_hours < math.inf):
@@ -138,11 +126,8 @@ class FairShare:
             age = max(0.0, snapshot.now - request.created_at)
             share = usage[user] / (fair_share * (quota.weight or _MIN_WEIGHT))
             usage_factor = 1 - 1 / (1 + share**6)
-            priority = (
-                age
-                - usage_factor * min(age + TOGETHER_SECONDS, max_usage)
-                - min(LENGTH_PART * seconds, max_length)
-            )
+            usage_handicap = usage_factor * min(age + TOGETHER_SECONDS, max_usage)
+            priority = age - usage_handicap - min(LENGTH_PART * seconds, max_length)
             # Requests of one user keep their order, whatever the clock did between them.
             last[user] = priority = min(priority, last[user])
             priorities.append(-priority)

@@ -1,4 +1,4 @@
-"""Placement: which GPUs of one node go best together, and how many one node can give."""
+"""Placement: which GPUs of one node are connected best."""
 
 from __future__ import annotations
 
@@ -10,52 +10,29 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from gpudock.model import LinkKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from gpudock.model import GPU, Link
+    from gpudock.model import Link
 
+# How well each GPU of a node is connected with each other one; more is better.
 Weights: TypeAlias = tuple[tuple[int, ...], ...]
-"""How well each GPU of a node is connected with each other one; more is better."""
-
 # One NVLink counts more than any difference in how the PCIe of a node is wired.
 _LANE = 10_000
-# Up to this number, all sets are compared: any choice out of 8 GPUs.
+# Up to this number of sets all are compared: any choice out of 8 GPUs.
 _MAX_SETS = 70
 
 
 class Connections(NamedTuple):
-    """How the whole GPUs of one node are connected.
-
-    Attributes:
-        positions: the UUID of each GPU to its position in *weights*.
-        weights: see :data:`Weights`.
-    """
+    """How the whole GPUs of one node are connected: UUIDs to positions in the weights."""
 
     positions: dict[str, int]
     weights: Weights
 
 
-def max_at_once(gpus: Collection[GPU]) -> int:
-    """Return how many of *gpus* one node could give to one session."""
-    slices: dict[tuple[str, str], int] = {}
-    for gpu in gpus:
-        physical = (gpu.host, gpu.physical_uuid)
-        slices[physical] = slices.get(physical, 0) + (gpu.parent_uuid is not None)
-    nodes: dict[str, int] = {}
-    for (host, _), count in slices.items():
-        nodes[host] = nodes.get(host, 0) + max(1, count)
-    return max(nodes.values(), default=0)
-
-
 def connections_by_node(
     links: Iterable[Link], node_of: Mapping[str, str]
 ) -> dict[str, Connections]:
-    """Return the connections of each node on which some sets of GPUs are better than others.
-
-    Args:
-        links: the known links.
-        node_of: the UUID of each known device to its node.
-    """
+    """Return the connections of each node on which some sets of GPUs are better than others."""
     known: dict[str, dict[tuple[str, str], int]] = {}
     for link in links:
         if link.one in node_of:
@@ -64,16 +41,14 @@ def connections_by_node(
     found = {}
     for node, weights in known.items():
         uuids = sorted({uuid for pair in weights for uuid in pair})
-        complete = 2 * len(weights) == len(uuids) * (len(uuids) - 1)
-        if complete and len(set(weights.values())) == 1:
+        if len(weights) == comb(len(uuids), 2) and len(set(weights.values())) == 1:
             continue
-        found[node] = Connections(
-            {uuid: position for position, uuid in enumerate(uuids)},
-            tuple(
-                tuple(weights.get((min(one, other), max(one, other)), 0) for other in uuids)
-                for one in uuids
-            ),
+        matrix = (
+            tuple(weights.get((min(one, other), max(one, other)), 0) for other in uuids)
+            for one in uuids
         )
+        positions = {uuid: position for position, uuid in enumerate(uuids)}
+        found[node] = Connections(positions, tuple(matrix))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The fast queue against the slow and obvious one, over labs and queues of every kind."""
+"""The scheduler against its slow specification, over labs and queues of every kind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOW = 1000.0
 HOUR = 3600.0
 MODELS = {"T4": 15, "A100": 40, "H100": 80}
 HOURS = st.sampled_from([None, 1.0, 2.0, 3.0, 5.0, 9.0])
-SETTLING = st.booleans()
+COOLING_DOWN = st.booleans()
 
 
 @st.composite
@@ -51,7 +51,7 @@ def labs(draw: st.DrawFn, *, motley: bool = True) -> tuple[DeviceHealth, ...]:
                         None,
                         ready,
                         True,
-                        cooling_down=draw(SETTLING) and not ready,
+                        cooling_down=draw(COOLING_DOWN) and not ready,
                     )
                 )
                 number += 1
@@ -85,7 +85,7 @@ def labs(draw: st.DrawFn, *, motley: bool = True) -> tuple[DeviceHealth, ...]:
                         grantable,
                         serving,
                         slots=slots,
-                        cooling_down=draw(SETTLING) and serving and not grantable,
+                        cooling_down=draw(COOLING_DOWN) and serving and not grantable,
                     )
                 )
     return tuple(devices)
@@ -93,14 +93,14 @@ def labs(draw: st.DrawFn, *, motley: bool = True) -> tuple[DeviceHealth, ...]:
 
 @st.composite
 def sessions(draw: st.DrawFn, lab: tuple[DeviceHealth, ...]) -> tuple[Lease, ...]:
-    """Draw sessions on some of the devices, none on silicon that another has."""
+    """Draw sessions on some of the devices, none on a device that conflicts with another one."""
     leases: list[Lease] = []
     for device in lab:
         gpu = device.gpu
         held = {name for lease in leases for name in lease.gpu_uuids}
-        kin = {c.gpu.uuid for c in lab if c.gpu.parent_uuid == gpu.uuid} | {gpu.parent_uuid}
+        conflicting = {c.gpu.uuid for c in lab if c.gpu.parent_uuid == gpu.uuid} | {gpu.parent_uuid}
         for slot in range(device.slots):
-            if kin & held or not draw(st.booleans()):
+            if conflicting & held or not draw(st.booleans()):
                 continue
             hours = draw(HOURS)
             leases.append(
@@ -160,6 +160,10 @@ def order(snapshot: Snapshot) -> list[Waiting]:
     return FirstCome().order(snapshot)
 
 
+def _reference(snapshot: Snapshot) -> Answer:
+    return ReferenceScheduler(snapshot).decide(order(snapshot))
+
+
 def same(decision: Decision, answer: Answer) -> None:
     grants = {g.request.id: (g.gpu_uuids, g.slot, g.backfilled) for g in decision.grants}
     assert grants == answer.grants
@@ -171,14 +175,14 @@ def same(decision: Decision, answer: Answer) -> None:
 
 @settings(max_examples=600, deadline=None)
 @given(snapshots())
-def test_it_decides_as_the_slow_queue_does(snapshot: Snapshot) -> None:
-    same(decide(snapshot), ReferenceScheduler(snapshot).decide(order(snapshot)))
+def test_it_decides_as_the_specification_does(snapshot: Snapshot) -> None:
+    same(decide(snapshot), _reference(snapshot))
 
 
 @settings(max_examples=200, deadline=None)
 @given(snapshots())
-def test_nobody_who_passes_is_still_there_when_a_booking_begins(snapshot: Snapshot) -> None:
-    answer = ReferenceScheduler(snapshot).decide(order(snapshot))
+def test_no_backfilled_session_is_still_there_when_a_reservation_begins(snapshot: Snapshot) -> None:
+    answer = _reference(snapshot)
     assert disturbed(answer, order(snapshot)) == []
     for grant in decide(snapshot).grants:
         if grant.backfilled:
@@ -188,16 +192,16 @@ def test_nobody_who_passes_is_still_there_when_a_booking_begins(snapshot: Snapsh
 @settings(max_examples=200, deadline=None)
 @given(snapshots(motley=False))
 def test_no_earlier_request_starts_later_because_of_a_grant(snapshot: Snapshot) -> None:
-    """Whoever is granted something: all who were ahead are told the same start as without it.
+    """After each grant all requests ahead of it have the same expected start as without it.
 
-    In hosts of one model only: in others two equally early choices of one request may differ for
-    the next, and a grant may tip the balance.
+    On hosts of one model only: on others, two equally early choices for one request may differ for
+    the next, and a grant may decide between them.
     """
     decision = decide(snapshot)
     sequences = {item.request.id: item.sequence for item in snapshot.waiting}
     leases = snapshot.leases
     for grant in decision.grants:
-        # Whom their own limits or their server's former container hold back were told no start.
+        # Requests held back by their own limits or their server's previous container have no start.
         ahead = tuple(
             item
             for item in snapshot.waiting
@@ -205,7 +209,7 @@ def test_no_earlier_request_starts_later_because_of_a_grant(snapshot: Snapshot) 
             and item.request.id in decision.places
             and decision.places[item.request.id].expected_start is not None
         )
-        before = ReferenceScheduler(replace(snapshot, waiting=ahead, leases=leases)).decide(list(ahead))
+        before = _reference(replace(snapshot, waiting=ahead, leases=leases))
         lease = Lease(
             f"granted{len(leases)}",
             # The users' own limits count what they get; only the devices are of interest here.
@@ -219,7 +223,7 @@ def test_no_earlier_request_starts_later_because_of_a_grant(snapshot: Snapshot) 
             slots=grant.slots,
         )
         leases = (*leases, lease)
-        after = ReferenceScheduler(replace(snapshot, waiting=ahead, leases=leases)).decide(list(ahead))
+        after = _reference(replace(snapshot, waiting=ahead, leases=leases))
         for name, start in before.starts.items():
             later = after.starts[name]
             assert (math.inf if later is None else later) <= (math.inf if start is None else start)
@@ -264,4 +268,4 @@ def test_in_strict_order_nobody_has_what_somebody_ahead_waits_for(snapshot: Snap
 
 
 def _bookings(snapshot: Snapshot) -> list:
-    return ReferenceScheduler(snapshot).decide(order(snapshot)).reservations
+    return _reference(snapshot).reservations

@@ -9,9 +9,10 @@ import pytest
 
 from doubles.inventory import gpu, mig_slice
 from gpudock.model import Denial, GPUState, Lease, LeaseState, Quota, Request, Share, WhenBusy
+from gpudock.policy.admission import refuse
 from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.quota.resolve import Cap, resolve, usage
-from gpudock.policy.scheduling.decide import Decision, decide, refuse
+from gpudock.policy.scheduling.decide import Decision, decide
 from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
 
 if TYPE_CHECKING:
@@ -391,8 +392,7 @@ def shared(*slots: int, **rest: object) -> Snapshot:
     return replace(
         snapshot,
         devices=tuple(
-            replace(item, slots=count)
-            for item, count in zip(snapshot.devices, slots, strict=True)
+            replace(item, slots=count) for item, count in zip(snapshot.devices, slots, strict=True)
         ),
     )
 
