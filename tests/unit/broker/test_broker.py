@@ -37,7 +37,7 @@ from gpudock.model import (
     Telemetry,
     WhenBusy,
 )
-from gpudock.policy.quota.resolve import QuotaDocumentError
+from gpudock.policy.quota.errors import QuotaDocumentError
 from gpudock.policy.scheduling.decide import Grant
 from gpudock.store import Store, StoreError
 from state_machine.setting import LAB, Setting, ask, container

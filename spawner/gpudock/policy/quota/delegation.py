@@ -134,7 +134,7 @@ def _excess(user: str, wanted: Document, present: Document, bound: EffectiveQuot
 
     def sentence(name: str, most: str) -> str:
         return (
-            f"You may set {name} of «{user}» {most}: that is what {_whose(bound.origin[name])}"
+            f'You may set {name} of "{user}" {most}: that is what {_whose(bound.origin[name])}'
             " gives. Ask an administrator for more."
         )
 
