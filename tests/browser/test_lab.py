@@ -72,7 +72,7 @@ def test_two_users_at_once_get_a_gpu_each_and_a_third_starts_when_the_first_stop
     expect(three.page.locator("#gpudock-summary")).to_contain_text("0 of 2 GPUs are free")
     three.start_button.click()
     expect(three.page.locator("#progress-message")).to_contain_text(
-        "You are number 1 of 1 in the queue. All GPUs that fit are in use."
+        "You are number 1 of 1 in the queue. All matching GPUs are in use."
     )
     one.stop_server()
     three.wait_for_lab()

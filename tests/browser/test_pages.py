@@ -164,7 +164,7 @@ def test_whoever_waits_can_stop_waiting(busy, member):
     expect(dora.page.locator("#gpudock-summary")).to_contain_text("0 of 1 GPU is free")
     dora.start_button.click()
     expect(dora.page.locator("#progress-message")).to_contain_text(
-        "You are number 1 of 1 in the queue. All GPUs that fit are in use."
+        "You are number 1 of 1 in the queue. All matching GPUs are in use."
     )
     assert busy.queue() == ["dora"]
     dora.page.get_by_role("button", name="Stop waiting").click()

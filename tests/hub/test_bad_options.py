@@ -18,7 +18,7 @@ BAD = [
     ({"image": "evil/image:latest"}, 'The image "evil/image:latest" is not on this lab\'s list.'),
     ({"image": "x" * 5000}, "is not on this lab's list. Choose one of: lab/notebook:1"),
     ({"gpu_model": "A100; rm -rf /"}, '"A100; rm -rf /" is not a GPU model.'),
-    ({"gpu_model": "H100"}, "No GPU of this lab matches the model «H100»."),
+    ({"gpu_model": "H100"}, 'No GPU of this lab matches the model "H100".'),
     ({"share": "shared"}, "This lab does not share GPUs between users. Ask for an exclusive GPU."),
     ({"share": "half"}, '"half" is not a valid value for the option "share".'),
     ({"when_busy": "panic"}, '"panic" is not a valid value for the option "when_busy".'),

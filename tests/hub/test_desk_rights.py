@@ -216,7 +216,7 @@ def test_a_lead_gives_members_what_the_group_has(bounded):
     assert answer.status_code == 200, answer.text
     said = bounded.ask("lead", "PUT", "quotas/users/ada", json={**given, "max_gpus": 3}).json()
     assert said["message"] == (
-        "You may set max_gpus of «ada» to 2 at most: that is what the group vision gives. Ask an"
+        'You may set max_gpus of "ada" to 2 at most: that is what the group vision gives. Ask an'
         " administrator for more."
     )
     # A field that an administrator set stays when the lead changes another.

@@ -29,9 +29,9 @@ def test_who_waits_sees_place_and_reason_and_starts_by_itself(hub, busy):
     _, bob = busy
     nora, noras_page = wait_in_queue(hub, "nora")
     _, olgas_page = wait_in_queue(hub, "olga")
-    noras_page.wait_for("You are number 1 of 1 in the queue. All GPUs that fit are in use.")
+    noras_page.wait_for("You are number 1 of 1 in the queue. All matching GPUs are in use.")
     noras_page.wait_for("You are number 1 of 2 in the queue.")
-    olgas_page.wait_for("You are number 2 of 2 in the queue. All GPUs that fit are in use.")
+    olgas_page.wait_for("You are number 2 of 2 in the queue. All matching GPUs are in use.")
     assert hub.queue() == ["nora", "olga"]
     bob.stop_server()
     assert noras_page.result()["ready"]
@@ -48,7 +48,7 @@ def test_a_page_that_is_opened_late_tells_the_whole_story(hub, busy):
 
 def test_when_busy_fail_is_refused_with_the_reason(hub, busy):
     told = hub.client("cleo").refusal(when_busy="fail")
-    assert "All GPUs that fit are in use. Try again later, or choose to wait." in told
+    assert "All matching GPUs are in use. Try again later, or choose to wait." in told
     assert hub.queue() == []
     assert "cleo" not in hub.leases()
 

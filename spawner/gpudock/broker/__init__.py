@@ -25,7 +25,7 @@ from gpudock.broker.queue import QueueEntry
 from gpudock.broker.reconcile import Action, RemoveContainer, StopContainer
 from gpudock.broker.usage import UsageRow
 from gpudock.policy.quota.delegation import Lead, Member
-from gpudock.policy.quota.documents import QuotaDocumentError
+from gpudock.policy.quota.errors import QuotaDocumentError
 from gpudock.policy.quota.resolve import EffectiveQuota
 from gpudock.policy.sessions import EndCause, Session
 from gpudock.store import AuditEntry, AuditFilter, QuotaChange, QuotaDocument

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gpudock.policy.matching import matches
 from gpudock.policy.scheduling.decide import decide
-from gpudock.policy.scheduling.placement import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

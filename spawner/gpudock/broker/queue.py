@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker.scheduling import withdraw
 from gpudock.model import QueuePosition
-from gpudock.policy.scheduling.decide import Grant, decide, refuse
+from gpudock.policy.admission import refuse
+from gpudock.policy.scheduling.decide import Grant, decide
 
 if TYPE_CHECKING:
     from gpudock.broker.transactions import Transactions

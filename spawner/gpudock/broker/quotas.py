@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from gpudock.broker.errors import DelegationError, QuotaConflictError, QuotaTableConflictError
 from gpudock.broker.preview import QuotaPreview, TableChange, TablePreview, effect_of, preview_of
 from gpudock.policy.quota.delegation import Levels, refusal
-from gpudock.policy.quota.documents import QuotaDocumentError, check_place, parse_document
+from gpudock.policy.quota.documents import check_place, parse_document
+from gpudock.policy.quota.errors import QuotaDocumentError
 from gpudock.store import AuditFilter, QuotaChange, QuotaDocument, QuotaRevisionError, plain
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from gpudock.broker.scheduling import take_out_of_service
 from gpudock.broker.validation import has_valid_labels
 from gpudock.model import ContainerState, Lease, LeaseState, Share, WhenBusy
 from gpudock.policy.gpu_health import AdminState
-from gpudock.policy.scheduling.placement import overlap
+from gpudock.policy.matching import overlap
 from gpudock.policy.sessions import begun, session_hours
 from gpudock.store import RequestState
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from gpudock.broker.limits import Limits
 from gpudock.model import GPU, Denial, Lease, QueuePosition
 from gpudock.policy.gpu_health import AdminState, assess, check_staleness
-from gpudock.policy.scheduling.decide import Snapshot
-from gpudock.policy.scheduling.ordering import Waiting
+from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
 from gpudock.policy.sessions import session
 
 if TYPE_CHECKING:
@@ -178,7 +177,7 @@ class UnitOfWork:
         has_no_gpus = not self.reading.expects_readings and not self.reading.readings
         return Snapshot(
             now=self.now,
-            conditions=tuple(self.device_health()),
+            devices=tuple(self.device_health()),
             leases=tuple(self.transaction.leases.live()),
             waiting=tuple(
                 Waiting(sequence, request, effective)

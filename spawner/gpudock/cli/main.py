@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gpudock.broker import BrokerError, QuotaDocumentError
 from gpudock.cli import doctor, gpu, lease, queue, quota, report
 from gpudock.config.settings import SettingsError
-from gpudock.policy.quota.table import QuotaTableError
+from gpudock.policy.quota.errors import QuotaTableError
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:

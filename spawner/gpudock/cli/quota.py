@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from gpudock.broker import QuotaChange
 from gpudock.cli.connection import BY, connect
 from gpudock.cli.output import print_json, print_table
-from gpudock.policy.quota.documents import BOOST, FIELDS, GROUP_FIELDS, UNTIL, QuotaDocumentError
+from gpudock.policy.quota.documents import BOOST, FIELDS, GROUP_FIELDS, UNTIL
+from gpudock.policy.quota.errors import QuotaDocumentError
 from gpudock.policy.quota.table import read_cell, read_table, write_table
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.model import GPUState
 from gpudock.policy.durations import duration_in_words
-from gpudock.policy.scheduling.placement import overlap
+from gpudock.policy.matching import overlap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -240,10 +240,10 @@ def _cleanliness(
         )
     elif _is_left_over(telemetry.memory_used_mib, rules):
         used = f"{telemetry.memory_used_mib} MiB of its memory are in use"
-        mend = " Look for what uses it with «nvidia-smi», or reset it."
-        foreign = f"{used}, though no session has it and no process is seen to use it.{mend}"
+        fix = ' Find what uses it with "nvidia-smi", or reset it.'
+        foreign = f"{used}, though no session has it and no process is seen to use it.{fix}"
         ending = f"The memory of its last session is still being freed: {used}."
-        stuck = f"{used} although its last session ended {{}} ago.{mend}"
+        stuck = f"{used} although its last session ended {{}} ago.{fix}"
     else:
         return None, None
     if freed_at is None:

@@ -51,7 +51,7 @@ class Session:
         ends_at: Unix time at which the lab ends it; ``None``: no end is known.
         ends_because: what ends it then.
         why: one sentence about the end, for the session's user.
-        reason: a few words that complete «it ended because …».
+        reason: a few words that complete "it ended because …".
         extendable_until: Unix time until which an extension can make it last at most; ``None``
             with :attr:`can_extend`: without end.
         can_extend: whether an extension gains anything now.

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from gpudock.model import GPUState, Lease, Quota, Request, Share
 from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.quota.resolve import resolve, usage
-from gpudock.policy.scheduling.decide import Snapshot, decide
+from gpudock.policy.scheduling.decide import decide
 from gpudock.policy.scheduling.fair_share import HALF_LIFE_DAYS
-from gpudock.policy.scheduling.ordering import Waiting
+from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -169,7 +169,7 @@ class Replay:
         taken = {uuid for lease in leases for uuid in lease.gpu_uuids}
         snapshot = Snapshot(
             now=now,
-            conditions=tuple(
+            devices=tuple(
                 DeviceHealth(
                     gpu,
                     GPUState.LEASED if gpu.uuid in taken else GPUState.FREE,

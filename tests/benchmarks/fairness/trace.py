@@ -47,7 +47,7 @@ def read(folder: Path, nodes: int) -> Setting:
         return _setting(hosts, tasks, nodes)
     except (OSError, KeyError, ValueError) as error:
         raise TraceError(
-            f"The trace in «{folder}» cannot be read ({error}). It consists of the files {NODES}"
+            f'The trace in "{folder}" cannot be read ({error}). It consists of the files {NODES}'
             f" and {TASKS}."
         ) from error
 

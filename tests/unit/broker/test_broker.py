@@ -37,7 +37,7 @@ from gpudock.model import (
     Telemetry,
     WhenBusy,
 )
-from gpudock.policy.quota.resolve import QuotaDocumentError
+from gpudock.policy.quota.errors import QuotaDocumentError
 from gpudock.policy.scheduling.decide import Grant
 from gpudock.store import Store, StoreError
 from state_machine.setting import LAB, Setting, ask, container
@@ -210,7 +210,7 @@ def test_a_server_that_starts_again_waits_for_its_former_container(opened: Setti
     opened.broker.leases.stop(former.id, "stopped")
     place = opened.broker.requests.submit(ask())
     assert isinstance(place, QueuePosition)
-    assert "former container" in place.reason
+    assert "previous container" in place.reason
     opened.broker.leases.end(former.id, "gone")
     lease = opened.broker.leases.of_server("ada", "")
     assert lease is not None

@@ -148,9 +148,9 @@ def test_a_leads_changes_are_bounded_by_the_group_as_it_is_then(opened: Setting)
     broker.quotas.preview(four, {}, lead)
     broker.quotas.set("group", "class", {"max_gpus": 3}, "root")
     before = (documents(opened), broker.audit.page())
-    with pytest.raises(DelegationError, match="max_gpus of «ada» to 3 at most"):
+    with pytest.raises(DelegationError, match='max_gpus of "ada" to 3 at most'):
         broker.quotas.set_all(four, "lea", lead)
-    with pytest.raises(DelegationError, match="max_gpus of «ada» to 3 at most"):
+    with pytest.raises(DelegationError, match='max_gpus of "ada" to 3 at most'):
         broker.quotas.preview(four, {}, lead)
     for change in (
         QuotaChange("user", "bob", {"max_gpus": 1}),

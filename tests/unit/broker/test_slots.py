@@ -66,7 +66,7 @@ def test_whoever_wants_a_gpu_of_their_own_gets_no_slot_and_the_other_way_round(
     shared.broker.requests.withdraw("bob", "")
     refused = share(shared, "dan", gpus=2)
     assert isinstance(refused, Denial)
-    assert "one slot of one shared GPU at most" in refused.message
+    assert "at most one slot of one shared GPU" in refused.message
 
 
 def test_a_slot_counts_as_one_device_and_as_its_part_of_the_hours(shared: Setting) -> None:

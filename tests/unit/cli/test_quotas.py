@@ -56,7 +56,7 @@ def test_effective_limits_name_their_levels(gpudock, broker):
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (("set", "user:ada", "gpus=2"), "no field «gpus»"),
+        (("set", "user:ada", "gpus=2"), 'no field "gpus"'),
         (("set", "user:ada", "max_gpus=-1"), "max_gpus"),
         (("set", "user:ada", "gpu_hours=nan"), "gpu_hours"),
         (("set", "user:ada", "max_gpus"), "FIELD=VALUE"),

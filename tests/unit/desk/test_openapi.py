@@ -12,7 +12,8 @@ from gpudock.desk.api import ENDPOINTS
 from gpudock.desk.api.quota_schema import schema
 from gpudock.desk.app import API, by_path, pattern
 from gpudock.desk.openapi import document
-from gpudock.policy.quota.documents import FIELDS, GROUP_FIELDS, QuotaDocumentError, parse_document
+from gpudock.policy.quota.documents import FIELDS, GROUP_FIELDS, parse_document
+from gpudock.policy.quota.errors import QuotaDocumentError
 
 NUMBERS = st.one_of(
     st.none(),

@@ -79,9 +79,9 @@ def test_who_would_be_refused_is_told_so_and_not_that_it_starts():
 
 
 def test_the_place_and_when_it_should_be_ones_turn():
-    place = QueuePosition(2, 2, "All GPUs that fit are in use.", NOW + 90 * 60)
+    place = QueuePosition(2, 2, "All matching GPUs are in use.", NOW + 90 * 60)
     page = form(status(0, GPUState.LEASED), outlook=place)
-    assert "you are number 2 in the queue. All GPUs that fit are in use." in page
+    assert "you are number 2 in the queue. All matching GPUs are in use." in page
     assert "It should be your turn within 90 minutes." in page
 
 

@@ -24,8 +24,8 @@ from gpudock.policy import gpu_health as condition
 from gpudock.policy import sessions
 from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling import ordering as queue
-from gpudock.policy.scheduling.capacity import Floor
-from gpudock.policy.scheduling.demand import Wishes
+from gpudock.policy.scheduling.capacity import Capacity
+from gpudock.policy.scheduling.demand import DemandClasses
 from state_machine.rules import LabMachine
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def serves_the_last_first(patch: pytest.MonkeyPatch) -> None:
 
 
 def gives_a_gpu_and_its_slices(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Floor, "_relate", lambda _: None)
+    patch.setattr(Capacity, "_mark_conflicts", lambda _: None)
 
 
 def gives_sick_gpus(patch: pytest.MonkeyPatch) -> None:
@@ -117,12 +117,12 @@ def ignores_strangers(patch: pytest.MonkeyPatch) -> None:
 
 
 def gives_what_there_is(patch: pytest.MonkeyPatch) -> None:
-    original = Wishes.of
+    original = DemandClasses.of
 
-    def some(self: Wishes, request: Any, *rest: Any) -> Any:
+    def some(self: DemandClasses, request: Any, *rest: Any) -> Any:
         return original(self, replace(request, gpus=1), *rest)
 
-    patch.setattr(Wishes, "of", some)
+    patch.setattr(DemandClasses, "of", some)
 
 
 def a_late_stop_ends_the_newer_lease(patch: pytest.MonkeyPatch) -> None:

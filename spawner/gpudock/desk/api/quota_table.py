@@ -26,7 +26,8 @@ from gpudock.desk.endpoints import CSV, APIRequest, Audience, Response, Router, 
 from gpudock.desk.errors import ChangedError, UnprocessableError
 from gpudock.desk.schema import Limit, Offset, RequestModel, Text
 from gpudock.policy.quota.documents import FIELDS
-from gpudock.policy.quota.table import QuotaTableError, TableProblem, read_table, write_table
+from gpudock.policy.quota.errors import QuotaTableError, TableProblem
+from gpudock.policy.quota.table import read_table, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

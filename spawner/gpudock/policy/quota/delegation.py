@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gpudock.policy.matching import matches
 from gpudock.policy.quota.documents import BOOST, FIELDS, UNTIL, boost_end
 from gpudock.policy.quota.resolve import resolve
-from gpudock.policy.scheduling.placement import matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -134,7 +134,7 @@ def _excess(user: str, wanted: Document, present: Document, bound: EffectiveQuot
 
     def sentence(name: str, most: str) -> str:
         return (
-            f"You may set {name} of «{user}» {most}: that is what {_whose(bound.origin[name])}"
+            f'You may set {name} of "{user}" {most}: that is what {_whose(bound.origin[name])}'
             " gives. Ask an administrator for more."
         )
 

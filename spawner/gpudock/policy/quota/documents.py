@@ -10,6 +10,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from gpudock.model import Quota
+from gpudock.policy.quota.errors import QuotaDocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,13 +28,9 @@ BOOST = "boost"
 UNTIL = "until"
 
 MAX_VALUE = 1_000_000
-"""No limit of a lab is beyond this; a larger number is a slip of the keyboard."""
-_LONGEST_NAME = 255
-_MOST_PATTERNS = 100
-
-
-class QuotaDocumentError(ValueError):
-    """A quota document is not acceptable. The message is a sentence for the person who sent it."""
+"""No limit of a lab is beyond this; a larger number is a typing error."""
+_MAX_NAME = 255
+_MAX_PATTERNS = 100
 
 
 def check_place(level: str, name: str) -> None:
@@ -46,13 +43,13 @@ def check_place(level: str, name: str) -> None:
         QuotaDocumentError: there is no such level, or the name cannot be one.
     """
     if level not in LEVELS:
-        raise QuotaDocumentError("A quota is set for «default», for a «group» or for a «user».")
+        raise QuotaDocumentError('A quota is set for "default", for a "group" or for a "user".')
     if level == "default":
         if name:
             raise QuotaDocumentError("The default quota has no name.")
         return
-    if not 0 < len(name) <= _LONGEST_NAME:
-        raise QuotaDocumentError(f"The name of a {level} has 1 to {_LONGEST_NAME} characters.")
+    if not 0 < len(name) <= _MAX_NAME:
+        raise QuotaDocumentError(f"The name of a {level} has 1 to {_MAX_NAME} characters.")
     if not _is_text(name):
         raise QuotaDocumentError(f"The name of a {level} has no control characters.")
 
@@ -68,7 +65,7 @@ def parse_document(document: object, level: str) -> dict[str, Any]:
         QuotaDocumentError: a field is unknown at this level, or its value makes no sense.
     """
     if not isinstance(document, Mapping):
-        raise QuotaDocumentError("A quota is an object of fields, for example {«max_gpus»: 2}.")
+        raise QuotaDocumentError('A quota is an object of fields, for example {"max_gpus": 2}.')
     parsed: dict[str, Any] = {}
     for name, value in document.items():
         parsed[name] = _boost(value, level) if name == BOOST else _field(name, value, level)
@@ -84,7 +81,7 @@ def _field(name: object, value: object, level: str) -> Any:
     parser = _PARSERS.get(name) if isinstance(name, str) else None
     if parser is None or not isinstance(name, str):
         known = ", ".join((*FIELDS, *(GROUP_FIELDS if level == "group" else ()), BOOST))
-        raise QuotaDocumentError(f"A quota has no field «{name}». Use one of: {known}.")
+        raise QuotaDocumentError(f'A quota has no field "{name}". Use one of: {known}.')
     if name in GROUP_FIELDS and level != "group":
         raise QuotaDocumentError(
             f"{name} limits a group as a whole, so only a group's quota can have it."
@@ -95,21 +92,21 @@ def _field(name: object, value: object, level: str) -> Any:
 def _boost(value: object, level: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise QuotaDocumentError(
-            "boost is an object with «until» and the fields that hold until then."
+            'boost is an object with "until" and the fields that apply until then.'
         )
     if UNTIL not in value:
-        raise QuotaDocumentError("A boost needs «until», the moment at which it ends.")
+        raise QuotaDocumentError('A boost needs "until", the time at which it ends.')
     until = _moment(value[UNTIL])
     boosted = {name: _field(name, item, level) for name, item in value.items() if name != UNTIL}
     if not boosted:
-        raise QuotaDocumentError("A boost needs a field besides «until», for example max_gpus.")
+        raise QuotaDocumentError('A boost needs another field than "until", for example max_gpus.')
     return {UNTIL: until, **boosted}
 
 
 def _moment(value: object) -> str:
     problem = (
-        "The boost's «until» is a date and time with its offset from UTC, for example"
-        " «2026-12-01T18:00:00+01:00»."
+        'The "until" of a boost is a date and time with its offset from UTC, for example'
+        ' "2026-12-01T18:00:00+01:00".'
     )
     if not isinstance(value, str):
         raise QuotaDocumentError(problem)
@@ -160,11 +157,11 @@ def _patterns(name: str, value: object) -> tuple[str, ...] | None:
         return None
     if (
         not isinstance(value, list | tuple)
-        or len(value) > _MOST_PATTERNS
-        or not all(isinstance(v, str) and 0 < len(v) <= _LONGEST_NAME for v in value)
+        or len(value) > _MAX_PATTERNS
+        or not all(isinstance(v, str) and 0 < len(v) <= _MAX_NAME for v in value)
         or not all(map(_is_text, value))
     ):
-        msg = f"{name} is a list of model patterns such as «*A100*», or null for all models."
+        msg = f'{name} is a list of model patterns such as "*A100*", or null for all models.'
         raise QuotaDocumentError(msg)
     return tuple(value)
 

@@ -8,34 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gpudock.model import Denial, LeaseState, Quota
-from gpudock.policy.quota.documents import (
-    BOOST,
-    FIELDS,
-    UNTIL,
-    QuotaDocumentError,
-    boost_end,
-    parse_document,
-)
+from gpudock.policy.quota.documents import BOOST, FIELDS, UNTIL, boost_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gpudock.model import Lease, Request
-
-__all__ = [
-    "FIELDS",
-    "SHORTEST_SESSION_HOURS",
-    "Cap",
-    "EffectiveQuota",
-    "QuotaDocumentError",
-    "Usage",
-    "check",
-    "held_back",
-    "needed_hours",
-    "parse_document",
-    "resolve",
-    "usage",
-]
 
 SHORTEST_SESSION_HOURS = 0.25
 """A GPU is given only if its hours last for this long: a shorter session helps nobody."""

@@ -19,10 +19,10 @@ from gpudock.policy.quota.documents import (
     BOOST,
     FIELDS,
     GROUP_FIELDS,
-    QuotaDocumentError,
     check_place,
     parse_document,
 )
+from gpudock.policy.quota.errors import QuotaDocumentError, QuotaTableError, TableProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ NO_LIMIT = "none"
 _COUNTS = ("max_gpus", "group_max_gpus")
 _LISTS = ("gpu_models",)
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
-_MOST_CHARACTERS = 20 * 2**20
+_MAX_CHARACTERS = 20 * 2**20
 # A spreadsheet takes a cell that begins so for a formula and computes it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SHIELD = "'"
@@ -55,34 +55,6 @@ class QuotaRow:
     document: dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class TableProblem:
-    """What is wrong with one row, or with the whole table.
-
-    Attributes:
-        line: the row's line in the file; 1 is the head, ``None`` the table as a whole.
-        message: a sentence for the person who sent it.
-    """
-
-    line: int | None
-    message: str
-
-    def __str__(self) -> str:
-        return self.message if self.line is None else f"Line {self.line}: {self.message}"
-
-
-class QuotaTableError(ValueError):
-    """A table is not acceptable.
-
-    Attributes:
-        problems: what is wrong, by line.
-    """
-
-    def __init__(self, problems: Iterable[TableProblem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
-
-
 def write_table(documents: Iterable[tuple[str, str, Mapping[str, Any]]]) -> str:
     """Return documents, each with its level and name, as a table."""
     text = io.StringIO()
@@ -100,8 +72,8 @@ def read_table(text: str) -> list[QuotaRow]:
     Raises:
         QuotaTableError: with a sentence for every row that is not acceptable.
     """
-    if len(text) > _MOST_CHARACTERS:
-        problem = TableProblem(None, f"The table is longer than {_MOST_CHARACTERS} characters.")
+    if len(text) > _MAX_CHARACTERS:
+        problem = TableProblem(None, f"The table is longer than {_MAX_CHARACTERS} characters.")
         raise QuotaTableError([problem])
     lines = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
@@ -134,13 +106,13 @@ def _head(cells: list[str]) -> list[str]:
     for column in columns:
         if column not in COLUMNS:
             known = ", ".join(COLUMNS)
-            raise _in_head(f"there is no column «{column}». Use some of: {known}.")
+            raise _in_head(f'there is no column "{column}". Use some of: {known}.')
     twice = next((column for column in columns if columns.count(column) > 1), None)
     if twice is not None:
-        raise _in_head(f"the column «{twice}» is there twice.")
+        raise _in_head(f'the column "{twice}" is there twice.')
     for column in COLUMNS[:2]:
         if column not in columns:
-            raise _in_head(f"the column «{column}» is missing.")
+            raise _in_head(f'the column "{column}" is missing.')
     return columns
 
 
@@ -204,7 +176,7 @@ def _read_patterns(cell: str) -> list[Any]:
 
 
 def _number(field: str, cell: str) -> int | float | str:
-    if not _NUMBER.fullmatch(cell):  # Python would also take «1_0» for 10, and «infinity»
+    if not _NUMBER.fullmatch(cell):  # Python also accepts `1_0` and `infinity`
         return cell
     for kind in (int,) if field in _COUNTS else (int, float):
         try:
@@ -223,4 +195,4 @@ def _unshielded(cell: str) -> str:
 
 
 def _target(row: QuotaRow) -> str:
-    return f"{row.level} «{row.name}»" if row.name else row.level
+    return f'{row.level} "{row.name}"' if row.name else row.level

@@ -1,77 +1,25 @@
-"""The decision: over one snapshot of the lab, who is granted what, and what all others wait for.
-
-Requests are looked at in the order that an :class:`~.ordering.Ordering` gives:
-
-* Who can start, starts.
-* Who cannot books the devices that come free first, from the latest end of the sessions on them.
-* A later request passes an earlier one only where that delays nobody: on devices that nobody has
-  booked, or with a session that ends before the booking begins. Such a session is *promised* to
-  end by then.
-* A request that only its own user's or group's limit holds back, or that waits for the same
-  server's former container, or for devices that are out of service, keeps nobody else waiting.
-"""
+"""The decision on one snapshot: which requests are granted, refused, or go on waiting, and why."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import repeat
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from gpudock.model import Denial, QueuePosition, Share, WhenBusy
+from gpudock.model import Denial, QueuePosition, WhenBusy
 from gpudock.policy.quota import resolve as quota
-from gpudock.policy.scheduling import placement, reasons
-from gpudock.policy.scheduling.capacity import Floor
-from gpudock.policy.scheduling.demand import Wishes
+from gpudock.policy.scheduling import reasons
+from gpudock.policy.scheduling.capacity import NEVER, UNRESERVED, Capacity
+from gpudock.policy.scheduling.demand import DemandClasses
 from gpudock.policy.scheduling.ordering import FirstCome
-from gpudock.policy.scheduling.units import NEVER, NOT_BOOKED
+from gpudock.policy.sessions import session_hours
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from gpudock.model import Lease, Link, Request
-    from gpudock.policy.gpu_health import DeviceHealth
-    from gpudock.policy.quota.resolve import EffectiveQuota
-    from gpudock.policy.scheduling.demand import Wish
-    from gpudock.policy.scheduling.ordering import Ordering, Waiting
-    from gpudock.policy.scheduling.units import Unit
-
-Form: TypeAlias = tuple[int, str | None, bool, tuple[str, ...] | None, float | None]
-"""What requests that are of one kind have in common."""
-
-Wait: TypeAlias = tuple[str, str, float | None]
-"""The id of a request that goes on waiting, the reason, and when it starts, if that is known."""
-
-# Looking a member up in its class is slow, and a long queue asks for these at every request.
-_SHARED = Share.SHARED
-_WAIT = WhenBusy.WAIT
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All that a decision depends on.
-
-    Attributes:
-        now: Unix time.
-        conditions: every device and how it stands.
-        leases: the live leases.
-        waiting: the queue, in any order.
-        gate: one sentence on why nothing may be granted now; ``None`` when grants are open.
-        inventory_known: ``conditions`` are all devices of the lab, so that a wish beyond them can
-            be refused instead of waiting for devices that are only not known yet.
-        recent_use: user to the GPU-seconds of the past, of which older ones count less.
-        links: how the devices are connected, as far as that is known.
-    """
-
-    now: float
-    conditions: tuple[DeviceHealth, ...]
-    leases: tuple[Lease, ...]
-    waiting: tuple[Waiting, ...]
-    gate: str | None = None
-    inventory_known: bool = True
-    recent_use: Mapping[str, float] = field(default_factory=dict)
-    links: tuple[Link, ...] = ()
+    from gpudock.model import Request
+    from gpudock.policy.scheduling.capacity import Unit
+    from gpudock.policy.scheduling.ordering import Ordering
+    from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +27,11 @@ class Grant:
     """A request that gets its devices now.
 
     Attributes:
-        request: the wish.
+        request: the request.
         gpu_uuids: the devices, sorted; empty for a server without a GPU.
         expires_at: Unix time at which the session ends unless it is extended; ``None``: no end.
         latest_end: Unix time beyond which it is not extended; ``None``: no end.
-        backfilled: it passed somebody who was promised a start that relies on ``latest_end``.
+        backfilled: it uses devices that are reserved from :attr:`latest_end` or later on.
         slot, slots: which slot of how many; one of one is the whole device.
     """
 
@@ -111,187 +59,128 @@ class Decision:
     places: dict[str, QueuePosition] = field(default_factory=dict)
 
     def outcome(self, request: Request) -> Grant | Denial | QueuePosition:
-        """Return what was decided on *request*, which must have been waiting."""
+        """Return the decision on *request*, which must have been waiting."""
         for grant in self.grants:
             if grant.request.id == request.id:
                 return grant
         return self.refusals.get(request.id) or self.places[request.id]
 
 
-def refuse(request: Request, effective: EffectiveQuota, snapshot: Snapshot) -> Denial | None:
-    """Tell whether *request* is refused outright, however long it would wait."""
-    if request.gpus < 0:
-        return Denial("invalid", "A server cannot have fewer than 0 GPUs. Ask for 0 or more.")
-    if request.gpus == 0:
-        return None
-    if request.share is Share.SHARED and request.gpus > 1:
-        return Denial(
-            "share",
-            "A server gets one slot of one shared GPU at most. Ask for 1 GPU, or for GPUs of its"
-            " own.",
-        )
-    used = quota.usage(
-        (
-            lease
-            for lease in snapshot.leases
-            # What this very server still holds it gives back before it starts again.
-            if lease.server != request.server
-        ),
-        request.user,
-    )
-    denial = quota.check(request, effective, used)
-    if denial is not None:
-        return denial
-    if snapshot.inventory_known and request.when_busy is not WhenBusy.CPU:
-        return _impossible(request, effective, snapshot)
-    return None
-
-
-def _impossible(request: Request, effective: EffectiveQuota, snapshot: Snapshot) -> Denial | None:
-    shared = request.share is Share.SHARED
-    gpus = [c.gpu for c in snapshot.conditions if (c.slots > 1) is shared]
-    fitting = placement.eligible(request, gpus, effective.quota.gpu_models)
-    if (fitting and shared) or placement.most_at_once(fitting) >= request.gpus:
-        return None
-    return reasons.impossible(
-        request, effective.quota.gpu_models, [c.gpu for c in snapshot.conditions], gpus, fitting
-    )
-
-
 def decide(
     snapshot: Snapshot, ordering: Ordering | None = None, *, backfill: bool = True
 ) -> Decision:
-    """Decide on every waiting request of *snapshot*.
+    """Decide on every waiting request of *snapshot*, as the package describes.
 
     Args:
         snapshot: the lab and its queue.
-        ordering: who is looked at first; first come, first served by default.
-        backfill: a later request may pass an earlier one where that delays nobody. Without it,
-            nobody gets a device that somebody ahead waits for, even if it stays idle meanwhile.
+        ordering: the order of the queue; first come, first served by default.
+        backfill: whether later requests may use devices that earlier ones wait for.
     """
-    return _Round(snapshot, backfill=backfill).run((ordering or FirstCome()).order(snapshot))
+    cycle = _Cycle(snapshot, backfill=backfill)
+    for item in (ordering or FirstCome()).order(snapshot):
+        cycle.decide_one(item)
+    return cycle.decision()
 
 
-class _Round:
+class _Cycle:
     """One pass over the queue."""
 
     def __init__(self, snapshot: Snapshot, *, backfill: bool) -> None:
-        self.snapshot = snapshot
-        self.backfill = backfill
-        self.decision = Decision()
-        self.floor = Floor(snapshot.conditions, snapshot.leases, snapshot.links, snapshot.now)
-        self.wishes = Wishes(self.floor)
-        self.servers: dict[str, set[str]] = {}
-        for lease in snapshot.leases:
-            self.servers.setdefault(lease.user, set()).add(lease.server)
-        self.kinds: dict[Form, tuple[Wish, float, float]] = {}
-        self.granted_to: dict[str, int] = {}
-        self.granted_in: dict[str, int] = {}
+        self._now = snapshot.now
+        self._gate = snapshot.gate
+        self._backfill = backfill
+        capacity = Capacity(snapshot.devices, snapshot.leases, snapshot.links, snapshot.now)
+        self._classes = DemandClasses(capacity)
+        self._servers = {(lease.user, lease.server) for lease in snapshot.leases}
+        self._granted_to: Counter[str] = Counter()  # GPUs, by user
+        self._granted_in: Counter[str] = Counter()  # GPUs, by group
+        self._grants: list[Grant] = []
+        self._refusals: dict[str, Denial] = {}
+        self._waits: list[tuple[str, str, float | None]] = []
 
-    def run(self, order: list[Waiting]) -> Decision:
-        gate = self.snapshot.gate
-        # Lists of plain values: the collector of garbage has nothing to look at in them.
-        ids: list[str] = []
-        reasons_of: list[str] = []
-        starts: list[float | None] = []
-        add_id, add_reason, add_start = ids.append, reasons_of.append, starts.append
-        decide_one = self._decide_one
-        for item in order:
-            outcome = decide_one(item) if gate is None else (item.request.id, gate, None)
-            if isinstance(outcome, tuple):
-                request_id, reason, start = outcome
-                add_id(request_id)
-                add_reason(reason)
-                add_start(start)
-            elif isinstance(outcome, Grant):
-                self._note(outcome)
-            else:
-                self.decision.refusals[item.request.id] = outcome
-        fields = zip(range(1, len(ids) + 1), repeat(len(ids)), reasons_of, starts)
-        # What Place(...) does, without a call of Python's for each of them.
-        places = map(partial(tuple.__new__, QueuePosition), fields)
-        self.decision.places = dict(zip(ids, places, strict=True))
-        return self.decision
+    def decision(self) -> Decision:
+        """Return what was decided."""
+        length = len(self._waits)
+        places = {
+            request_id: QueuePosition(position, length, reason, start)
+            for position, (request_id, reason, start) in enumerate(self._waits, 1)
+        }
+        return Decision(self._grants, self._refusals, places)
 
-    def _note(self, grant: Grant) -> None:
-        self.decision.grants.append(grant)
-        request = grant.request
-        self.servers.setdefault(request.user, set()).add(request.server)
-        count = len(grant.gpu_uuids)
-        self.granted_to[request.user] = self.granted_to.get(request.user, 0) + count
-        for group in request.groups:
-            self.granted_in[group] = self.granted_in.get(group, 0) + count
-
-    def _decide_one(self, item: Waiting) -> Grant | Denial | Wait:
+    def decide_one(self, item: Waiting) -> None:
+        """Decide on the next request in the queue's order."""
         request, effective = item.request, item.effective
-        user, gpus = request.user, request.gpus
-        servers = self.servers.get(user)
-        if servers is not None and request.server in servers:
-            return request.id, reasons.FORMER_CONTAINER, None
-        if not gpus:
+        # 1. Some requests wait for nothing that others could use, so they keep nobody waiting.
+        if self._gate is not None:
+            return self._wait(request, self._gate)
+        if (request.user, request.server) in self._servers:
+            return self._wait(request, reasons.PREVIOUS_CONTAINER)
+        if not request.gpus:
             return self._grant(item, [])
-        own = quota.held_back(request, effective, self.granted_to.get(user, 0), self.granted_in)
-        if own is not None:
-            return self._held_back(item, own)
-        limits = effective.quota
-        shared = request.share is _SHARED
-        hours, models = limits.max_session_hours, limits.gpu_models
-        form = (gpus, request.gpu_model, shared, models, hours)
-        kind = self.kinds.get(form)
-        if kind is None:
-            wish = self.wishes.of(request, models, shared)
-            seconds = math.inf if hours is None else hours * 3600
-            kind = self.kinds[form] = (wish, seconds, self.snapshot.now + seconds)
-        wish, seconds, end = kind
-        if not wish.possible:
-            return self._busy(item, reasons.out_of_service(wish, self.floor))
-        if end <= wish.passable:
-            units = wish.choose(end)
-            if units is not None:
-                return self._grant(item, units)
-        reason = wish.full or reasons.in_the_way(wish)
-        # A device that is checked after its last session is not busy: who starts a server again
-        # at once gets theirs back.
-        if request.when_busy is not _WAIT and not wish.settles(end):
-            return self._busy(item, reason)
-        start = wish.book(seconds)
-        if not self.backfill:
-            wish.keep_all()
-        return request.id, reason, None if start >= NEVER else start
-
-    def _grant(self, item: Waiting, units: list[Unit]) -> Grant:
-        limits, now = item.effective.quota, self.snapshot.now
-        longest = math.inf if limits.max_session_hours is None else limits.max_session_hours
-        session = math.inf if limits.session_hours is None else limits.session_hours
-        latest_end = now + longest * 3600
-        expires_at = now + min(session, longest) * 3600
-        backfilled = any(unit.booked != NOT_BOOKED for unit in units)
-        self.floor.take(units, min(latest_end, NEVER))
-        return Grant(
-            item.request,
-            tuple(sorted(unit.gpu.uuid for unit in units)),
-            None if math.isinf(expires_at) else expires_at,
-            None if math.isinf(latest_end) else latest_end,
-            backfilled,
-            slot=units[0].slot if units else 0,
-            slots=units[0].slots if units else 1,
+        own_limit = quota.held_back(
+            request, effective, self._granted_to[request.user], self._granted_in
         )
+        if own_limit is not None:
+            return self._held_back(item, own_limit)
+        limits = effective.quota
+        demand = self._classes.of(request, limits.gpu_models)
+        if not demand.possible:
+            return self._busy(item, reasons.not_in_service(demand))
+        # 2. Start where that delays nobody ahead.
+        hours = limits.max_session_hours
+        seconds = math.inf if hours is None else hours * 3600
+        end = self._now + seconds
+        #    Without backfill, devices that a request ahead could use stay idle.
+        units = None
+        if self._backfill or not demand.ahead():
+            units = demand.start(end if self._backfill else math.inf)
+        if units is not None:
+            return self._grant(item, units)
+        # 3. Otherwise reserve what is available first, or give up where the request does not wait.
+        reason = reasons.no_start(demand)
+        if request.when_busy is WhenBusy.WAIT:
+            start = demand.reserve(seconds)
+        elif demand.start_after_cool_down(end):
+            start = self._now
+        else:
+            return self._busy(item, reason)
+        return self._wait(request, reason, start if start < NEVER else None)
 
-    def _held_back(self, item: Waiting, reason: str) -> Grant | Denial | Wait:
-        request, effective = item.request, item.effective
-        limit = effective.quota.max_gpus
+    def _wait(self, request: Request, reason: str, start: float | None = None) -> None:
+        self._waits.append((request.id, reason, start))
+
+    def _grant(self, item: Waiting, units: list[Unit]) -> None:
+        request, limits = item.request, item.effective.quota
+        longest, usual = limits.max_session_hours, session_hours(limits)
+        latest_end = None if longest is None else self._now + longest * 3600
+        expires_at = None if usual is None else self._now + usual * 3600
+        backfilled = any(unit.reserved_from != UNRESERVED for unit in units)
+        slot, slots = (units[0].slot, units[0].slots) if units else (0, 1)
+        for unit in units:
+            unit.take(NEVER if latest_end is None else latest_end)
+        uuids = tuple(sorted(unit.gpu.uuid for unit in units))
+        self._grants.append(Grant(request, uuids, expires_at, latest_end, backfilled, slot, slots))
+        self._servers.add((request.user, request.server))
+        self._granted_to[request.user] += len(units)
+        for group in request.groups:
+            self._granted_in[group] += len(units)
+
+    def _held_back(self, item: Waiting, reason: str) -> None:
+        request, limit = item.request, item.effective.quota.max_gpus
         if limit is not None and request.gpus > limit:
-            denial = quota.check(request, effective, quota.Usage())
+            denial = quota.check(request, item.effective, quota.Usage())
             if denial is not None:
-                return denial
-        return self._busy(item, reason)
+                self._refusals[request.id] = denial
+                return
+        self._busy(item, reason)
 
-    def _busy(self, item: Waiting, reason: str) -> Grant | Denial | Wait:
+    def _busy(self, item: Waiting, reason: str) -> None:
+        """Do what the request asks for where no suitable GPU is free."""
         match item.request.when_busy:
             case WhenBusy.CPU:
-                return self._grant(item, [])
+                self._grant(item, [])
             case WhenBusy.FAIL:
                 advice = "Try again later, or choose to wait."
-                return Denial("busy", f"{reason} {advice}")
-            case _:
-                return item.request.id, reason, None
+                self._refusals[item.request.id] = Denial("busy", f"{reason} {advice}")
+            case WhenBusy.WAIT:
+                self._wait(item.request, reason)

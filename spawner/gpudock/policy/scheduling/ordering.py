@@ -1,36 +1,19 @@
-"""Who is next: the order in which waiting requests are looked at."""
+"""Ordering: which waiting request is next."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from gpudock.model import Request
-    from gpudock.policy.quota.resolve import EffectiveQuota
-    from gpudock.policy.scheduling.decide import Snapshot
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A request in the queue.
-
-    Attributes:
-        sequence: grows with every request that joins the queue.
-        request: the wish.
-        effective: the limits in force for its user.
-    """
-
-    sequence: int
-    request: Request
-    effective: EffectiveQuota
+    from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
 
 
 class Ordering(Protocol):
-    """A rule that says who is looked at first."""
+    """A rule for the order of the queue."""
 
     def order(self, snapshot: Snapshot) -> list[Waiting]:
-        """Return all who wait in *snapshot*, the one to serve first at the front."""
+        """Return the queue of *snapshot*, the request to serve first at the front."""
         ...
 
 
@@ -38,5 +21,5 @@ class FirstCome:
     """First come, first served."""
 
     def order(self, snapshot: Snapshot) -> list[Waiting]:
-        """Return all who wait in the order in which they joined."""
-        return sorted(snapshot.waiting, key=lambda item: item.sequence)
+        """Return the queue in the order in which the requests joined it."""
+        return sorted(snapshot.waiting, key=attrgetter("sequence"))

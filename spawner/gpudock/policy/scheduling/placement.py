@@ -1,102 +1,80 @@
-"""Placement: which devices a request may have, and which of one host go best together."""
+"""Placement: which GPUs of one node are connected best."""
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from functools import lru_cache
 from itertools import combinations
 from math import comb
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from gpudock.model import LinkKind
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable, Mapping
 
-    from gpudock.model import GPU, Link, Request
+    from gpudock.model import Link
 
+# How well each GPU of a node is connected with each other one; more is better.
 Weights: TypeAlias = tuple[tuple[int, ...], ...]
-"""How well each device of a host is connected with each other one; more is better."""
-
-# One NVLink more counts for more than any difference in how a whole host's PCIe is wired.
+# One NVLink counts more than any difference in how the PCIe of a node is wired.
 _LANE = 10_000
-# Up to here all sets are looked at: any choice out of 8 devices.
-_MOST_SETS = 70
+# Up to this number of sets all are compared: any choice out of 8 GPUs.
+_MAX_SETS = 70
 
 
-def matches(model: str, pattern: str) -> bool:
-    """Tell whether a model's name matches a shell-style pattern, without regard to case."""
-    return fnmatchcase(model.lower(), pattern.lower())
+class Connections(NamedTuple):
+    """How the whole GPUs of one node are connected: UUIDs to positions in the weights."""
+
+    positions: dict[str, int]
+    weights: Weights
 
 
-def suits(model: str, wanted: str | None, allowed: tuple[str, ...] | None) -> bool:
-    """Tell whether a request for *wanted* takes a model, and the quota's patterns allow it."""
-    return (wanted is None or matches(model, wanted)) and (
-        allowed is None or any(matches(model, pattern) for pattern in allowed)
-    )
-
-
-def overlap(one: GPU, other: GPU) -> bool:
-    """Tell whether two devices are the same, or one is a slice of the other."""
-    return one.uuid == other.uuid or one.parent_uuid == other.uuid or other.parent_uuid == one.uuid
-
-
-def eligible(
-    request: Request, gpus: Iterable[GPU], allowed: tuple[str, ...] | None
-) -> tuple[GPU, ...]:
-    """Keep the devices whose model the request takes and the quota's patterns allow."""
-    return tuple(gpu for gpu in gpus if suits(gpu.model, request.gpu_model, allowed))
-
-
-def most_at_once(gpus: Collection[GPU]) -> int:
-    """Count the most devices out of *gpus* that one host could give to one session."""
-    slices: dict[tuple[str, str], int] = {}
-    for gpu in gpus:
-        silicon = (gpu.host, gpu.physical_uuid)
-        slices[silicon] = slices.get(silicon, 0) + (gpu.parent_uuid is not None)
-    hosts: dict[str, int] = {}
-    for (host, _), count in slices.items():
-        hosts[host] = hosts.get(host, 0) + max(1, count)
-    return max(hosts.values(), default=0)
-
-
-def weight(link: Link) -> int:
-    """Say how good a connection is: more NVLinks first, then the closer kind."""
-    return link.lanes * _LANE + int(LinkKind.SYSTEM) - int(link.kind)
+def connections_by_node(
+    links: Iterable[Link], node_of: Mapping[str, str]
+) -> dict[str, Connections]:
+    """Return the connections of each node on which some sets of GPUs are better than others."""
+    known: dict[str, dict[tuple[str, str], int]] = {}
+    for link in links:
+        if link.one in node_of:
+            weight = link.lanes * _LANE + int(LinkKind.SYSTEM) - int(link.kind)
+            known.setdefault(node_of[link.one], {})[link.one, link.other] = weight
+    found = {}
+    for node, weights in known.items():
+        uuids = sorted({uuid for pair in weights for uuid in pair})
+        if len(weights) == comb(len(uuids), 2) and len(set(weights.values())) == 1:
+            continue
+        matrix = (
+            tuple(weights.get((min(one, other), max(one, other)), 0) for other in uuids)
+            for one in uuids
+        )
+        positions = {uuid: position for position, uuid in enumerate(uuids)}
+        found[node] = Connections(positions, tuple(matrix))
+    return found
 
 
 @lru_cache(maxsize=4096)
 def best_connected(weights: Weights, candidates: tuple[int, ...], count: int) -> tuple[int, ...]:
-    """Choose *count* of *candidates* that are connected best.
+    """Return the *count* of *candidates* with the best connections.
 
-    Of two sets that are equally good the one counts as better that leaves better connected devices
-    behind, and then the one that comes first. Sets of many devices are grown one by one from the
-    best beginning instead of being compared all.
+    Of two equally good sets, the one that leaves better connected GPUs behind is better, and then
+    the one that comes first. Where there are too many sets to compare all of them, one set is grown
+    from each candidate, GPU by GPU.
 
     Args:
-        weights: the connections of all devices of one host.
+        weights: the connections of all GPUs of one node.
         candidates: positions in *weights*, the preferred ones first.
         count: how many, at most as many as there are candidates.
     """
-    if comb(len(candidates), count) <= _MOST_SETS:
-        return max(
-            combinations(candidates, count),
-            key=lambda chosen: _worth(weights, candidates, chosen),
-        )
-    return max(
-        (_grown(weights, candidates, seed, count) for seed in candidates),
-        key=lambda chosen: _worth(weights, candidates, chosen),
-    )
 
+    def value(chosen: tuple[int, ...]) -> tuple[int, int]:
+        rest = [other for other in candidates if other not in chosen]
+        within = sum(weights[one][other] for one, other in combinations(chosen, 2))
+        severed = sum(weights[one][other] for one in chosen for other in rest)
+        return within, -severed
 
-def _worth(
-    weights: Weights, candidates: tuple[int, ...], chosen: tuple[int, ...]
-) -> tuple[int, int]:
-    within = sum(weights[one][other] for one, other in combinations(chosen, 2))
-    severed = sum(
-        weights[one][other] for one in chosen for other in candidates if other not in chosen
-    )
-    return within, -severed
+    if comb(len(candidates), count) <= _MAX_SETS:
+        return max(combinations(candidates, count), key=value)
+    return max((_grown(weights, candidates, seed, count) for seed in candidates), key=value)
 
 
 def _grown(weights: Weights, candidates: tuple[int, ...], seed: int, count: int) -> tuple[int, ...]:

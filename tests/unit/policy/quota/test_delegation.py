@@ -57,9 +57,9 @@ WITHIN = [
     {"boost": {"until": at(60), "max_gpus": 2}},
 ]
 BEYOND = [
-    ({"max_gpus": 3}, "max_gpus of «ada» to 2 at most"),
+    ({"max_gpus": 3}, 'max_gpus of "ada" to 2 at most'),
     ({"max_gpus": None}, "max_gpus"),
-    ({"gpu_hours": 101}, "gpu_hours of «ada» to 100 in 30 days at most"),
+    ({"gpu_hours": 101}, 'gpu_hours of "ada" to 100 in 30 days at most'),
     ({"gpu_hours": None}, "gpu_hours"),
     ({"window_days": 1}, "gpu_hours"),
     ({"gpu_hours": 10, "window_days": 29}, "gpu_hours"),
@@ -69,7 +69,7 @@ BEYOND = [
     ({"max_session_hours": None}, "max_session_hours"),
     ({"idle_minutes": None}, "idle_minutes"),
     ({"idle_minutes": 61}, "idle_minutes"),
-    ({"weight": 2.5}, "weight of «ada» to 2 at most"),
+    ({"weight": 2.5}, 'weight of "ada" to 2 at most'),
     ({"gpu_models": None}, "gpu_models"),
     ({"gpu_models": ["*H100*"]}, "to some of *A100*;NVIDIA L4"),
     ({"gpu_models": ["*"]}, "gpu_models"),
@@ -98,7 +98,7 @@ def test_what_the_group_has_not_its_lead_cannot_give(document: Any, words: str) 
 def test_where_the_group_says_nothing_the_default_is_the_bound() -> None:
     said = refused({"max_gpus": 4}, group={}, default={"max_gpus": 3})
     assert said == (
-        "You may set max_gpus of «ada» to 3 at most: that is what the default quota gives."
+        'You may set max_gpus of "ada" to 3 at most: that is what the default quota gives.'
         " Ask an administrator for more."
     )
     assert refused({"max_gpus": 3}, group={}, default={"max_gpus": 3}) is None
@@ -123,7 +123,7 @@ def test_hours_without_a_limit_of_the_group_may_be_limited_in_any_window() -> No
     # Alone it would turn a limit that the group gets later into one for each day.
     said = refused({"window_days": 1}, group=group)
     assert said is not None
-    assert "window_days of «ada» to 30 days at least" in said
+    assert 'window_days of "ada" to 30 days at least' in said
 
 
 GIVEN = {

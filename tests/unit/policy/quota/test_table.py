@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpudock.policy.quota.table import COLUMNS, QuotaTableError, read_table, write_table
+from gpudock.policy.quota.errors import QuotaTableError
+from gpudock.policy.quota.table import COLUMNS, read_table, write_table
 
 DOCUMENTS = [
     ("default", "", {"max_gpus": 1, "max_session_hours": 12.0}),
@@ -81,11 +82,11 @@ def test_any_names_survive(limits):
 @pytest.mark.parametrize(
     ("text", "line", "word"),
     [
-        ("level,name,gpus\nuser,ada,1\n", 1, "«gpus»"),
-        ("level,max_gpus\nuser,1\n", 1, "«name» is missing"),
+        ("level,name,gpus\nuser,ada,1\n", 1, '"gpus"'),
+        ("level,max_gpus\nuser,1\n", 1, '"name" is missing'),
         ("", 1, "missing"),
         ("level,name,name\nuser,ada,bob\n", 1, "twice"),
-        ("level,name,max_gpus\nusers,ada,1\n", 2, "«user»"),
+        ("level,name,max_gpus\nusers,ada,1\n", 2, '"user"'),
         ("level,name,max_gpus\nuser,,1\n", 2, "name of a user"),
         ("level,name,max_gpus\ndefault,ada,1\n", 2, "no name"),
         ("level,name,max_gpus\nuser,ada,1.5\n", 2, "max_gpus"),

@@ -1,4 +1,4 @@
-"""The fast queue against the slow and obvious one, over labs and queues of every kind."""
+"""The scheduler against its slow specification, over labs and queues of every kind."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doubles.inventory import uuid
-from doubles.reference_scheduler import SlowQueue, disturbed
+from doubles.reference_scheduler import ReferenceScheduler, disturbed
 from gpudock.model import GPU, GPUState, Lease, Quota, Request, Share, WhenBusy
 from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.quota.resolve import resolve, usage
-from gpudock.policy.scheduling.decide import Snapshot, decide
-from gpudock.policy.scheduling.ordering import FirstCome, Waiting
+from gpudock.policy.scheduling.decide import decide
+from gpudock.policy.scheduling.ordering import FirstCome
+from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
 
 if TYPE_CHECKING:
     from doubles.reference_scheduler import Answer
@@ -25,7 +26,7 @@ NOW = 1000.0
 HOUR = 3600.0
 MODELS = {"T4": 15, "A100": 40, "H100": 80}
 HOURS = st.sampled_from([None, 1.0, 2.0, 3.0, 5.0, 9.0])
-SETTLING = st.booleans()
+COOLING_DOWN = st.booleans()
 
 
 @st.composite
@@ -34,7 +35,7 @@ def labs(draw: st.DrawFn, *, motley: bool = True) -> tuple[DeviceHealth, ...]:
 
     Without *motley* hosts, each has GPUs of one model.
     """
-    conditions = []
+    devices = []
     number = 0
     for host in range(draw(st.integers(1, 3))):
         # Most hosts have as many of one model; others have something of everything.
@@ -43,14 +44,14 @@ def labs(draw: st.DrawFn, *, motley: bool = True) -> tuple[DeviceHealth, ...]:
             for index in range(draw(st.integers(1, 6))):
                 gpu = GPU(uuid(number), index, f"host{host}", model, MODELS[model])
                 ready = draw(st.integers(0, 9)) > 0
-                conditions.append(
+                devices.append(
                     DeviceHealth(
                         gpu,
                         GPUState.FREE,
                         None,
                         ready,
                         True,
-                        cooling_down=draw(SETTLING) and not ready,
+                        cooling_down=draw(COOLING_DOWN) and not ready,
                     )
                 )
                 number += 1
@@ -76,7 +77,7 @@ def labs(draw: st.DrawFn, *, motley: bool = True) -> tuple[DeviceHealth, ...]:
             for gpu in [whole, *parts] if draw(st.booleans()) or not parts else parts:
                 serving = draw(st.integers(0, 5)) > 0
                 grantable = serving and draw(st.integers(0, 5)) > 0
-                conditions.append(
+                devices.append(
                     DeviceHealth(
                         gpu,
                         GPUState.FREE,
@@ -84,22 +85,22 @@ def labs(draw: st.DrawFn, *, motley: bool = True) -> tuple[DeviceHealth, ...]:
                         grantable,
                         serving,
                         slots=slots,
-                        cooling_down=draw(SETTLING) and serving and not grantable,
+                        cooling_down=draw(COOLING_DOWN) and serving and not grantable,
                     )
                 )
-    return tuple(conditions)
+    return tuple(devices)
 
 
 @st.composite
 def sessions(draw: st.DrawFn, lab: tuple[DeviceHealth, ...]) -> tuple[Lease, ...]:
-    """Draw sessions on some of the devices, none on silicon that another has."""
+    """Draw sessions on some of the devices, none on a device that conflicts with another one."""
     leases: list[Lease] = []
-    for condition in lab:
-        gpu = condition.gpu
+    for device in lab:
+        gpu = device.gpu
         held = {name for lease in leases for name in lease.gpu_uuids}
-        kin = {c.gpu.uuid for c in lab if c.gpu.parent_uuid == gpu.uuid} | {gpu.parent_uuid}
-        for slot in range(condition.slots):
-            if kin & held or not draw(st.booleans()):
+        conflicting = {c.gpu.uuid for c in lab if c.gpu.parent_uuid == gpu.uuid} | {gpu.parent_uuid}
+        for slot in range(device.slots):
+            if conflicting & held or not draw(st.booleans()):
                 continue
             hours = draw(HOURS)
             leases.append(
@@ -112,7 +113,7 @@ def sessions(draw: st.DrawFn, lab: tuple[DeviceHealth, ...]) -> tuple[Lease, ...
                     NOW,
                     latest_end=None if hours is None else NOW + (hours - 1) * HOUR,
                     slot=slot,
-                    slots=condition.slots,
+                    slots=device.slots,
                 )
             )
     return tuple(leases)
@@ -159,6 +160,10 @@ def order(snapshot: Snapshot) -> list[Waiting]:
     return FirstCome().order(snapshot)
 
 
+def _reference(snapshot: Snapshot) -> Answer:
+    return ReferenceScheduler(snapshot).decide(order(snapshot))
+
+
 def same(decision: Decision, answer: Answer) -> None:
     grants = {g.request.id: (g.gpu_uuids, g.slot, g.backfilled) for g in decision.grants}
     assert grants == answer.grants
@@ -170,14 +175,14 @@ def same(decision: Decision, answer: Answer) -> None:
 
 @settings(max_examples=600, deadline=None)
 @given(snapshots())
-def test_it_decides_as_the_slow_queue_does(snapshot: Snapshot) -> None:
-    same(decide(snapshot), SlowQueue(snapshot).decide(order(snapshot)))
+def test_it_decides_as_the_specification_does(snapshot: Snapshot) -> None:
+    same(decide(snapshot), _reference(snapshot))
 
 
 @settings(max_examples=200, deadline=None)
 @given(snapshots())
-def test_nobody_who_passes_is_still_there_when_a_booking_begins(snapshot: Snapshot) -> None:
-    answer = SlowQueue(snapshot).decide(order(snapshot))
+def test_no_backfilled_session_is_still_there_when_a_reservation_begins(snapshot: Snapshot) -> None:
+    answer = _reference(snapshot)
     assert disturbed(answer, order(snapshot)) == []
     for grant in decide(snapshot).grants:
         if grant.backfilled:
@@ -187,16 +192,16 @@ def test_nobody_who_passes_is_still_there_when_a_booking_begins(snapshot: Snapsh
 @settings(max_examples=200, deadline=None)
 @given(snapshots(motley=False))
 def test_no_earlier_request_starts_later_because_of_a_grant(snapshot: Snapshot) -> None:
-    """Whoever is granted something: all who were ahead are told the same start as without it.
+    """After each grant all requests ahead of it have the same expected start as without it.
 
-    In hosts of one model only: in others two equally early choices of one request may differ for
-    the next, and a grant may tip the balance.
+    On hosts of one model only: on others, two equally early choices for one request may differ for
+    the next, and a grant may decide between them.
     """
     decision = decide(snapshot)
     sequences = {item.request.id: item.sequence for item in snapshot.waiting}
     leases = snapshot.leases
     for grant in decision.grants:
-        # Whom their own limits or their server's former container hold back were told no start.
+        # Requests held back by their own limits or their server's previous container have no start.
         ahead = tuple(
             item
             for item in snapshot.waiting
@@ -204,7 +209,7 @@ def test_no_earlier_request_starts_later_because_of_a_grant(snapshot: Snapshot) 
             and item.request.id in decision.places
             and decision.places[item.request.id].expected_start is not None
         )
-        before = SlowQueue(replace(snapshot, waiting=ahead, leases=leases)).decide(list(ahead))
+        before = _reference(replace(snapshot, waiting=ahead, leases=leases))
         lease = Lease(
             f"granted{len(leases)}",
             # The users' own limits count what they get; only the devices are of interest here.
@@ -218,7 +223,7 @@ def test_no_earlier_request_starts_later_because_of_a_grant(snapshot: Snapshot) 
             slots=grant.slots,
         )
         leases = (*leases, lease)
-        after = SlowQueue(replace(snapshot, waiting=ahead, leases=leases)).decide(list(ahead))
+        after = _reference(replace(snapshot, waiting=ahead, leases=leases))
         for name, start in before.starts.items():
             later = after.starts[name]
             assert (math.inf if later is None else later) <= (math.inf if start is None else start)
@@ -227,7 +232,7 @@ def test_no_earlier_request_starts_later_because_of_a_grant(snapshot: Snapshot) 
 @settings(max_examples=150, deadline=None)
 @given(snapshots())
 def test_nothing_is_given_twice_nor_with_what_is_cut_from_it(snapshot: Snapshot) -> None:
-    parents = {c.gpu.uuid: c.gpu.parent_uuid for c in snapshot.conditions}
+    parents = {c.gpu.uuid: c.gpu.parent_uuid for c in snapshot.devices}
     held = {(uuid, lease.slot) for lease in snapshot.leases for uuid in lease.gpu_uuids}
     for grant in decide(snapshot).grants:
         for name in grant.gpu_uuids:
@@ -236,7 +241,7 @@ def test_nothing_is_given_twice_nor_with_what_is_cut_from_it(snapshot: Snapshot)
             assert parents[name] not in names
             assert not any(parents[other] == name for other in names)
             held.add((name, grant.slot))
-        assert len({c.gpu.host for c in snapshot.conditions if c.gpu.uuid in grant.gpu_uuids}) <= 1
+        assert len({c.gpu.host for c in snapshot.devices if c.gpu.uuid in grant.gpu_uuids}) <= 1
 
 
 @settings(max_examples=150, deadline=None)
@@ -250,7 +255,7 @@ def test_in_strict_order_nobody_has_what_somebody_ahead_waits_for(snapshot: Snap
         and any(b.request.id == item.request.id for b in _bookings(snapshot))
     ]
     granted = {grant.request.id: grant for grant in decision.grants if grant.gpu_uuids}
-    queue = SlowQueue(snapshot)
+    queue = ReferenceScheduler(snapshot)
     for item in snapshot.waiting:
         grant = granted.get(item.request.id)
         if grant is None:
@@ -258,9 +263,9 @@ def test_in_strict_order_nobody_has_what_somebody_ahead_waits_for(snapshot: Snap
         assert not grant.backfilled
         for ahead in placed:
             if ahead.sequence < item.sequence and ahead.request.id in decision.places:
-                wanted = {t.gpu.uuid for place in queue.places(ahead) for t in place}
+                wanted = {t.gpu.uuid for candidate in queue.candidates(ahead) for t in candidate}
                 assert not wanted & set(grant.gpu_uuids)
 
 
 def _bookings(snapshot: Snapshot) -> list:
-    return SlowQueue(snapshot).decide(order(snapshot)).bookings
+    return _reference(snapshot).reservations

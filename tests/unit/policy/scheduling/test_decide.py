@@ -9,10 +9,11 @@ import pytest
 
 from doubles.inventory import gpu, mig_slice
 from gpudock.model import Denial, GPUState, Lease, LeaseState, Quota, Request, Share, WhenBusy
+from gpudock.policy.admission import refuse
 from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.quota.resolve import Cap, resolve, usage
-from gpudock.policy.scheduling.decide import Decision, Snapshot, decide, refuse
-from gpudock.policy.scheduling.ordering import Waiting
+from gpudock.policy.scheduling.decide import Decision, decide
+from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +61,7 @@ def lab(
     leases = tuple(leases)
     return Snapshot(
         now=NOW,
-        conditions=tuple(free(item) for item in gpus),
+        devices=tuple(free(item) for item in gpus),
         leases=leases,
         waiting=tuple(
             Waiting(n, request, replace(effective, used=usage(leases, request.user)))
@@ -93,8 +94,8 @@ def test_a_small_request_does_not_pass_a_large_one_that_could_use_the_gpu() -> N
     decision = decide(lab(ask("big", 2), ask("small"), leases=[lease("x", LAB[0])]))
     assert granted(decision) == {}
     big, small = decision.places.values()
-    assert big.reason == "This server needs 2 GPUs at once, and 1 that fit are free."
-    assert small.reason == "1 request is ahead of this one for the GPUs that fit."
+    assert big.reason == "This server needs 2 GPUs at once, and 1 matching GPU is free."
+    assert small.reason == "1 request is ahead of this one for the matching GPUs."
 
 
 def test_a_later_request_passes_when_it_takes_nothing_that_the_earlier_could_use() -> None:
@@ -153,29 +154,29 @@ def test_a_quota_that_was_lowered_grants_nothing_beyond_it_and_ends_nothing() ->
 def test_a_request_for_more_than_is_in_service_blocks_nobody() -> None:
     snapshot = lab(ask("big", 2), ask("small"))
     sick = replace(
-        snapshot.conditions[0],
+        snapshot.devices[0],
         state=GPUState.QUARANTINED,
         reason="It does not answer.",
         grantable=False,
         in_service=False,
     )
-    decision = decide(replace(snapshot, conditions=(sick, snapshot.conditions[1])))
+    decision = decide(replace(snapshot, devices=(sick, snapshot.devices[1])))
     assert granted(decision) == {"small": 1}
     assert decision.places["big/"].reason == (
-        "This server needs 2 GPUs and 1 that fit are in service. It does not answer."
+        "This server needs 2 GPUs, and 1 matching GPU is in service. It does not answer."
     )
 
 
 def test_a_gpu_that_cannot_be_granted_yet_is_waited_for_with_the_reason() -> None:
     snapshot = lab(ask("ada"), gpus=LAB[:1])
     checked = replace(
-        snapshot.conditions[0],
+        snapshot.devices[0],
         grantable=False,
         reason="It is being checked after its last session.",
     )
-    decision = decide(replace(snapshot, conditions=(checked,)))
+    decision = decide(replace(snapshot, devices=(checked,)))
     assert decision.places["ada/"].reason == (
-        "A GPU that fits cannot be granted yet. It is being checked after its last session."
+        "A matching GPU cannot be granted yet. It is being checked after its last session."
     )
 
 
@@ -192,7 +193,7 @@ def test_when_busy_fail_is_refused_at_once_with_what_to_do() -> None:
     decision = decide(lab(ask("ada", when_busy=WhenBusy.FAIL), leases=[lease("x", *LAB)]))
     denial = decision.refusals["ada/"]
     assert denial.reason == "busy"
-    assert denial.message == ("All GPUs that fit are in use. Try again later, or choose to wait.")
+    assert denial.message == ("All matching GPUs are in use. Try again later, or choose to wait.")
 
 
 def test_when_busy_cpu_starts_without_a_gpu() -> None:
@@ -204,30 +205,30 @@ def test_when_busy_cpu_starts_without_a_gpu() -> None:
 def test_a_gpu_that_is_checked_after_its_last_session_is_not_busy(when_busy: WhenBusy) -> None:
     snapshot = lab(ask("ada", when_busy=when_busy), leases=[lease("x", LAB[0])])
     checked = replace(
-        snapshot.conditions[1],
+        snapshot.devices[1],
         grantable=False,
         cooling_down=True,
         reason="It is being checked after its last session.",
     )
-    decision = decide(replace(snapshot, conditions=(snapshot.conditions[0], checked)))
+    decision = decide(replace(snapshot, devices=(snapshot.devices[0], checked)))
     assert decision.places["ada/"].reason == (
-        "A GPU that fits cannot be granted yet. It is being checked after its last session."
+        "A matching GPU cannot be granted yet. It is being checked after its last session."
     )
     assert granted(decide(snapshot)) == {"ada": 1}
 
 
 def test_who_does_not_wait_gets_no_checked_gpu_that_somebody_ahead_waits_for() -> None:
     snapshot = lab(ask("ada"), ask("bob", when_busy=WhenBusy.FAIL), gpus=LAB[:1])
-    checked = replace(snapshot.conditions[0], grantable=False, cooling_down=True)
-    decision = decide(replace(snapshot, conditions=(checked,)))
+    checked = replace(snapshot.devices[0], grantable=False, cooling_down=True)
+    decision = decide(replace(snapshot, devices=(checked,)))
     assert list(decision.places) == ["ada/"]
     assert decision.refusals["bob/"].reason == "busy"
 
 
 def test_who_does_not_wait_does_not_wait_for_what_is_held_up_without_an_end_in_sight() -> None:
     snapshot = lab(ask("ada", when_busy=WhenBusy.FAIL), gpus=LAB[:1])
-    unread = replace(snapshot.conditions[0], grantable=False, reason="The agent is silent.")
-    decision = decide(replace(snapshot, conditions=(unread,)))
+    unread = replace(snapshot.devices[0], grantable=False, reason="The agent is silent.")
+    decision = decide(replace(snapshot, devices=(unread,)))
     assert decision.refusals["ada/"].reason == "busy"
 
 
@@ -242,7 +243,7 @@ def test_a_server_whose_former_container_still_stops_waits_and_blocks_nobody() -
     former = replace(lease("ada", LAB[0]), state=LeaseState.STOPPING)
     decision = decide(lab(ask("ada"), ask("bob"), leases=[former]))
     assert granted(decision) == {"bob": 1}
-    assert "former container" in decision.places["ada/"].reason
+    assert "previous container" in decision.places["ada/"].reason
 
 
 def test_a_session_ends_when_the_quota_says() -> None:
@@ -279,8 +280,8 @@ def test_no_start_is_promised_behind_a_lease_without_an_end() -> None:
 def test_what_can_never_be_is_refused_with_what_to_do() -> None:
     effective = resolve(Quota(max_gpus=9))
     for request, words in [
-        (ask("a", 3), "has not as many that fit"),
-        (ask("a", gpu_model="*H100*"), "It has: NVIDIA A100-SXM4-40GB."),
+        (ask("a", 3), "has that many matching GPUs"),
+        (ask("a", gpu_model="*H100*"), "This lab has: NVIDIA A100-SXM4-40GB."),
         (ask("a", share=Share.SHARED), "does not share GPUs"),
         (ask("a", -1), "Ask for 0 or more"),
     ]:
@@ -289,7 +290,7 @@ def test_what_can_never_be_is_refused_with_what_to_do() -> None:
         assert words in denial.message
     denial = refuse(ask("a"), resolve(Quota(gpu_models=("*H100*",))), lab())
     assert denial is not None
-    assert "Your quota allows the models *H100*" in denial.message
+    assert "Your quota allows only *H100*" in denial.message
 
 
 def test_a_lab_without_gpus_says_so_but_an_unknown_one_lets_wait() -> None:
@@ -390,9 +391,8 @@ def shared(*slots: int, **rest: object) -> Snapshot:
     snapshot = lab(*rest.pop("requests"), gpus=[gpu(n) for n in range(len(slots))], **rest)
     return replace(
         snapshot,
-        conditions=tuple(
-            replace(item, slots=count)
-            for item, count in zip(snapshot.conditions, slots, strict=True)
+        devices=tuple(
+            replace(item, slots=count) for item, count in zip(snapshot.devices, slots, strict=True)
         ),
     )
 
@@ -409,7 +409,7 @@ def test_slots_of_the_fullest_shared_gpu_come_first() -> None:
         (gpu(0).uuid, 0, 2),
         (gpu(0).uuid, 1, 2),
     ]
-    assert decision.places["d/"].reason == "All slots of shared GPUs that fit are in use."
+    assert decision.places["d/"].reason == "All matching slots of shared GPUs are in use."
     assert decision.places["d/"].expected_start == NOW + 3600
 
 
@@ -431,7 +431,7 @@ def test_shared_wishes_that_cannot_be_are_refused() -> None:
     snapshot = shared(2, requests=[])
     effective = resolve(Quota(max_gpus=4))
     for request, words in [
-        (ask("a", 2, share=Share.SHARED), "one slot of one shared GPU at most"),
+        (ask("a", 2, share=Share.SHARED), "at most one slot of one shared GPU"),
         (ask("a"), "All GPUs of this lab are shared"),
         (ask("a", share=Share.SHARED, gpu_model="*H100*"), "No shared GPU of this lab matches"),
     ]:
@@ -447,11 +447,11 @@ def test_shared_wishes_that_cannot_be_are_refused() -> None:
 def test_gpus_out_of_service_are_mentioned_where_they_would_fit() -> None:
     snapshot = lab(ask("ada"), leases=[lease("x", LAB[0])])
     drained = replace(
-        snapshot.conditions[1], state=GPUState.DRAINING, grantable=False, in_service=False
+        snapshot.devices[1], state=GPUState.DRAINING, grantable=False, in_service=False
     )
-    decision = decide(replace(snapshot, conditions=(snapshot.conditions[0], drained)))
+    decision = decide(replace(snapshot, devices=(snapshot.devices[0], drained)))
     assert decision.places["ada/"].reason == (
-        "All GPUs that fit are in use. 1 more is out of service."
+        "All matching GPUs are in use. 1 more is out of service."
     )
 
 
@@ -467,7 +467,7 @@ def test_only_those_ahead_that_want_the_same_gpus_are_counted() -> None:
         )
     )
     assert decision.places["cy/"].reason == (
-        "1 request is ahead of this one for the GPUs that fit."
+        "1 request is ahead of this one for the matching GPUs."
     )
 
 
@@ -476,6 +476,5 @@ def test_gpus_that_are_not_in_one_host_are_told_as_such() -> None:
     held = [lease("x", lab_of_two[0]), lease("y", lab_of_two[2])]
     decision = decide(lab(ask("ada", 2), leases=held, gpus=lab_of_two))
     assert decision.places["ada/"].reason == (
-        "This server needs 2 GPUs of one host at once; 2 that fit are free, but not so many in one"
-        " host."
+        "This server needs 2 GPUs on one host; 2 matching GPUs are free, but not all on one host."
     )

@@ -13,9 +13,9 @@ from doubles.inventory import gpu
 from gpudock.model import GPUState, Lease, Quota, Request, Share
 from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.quota.resolve import resolve
-from gpudock.policy.scheduling.decide import Snapshot, decide
+from gpudock.policy.scheduling.decide import decide
 from gpudock.policy.scheduling.fair_share import FairShare, decayed_use, nominal_seconds, recent_use
-from gpudock.policy.scheduling.ordering import Waiting
+from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
 
 if TYPE_CHECKING:
     import random
@@ -44,7 +44,7 @@ def wait(
 
 
 def order(*items: Waiting, now: float = NOW, **rest: object) -> list[str]:
-    snapshot = Snapshot(now, rest.pop("conditions", ()), rest.pop("leases", ()), items, **rest)
+    snapshot = Snapshot(now, rest.pop("devices", ()), rest.pop("leases", ()), items, **rest)
     return [item.request.id for item in FairShare().order(snapshot)]
 
 
@@ -85,7 +85,7 @@ def test_a_slot_counts_as_its_part_of_a_gpu() -> None:
         wait(4, "bob"),
     ]
     # Three slots of ada's are less than one GPU of bob's.
-    assert order(*items, conditions=lab) == ["r0", "r3", "r1", "r2", "r4"]
+    assert order(*items, devices=lab) == ["r0", "r3", "r1", "r2", "r4"]
 
 
 def test_of_those_who_ask_at_about_the_same_time_use_decides() -> None:
@@ -188,7 +188,7 @@ def test_recent_use_adds_up_ended_and_running_sessions() -> None:
 
 
 @pytest.mark.parametrize(
-    "terms", [{"half_life_days": 0}, {"most_use_hours": -1}, {"most_length_hours": float("nan")}]
+    "terms", [{"half_life_days": 0}, {"max_usage_hours": -1}, {"max_length_hours": float("nan")}]
 )
 def test_terms_that_make_no_sense_are_refused(terms: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"number"):

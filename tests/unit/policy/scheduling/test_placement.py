@@ -11,9 +11,10 @@ import pytest
 from doubles.inventory import gpu, mig_slice, uuid
 from gpudock.model import GPU, GPUState, Lease, Link, LinkKind, Request
 from gpudock.policy.gpu_health import DeviceHealth
-from gpudock.policy.scheduling.capacity import Floor
-from gpudock.policy.scheduling.demand import Wishes
-from gpudock.policy.scheduling.placement import best_connected, eligible, matches, overlap
+from gpudock.policy.matching import eligible, matches, overlap
+from gpudock.policy.scheduling.capacity import Capacity
+from gpudock.policy.scheduling.demand import DemandClasses
+from gpudock.policy.scheduling.placement import best_connected
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -33,7 +34,7 @@ def choose(
 ) -> tuple[str, ...] | None:
     """Choose out of *gpus*; what else is *known* is out of service."""
     candidates = list(gpus)
-    floor = Floor(
+    capacity = Capacity(
         [DeviceHealth(item, GPUState.FREE, None, True, True) for item in candidates]
         + [
             DeviceHealth(item, GPUState.DRAINING, None, False, False)
@@ -44,7 +45,7 @@ def choose(
         list(links),
         now=0.0,
     )
-    units = Wishes(floor).of(wanted, None, False).choose(math.inf)
+    units = DemandClasses(capacity).of(wanted, None).start(math.inf)
     return None if units is None else tuple(sorted(unit.gpu.uuid for unit in units))
 
 

@@ -14,8 +14,7 @@ from benchmarks.fairness.replay import Policy, Replay, Run
 from gpudock.policy.scheduling.ordering import FirstCome
 
 if TYPE_CHECKING:
-    from gpudock.policy.scheduling.decide import Snapshot
-    from gpudock.policy.scheduling.ordering import Waiting
+    from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
 
 HOUR = 3600.0
 DAY = 24 * HOUR

@@ -1,0 +1,94 @@
+"""Admission: whether a request may join the queue, or is refused however long it would wait."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gpudock.model import Denial, Share, WhenBusy
+from gpudock.policy.matching import eligible
+from gpudock.policy.quota import resolve as quota
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from gpudock.model import GPU, Request
+    from gpudock.policy.quota.resolve import EffectiveQuota
+    from gpudock.policy.scheduling.snapshot import Snapshot
+
+
+def refuse(request: Request, effective: EffectiveQuota, snapshot: Snapshot) -> Denial | None:
+    """Return why *request* is refused; ``None`` when it may join the queue.
+
+    Args:
+        request: the request.
+        effective: the limits in force for its user.
+        snapshot: the lab.
+    """
+    if request.gpus < 0:
+        return Denial("invalid", "A server cannot have fewer than 0 GPUs. Ask for 0 or more.")
+    if request.gpus == 0:
+        return None
+    shared = request.share is Share.SHARED
+    if shared and request.gpus > 1:
+        return Denial(
+            "share",
+            "A server gets at most one slot of one shared GPU. Ask for 1 GPU, or for exclusive"
+            " GPUs.",
+        )
+    # A server gives back what it still holds before it starts again.
+    others = (lease for lease in snapshot.leases if lease.server != request.server)
+    denial = quota.check(request, effective, quota.usage(others, request.user))
+    if denial is not None or not snapshot.inventory_known or request.when_busy is WhenBusy.CPU:
+        return denial
+    allowed = effective.quota.gpu_models
+    offered = [device.gpu for device in snapshot.devices if (device.slots > 1) is shared]
+    matching = eligible(request, offered, allowed)
+    if (matching and shared) or _max_at_once(matching) >= request.gpus:
+        return None
+    if not snapshot.devices:
+        message = "This lab has no GPU at the moment. Ask for a server without a GPU."
+        return Denial("impossible", message)
+    return Denial("impossible", _impossible(request, allowed, offered, matching))
+
+
+def _impossible(
+    request: Request,
+    allowed: tuple[str, ...] | None,
+    offered: Sequence[GPU],
+    matching: Sequence[GPU],
+) -> str:
+    """Return why the lab can never serve *request*."""
+    shared = request.share is Share.SHARED
+    models = ", ".join(sorted({gpu.model for gpu in offered}))
+    kind = "shared GPU" if shared else "GPU"
+    if not offered and shared:
+        return "This lab does not share GPUs between users. Ask for an exclusive GPU."
+    if not offered:
+        return "All GPUs of this lab are shared between users. Ask for a slot of a shared GPU."
+    if matching:
+        return (
+            f"This server asks for {request.gpus} GPUs on one host, and no host of this lab has"
+            " that many matching GPUs. Ask for fewer GPUs or for another model."
+        )
+    if not eligible(request, offered, None):
+        return (
+            f'No {kind} of this lab matches the model "{request.gpu_model}". This lab has:'
+            f" {models}. Choose one of these, or any model."
+        )
+    return (
+        f"Your quota allows {'only ' + ', '.join(allowed) if allowed else 'no GPU model'}, and"
+        f" the {kind}s of this lab that match your request are: {models}. Ask an administrator"
+        " to allow one of them."
+    )
+
+
+def _max_at_once(gpus: Collection[GPU]) -> int:
+    """Return how many of *gpus* one host could give to one session."""
+    slices: dict[tuple[str, str], int] = {}
+    for gpu in gpus:
+        physical = (gpu.host, gpu.physical_uuid)
+        slices[physical] = slices.get(physical, 0) + (gpu.parent_uuid is not None)
+    hosts: dict[str, int] = {}
+    for (host, _), count in slices.items():
+        hosts[host] = hosts.get(host, 0) + max(1, count)
+    return max(hosts.values(), default=0)
