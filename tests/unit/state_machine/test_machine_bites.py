@@ -26,7 +26,7 @@ from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling import ordering as queue
 from gpudock.policy.scheduling.capacity import Floor
 from gpudock.policy.scheduling.demand import Wishes
-from state_machine.rules import LabMachine
+from state_machine.machine import LabMachine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
