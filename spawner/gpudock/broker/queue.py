@@ -45,7 +45,7 @@ class Queue:
             decision = decide(work.snapshot(), work.config.ordering)
         # What could be granted or denied now will be, by the hub's next cycle.
         entries = [
-            (grant.request, QueuePosition(0, 0, "It starts in a moment.", work.now))
+            (grant.request, QueuePosition(0, 0, "It is about to start.", work.now))
             for grant in decision.grants
         ]
         entries += [

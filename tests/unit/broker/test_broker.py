@@ -604,7 +604,7 @@ async def test_acquire_ends_when_the_request_is_taken_out(opened: BrokerLab) -> 
     other = opened.new_broker()
     other.requests.withdraw("ada", "")
     opened.broker.tick()
-    with pytest.raises(RequestDenied, match="taken out of the queue"):
+    with pytest.raises(RequestDenied, match="removed from the queue"):
         async with asyncio.timeout(5):
             await waiting
 

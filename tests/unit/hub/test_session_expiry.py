@@ -114,7 +114,7 @@ async def test_no_surprise_ends_the_loop(lab, engine, monkeypatch, caplog):
     lab.clock.advance(HOUR)
     warden = Warden(lab.broker, engine)
     with monkeypatch.context() as patch:
-        patch.setattr(lab.broker, "due", lambda: 1 / 0)
+        patch.setattr(lab.broker.sessions, "due", lambda: 1 / 0)
         warden.end_what_is_due()
     assert "trying again" in caplog.text
     warden.end_what_is_due()
