@@ -83,7 +83,7 @@ class Queue:
                 work.transaction.audit.record(by, "queue.cancel", target, request.id, None)
             return True
 
-        return self._transactions.change(change)
+        return self._transactions.run(change)
 
     def denial(self, request: Request) -> Denial | None:
         """Return why a request would be denied however long it waited, without making it.
