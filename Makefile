@@ -160,7 +160,7 @@ test-engine: ## bring the tests' engine, with the lab's images in it
 bench: .venv/.stamp test-engine ## compare with stock DockerSpawner and jupyterlab-nvdashboard
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.panel
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.in_hub decision
-	PYTHONPATH=tests $(BIN)/python -m benchmarks.in_hub ledger
+	PYTHONPATH=tests $(BIN)/python -m benchmarks.in_hub usage
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.desk
 	PYTHONPATH=tests $(BIN)/python -m benchmarks
 

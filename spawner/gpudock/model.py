@@ -1,8 +1,7 @@
-"""The words of gpudock: what a GPU, a request, a lease, a quota and a refusal are.
+"""The terms of gpudock: GPU, request, lease, quota and denial.
 
-Only immutable values and enumerations live here, so that every other module can share them
-without sharing anything else. Times are seconds since the Unix epoch (UTC), durations are seconds
-unless a name says otherwise, memory is MiB.
+All are immutable values and enumerations, so that every module can share them. Times are seconds
+since the Unix epoch (UTC), durations are seconds unless a name says otherwise, memory is MiB.
 """
 
 from __future__ import annotations
@@ -29,19 +28,19 @@ MAX_GPUS = 1024
 
 
 def is_gpu_uuid(text: str) -> bool:
-    """Tell whether *text* is the full UUID of a GPU or of a MIG slice."""
+    """Return whether *text* is the full UUID of a GPU or of a MIG slice."""
     return _UUID.fullmatch(text) is not None
 
 
 class Share(enum.StrEnum):
-    """Whether a request wants whole devices or a slot of a shared one."""
+    """Whether a request asks for whole devices or for a slot of a shared one."""
 
     EXCLUSIVE = "exclusive"
     SHARED = "shared"
 
 
 class WhenBusy(enum.StrEnum):
-    """What a request wants to happen when no suitable GPU is free."""
+    """What to do with a request when no matching GPU is free."""
 
     WAIT = "wait"
     FAIL = "fail"
@@ -63,7 +62,7 @@ class LeaseState(enum.StrEnum):
 
     GRANTED = "granted"  # committed; its container may or may not exist yet
     ACTIVE = "active"  # bound to the container that was made for it
-    STOPPING = "stopping"  # asked to end; the GPU stays taken until the container's end is proven
+    STOPPING = "stopping"  # to end; the GPU stays taken until the container's end is proven
     ENDED = "ended"  # the container is proven gone, or proven never to have run
 
 
@@ -134,7 +133,7 @@ class GPUReading:
 
 
 class LinkKind(enum.IntEnum):
-    """How two devices of one host are connected, the closest first, as NVML tells it."""
+    """How two devices of one host are connected, as NVML reports it; the closest first."""
 
     NVLINK = 0  # by one NVLink or more, directly or through a switch
     PCIE_SWITCH = 1  # below one PCIe switch, or several in a row
@@ -161,18 +160,18 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class InventoryReading:
-    """All devices of the lab at one moment.
+    """All devices of the lab at one time.
 
     Attributes:
         taken_at: when the devices were read (Unix time); ``None`` when nothing was ever read.
         readings: the devices, in display order.
         driver_version: the NVIDIA driver's version, when there is a driver.
         problem: one sentence when the devices could not be read (agent down, no driver …).
-            The readings are then the last known ones: good for display, never for a grant.
+            The readings are then the last known ones: fit for display, never for a grant.
         expects_readings: ``False`` for a lab that has no agent by choice (a static list of GPUs, or
             none at all), where old readings are not a sign of trouble.
-        links: how the devices are connected, where the hosts tell it; none of a pair that is not
-            known.
+        links: how the devices are connected, where the hosts report it; none for a pair that is
+            not known.
     """
 
     taken_at: float | None
@@ -185,11 +184,11 @@ class InventoryReading:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A wish for GPUs, made by one server of one user.
+    """What one server of one user asks for.
 
     Attributes:
         id: unique, URL-safe.
-        user: the Hub's user name, as it is.
+        user: the Hub's user name, unchanged.
         server: the Hub's server name; empty for the default server.
         gpus: how many devices; 0 asks for a server without a GPU.
         gpu_model: a shell-style pattern for the model, matched without regard to case; ``None``
@@ -198,7 +197,7 @@ class Request:
         when_busy: what to do when no device is free.
         image: the container image that the server will run.
         groups: the user's Hub groups at the time of the request.
-        created_at: when it was first made (Unix time); its place in the queue depends on it.
+        created_at: when it was first made (Unix time); fair share and starts count from it.
         user_options: all spawn options as the Hub stores them, to start the server again.
     """
 
@@ -217,12 +216,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class GroupHours:
-    """A group's limit of GPU-hours as it was at one moment.
+    """A group's limit of GPU-hours at one time.
 
     Attributes:
         group: the group's name.
         limit: GPU-hours of all its members together.
-        window_days: in how many days; ``None``: in all.
+        window_days: in how many days; ``None``: in all days.
     """
 
     group: str
@@ -249,18 +248,18 @@ class Lease:
         slot, slots: which slot of how many the session has of its device. One of one is the whole
             device.
         latest_end: Unix time beyond which it is not extended under the limits that held when it
-            was granted; ``None``: no end. Forecasts reckon with it.
-        backfilled: somebody who waits was promised a start that relies on :attr:`latest_end`, so it
+            was granted; ``None``: no end. Forecasts rely on it.
+        backfilled: a waiting request has a reservation that relies on :attr:`latest_end`, so it
             holds even if the limits are raised.
         gpu_hours_limit: the user's limit of GPU-hours when the lease was granted or extended;
             lowering the limit since then does not end the session. ``None``: no limit.
-        gpu_hours_window: the days that this limit was about; ``None``: all days.
+        gpu_hours_window: in how many days that limit counts; ``None``: in all days.
         group_hours: the same of each of the user's groups that had such a limit as a whole.
         active_at: Unix time at which its devices were last seen in use; ``None``: not yet.
-        warned_at: Unix time from which the user was told that the session ends soon; ``None``: not
-            told, or not any more.
+        warned_at: Unix time since when the user is warned that the session ends soon; ``None``:
+            not warned, or not any more.
         adopted: it was rebuilt from a container's labels, so its times are not those that the user
-            was told when the session began.
+            was shown when the session began.
     """
 
     id: str
@@ -295,10 +294,10 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Limits as one level states them, or as they are in force for a user.
+    """Limits as one level sets them, or as they are in force for a user.
 
-    ``None`` is «no limit» in an effective quota. In a level's document a field that is left out is
-    not set at that level; which fields are set is the store's knowledge, not this class's.
+    ``None`` means no limit in an effective quota. A level's document leaves out the fields that it
+    does not set; this class does not show which.
 
     Attributes:
         max_gpus: devices at once, over all servers of the user.
@@ -324,7 +323,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A refusal for a person to read.
+    """Why a request is denied, for its user to read.
 
     Attributes:
         reason: a short machine-readable label, for metrics (``quota``, ``busy`` …).
@@ -338,14 +337,14 @@ class Denial:
 class QueuePosition(NamedTuple):
     """Where a waiting request stands.
 
-    A tuple, as each decision on a long queue makes one for everybody.
+    A tuple, because each decision on a long queue makes one for every request.
 
     Attributes:
         position: 1 is next.
         length: how many wait in all.
         reason: one sentence on what it waits for.
         expected_start: when it can start if all leases in the way run to their latest end and
-            nobody joins the queue ahead of it (Unix time); ``None`` when that cannot be told.
+            nobody joins the queue ahead of it (Unix time); ``None`` when that is unknown.
     """
 
     position: int
@@ -355,7 +354,7 @@ class QueuePosition(NamedTuple):
 
 
 class ContainerState(enum.StrEnum):
-    """What an engine says of a container, reduced to what matters for a lease."""
+    """The state of a container, reduced to what matters for a lease."""
 
     CREATED = "created"  # exists, has never run
     RUNNING = "running"  # runs, is paused, or is restarting: it holds its devices
@@ -374,8 +373,8 @@ class ObservedContainer:
         image: the image's name as the container was created with it.
         created_at: Unix time.
         exit_code: for an exited container.
-        slot, slots: from the labels, as in a lease; ``slots`` is 0 when the label makes no sense.
-        groups: from the labels; none when the label makes no sense.
+        slot, slots: from the labels, as in a lease; ``slots`` is 0 when the label is not valid.
+        groups: from the labels; none when the label is not valid.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The part of the state machine that is about sessions: limits that change, ends, extensions."""
+"""Limits change, sessions end, are extended and released."""
 
 from __future__ import annotations
 
@@ -10,22 +10,13 @@ from hypothesis.stateful import rule
 from doubles.inventory import gpu
 from gpudock.broker import EndCause, ExtensionError, GPUStateError, QuotaChange
 from gpudock.model import Lease, LeaseState
-from gpudock.store import StoreError, Transaction
-from state_machine.wording import GROUP, MEMBERS, Limits, any_index, in_a_lab_with
-
-HOUR, DAY = 3600.0, 86400.0
-_ROUNDING = 0.01
+from gpudock.store import StoreError
+from state_machine.base import HOUR, ROUNDING, LabState, used_hours
+from state_machine.strategies import GROUP, Limits, any_index, in_a_lab_with
 
 
-class SessionRules:
-    """What happens to sessions; a part of ``LabMachine``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        # Lease to the end that its user was told, and to the hours that held for it and its group.
-        self.told: dict[str, float | None] = {}
-        self.hours_then: dict[str, tuple[float | None, float | None]] = {}
-        self.told_as_of = 0
+class SessionRules(LabState):
+    """What happens to limits and sessions."""
 
     # Limits.
 
@@ -108,7 +99,7 @@ class SessionRules:
             case EndCause.TIME:
                 told = self.told.get(lease.id, lease.expires_at)
                 assert told is not None, "promise 8: a session without an end was ended"
-                assert now >= told - _ROUNDING, "promise 8: a session ended before its time"
+                assert now >= told - ROUNDING, "promise 8: a session ended before its time"
             case EndCause.HOURS:
                 self._are_used_up(lease, lambda x: x.user == lease.user, self.limits.hours, 0)
             case EndCause.GROUP_HOURS:
@@ -119,7 +110,7 @@ class SessionRules:
         assert limit is not None, "promise 8: ended by hours that nobody limits"
         assert then is not None, "promise 8: ended by a limit that came later"
         used = used_hours([x for x in self._all_leases() if whose(x)], self.clock())
-        assert used >= max(limit, then) - _ROUNDING, "promise 8: ended with hours left"
+        assert used >= max(limit, then) - ROUNDING, "promise 8: ended with hours left"
 
     def _nobody_is_overdue(self) -> None:
         for lease in self._leases(LeaseState.ACTIVE):
@@ -160,12 +151,12 @@ class SessionRules:
         longest = self.limits.longest
         if longest is not None:
             assert now.expires_at is not None, "promise 8: extended without an end"
-            assert now.expires_at <= before.granted_at + longest * HOUR + _ROUNDING, (
+            assert now.expires_at <= before.granted_at + longest * HOUR + ROUNDING, (
                 "promise 8: extended beyond the limit"
             )
         if before.backfilled and before.latest_end is not None:
             assert now.expires_at is not None, "promise 8: a promised end was given up"
-            assert now.expires_at <= before.latest_end + _ROUNDING, (
+            assert now.expires_at <= before.latest_end + ROUNDING, (
                 "promise 8: extended beyond an end that was promised to somebody who waits"
             )
 
@@ -191,57 +182,3 @@ class SessionRules:
         except (GPUStateError, StoreError):
             return
         assert uuid not in held, "promise 1: slots changed while the GPU was leased"
-
-    # The promises.
-
-    def _cap_hours(self, lease: Lease) -> float | None:
-        return self.limits.cap_hours if GROUP in lease.groups else None
-
-    def note_grant(self, lease: Lease) -> None:
-        self.told[lease.id] = lease.expires_at
-        self.hours_then[lease.id] = (self.limits.hours, self._cap_hours(lease))
-
-    def a_grant_keeps_the_limits(self, lease: Lease, transaction: Transaction) -> None:
-        """Check hours, caps and length of a lease that is about to be granted."""
-        now, limits = self.clock(), self.limits
-        ends = [h for h in (limits.session, limits.longest) if h is not None]
-        if ends:
-            assert lease.expires_at is not None, "promise 8: a session without an end"
-            assert lease.expires_at <= now + min(ends) * HOUR + _ROUNDING, (
-                "promise 8: a session that is too long"
-            )
-        if not lease.gpu_uuids:
-            return
-        leases = transaction.leases.all()
-        own = [x for x in leases if x.user == lease.user]
-        _has_hours(lease, own, limits.hours, now)
-        if lease.user in MEMBERS:
-            assert GROUP in lease.groups, "promise 8: granted without its groups"
-            members = [x for x in leases if GROUP in x.groups]
-            _has_hours(lease, members, limits.cap_hours, now)
-            live = [x for x in members if x.state is not LeaseState.ENDED]
-            held = sum(len(x.gpu_uuids) for x in live) + len(lease.gpu_uuids)
-            assert limits.cap is None or held <= limits.cap, "promise 8: beyond the group's cap"
-
-    def lose_what_was_told(self) -> None:
-        """The database that knew of limits and extensions is not there any more."""
-        self.told.clear()
-        self.hours_then.clear()
-
-
-def used_hours(leases: list[Lease], now: float) -> float:
-    """Count the GPU-hours of the last day."""
-    return sum(
-        lease.gpu_share
-        * max(0.0, (lease.ended_at or now) - max(lease.granted_at, now - DAY))
-        / HOUR
-        for lease in leases
-    )
-
-
-def _has_hours(lease: Lease, leases: list[Lease], limit: float | None, now: float) -> None:
-    if limit is not None:
-        need = min(0.25 * len(lease.gpu_uuids), limit)
-        left = limit - used_hours(leases, now)
-        assert limit > 0, "promise 8: granted without hours"
-        assert left >= need - _ROUNDING, "promise 8: granted beyond the hours"

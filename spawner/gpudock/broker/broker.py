@@ -80,9 +80,9 @@ class Broker:
             inventory: which devices there are and how they fare.
             config: the configuration.
             clock: returns Unix time.
-            ticks: returns seconds since some moment, and cannot be set, so that sessions keep the
-                time that they have left when the clock is set; by default that of the system if
-                *clock* is, otherwise *clock*.
+            ticks: returns the seconds of a clock that cannot be set, so that sessions keep the time
+                that they have left when *clock* is set. By default that of the system if *clock*
+                is, otherwise *clock*.
         """
         self._cycle = cycle = SchedulingCycle(
             store, inventory, config or BrokerConfig(), SteadyClock(clock, ticks)

@@ -33,8 +33,8 @@ class SteadyClock:
 
         Args:
             clock: returns Unix time, and may be set forward and back.
-            ticks: returns seconds since some moment, and cannot be set. By default that of the
-                system if *clock* is, otherwise *clock*.
+            ticks: returns the seconds of a clock that cannot be set. By default that of the system
+                if *clock* is, otherwise *clock*.
         """
         self._clock = clock
         self._ticks = ticks or (time.monotonic if clock is time.time else clock)

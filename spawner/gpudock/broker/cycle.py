@@ -114,10 +114,6 @@ class SchedulingCycle(Transactions):
         self._notify(outcome)
         return result
 
-    def change(self, change: Callable[[UnitOfWork], T]) -> T:
-        """Make a change in a cycle, and return what *change* returns."""
-        return self.run(change)
-
     def with_last_use(self, leases: list[Lease], now: float) -> list[Lease]:
         """Return leases with the last use of their devices that this process knows of."""
         return self._activity.with_last_use(leases, now)

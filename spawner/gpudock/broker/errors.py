@@ -1,4 +1,4 @@
-"""What a broker raises besides :class:`gpudock.store.StoreError`.
+"""What a broker raises, apart from :class:`gpudock.store.StoreError`.
 
 Every message is for the person who asked, and says why and what to do::
 

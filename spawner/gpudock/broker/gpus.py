@@ -106,7 +106,7 @@ class GPUs:
                 by, "gpu.state", uuid, record.admin_state.value, str(state)
             )
 
-        self._transactions.change(change)
+        self._transactions.run(change)
 
     def set_slots(self, uuid: str, slots: int, by: str) -> None:
         """Set how many sessions may share a device; 1 gives all of it to one session.
@@ -133,7 +133,7 @@ class GPUs:
                 work.transaction.gpus.set_slots(uuid, slots)
                 work.transaction.audit.record(by, "gpu.slots", uuid, record.slots, slots)
 
-        self._transactions.change(change)
+        self._transactions.run(change)
 
     def forget(self, uuid: str, by: str) -> None:
         """Remove a device from the list that was removed from the lab.
@@ -155,7 +155,7 @@ class GPUs:
             work.transaction.gpus.forget(uuid)
             work.transaction.audit.record(by, "gpu.forget", uuid, record.admin_state.value, None)
 
-        self._transactions.change(change)
+        self._transactions.run(change)
 
 
 def _find(work: UnitOfWork, uuid: str) -> GPURecord:

@@ -144,7 +144,7 @@ class Leases(LeaseRecords):
             raise
 
     def end(self, lease_id: str, reason: str) -> None:
-        """End a lease and grant its devices to whoever is next.
+        """End a lease and grant its devices to the next requests.
 
         The caller has proof: the lease's very container is gone or has exited; or none was made,
         and none is being made. Ending a lease that has ended does nothing.

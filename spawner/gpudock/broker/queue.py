@@ -46,7 +46,7 @@ class Queue:
             decision = decide(work.snapshot(), work.config.ordering)
         # What could be granted or denied now will be, by the hub's next cycle.
         entries = [
-            (grant.request, QueuePosition(0, 0, "It starts in a moment.", work.now))
+            (grant.request, QueuePosition(0, 0, "It is about to start.", work.now))
             for grant in decision.grants
         ]
         entries += [
@@ -84,7 +84,7 @@ class Queue:
                 work.transaction.audit.record(by, "queue.cancel", target, request.id, None)
             return True
 
-        return self._transactions.change(change)
+        return self._transactions.run(change)
 
     def denial(self, request: Request) -> Denial | None:
         """Return why a request would be denied however long it waited, without making it.

@@ -98,7 +98,7 @@ class Quotas:
             return work.transaction.quotas.set(parsed, by)
 
         try:
-            return self._transactions.change(change)
+            return self._transactions.run(change)
         except QuotaRevisionError as error:
             raise QuotaConflictError(error.level, error.name, error.stored) from error
 
@@ -159,7 +159,7 @@ class Quotas:
             )
             return changes
 
-        return self._transactions.change(change)
+        return self._transactions.run(change)
 
     def preview_table(
         self, rows: Sequence[QuotaChange], groups_of: Mapping[str, Iterable[str]]

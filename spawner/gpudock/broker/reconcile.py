@@ -305,5 +305,5 @@ def _have_different_slots(container: ObservedContainer, lease: Lease) -> bool:
     return container.slots == lease.slots > 1 and container.slot != lease.slot
 
 
-def _later(moment: float, hours: float | None) -> float | None:
-    return None if hours is None else moment + hours * 3600
+def _later(time: float, hours: float | None) -> float | None:
+    return None if hours is None else time + hours * 3600

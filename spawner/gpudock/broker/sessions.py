@@ -83,7 +83,7 @@ class Sessions:
             self._transactions.mark_active(lease_id, work.now)
             return work.sessions([extended])[0]
 
-        return self._transactions.change(change)
+        return self._transactions.run(change)
 
     def release(self, lease_id: str, by: str, reason: str) -> bool:
         """End a session soon; its devices stay taken until its container's end is proven.
@@ -110,7 +110,7 @@ class Sessions:
                 )
             return True
 
-        return self._transactions.change(change)
+        return self._transactions.run(change)
 
     def _get(self, work: UnitOfWork, lease_id: str) -> Session | None:
         lease = work.transaction.leases.get(lease_id)

@@ -51,7 +51,7 @@ class Transactions:
         with self.store.snapshot() as transaction:
             yield self._begin(transaction)
 
-    def change(self, change: Callable[[UnitOfWork], T]) -> T:
+    def run(self, change: Callable[[UnitOfWork], T]) -> T:
         """Make a change in a transaction, and return what *change* returns.
 
         Raises:

@@ -114,11 +114,9 @@ def _pieces(since: float, until: float, bucket: Bucket | None) -> Iterator[tuple
         start = end
 
 
-def _next(moment: float, bucket: Bucket) -> float:
+def _next(time: float, bucket: Bucket) -> float:
     """Return the beginning of the next day, week or month."""
-    day = dt.datetime.fromtimestamp(moment, dt.UTC).replace(
-        hour=0, minute=0, second=0, microsecond=0
-    )
+    day = dt.datetime.fromtimestamp(time, dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     match bucket:
         case "day":
             return (day + dt.timedelta(days=1)).timestamp()
@@ -165,9 +163,8 @@ def _add_lease(
     lease: Lease | PastUse, ended: float, start: float, end: float, by: By, add: Add
 ) -> None:
     """Add what a lease used between *start* and *end*."""
-    begun = lease.granted_at
-    seconds = max(0.0, min(ended, end) - max(begun, start))
-    began = 1 if start <= begun < end else 0
+    seconds = max(0.0, min(ended, end) - max(lease.granted_at, start))
+    began = 1 if start <= lease.granted_at < end else 0
     if not seconds and not began:
         return
     match by:

@@ -91,10 +91,6 @@ class AuditTrail:
         rows = [{name: getattr(entry, name) for name in names} for entry in entries]
         self._db.change(insert(schema.audit), rows)
 
-    def all(self) -> list[AuditEntry]:
-        """Return the audit trail, oldest first."""
-        return self._entries(select(schema.audit).order_by(schema.audit.c.sequence))
-
     def page(
         self, offset: int, limit: int, wanted: AuditFilter | None = None
     ) -> tuple[list[AuditEntry], int]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from gpudock.store import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Column, Connection
 
     T = TypeVar("T")
 
@@ -46,6 +46,22 @@ class Statements:
         self.changes += 1
         self._cache.clear()
         return self.connection.execute(statement, values)
+
+    def set_each(self, column: Column[Any], key: Column[Any], values: Mapping[Any, Any]) -> None:
+        """Set a column of many rows.
+
+        Args:
+            column: what is set.
+            key: the column that tells the rows apart.
+            values: value of *key* to value of *column*.
+        """
+        statement = (
+            update(column.table)
+            .where(key == bindparam("row_key"))
+            .values({column.key: bindparam("row_value")})
+        )
+        if values:
+            self.change(statement, [{"row_key": k, "row_value": v} for k, v in values.items()])
 
     def number(self, key: str) -> int:
         """Return one of the database's own numbers."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import insert, select, update
 
 from gpudock.model import GPU
 from gpudock.policy.gpu_health import AdminState, GPURecord
@@ -65,12 +65,7 @@ class GPUs:
 
     def set_freed_at(self, times: Mapping[str, float]) -> None:
         """Set when the last leases of devices ended: UUID to Unix time."""
-        table = schema.gpus
-        statement = (
-            update(table).where(table.c.uuid == bindparam("gpu")).values(freed_at=bindparam("at"))
-        )
-        if times:
-            self._db.change(statement, [{"gpu": uuid, "at": at} for uuid, at in times.items()])
+        self._db.set_each(schema.gpus.c.freed_at, schema.gpus.c.uuid, times)
 
     def forget(self, uuid: str) -> None:
         """Remove a device that will not come back.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, insert, literal_column, select, text, true, update
+from sqlalchemy import func, insert, literal_column, select, text, true, update
 
 from gpudock.model import GroupHours, Lease, LeaseState, Share
 from gpudock.store import schema
@@ -119,12 +119,7 @@ class Leases:
 
     def set_active_at(self, times: Mapping[str, float]) -> None:
         """Set when the devices of leases were last seen in use: id to Unix time."""
-        table = schema.leases
-        statement = (
-            update(table).where(table.c.id == bindparam("lease")).values(active_at=bindparam("at"))
-        )
-        if times:
-            self._db.change(statement, [{"lease": key, "at": at} for key, at in times.items()])
+        self._db.set_each(schema.leases.c.active_at, schema.leases.c.id, times)
 
     def set_state(self, lease_id: str, state: LeaseState, reason: str | None = None) -> None:
         """Move a live lease on; *reason* is kept as the reason of its end."""
@@ -177,54 +172,31 @@ _CHANGING = (
 )
 
 
+# The columns that hold a field as it is; the others are converted below.
+_CONVERTED = {"id", "username", "share", "state", "groups", "group_hours"}
+_PLAIN = [column.key for column in schema.leases.c if column.key not in _CONVERTED]
+
+
 def _lease_values(lease: Lease) -> dict[str, Any]:
-    return {
+    return {name: getattr(lease, name) for name in _PLAIN} | {
         "username": lease.user,
-        "server": lease.server,
-        "image": lease.image,
         "share": lease.share.value,
-        "granted_at": lease.granted_at,
         "state": lease.state.value,
-        "container_id": lease.container_id,
-        "expires_at": lease.expires_at,
-        "ended_at": lease.ended_at,
-        "end_reason": lease.end_reason,
         "groups": list(lease.groups),
-        "slots": lease.slots,
-        "latest_end": lease.latest_end,
-        "backfilled": lease.backfilled,
-        "gpu_hours_limit": lease.gpu_hours_limit,
-        "gpu_hours_window": lease.gpu_hours_window,
         "group_hours": [[item.group, item.limit, item.window_days] for item in lease.group_hours],
-        "active_at": lease.active_at,
-        "warned_at": lease.warned_at,
-        "adopted": lease.adopted,
     }
 
 
 def _lease(row: Row[Any], uuids: list[str], slot: int) -> Lease:
+    plain: dict[str, Any] = {name: getattr(row, name) for name in _PLAIN}
     return Lease(
         id=row.id,
         user=row.username,
-        server=row.server,
-        image=row.image,
         gpu_uuids=tuple(sorted(uuids)),
-        granted_at=row.granted_at,
         share=Share(row.share),
         state=LeaseState(row.state),
-        container_id=row.container_id,
-        expires_at=row.expires_at,
-        ended_at=row.ended_at,
-        end_reason=row.end_reason,
         groups=tuple(row.groups),
         slot=slot,
-        slots=row.slots,
-        latest_end=row.latest_end,
-        backfilled=row.backfilled,
-        gpu_hours_limit=row.gpu_hours_limit,
-        gpu_hours_window=row.gpu_hours_window,
         group_hours=tuple(GroupHours(*item) for item in row.group_hours),
-        active_at=row.active_at,
-        warned_at=row.warned_at,
-        adopted=row.adopted,
+        **plain,
     )

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from gpudock.model import Request, Share, WhenBusy
 from gpudock.store import schema
@@ -84,14 +84,7 @@ class Requests:
 
     def set_created_at(self, times: Mapping[int, float]) -> None:
         """Set since when requests have waited: sequence number to Unix time; the order stays."""
-        table = schema.requests
-        statement = (
-            update(table)
-            .where(table.c.sequence == bindparam("number"))
-            .values(created_at=bindparam("at"))
-        )
-        if times:
-            self._db.change(statement, [{"number": key, "at": at} for key, at in times.items()])
+        self._db.set_each(schema.requests.c.created_at, schema.requests.c.sequence, times)
 
     def newest(self) -> float | None:
         """Return the Unix time at which the newest of the waiting requests was made."""

@@ -123,7 +123,7 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[Transaction]:
-        """Open a transaction that only reads; what it reads is of one moment.
+        """Open a transaction that only reads, all of it as it was at one time.
 
         Raises:
             StoreError: the database failed.
@@ -131,9 +131,9 @@ class Store:
         options = {} if self._sqlite else {"isolation_level": "REPEATABLE READ"}
         with self._translated(), self._engine.connect() as connection:
             reading = connection.execution_options(**options)
-            with reading.begin() as begun:
+            with reading.begin() as outer:
                 yield Transaction(reading, self.clock)
-                begun.rollback()
+                outer.rollback()
 
     def close(self) -> None:
         """Close all connections."""

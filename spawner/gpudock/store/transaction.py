@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-# The rows whose moving times still matter; what is over keeps the times that were written down.
+# The rows whose moving times still matter; rows of what is over keep their times.
 _CURRENT = {schema.gpus: true(), schema.leases: IS_LIVE, schema.requests: IS_WAITING}
 
 

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from state_machine.setting import Setting
+from state_machine.lab import BrokerLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @pytest.fixture
-def lab(lab_url: str) -> Iterator[Setting]:
+def lab(lab_url: str) -> Iterator[BrokerLab]:
     """A lab whose engine nobody has looked at yet, on each database that a lab may have."""
-    lab = Setting(lab_url)
+    lab = BrokerLab(lab_url)
     yield lab
     lab.store.close()
 
 
 @pytest.fixture
-def opened(lab: Setting) -> Setting:
+def opened(lab: BrokerLab) -> BrokerLab:
     """A lab that grants."""
     lab.look()
     return lab

@@ -40,7 +40,7 @@ from gpudock.model import (
 from gpudock.policy.quota.errors import QuotaDocumentError
 from gpudock.policy.scheduling.decide import Grant
 from gpudock.store import Store, StoreError
-from state_machine.setting import LAB, Setting, ask, container
+from state_machine.lab import LAB, BrokerLab, ask, container
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ HOSTILE = ["../x", "{0}", "'; DROP TABLE leases; --", "名前🦆", "a" * 255, "
 # 6. Nothing is granted before the first full look at Docker.
 
 
-def test_nothing_is_granted_before_the_first_look_but_requests_are_kept(lab: Setting) -> None:
+def test_nothing_is_granted_before_the_first_look_but_requests_are_kept(lab: BrokerLab) -> None:
     place = lab.broker.requests.submit(ask())
     assert isinstance(place, QueuePosition)
     assert "finding out which containers run" in place.reason
@@ -62,7 +62,7 @@ def test_nothing_is_granted_before_the_first_look_but_requests_are_kept(lab: Set
     assert lab.broker.leases.of_server("ada", "") is not None
 
 
-def test_no_container_is_begun_before_the_first_look(opened: Setting) -> None:
+def test_no_container_is_begun_before_the_first_look(opened: BrokerLab) -> None:
     lease = opened.grant()
     opened.broker = opened.new_broker()
     with pytest.raises(LeaseConflictError, match="finding out"):
@@ -70,7 +70,7 @@ def test_no_container_is_begun_before_the_first_look(opened: Setting) -> None:
 
 
 def test_a_lease_of_a_former_process_is_not_handed_out_before_the_first_look(
-    opened: Setting,
+    opened: BrokerLab,
 ) -> None:
     opened.grant()
     opened.broker = opened.new_broker()
@@ -91,7 +91,7 @@ def _submit_in_a_process(url: str, user: str, rounds: int, barrier: object) -> N
             broker.leases.end(answer.id, "done")
 
 
-def test_processes_that_race_for_the_gpus_never_get_the_same_one(lab: Setting) -> None:
+def test_processes_that_race_for_the_gpus_never_get_the_same_one(lab: BrokerLab) -> None:
     lab.store.close()
     fork = multiprocessing.get_context("fork")
     barrier = fork.Barrier(4)
@@ -113,7 +113,7 @@ def test_processes_that_race_for_the_gpus_never_get_the_same_one(lab: Setting) -
                 assert ends[0] <= other.granted_at or ends[1] <= one.granted_at
 
 
-def test_threads_that_race_for_named_servers_stay_within_the_quota(lab: Setting) -> None:
+def test_threads_that_race_for_named_servers_stay_within_the_quota(lab: BrokerLab) -> None:
     barrier = threading.Barrier(6)
     answers: list[object] = []
 
@@ -133,7 +133,7 @@ def test_threads_that_race_for_named_servers_stay_within_the_quota(lab: Setting)
     assert lab.broker.quotas.effective("ada", ()).used.gpus == 1
 
 
-def test_the_quota_counts_all_servers_of_a_user(opened: Setting) -> None:
+def test_the_quota_counts_all_servers_of_a_user(opened: BrokerLab) -> None:
     opened.broker.quotas.set("user", "ada", {"max_gpus": 1}, by="root")
     opened.grant()
     denial = opened.broker.requests.submit(ask(server="second"))
@@ -142,7 +142,7 @@ def test_the_quota_counts_all_servers_of_a_user(opened: Setting) -> None:
     assert opened.broker.queue.waiting() == []
 
 
-def test_lowering_a_quota_ends_nothing_and_grants_nothing_beyond(opened: Setting) -> None:
+def test_lowering_a_quota_ends_nothing_and_grants_nothing_beyond(opened: BrokerLab) -> None:
     leases = [opened.grant(server="1"), opened.grant(server="2")]
     opened.broker.quotas.set("default", "", {"max_gpus": 1}, by="root")
     assert [opened.state(lease) for lease in leases] == [LeaseState.GRANTED] * 2
@@ -152,7 +152,7 @@ def test_lowering_a_quota_ends_nothing_and_grants_nothing_beyond(opened: Setting
     assert isinstance(opened.broker.requests.submit(ask(server="3")), Lease)
 
 
-def test_a_bad_quota_document_changes_nothing(opened: Setting) -> None:
+def test_a_bad_quota_document_changes_nothing(opened: BrokerLab) -> None:
     with pytest.raises(QuotaDocumentError):
         opened.broker.quotas.set("default", "", {"max_gpus": -1}, by="root")
     assert opened.broker.quotas.effective("ada", ()).quota.max_gpus == 2
@@ -161,18 +161,18 @@ def test_a_bad_quota_document_changes_nothing(opened: Setting) -> None:
 # 2, 3, 4. The life of a lease.
 
 
-def test_a_lease_is_committed_before_anybody_hears_of_it(opened: Setting) -> None:
+def test_a_lease_is_committed_before_anybody_hears_of_it(opened: BrokerLab) -> None:
     lease = opened.grant()
     with Store(opened.url).snapshot() as transaction:
         assert transaction.leases.get(lease.id) == lease
 
 
-def test_asking_again_gives_the_same_lease(opened: Setting) -> None:
+def test_asking_again_gives_the_same_lease(opened: BrokerLab) -> None:
     assert opened.grant() == opened.grant()
     assert len(opened.broker.leases.live()) == 1
 
 
-def test_only_the_first_container_is_bound(opened: Setting) -> None:
+def test_only_the_first_container_is_bound(opened: BrokerLab) -> None:
     lease = opened.grant()
     opened.broker.leases.begin_container(lease.id)
     opened.broker.leases.bind(lease.id, "c1")
@@ -181,14 +181,14 @@ def test_only_the_first_container_is_bound(opened: Setting) -> None:
         opened.broker.leases.bind(lease.id, "c2")
 
 
-def test_two_starts_of_one_lease_cannot_both_begin(opened: Setting) -> None:
+def test_two_starts_of_one_lease_cannot_both_begin(opened: BrokerLab) -> None:
     lease = opened.grant()
     opened.broker.leases.begin_container(lease.id)
     with pytest.raises(LeaseConflictError):
         opened.broker.leases.begin_container(lease.id)
 
 
-def test_a_lease_that_is_stopping_takes_no_container(opened: Setting) -> None:
+def test_a_lease_that_is_stopping_takes_no_container(opened: BrokerLab) -> None:
     lease = opened.grant()
     opened.broker.leases.begin_container(lease.id)
     opened.broker.leases.stop(lease.id, "stopped by its user")
@@ -197,7 +197,7 @@ def test_a_lease_that_is_stopping_takes_no_container(opened: Setting) -> None:
     assert opened.state(lease) is LeaseState.STOPPING
 
 
-def test_a_lease_that_is_stopping_keeps_its_gpu(opened: Setting) -> None:
+def test_a_lease_that_is_stopping_keeps_its_gpu(opened: BrokerLab) -> None:
     lease = opened.grant(gpus=2)
     opened.broker.leases.stop(lease.id, "stopped")
     assert isinstance(opened.broker.requests.submit(ask("bob")), QueuePosition)
@@ -205,7 +205,7 @@ def test_a_lease_that_is_stopping_keeps_its_gpu(opened: Setting) -> None:
     assert opened.broker.leases.of_server("bob", "") is not None
 
 
-def test_a_server_that_starts_again_waits_for_its_former_container(opened: Setting) -> None:
+def test_a_server_that_starts_again_waits_for_its_former_container(opened: BrokerLab) -> None:
     former = opened.grant()
     opened.broker.leases.stop(former.id, "stopped")
     place = opened.broker.requests.submit(ask())
@@ -217,7 +217,7 @@ def test_a_server_that_starts_again_waits_for_its_former_container(opened: Setti
     assert lease.id != former.id
 
 
-def test_a_late_stop_or_end_does_not_touch_a_newer_lease(opened: Setting) -> None:
+def test_a_late_stop_or_end_does_not_touch_a_newer_lease(opened: BrokerLab) -> None:
     former = opened.grant()
     opened.broker.leases.end(former.id, "gone")
     newer = opened.grant()
@@ -226,7 +226,7 @@ def test_a_late_stop_or_end_does_not_touch_a_newer_lease(opened: Setting) -> Non
     assert opened.state(newer) is LeaseState.GRANTED
 
 
-def test_a_reason_is_kept(opened: Setting) -> None:
+def test_a_reason_is_kept(opened: BrokerLab) -> None:
     lease = opened.grant()
     opened.broker.leases.stop(lease.id, "stopped by its user")
     opened.broker.leases.end(lease.id, "its container is gone")
@@ -238,11 +238,11 @@ def test_a_reason_is_kept(opened: Setting) -> None:
 # 5. Reconciling.
 
 
-def test_a_lost_store_is_rebuilt_from_the_labels(opened: Setting, tmp_path: Path) -> None:
+def test_a_lost_store_is_rebuilt_from_the_labels(opened: BrokerLab, tmp_path: Path) -> None:
     seen = opened.activate(opened.grant())
     kept = opened.broker.leases.of_server("ada", "")
     assert kept is not None
-    other = Setting(f"sqlite:///{tmp_path}/other.sqlite")
+    other = BrokerLab(f"sqlite:///{tmp_path}/other.sqlite")
     other.look(seen)
     assert isinstance(other.broker.requests.submit(ask("bob", gpus=2)), QueuePosition)
     found = other.broker.leases.of_server("ada", "")
@@ -256,7 +256,7 @@ def test_a_lost_store_is_rebuilt_from_the_labels(opened: Setting, tmp_path: Path
 
 
 def test_a_lost_lease_of_a_container_that_never_ran_holds_its_gpu_until_that_is_gone(
-    lab: Setting,
+    lab: BrokerLab,
 ) -> None:
     lost = Lease("0a", "ada", "", "image", (uuid(0), uuid(1)), 0.0)
     created = container(lost, state=ContainerState.CREATED)
@@ -267,7 +267,7 @@ def test_a_lost_lease_of_a_container_that_never_ran_holds_its_gpu_until_that_is_
     assert lab.broker.leases.of_server("bob", "") is not None
 
 
-def test_a_container_that_exited_ends_its_lease_and_is_removed(opened: Setting) -> None:
+def test_a_container_that_exited_ends_its_lease_and_is_removed(opened: BrokerLab) -> None:
     lease = opened.grant()
     seen = opened.activate(lease)
     (action,) = opened.look(replace(seen, state=ContainerState.EXITED, exit_code=1))
@@ -275,14 +275,14 @@ def test_a_container_that_exited_ends_its_lease_and_is_removed(opened: Setting) 
     assert opened.state(lease) is LeaseState.ENDED
 
 
-def test_a_container_that_a_complete_look_does_not_show_is_gone(opened: Setting) -> None:
+def test_a_container_that_a_complete_look_does_not_show_is_gone(opened: BrokerLab) -> None:
     lease = opened.grant()
     opened.activate(lease)
     opened.look()
     assert opened.state(lease) is LeaseState.ENDED
 
 
-def test_a_look_that_began_before_proves_nothing(opened: Setting) -> None:
+def test_a_look_that_began_before_proves_nothing(opened: BrokerLab) -> None:
     early = Observation(opened.clock())
     lease = opened.grant()
     opened.broker.leases.begin_container(lease.id)
@@ -293,7 +293,7 @@ def test_a_look_that_began_before_proves_nothing(opened: Setting) -> None:
     assert opened.state(lease) is LeaseState.ACTIVE
 
 
-def test_a_clock_that_is_set_back_does_not_end_a_lease(opened: Setting) -> None:
+def test_a_clock_that_is_set_back_does_not_end_a_lease(opened: BrokerLab) -> None:
     observation = Observation(opened.clock())
     opened.clock.advance(-3600)
     lease = opened.grant()
@@ -302,7 +302,7 @@ def test_a_clock_that_is_set_back_does_not_end_a_lease(opened: Setting) -> None:
     assert opened.state(lease) is LeaseState.ACTIVE
 
 
-def test_a_container_that_ended_in_mid_look_is_not_taken_for_an_intruder(opened: Setting) -> None:
+def test_a_container_that_ended_in_mid_look_is_not_taken_for_an_intruder(opened: BrokerLab) -> None:
     lease = opened.grant()
     seen = opened.activate(lease)
     early = Observation(opened.clock(), (seen,))
@@ -312,7 +312,7 @@ def test_a_container_that_ended_in_mid_look_is_not_taken_for_an_intruder(opened:
     assert set(opened.gpu_states().values()) == {GPUState.FREE}
 
 
-def test_a_start_that_is_under_way_is_left_alone(opened: Setting) -> None:
+def test_a_start_that_is_under_way_is_left_alone(opened: BrokerLab) -> None:
     lease = opened.grant()
     opened.broker.leases.begin_container(lease.id)
     opened.broker.leases.bind(lease.id, "c1")
@@ -320,7 +320,7 @@ def test_a_start_that_is_under_way_is_left_alone(opened: Setting) -> None:
     assert opened.state(lease) is LeaseState.ACTIVE
 
 
-def test_a_lease_that_nobody_comes_for_ends(opened: Setting) -> None:
+def test_a_lease_that_nobody_comes_for_ends(opened: BrokerLab) -> None:
     lease = opened.grant()
     opened.look()
     assert opened.state(lease) is LeaseState.GRANTED
@@ -330,7 +330,7 @@ def test_a_lease_that_nobody_comes_for_ends(opened: Setting) -> None:
 
 
 def test_a_container_that_was_started_by_hand_is_stopped_and_its_gpu_quarantined(
-    opened: Setting,
+    opened: BrokerLab,
 ) -> None:
     lease = opened.grant()
     seen = opened.activate(lease)
@@ -340,7 +340,7 @@ def test_a_container_that_was_started_by_hand_is_stopped_and_its_gpu_quarantined
     assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
 
 
-def test_an_intruder_costs_the_rightful_server_nothing(opened: Setting) -> None:
+def test_an_intruder_costs_the_rightful_server_nothing(opened: BrokerLab) -> None:
     lease = opened.grant()
     seen = opened.activate(lease)
     (action,) = opened.look(seen, replace(seen, id="c2", name="copy"))
@@ -349,7 +349,9 @@ def test_an_intruder_costs_the_rightful_server_nothing(opened: Setting) -> None:
 
 
 @pytest.mark.parametrize("lease_id", ["", "NOT AN ID", "../x", "é", "a" * 65])
-def test_labels_that_gpudock_did_not_write_are_not_believed(opened: Setting, lease_id: str) -> None:
+def test_labels_that_gpudock_did_not_write_are_not_believed(
+    opened: BrokerLab, lease_id: str
+) -> None:
     forged = ObservedContainer(
         "c9", "forged", ContainerState.RUNNING, lease_id, "ada", "", (uuid(0), "all")
     )
@@ -358,7 +360,9 @@ def test_labels_that_gpudock_did_not_write_are_not_believed(opened: Setting, lea
     assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
 
 
-def test_labels_without_a_user_say_nothing_of_a_lease_that_others_tell_of(opened: Setting) -> None:
+def test_labels_without_a_user_say_nothing_of_a_lease_that_others_tell_of(
+    opened: BrokerLab,
+) -> None:
     def forged(name: str, user: str) -> ObservedContainer:
         return ObservedContainer(f"c-{name}", name, ContainerState.CREATED, "f0f0", user, "", ())
 
@@ -368,7 +372,7 @@ def test_labels_without_a_user_say_nothing_of_a_lease_that_others_tell_of(opened
     assert opened.look(forged("one", ""), forged("two", "ada")) == first
 
 
-def test_a_container_that_gpudock_did_not_make_is_never_removed(opened: Setting) -> None:
+def test_a_container_that_gpudock_did_not_make_is_never_removed(opened: BrokerLab) -> None:
     """Even if its id is by chance, or by malice, that of a lease."""
     lease = opened.grant()
     seen = opened.activate(lease)
@@ -382,13 +386,13 @@ def test_a_container_that_gpudock_did_not_make_is_never_removed(opened: Setting)
 # 7. All or none; everything is accounted for.
 
 
-def test_free_and_leased_and_the_rest_are_all(opened: Setting) -> None:
+def test_free_and_leased_and_the_rest_are_all(opened: BrokerLab) -> None:
     opened.grant()
     opened.broker.gpus.set_state(uuid(1), "draining", by="root")
     assert sorted(opened.gpu_states().values()) == ["draining", "leased"]
 
 
-def test_a_request_for_two_waits_for_two(opened: Setting) -> None:
+def test_a_request_for_two_waits_for_two(opened: BrokerLab) -> None:
     held = opened.grant("bob")
     # From now on a session of the same length ends after bob's, so it would delay ada's start.
     opened.clock.advance(1)
@@ -403,7 +407,7 @@ def test_a_request_for_two_waits_for_two(opened: Setting) -> None:
 # 9 and 10. Devices.
 
 
-def test_a_slice_that_is_leased_keeps_the_whole_gpu_from_everybody(lab: Setting) -> None:
+def test_a_slice_that_is_leased_keeps_the_whole_gpu_from_everybody(lab: BrokerLab) -> None:
     parts = [mig_slice(10, LAB[0]), mig_slice(11, LAB[0])]
     lab.inventory = SettableInventory([LAB[0], *parts])
     lab.broker = lab.new_broker()
@@ -413,7 +417,7 @@ def test_a_slice_that_is_leased_keeps_the_whole_gpu_from_everybody(lab: Setting)
     assert lab.gpu_states()[LAB[0].uuid] is GPUState.LEASED
 
 
-def test_foreign_use_quarantines_until_an_explicit_act_after_it_ended(opened: Setting) -> None:
+def test_foreign_use_quarantines_until_an_explicit_act_after_it_ended(opened: BrokerLab) -> None:
     opened.look(foreign={uuid(0): "Container «x» has it."})
     assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
     with pytest.raises(GPUStateError, match="Container «x» has it"):
@@ -424,7 +428,7 @@ def test_foreign_use_quarantines_until_an_explicit_act_after_it_ended(opened: Se
     assert opened.gpu_states()[uuid(0)] is GPUState.FREE
 
 
-def test_a_gpu_is_granted_again_only_when_a_later_reading_shows_it_clean(opened: Setting) -> None:
+def test_a_gpu_is_granted_again_only_when_a_later_reading_shows_it_clean(opened: BrokerLab) -> None:
     idle = [GPUReading(item, Telemetry(processes=())) for item in LAB]
     busy = [replace(idle[0], telemetry=Telemetry(processes=(GPUProcess(1, 1),))), idle[1]]
     opened.read(*idle)
@@ -442,7 +446,7 @@ def test_a_gpu_is_granted_again_only_when_a_later_reading_shows_it_clean(opened:
     assert opened.broker.leases.of_server("bob", "") is not None
 
 
-def test_an_unhealthy_gpu_is_not_returned_before_it_is_well(opened: Setting) -> None:
+def test_an_unhealthy_gpu_is_not_returned_before_it_is_well(opened: BrokerLab) -> None:
     opened.read(GPUReading(LAB[0], fault="Unknown Error."), GPUReading(LAB[1]))
     with pytest.raises(GPUStateError, match="Unknown Error"):
         opened.broker.gpus.set_state(uuid(0), "active", by="root")
@@ -452,7 +456,7 @@ def test_an_unhealthy_gpu_is_not_returned_before_it_is_well(opened: Setting) -> 
     assert opened.gpu_states()[uuid(0)] is GPUState.FREE
 
 
-def test_an_agent_that_is_down_changes_no_lease_and_lets_nobody_start(opened: Setting) -> None:
+def test_an_agent_that_is_down_changes_no_lease_and_lets_nobody_start(opened: BrokerLab) -> None:
     readings = [GPUReading(item) for item in LAB]
     opened.read(*readings)
     lease = opened.grant()
@@ -465,7 +469,7 @@ def test_an_agent_that_is_down_changes_no_lease_and_lets_nobody_start(opened: Se
     assert opened.broker.leases.of_server("bob", "") is not None
 
 
-def test_a_leased_gpu_that_disappears_keeps_its_lease(opened: Setting) -> None:
+def test_a_leased_gpu_that_disappears_keeps_its_lease(opened: BrokerLab) -> None:
     lease = opened.grant()
     opened.read(GPUReading(LAB[1]))
     status = next(item for item in opened.broker.gpus.all() if item.gpu.uuid == uuid(0))
@@ -474,7 +478,7 @@ def test_a_leased_gpu_that_disappears_keeps_its_lease(opened: Setting) -> None:
     assert status.lease.id == lease.id
 
 
-def test_a_drained_gpu_ends_no_lease_and_gets_no_new_one(opened: Setting) -> None:
+def test_a_drained_gpu_ends_no_lease_and_gets_no_new_one(opened: BrokerLab) -> None:
     lease = opened.grant()
     opened.broker.gpus.set_state(uuid(0), "draining", by="root")
     assert opened.state(lease) is LeaseState.GRANTED
@@ -482,7 +486,7 @@ def test_a_drained_gpu_ends_no_lease_and_gets_no_new_one(opened: Setting) -> Non
     assert opened.grant().gpu_uuids == (uuid(1),)
 
 
-def test_a_gpu_that_was_taken_out_can_be_forgotten_and_comes_back(opened: Setting) -> None:
+def test_a_gpu_that_was_taken_out_can_be_forgotten_and_comes_back(opened: BrokerLab) -> None:
     lease = opened.grant()
     opened.broker.leases.end(lease.id, "done")
     with pytest.raises(GPUStateError, match="still reported"):
@@ -497,7 +501,7 @@ def test_a_gpu_that_was_taken_out_can_be_forgotten_and_comes_back(opened: Settin
 
 @pytest.mark.parametrize(("device", "state"), [("GPU-nope", "active"), (uuid(0), "lost")])
 def test_what_cannot_be_set_is_refused_with_a_sentence(
-    opened: Setting, device: str, state: str
+    opened: BrokerLab, device: str, state: str
 ) -> None:
     with pytest.raises(GPUStateError) as caught:
         opened.broker.gpus.set_state(device, state, by="root")
@@ -507,7 +511,7 @@ def test_what_cannot_be_set_is_refused_with_a_sentence(
 # 11. The queue.
 
 
-def test_a_restart_loses_nobodys_place(opened: Setting) -> None:
+def test_a_restart_loses_nobodys_place(opened: BrokerLab) -> None:
     opened.grant("x", gpus=2)
     for user in ("ada", "bob", "cy"):
         opened.broker.requests.submit(ask(user))
@@ -518,7 +522,7 @@ def test_a_restart_loses_nobodys_place(opened: Setting) -> None:
     assert [request.user for request in opened.broker.queue.waiting()] == ["ada", "bob", "cy"]
 
 
-def test_a_start_that_a_crash_cut_off_is_resumed_at_its_old_place(opened: Setting) -> None:
+def test_a_start_that_a_crash_cut_off_is_resumed_at_its_old_place(opened: BrokerLab) -> None:
     lost = opened.grant("ada", gpus=2)
     opened.broker.requests.submit(ask("bob"))
     opened.broker = opened.new_broker()
@@ -531,7 +535,7 @@ def test_a_start_that_a_crash_cut_off_is_resumed_at_its_old_place(opened: Settin
     assert [request.user for request in opened.broker.requests.to_resume()] == ["bob"]
 
 
-def test_a_running_server_is_not_touched_by_a_restart(opened: Setting) -> None:
+def test_a_running_server_is_not_touched_by_a_restart(opened: BrokerLab) -> None:
     lease = opened.grant()
     seen = opened.activate(lease)
     opened.broker = opened.new_broker()
@@ -540,7 +544,7 @@ def test_a_running_server_is_not_touched_by_a_restart(opened: Setting) -> None:
     assert opened.broker.requests.to_resume() == []
 
 
-def test_new_options_keep_the_place_unless_they_ask_for_more(opened: Setting) -> None:
+def test_new_options_keep_the_place_unless_they_ask_for_more(opened: BrokerLab) -> None:
     opened.grant("x", gpus=2)
     for user in ("ada", "bob"):
         opened.broker.requests.submit(ask(user))
@@ -551,7 +555,7 @@ def test_new_options_keep_the_place_unless_they_ask_for_more(opened: Setting) ->
     assert [request.user for request in opened.broker.queue.waiting()] == ["bob", "ada"]
 
 
-def test_withdrawing_moves_the_others_up(opened: Setting) -> None:
+def test_withdrawing_moves_the_others_up(opened: BrokerLab) -> None:
     opened.grant("x", gpus=2)
     for user in ("ada", "bob"):
         opened.broker.requests.submit(ask(user))
@@ -562,7 +566,7 @@ def test_withdrawing_moves_the_others_up(opened: Setting) -> None:
     assert place.position == 1
 
 
-def test_a_forecast_asks_for_nothing(opened: Setting) -> None:
+def test_a_forecast_asks_for_nothing(opened: BrokerLab) -> None:
     assert isinstance(opened.broker.queue.forecast(ask()), Grant)
     opened.grant("x", gpus=2)
     place = opened.broker.queue.forecast(ask())
@@ -572,7 +576,7 @@ def test_a_forecast_asks_for_nothing(opened: Setting) -> None:
     assert opened.broker.queue.waiting() == []
 
 
-async def test_acquire_waits_for_a_gpu(opened: Setting) -> None:
+async def test_acquire_waits_for_a_gpu(opened: BrokerLab) -> None:
     held = opened.grant("x", gpus=2)
     waiting = asyncio.create_task(opened.broker.requests.acquire(ask()))
     await asyncio.sleep(0)
@@ -583,7 +587,7 @@ async def test_acquire_waits_for_a_gpu(opened: Setting) -> None:
     assert opened.broker.leases.of_server("ada", "") == lease
 
 
-async def test_acquire_that_is_cancelled_leaves_the_request_in_the_queue(opened: Setting) -> None:
+async def test_acquire_that_is_cancelled_leaves_the_request_in_the_queue(opened: BrokerLab) -> None:
     opened.grant("x", gpus=2)
     waiting = asyncio.create_task(opened.broker.requests.acquire(ask()))
     await asyncio.sleep(0)
@@ -593,19 +597,19 @@ async def test_acquire_that_is_cancelled_leaves_the_request_in_the_queue(opened:
     assert [request.user for request in opened.broker.queue.waiting()] == ["ada"]
 
 
-async def test_acquire_ends_when_the_request_is_taken_out(opened: Setting) -> None:
+async def test_acquire_ends_when_the_request_is_taken_out(opened: BrokerLab) -> None:
     opened.grant("x", gpus=2)
     waiting = asyncio.create_task(opened.broker.requests.acquire(ask()))
     await asyncio.sleep(0)
     other = opened.new_broker()
     other.requests.withdraw("ada", "")
     opened.broker.tick()
-    with pytest.raises(RequestDenied, match="taken out of the queue"):
+    with pytest.raises(RequestDenied, match="removed from the queue"):
         async with asyncio.timeout(5):
             await waiting
 
 
-async def test_acquire_survives_the_loss_of_the_database(opened: Setting, tmp_path: Path) -> None:
+async def test_acquire_survives_the_loss_of_the_database(opened: BrokerLab, tmp_path: Path) -> None:
     opened.grant("x", gpus=2)
     waiting = asyncio.create_task(opened.broker.requests.acquire(ask()))
     await asyncio.sleep(0)
@@ -625,7 +629,7 @@ async def test_acquire_survives_the_loss_of_the_database(opened: Setting, tmp_pa
         assert (await waiting).user == "ada"
 
 
-async def test_places_are_told_as_they_change(opened: Setting) -> None:
+async def test_places_are_told_as_they_change(opened: BrokerLab) -> None:
     held = opened.grant("x", gpus=2)
     for user in ("ada", "bob"):
         opened.broker.requests.submit(ask(user))
@@ -645,7 +649,7 @@ async def test_places_are_told_as_they_change(opened: Setting) -> None:
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_are_served_like_others(opened: Setting, name: str) -> None:
+def test_hostile_names_are_served_like_others(opened: BrokerLab, name: str) -> None:
     lease = opened.grant(name, name)
     assert opened.look(opened.activate(lease)) == []
     assert opened.broker.leases.of_server(name, name) is not None
@@ -664,7 +668,7 @@ def test_hostile_names_are_served_like_others(opened: Setting, name: str) -> Non
     ],
 )
 def test_what_cannot_be_stored_is_denied_and_leaves_nothing(
-    opened: Setting, request_: Request
+    opened: BrokerLab, request_: Request
 ) -> None:
     denial = opened.broker.requests.submit(request_)
     assert isinstance(denial, Denial)
@@ -672,7 +676,7 @@ def test_what_cannot_be_stored_is_denied_and_leaves_nothing(
     assert opened.broker.queue.waiting() == []
 
 
-def test_a_request_that_is_denied_leaves_the_queue(opened: Setting) -> None:
+def test_a_request_that_is_denied_leaves_the_queue(opened: BrokerLab) -> None:
     opened.grant("x", gpus=2)
     opened.broker.requests.submit(ask())
     assert isinstance(opened.broker.requests.submit(ask(gpus=9)), Denial)
@@ -680,7 +684,7 @@ def test_a_request_that_is_denied_leaves_the_queue(opened: Setting) -> None:
 
 
 @pytest.mark.parametrize("failures", [1, 2])
-def test_a_database_that_fails_changes_nothing(opened: Setting, failures: int) -> None:
+def test_a_database_that_fails_changes_nothing(opened: BrokerLab, failures: int) -> None:
     lease = opened.grant()
     opened.store.failures = failures
     for call in (
@@ -695,13 +699,13 @@ def test_a_database_that_fails_changes_nothing(opened: Setting, failures: int) -
     assert isinstance(opened.broker.requests.submit(ask("bob")), Lease)
 
 
-def test_a_tick_survives_a_database_that_fails(opened: Setting) -> None:
+def test_a_tick_survives_a_database_that_fails(opened: BrokerLab) -> None:
     opened.store.failures = 1
     opened.broker.tick()
     assert isinstance(opened.broker.requests.submit(ask()), Lease)
 
 
-def test_a_stop_that_could_not_be_written_down_is_made_up_for(opened: Setting) -> None:
+def test_a_stop_that_could_not_be_written_down_is_made_up_for(opened: BrokerLab) -> None:
     lease = opened.grant()
     seen = opened.activate(lease)
     opened.store.failures = 1
@@ -712,7 +716,7 @@ def test_a_stop_that_could_not_be_written_down_is_made_up_for(opened: Setting) -
     assert opened.state(lease) is LeaseState.STOPPING
 
 
-def test_when_busy_is_honoured_after_the_first_look_as_well(lab: Setting) -> None:
+def test_when_busy_is_honoured_after_the_first_look_as_well(lab: BrokerLab) -> None:
     lab.broker.requests.submit(ask("x", gpus=2))
     lab.broker.requests.submit(ask("ada", when_busy=WhenBusy.CPU))
     lab.broker.requests.submit(ask("bob", when_busy=WhenBusy.FAIL))

@@ -23,7 +23,7 @@ from gpudock.model import (
 )
 from gpudock.policy.scheduling.fair_share import FairShare
 from gpudock.store import StoreError
-from state_machine.setting import LAB, Setting, ask
+from state_machine.lab import LAB, BrokerLab, ask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ class Ticks:
         return self.now
 
 
-class Lab(Setting):
+class Lab(BrokerLab):
     """A lab with a clock that is set, and one that is not."""
 
     def __init__(self, path: Path) -> None:

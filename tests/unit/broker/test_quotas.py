@@ -16,19 +16,19 @@ from gpudock.broker import (
 )
 from gpudock.model import Lease, QueuePosition
 from gpudock.store import StoreError
-from state_machine.setting import Setting, ask
+from state_machine.lab import BrokerLab, ask
 
 BOOST = {"until": "2999-01-01T00:00:00+00:00", "gpu_models": ["*H100*"]}
 
 
-def documents(lab: Setting) -> dict[tuple[str, str], object]:
+def documents(lab: BrokerLab) -> dict[tuple[str, str], object]:
     return {(d.level, d.name): d.document for d in lab.broker.quotas.documents()}
 
 
 # Revisions.
 
 
-def test_every_change_has_a_revision_of_its_own(opened: Setting) -> None:
+def test_every_change_has_a_revision_of_its_own(opened: BrokerLab) -> None:
     one = opened.broker.quotas.set("user", "ada", {"max_gpus": 1}, "root", revision=0)
     assert one is not None
     other = opened.broker.quotas.set("user", "ada", {"max_gpus": 2}, "eve", revision=one.revision)
@@ -37,7 +37,7 @@ def test_every_change_has_a_revision_of_its_own(opened: Setting) -> None:
     assert (other.updated_by, other.document) == ("eve", {"max_gpus": 2})
 
 
-def test_the_later_of_two_administrators_is_told_and_nothing_is_lost(opened: Setting) -> None:
+def test_the_later_of_two_administrators_is_told_and_nothing_is_lost(opened: BrokerLab) -> None:
     one = opened.broker.quotas.set("group", "class", {"max_gpus": 1}, "root")
     assert one is not None
     opened.broker.quotas.set("group", "class", {"max_gpus": 2}, "eve", one.revision)
@@ -49,7 +49,7 @@ def test_the_later_of_two_administrators_is_told_and_nothing_is_lost(opened: Set
     assert documents(opened) == {("group", "class"): {"max_gpus": 2}}
 
 
-def test_what_was_removed_meanwhile_is_told(opened: Setting) -> None:
+def test_what_was_removed_meanwhile_is_told(opened: BrokerLab) -> None:
     one = opened.broker.quotas.set("user", "ada", {"max_gpus": 1}, "root")
     assert one is not None
     assert opened.broker.quotas.set("user", "ada", None, "eve", one.revision) is None
@@ -62,13 +62,13 @@ def test_what_was_removed_meanwhile_is_told(opened: Setting) -> None:
         opened.broker.quotas.set("user", "ada", None, "eve", one.revision)
 
 
-def test_whoever_thinks_there_is_none_is_told(opened: Setting) -> None:
+def test_whoever_thinks_there_is_none_is_told(opened: BrokerLab) -> None:
     opened.broker.quotas.set("default", "", {"max_gpus": 1}, "eve")
     with pytest.raises(QuotaConflictError, match="The default quota was changed by eve"):
         opened.broker.quotas.set("default", "", {"max_gpus": 2}, "root", 0)
 
 
-def test_a_change_that_changes_nothing_is_none(opened: Setting) -> None:
+def test_a_change_that_changes_nothing_is_none(opened: BrokerLab) -> None:
     one = opened.broker.quotas.set("user", "ada", {"gpu_models": ["*A100*"]}, "root")
     assert opened.broker.quotas.set("user", "ada", {"gpu_models": ("*A100*",)}, "eve") == one
     assert opened.broker.quotas.set("user", "bob", None, "eve") is None
@@ -78,7 +78,7 @@ def test_a_change_that_changes_nothing_is_none(opened: Setting) -> None:
 # All or none.
 
 
-def test_many_changes_are_made_together_or_not_at_all(opened: Setting) -> None:
+def test_many_changes_are_made_together_or_not_at_all(opened: BrokerLab) -> None:
     opened.broker.quotas.set("user", "cy", {"max_gpus": 9}, "eve")
     before = (documents(opened), opened.broker.audit.page())
     for last, error in (
@@ -99,7 +99,7 @@ def test_many_changes_are_made_together_or_not_at_all(opened: Setting) -> None:
     assert documents(opened) == {("user", name): {"max_gpus": 1} for name in ("ada", "bob")}
 
 
-def test_a_change_made_at_the_desk_is_acted_on_by_the_hub(opened: Setting) -> None:
+def test_a_change_made_at_the_desk_is_acted_on_by_the_hub(opened: BrokerLab) -> None:
     opened.broker.quotas.set("user", "ada", {"max_gpus": 1}, "root")
     opened.grant()
     opened.broker.quotas.set("user", "ada", {"max_gpus": 2}, "root")
@@ -112,7 +112,7 @@ def test_a_change_made_at_the_desk_is_acted_on_by_the_hub(opened: Setting) -> No
     assert isinstance(opened.broker.requests.submit(ask("ada", "third")), Lease)
 
 
-def test_the_audit_tells_who_changed_what_from_what_to_what(opened: Setting) -> None:
+def test_the_audit_tells_who_changed_what_from_what_to_what(opened: BrokerLab) -> None:
     for by, document in (("root", {"max_gpus": 1}), ("eve", {"max_gpus": 2}), ("root", None)):
         opened.clock.advance(10)
         opened.broker.quotas.set("user", "ada", document, by)
@@ -140,7 +140,7 @@ def test_the_audit_tells_who_changed_what_from_what_to_what(opened: Setting) -> 
 # The lead of a group.
 
 
-def test_a_leads_changes_are_bounded_by_the_group_as_it_is_then(opened: Setting) -> None:
+def test_a_leads_changes_are_bounded_by_the_group_as_it_is_then(opened: BrokerLab) -> None:
     broker = opened.broker
     lead = Lead("lea", {"ada": Member(("class",), ("class",))})
     broker.quotas.set("group", "class", {"max_gpus": 4}, "root")
@@ -178,7 +178,7 @@ ROWS = (
 
 
 @pytest.fixture
-def stocked(opened: Setting) -> Setting:
+def stocked(opened: BrokerLab) -> BrokerLab:
     """A lab with quotas for ada, bob and cy; the last as in :data:`ROWS`."""
     for name in ("ada", "bob"):
         opened.broker.quotas.set("user", name, {"max_gpus": 2}, "root")
@@ -186,7 +186,7 @@ def stocked(opened: Setting) -> Setting:
     return opened
 
 
-def test_a_table_changes_what_differs_and_nothing_else(stocked: Setting) -> None:
+def test_a_table_changes_what_differs_and_nothing_else(stocked: BrokerLab) -> None:
     before = stocked.broker.audit.page()[1]
     changed = stocked.broker.quotas.import_table(ROWS, "eve")
     assert [(item.name, item.before, item.after) for item in changed] == [
@@ -204,7 +204,7 @@ def test_a_table_changes_what_differs_and_nothing_else(stocked: Setting) -> None
     assert stocked.broker.quotas.import_table(ROWS, "eve") == []
 
 
-def test_a_tables_preview_tells_its_changes_and_what_they_mean(stocked: Setting) -> None:
+def test_a_tables_preview_tells_its_changes_and_what_they_mean(stocked: BrokerLab) -> None:
     one, other = stocked.grant("ada"), stocked.grant("ada", "second")
     before = (documents(stocked), stocked.broker.audit.page())
     found = stocked.broker.quotas.preview_table(ROWS, {})
@@ -215,7 +215,7 @@ def test_a_tables_preview_tells_its_changes_and_what_they_mean(stocked: Setting)
     assert (documents(stocked), stocked.broker.audit.page()) == before
 
 
-def test_a_table_that_is_taken_as_previewed_changes_just_that(stocked: Setting) -> None:
+def test_a_table_that_is_taken_as_previewed_changes_just_that(stocked: BrokerLab) -> None:
     found = stocked.broker.quotas.preview_table(ROWS, {})
     assert tuple(stocked.broker.quotas.import_table(ROWS, "eve", found.revision)) == found.changes
 
@@ -229,7 +229,7 @@ def test_a_table_that_is_taken_as_previewed_changes_just_that(stocked: Setting) 
     ],
 )
 def test_a_table_is_not_taken_if_a_quota_was_changed_since_its_preview(
-    stocked: Setting, level: str, name: str, document: dict[str, int] | None
+    stocked: BrokerLab, level: str, name: str, document: dict[str, int] | None
 ) -> None:
     found = stocked.broker.quotas.preview_table(ROWS, {})
     stocked.broker.quotas.set(level, name, document, "zoe")
@@ -243,7 +243,7 @@ def test_a_table_is_not_taken_if_a_quota_was_changed_since_its_preview(
     assert documents(stocked)["user", "ada"] == {"max_gpus": 1}
 
 
-def test_a_table_that_makes_no_sense_changes_nothing(stocked: Setting) -> None:
+def test_a_table_that_makes_no_sense_changes_nothing(stocked: BrokerLab) -> None:
     before = (documents(stocked), stocked.broker.audit.page())
     for rows in ([ROWS[0], ROWS[0]], [ROWS[0], QuotaChange("team", "x", {"max_gpus": 1})]):
         with pytest.raises(QuotaDocumentError):
@@ -259,7 +259,7 @@ def test_a_table_that_makes_no_sense_changes_nothing(stocked: Setting) -> None:
 # A look before the leap.
 
 
-def test_a_preview_tells_whose_session_would_be_beyond_the_limits(opened: Setting) -> None:
+def test_a_preview_tells_whose_session_would_be_beyond_the_limits(opened: BrokerLab) -> None:
     one = opened.grant("ada", groups=("class",))
     other = opened.grant("ada", "second", groups=("class",))
     found = opened.broker.quotas.preview(
@@ -288,7 +288,7 @@ def test_a_preview_tells_whose_session_would_be_beyond_the_limits(opened: Settin
     ],
 )
 def test_a_preview_says_which_limit_it_is(
-    opened: Setting, level: str, name: str, document: dict, why: str
+    opened: BrokerLab, level: str, name: str, document: dict, why: str
 ) -> None:
     opened.grant("ada", groups=("class",))
     opened.clock.advance(3600)
@@ -297,7 +297,7 @@ def test_a_preview_says_which_limit_it_is(
     assert why in excess.why
 
 
-def test_a_preview_tells_what_would_become_of_the_queue(opened: Setting) -> None:
+def test_a_preview_tells_what_would_become_of_the_queue(opened: BrokerLab) -> None:
     opened.broker.quotas.set("user", "ada", {"max_gpus": 2}, "root")
     opened.broker.quotas.set("user", "bob", {"max_gpus": 2}, "root")
     opened.grant("ada")
@@ -329,7 +329,7 @@ def test_a_preview_tells_what_would_become_of_the_queue(opened: Setting) -> None
 # The queue, as people deal with it.
 
 
-def test_the_queue_is_shown_in_its_order_and_can_be_cleared(opened: Setting) -> None:
+def test_the_queue_is_shown_in_its_order_and_can_be_cleared(opened: BrokerLab) -> None:
     opened.grant(gpus=2)
     for user in ("bob", "cy"):
         opened.broker.requests.submit(ask(user))

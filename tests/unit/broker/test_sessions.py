@@ -20,7 +20,7 @@ from gpudock.model import (
     WhenBusy,
 )
 from gpudock.store import StoreError
-from state_machine.setting import LAB, Setting, ask
+from state_machine.lab import LAB, BrokerLab, ask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,30 +31,30 @@ HOUR = 3600.0
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Setting:
+def lab(tmp_path: Path) -> BrokerLab:
     quota = Quota(max_gpus=2, session_hours=4.0, max_session_hours=12.0)
-    return Setting(f"sqlite:///{tmp_path}/gpudock.sqlite", default_quota=quota)
+    return BrokerLab(f"sqlite:///{tmp_path}/gpudock.sqlite", default_quota=quota)
 
 
-def session(lab: Setting, lease: Lease) -> Session:
+def session(lab: BrokerLab, lease: Lease) -> Session:
     found = lab.broker.sessions.get(lease.id)
     assert found is not None
     return found
 
 
-def run(lab: Setting, user: str = "ada", server: str = "", **options: object) -> Lease:
+def run(lab: BrokerLab, user: str = "ada", server: str = "", **options: object) -> Lease:
     """Start a server whose container runs."""
     lease = lab.grant(user, server, **options)
     lab.activate(lease, f"c-{lease.id}")
     return lease
 
 
-def end(lab: Setting, lease: Lease) -> None:
+def end(lab: BrokerLab, lease: Lease) -> None:
     lab.broker.leases.stop(lease.id, "stopped by its user")
     lab.broker.leases.end(lease.id, "gone")
 
 
-def read(lab: Setting, utilization: int | None, memory_mib: int | None = 100) -> None:
+def read(lab: BrokerLab, utilization: int | None, memory_mib: int | None = 100) -> None:
     telemetry = Telemetry(utilization_percent=utilization, memory_used_mib=memory_mib)
     lab.read(*(GPUReading(item, telemetry) for item in LAB))
 
@@ -62,7 +62,7 @@ def read(lab: Setting, utilization: int | None, memory_mib: int | None = 100) ->
 # Time.
 
 
-def test_a_session_lasts_as_long_as_the_quota_says(opened: Setting) -> None:
+def test_a_session_lasts_as_long_as_the_quota_says(opened: BrokerLab) -> None:
     lease = run(opened)
     assert lease.expires_at == lease.granted_at + 4 * HOUR
     assert lease.latest_end == lease.granted_at + 12 * HOUR
@@ -78,7 +78,7 @@ def test_a_session_lasts_as_long_as_the_quota_says(opened: Setting) -> None:
     assert opened.broker.sessions.due() == []
 
 
-def test_whoever_was_warned_in_time_is_ended_in_time(opened: Setting) -> None:
+def test_whoever_was_warned_in_time_is_ended_in_time(opened: BrokerLab) -> None:
     lease = run(opened)
     opened.clock.advance(3.5 * HOUR)
     opened.broker.tick()
@@ -87,7 +87,7 @@ def test_whoever_was_warned_in_time_is_ended_in_time(opened: Setting) -> None:
     assert [item.lease.id for item in opened.broker.sessions.due()] == [lease.id]
 
 
-def test_a_hub_that_comes_back_late_warns_first(opened: Setting) -> None:
+def test_a_hub_that_comes_back_late_warns_first(opened: BrokerLab) -> None:
     lease = run(opened)
     seen = opened.activate_again(lease)
     opened.clock.advance(10 * HOUR)
@@ -99,7 +99,7 @@ def test_a_hub_that_comes_back_late_warns_first(opened: Setting) -> None:
     assert [item.lease.id for item in opened.broker.sessions.due()] == [lease.id]
 
 
-def test_a_hub_that_has_not_looked_yet_ends_nobody(opened: Setting) -> None:
+def test_a_hub_that_has_not_looked_yet_ends_nobody(opened: BrokerLab) -> None:
     run(opened)
     opened.clock.advance(3.5 * HOUR)
     opened.broker.tick()
@@ -108,7 +108,7 @@ def test_a_hub_that_has_not_looked_yet_ends_nobody(opened: Setting) -> None:
     assert opened.broker.sessions.due() == []
 
 
-def test_what_was_extended_in_the_last_moment_is_not_ended(opened: Setting) -> None:
+def test_what_was_extended_in_the_last_moment_is_not_ended(opened: BrokerLab) -> None:
     lease = run(opened)
     opened.clock.advance(3.5 * HOUR)
     opened.broker.tick()
@@ -119,7 +119,7 @@ def test_what_was_extended_in_the_last_moment_is_not_ended(opened: Setting) -> N
     assert opened.state(lease) is LeaseState.ACTIVE
 
 
-def test_only_live_sessions_expire(opened: Setting) -> None:
+def test_only_live_sessions_expire(opened: BrokerLab) -> None:
     assert opened.broker.sessions.expire("never was") is None
     lease = run(opened)
     end(opened, lease)
@@ -128,7 +128,7 @@ def test_only_live_sessions_expire(opened: Setting) -> None:
     assert opened.broker.sessions.live() == []
 
 
-def test_users_see_their_own_sessions(opened: Setting) -> None:
+def test_users_see_their_own_sessions(opened: BrokerLab) -> None:
     one = run(opened, "ada")
     opened.clock.advance(1)
     other = run(opened, "bob")
@@ -139,7 +139,7 @@ def test_users_see_their_own_sessions(opened: Setting) -> None:
 # Extensions.
 
 
-def test_a_session_is_extended_as_far_as_the_quota_allows(opened: Setting) -> None:
+def test_a_session_is_extended_as_far_as_the_quota_allows(opened: BrokerLab) -> None:
     lease = run(opened)
     for hours in (8, 12):
         found = opened.broker.sessions.extend(lease.id, "ada")
@@ -151,14 +151,14 @@ def test_a_session_is_extended_as_far_as_the_quota_allows(opened: Setting) -> No
 
 
 @pytest.mark.parametrize("hours", [0.0, -1.0, float("nan"), float("inf"), 1e9])
-def test_an_extension_by_nonsense_is_refused(opened: Setting, hours: float) -> None:
+def test_an_extension_by_nonsense_is_refused(opened: BrokerLab, hours: float) -> None:
     lease = run(opened)
     with pytest.raises(ExtensionError, match="a number more than 0"):
         opened.broker.sessions.extend(lease.id, "ada", hours)
     assert session(opened, lease).ends_at == lease.expires_at
 
 
-def test_what_is_over_cannot_be_extended(opened: Setting) -> None:
+def test_what_is_over_cannot_be_extended(opened: BrokerLab) -> None:
     lease = run(opened)
     opened.broker.leases.stop(lease.id, "stopped by its user")
     with pytest.raises(ExtensionError, match="is over"):
@@ -169,7 +169,7 @@ def test_what_is_over_cannot_be_extended(opened: Setting) -> None:
             opened.broker.sessions.extend(lease_id, "ada")
 
 
-def test_a_disk_that_is_full_leaves_the_session_as_it_was(opened: Setting) -> None:
+def test_a_disk_that_is_full_leaves_the_session_as_it_was(opened: BrokerLab) -> None:
     lease = run(opened)
     opened.store.failures = 1
     with pytest.raises(StoreError):
@@ -178,7 +178,7 @@ def test_a_disk_that_is_full_leaves_the_session_as_it_was(opened: Setting) -> No
     assert opened.broker.audit.page() == ([], 0)
 
 
-def test_an_extension_made_at_the_desk_counts_in_the_hub(opened: Setting) -> None:
+def test_an_extension_made_at_the_desk_counts_in_the_hub(opened: BrokerLab) -> None:
     lease = run(opened)
     desk = opened.desk_broker()
     assert desk.sessions.extend(lease.id, "ada").ends_at == lease.granted_at + 8 * HOUR
@@ -188,7 +188,7 @@ def test_an_extension_made_at_the_desk_counts_in_the_hub(opened: Setting) -> Non
 # Release.
 
 
-def test_a_session_that_is_released_is_stopped_by_the_next_look(opened: Setting) -> None:
+def test_a_session_that_is_released_is_stopped_by_the_next_look(opened: BrokerLab) -> None:
     lease = opened.grant()
     seen = opened.activate(lease)
     desk = opened.desk_broker()
@@ -208,7 +208,7 @@ def test_a_session_that_is_released_is_stopped_by_the_next_look(opened: Setting)
 # Hours.
 
 
-def test_hours_that_are_used_up_refuse_and_come_back(opened: Setting) -> None:
+def test_hours_that_are_used_up_refuse_and_come_back(opened: BrokerLab) -> None:
     opened.broker.quotas.set("user", "ada", {"gpu_hours": 2.0, "window_days": 1.0}, "root")
     lease = run(opened)
     found = session(opened, lease)
@@ -228,7 +228,7 @@ def test_hours_that_are_used_up_refuse_and_come_back(opened: Setting) -> None:
     assert isinstance(opened.broker.requests.submit(ask()), Lease)
 
 
-def test_whoever_waits_keeps_waiting_while_the_hours_are_used_up(opened: Setting) -> None:
+def test_whoever_waits_keeps_waiting_while_the_hours_are_used_up(opened: BrokerLab) -> None:
     opened.broker.quotas.set("user", "ada", {"gpu_hours": 2.0, "window_days": 1.0}, "root")
     lease = run(opened)
     run(opened, "bob")
@@ -243,7 +243,7 @@ def test_whoever_waits_keeps_waiting_while_the_hours_are_used_up(opened: Setting
     )
 
 
-def test_lowering_hours_ends_nobody_and_grants_nothing(opened: Setting) -> None:
+def test_lowering_hours_ends_nobody_and_grants_nothing(opened: BrokerLab) -> None:
     lease = run(opened)
     opened.clock.advance(HOUR)
     opened.broker.quotas.set("default", "", {"gpu_hours": 0.5}, "root")
@@ -252,7 +252,7 @@ def test_lowering_hours_ends_nobody_and_grants_nothing(opened: Setting) -> None:
     assert isinstance(opened.broker.requests.submit(ask("ada", "second")), Denial)
 
 
-def test_hours_are_counted_over_a_restart(opened: Setting) -> None:
+def test_hours_are_counted_over_a_restart(opened: BrokerLab) -> None:
     opened.broker.quotas.set("default", "", {"gpu_hours": 100.0}, "root")
     lease = run(opened)
     opened.clock.advance(HOUR)
@@ -261,7 +261,7 @@ def test_hours_are_counted_over_a_restart(opened: Setting) -> None:
     assert opened.broker.quotas.effective("ada", ()).used.gpu_hours == pytest.approx(1.0)
 
 
-def test_a_group_shares_its_cap(opened: Setting) -> None:
+def test_a_group_shares_its_cap(opened: BrokerLab) -> None:
     opened.broker.quotas.set("group", "class", {"group_max_gpus": 1}, "root")
     lease = run(opened, "ada", groups=("class",))
     waits = opened.broker.requests.submit(ask("bob", groups=("class",)))
@@ -276,7 +276,7 @@ def test_a_group_shares_its_cap(opened: Setting) -> None:
     assert opened.broker.leases.of_server("bob", "") is not None
 
 
-def test_a_groups_hours_end_its_sessions(opened: Setting) -> None:
+def test_a_groups_hours_end_its_sessions(opened: BrokerLab) -> None:
     opened.broker.quotas.set("group", "class", {"group_gpu_hours": 3.0}, "root")
     first = run(opened, "ada", groups=("class",))
     opened.clock.advance(HOUR)
@@ -287,7 +287,7 @@ def test_a_groups_hours_end_its_sessions(opened: Setting) -> None:
         assert found.ends_at == pytest.approx(opened.clock() + HOUR)
 
 
-def test_a_boost_lends_and_takes_back_without_ending_anybody(opened: Setting) -> None:
+def test_a_boost_lends_and_takes_back_without_ending_anybody(opened: BrokerLab) -> None:
     opened.clock.now = 1_796_083_200.0 - HOUR  # an hour before the end of the boost
     boost = {"boost": {"until": "2026-12-01T00:00:00Z", "max_gpus": 2}, "max_gpus": 1}
     opened.broker.quotas.set("user", "ada", boost, "root")
@@ -300,7 +300,7 @@ def test_a_boost_lends_and_takes_back_without_ending_anybody(opened: Setting) ->
     assert isinstance(opened.broker.requests.submit(ask()), Denial)
 
 
-def test_a_boost_that_ends_holds_a_waiting_request_back(opened: Setting) -> None:
+def test_a_boost_that_ends_holds_a_waiting_request_back(opened: BrokerLab) -> None:
     opened.clock.now = 1_796_083_200.0 - HOUR
     boost = {"boost": {"until": "2026-12-01T00:00:00Z", "max_gpus": 2}, "max_gpus": 1}
     opened.broker.quotas.set("user", "ada", boost, "root")
@@ -317,7 +317,7 @@ def test_a_boost_that_ends_holds_a_waiting_request_back(opened: Setting) -> None
 # Idle GPUs.
 
 
-def test_a_gpu_that_is_not_used_is_taken_back_after_a_warning(opened: Setting) -> None:
+def test_a_gpu_that_is_not_used_is_taken_back_after_a_warning(opened: BrokerLab) -> None:
     opened.broker.quotas.set("default", "", {"idle_minutes": 30.0}, "root")
     read(opened, 0)
     lease = run(opened)
@@ -345,7 +345,7 @@ def test_a_gpu_that_is_not_used_is_taken_back_after_a_warning(opened: Setting) -
         lambda minute: (None, None),  # nobody knows
     ],
 )
-def test_work_of_any_kind_keeps_a_gpu(opened: Setting, work) -> None:
+def test_work_of_any_kind_keeps_a_gpu(opened: BrokerLab, work) -> None:
     opened.broker.quotas.set("default", "", {"idle_minutes": 5.0}, "root")
     lease = run(opened)
     for minute in range(60):
@@ -355,7 +355,7 @@ def test_work_of_any_kind_keeps_a_gpu(opened: Setting, work) -> None:
     assert session(opened, lease).idle_since is None
 
 
-def test_a_dead_agent_makes_nobody_idle(opened: Setting) -> None:
+def test_a_dead_agent_makes_nobody_idle(opened: BrokerLab) -> None:
     opened.broker.quotas.set("default", "", {"idle_minutes": 5.0}, "root")
     run(opened)
     read(opened, 0)
@@ -366,7 +366,7 @@ def test_a_dead_agent_makes_nobody_idle(opened: Setting) -> None:
         assert opened.broker.sessions.due() == []
 
 
-def test_a_restarted_hub_begins_to_count_anew(opened: Setting) -> None:
+def test_a_restarted_hub_begins_to_count_anew(opened: BrokerLab) -> None:
     opened.broker.quotas.set("default", "", {"idle_minutes": 10.0}, "root")
     read(opened, 0)
     lease = opened.grant()
@@ -379,7 +379,7 @@ def test_a_restarted_hub_begins_to_count_anew(opened: Setting) -> None:
     assert opened.broker.sessions.due() == []
 
 
-def test_the_last_use_is_written_down_once_a_minute(opened: Setting) -> None:
+def test_the_last_use_is_written_down_once_a_minute(opened: BrokerLab) -> None:
     lease = run(opened)
     generations = set()
     for _ in range(120):
@@ -407,7 +407,7 @@ class Ticks:
 
 
 @pytest.fixture
-def ticking(opened: Setting) -> tuple[Setting, Ticks]:
+def ticking(opened: BrokerLab) -> tuple[BrokerLab, Ticks]:
     ticks = Ticks()
     opened.options["ticks"] = ticks
     opened.broker = opened.new_broker()
@@ -415,13 +415,13 @@ def ticking(opened: Setting) -> tuple[Setting, Ticks]:
     return opened, ticks
 
 
-def pass_time(lab: Setting, ticks: Ticks, seconds: float) -> None:
+def pass_time(lab: BrokerLab, ticks: Ticks, seconds: float) -> None:
     lab.clock.advance(seconds)
     ticks.now += seconds
     lab.broker.tick()
 
 
-def test_a_clock_set_back_makes_no_session_longer(ticking: tuple[Setting, Ticks]) -> None:
+def test_a_clock_set_back_makes_no_session_longer(ticking: tuple[BrokerLab, Ticks]) -> None:
     lab, ticks = ticking
     lease = run(lab)
     pass_time(lab, ticks, HOUR)
@@ -434,7 +434,7 @@ def test_a_clock_set_back_makes_no_session_longer(ticking: tuple[Setting, Ticks]
     assert [item.lease.id for item in lab.broker.sessions.due()] == [lease.id]
 
 
-def test_a_clock_set_back_before_a_restart_makes_no_session_endless(opened: Setting) -> None:
+def test_a_clock_set_back_before_a_restart_makes_no_session_endless(opened: BrokerLab) -> None:
     opened.clock.advance(3650 * 24 * HOUR)  # ten years ahead
     lease = opened.grant()
     seen = opened.activate(lease)
@@ -446,7 +446,9 @@ def test_a_clock_set_back_before_a_restart_makes_no_session_endless(opened: Sett
     assert found.ends_at <= opened.clock() + 4 * HOUR
 
 
-def test_a_clock_set_forward_ends_nobody_before_their_time(ticking: tuple[Setting, Ticks]) -> None:
+def test_a_clock_set_forward_ends_nobody_before_their_time(
+    ticking: tuple[BrokerLab, Ticks],
+) -> None:
     lab, ticks = ticking
     lease = run(lab)
     pass_time(lab, ticks, 3.5 * HOUR)  # warned already
@@ -462,7 +464,7 @@ def test_a_clock_set_forward_ends_nobody_before_their_time(ticking: tuple[Settin
 
 
 def test_readings_dated_by_a_clock_that_was_set_back_are_still_believed(
-    ticking: tuple[Setting, Ticks],
+    ticking: tuple[BrokerLab, Ticks],
 ) -> None:
     lab, ticks = ticking
     pass_time(lab, ticks, HOUR)
@@ -472,7 +474,7 @@ def test_readings_dated_by_a_clock_that_was_set_back_are_still_believed(
     assert isinstance(lab.broker.requests.submit(ask(when_busy=WhenBusy.FAIL)), Lease)
 
 
-def test_another_hub_process_of_the_same_lab_sees_the_same(opened: Setting) -> None:
+def test_another_hub_process_of_the_same_lab_sees_the_same(opened: BrokerLab) -> None:
     lease = run(opened)
     opened.clock.advance(3.5 * HOUR)
     opened.broker.tick()

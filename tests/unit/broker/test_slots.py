@@ -21,24 +21,24 @@ from gpudock.model import (
     Share,
     Telemetry,
 )
-from state_machine.setting import LAB, Setting, ask, container
+from state_machine.lab import LAB, BrokerLab, ask, container
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @pytest.fixture
-def shared(opened: Setting) -> Setting:
+def shared(opened: BrokerLab) -> BrokerLab:
     """A lab with one GPU for four sessions, and one for one."""
     opened.broker.gpus.set_slots(uuid(0), 4, "root")
     return opened
 
 
-def share(lab: Setting, user: str, **options: object) -> Lease | QueuePosition | Denial:
+def share(lab: BrokerLab, user: str, **options: object) -> Lease | QueuePosition | Denial:
     return lab.broker.requests.submit(ask(user, share=Share.SHARED, **options))
 
 
-def test_a_shared_gpu_is_given_slot_by_slot_until_it_is_full(shared: Setting) -> None:
+def test_a_shared_gpu_is_given_slot_by_slot_until_it_is_full(shared: BrokerLab) -> None:
     leases = [share(shared, user) for user in "abcd"]
     assert all(isinstance(lease, Lease) for lease in leases)
     assert {(lease.gpu_uuids, lease.slot, lease.slots) for lease in leases} == {
@@ -57,7 +57,7 @@ def test_a_shared_gpu_is_given_slot_by_slot_until_it_is_full(shared: Setting) ->
 
 
 def test_whoever_wants_a_gpu_of_their_own_gets_no_slot_and_the_other_way_round(
-    shared: Setting,
+    shared: BrokerLab,
 ) -> None:
     own = shared.grant("ada")
     assert own.gpu_uuids == (uuid(1),)
@@ -69,7 +69,7 @@ def test_whoever_wants_a_gpu_of_their_own_gets_no_slot_and_the_other_way_round(
     assert "at most one slot of one shared GPU" in refused.message
 
 
-def test_a_slot_counts_as_one_device_and_as_its_part_of_the_hours(shared: Setting) -> None:
+def test_a_slot_counts_as_one_device_and_as_its_part_of_the_hours(shared: BrokerLab) -> None:
     shared.broker.quotas.set("default", "", {"max_gpus": 1, "gpu_hours": 100.0}, "root")
     lease = share(shared, "ada")
     assert isinstance(lease, Lease)
@@ -82,14 +82,14 @@ def test_a_slot_counts_as_one_device_and_as_its_part_of_the_hours(shared: Settin
 
 
 @pytest.mark.parametrize("slots", [0, 17, -1, True, 1.5, "4"])
-def test_only_sane_numbers_of_slots_are_taken(opened: Setting, slots: object) -> None:
+def test_only_sane_numbers_of_slots_are_taken(opened: BrokerLab, slots: object) -> None:
     with pytest.raises(GPUStateError, match="1 to 16 sessions"):
         opened.broker.gpus.set_slots(uuid(0), slots, "root")
     with pytest.raises(GPUStateError, match="no GPU with that UUID"):
         opened.broker.gpus.set_slots(uuid(7), 2, "root")
 
 
-def test_slots_change_only_while_nobody_has_the_gpu(shared: Setting) -> None:
+def test_slots_change_only_while_nobody_has_the_gpu(shared: BrokerLab) -> None:
     lease = share(shared, "ada")
     assert isinstance(lease, Lease)
     shared.broker.leases.stop(lease.id, "stopped")
@@ -100,7 +100,7 @@ def test_slots_change_only_while_nobody_has_the_gpu(shared: Setting) -> None:
     assert [status.slots for status in shared.broker.gpus.all()] == [1, 1]
 
 
-def test_a_shared_gpu_is_checked_only_once_nobody_has_a_slot(shared: Setting) -> None:
+def test_a_shared_gpu_is_checked_only_once_nobody_has_a_slot(shared: BrokerLab) -> None:
     busy = Telemetry(processes=(GPUProcess(7, 1),))
 
     def read() -> None:
@@ -128,7 +128,7 @@ def test_a_shared_gpu_is_checked_only_once_nobody_has_a_slot(shared: Setting) ->
 
 
 def test_slots_are_rebuilt_from_labels_when_the_store_is_lost(
-    shared: Setting, tmp_path: Path
+    shared: BrokerLab, tmp_path: Path
 ) -> None:
     containers = []
     for number, user in enumerate("abc"):
@@ -137,10 +137,10 @@ def test_slots_are_rebuilt_from_labels_when_the_store_is_lost(
         containers.append(shared.activate(lease, f"c{number}"))
     own = shared.grant("own")
     containers.append(shared.activate(own, "c9"))
-    lost = Setting(f"sqlite:///{tmp_path}/new.sqlite")
+    lost = BrokerLab(f"sqlite:///{tmp_path}/new.sqlite")
     lost.look(*containers)
 
-    def shape(lab: Setting) -> set:
+    def shape(lab: BrokerLab) -> set:
         return {
             (x.id, x.user, x.gpu_uuids, x.slot, x.slots, x.share, x.groups, x.state)
             for x in lab.broker.leases.live()
@@ -152,7 +152,7 @@ def test_slots_are_rebuilt_from_labels_when_the_store_is_lost(
     assert shape(lost) == shape(shared)
 
 
-def test_two_containers_that_claim_one_slot_are_not_both_believed(lab: Setting) -> None:
+def test_two_containers_that_claim_one_slot_are_not_both_believed(lab: BrokerLab) -> None:
     base = Lease("a1", "ada", "", "image", (uuid(0),), 1.0, slot=1, slots=4)
     claims = [
         container(base, "c1"),
@@ -170,7 +170,7 @@ def test_two_containers_that_claim_one_slot_are_not_both_believed(lab: Setting) 
     ("slot", "slots", "gpus"), [(4, 4, 1), (0, 17, 1), (0, 0, 1), (-1, 4, 1), (1, 4, 2), (1, 1, 1)]
 )
 def test_labels_of_a_slot_that_there_cannot_be_are_not_believed(
-    lab: Setting, slot: int, slots: int, gpus: int
+    lab: BrokerLab, slot: int, slots: int, gpus: int
 ) -> None:
     uuids = tuple(uuid(number) for number in range(gpus))
     item = Lease("a1", "ada", "", "image", uuids, 1.0, slot=slot, slots=slots)
@@ -179,7 +179,7 @@ def test_labels_of_a_slot_that_there_cannot_be_are_not_believed(
     assert lab.gpu_states()[uuid(0)] is GPUState.QUARANTINED
 
 
-def test_a_container_with_another_slot_than_its_lease_is_not_its_own(shared: Setting) -> None:
+def test_a_container_with_another_slot_than_its_lease_is_not_its_own(shared: BrokerLab) -> None:
     lease = share(shared, "ada")
     assert isinstance(lease, Lease)
     shared.broker = shared.new_broker()

@@ -16,7 +16,7 @@ from gpudock.model import (
     Telemetry,
 )
 from gpudock.policy.scheduling.decide import decide
-from state_machine.setting import LAB, Setting, ask
+from state_machine.lab import LAB, BrokerLab, ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def decisions(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def busy(opened: Setting, decisions: list[float]) -> Setting:
+def busy(opened: BrokerLab, decisions: list[float]) -> BrokerLab:
     """A lab in which all GPUs are in use, two requests wait, and nothing is new."""
     show(opened)
     opened.grant("ada")
@@ -48,7 +48,7 @@ def busy(opened: Setting, decisions: list[float]) -> Setting:
     return opened
 
 
-def show(lab: Setting, *changed: GPUReading) -> None:
+def show(lab: BrokerLab, *changed: GPUReading) -> None:
     """Let the agent read the GPUs anew; all is well but for what *changed*."""
     odd = {item.gpu.uuid: item for item in changed}
     telemetry = Telemetry(50, memory_used_mib=int(lab.clock()) % 97, processes=())
@@ -56,7 +56,7 @@ def show(lab: Setting, *changed: GPUReading) -> None:
     lab.inventory.current = InventoryReading(lab.clock(), readings)
 
 
-def test_nothing_is_decided_while_nothing_happens(busy: Setting, decisions: list[float]) -> None:
+def test_nothing_is_decided_while_nothing_happens(busy: BrokerLab, decisions: list[float]) -> None:
     place = busy.broker.requests.position("dan", "")
     for _ in range(4):
         busy.clock.advance(1)
@@ -70,7 +70,7 @@ def test_nothing_is_decided_while_nothing_happens(busy: Setting, decisions: list
 
 
 def test_what_time_alone_changes_is_seen_within_seconds(
-    busy: Setting, decisions: list[float]
+    busy: BrokerLab, decisions: list[float]
 ) -> None:
     for _ in range(12):
         busy.clock.advance(1)
@@ -93,7 +93,7 @@ def test_what_time_alone_changes_is_seen_within_seconds(
     ],
 )
 def test_whatever_may_matter_is_decided_on_at_once(
-    busy: Setting, decisions: list[float], happens: Callable[[Setting], object]
+    busy: BrokerLab, decisions: list[float], happens: Callable[[BrokerLab], object]
 ) -> None:
     happens(busy)
     busy.broker.tick()
@@ -102,7 +102,7 @@ def test_whatever_may_matter_is_decided_on_at_once(
     assert len(decisions) == 1
 
 
-def test_a_gpu_that_is_being_checked_is_given_as_soon_as_it_is_clean(busy: Setting) -> None:
+def test_a_gpu_that_is_being_checked_is_given_as_soon_as_it_is_clean(busy: BrokerLab) -> None:
     lease = busy.broker.leases.of_server("ada", "")
     assert lease is not None
     busy.clock.advance(0.1)

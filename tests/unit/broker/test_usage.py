@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gpudock.broker import UsageRow
-    from state_machine.setting import Setting
+    from state_machine.lab import BrokerLab
 
 HOUR, DAY = 3600.0, 86400.0
 BEGIN = dt.datetime(2026, 1, 30, 7, 13, tzinfo=dt.UTC).timestamp()
@@ -28,7 +28,7 @@ def moment(*parts: int) -> float:
 
 
 @pytest.fixture
-def ledger(lab: Setting) -> tuple[Setting, list[Lease]]:
+def ledger(lab: BrokerLab) -> tuple[BrokerLab, list[Lease]]:
     """A lab with 300 leases over four months, some of which still run."""
     chance = random.Random(7)
     lab.clock.now = BEGIN + 120 * DAY
@@ -207,7 +207,7 @@ def test_hours_of_a_very_long_window_reach_back_by_whole_days(ledger):
             assert used == pytest.approx(hours, abs=24.0 if window else 1e-6)
 
 
-def test_what_a_transaction_that_failed_had_read_is_forgotten(opened: Setting):
+def test_what_a_transaction_that_failed_had_read_is_forgotten(opened: BrokerLab):
     opened.broker.quotas.set("default", "", {"gpu_hours": 100.0}, "root")
     lease = opened.grant()
     opened.clock.advance(HOUR)

@@ -11,7 +11,7 @@ from gpudock.hub.lifecycle import launch, perform
 from gpudock.hub.loops.session_expiry import SessionExpiry
 from gpudock.model import Lease, LeaseState, Quota
 from state_machine.engine import FakeEngine, Fate, Spec
-from state_machine.setting import Setting, ask
+from state_machine.lab import BrokerLab, ask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,25 +20,25 @@ HOUR = 3600.0
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Setting:
+def lab(tmp_path: Path) -> BrokerLab:
     quota = Quota(max_gpus=2, max_session_hours=1.0)
-    setting = Setting(f"sqlite:///{tmp_path}/gpudock.sqlite", default_quota=quota)
+    setting = BrokerLab(f"sqlite:///{tmp_path}/gpudock.sqlite", default_quota=quota)
     setting.look()
     return setting
 
 
 @pytest.fixture
-def engine(lab: Setting) -> FakeEngine:
+def engine(lab: BrokerLab) -> FakeEngine:
     return FakeEngine(lab.clock)
 
 
-async def start(lab: Setting, engine: FakeEngine, user: str = "ada") -> Lease:
+async def start(lab: BrokerLab, engine: FakeEngine, user: str = "ada") -> Lease:
     lease = lab.grant(user)
     await launch(lab.broker, engine, lease, Spec.of(lease))
     return lease
 
 
-def look(lab: Setting, engine: FakeEngine) -> list:
+def look(lab: BrokerLab, engine: FakeEngine) -> list:
     lab.clock.advance(1)
     return lab.broker.reconcile(engine.observe())
 
@@ -114,7 +114,7 @@ async def test_no_surprise_ends_the_loop(lab, engine, monkeypatch, caplog):
     lab.clock.advance(HOUR)
     expiry = SessionExpiry(lab.broker, engine)
     with monkeypatch.context() as patch:
-        patch.setattr(lab.broker, "due", lambda: 1 / 0)
+        patch.setattr(lab.broker.sessions, "due", lambda: 1 / 0)
         expiry.end_due()
     assert "trying again" in caplog.text
     expiry.end_due()

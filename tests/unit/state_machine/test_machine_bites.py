@@ -26,7 +26,7 @@ from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling import ordering as queue
 from gpudock.policy.scheduling.capacity import Capacity
 from gpudock.policy.scheduling.demand import DemandClasses
-from state_machine.rules import LabMachine
+from state_machine.machine import LabMachine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,7 +213,7 @@ def forgets_slots_when_it_adopts(patch: pytest.MonkeyPatch) -> None:
 
 def changes_slots_under_a_session(patch: pytest.MonkeyPatch) -> None:
     def at_once(self: GPUs, uuid: str, slots: int, _: str) -> None:
-        self._transactions.change(lambda work: work.transaction.gpus.set_slots(uuid, slots))
+        self._transactions.run(lambda work: work.transaction.gpus.set_slots(uuid, slots))
 
     patch.setattr(GPUs, "set_slots", at_once)
 

@@ -4,7 +4,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-from state_machine.rules import LabMachine
+from state_machine.machine import LabMachine
 
 # A few for the inner loop; `make test-promises` asks for thousands of steps.
 EXAMPLES = int(os.environ.get("GPUDOCK_TEST_EXAMPLES", "20"))

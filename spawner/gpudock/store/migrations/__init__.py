@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def is_current(connection: Connection) -> bool:
-    """Tell whether the database has the newest schema."""
+    """Return whether the database has the newest schema."""
     current = MigrationContext.configure(connection).get_current_revision()
     return current is not None and current == _scripts(_config()).get_current_head()
 

@@ -1,8 +1,8 @@
-"""A ledger of five years: a million leases, summed up by user, group and GPU.
+"""Usage of five years: a million leases, summed up by user, group and GPU.
 
-Run by ``make bench``, or alone as ``python -m benchmarks.ledger [LEASES]``. Beside each sum stands
-what a plain SQL query over all leases takes in the same run, since a bare number of seconds says
-little about an unknown machine.
+``make bench`` runs it; ``python -m benchmarks.usage [LEASES]`` runs it alone. Each sum is shown
+with the time of a plain SQL query over all leases in the same run, since a bare number of seconds
+says little about an unknown machine.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _SCAN = {
 
 
 def fill(path: Path, leases: int) -> None:
-    """Write *leases* ended leases, and the books as the store keeps them."""
+    """Write *leases* ended leases, and the usage as the store keeps them."""
     chance = random.Random(1)
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
@@ -59,8 +59,8 @@ def fill(path: Path, leases: int) -> None:
         " VALUES (?, 'host', ?, 'NVIDIA A100', 40960, 'active', 0, 0)",
         ((_gpu(number), number) for number in range(GPUS)),
     )
-    books: defaultdict[tuple[str, int, str], list[float]] = defaultdict(lambda: [0.0, 0])
-    rows = list(_leases(chance, leases, books))
+    usage: defaultdict[tuple[str, int, str], list[float]] = defaultdict(lambda: [0.0, 0])
+    rows = list(_leases(chance, leases, usage))
     connection.executemany(
         "INSERT INTO leases (id, username, server, image, share, granted_at, state, ended_at,"
         " \"groups\") VALUES (?, ?, '', 'image', 'exclusive', ?, 'ended', ?, ?)",
@@ -72,7 +72,7 @@ def fill(path: Path, leases: int) -> None:
     )
     connection.executemany(
         "INSERT INTO usage_days (kind, day, name, gpu_seconds, leases) VALUES (?, ?, ?, ?, ?)",
-        ((*key, *sums) for key, sums in books.items()),
+        ((*key, *sums) for key, sums in usage.items()),
     )
     connection.execute("UPDATE meta SET value = ? WHERE key = 'ended_leases'", (leases,))
     connection.execute("UPDATE meta SET value = ? WHERE key = 'longest_lease'", (int(2 * DAY),))
@@ -87,7 +87,7 @@ def _gpu(number: int) -> str:
 def _leases(
     chance: random.Random,
     leases: int,
-    books: defaultdict[tuple[str, int, str], list[float]],
+    usage: defaultdict[tuple[str, int, str], list[float]],
 ) -> Iterator[tuple[str, str, float, float, str, str]]:
     for number in range(leases):
         user = int(chance.random() ** 2 * USERS)
@@ -97,7 +97,7 @@ def _leases(
         gpu = _gpu(chance.randrange(GPUS))
         for step, (day, seconds) in enumerate(days(start, end)):
             for kind, name in (("user", f"user{user}"), ("group", group), ("gpu", gpu)):
-                entry = books[kind, day, name]
+                entry = usage[kind, day, name]
                 entry[0] += seconds
                 entry[1] += step == 0
         yield f"l{number}", f"user{user}", start, end, json.dumps([group]), gpu
@@ -107,15 +107,15 @@ def fastest(call: Callable[[], object]) -> tuple[float, object]:
     """Return how long the fastest of a few calls took, seconds, and what it returned."""
     best, found = float("inf"), None
     for _ in range(REPEATS):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         found = call()
-        best = min(best, time.perf_counter() - begun)
+        best = min(best, time.perf_counter() - start)
     return best, found
 
 
 def main(leases: int = LEASES) -> int:
     """Print the figures; return 1 when a sum takes too long."""
-    with tempfile.TemporaryDirectory(prefix="gpudock-ledger-") as directory:
+    with tempfile.TemporaryDirectory(prefix="gpudock-usage-") as directory:
         path = Path(directory) / "gpudock.sqlite"
         store = Store(f"sqlite:///{path}", durable=False)
         store.migrate()
@@ -129,7 +129,7 @@ def _measure(path: Path, leases: int) -> int:
     plain = sqlite3.connect(path)
     # Neither end is the beginning of a day, so both have leases to be read one by one.
     since, until = BEGIN + 0.4 * DAY, NOW - 0.3 * DAY
-    print(f"A ledger of {YEARS} years with {leases:,} leases, summed up (fastest of {REPEATS}):")
+    print(f"Usage of {YEARS} years with {leases:,} leases, summed up (fastest of {REPEATS}):")
     print(f"  {'by':6}{'pieces':8}{'seconds':>9}{'rows':>8}{'plain SQL scan':>16}{'ratio':>7}")
     slowest = 0.0
     for by, query in _SCAN.items():
@@ -143,8 +143,8 @@ def _measure(path: Path, leases: int) -> int:
                 f"  {by:6}{bucket or 'none':8}{seconds:9.3f}{len(rows):8,}{scan:16.3f}"
                 f"{seconds / scan:7.2f}"
             )
-    verdict = "within" if slowest <= LIMIT_SECONDS else "NOT within"
-    print(f"The slowest took {slowest:.3f} s: {verdict} {LIMIT_SECONDS:g} s.")
+    result = "within" if slowest <= LIMIT_SECONDS else "NOT within"
+    print(f"The slowest took {slowest:.3f} s: {result} {LIMIT_SECONDS:g} s.")
     return 0 if slowest <= LIMIT_SECONDS else 1
 
 

@@ -1,4 +1,4 @@
-"""A lab of which a test has all parts in its hands."""
+"""A lab around one broker, whose parts a test can reach and change."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ LAB = (gpu(0), gpu(1))
 B = TypeVar("B", Broker, DeskBroker)
 
 
-class Setting:
-    """A lab whose parts a test can get at."""
+class BrokerLab:
+    """A lab around one broker: database, devices and clock are the test's."""
 
     def __init__(self, url: str, gpus: Sequence[GPU] = LAB, **options: object) -> None:
         self.url = url

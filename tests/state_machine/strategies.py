@@ -1,4 +1,4 @@
-"""What the parts of the state machine have in common."""
+"""What the rules choose from: users, servers, fates and limits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ any_index = st.integers(0, 50)
 
 
 def in_a_lab_with(trouble, also=lambda _: True):
-    """Keep a rule to the labs that have this kind of trouble.
+    """Run a rule only in labs that have this kind of trouble.
 
     Each lab has a few kinds only: one with all of them comes to a standstill before anything
     interesting happens.

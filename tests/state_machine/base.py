@@ -1,0 +1,264 @@
+"""The lab of the state machine: its parts, what was done to it, and helpers that all rules use."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import itertools
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from hypothesis.stateful import rule
+
+from doubles.clock import HandClock
+from doubles.inventory import SettableInventory, gpu, mig_slice
+from gpudock.broker import LeaseConflictError
+from gpudock.engine.protocol import EngineUnknown
+from gpudock.hub.errors import LaunchFailed
+from gpudock.model import (
+    ContainerState,
+    GPUProcess,
+    GPUReading,
+    InventoryReading,
+    Lease,
+    LeaseState,
+    Quota,
+    Telemetry,
+)
+from gpudock.store import Store, StoreError
+from state_machine.engine import Container, FakeEngine, Spec, Task
+from state_machine.hub import DatabaseFile, Hub
+from state_machine.strategies import GROUP, Limits
+
+if TYPE_CHECKING:
+    from gpudock.store import Transaction
+
+_WHOLE = gpu(2)
+GPUS = (gpu(0), gpu(1), _WHOLE, mig_slice(10, _WHOLE), mig_slice(11, _WHOLE))
+BY_UUID = {item.uuid: item for item in GPUS}
+
+LIMIT = 2
+HOUR, DAY = 3600.0, 86400.0
+ROUNDING = 0.01
+# In memory where possible: the tests are about logic, not about disks.
+_ROOT = "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+TROUBLES = (
+    "cancellations",
+    "database",
+    "devices",
+    "disk",
+    "draining",
+    "engine",
+    "forgery",
+    "hub",
+    "quotas",
+    "sessions",
+    "sharing",
+    "strangers",
+)
+
+
+def are_conflicting(one: str, other: str) -> bool:
+    """Return, independently of the policy, whether two devices are on one physical GPU."""
+    a, b = BY_UUID[one], BY_UUID[other]
+    return one == other or a.parent_uuid == other or b.parent_uuid == one
+
+
+def are_apart(one, other) -> bool:
+    """Return whether two containers, or leases, have different slots of one shared device."""
+    return one.slots == other.slots > 1 and one.slot != other.slot
+
+
+class LabState:
+    """The parts of the lab, and what the machine knows of them."""
+
+    kinds: ClassVar[tuple[str, ...]] = TROUBLES
+    _template: ClassVar[Path | None] = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp(dir=_ROOT, prefix="gpudock-machine-"))
+        self.clock = HandClock()
+        self.database = DatabaseFile(self.directory, self.template())
+        self.inventory = SettableInventory()
+        self.engine = FakeEngine(self.clock, by_hand=True)
+        self.graveyard: list[Hub] = []
+        self.foreign: dict[str, str] = {}
+        self.faulty: set[str] = set()
+        self.lost: set[str] = set()
+        self.full: set[str] = set()
+        self.tampered: set[str] = set()
+        self.tampered_servers: set[tuple[str, str]] = set()
+        self.agent_up = True
+        self.reports_processes = True
+        self.troubles: set[str] = set()
+        self.look_taken = None
+        self.foreign_at_last_look: set[str] = set()
+        self.limits = self.limits_in_backup = Limits(LIMIT)
+        self.reconciling = False
+        self.replacements = 0
+        self.known_version = None
+        self.known_leases: list[Lease] = []
+        self.news = True
+        self.stopped_by_users: set[str] = set()
+        self.request_count = 0
+        # Leases of the same moment are ordered by id: chance would make a run unrepeatable.
+        self.lease_ids = itertools.count(1)
+        self.before: dict[str, Lease] = {}
+        self.store_is_older = False
+        # Lease to the end that its user was shown, and to the hours of it and its group then.
+        self.told: dict[str, float | None] = {}
+        self.hours_then: dict[str, tuple[float | None, float | None]] = {}
+        self.hub = self._new_hub()
+
+    @classmethod
+    def template(cls) -> Path:
+        """Return an empty, migrated database, made once."""
+        if LabState._template is None:
+            directory = Path(tempfile.mkdtemp(dir=_ROOT, prefix="gpudock-template-"))
+            atexit.register(shutil.rmtree, directory, ignore_errors=True)
+            path = directory / "template.sqlite"
+            store = Store(f"sqlite:///{path}", durable=False)
+            store.migrate()
+            store.close()
+            LabState._template = path
+        return LabState._template
+
+    def _new_hub(self) -> Hub:
+        hub = Hub(
+            self.database,
+            self.engine,
+            self.inventory,
+            self.clock,
+            Quota(max_gpus=LIMIT),
+            lambda: f"{next(self.lease_ids):016x}",
+        )
+        hub.store.on_grant = self.a_grant_is_as_promised
+        return hub
+
+    def _leases(self, *states: LeaseState) -> list[Lease]:
+        """Return the live leases, or those in certain states."""
+        live = [lease for lease in self._all_leases() if lease.state is not LeaseState.ENDED]
+        return [lease for lease in live if not states or lease.state in states]
+
+    def _all_leases(self) -> list[Lease]:
+        """Return all leases; the database is asked only when it has changed."""
+        version = (id(self.hub), self.hub.store.writes, self.replacements)
+        if version != self.known_version:
+            self.known_version = version
+            self.known_leases = self.hub.broker.leases.all()
+            self.news = True
+        return self.known_leases
+
+    def _pick(self, items: list, index: int):
+        return items[index % len(items)] if items else None
+
+    def _running(self) -> list[Container]:
+        return [c for c in self.engine.containers.values() if c.state is ContainerState.RUNNING]
+
+    def _check(self, task: Task) -> bool:
+        """Tell whether a task is over, and check how it ended."""
+        expected = (
+            LaunchFailed,
+            LeaseConflictError,
+            EngineUnknown,
+            StoreError,
+            asyncio.CancelledError,
+        )
+        if task.error is not None and not isinstance(task.error, expected):
+            raise task.error
+        if task.done and task.what == "terminate" and task.result is True:
+            lease = self.hub.broker.leases.get(task.lease_id)
+            ended = lease is None or lease.state is LeaseState.ENDED
+            assert ended, "promise 3: an end was told that is none"
+        self.hub.tidy()
+        return task.done
+
+    def _finish(self, task: Task | None) -> None:
+        if task is not None:
+            self.hub.finish(task)
+            self._check(task)
+
+    def _launch(self, lease: Lease) -> Task | None:
+        task = self.hub.launch(lease)
+        return None if self._check(task) else task
+
+    def _note_tampering(self, spec: Spec) -> None:
+        self.tampered.update(spec.gpu_uuids)
+        self.tampered_servers.add((spec.user, spec.server))
+
+    def _is_tampered(self, container: Container) -> bool:
+        spec = container.spec
+        return (spec.user, spec.server) in self.tampered_servers or any(
+            uuid in BY_UUID and other in BY_UUID and are_conflicting(uuid, other)
+            for uuid in spec.gpu_uuids
+            for other in self.tampered
+        )
+
+    def read_devices(self) -> None:
+        busy: dict[str, list[GPUProcess]] = {}
+        for number, container in enumerate(self._running()):
+            for uuid in container.spec.gpu_uuids:
+                busy.setdefault(uuid, []).append(GPUProcess(1000 + number, 100))
+        for uuid in self.foreign:
+            busy.setdefault(uuid, []).append(GPUProcess(77, 100))
+        self.inventory.current = InventoryReading(
+            taken_at=self.clock(),
+            readings=tuple(
+                GPUReading(
+                    item,
+                    Telemetry(
+                        memory_used_mib=2000 if item.uuid in busy or item.uuid in self.full else 0,
+                        processes=tuple(busy.get(item.uuid, ()))
+                        if self.reports_processes
+                        else None,
+                    ),
+                    fault="It does not answer." if item.uuid in self.faulty else None,
+                    lost=item.uuid in self.lost,
+                )
+                for item in GPUS
+            ),
+        )
+
+    @rule()
+    def devices_are_read(self) -> None:
+        if self.agent_up:
+            self.read_devices()
+            self.hub.broker.tick()
+
+    def _abandon(self, task: Task, landing: str) -> None:
+        if landing == "before":
+            self.engine.land(task.call)
+        elif landing == "later":
+            self.engine.late.append(task.call)
+
+    def a_grant_is_as_promised(self, lease: Lease, transaction: Transaction) -> None:
+        """Check a lease when it is about to be granted; see ``Invariants``."""
+        raise NotImplementedError
+
+    # What users were shown of their sessions.
+
+    def _cap_hours(self, lease: Lease) -> float | None:
+        return self.limits.cap_hours if GROUP in lease.groups else None
+
+    def note_grant(self, lease: Lease) -> None:
+        self.told[lease.id] = lease.expires_at
+        self.hours_then[lease.id] = (self.limits.hours, self._cap_hours(lease))
+
+    def lose_what_was_told(self) -> None:
+        """The database that knew of limits and extensions is not there any more."""
+        self.told.clear()
+        self.hours_then.clear()
+
+
+def used_hours(leases: list[Lease], now: float) -> float:
+    """Count the GPU-hours of the last day."""
+    return sum(
+        lease.gpu_share
+        * max(0.0, (lease.ended_at or now) - max(lease.granted_at, now - DAY))
+        / HOUR
+        for lease in leases
+    )

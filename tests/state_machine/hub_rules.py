@@ -1,0 +1,155 @@
+"""The hub looks at the engine and crashes, and its database is lost or replaced."""
+
+from __future__ import annotations
+
+import shutil
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from gpudock.broker import StopContainer
+from gpudock.model import LeaseState
+from gpudock.store import StoreError
+from state_machine.base import LIMIT, LabState
+from state_machine.strategies import Limits, in_a_lab_with
+
+
+class HubRules(LabState):
+    """What happens to the hub and its database."""
+
+    @rule()
+    def look(self) -> None:
+        """Look at the engine; what comes of it is told later."""
+        self.look_taken = self._observe()
+
+    def _observe(self):
+        self.clock.advance(0.001)
+        observation = self.engine.observe(dict(self.foreign))
+        self.clock.advance(0.001)
+        return observation
+
+    @precondition(lambda self: self.look_taken is not None)
+    @rule()
+    def reconcile(self) -> None:
+        observation, self.look_taken = self.look_taken, None
+        actions = self._reconcile(observation)
+        if actions and not any(task.what == "perform" for task in self.hub.tasks):
+            self._check(self.hub.perform(actions))
+
+    @rule()
+    def look_and_reconcile(self) -> None:
+        self.look_taken = None
+        actions = self._reconcile(self._observe())
+        if actions:
+            self._finish(self.hub.perform(actions))
+
+    def _reconcile(self, observation) -> list:
+        stopping = {lease.id for lease in self._leases(LeaseState.STOPPING)}
+        former, self.foreign_at_last_look = self.foreign_at_last_look, set(observation.foreign_use)
+        self.reconciling = True
+        try:
+            actions = self.hub.broker.reconcile(observation)
+        except StoreError:
+            self.foreign_at_last_look = former
+            return []
+        finally:
+            self.reconciling = False
+        if self.hub.broker.ready:
+            self.store_is_older = False
+        else:
+            self.foreign_at_last_look = former
+        self._spares_the_innocent(actions, stopping)
+        self._twice_is_once(observation, actions)
+        return actions
+
+    def _spares_the_innocent(self, actions, stopping) -> None:
+        for action in actions:
+            container = self.engine.containers.get(action.container_id)
+            if container is None or not container.ours or self._is_tampered(container):
+                continue
+            doomed = stopping | self.stopped_by_users | {t.lease_id for t in self.hub.tasks}
+            if isinstance(action, StopContainer):
+                lease = self.hub.broker.leases.get(action.lease_id)
+                assert (
+                    action.lease_id in doomed
+                    or lease is None
+                    or lease.state
+                    in (
+                        LeaseState.STOPPING,
+                        LeaseState.ENDED,
+                    )
+                ), "promise 11: reconciling stops a server that nobody stopped"
+
+    def _twice_is_once(self, observation, actions) -> None:
+        if self.hub.store.failures:
+            return
+        leases, waiting = self._all_leases(), self.hub.broker.queue.waiting()
+        again = self.hub.broker.reconcile(observation)
+        changed = set(self._all_leases()) ^ set(leases)
+        assert not changed, f"promise 5: twice is not once: {changed}"
+        assert self.hub.broker.queue.waiting() == waiting, "promise 5: twice is not once"
+        assert len(again) <= len(actions) or not actions, f"promise 5: {again} after {actions}"
+
+    def _crash(self, landings: list[str]) -> None:
+        for task, landing in zip(self.hub.tasks, landings, strict=False):
+            self._abandon(task, landing)
+        self.hub.store.close()
+        self.graveyard.append(self.hub)
+        self.look_taken = None
+
+    @in_a_lab_with("hub")
+    @rule(
+        landings=st.lists(st.sampled_from(["before", "later", "never"]), min_size=4, max_size=4),
+        database=st.sampled_from(["kept", "kept", "kept", "lost", "older"]),
+    )
+    def hub_crashes(self, landings, database) -> None:
+        waiting = self.hub.broker.queue.waiting()
+        self._crash(landings)
+        if database != "kept":
+            self._replace_database(database)
+            self.store_is_older = True
+        self.hub = self._new_hub()
+        if database == "kept":
+            assert self.hub.broker.queue.waiting() == waiting, (
+                "promise 11: the queue is not what it was"
+            )
+        self.clock.advance(1)
+
+    @in_a_lab_with("database")
+    @rule(database=st.sampled_from(["lost", "older"]))
+    def database_is_replaced(self, database) -> None:
+        """The database is replaced under a hub that goes on running."""
+        former = self._generation()
+        self.hub.store.close()
+        self._replace_database(database)
+        # A copy that is as new as the original is the original.
+        self.store_is_older = self.store_is_older or self._generation() < former
+
+    def _generation(self) -> int:
+        with self.hub.store.snapshot() as transaction:
+            return transaction.generation
+
+    def _replace_database(self, how: str) -> None:
+        source = self.database.template if how == "lost" else self.database.backup
+        self.database.replace(source)
+        self.before = {}
+        self.replacements += 1
+        self.limits = Limits(LIMIT) if how == "lost" else self.limits_in_backup
+        self.lose_what_was_told()
+
+    @in_a_lab_with("database")
+    @rule()
+    def database_is_copied(self) -> None:
+        self.hub.store.close()
+        self.database.backup.unlink(missing_ok=True)
+        shutil.copy(self.database.path, self.database.backup)
+        self.limits_in_backup = self.limits
+
+    @in_a_lab_with("disk")
+    @rule(times=st.integers(1, 3))
+    def disk_is_full(self, times) -> None:
+        self.hub.store.failures = times
+
+    @rule()
+    def tick(self) -> None:
+        self.hub.broker.tick()

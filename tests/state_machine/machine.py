@@ -1,0 +1,91 @@
+"""The promises as a state machine over a model of Docker's truth.
+
+The machine is a lab in which everything that can go wrong does: users start and stop servers,
+calls to the engine fail, are lost, or take effect late; hub, engine and database crash between any
+two steps; strangers use GPUs; devices fail. The hub's part is the production code: the broker, and
+the sequences of ``gpudock.hub.lifecycle``. After every step the promises are checked against what
+the engine really runs, which the hub itself can only ask about.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize
+
+from gpudock.model import ContainerState, LeaseState
+from state_machine.device_rules import DeviceRules
+from state_machine.hub_rules import HubRules
+from state_machine.invariants import GrantInvariants, Invariants
+from state_machine.server_rules import ServerRules
+from state_machine.session_rules import SessionRules
+from state_machine.strategies import any_index, servers, users
+
+
+class LabMachine(
+    ServerRules,
+    HubRules,
+    DeviceRules,
+    SessionRules,
+    Invariants,
+    GrantInvariants,
+    RuleBasedStateMachine,
+):
+    """See the module's text."""
+
+    @initialize(
+        processes=st.booleans(),
+        troubles=st.lists(any_index, min_size=1, max_size=4),
+        at_work=st.lists(st.tuples(users, servers, st.booleans()), max_size=5),
+    )
+    def lab_opens(self, processes: bool, troubles: list[int], at_work: list) -> None:
+        self.reports_processes = processes
+        self.troubles = {self.kinds[index % len(self.kinds)] for index in troubles}
+        self.read_devices()
+        if "sharing" in self.troubles:
+            self.share_a_gpu(0, 3)
+        if at_work:
+            self.look_and_reconcile()
+        for user, server, on_a_slot in at_work:
+            if on_a_slot and "sharing" in self.troubles:
+                self.start_server_on_a_slot(user, server)
+            else:
+                self.start_server(user, server)
+
+    def teardown(self) -> None:
+        try:
+            self.settle()
+        finally:
+            for hub in (*self.graveyard, self.hub):
+                hub.store.close()
+            shutil.rmtree(self.directory)
+
+    def settle(self) -> None:
+        """Let all troubles end; then nothing may be left that no one will ever clean up."""
+        self.hub.store.failures = 0
+        self.foreign.clear()
+        self.devices_are_repaired()
+        self.agent_returns()
+        for container in [c for c in self.engine.containers.values() if not c.ours]:
+            del self.engine.containers[container.id]
+        for task in list(self.hub.tasks):
+            self.hub.finish(task)
+        while self.engine.late:
+            self.late_effect(0)
+        for _ in range(6):
+            self.look_and_reconcile()
+            self.clock.advance(1)
+        self.clock.advance(300)
+        for _ in range(3):
+            self.look_and_reconcile()
+        running = {c.spec.lease_id for c in self.engine.containers.values()}
+        for container in self.engine.containers.values():
+            assert container.state is ContainerState.RUNNING, (
+                "promise 7: a dead container is left over"
+            )
+        for lease in self._leases():
+            granted_meanwhile = self.clock() - lease.granted_at < 200
+            assert lease.id in running or granted_meanwhile, "promise 7: a lease is left over"
+            stuck = lease.state is LeaseState.STOPPING
+            assert not stuck, "promise 7: a lease never stops stopping"
