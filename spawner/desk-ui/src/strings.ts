@@ -16,7 +16,7 @@ export const t = {
   stale: (age: string) => `The lab is not responding. The data shown is ${age} old.`,
 
   errors: {
-    unreachable: 'The lab is not responding. Check your connection, then try again.',
+    unreachable: 'The lab could not be reached. Check your connection, then try again.',
     noReason: 'Something went wrong, and no reason was given. Try again in a moment.',
     signedOut: 'You are no longer signed in. Reload the page to sign in again.',
     broken:
