@@ -205,7 +205,9 @@ def test_the_waiting_page_survives_a_restart_of_the_hub(busy, member):
     message = fay.page.locator("#progress-message")
     expect(message).to_contain_text("number 1 of 1")
     busy.kill()
-    expect(fay.page.get_by_text("The Hub is not responding. Your position in the queue is kept")).to_be_visible()
+    expect(
+        fay.page.get_by_text("The Hub is not responding. Your position in the queue is kept")
+    ).to_be_visible()
     busy.start()
     expect(message).to_contain_text("number 1 of 1", timeout=90_000)
     expect(fay.page.get_by_text("The Hub is not responding.")).not_to_be_visible()

@@ -91,45 +91,34 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
           );
         })}
       </ul>
-      <div className="mb-4">
-        {gpu.in_service ? (
-          <>
-            <button
-              type="button"
-              className="btn btn-outline-warning gd-outline-warning"
-              disabled={change.isPending}
-              onClick={() => send({ state: 'draining' }, t.lab.drained(name))}
-            >
-              <Icon name="arrow-right-from-bracket" /> {t.lab.drain}
-            </button>
-            <p className="form-text mb-0">{t.lab.drainHelp}</p>
-          </>
-        ) : (
-          <>
-            <button
-              type="button"
-              className="btn btn-outline-success"
-              disabled={change.isPending}
-              onClick={() => send({ state: 'active' }, t.lab.returned(name))}
-            >
-              <Icon name="rotate-left" /> {t.lab.back}
-            </button>
-            <p className="form-text mb-0">{t.lab.backHelp}</p>
-          </>
-        )}
-      </div>
+      {gpu.in_service ? (
+        <Action
+          style="outline-warning gd-outline-warning"
+          icon="arrow-right-from-bracket"
+          label={t.lab.drain}
+          help={t.lab.drainHelp}
+          disabled={change.isPending}
+          onClick={() => send({ state: 'draining' }, t.lab.drained(name))}
+        />
+      ) : (
+        <Action
+          style="outline-success"
+          icon="rotate-left"
+          label={t.lab.back}
+          help={t.lab.backHelp}
+          disabled={change.isPending}
+          onClick={() => send({ state: 'active' }, t.lab.returned(name))}
+        />
+      )}
       {gpu.state === 'lost' && gpu.leases.length === 0 && (
-        <div className="mb-4">
-          <button
-            type="button"
-            className="btn btn-outline-danger"
-            disabled={forget.isPending}
-            onClick={() => forget.mutate(gpu.uuid, thenClose(t.lab.forgotten(name)))}
-          >
-            <Icon name="trash" /> {t.lab.forget}
-          </button>
-          <p className="form-text mb-0">{t.lab.forgetHelp}</p>
-        </div>
+        <Action
+          style="outline-danger"
+          icon="trash"
+          label={t.lab.forget}
+          help={t.lab.forgetHelp}
+          disabled={forget.isPending}
+          onClick={() => forget.mutate(gpu.uuid, thenClose(t.lab.forgotten(name)))}
+        />
       )}
       <form
         onSubmit={event => {
@@ -165,5 +154,25 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
         <p className="form-text mb-0">{t.lab.slotsHelp}</p>
       </form>
     </Dialog>
+  );
+}
+
+interface ActionProps {
+  readonly style: string;
+  readonly icon: string;
+  readonly label: string;
+  readonly help: string;
+  readonly disabled: boolean;
+  readonly onClick: () => void;
+}
+
+function Action({ style, icon, label, help, disabled, onClick }: ActionProps) {
+  return (
+    <div className="mb-4">
+      <button type="button" className={`btn btn-${style}`} disabled={disabled} onClick={onClick}>
+        <Icon name={icon} /> {label}
+      </button>
+      <p className="form-text mb-0">{help}</p>
+    </div>
   );
 }

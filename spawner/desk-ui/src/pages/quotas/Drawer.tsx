@@ -1,5 +1,5 @@
 /** The limits of one row with their origin and usage, and a form for all of its fields. */
-import { useId, useState } from 'react';
+import { Fragment, useId, useState } from 'react';
 import { useEffective } from '../../api/queries';
 import type { Effective, QuotaDocument, QuotaField, QuotaRow } from '../../api/types';
 import { Dialog } from '../../components/Dialog';
@@ -74,56 +74,55 @@ function LimitTable({ effective }: { readonly effective: Effective }) {
         </thead>
         <tbody>
           {LIMITS.map(field => (
-            <tr key={field} title={t.quotas.about[field]}>
-              <th scope="row" className="fw-normal">
-                {t.quotas.fields[field]}
-              </th>
-              <td>{describeLimit(field, limits[field].value)}</td>
-              <td className="text-body-secondary">{limits[field].origin}</td>
-              <td>{usage[field]}</td>
-            </tr>
+            <LimitRow
+              key={field}
+              field={field}
+              value={describeLimit(field, limits[field].value)}
+              origin={limits[field].origin}
+              used={usage[field]}
+            />
           ))}
-          {caps.flatMap(cap => [
-            cap.max_gpus !== null && (
-              <CapRow
-                key={`${cap.group}-gpus`}
-                field="group_max_gpus"
-                group={cap.group}
-                value={whole(cap.max_gpus)}
-                used={whole(cap.used.gpus)}
-              />
-            ),
-            cap.gpu_hours !== null && (
-              <CapRow
-                key={`${cap.group}-hours`}
-                field="group_gpu_hours"
-                group={cap.group}
-                value={amount(cap.gpu_hours)}
-                used={amount(cap.used.gpu_hours)}
-              />
-            )
-          ])}
+          {caps.map(cap => (
+            <Fragment key={cap.group}>
+              {cap.max_gpus !== null && (
+                <LimitRow
+                  field="group_max_gpus"
+                  value={whole(cap.max_gpus)}
+                  origin={t.mine.group(cap.group)}
+                  used={whole(cap.used.gpus)}
+                />
+              )}
+              {cap.gpu_hours !== null && (
+                <LimitRow
+                  field="group_gpu_hours"
+                  value={amount(cap.gpu_hours)}
+                  origin={t.mine.group(cap.group)}
+                  used={amount(cap.used.gpu_hours)}
+                />
+              )}
+            </Fragment>
+          ))}
         </tbody>
       </table>
     </div>
   );
 }
 
-interface CapRowProps {
+interface LimitRowProps {
   readonly field: QuotaField;
-  readonly group: string;
   readonly value: string;
-  readonly used: string;
+  readonly origin: string;
+  readonly used: string | undefined;
 }
 
-function CapRow({ field, group, value, used }: CapRowProps) {
+function LimitRow({ field, value, origin, used }: LimitRowProps) {
   return (
     <tr title={t.quotas.about[field]}>
       <th scope="row" className="fw-normal">
         {t.quotas.fields[field]}
       </th>
       <td>{value}</td>
-      <td className="text-body-secondary">{t.mine.group(group)}</td>
+      <td className="text-body-secondary">{origin}</td>
       <td>{used}</td>
     </tr>
   );
