@@ -6,20 +6,20 @@ import { call, query } from './client';
 import type {
   AuditPage,
   Bucket,
-  Changed,
-  Effective,
+  ChangedCount,
+  EffectiveQuota,
   GPUChange,
   GPUList,
   Level,
   OwnSessions,
-  Preview,
+  QuotaPreview,
   Queue,
   QuotaChange,
   QuotaPage,
   Session,
   SessionPage,
   StoredQuota,
-  TablePreview,
+  QuotaTablePreview,
   UsageBy,
   UsageList
 } from './types';
@@ -94,7 +94,7 @@ export function useEffective(user: string) {
   const desk = useDesk();
   return useQuery({
     queryKey: ['quotas', 'effective', user],
-    queryFn: get<Effective>(desk, `quotas/users/${path(user)}/effective`),
+    queryFn: get<EffectiveQuota>(desk, `quotas/users/${path(user)}/effective`),
     refetchInterval: QUOTA_MS
   });
 }
@@ -140,7 +140,7 @@ export function usePreview(changes: readonly QuotaChange[]) {
   return useQuery({
     queryKey: ['preview', changes],
     queryFn: ({ signal }) =>
-      call<Preview>(desk, 'POST', 'quotas/preview', { body: { changes }, signal }),
+      call<QuotaPreview>(desk, 'POST', 'quotas/preview', { body: { changes }, signal }),
     gcTime: 0,
     staleTime: 0,
     retry: false
@@ -226,7 +226,7 @@ export const useForgetGPU = () =>
   useLabMutation((desk, uuid: string) => call(desk, 'DELETE', `gpus/${path(uuid)}`));
 
 /** Return a mutation that calls the API, and updates all quotas after it succeeds. */
-function useQuotaMutation<V>(send: (desk: Desk, variables: V) => Promise<Changed>) {
+function useQuotaMutation<V>(send: (desk: Desk, variables: V) => Promise<ChangedCount>) {
   const desk = useDesk();
   const client = useQueryClient();
   return useMutation({
@@ -238,7 +238,7 @@ function useQuotaMutation<V>(send: (desk: Desk, variables: V) => Promise<Changed
 /** Save quota changes, all or none. */
 export const useSaveQuotas = () =>
   useQuotaMutation((desk, changes: readonly QuotaChange[]) =>
-    call<Changed>(desk, 'PATCH', 'quotas', { body: { changes } })
+    call<ChangedCount>(desk, 'PATCH', 'quotas', { body: { changes } })
   );
 
 export interface PreviewedFile {
@@ -250,7 +250,7 @@ export interface PreviewedFile {
 /** Import the quotas of a CSV file, all or none, unless a quota was changed since the preview. */
 export const useImportQuotas = () =>
   useQuotaMutation((desk, { content, revision }: PreviewedFile) =>
-    call<Changed>(desk, 'PUT', 'quotas.csv', {
+    call<ChangedCount>(desk, 'PUT', 'quotas.csv', {
       headers: { 'If-Match': `"${revision}"` },
       body: content
     })
@@ -261,6 +261,6 @@ export function usePreviewFile() {
   const desk = useDesk();
   return useMutation({
     mutationFn: (content: Blob) =>
-      call<TablePreview>(desk, 'POST', 'quotas.csv/preview', { body: content })
+      call<QuotaTablePreview>(desk, 'POST', 'quotas.csv/preview', { body: content })
   });
 }

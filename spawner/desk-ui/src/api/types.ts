@@ -11,7 +11,7 @@ export type GPUChange = Schemas['GPUChange'];
 export type Session = Schemas['SessionShown'];
 export type OwnSessions = Schemas['OwnSessions'];
 export type SessionPage = Schemas['Sessions'];
-export type Waiting = Schemas['Waiting'];
+export type WaitingRequest = Schemas['Waiting'];
 export type Queue = Schemas['Queue'];
 
 export type StoredQuota = Schemas['StoredQuota'];
@@ -26,12 +26,12 @@ export type QuotaValue = EffectiveLimit['value'];
 export type EffectiveLimit = Schemas['EffectiveLimit'];
 export type EffectiveLimits = Schemas['EffectiveLimits'];
 export type Limit = keyof EffectiveLimits;
-export type Effective = Schemas['Effective'];
+export type EffectiveQuota = Schemas['Effective'];
 /** One level's document as it is to be; null removes it. */
 export type QuotaChange = Pick<StoredQuota, 'level' | 'name' | 'document' | 'revision'>;
-export type Changed = Schemas['Changed'];
-export type Preview = Schemas['Preview'];
-export type TablePreview = Schemas['TablePreview'];
+export type ChangedCount = Schemas['Changed'];
+export type QuotaPreview = Schemas['Preview'];
+export type QuotaTablePreview = Schemas['TablePreview'];
 
 export type UsageRow = Schemas['UsageShown'];
 export type UsageList = Schemas['UsageList'];

@@ -1,5 +1,5 @@
 /** The GPUs, sessions and queue of the fake lab. */
-import type { GPU, Session, Waiting } from '../api/types';
+import type { GPU, Session, WaitingRequest } from '../api/types';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -130,8 +130,8 @@ export function makePast(now: number, user: string): Session[] {
   }));
 }
 
-export function makeQueue(now: number, user: string): Waiting[] {
-  const entry = (id: string, name: string, position: number, gpus: number): Waiting => ({
+export function makeQueue(now: number, user: string): WaitingRequest[] {
+  const entry = (id: string, name: string, position: number, gpus: number): WaitingRequest => ({
     id,
     user: name,
     server: name === user ? 'big' : '',

@@ -1,23 +1,23 @@
 /** A lab in memory that responds as the REST API does, for developing and testing the pages. */
 import type {
   AuditRow,
-  Effective,
+  EffectiveQuota,
   EffectiveLimits,
   GPU,
   GPUChange,
   GPUList,
   Level,
   Limit,
-  Preview,
+  QuotaPreview,
   QuotaChange,
   QuotaDocument,
   QuotaRow,
   QuotaValue,
   Session,
   StoredQuota,
-  TablePreview,
+  QuotaTablePreview,
   UsageRow,
-  Waiting
+  WaitingRequest
 } from '../api/types';
 import { LIMITS } from '../pages/quotas/values';
 import { makeGPUs, makePast, makeQueue, makeSessions } from './fakeData';
@@ -57,7 +57,7 @@ export class FakeLab {
   gpus: GPU[];
   sessions: Session[];
   past: Session[];
-  queue: Waiting[];
+  queue: WaitingRequest[];
   audit: AuditRow[] = [];
   /** All calls that change something, in order: method and path. */
   readonly calls: string[] = [];
@@ -267,7 +267,7 @@ export class FakeLab {
     return ok({ changed: changes.length });
   }
 
-  private preview(changes: readonly QuotaChange[]): Preview {
+  private preview(changes: readonly QuotaChange[]): QuotaPreview {
     const low = changes.filter(change => change.document?.max_gpus === 0);
     const sessions = this.sessions.filter(item => low.some(change => change.name === item.user));
     return {
@@ -303,7 +303,7 @@ export class FakeLab {
     if (dry) {
       const added = changes.filter(({ before }) => before === null).length;
       const removed = changes.filter(({ after }) => after === null).length;
-      const preview: TablePreview = {
+      const preview: QuotaTablePreview = {
         revision,
         problem_count: problems.length,
         problems: problems.slice(0, 200),
@@ -352,7 +352,7 @@ export class FakeLab {
     ) as EffectiveLimits;
   }
 
-  private effective(user: string): Effective {
+  private effective(user: string): EffectiveQuota {
     return {
       user,
       groups: this.groupsOf(user),

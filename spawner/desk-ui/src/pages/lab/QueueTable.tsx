@@ -1,7 +1,7 @@
 /** The requests in the queue that the user may see, and the number of all. */
 import { useState } from 'react';
 import { useCancelRequest, useQueue } from '../../api/queries';
-import type { Waiting } from '../../api/types';
+import type { WaitingRequest } from '../../api/types';
 import { ConfirmDialog } from '../../components/Dialog';
 import { ErrorAlert } from '../../components/Status';
 import { useNotify } from '../../components/Toasts';
@@ -16,8 +16,8 @@ export function QueueTable() {
   const now = useNow(10);
   const queue = useQueue();
   const cancel = useCancelRequest();
-  const [confirming, setConfirming] = useState<Waiting | null>(null);
-  const nameOf = (entry: Waiting) => (entry.user === desk.user ? t.lab.you : entry.user);
+  const [confirming, setConfirming] = useState<WaitingRequest | null>(null);
+  const nameOf = (entry: WaitingRequest) => (entry.user === desk.user ? t.lab.you : entry.user);
   const entries = queue.data?.queue ?? [];
   return (
     <section aria-labelledby="gd-queue">

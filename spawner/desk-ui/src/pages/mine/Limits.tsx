@@ -1,5 +1,5 @@
 /** The limits in force, how much of each is used, and the level that set it. */
-import type { Effective, Limit, QuotaValue } from '../../api/types';
+import type { EffectiveQuota, Limit, QuotaValue } from '../../api/types';
 import { Meter } from '../../components/Meter';
 import { amount, count, whole } from '../../lib/format';
 import { t } from '../../strings';
@@ -13,7 +13,7 @@ const OTHER_LIMITS: readonly Limit[] = [
   'gpu_models'
 ];
 
-export function Limits({ effective }: { readonly effective: Effective }) {
+export function Limits({ effective }: { readonly effective: EffectiveQuota }) {
   const { limits, used, caps } = effective;
   const days = asNumber(limits.window_days.value);
   return (

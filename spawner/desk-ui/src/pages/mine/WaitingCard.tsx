@@ -1,7 +1,7 @@
 /** A request in the queue: why it waits, when it may start, and how to cancel it. */
 import { useState } from 'react';
 import { useCancelRequest } from '../../api/queries';
-import type { Waiting } from '../../api/types';
+import type { WaitingRequest } from '../../api/types';
 import { ConfirmDialog } from '../../components/Dialog';
 import { Icon } from '../../components/Status';
 import { useNotify } from '../../components/Toasts';
@@ -10,7 +10,7 @@ import { duration, shortDateTime } from '../../lib/format';
 import { t } from '../../strings';
 import { serverName } from './names';
 
-export function WaitingCard({ entry }: { readonly entry: Waiting }) {
+export function WaitingCard({ entry }: { readonly entry: WaitingRequest }) {
   const now = useNow();
   const notify = useNotify();
   const cancel = useCancelRequest();

@@ -1,7 +1,7 @@
 /** The limits of one row with their origin and usage, and a form for all of its fields. */
 import { Fragment, useId, useState } from 'react';
 import { useEffective } from '../../api/queries';
-import type { Effective, QuotaDocument, QuotaField, QuotaRow } from '../../api/types';
+import type { EffectiveQuota, QuotaDocument, QuotaField, QuotaRow } from '../../api/types';
 import { Dialog } from '../../components/Dialog';
 import { QueryStatus } from '../../components/Status';
 import { useDesk } from '../../config';
@@ -55,7 +55,7 @@ function InForce({ row }: { readonly row: QuotaRow }) {
   );
 }
 
-function LimitTable({ effective }: { readonly effective: Effective }) {
+function LimitTable({ effective }: { readonly effective: EffectiveQuota }) {
   const { limits, used, caps } = effective;
   const usage: { readonly [field in QuotaField]?: string } = {
     max_gpus: whole(used.gpus),

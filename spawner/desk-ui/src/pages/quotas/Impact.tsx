@@ -1,8 +1,8 @@
 /** The impact of quota changes on running sessions and waiting requests. */
-import type { Preview } from '../../api/types';
+import type { QuotaPreview } from '../../api/types';
 import { t } from '../../strings';
 
-export function Impact({ preview }: { readonly preview: Preview }) {
+export function Impact({ preview }: { readonly preview: QuotaPreview }) {
   const { exceeding, refused, startable, held_back } = preview;
   if (exceeding.length + refused.length + startable.length + held_back.length === 0) {
     return (
@@ -24,7 +24,7 @@ export function Impact({ preview }: { readonly preview: Preview }) {
 interface AffectedProps {
   readonly kind: 'warning' | 'info';
   readonly text: (number: number) => string;
-  readonly items: Preview['exceeding'];
+  readonly items: QuotaPreview['exceeding'];
 }
 
 function Affected({ kind, text, items }: AffectedProps) {

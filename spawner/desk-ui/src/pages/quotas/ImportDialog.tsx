@@ -2,7 +2,7 @@
 import { useId, useRef, useState } from 'react';
 import { ApiError, errorMessage } from '../../api/client';
 import { useImportQuotas, usePreviewFile } from '../../api/queries';
-import type { TablePreview } from '../../api/types';
+import type { QuotaTablePreview } from '../../api/types';
 import { Dialog, DialogActions } from '../../components/Dialog';
 import { ErrorAlert, Loading } from '../../components/Status';
 import { useNotify } from '../../components/Toasts';
@@ -128,11 +128,11 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
   );
 }
 
-function changesOf({ added, changed, removed }: TablePreview): number {
+function changesOf({ added, changed, removed }: QuotaTablePreview): number {
   return added + changed + removed;
 }
 
-function Problems({ preview }: { readonly preview: TablePreview }) {
+function Problems({ preview }: { readonly preview: QuotaTablePreview }) {
   const { problem_count, problems } = preview;
   return (
     <div className="alert alert-danger mb-0" role="alert">
@@ -152,7 +152,7 @@ function Problems({ preview }: { readonly preview: TablePreview }) {
   );
 }
 
-function FileImpact({ preview }: { readonly preview: TablePreview }) {
+function FileImpact({ preview }: { readonly preview: QuotaTablePreview }) {
   const { changes, effect } = preview;
   const total = changesOf(preview);
   return (
