@@ -83,6 +83,7 @@ lint: dev ## linters, types, the direction of imports, and the words
 .PHONY: generate
 generate: dev ## update the types that are generated from the sources
 	$(BIN)/python $(EXTENSION)/scripts/generate_types.py
+	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run generate
 
 format: dev ## format all sources
 	$(BIN)/ruff check --fix .

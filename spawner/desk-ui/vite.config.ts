@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  // Where the desk serves them; its page takes the names from the manifest.
+  // The desk's templates take the names of the files from the manifest.
   base: './',
   build: {
     outDir: '../gpudock/desk/static/dist',
@@ -12,7 +12,7 @@ export default defineConfig({
     rolldownOptions: {
       input: 'src/main.tsx',
       onLog(level, log, handle) {
-        // «use client» is for frameworks that render on a server, and means nothing here.
+        // "use client" is for frameworks that render on a server. It has no effect here.
         if (log.code !== 'MODULE_LEVEL_DIRECTIVE') handle(level, log);
       }
     }

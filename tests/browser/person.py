@@ -1,4 +1,4 @@
-"""A person at a browser of their own: what they see, click and type in the lab."""
+"""A user with their own browser: what they see, click and type in the lab."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "correct-horse-battery"
 
-# Milliseconds. A machine with two cores that does a lot else takes its time.
+# Milliseconds. A busy machine with two cores is slow.
 PAGE = 30_000
 START = 180_000
 CELL = 180_000
@@ -23,7 +23,7 @@ CELL = 180_000
 
 @dataclass
 class Person:
-    """Someone with an account, or without one yet."""
+    """A user with an account, or without one yet."""
 
     name: str
     url: str
@@ -36,50 +36,50 @@ class Person:
         self.page = self.context.new_page()
 
     def open(self, path: str) -> None:
-        """Go to a page of the Hub, for example ``/hub/home``."""
+        """Open a page of the Hub, for example ``/hub/home``."""
         self.page.goto(self.url + path)
 
     # Accounts.
 
     def sign_up(self) -> None:
-        """Ask for an account, by way of the sign-in page."""
+        """Sign up for an account, from the sign-in page."""
         self.open("/hub/login")
         self.page.get_by_role("link", name="Sign up").click()
         self.fill_in_sign_up(self.name, self.password)
         expect(self.page.get_by_role("alert")).to_contain_text("administrator has approved you")
 
     def fill_in_sign_up(self, name: str, password: str) -> None:
-        """Fill in the sign-up page and send it."""
+        """Fill in the sign-up form and submit it."""
         self.page.get_by_label("User name").fill(name)
         self.page.get_by_label("Password", exact=True).fill(password)
-        self.page.get_by_label("The same password again").fill(password)
+        self.page.get_by_label("Confirm password").fill(password)
         self.page.get_by_role("button", name="Sign up").click()
 
     def fill_in_sign_in(self, query: str = "") -> None:
-        """Fill in the sign-in page and send it."""
+        """Fill in the sign-in form and submit it."""
         self.open(f"/hub/login{query}")
         self.page.locator("#username_input").fill(self.name)
         self.page.locator("#password_input").fill(self.password)
         self.page.locator("#login_submit").click()
 
     def sign_in(self) -> None:
-        """Sign in, which leads to the spawn form, the server, or another page of the Hub."""
+        """Sign in, and wait for any page of the Hub or for the server."""
         self.fill_in_sign_in()
         expect(self.page.get_by_role("button", name="Logout")).to_be_visible()
 
     def change_password(self, new: str) -> None:
-        """Choose another password, on the page for it."""
-        self.page.get_by_label("The password you signed in with").fill(self.password)
+        """Change the password on the page for it."""
+        self.page.get_by_label("Current password").fill(self.password)
         self.page.get_by_label("New password", exact=True).fill(new)
-        self.page.get_by_label("The new password again").fill(new)
+        self.page.get_by_label("Confirm the new password").fill(new)
         self.page.get_by_role("button", name="Change password").click()
         self.password = new
 
-    def let_in(self, name: str) -> None:
-        """As an administrator, let somebody in."""
+    def approve(self, name: str) -> None:
+        """Approve an account as an administrator."""
         self.open("/hub/home")
         self.page.get_by_role("link", name="Accounts").click()
-        self.page.get_by_role("button", name=f"Let in: {name}", exact=True).click()
+        self.page.get_by_role("button", name=f"Approve: {name}", exact=True).click()
         expect(self.page.locator("#gpudock-members").get_by_text(name, exact=True)).to_be_visible()
 
     # Servers.
@@ -89,12 +89,12 @@ class Person:
         return self.page.get_by_role("button", name="Start", exact=True)
 
     def fill_in_form(self, gpus: int) -> None:
-        """Open the spawn form and choose how many GPUs; ``start_button`` sends it."""
+        """Open the spawn form and choose the number of GPUs. ``start_button`` submits it."""
         self.open("/hub/spawn")
         self.page.get_by_label("Number of GPUs").select_option(str(gpus))
 
     def wait_for_lab(self) -> None:
-        """Wait until JupyterLab is there, without doing anything."""
+        """Wait until JupyterLab is shown."""
         self.page.wait_for_url(re.compile(r"/user/[^/]+/lab"), timeout=START)
         expect(self.page.locator("#jp-MainLogo")).to_be_visible(timeout=START)
         expect(self.page.locator(".jp-LauncherCard").first).to_be_visible(timeout=START)
@@ -106,12 +106,12 @@ class Person:
         self.wait_for_lab()
 
     def stop_server(self) -> None:
-        """Stop the server as people do: File, Hub Control Panel, Stop My Server."""
+        """Stop the server by File, Hub Control Panel, Stop My Server."""
         entry = menu_entry(self.page, "File", "Hub Control Panel")
         with self.context.expect_page() as opened:
             entry.click()
         panel = opened.value
-        # Until then the page's buttons do nothing.
+        # The page's buttons do nothing before that.
         panel.wait_for_function("window._jupyterhub_page_loaded")
         panel.get_by_role("button", name="Stop My Server").click()
         expect(panel.get_by_role("button", name="Start My Server")).to_be_visible(timeout=START)
@@ -136,15 +136,15 @@ class Person:
     def open_notebook(self) -> None:
         """Open a new notebook, and wait for its kernel."""
         self.page.locator('.jp-LauncherCard[data-category="Notebook"]').first.click()
-        # The indicator beside the kernel's name says «idle» also before there is a kernel.
+        # The indicator beside the kernel's name shows "Idle" even before there is a kernel.
         status = self.page.locator("#jp-main-statusbar")
         expect(status).to_contain_text("Python 3 (ipykernel) | Idle", timeout=CELL)
 
     def run_cell(self, code: str) -> Locator:
-        """Run code in the notebook's last cell, and return the place where its output comes."""
+        """Run code in the notebook's last cell and return its output area."""
         cell = self.page.locator(".jp-Notebook .jp-CodeCell").last
         cell.locator(".cm-content").click()
-        # Typing would have the editor close brackets by itself.
+        # The editor closes brackets automatically when text is typed.
         self.page.keyboard.insert_text(code)
         number = self.page.locator(".jp-Notebook .jp-CodeCell").count() - 1
         self.page.keyboard.press("Shift+Enter")

@@ -1,6 +1,6 @@
-"""The desk's pages in a browser: what users see and do, and what administrators do.
+"""The desk's pages in a browser, as users and administrators see them.
 
-Hub and desk are real and the engine behaves (see :mod:`doubles.docker`).
+Hub and desk are real. The engine is a fake (see :mod:`doubles.docker`).
 """
 
 from __future__ import annotations
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 DESK = "/services/gpudock/"
-PAGES = ROOT / "spawner" / "gpudock" / "desk"
-AXE = PAGES / "ui" / "node_modules" / "axe-core" / "axe.min.js"
-DIST = PAGES / "static" / "dist"
+AXE = ROOT / "spawner" / "desk-ui" / "node_modules" / "axe-core" / "axe.min.js"
+DIST = ROOT / "spawner" / "gpudock" / "desk" / "static" / "dist"
 PHONE = {"width": 360, "height": 740}
 
 
@@ -80,7 +79,7 @@ def token(hub: HubProcess, desk: DeskProcess) -> str:
 
 @pytest.fixture
 def lab(hub: HubProcess, desk: DeskProcess, token: str) -> Iterator[HubProcess]:
-    """The lab, which is left with no session, no quota, and all GPUs in service."""
+    """The lab, cleaned up after each test: no sessions, no quotas, all GPUs in service."""
     yield hub
     hub.admin.delete_servers()
     wait_for(lambda: not hub.leases() and not hub.queue(), "nothing runs and nobody waits")
@@ -100,12 +99,12 @@ def lab(hub: HubProcess, desk: DeskProcess, token: str) -> Iterator[HubProcess]:
 
 @pytest.fixture
 def visit(desk: DeskProcess, newcomer: Callable[..., Person]) -> Callable[..., Person]:
-    """Have somebody, signed in, open a section of the desk."""
+    """Sign a user in and open a section of the desk."""
 
     def make(name: str, section: str = "", **look: Any) -> Person:
         person = newcomer(name, desk.url, **look)
         person.password = PASSWORD
-        # Else it leads to a server, which the proxy of this hub does not lead to.
+        # Without "next" the Hub redirects to a server, to which this hub's proxy has no route.
         person.fill_in_sign_in("?next=%2Fhub%2Fhome")
         person.page.wait_for_url(lambda url: "/hub/login" not in url)
         person.open(f"{DESK}{section}")
@@ -148,9 +147,9 @@ def save(page: Page) -> None:
 # My GPUs.
 
 
-def test_the_hub_leads_to_the_desk_and_an_empty_desk_leads_to_a_server(lab, visit):
+def test_the_hub_links_to_the_desk_and_an_empty_desk_to_the_spawn_page(lab, visit):
     ada = visit("ada")
-    expect(ada.page.get_by_text("You have no GPU now.")).to_be_visible()
+    expect(ada.page.get_by_text("You have no GPU right now.")).to_be_visible()
     start = ada.page.get_by_role("link", name="Start a server").first
     assert start.get_attribute("href") == "/hub/spawn"
     ada.open("/hub/home")
@@ -173,13 +172,13 @@ def test_a_session_counts_down_and_is_extended_and_released(lab, desk, token, vi
     dialog.get_by_role("button", name="Keep it").click()
     assert lab.leases()
     card.get_by_role("button", name="Release Your server").click()
-    dialog.get_by_role("button", name="Stop it and release").click()
-    expect(ada.page.get_by_text("You have no GPU now.")).to_be_visible()
+    dialog.get_by_role("button", name="Stop and release").click()
+    expect(ada.page.get_by_text("You have no GPU right now.")).to_be_visible()
     assert not lab.leases()
     expect(ada.page.get_by_role("region", name="Past sessions")).to_contain_text("released")
 
 
-def test_a_session_that_ends_soon_says_so(lab, desk, token, visit):
+def test_a_warning_is_shown_before_a_session_ends(lab, desk, token, visit):
     set_quota(desk, token, "users/ada", {"max_session_hours": 0.3})
     lab.client("ada").start_server(gpus=1)
     ada = visit("ada")
@@ -188,30 +187,30 @@ def test_a_session_that_ends_soon_says_so(lab, desk, token, visit):
     expect(warning.get_by_role("alert")).to_be_attached()
 
 
-def test_whoever_waits_sees_place_and_reason_and_can_leave(lab, desk, token, visit):
+def test_a_waiting_user_sees_the_position_and_can_leave_the_queue(lab, desk, token, visit):
     set_quota(desk, token, "default", {"max_gpus": 3})
     lab.client("grace").start_server(gpus=3)
     assert lab.client("ada").ask_for_server(gpus=1).is_success
     wait_for(lambda: lab.queue() == ["ada"], "ada waits")
     ada = visit("ada")
     card = tile(ada.page, "Your server")
-    expect(card).to_contain_text("Place 1 of 1")
+    expect(card).to_contain_text("Position 1 of 1")
     expect(card).to_contain_text("Expected to start")
     card.get_by_role("button", name="Cancel").click()
     ada.page.get_by_role("dialog").get_by_role("button", name="Leave the queue").click()
-    expect(ada.page.get_by_text("You have no GPU now.")).to_be_visible()
+    expect(ada.page.get_by_text("You have no GPU right now.")).to_be_visible()
     wait_for(lambda: not lab.queue(), "nobody waits")
 
 
 # Lab.
 
 
-def test_others_see_that_a_gpu_is_taken_and_not_by_whom(lab, visit):
+def test_others_see_that_a_gpu_is_in_use_but_not_by_whom(lab, visit):
     lab.client("grace").start_server(gpus=1)
     ada = visit("ada", "lab")
     taken = tile(ada.page, "GPU 0")
     expect(taken).to_contain_text("In use")
-    expect(taken).to_contain_text("somebody")
+    expect(taken).to_contain_text("another user")
     expect(taken).to_contain_text("37 %")
     expect(ada.page.locator("body")).not_to_contain_text("grace")
     expect(ada.page.get_by_role("button", name=re.compile("^Manage"))).to_have_count(0)
@@ -267,16 +266,16 @@ def test_a_limit_is_edited_in_place_previewed_and_saved(lab, hub, desk, token, v
     expect(row).to_have_text(re.compile("0user1$"))
 
 
-def test_two_who_edit_at_once_are_told_and_lose_nothing(lab, desk, token, visit):
+def test_concurrent_edits_are_shown_and_nothing_is_lost(lab, desk, token, visit):
     set_quota(desk, token, "users/ada", {"max_gpus": 2})
     admin = visit("admin", "quotas")
     edit(admin.page, "GPUs at once", "ada", "5")
     set_quota(desk, token, "users/ada", {"max_gpus": 3, "weight": 4})
     save(admin.page)
-    conflict = admin.page.get_by_role("dialog", name="Somebody else changed this meanwhile")
+    conflict = admin.page.get_by_role("dialog", name="Someone else changed these limits")
     row = conflict.get_by_role("row", name=re.compile("^GPUs at once"))
     expect(row.get_by_role("cell")).to_have_text(["2", "3", "5"])
-    conflict.get_by_role("button", name="Go on").click()
+    conflict.get_by_role("button", name="Continue").click()
     admin.page.get_by_role("dialog", name="Save 1 change").get_by_role(
         "button", name="Save", exact=True
     ).click()
@@ -285,7 +284,7 @@ def test_two_who_edit_at_once_are_told_and_lose_nothing(lab, desk, token, visit)
     assert stored["document"] == {"max_gpus": 5, "weight": 4}
 
 
-def test_many_are_edited_at_once_and_boosted(lab, desk, token, visit):
+def test_many_rows_are_edited_at_once_and_boosted(lab, desk, token, visit):
     admin = visit("admin", "quotas")
     page, dialog = admin.page, admin.page.get_by_role("dialog")
     for name in ("ada", "grace"):
@@ -310,7 +309,9 @@ def test_many_are_edited_at_once_and_boosted(lab, desk, token, visit):
     expect(row).to_contain_text("boost")
 
 
-def test_quotas_go_out_as_a_file_and_come_in_whole_or_not_at_all(lab, desk, token, visit, tmp_path):
+def test_quotas_are_exported_as_a_file_and_imported_completely_or_not_at_all(
+    lab, desk, token, visit, tmp_path
+):
     set_quota(desk, token, "users/ada", {"max_gpus": 2})
     admin = visit("admin", "quotas")
     with admin.page.expect_download() as download:
@@ -328,8 +329,8 @@ def test_quotas_go_out_as_a_file_and_come_in_whole_or_not_at_all(lab, desk, toke
     file.write_text(text.replace("user,ada,2", "user,ada,4"))
     dialog.get_by_label("CSV file").set_input_files(file)
     expect(dialog).to_contain_text("Changed1")
-    expect(dialog).to_contain_text("No running session and nobody who waits is affected.")
-    # Somebody else is faster: nothing is taken before it is seen what that means.
+    expect(dialog).to_contain_text("No running session or waiting request is affected.")
+    # If someone else saves first, nothing is imported before a new preview.
     set_quota(desk, token, "users/ada", {"max_gpus": 3})
     dialog.get_by_role("button", name="Import").click()
     expect(dialog.get_by_role("alert")).to_contain_text("the latest (user/ada) by admin")
@@ -344,7 +345,7 @@ def test_quotas_go_out_as_a_file_and_come_in_whole_or_not_at_all(lab, desk, toke
 # Usage and audit.
 
 
-def test_what_was_used_is_drawn_and_told(lab, hub, visit):
+def test_usage_is_shown_as_a_chart_and_a_table(lab, hub, visit):
     hub.client("ada").start_server(gpus=1)
     admin = visit("admin", "usage")
     expect(admin.page.get_by_role("img", name="GPU-hours by User")).to_be_visible()
@@ -358,7 +359,7 @@ def test_what_was_used_is_drawn_and_told(lab, hub, visit):
     assert download.value.path().read_text().startswith("gpu,from,gpu_hours")
 
 
-def test_one_sees_what_one_used_and_not_what_others_did(lab, hub, visit):
+def test_users_see_only_their_own_usage(lab, hub, visit):
     hub.client("grace").start_server(gpus=1)
     hub.client("ada").start_server(gpus=1)
     ada = visit("ada", "usage")
@@ -366,7 +367,7 @@ def test_one_sees_what_one_used_and_not_what_others_did(lab, hub, visit):
     expect(ada.page.locator("body")).not_to_contain_text("grace")
 
 
-def test_every_change_is_in_the_audit_with_what_was_before(lab, desk, token, visit):
+def test_the_audit_shows_each_change_with_the_values_before_and_after(lab, desk, token, visit):
     set_quota(desk, token, "users/ada", {"max_gpus": 2})
     set_quota(desk, token, "users/ada", {"max_gpus": 3, "weight": 2})
     admin = visit("admin", "audit?target=user/ada")
@@ -374,8 +375,8 @@ def test_every_change_is_in_the_audit_with_what_was_before(lab, desk, token, vis
     expect(changes.first).to_contain_text("admin")
     expect(changes.first.locator("del")).to_have_text(["before 2"])
     expect(changes.first.locator("ins")).to_have_text(["after 3", "after 2"])
-    admin.page.get_by_label("Who").fill("nobody")
-    admin.page.get_by_label("Who").press("Enter")
+    admin.page.get_by_label("User", exact=True).fill("nobody")
+    admin.page.get_by_label("User", exact=True).press("Enter")
     expect(admin.page.get_by_text("No change matches these filters.")).to_be_visible()
 
 
@@ -387,7 +388,7 @@ def test_every_change_is_in_the_audit_with_what_was_before(lab, desk, token, vis
     [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": PHONE, "has_touch": True}],
     ids=["light", "dark", "phone"],
 )
-def test_nothing_serious_stands_in_anybodys_way(lab, hub, desk, token, visit, look):
+def test_the_pages_are_accessible(lab, hub, desk, token, visit, look):
     set_quota(desk, token, "default", {"max_gpus": 3, "max_session_hours": 0.5})
     set_quota(desk, token, "users/ada", {"weight": 2})
     hub.client("admin").start_server(gpus=3)
@@ -412,7 +413,7 @@ def test_nothing_serious_stands_in_anybodys_way(lab, hub, desk, token, visit, lo
 
 
 def assert_accessible(page: Page) -> None:
-    """Find nothing serious with axe, and nothing that sticks out of the window."""
+    """Assert that axe finds nothing serious, and that the page is not wider than the window."""
     page.evaluate(AXE.read_text())
     found = page.evaluate(
         "async () => (await axe.run(document, {resultTypes: ['violations']})).violations"
@@ -427,42 +428,42 @@ def assert_accessible(page: Page) -> None:
     assert wide <= 0, f"{page.url} is {wide} pixels too wide"
 
 
-def test_the_pages_break_no_rule_of_their_own(lab, hub, visit):
-    """No script or style is kept out by the policy, and nothing fails unseen."""
+def test_the_pages_cause_no_errors_in_the_console(lab, hub, visit):
+    """The content security policy blocks no script or style, and no script fails."""
     hub.client("admin").start_server(gpus=1)
     admin = visit("admin")
-    said: list[str] = []
+    errors: list[str] = []
     admin.page.on(
-        "console", lambda message: said.append(message.text) if message.type == "error" else None
+        "console", lambda message: errors.append(message.text) if message.type == "error" else None
     )
-    admin.page.on("pageerror", lambda error: said.append(str(error)))
+    admin.page.on("pageerror", lambda error: errors.append(str(error)))
     for section in ("", "lab", "quotas", "usage", "audit"):
         admin.open(f"{DESK}{section}")
         expect(heading(admin.page)).to_be_visible()
         expect(admin.page.locator("#gpudock-desk .spinner-border")).to_have_count(0)
-    assert said == []
+    assert errors == []
 
 
 def test_the_pages_are_light(lab, visit):
-    """All programs and styles together, packed, are at most 200 kB; charts come when needed."""
+    """Scripts and styles are at most 200 kB with gzip. Charts are loaded only when needed."""
     files = [path for path in (DIST / "assets").iterdir() if path.suffix in (".js", ".css")]
-    packed = {path.name: len(gzip.compress(path.read_bytes(), mtime=0)) for path in files}
-    assert sum(packed.values()) <= 200_000, packed
-    asked: list[str] = []
+    compressed = {path.name: len(gzip.compress(path.read_bytes(), mtime=0)) for path in files}
+    assert sum(compressed.values()) <= 200_000, compressed
+    requested: list[str] = []
     ada = visit("ada")
-    ada.page.on("request", lambda request: asked.append(request.url))
+    ada.page.on("request", lambda request: requested.append(request.url))
     ada.open(DESK)
     expect(heading(ada.page)).to_be_visible()
-    assert any("/static/dist/" in url for url in asked)
-    assert not any("UsageChart" in url for url in asked)
+    assert any("/static/dist/" in url for url in requested)
+    assert not any("UsageChart" in url for url in requested)
 
 
-def test_a_desk_that_falls_silent_is_told_and_comes_back(lab, hub, desk, visit):
+def test_an_outage_of_the_desk_is_shown_and_ends_by_itself(lab, hub, desk, visit):
     hub.client("ada").start_server(gpus=1)
     ada = visit("ada")
     expect(tile(ada.page, "Your server")).to_be_visible()
     desk.stop()
-    expect(ada.page.get_by_text("The lab does not answer.")).to_be_visible()
+    expect(ada.page.get_by_text("The lab is not responding.")).to_be_visible()
     expect(tile(ada.page, "Your server")).to_be_visible()
     desk.start()
-    expect(ada.page.get_by_text("The lab does not answer.")).to_have_count(0)
+    expect(ada.page.get_by_text("The lab is not responding.")).to_have_count(0)

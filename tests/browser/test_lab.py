@@ -1,4 +1,4 @@
-"""The whole lab as people use it: two at once, a third who waits, a notebook, the live sidebar."""
+"""The whole lab as users see it: concurrent users, the queue, a notebook, the live sidebar."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from harness.lab import Lab
 
-# A lab that is used again knows the people of last time.
+# A lab that is used again still has the users of the last run.
 RUN = secrets.token_hex(2)
 STACK = "import torch\nprint(torch.__version__, torch.backends.cudnn.version())"
 UUIDS = """import pynvml
@@ -35,21 +35,21 @@ def admin(lab: Lab, resident: Callable[..., Person]) -> Person:
 
 @pytest.fixture(scope="module")
 def ada(lab: Lab, admin: Person, resident: Callable[..., Person]) -> Person:
-    """Somebody whose server has a GPU."""
+    """A user whose server has a GPU."""
     ada = resident(f"ada-{RUN}", lab.url)
     join(admin, ada)
     ada.start(gpus=1)
     return ada
 
 
-def join(admin: Person, *people: Person) -> None:
-    """Have people sign up, let in and signed in."""
-    for person in people:
-        person.sign_up()
-    for person in people:
-        admin.let_in(person.name)
-    for person in people:
-        person.sign_in()
+def join(admin: Person, *users: Person) -> None:
+    """Sign users up, approve their accounts, and sign them in."""
+    for user in users:
+        user.sign_up()
+    for user in users:
+        admin.approve(user.name)
+    for user in users:
+        user.sign_in()
 
 
 def test_two_users_at_once_get_a_gpu_each_and_a_third_starts_when_the_first_stops(
@@ -99,13 +99,13 @@ def test_the_sidebar_follows_the_gpu(lab, ada):
         expect(ada.open_sidebar()).to_contain_text(f"{40 + percent // 3} °C")
 
 
-def test_the_sidebar_tells_the_stack_and_why_it_cannot_compute(ada):
+def test_the_sidebar_shows_the_stack_and_why_it_cannot_compute(ada):
     stack = ada.open_sidebar().get_by_label("Software stack")
     expect(stack).to_contain_text("2.6.0+cu124", timeout=CELL)
     expect(stack.locator("[data-code]").first).to_contain_text("Not usable")
 
 
-def test_a_lost_gpu_is_told_and_so_is_its_return(lab, ada):
+def test_a_lost_gpu_and_its_return_are_shown(lab, ada):
     (uuid,) = ada.gpus_in_sidebar()
     card = ada.open_sidebar().locator(f'[data-uuid="{uuid}"]')
     lab.simulator.update(uuid, fault="lost")
@@ -115,7 +115,7 @@ def test_a_lost_gpu_is_told_and_so_is_its_return(lab, ada):
     expect(card).to_have_attribute("data-state", "ok")
 
 
-def test_a_server_without_a_gpu_says_so(lab, admin, newcomer):
+def test_the_sidebar_shows_that_a_server_has_no_gpu(lab, admin, newcomer):
     bob = newcomer(f"bob-{RUN}", lab.url)
     join(admin, bob)
     bob.start(gpus=0)
@@ -124,7 +124,7 @@ def test_a_server_without_a_gpu_says_so(lab, admin, newcomer):
     expect(panel.locator("[data-uuid]")).to_have_count(0)
 
 
-def test_a_hub_that_is_down_is_told_and_the_page_goes_on_when_it_is_back(lab, admin):
+def test_an_outage_of_the_hub_is_shown_and_ends_by_itself(lab, admin):
     lab.kill_hub()
     try:
         admin.open("/hub/home")
@@ -135,7 +135,7 @@ def test_a_hub_that_is_down_is_told_and_the_page_goes_on_when_it_is_back(lab, ad
     expect(admin.page.get_by_role("button", name="My Server").first).to_be_visible()
 
 
-def test_a_desk_that_is_down_is_told_and_the_page_goes_on_when_it_is_back(lab, admin):
+def test_an_outage_of_the_desk_is_shown_and_ends_by_itself(lab, admin):
     desk = lab.docker.containers.get(f"{PROJECT}-desk-1")
     desk.kill("SIGKILL")
     try:

@@ -1,7 +1,7 @@
-"""The Hub's pages in a browser: accounts, waiting and giving up, and what goes wrong.
+"""The Hub's pages in a browser: accounts, waiting, canceling, and errors.
 
-The hub is real and the engine behaves (see :mod:`doubles.docker`), so that every state can be
-had in no time. The whole lab is in ``test_lab.py``.
+The hub is real. The engine is a fake (see :mod:`doubles.docker`), so every state can be produced
+quickly. The whole lab is in ``test_lab.py``.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
 
 @pytest.fixture(scope="module")
 def hub(new_hub: Callable[..., HubProcess]) -> HubProcess:
-    """A hub with one GPU, and with accounts of its own."""
+    """A hub with one GPU, and with native accounts."""
     return new_hub(GPU_A, AUTHENTICATOR="native", ALLOW_ANYONE="no")
 
 
 @pytest.fixture(scope="module")
 def admin(hub: HubProcess, resident: Callable[..., Person]) -> Person:
-    """The first administrator, who was led to choose a password and did."""
+    """The first administrator, with their own password."""
     admin = resident("admin", hub.url)
     admin.password = (hub.state / "admin-password").read_text().strip()
     admin.fill_in_sign_in()
@@ -68,12 +68,12 @@ def admin(hub: HubProcess, resident: Callable[..., Person]) -> Person:
 def member(
     hub: HubProcess, admin: Person, newcomer: Callable[..., Person]
 ) -> Callable[[str], Person]:
-    """Have somebody sign up, let in and signed in."""
+    """Sign a user up, approve the account, and sign the user in."""
 
     def make(name: str) -> Person:
         person = newcomer(name, hub.url)
         person.sign_up()
-        admin.let_in(name)
+        admin.approve(name)
         person.sign_in()
         return person
 
@@ -82,7 +82,7 @@ def member(
 
 @pytest.fixture
 def busy(hub: HubProcess, admin: Person) -> Iterator[HubProcess]:
-    """A hub whose only GPU somebody has; at the end nothing runs and nobody waits."""
+    """A hub whose only GPU is in use. Cleaned up afterwards."""
     owner = hub.client("admin", admin.password)
     owner.start_server()
     yield hub
@@ -90,26 +90,26 @@ def busy(hub: HubProcess, admin: Person) -> Iterator[HubProcess]:
     wait_for(lambda: not hub.leases() and not hub.queue(), "nothing runs and nobody waits")
 
 
-def test_the_one_time_password_leads_to_a_password_of_ones_own(hub, admin, newcomer):
+def test_the_one_time_password_must_be_changed(hub, admin, newcomer):
     again = newcomer("admin", hub.url)
     again.password = admin.password
     again.sign_in()
     expect(again.page).not_to_have_url(re.compile("change-password"))
 
 
-def test_whoever_signs_up_comes_in_when_an_administrator_says_so(hub, admin, newcomer):
+def test_a_new_user_can_sign_in_after_an_administrator_approves(hub, admin, newcomer):
     ada = newcomer("ada", hub.url)
     ada.sign_up()
     ada.fill_in_sign_in()
     expect(ada.page.locator(".login_error")).to_contain_text("has not approved your account")
-    admin.let_in("ada")
+    admin.approve("ada")
     ada.sign_in()
     ada.open("/hub/home")
     expect(ada.page.get_by_role("link", name="Password")).to_be_visible()
     expect(ada.page.get_by_role("link", name="Accounts")).not_to_be_attached()
 
 
-def test_people_can_be_let_in_where_the_browser_does_not_tell_the_origin(hub, admin, newcomer):
+def test_users_can_be_approved_from_a_browser_that_sends_no_origin(hub, admin, newcomer):
     """Browsers send no Sec-Fetch headers to a plain http:// address that is not this machine's."""
 
     def without_origin(route: Route) -> None:
@@ -118,19 +118,19 @@ def test_people_can_be_let_in_where_the_browser_does_not_tell_the_origin(hub, ad
 
     newcomer("bea", hub.url).sign_up()
     admin.page.route("**/hub/authorize/**", without_origin)
-    admin.let_in("bea")
+    admin.approve("bea")
     admin.page.unroute("**/hub/authorize/**")
 
 
-def test_a_start_that_takes_long_to_take_down_is_stopped_by_one_click(hub, member):
-    """The Hub gives it a second, and answers with an error when that was not enough."""
+def test_a_start_that_is_slow_to_stop_is_stopped_with_one_click(hub, member):
+    """The Hub allows a second for it, and then responds with an error."""
     eve = member("eve")
     with hub.docker.hold("start", name="-eve-") as start:
         eve.fill_in_form(1)
         eve.start_button.click()
         start.wait()
         with hub.docker.hold("remove", name="-eve-") as remove:
-            stop = eve.page.get_by_role("button", name="Stop this start")
+            stop = eve.page.get_by_role("button", name="Stop starting")
             with eve.page.expect_response(lambda answer: answer.status == 500):
                 stop.click()
             remove.wait()
@@ -141,7 +141,7 @@ def test_a_start_that_takes_long_to_take_down_is_stopped_by_one_click(hub, membe
 
 
 @pytest.mark.parametrize("name", ["../x", "{0}", "ü" * 200])
-def test_a_hostile_name_is_refused_and_can_be_mended(hub, newcomer, name):
+def test_an_invalid_name_is_rejected_and_can_be_corrected(hub, newcomer, name):
     someone = newcomer(name, hub.url)
     someone.open("/hub/signup")
     someone.fill_in_sign_up(name, PASSWORD)
@@ -149,7 +149,7 @@ def test_a_hostile_name_is_refused_and_can_be_mended(hub, newcomer, name):
     expect(someone.page.get_by_label("User name")).to_have_value(name)
 
 
-def test_a_bad_option_is_told_on_the_form(member):
+def test_an_invalid_option_is_shown_on_the_form(member):
     carl = member("carl")
     carl.open("/hub/spawn?opt-gpus=-3")
     problem = carl.page.locator(".spawn-error-msg")
@@ -158,7 +158,7 @@ def test_a_bad_option_is_told_on_the_form(member):
     expect(carl.start_button).to_be_visible()
 
 
-def test_whoever_waits_can_stop_waiting(busy, member):
+def test_a_waiting_user_can_stop_waiting(busy, member):
     dora = member("dora")
     dora.fill_in_form(gpus=1)
     expect(dora.page.locator("#gpudock-summary")).to_contain_text("0 of 1 GPU is free")
@@ -173,7 +173,7 @@ def test_whoever_waits_can_stop_waiting(busy, member):
     assert busy.queue() == []
 
 
-def test_a_start_that_has_its_gpu_is_stopped_as_what_it_is(hub, admin, member):
+def test_a_start_that_has_a_gpu_can_be_stopped(hub, admin, member):
     gwen = member("gwen")
     gwen.fill_in_form(gpus=1)
     with hub.docker.hold("start"):
@@ -181,7 +181,7 @@ def test_a_start_that_has_its_gpu_is_stopped_as_what_it_is(hub, admin, member):
         expect(gwen.page.locator("#progress-message")).to_contain_text("Starting your container")
         expect(gwen.page.get_by_role("button", name="Stop waiting")).to_have_count(0)
         expect(gwen.page.locator("#gpudock-stop-meaning")).to_contain_text("free for others")
-        gwen.page.get_by_role("button", name="Stop this start").click()
+        gwen.page.get_by_role("button", name="Stop starting").click()
     gwen.page.wait_for_url("**/hub/home")
     expect(gwen.page.get_by_role("button", name="Start My Server")).to_be_visible()
     wait_for(lambda: not hub.leases(), "the lease has ended")
@@ -198,20 +198,22 @@ def test_a_named_server_can_stop_waiting(busy, member):
     assert busy.queue() == []
 
 
-def test_the_waiting_page_lives_through_a_restart_of_the_hub(busy, member):
+def test_the_waiting_page_survives_a_restart_of_the_hub(busy, member):
     fay = member("fay")
     fay.fill_in_form(gpus=1)
     fay.start_button.click()
     message = fay.page.locator("#progress-message")
     expect(message).to_contain_text("number 1 of 1")
     busy.kill()
-    expect(fay.page.get_by_text("The Hub does not answer. Your place is kept")).to_be_visible()
+    expect(
+        fay.page.get_by_text("The Hub is not responding. Your position in the queue is kept")
+    ).to_be_visible()
     busy.start()
     expect(message).to_contain_text("number 1 of 1", timeout=90_000)
-    expect(fay.page.get_by_text("The Hub does not answer.")).not_to_be_visible()
+    expect(fay.page.get_by_text("The Hub is not responding.")).not_to_be_visible()
 
 
-def test_a_server_that_does_not_start_says_why(hub, member):
+def test_a_failed_start_is_explained(hub, member):
     gus = member("gus")
     gus.open("/hub/spawn")
     gus.page.get_by_label("Image").select_option(label="Dying")
@@ -220,7 +222,7 @@ def test_a_server_that_does_not_start_says_why(hub, member):
     expect(gus.page.get_by_text("SpawnException")).not_to_be_visible()
 
 
-def test_the_form_says_that_the_engine_does_not_answer(hub, member):
+def test_the_form_shows_that_the_engine_does_not_respond(hub, member):
     hal = member("hal")
     hub.docker.down()
     hub.kill()
@@ -230,7 +232,7 @@ def test_the_form_says_that_the_engine_does_not_answer(hub, member):
     hub.docker.up()
 
 
-def test_a_lab_without_gpus_says_so_on_the_form(new_hub, newcomer):
+def test_the_form_shows_that_a_lab_has_no_gpus(new_hub, newcomer):
     ida = newcomer("ida", new_hub().url)
     ida.sign_in()
     expect(ida.page.get_by_role("status")).to_contain_text("servers run on the CPU")

@@ -1,4 +1,4 @@
-"""The documentation's pictures, taken anew with «GPUDOCK_SCREENSHOTS=1 make test-browser»."""
+"""Takes the pictures of the documentation, with ``GPUDOCK_SCREENSHOTS=1 make test-browser``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MARGIN = 24
-HISTORY = 60  # seconds of the sidebar's line of use that make a picture
+HISTORY = 60  # seconds of the sidebar's utilization chart
 CODE = """import torch
 
 print("torch", torch.__version__, "with cuDNN", torch.backends.cudnn.version())"""
@@ -31,7 +31,7 @@ NEIGHBOURS = ("alan", "barbara", "donald", "edsger", "frances", "grace", "hedy",
 
 def test_the_pictures_of_the_documentation(lab: Lab, newcomer: Callable[..., Person]):
     names = ("ada", *NEIGHBOURS[: len(lab.simulator.gpus)])
-    # A lab that is used again knows the people of last time.
+    # A lab that is used again still has the users of the last run.
     run = secrets.token_hex(2)
     ada, *neighbours = (newcomer(f"{name}-{run}", lab.url) for name in names)
     for person in (ada, *neighbours):
@@ -87,7 +87,7 @@ def _start(person: Person) -> None:
 
 
 def _save(page: Page, name: str, first: str = "", last: str = "") -> None:
-    """Save a picture of the page, or of what lies between two of its elements."""
+    """Save a picture of the page, or of the part between two of its elements."""
     clip = None
     if first:
         top, bottom = (page.locator(which).first.bounding_box() for which in (first, last))

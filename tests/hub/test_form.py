@@ -176,7 +176,7 @@ def test_such_a_link_waits_for_a_server_that_is_still_ending(hub, ada):
         assert waiting.path == "/hub/spawn-pending/ada"
         assert dict(waiting.params) == link
         page = ada.page(waiting.path, **link)
-        assert "It will be started again as soon as it has ended." in page.text
+        assert "It will start again as soon as it has stopped." in page.text
         # What the page's script goes to: it leads here again, until the server has ended.
         assert 'replace("/hub/spawn-pending/", "/hub/spawn/")' in page.text
     wait_for(lambda: ada.server_model() is None, "the server has ended")

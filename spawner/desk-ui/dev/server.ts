@@ -1,20 +1,20 @@
 /**
- * «npm run dev»: the pages before a lab in memory, in a frame like the Hub's.
+ * The development server, `npm run dev`: the pages with a fake lab, in a frame like the Hub's.
  *
- * The address chooses what is there: `/services/gpudock/lab?as=admin&lab=empty`. Known labs are
- * `full`, `empty`, `cpu`, `many` (5,000 users) and `broken`; whoever is not `admin` is a user.
+ * The address chooses the lab and the user: `/services/gpudock/lab?as=admin&lab=empty`. The labs
+ * are `full`, `empty`, `cpu`, `many` (5,000 users) and `broken`. Only `admin` is an administrator.
  */
 import { createReadStream, existsSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import type { Plugin } from 'vite';
 import { SECTIONS } from '../src/config';
-import { MockLab } from '../src/testing/mockLab';
+import { FakeLab } from '../src/testing/fakeLab';
 
 const BASE = '/services/gpudock/';
 const API = `${BASE}api/v1/`;
 const STATIC = '/hub/static/';
-const HUB_FILES = join(import.meta.dirname, '../../../../../.venv/share/jupyterhub/static');
+const HUB_FILES = join(import.meta.dirname, '../../../.venv/share/jupyterhub/static');
 const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css',
   '.js': 'text/javascript',
@@ -23,13 +23,13 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 const LABS = ['full', 'empty', 'cpu', 'many', 'broken'] as const;
 
-export function mockDesk(): Plugin {
-  const labs = new Map<string, MockLab>();
+export function fakeDesk(): Plugin {
+  const labs = new Map<string, FakeLab>();
   const labOf = (user: string, kind: string) => {
     const key = `${user}/${kind}`;
     const lab =
       labs.get(key) ??
-      new MockLab({
+      new FakeLab({
         user,
         users: kind === 'many' ? 5000 : 40,
         empty: kind === 'empty' || kind === 'cpu',
@@ -41,7 +41,7 @@ export function mockDesk(): Plugin {
     return lab;
   };
 
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<boolean> => {
+  const respond = async (request: IncomingMessage, response: ServerResponse): Promise<boolean> => {
     const url = new URL(request.url ?? '/', 'http://localhost');
     if (url.pathname.startsWith(STATIC)) {
       const file = join(HUB_FILES, normalize(url.pathname.slice(STATIC.length)));
@@ -56,10 +56,10 @@ export function mockDesk(): Plugin {
       const body = await read(request);
       const path = url.pathname.slice(API.length) + url.search;
       const ifMatch = request.headers['if-match'] ?? null;
-      const { status, body: said } = lab.answer(request.method ?? 'GET', path, body, ifMatch);
+      const { status, body: content } = lab.respond(request.method ?? 'GET', path, body, ifMatch);
       response.statusCode = status;
       response.setHeader('Content-Type', 'application/json');
-      response.end(JSON.stringify(said));
+      response.end(JSON.stringify(content));
       return true;
     }
     if (url.pathname.startsWith(BASE)) {
@@ -74,11 +74,11 @@ export function mockDesk(): Plugin {
   };
 
   return {
-    name: 'mock-desk',
+    name: 'fake-desk',
     apply: 'serve',
     configureServer(server) {
       server.middlewares.use((request, response, next) => {
-        answer(request, response).then(done => {
+        respond(request, response).then(done => {
           if (!done) next();
         }, next);
       });
@@ -123,7 +123,7 @@ function frame(user: string, section: string): string {
     <main class="container-fluid">
       <div id="gpudock-desk" data-api="${API}" data-base="${BASE}" data-hub="/hub/"
         data-user="${encodeURIComponent(user)}" data-read="${rights}" data-manage="${rights}" data-groups="[]"
-        data-section="${section}" data-xsrf="mock"></div>
+        data-section="${section}" data-xsrf="fake"></div>
     </main>
   </body>
 </html>`;

@@ -1,4 +1,4 @@
 import { defineConfig } from 'vite';
-import { mockDesk } from './server';
+import { fakeDesk } from './server';
 
-export default defineConfig({ plugins: [mockDesk()] });
+export default defineConfig({ plugins: [fakeDesk()] });

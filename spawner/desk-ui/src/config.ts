@@ -1,32 +1,32 @@
-/** What the page's template tells: where things are, who looks, and what they may do. */
+/** The configuration that the page's template passes on: addresses, the user, their rights. */
 import { createContext, useContext } from 'react';
 
 export const SECTIONS = ['mine', 'lab', 'quotas', 'usage', 'audit'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export interface Desk {
-  /** The REST API's address, without a slash at the end. */
+  /** The address of the REST API, without a trailing slash. */
   readonly api: string;
-  /** The service's pages, with a slash at the end. */
+  /** The address of the pages, with a trailing slash. */
   readonly base: string;
-  /** The Hub's pages, with a slash at the end. */
+  /** The address of the Hub, with a trailing slash. */
   readonly hub: string;
   readonly user: string;
-  /** May see everything of the lab. */
+  /** Whether the user may see everything in the lab. */
   readonly read: boolean;
-  /** May change quotas, GPUs, and other people's sessions. */
+  /** Whether the user may change quotas, GPUs and the sessions of others. */
   readonly manage: boolean;
-  /** The groups whose members' quotas they may change, where they may not change everybody's. */
+  /** The groups whose members' quotas the user may change without that right. */
   readonly leads: readonly string[];
   readonly section: Section;
   readonly xsrf: string;
 }
 
-/** Read the configuration from the element that the pages are put into. */
+/** Read the configuration from the element that the page is rendered into. */
 export function readDesk(element: HTMLElement): Desk {
   const { api, base, hub, user, read, manage, groups, section, xsrf } = element.dataset;
   if (!api || !base || !hub || !user) {
-    throw new Error('The page lacks the addresses of the desk.');
+    throw new Error('The template does not pass on all addresses.');
   }
   return {
     api: api.replace(/\/$/, ''),
@@ -43,9 +43,8 @@ export function readDesk(element: HTMLElement): Desk {
 
 export const DeskContext = createContext<Desk | null>(null);
 
-/** The configuration of the page that the component is on. */
 export function useDesk(): Desk {
   const desk = useContext(DeskContext);
-  if (desk === null) throw new Error('useDesk is for components within a DeskContext.');
+  if (desk === null) throw new Error('useDesk must be used within a DeskContext.');
   return desk;
 }

@@ -1,9 +1,9 @@
-/** Puts the page that the template names into the template. */
+/** Renders the page that the template asks for. */
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { Component, lazy, StrictMode, Suspense, type ReactNode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { ApiError } from './api/client';
-import { Failure, Loading } from './components/Notes';
+import { ErrorAlert, Loading } from './components/Status';
 import { Toasts } from './components/Toasts';
 import { DeskContext, readDesk, type Section } from './config';
 import { MyGPUs } from './pages/mine/MyGPUs';
@@ -18,14 +18,14 @@ const PAGES: { readonly [section in Section]: React.ComponentType } = {
   audit: lazy(async () => ({ default: (await import('./pages/audit/AuditPage')).AuditPage }))
 };
 
-const TRIES = 2;
+const MAX_RETRIES = 2;
 
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
-      // What the desk refused it refuses again; only silence is worth another try.
+      // Retry only if there was no response or the desk failed, not if it rejected the request.
       retry: (failures, error) =>
-        failures < TRIES &&
+        failures < MAX_RETRIES &&
         (!(error instanceof ApiError) || error.status === 0 || error.status >= 500),
       networkMode: 'always'
     },
@@ -33,16 +33,23 @@ const queries = new QueryClient({
   }
 });
 
-/** Says so when a page breaks, instead of leaving it empty. */
-class Guard extends Component<{ readonly children: ReactNode }, { readonly broken: boolean }> {
-  override state = { broken: false };
+/** Shows a message when a page fails to render, instead of an empty page. */
+class ErrorBoundary extends Component<
+  { readonly children: ReactNode },
+  { readonly failed: boolean }
+> {
+  override state = { failed: false };
 
   static getDerivedStateFromError() {
-    return { broken: true };
+    return { failed: true };
   }
 
   override render() {
-    return this.state.broken ? <Failure error={new Error(t.errors.broken)} /> : this.props.children;
+    return this.state.failed ? (
+      <ErrorAlert error={new Error(t.errors.broken)} />
+    ) : (
+      this.props.children
+    );
   }
 }
 
@@ -54,13 +61,13 @@ if (element !== null) {
     <StrictMode>
       <DeskContext value={desk}>
         <QueryClientProvider client={queries}>
-          <Guard>
+          <ErrorBoundary>
             <Toasts>
               <Suspense fallback={<Loading what={t.loading} />}>
                 <Page />
               </Suspense>
             </Toasts>
-          </Guard>
+          </ErrorBoundary>
         </QueryClientProvider>
       </DeskContext>
     </StrictMode>

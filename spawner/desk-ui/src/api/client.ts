@@ -1,15 +1,13 @@
-/** Calls of the REST API: errors become sentences, and every call carries the XSRF token. */
+/** Calls of the REST API. */
 import type { Desk } from '../config';
-import { learnServerTime } from '../lib/clock';
+import { syncServerTime } from '../lib/clock';
 import { t } from '../strings';
 
-/** The API refused, or could not be asked. The message is for the person at the page. */
+/** A call failed. The message is shown to the user. */
 export class ApiError extends Error {
   constructor(
-    /** The HTTP status; 0 when there was no answer. */
+    /** The HTTP status; 0 if there was no response. */
     readonly status: number,
-    /** The API's short name of the error. */
-    readonly code: string,
     message: string
   ) {
     super(message);
@@ -20,71 +18,57 @@ export class ApiError extends Error {
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export interface CallOptions {
+  /** Sent as JSON, or unchanged if it is a Blob, which is a CSV file. */
   readonly body?: unknown;
-  /** Sent as it is, instead of *body*. */
-  readonly raw?: { readonly type: string; readonly content: Blob };
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
 
-export interface Answer<T> {
-  readonly data: T;
-  readonly etag: string | null;
-}
-
-/** Call the API and return what it answers. Raises {@link ApiError}. */
+/** Call the API and return the parsed response. Throws {@link ApiError}. */
 export async function call<T>(
   desk: Desk,
   method: Method,
   path: string,
-  options: CallOptions = {}
-): Promise<Answer<T>> {
-  // The desk knows a page of its own by the token, also when it only reads.
-  const headers: Record<string, string> = {
-    Accept: 'application/json',
-    'X-XSRFToken': desk.xsrf,
-    ...options.headers
+  { body, headers, signal }: CallOptions = {}
+): Promise<T> {
+  const file = body instanceof Blob;
+  const init: RequestInit = {
+    method,
+    headers: {
+      Accept: 'application/json',
+      // The desk requires the token even from pages that only read.
+      'X-XSRFToken': desk.xsrf,
+      ...(body !== undefined && {
+        'Content-Type': file ? 'text/csv; charset=utf-8' : 'application/json'
+      }),
+      ...headers
+    },
+    body: file ? body : body === undefined ? null : JSON.stringify(body),
+    signal: signal ?? null,
+    credentials: 'same-origin',
+    redirect: 'error'
   };
-  const init: RequestInit = { method, headers, credentials: 'same-origin', redirect: 'error' };
-  if (options.raw) {
-    headers['Content-Type'] = options.raw.type;
-    init.body = options.raw.content;
-  } else if (options.body !== undefined) {
-    headers['Content-Type'] = 'application/json';
-    init.body = JSON.stringify(options.body);
-  }
-  if (options.signal) init.signal = options.signal;
   let response: Response;
   try {
     response = await fetch(`${desk.api}/${path}`, init);
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new ApiError(0, 'unreachable', t.errors.unreachable);
+    throw new ApiError(0, t.errors.unreachable);
   }
-  learnServerTime(response.headers.get('Date'));
-  if (!response.ok) throw await readError(response);
-  const empty = response.status === 204 || response.headers.get('Content-Length') === '0';
-  const data = empty ? null : ((await response.json().catch(() => null)) as unknown);
-  return { data: data as T, etag: response.headers.get('ETag') };
+  syncServerTime(response.headers.get('Date'));
+  const content = (await response.json().catch(() => null)) as unknown;
+  if (response.ok) return content as T;
+  if (response.status === 401) throw new ApiError(401, t.errors.signedOut);
+  const message = (content as { message?: unknown } | null)?.message;
+  throw new ApiError(response.status, typeof message === 'string' ? message : t.errors.noReason);
 }
 
-async function readError(response: Response): Promise<ApiError> {
-  const said = (await response.json().catch(() => null)) as {
-    error?: unknown;
-    message?: unknown;
-  } | null;
-  const code = typeof said?.error === 'string' ? said.error : 'unknown';
-  if (response.status === 401) return new ApiError(401, code, t.errors.signedOut);
-  const message = typeof said?.message === 'string' ? said.message : t.errors.noReason;
-  return new ApiError(response.status, code, message);
-}
-
-/** The sentence for a person that says what went wrong. */
-export function sentence(error: unknown): string {
+/** Return the message of an error for the user. */
+export function errorMessage(error: unknown): string {
   return error instanceof Error && error.message ? error.message : t.errors.noReason;
 }
 
-/** A query string of the parameters that are set, with its question mark. */
+/** Return the query string of the parameters that are set, with its question mark. */
 export function query(parameters: Readonly<Record<string, string | number | null>>): string {
   const set = Object.entries(parameters).filter(([, value]) => value !== null && value !== '');
   const text = new URLSearchParams(set.map(([name, value]) => [name, String(value)])).toString();

@@ -1,89 +1,90 @@
-/** What the pages ask of the API, each once however many components show it. */
+/** The queries and mutations of the pages. Components that use the same query share its result. */
 import { useEffect, useRef } from 'react';
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useDesk, type Desk } from '../config';
 import { call, query } from './client';
 import type {
-  AuditRow,
+  AuditPage,
   Bucket,
-  Effective,
-  LabReading,
+  ChangedCount,
+  EffectiveQuota,
+  GPUChange,
+  GPUList,
   Level,
-  Page,
-  Preview,
+  OwnSessions,
+  QuotaPreview,
   Queue,
   QuotaChange,
-  QuotaRow,
+  QuotaPage,
   Session,
+  SessionPage,
   StoredQuota,
-  TablePreview,
+  QuotaTablePreview,
   UsageBy,
-  UsageRow
+  UsageList
 } from './types';
 
 const LAB_MS = 2_000;
 const SESSIONS_MS = 5_000;
+const QUOTA_MS = 30_000;
 const path = encodeURIComponent;
 
-/** All GPUs with their telemetry, again every two seconds while the page is seen. */
+/** Return the function that gets a resource for a query. */
+function get<T>(desk: Desk, resource: string) {
+  return ({ signal }: { readonly signal: AbortSignal }) =>
+    call<T>(desk, 'GET', resource, { signal });
+}
+
+/** All GPUs with their telemetry. */
 export function useLab(enabled = true) {
   const desk = useDesk();
   return useQuery({
     queryKey: ['gpus'],
     enabled,
-    queryFn: async ({ signal }) => (await call<LabReading>(desk, 'GET', 'gpus', { signal })).data,
+    queryFn: get<GPUList>(desk, 'gpus'),
     refetchInterval: LAB_MS
   });
 }
 
-/** One's own live sessions. */
+/** The live sessions of the user. */
 export function useMySessions() {
   const desk = useDesk();
   const client = useQueryClient();
   const sessions = useQuery({
     queryKey: ['leases', 'me'],
-    queryFn: async ({ signal }) =>
-      (await call<{ leases: readonly Session[] }>(desk, 'GET', 'leases/me', { signal })).data
-        .leases,
+    queryFn: get<OwnSessions>(desk, 'leases/me'),
+    select: data => data.leases,
     refetchInterval: SESSIONS_MS
   });
-  // What is not live any more has ended, however: by its user, its time, or an administrator.
-  const before = useRef<readonly string[]>([]);
+  // A session that is gone has ended, whatever the reason, and belongs to the past ones.
+  const previous = useRef<readonly string[]>([]);
   useEffect(() => {
-    const live = sessions.data?.map(session => session.id) ?? before.current;
-    if (before.current.some(id => !live.includes(id))) {
+    const live = sessions.data?.map(session => session.id) ?? previous.current;
+    if (previous.current.some(id => !live.includes(id))) {
       void client.invalidateQueries({ queryKey: ['leases', 'past'] });
     }
-    before.current = live;
+    previous.current = live;
   }, [client, sessions.data]);
   return sessions;
 }
 
-/** A user's ended sessions, the latest first. */
+/** The ended sessions of a user, latest first. */
 export function usePastSessions(user: string, offset: number, limit: number) {
   const desk = useDesk();
+  const parameters = { user, state: 'ended', offset, limit };
   return useQuery({
-    queryKey: ['leases', 'past', user, offset, limit],
-    queryFn: async ({ signal }) => {
-      const parameters = query({ user, state: 'ended', offset, limit });
-      const { data } = await call<{ leases: readonly Session[]; total: number }>(
-        desk,
-        'GET',
-        `leases${parameters}`,
-        { signal }
-      );
-      return { rows: data.leases, total: data.total };
-    },
+    queryKey: ['leases', 'past', parameters],
+    queryFn: get<SessionPage>(desk, `leases${query(parameters)}`),
     placeholderData: keepPreviousData
   });
 }
 
-/** Those who wait, as far as one may see them. */
+/** The requests in the queue that the user may see. */
 export function useQueue() {
   const desk = useDesk();
   return useQuery({
     queryKey: ['queue'],
-    queryFn: async ({ signal }) => (await call<Queue>(desk, 'GET', 'queue', { signal })).data,
+    queryFn: get<Queue>(desk, 'queue'),
     refetchInterval: SESSIONS_MS
   });
 }
@@ -93,9 +94,8 @@ export function useEffective(user: string) {
   const desk = useDesk();
   return useQuery({
     queryKey: ['quotas', 'effective', user],
-    queryFn: async ({ signal }) =>
-      (await call<Effective>(desk, 'GET', `quotas/users/${path(user)}/effective`, { signal })).data,
-    refetchInterval: 30_000
+    queryFn: get<EffectiveQuota>(desk, `quotas/users/${path(user)}/effective`),
+    refetchInterval: QUOTA_MS
   });
 }
 
@@ -112,20 +112,35 @@ export function useQuotas(view: QuotaView) {
   const desk = useDesk();
   return useQuery({
     queryKey: ['quotas', 'table', view],
-    queryFn: async ({ signal }) =>
-      (await call<Page<QuotaRow>>(desk, 'GET', `quotas${query({ ...view })}`, { signal })).data,
-    placeholderData: (previous, before) =>
-      (before?.queryKey[2] as QuotaView | undefined)?.level === view.level ? previous : undefined
+    queryFn: get<QuotaPage>(desk, `quotas${query({ ...view })}`),
+    placeholderData: (data, previous) =>
+      (previous?.queryKey[2] as QuotaView | undefined)?.level === view.level ? data : undefined
   });
 }
 
-/** What a set of changes would mean, asked anew for each set. */
+/** The documents that are stored now for the levels of *changes*. */
+export function useStored(changes: readonly { readonly level: Level; readonly name: string }[]) {
+  const desk = useDesk();
+  const resources = changes.map(({ level, name }) =>
+    level === 'default' ? 'quotas/default' : `quotas/${level}s/${path(name)}`
+  );
+  return useQuery({
+    queryKey: ['stored', resources],
+    queryFn: context =>
+      Promise.all(resources.map(resource => get<StoredQuota>(desk, resource)(context))),
+    gcTime: 0,
+    staleTime: Infinity,
+    retry: 1
+  });
+}
+
+/** The impact of quota changes on running and waiting servers. Nothing is cached. */
 export function usePreview(changes: readonly QuotaChange[]) {
   const desk = useDesk();
   return useQuery({
     queryKey: ['preview', changes],
-    queryFn: async ({ signal }) =>
-      (await call<Preview>(desk, 'POST', 'quotas/preview', { body: { changes }, signal })).data,
+    queryFn: ({ signal }) =>
+      call<QuotaPreview>(desk, 'POST', 'quotas/preview', { body: { changes }, signal }),
     gcTime: 0,
     staleTime: 0,
     retry: false
@@ -139,21 +154,14 @@ export interface UsageView {
   readonly bucket: Bucket;
 }
 
-/** GPU-hours in a range of time. */
+/** GPU-hours in a time range; null: no query. */
 export function useUsage(view: UsageView | null) {
   const desk = useDesk();
   return useQuery({
     queryKey: ['usage', view],
     enabled: view !== null,
-    queryFn: async ({ signal }) =>
-      (
-        await call<{ rows: readonly UsageRow[] }>(
-          desk,
-          'GET',
-          `usage${view === null ? '' : query({ ...view })}`,
-          { signal }
-        )
-      ).data.rows,
+    queryFn: get<UsageList>(desk, `usage${query({ ...view })}`),
+    select: data => data.rows,
     placeholderData: keepPreviousData
   });
 }
@@ -168,149 +176,91 @@ export interface AuditView {
   readonly limit: number;
 }
 
-/** A page of the changes that were made. */
+/** A page of the audit log. */
 export function useAudit(view: AuditView) {
   const desk = useDesk();
   return useQuery({
     queryKey: ['audit', view],
-    queryFn: async ({ signal }) =>
-      (await call<Page<AuditRow>>(desk, 'GET', `audit${query({ ...view })}`, { signal })).data,
+    queryFn: get<AuditPage>(desk, `audit${query({ ...view })}`),
     placeholderData: keepPreviousData
   });
 }
 
-/** Ends a session: its server is stopped, its workspace is kept. */
-export function useRelease() {
+/** Return a mutation that calls the API, and updates what it changes in the lab. */
+function useLabMutation<V, T = unknown>(send: (desk: Desk, variables: V) => Promise<T>) {
   const desk = useDesk();
-  const queries = useQueryClient();
+  const client = useQueryClient();
   return useMutation({
-    mutationFn: (id: string) => call(desk, 'DELETE', `leases/${path(id)}`),
-    onSettled: () => refresh(queries)
+    mutationFn: (variables: V) => send(desk, variables),
+    onSettled: () =>
+      Promise.all(
+        [['gpus'], ['leases'], ['queue'], ['quotas', 'effective']].map(queryKey =>
+          client.invalidateQueries({ queryKey })
+        )
+      )
   });
 }
 
-/** Moves a session's end as far as the quota allows. */
-export function useExtend() {
+/** End a session: its server is stopped, its workspace is kept. */
+export const useRelease = () =>
+  useLabMutation((desk, id: string) => call(desk, 'DELETE', `leases/${path(id)}`));
+
+/** Extend a session as far as the quota allows. */
+export const useExtend = () =>
+  useLabMutation((desk, id: string) =>
+    call<Session>(desk, 'POST', `leases/${path(id)}/extend`, { body: {} })
+  );
+
+/** Remove a request from the queue. */
+export const useCancelRequest = () =>
+  useLabMutation((desk, id: string) => call(desk, 'DELETE', `queue/${path(id)}`));
+
+/** Drain a GPU, return it to service, or divide it into slots. */
+export const useChangeGPU = () =>
+  useLabMutation((desk, { uuid, change }: { uuid: string; change: GPUChange }) =>
+    call(desk, 'PATCH', `gpus/${path(uuid)}`, { body: change })
+  );
+
+/** Remove a GPU that is gone for good from the list. */
+export const useForgetGPU = () =>
+  useLabMutation((desk, uuid: string) => call(desk, 'DELETE', `gpus/${path(uuid)}`));
+
+/** Return a mutation that calls the API, and updates all quotas after it succeeds. */
+function useQuotaMutation<V>(send: (desk: Desk, variables: V) => Promise<ChangedCount>) {
   const desk = useDesk();
-  const queries = useQueryClient();
+  const client = useQueryClient();
   return useMutation({
-    mutationFn: async (id: string) =>
-      (await call<Session>(desk, 'POST', `leases/${path(id)}/extend`, { body: {} })).data,
-    onSettled: () => refresh(queries)
+    mutationFn: (variables: V) => send(desk, variables),
+    onSuccess: () => client.invalidateQueries({ queryKey: ['quotas'] })
   });
 }
 
-/** Takes a request out of the queue. */
-export function useWithdraw() {
-  const desk = useDesk();
-  const queries = useQueryClient();
-  return useMutation({
-    mutationFn: (id: string) => call(desk, 'DELETE', `queue/${path(id)}`),
-    onSettled: () => refresh(queries)
-  });
-}
+/** Save quota changes, all or none. */
+export const useSaveQuotas = () =>
+  useQuotaMutation((desk, changes: readonly QuotaChange[]) =>
+    call<ChangedCount>(desk, 'PATCH', 'quotas', { body: { changes } })
+  );
 
-export interface GPUChange {
-  readonly uuid: string;
-  readonly change: { readonly state: 'draining' | 'active' } | { readonly slots: number };
-}
-
-/** Drains a GPU, returns it to service, or divides it into slots. */
-export function useChangeGPU() {
-  const desk = useDesk();
-  const queries = useQueryClient();
-  return useMutation({
-    mutationFn: ({ uuid, change }: GPUChange) =>
-      call(desk, 'PATCH', `gpus/${path(uuid)}`, { body: change }),
-    onSettled: () => refresh(queries)
-  });
-}
-
-/** Takes a GPU that has gone for good out of the list. */
-export function useForgetGPU() {
-  const desk = useDesk();
-  const queries = useQueryClient();
-  return useMutation({
-    mutationFn: (uuid: string) => call(desk, 'DELETE', `gpus/${path(uuid)}`),
-    onSettled: () => refresh(queries)
-  });
-}
-
-/** Saves changes of quotas, all or none. */
-export function useSaveQuotas() {
-  const desk = useDesk();
-  const queries = useQueryClient();
-  return useMutation({
-    mutationFn: (changes: readonly QuotaChange[]) =>
-      call(desk, 'PATCH', 'quotas', { body: { changes } }),
-    onSuccess: () => queries.invalidateQueries({ queryKey: ['quotas'] })
-  });
-}
-
-const CSV = 'text/csv; charset=utf-8';
-
-/** What the limits of a CSV file would mean; nothing is changed. */
-export function usePreviewFile() {
-  const desk = useDesk();
-  return useMutation({
-    mutationFn: async (content: Blob) =>
-      (
-        await call<TablePreview>(desk, 'POST', 'quotas.csv/preview', {
-          raw: { type: CSV, content }
-        })
-      ).data
-  });
-}
-
-export interface ImportedFile {
+export interface PreviewedFile {
   readonly content: Blob;
-  /** Of all quotas, when it was previewed. */
+  /** Of all quotas, at the time of the preview. */
   readonly revision: number;
 }
 
-/** Takes the limits of a CSV file, all lines or none, if no limit was changed since its preview. */
-export function useImportQuotas() {
-  const desk = useDesk();
-  const queries = useQueryClient();
-  return useMutation({
-    mutationFn: async ({ content, revision }: ImportedFile) =>
-      (
-        await call<{ changed: number }>(desk, 'PUT', 'quotas.csv', {
-          headers: { 'If-Match': `"${revision}"` },
-          raw: { type: CSV, content }
-        })
-      ).data,
-    onSuccess: () => queries.invalidateQueries({ queryKey: ['quotas'] })
-  });
-}
-
-async function refresh(queries: ReturnType<typeof useQueryClient>): Promise<void> {
-  await Promise.all(
-    [['gpus'], ['leases'], ['queue'], ['quotas', 'effective']].map(queryKey =>
-      queries.invalidateQueries({ queryKey })
-    )
+/** Import the quotas of a CSV file, all or none, unless a quota was changed since the preview. */
+export const useImportQuotas = () =>
+  useQuotaMutation((desk, { content, revision }: PreviewedFile) =>
+    call<ChangedCount>(desk, 'PUT', 'quotas.csv', {
+      headers: { 'If-Match': `"${revision}"` },
+      body: content
+    })
   );
-}
 
-/** What is stored now of the levels that *changes* were made for, to compare them. */
-export function useStored(changes: readonly { readonly level: Level; readonly name: string }[]) {
+/** The impact of the quotas of a CSV file. Nothing is changed. */
+export function usePreviewFile() {
   const desk = useDesk();
-  return useQuery({
-    queryKey: ['stored', changes.map(({ level, name }) => [level, name])],
-    queryFn: ({ signal }) =>
-      Promise.all(changes.map(({ level, name }) => fetchStored(desk, level, name, signal))),
-    gcTime: 0,
-    staleTime: Infinity,
-    retry: 1
+  return useMutation({
+    mutationFn: (content: Blob) =>
+      call<QuotaTablePreview>(desk, 'POST', 'quotas.csv/preview', { body: content })
   });
-}
-
-async function fetchStored(
-  desk: Desk,
-  level: Level,
-  name: string,
-  signal: AbortSignal
-): Promise<StoredQuota> {
-  const where = level === 'default' ? 'default' : `${level}s/${path(name)}`;
-  return (await call<StoredQuota>(desk, 'GET', `quotas/${where}`, { signal })).data;
 }

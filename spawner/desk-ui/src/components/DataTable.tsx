@@ -1,4 +1,4 @@
-/** A table whose sorting, paging and searching the server does, with rows that can be selected. */
+/** A table with selectable rows. The server sorts, filters and pages them. */
 import {
   rowSelectionFeature,
   rowSortingFeature,
@@ -9,13 +9,13 @@ import {
   type RowSelectionState,
   type SortingState
 } from '@tanstack/react-table';
-import { useEffect, useRef, type ReactNode } from 'react';
+import type { ReactNode } from 'react';
 import { t } from '../strings';
-import { Icon } from './Notes';
+import { Icon } from './Status';
 
-export const features = tableFeatures({ rowSelectionFeature, rowSortingFeature });
+const features = tableFeatures({ rowSelectionFeature, rowSortingFeature });
 export type Column<T extends RowData> = ColumnDef<typeof features, T> & {
-  /** Classes for the column's cells: which columns a phone shows, and how they are aligned. */
+  /** Classes of the column's cells, and the tooltip of its heading. */
   readonly meta?: { readonly className?: string; readonly title?: string };
 };
 
@@ -38,12 +38,16 @@ interface DataTableProps<T extends RowData> {
   readonly empty: ReactNode;
 }
 
-const NOTHING: RowSelectionState = {};
+const NO_SELECTION: RowSelectionState = {};
+const SORT = {
+  asc: { aria: 'ascending', icon: 'sort-up' },
+  desc: { aria: 'descending', icon: 'sort-down' }
+} as const;
 
 export function DataTable<T extends RowData>(props: DataTableProps<T>) {
   const { caption, columns, rows, rowId, sort, onSort, selected, onSelect, empty } = props;
   const sorting: SortingState = sort ? [{ id: sort.column, desc: sort.descending }] : [];
-  const rowSelection = selected ?? NOTHING;
+  const rowSelection = selected ?? NO_SELECTION;
   const table = useTable({
     features,
     columns,
@@ -86,13 +90,7 @@ export function DataTable<T extends RowData>(props: DataTableProps<T>) {
                     scope="col"
                     className={meta?.className}
                     title={meta?.title}
-                    aria-sort={
-                      direction === 'asc'
-                        ? 'ascending'
-                        : direction === 'desc'
-                          ? 'descending'
-                          : undefined
-                    }
+                    aria-sort={direction ? SORT[direction].aria : undefined}
                   >
                     {sortable ? (
                       <button
@@ -101,15 +99,7 @@ export function DataTable<T extends RowData>(props: DataTableProps<T>) {
                         onClick={() => header.column.toggleSorting(direction === 'asc')}
                       >
                         {label}
-                        <Icon
-                          name={
-                            direction === 'asc'
-                              ? 'sort-up'
-                              : direction === 'desc'
-                                ? 'sort-down'
-                                : 'sort'
-                          }
-                        />
+                        <Icon name={direction ? SORT[direction].icon : 'sort'} />
                       </button>
                     ) : (
                       label
@@ -159,13 +149,11 @@ interface SelectAllProps {
 }
 
 function SelectAll({ all, some, onChange }: SelectAllProps) {
-  const box = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    if (box.current) box.current.indeterminate = some && !all;
-  }, [some, all]);
   return (
     <input
-      ref={box}
+      ref={box => {
+        if (box) box.indeterminate = some && !all;
+      }}
       type="checkbox"
       className="form-check-input"
       aria-label={t.table.selectAll}

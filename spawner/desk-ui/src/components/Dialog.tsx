@@ -1,5 +1,6 @@
-/** Dialogs and drawers on the browser's own <dialog>: it keeps the focus and closes with Escape. */
+/** Dialogs and drawers on the browser's own <dialog>, which keeps the focus and handles Escape. */
 import { useEffect, useId, useRef, type ReactNode } from 'react';
+import { errorMessage } from '../api/client';
 import { t } from '../strings';
 
 interface DialogProps {
@@ -7,21 +8,22 @@ interface DialogProps {
   readonly onClose: () => void;
   readonly children: ReactNode;
   readonly footer?: ReactNode;
-  /** A drawer comes from the side and is as high as the window. */
+  /** A drawer opens at the side and has the height of the window. */
   readonly shape?: 'dialog' | 'wide' | 'drawer';
 }
 
+/** A modal dialog. The element with `data-first` gets the focus, if there is one. */
 export function Dialog({ title, onClose, children, footer, shape = 'dialog' }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
     const dialog = element.current;
-    const before = document.activeElement;
+    const opener = document.activeElement;
     dialog?.showModal();
     dialog?.querySelector<HTMLElement>('[data-first]')?.focus();
     return () => {
       dialog?.close();
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
     };
   }, []);
   return (
@@ -30,7 +32,7 @@ export function Dialog({ title, onClose, children, footer, shape = 'dialog' }: D
       className={`gd-dialog gd-dialog-${shape}`}
       aria-labelledby={titleId}
       onCancel={event => {
-        // A file field within says «cancel» too, when no file was chosen.
+        // A file input also fires "cancel", and the event bubbles.
         if (event.target !== event.currentTarget) return;
         event.preventDefault();
         onClose();
@@ -48,40 +50,49 @@ export function Dialog({ title, onClose, children, footer, shape = 'dialog' }: D
   );
 }
 
-interface ActionsProps {
+interface DialogActionsProps {
   readonly label: string;
-  readonly disabled: boolean;
-  readonly onAct: () => void;
+  readonly disabled?: boolean;
+  /** The form that the action submits, if it is not handled by *onAct*. */
+  readonly form?: string;
+  readonly onAct?: () => void;
   readonly onClose: () => void;
 }
 
-/** The footer of a dialog that does one thing, or nothing. */
-export function Actions({ label, disabled, onAct, onClose }: ActionsProps) {
+/** The footer of a dialog: cancel, and its only action. */
+export function DialogActions({ label, disabled, form, onAct, onClose }: DialogActionsProps) {
   return (
     <>
       <button type="button" className="btn btn-outline-secondary" onClick={onClose}>
         {t.cancel}
       </button>
-      <button type="button" className="btn btn-primary" disabled={disabled} onClick={onAct}>
+      <button
+        type={form === undefined ? 'button' : 'submit'}
+        form={form}
+        className="btn btn-primary"
+        disabled={disabled}
+        onClick={onAct}
+      >
         {label}
       </button>
     </>
   );
 }
 
-interface ConfirmProps {
+interface ConfirmDialogProps {
   readonly title: string;
   readonly children: ReactNode;
   readonly action: string;
-  readonly busy: boolean;
-  readonly problem?: string | null;
+  /** The state of the confirmed action; none for one that is done at once. */
+  readonly mutation?: { readonly isPending: boolean; readonly error: unknown };
   readonly onConfirm: () => void;
   readonly onClose: () => void;
 }
 
-/** Asks before something is done that cannot be undone. */
-export function Confirm(props: ConfirmProps) {
-  const { title, children, action, busy, problem, onConfirm, onClose } = props;
+/** Asks for confirmation of an action that cannot be undone. */
+export function ConfirmDialog(props: ConfirmDialogProps) {
+  const { title, children, action, mutation, onConfirm, onClose } = props;
+  const pending = mutation?.isPending ?? false;
   return (
     <Dialog
       title={title}
@@ -91,16 +102,16 @@ export function Confirm(props: ConfirmProps) {
           <button type="button" className="btn btn-outline-secondary" onClick={onClose} data-first>
             {t.keep}
           </button>
-          <button type="button" className="btn btn-danger" disabled={busy} onClick={onConfirm}>
-            {busy ? t.working : action}
+          <button type="button" className="btn btn-danger" disabled={pending} onClick={onConfirm}>
+            {pending ? t.working : action}
           </button>
         </>
       }
     >
-      {children}
-      {problem && (
+      <p className="mb-0">{children}</p>
+      {mutation?.error != null && (
         <div className="alert alert-danger mt-3 mb-0" role="alert">
-          {problem}
+          {errorMessage(mutation.error)}
         </div>
       )}
     </Dialog>

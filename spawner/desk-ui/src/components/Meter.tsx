@@ -1,28 +1,21 @@
-/** A bar that says how much of a limit is used, in words as well. */
+/** A bar that shows how much of a limit is used, with the same in words. */
 import type { ReactNode } from 'react';
 
 interface MeterProps {
   readonly label: string;
   readonly used: number;
-  /** null: there is no limit, and so no bar. */
+  /** null: no limit, and no bar. */
   readonly limit: number | null;
-  /** «3 of 4 GPUs». */
+  /** For example `3 of 4 GPUs`. */
   readonly text: string;
-  /** Where the limit comes from, or another remark. */
   readonly note?: ReactNode;
-  /** Whether little left is bad news; to hold all the GPUs one may hold is not. */
-  readonly alarming?: boolean;
+  /** Whether the color warns when little is left. */
+  readonly warns?: boolean;
 }
 
-export function Meter({ label, used, limit, text, note, alarming = false }: MeterProps) {
+export function Meter({ label, used, limit, text, note, warns = false }: MeterProps) {
   const part = limit === null ? 0 : limit === 0 ? 1 : Math.min(1, used / limit);
-  const tone = !alarming
-    ? 'bg-primary'
-    : part >= 1
-      ? 'bg-danger'
-      : part >= 0.8
-        ? 'bg-warning'
-        : 'bg-primary';
+  const color = !warns || part < 0.8 ? 'bg-primary' : part < 1 ? 'bg-warning' : 'bg-danger';
   return (
     <div className="gd-meter">
       <div className="d-flex justify-content-between gap-2">
@@ -39,7 +32,7 @@ export function Meter({ label, used, limit, text, note, alarming = false }: Mete
           aria-valuenow={Math.round(part * 100)}
           aria-valuetext={text}
         >
-          <div className={`progress-bar ${tone}`} style={{ width: `${part * 100}%` }} />
+          <div className={`progress-bar ${color}`} style={{ width: `${part * 100}%` }} />
         </div>
       )}
       {note && <div className="form-text mt-0">{note}</div>}

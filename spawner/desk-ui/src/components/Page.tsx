@@ -1,4 +1,4 @@
-/** The frame of a page: its heading, what can be done there, and word of a lab that is silent. */
+/** The frame of a page: its heading and actions, and a notice about old data. */
 import type { ReactNode } from 'react';
 import { duration } from '../lib/format';
 import { inServerTime, useNow } from '../lib/clock';
@@ -22,20 +22,18 @@ export function Page({ title, actions, children }: PageProps) {
   );
 }
 
-interface StaleProps {
-  /** Whether the last try failed. */
-  readonly failing: boolean;
-  /** When the shown data came, milliseconds. */
-  readonly since: number;
+interface StaleNoticeProps {
+  /** The query whose data is shown. */
+  readonly query: { readonly isRefetchError: boolean; readonly dataUpdatedAt: number };
 }
 
-/** Says that what is shown is old, while the desk does not answer. */
-export function Stale({ failing, since }: StaleProps) {
+/** Shows how old the data is while a repeated query fails. */
+export function StaleNotice({ query }: StaleNoticeProps) {
   const now = useNow();
-  if (!failing || since === 0) return null;
+  if (!query.isRefetchError || query.dataUpdatedAt === 0) return null;
   return (
     <div className="alert alert-warning py-2" role="status">
-      {t.stale(duration(now - inServerTime(since)))}
+      {t.stale(duration(now - inServerTime(query.dataUpdatedAt)))}
     </div>
   );
 }

@@ -1,4 +1,4 @@
-/** Goes through a long list page by page; the server does the counting. */
+/** Moves through the pages of a long list. */
 import { whole } from '../lib/format';
 import { t } from '../strings';
 

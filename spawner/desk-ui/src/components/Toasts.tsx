@@ -1,54 +1,54 @@
-/** Short messages on what was done, which screen readers say when they come. */
+/** Short messages about what was done. Screen readers announce them. */
 import { createContext, useCallback, useContext, useState, type ReactNode } from 'react';
 import { t } from '../strings';
 
 interface Toast {
   readonly id: number;
   readonly text: string;
-  readonly kind: 'success' | 'danger';
 }
 
-type Say = (text: string, kind?: Toast['kind']) => void;
+type Notify = (text: string) => void;
 
-const SayContext = createContext<Say>(() => undefined);
+const NotifyContext = createContext<Notify>(() => undefined);
 const SHOWN_MS = 6000;
+const MAX_TOASTS = 3;
 let serial = 0;
 
 export function Toasts({ children }: { readonly children: ReactNode }) {
   const [toasts, setToasts] = useState<readonly Toast[]>([]);
-  const drop = useCallback((id: number) => {
-    setToasts(all => all.filter(toast => toast.id !== id));
-  }, []);
-  const say = useCallback<Say>(
-    (text, kind = 'success') => {
+  const dismiss = useCallback(
+    (id: number) => setToasts(all => all.filter(toast => toast.id !== id)),
+    []
+  );
+  const notify = useCallback<Notify>(
+    text => {
       const id = ++serial;
-      setToasts(all => [...all.slice(-2), { id, text, kind }]);
-      // What went wrong stays until it has been read.
-      if (kind === 'success') setTimeout(() => drop(id), SHOWN_MS);
+      setToasts(all => [...all.slice(1 - MAX_TOASTS), { id, text }]);
+      setTimeout(() => dismiss(id), SHOWN_MS);
     },
-    [drop]
+    [dismiss]
   );
   return (
-    <SayContext value={say}>
+    <NotifyContext value={notify}>
       {children}
       <div className="gd-toasts" role="status" aria-live="polite">
         {toasts.map(toast => (
-          <div key={toast.id} className={`alert alert-${toast.kind} gd-toast`}>
+          <div key={toast.id} className="alert alert-success gd-toast">
             <span>{toast.text}</span>
             <button
               type="button"
               className="btn-close"
               aria-label={t.close}
-              onClick={() => drop(toast.id)}
+              onClick={() => dismiss(toast.id)}
             />
           </div>
         ))}
       </div>
-    </SayContext>
+    </NotifyContext>
   );
 }
 
-/** Returns the function that shows a message. */
-export function useSay(): Say {
-  return useContext(SayContext);
+/** Return the function that shows a message. */
+export function useNotify(): Notify {
+  return useContext(NotifyContext);
 }

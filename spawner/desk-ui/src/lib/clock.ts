@@ -1,28 +1,28 @@
-/** One clock for all that counts down, kept to the server's time and silent in a hidden page. */
+/** One clock for all countdowns. It follows the server's time and pauses in a hidden page. */
 import { useCallback, useSyncExternalStore } from 'react';
 
 let offset = 0;
 const listeners = new Set<() => void>();
 let timer: ReturnType<typeof setInterval> | undefined;
 
-/** The server's time, seconds since the Unix epoch. */
+/** Return the server's time, as Unix time in seconds. */
 export function now(): number {
-  return Date.now() / 1000 + offset;
+  return inServerTime(Date.now());
 }
 
-/** A moment of this machine's clock, milliseconds, in the server's time, seconds. */
+/** Convert a time of this machine's clock, in milliseconds, to the server's time. */
 export function inServerTime(milliseconds: number): number {
   return milliseconds / 1000 + offset;
 }
 
 /**
- * Learn the server's time from an answer's Date header. It tells whole seconds, so a difference
- * of less than two is the header's and not the clock's.
+ * Set the server's time from the Date header of a response. The header has whole seconds, so a
+ * difference below two seconds is ignored.
  */
-export function learnServerTime(date: string | null): void {
-  const said = date === null ? NaN : Date.parse(date) / 1000;
-  if (Number.isNaN(said)) return;
-  const difference = said + 0.5 - Date.now() / 1000;
+export function syncServerTime(date: string | null): void {
+  const time = date === null ? NaN : Date.parse(date) / 1000;
+  if (Number.isNaN(time)) return;
+  const difference = time + 0.5 - Date.now() / 1000;
   offset = Math.abs(difference) < 2 ? 0 : difference;
 }
 
@@ -47,7 +47,7 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** The server's time in steps of *step* seconds; the component renders again at each step. */
+/** Return the server's time, rounded down to *step* seconds. Renders again at each step. */
 export function useNow(step = 1): number {
   const snapshot = useCallback(() => Math.floor(now() / step) * step, [step]);
   return useSyncExternalStore(subscribe, snapshot);

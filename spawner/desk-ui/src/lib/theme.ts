@@ -1,4 +1,4 @@
-/** Which of the Hub's looks is on; the Hub's own button changes it. */
+/** The theme of the page, which the Hub's own button changes. */
 import { useSyncExternalStore } from 'react';
 
 function subscribe(listener: () => void): () => void {
@@ -7,7 +7,7 @@ function subscribe(listener: () => void): () => void {
   return () => observer.disconnect();
 }
 
-/** «light» or «dark». */
+/** Return `light` or `dark`. */
 export function useTheme(): string {
   return useSyncExternalStore(subscribe, () => document.documentElement.dataset.bsTheme ?? 'light');
 }

@@ -1,30 +1,28 @@
-/** Shows a page before a lab in memory, for tests. */
+/** Renders a page with a fake lab, for tests. */
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { render } from '@testing-library/react';
 import type { ReactNode } from 'react';
 import { vi } from 'vitest';
 import { Toasts } from '../components/Toasts';
 import { DeskContext, type Desk } from '../config';
-import { MockLab, type MockOptions } from './mockLab';
+import { FakeLab, type FakeLabOptions } from './fakeLab';
 
-export const NOW = Date.UTC(2026, 10, 23, 12, 0, 0) / 1000;
-
-export interface Shown {
-  readonly lab: MockLab;
-  /** The requests that were sent, with their XSRF tokens. */
+interface Rendered {
+  readonly lab: FakeLab;
+  /** The requests that were sent. */
   readonly requests: readonly { readonly method: string; readonly xsrf: string | null }[];
 }
 
-interface Options extends Partial<MockOptions> {
+interface Options extends Partial<FakeLabOptions> {
   readonly admin?: boolean;
   readonly leads?: readonly string[];
   readonly search?: string;
 }
 
-export function renderPage(page: ReactNode, options: Options = {}): Shown {
+export function renderPage(page: ReactNode, options: Options = {}): Rendered {
   const { admin = false, leads = [], search = '', ...rest } = options;
   const user = rest.user ?? (admin ? 'admin' : 'ada');
-  const lab = new MockLab({
+  const lab = new FakeLab({
     users: 12,
     empty: false,
     broken: false,
@@ -54,7 +52,7 @@ export function renderPage(page: ReactNode, options: Options = {}): Shown {
         : typeof init.body === 'string'
           ? JSON.parse(init.body)
           : null;
-    const { status, body } = lab.answer(
+    const { status, body } = lab.respond(
       method,
       address.slice(desk.api.length + 1),
       sent,

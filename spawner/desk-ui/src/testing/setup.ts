@@ -1,4 +1,4 @@
-/** What browsers have and jsdom lacks. */
+/** Implements what jsdom lacks. */
 import { cleanup, configure } from '@testing-library/react';
 import { afterEach } from 'vitest';
 
@@ -9,12 +9,11 @@ HTMLDialogElement.prototype.close = function close(this: HTMLDialogElement) {
   this.open = false;
 };
 
-// The machine may be slow; what does not come at all still fails.
+// For slow machines.
 configure({ asyncUtilTimeout: 10_000 });
 
 afterEach(cleanup);
 
-// Nor can its files be read but by events.
 Blob.prototype.arrayBuffer = function read(this: Blob) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();

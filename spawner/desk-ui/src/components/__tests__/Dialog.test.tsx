@@ -1,8 +1,8 @@
 import { fireEvent, render, screen } from '@testing-library/react';
 import { expect, it, vi } from 'vitest';
-import { Confirm, Dialog } from '../Dialog';
+import { ConfirmDialog, Dialog } from '../Dialog';
 
-it('closes on its own «cancel», and not on that of a file field in it', () => {
+it('closes when it is canceled, but not when a file input in it is', () => {
   const onClose = vi.fn();
   render(
     <Dialog title="Import" onClose={onClose}>
@@ -15,22 +15,21 @@ it('closes on its own «cancel», and not on that of a file field in it', () => 
   expect(onClose).toHaveBeenCalledOnce();
 });
 
-it('begins at what does no harm', () => {
+it('focuses the safe choice first', () => {
   render(
-    <Confirm
+    <ConfirmDialog
       title="Release?"
       action="Release"
-      busy={false}
       onConfirm={() => undefined}
       onClose={() => undefined}
     >
       text
-    </Confirm>
+    </ConfirmDialog>
   );
   expect(document.activeElement).toBe(screen.getByRole('button', { name: 'Keep it' }));
 });
 
-it('gives the focus back to what opened it', () => {
+it('returns the focus to the element that opened it', () => {
   const page = (open: boolean) => (
     <>
       <button type="button">Open</button>

@@ -3,7 +3,7 @@ import {
   amount,
   count,
   duration,
-  portion,
+  percent,
   spokenDuration,
   startOfUtcDay,
   utcDateInput
@@ -29,7 +29,7 @@ describe('duration', () => {
     [60, '1 minute'],
     [7500, '2 hours and 5 minutes'],
     [90_000, '1 day and 1 hour']
-  ])('of %d s is said as «%s»', (seconds, text) => {
+  ])('of %d s is spoken as "%s"', (seconds, text) => {
     expect(spokenDuration(seconds)).toBe(text);
   });
 });
@@ -41,11 +41,11 @@ it.each([
   [1.2, 10, '12 %'],
   [9.999, 10, '> 99 %'],
   [10, 10, '100 %']
-])('tells what part %d is of %d', (value, sum, text) => {
-  expect(portion(value, sum)).toBe(text);
+])('shows %d of %d in percent', (value, sum, text) => {
+  expect(percent(value, sum)).toBe(text);
 });
 
-it('does not round what is small to nothing', () => {
+it('does not round small numbers to zero', () => {
   expect([0, 0.0035, 0.96, 1.25, 1234.56].map(amount)).toEqual([
     '0',
     '0.0035',
@@ -55,7 +55,7 @@ it('does not round what is small to nothing', () => {
   ]);
 });
 
-it('counts one and many', () => {
+it('uses the singular and the plural', () => {
   expect([count(1, 'GPU'), count(2, 'GPU'), count(0, 'row')]).toEqual([
     '1 GPU',
     '2 GPUs',
@@ -63,7 +63,7 @@ it('counts one and many', () => {
   ]);
 });
 
-it('reads back the day that it writes, and nothing that is no day', () => {
+it('parses the day that it formats, and rejects everything else', () => {
   const start = startOfUtcDay('2026-11-23');
   expect(start).toBe(Date.UTC(2026, 10, 23) / 1000);
   expect(utcDateInput(start ?? 0)).toBe('2026-11-23');

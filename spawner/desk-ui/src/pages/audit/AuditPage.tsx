@@ -1,21 +1,22 @@
-/** Every change that was made: who, when, what, from what to what. */
-import { useId, useState } from 'react';
+/** The audit log: who changed what, when, with the values before and after. */
+import { useState } from 'react';
 import { useAudit, type AuditView } from '../../api/queries';
 import type { AuditRow } from '../../api/types';
 import { query } from '../../api/client';
 import { DataTable, type Column } from '../../components/DataTable';
-import { Empty, Failure, Icon, Loading } from '../../components/Notes';
+import { DateField, Field } from '../../components/Field';
 import { Page } from '../../components/Page';
 import { Pager } from '../../components/Pager';
+import { EmptyState, Icon, QueryStatus } from '../../components/Status';
 import { useDesk } from '../../config';
-import { useAddress } from '../../lib/address';
-import { moment, startOfDay } from '../../lib/format';
+import { dateTime, startOfDay } from '../../lib/format';
+import { useSearchParams, type Parameters } from '../../lib/searchParams';
 import { t } from '../../strings';
 import { compare } from './diff';
 
 const ROWS = 50;
 const DAY = 24 * 3600;
-// What is known to be written down; a first word stands for all that begin with it.
+// Kinds of changes to suggest. A first part such as `quota` matches all that begin with it.
 const KINDS = [
   'quota',
   'quota.set',
@@ -37,11 +38,11 @@ const COLUMNS: readonly Column<AuditRow>[] = [
     header: t.audit.when,
     accessorFn: row => row.at,
     meta: { className: 'gd-text' },
-    cell: ({ row }) => moment(row.original.at)
+    cell: ({ row }) => dateTime(row.original.at)
   },
   {
     id: 'by',
-    header: t.audit.who,
+    header: t.audit.by,
     accessorFn: row => row.by,
     meta: { className: 'gd-text' },
     cell: ({ row }) => row.original.by
@@ -69,20 +70,20 @@ const COLUMNS: readonly Column<AuditRow>[] = [
 
 export function AuditPage() {
   const desk = useDesk();
-  const [address, setAddress] = useAddress();
+  const [parameters, setParameters] = useSearchParams();
   const filters = {
-    by: address.get('by') ?? '',
-    what: address.get('what') ?? '',
-    target: address.get('target') ?? '',
-    from: startOfDay(address.get('from') ?? ''),
-    to: endOfDay(address.get('to') ?? '')
+    by: parameters.get('by') ?? '',
+    what: parameters.get('what') ?? '',
+    target: parameters.get('target') ?? '',
+    from: startOfDay(parameters.get('from') ?? ''),
+    to: endOfDay(parameters.get('to') ?? '')
   };
   const view: AuditView = {
     ...filters,
-    offset: Math.max(0, Number(address.get('offset')) || 0),
+    offset: Math.max(0, Number(parameters.get('offset')) || 0),
     limit: ROWS
   };
-  const filtered = [...TEXTS, 'from', 'to'].some(name => address.get(name));
+  const filtered = [...TEXTS, 'from', 'to'].some(name => parameters.get(name));
   const page = useAudit(view);
   return (
     <Page
@@ -97,9 +98,8 @@ export function AuditPage() {
         </a>
       }
     >
-      <Filters address={address} filtered={filtered} onFilter={setAddress} />
-      {page.isPending && <Loading what={t.audit.loading} />}
-      {page.isError && <Failure error={page.error} onRetry={() => void page.refetch()} />}
+      <Filters parameters={parameters} filtered={filtered} onFilter={setParameters} />
+      <QueryStatus query={page} loading={t.audit.loading} />
       {page.data && (
         <>
           <DataTable
@@ -108,7 +108,10 @@ export function AuditPage() {
             rows={page.data.rows}
             rowId={row => String(row.sequence)}
             empty={
-              <Empty icon="clipboard-list" title={filtered ? t.audit.noneMatch : t.audit.none} />
+              <EmptyState
+                icon="clipboard-list"
+                title={filtered ? t.audit.noneMatch : t.audit.none}
+              />
             }
           />
           <div className="mt-3">
@@ -117,7 +120,7 @@ export function AuditPage() {
               limit={ROWS}
               total={page.data.total}
               label={t.audit.pages}
-              onMove={offset => setAddress({ offset: offset === 0 ? null : String(offset) })}
+              onMove={offset => setParameters({ offset: offset === 0 ? null : String(offset) })}
             />
           </div>
         </>
@@ -132,16 +135,14 @@ function endOfDay(value: string): number | null {
 }
 
 interface FiltersProps {
-  readonly address: URLSearchParams;
+  readonly parameters: URLSearchParams;
   readonly filtered: boolean;
-  readonly onFilter: (change: Readonly<Record<string, string | null>>) => void;
+  readonly onFilter: (change: Parameters) => void;
 }
 
-function Filters({ address, filtered, onFilter }: FiltersProps) {
-  const id = useId();
-  const labels = { by: t.audit.who, what: t.audit.what, target: t.audit.target };
-  const [texts, setTexts] = useState(() =>
-    Object.fromEntries(TEXTS.map(name => [name, address.get(name) ?? '']))
+function Filters({ parameters, filtered, onFilter }: FiltersProps) {
+  const [texts, setTexts] = useState<Parameters>(() =>
+    Object.fromEntries(TEXTS.map(name => [name, parameters.get(name)]))
   );
   const apply = () => onFilter({ ...texts, offset: null });
   return (
@@ -153,39 +154,32 @@ function Filters({ address, filtered, onFilter }: FiltersProps) {
       }}
     >
       {TEXTS.map(name => (
-        <div key={name}>
-          <label className="form-label mb-1" htmlFor={`${id}-${name}`}>
-            {labels[name]}
-          </label>
-          <input
-            id={`${id}-${name}`}
-            className="form-control form-control-sm"
-            placeholder={t.audit.examples[name]}
-            list={name === 'what' ? `${id}-kinds` : undefined}
-            value={texts[name] ?? ''}
-            onChange={event => setTexts({ ...texts, [name]: event.target.value })}
-            onBlur={apply}
-          />
-        </div>
+        <Field key={name} label={t.audit[name]}>
+          {id => (
+            <input
+              id={id}
+              className="form-control form-control-sm"
+              placeholder={t.audit.examples[name]}
+              list={name === 'what' ? 'gd-kinds' : undefined}
+              value={texts[name] ?? ''}
+              onChange={event => setTexts({ ...texts, [name]: event.target.value })}
+              onBlur={apply}
+            />
+          )}
+        </Field>
       ))}
-      <datalist id={`${id}-kinds`}>
+      <datalist id="gd-kinds">
         {KINDS.map(kind => (
           <option key={kind} value={kind} />
         ))}
       </datalist>
       {(['from', 'to'] as const).map(name => (
-        <div key={name}>
-          <label className="form-label mb-1" htmlFor={`${id}-${name}`}>
-            {t.audit[name]}
-          </label>
-          <input
-            id={`${id}-${name}`}
-            type="date"
-            className="form-control form-control-sm"
-            value={address.get(name) ?? ''}
-            onChange={event => onFilter({ [name]: event.target.value || null, offset: null })}
-          />
-        </div>
+        <DateField
+          key={name}
+          label={t.audit[name]}
+          value={parameters.get(name) ?? ''}
+          onChange={value => onFilter({ [name]: value, offset: null })}
+        />
       ))}
       <button type="submit" className="visually-hidden" tabIndex={-1}>
         {t.audit.title}

@@ -1,25 +1,23 @@
-/** What changed between two states of anything that JSON can say, line by line. */
-import { moment } from '../../lib/format';
+/** The differences between two JSON values. */
+import { dateTime } from '../../lib/format';
 
-const MOMENT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
+const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
 
 export interface Line {
-  /** Where: «boost.max_gpus»; empty when the whole is one value. */
+  /** For example `boost.max_gpus`; empty if the value is no object. */
   readonly path: string;
+  /** null: the value did not exist. */
   readonly before: string | null;
   readonly after: string | null;
 }
 
-/** The values that differ. null stands for «was not there». */
+/** Return the values that differ, as text. */
 export function compare(before: unknown, after: unknown): readonly Line[] {
   const old = flatten(before);
   const next = flatten(after);
-  const lines: Line[] = [];
-  for (const path of new Set([...old.keys(), ...next.keys()])) {
-    const line = { path, before: old.get(path) ?? null, after: next.get(path) ?? null };
-    if (line.before !== line.after) lines.push(line);
-  }
-  return lines;
+  return [...new Set([...old.keys(), ...next.keys()])]
+    .map(path => ({ path, before: old.get(path) ?? null, after: next.get(path) ?? null }))
+    .filter(line => line.before !== line.after);
 }
 
 function flatten(
@@ -33,15 +31,14 @@ function flatten(
       flatten(inner, path === '' ? name : `${path}.${name}`, found);
     }
   } else {
-    found.set(path, write(value));
+    found.set(path, toText(value));
   }
   return found;
 }
 
-function write(value: unknown): string {
+function toText(value: unknown): string {
   if (value === null) return 'none';
-  if (Array.isArray(value)) return value.map(write).join('; ');
-  if (typeof value === 'string')
-    return MOMENT.test(value) ? moment(Date.parse(value) / 1000) : value;
-  return JSON.stringify(value);
+  if (Array.isArray(value)) return value.map(toText).join('; ');
+  if (typeof value !== 'string') return JSON.stringify(value);
+  return TIMESTAMP.test(value) ? dateTime(Date.parse(value) / 1000) : value;
 }

@@ -1,12 +1,12 @@
-/** One GPU on the lab's map: its state in word, icon and colour, who has it, what it does. */
+/** One GPU on the map of the lab: its state, its users and its telemetry. */
 import type { GPU, Holder } from '../../api/types';
-import { Icon } from '../../components/Notes';
-import { Readings } from '../../components/Readings';
+import { Icon } from '../../components/Status';
+import { Telemetry } from '../../components/Telemetry';
 import { useDesk } from '../../config';
 import { useNow } from '../../lib/clock';
 import { duration, gibibytes } from '../../lib/format';
 import { t } from '../../strings';
-import { gpuName, LOOKS, shownState } from './gpus';
+import { gpuName, shownState, STATE_STYLES } from './gpus';
 
 interface GPUTileProps {
   readonly gpu: GPU;
@@ -16,14 +16,14 @@ interface GPUTileProps {
 export function GPUTile({ gpu, onManage }: GPUTileProps) {
   const desk = useDesk();
   const state = shownState(gpu);
-  const look = LOOKS[state];
+  const { icon, tone } = STATE_STYLES[state];
   return (
-    <article className={`card gd-tile gd-tile-${look.tone}`} aria-label={gpuName(gpu)}>
+    <article className={`card gd-tile gd-tile-${tone}`} aria-label={gpuName(gpu)}>
       <div className="card-body">
         <div className="d-flex gap-2 justify-content-between align-items-start">
           <h3 className="fs-6 mb-0 me-auto">{gpuName(gpu)}</h3>
-          <span className={`badge gd-state gd-state-${look.tone}`}>
-            <Icon name={look.icon} /> {t.states[state]}
+          <span className={`badge gd-state gd-state-${tone}`}>
+            <Icon name={icon} /> {t.states[state]}
           </span>
           {desk.manage && (
             <button
@@ -42,7 +42,7 @@ export function GPUTile({ gpu, onManage }: GPUTileProps) {
         </div>
         <Holders gpu={gpu} />
         {gpu.reason && <p className="small mb-2">{gpu.reason}</p>}
-        <Readings gpu={gpu} />
+        <Telemetry gpu={gpu} />
       </div>
     </article>
   );
@@ -82,7 +82,7 @@ function HolderName({ holder }: { readonly holder: Holder }) {
   const desk = useDesk();
   const now = useNow(10);
   const name =
-    holder.user === null ? t.lab.someone : holder.user === desk.user ? t.lab.you : holder.user;
+    holder.user === null ? t.lab.anotherUser : holder.user === desk.user ? t.lab.you : holder.user;
   return (
     <>
       <strong className="fw-semibold">{name}</strong>

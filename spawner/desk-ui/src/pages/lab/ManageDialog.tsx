@@ -1,10 +1,10 @@
-/** What an administrator can do with a GPU, and with the sessions on it. */
+/** What an administrator can do with a GPU and the sessions on it. */
 import { useId, useState } from 'react';
-import { useChangeGPU, useForgetGPU, useRelease, type GPUChange } from '../../api/queries';
-import type { GPU, Holder } from '../../api/types';
+import { useChangeGPU, useForgetGPU, useRelease } from '../../api/queries';
+import type { GPU, GPUChange, Holder } from '../../api/types';
 import { Dialog } from '../../components/Dialog';
-import { Failure, Icon } from '../../components/Notes';
-import { useSay } from '../../components/Toasts';
+import { ErrorAlert, Icon } from '../../components/Status';
+import { useNotify } from '../../components/Toasts';
 import { t } from '../../strings';
 
 interface ManageDialogProps {
@@ -13,31 +13,29 @@ interface ManageDialogProps {
   readonly onClose: () => void;
 }
 
-const MOST_SLOTS = 16;
+const MAX_SLOTS = 16;
 
 export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
   const id = useId();
-  const say = useSay();
+  const notify = useNotify();
   const change = useChangeGPU();
   const release = useRelease();
   const forget = useForgetGPU();
   const [slots, setSlots] = useState(gpu.slots);
-  const [asking, setAsking] = useState<Holder | null>(null);
-  const send = (wish: GPUChange['change'], done: string) =>
-    change.mutate(
-      { uuid: gpu.uuid, change: wish },
-      {
-        onSuccess: () => {
-          say(done);
-          onClose();
-        }
-      }
-    );
+  const [confirming, setConfirming] = useState<Holder | null>(null);
+  const thenClose = (message: string) => ({
+    onSuccess: () => {
+      notify(message);
+      onClose();
+    }
+  });
+  const send = (document: GPUChange, message: string) =>
+    change.mutate({ uuid: gpu.uuid, change: document }, thenClose(message));
   const error = change.error ?? release.error ?? forget.error;
 
   return (
-    <Dialog title={t.lab.manageTitle(name)} onClose={onClose}>
-      {error && <Failure error={error} />}
+    <Dialog title={t.lab.manageLabel(name)} onClose={onClose}>
+      {error && <ErrorAlert error={error} />}
       <p className="mb-1">{gpu.model}</p>
       <p className="small text-body-secondary text-break">
         {t.lab.uuid}: <code>{gpu.uuid}</code>
@@ -46,24 +44,24 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
       {gpu.leases.length === 0 && <p>{t.lab.sessionsNone}</p>}
       <ul className="list-group mb-4">
         {gpu.leases.map(holder => {
-          const user = holder.user ?? t.lab.someone;
-          const asked = asking !== null && asking.id === holder.id;
+          const user = holder.user ?? t.lab.anotherUser;
+          const confirms = confirming !== null && confirming.id === holder.id;
           return (
             <li key={holder.id ?? holder.slot} className="list-group-item">
               <div className="d-flex gap-2 justify-content-between align-items-center">
                 <span className="text-break">{user}</span>
-                {holder.id !== null && !asked && (
+                {holder.id !== null && !confirms && (
                   <button
                     type="button"
                     className="btn btn-sm btn-outline-danger"
                     aria-label={t.lab.releaseLabel(user)}
-                    onClick={() => setAsking(holder)}
+                    onClick={() => setConfirming(holder)}
                   >
                     <Icon name="stop" /> {t.mine.release}
                   </button>
                 )}
               </div>
-              {asked && holder.id !== null && (
+              {confirms && holder.id !== null && (
                 <div className="mt-2" role="alert">
                   <p className="mb-2">
                     <strong>{t.lab.releaseTitle(user)}</strong> {t.lab.releaseText(user)}
@@ -72,7 +70,7 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
                     <button
                       type="button"
                       className="btn btn-sm btn-outline-secondary"
-                      onClick={() => setAsking(null)}
+                      onClick={() => setConfirming(null)}
                     >
                       {t.keep}
                     </button>
@@ -81,12 +79,7 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
                       className="btn btn-sm btn-danger"
                       disabled={release.isPending}
                       onClick={() =>
-                        release.mutate(holder.id ?? '', {
-                          onSuccess: () => {
-                            say(t.lab.released(user));
-                            onClose();
-                          }
-                        })
+                        release.mutate(holder.id ?? '', thenClose(t.lab.released(user)))
                       }
                     >
                       {release.isPending ? t.working : t.lab.releaseAction}
@@ -98,52 +91,34 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
           );
         })}
       </ul>
-      <div className="mb-4">
-        {gpu.in_service ? (
-          <>
-            <button
-              type="button"
-              className="btn btn-outline-warning gd-outline-warning"
-              disabled={change.isPending}
-              onClick={() => send({ state: 'draining' }, t.lab.drained(name))}
-            >
-              <Icon name="arrow-right-from-bracket" /> {t.lab.drain}
-            </button>
-            <p className="form-text mb-0">{t.lab.drainHelp}</p>
-          </>
-        ) : (
-          <>
-            <button
-              type="button"
-              className="btn btn-outline-success"
-              disabled={change.isPending}
-              onClick={() => send({ state: 'active' }, t.lab.returned(name))}
-            >
-              <Icon name="rotate-left" /> {t.lab.back}
-            </button>
-            <p className="form-text mb-0">{t.lab.backHelp}</p>
-          </>
-        )}
-      </div>
+      {gpu.in_service ? (
+        <Action
+          style="outline-warning gd-outline-warning"
+          icon="arrow-right-from-bracket"
+          label={t.lab.drain}
+          help={t.lab.drainHelp}
+          disabled={change.isPending}
+          onClick={() => send({ state: 'draining' }, t.lab.drained(name))}
+        />
+      ) : (
+        <Action
+          style="outline-success"
+          icon="rotate-left"
+          label={t.lab.back}
+          help={t.lab.backHelp}
+          disabled={change.isPending}
+          onClick={() => send({ state: 'active' }, t.lab.returned(name))}
+        />
+      )}
       {gpu.state === 'lost' && gpu.leases.length === 0 && (
-        <div className="mb-4">
-          <button
-            type="button"
-            className="btn btn-outline-danger"
-            disabled={forget.isPending}
-            onClick={() =>
-              forget.mutate(gpu.uuid, {
-                onSuccess: () => {
-                  say(t.lab.forgotten(name));
-                  onClose();
-                }
-              })
-            }
-          >
-            <Icon name="trash" /> {t.lab.forget}
-          </button>
-          <p className="form-text mb-0">{t.lab.forgetHelp}</p>
-        </div>
+        <Action
+          style="outline-danger"
+          icon="trash"
+          label={t.lab.forget}
+          help={t.lab.forgetHelp}
+          disabled={forget.isPending}
+          onClick={() => forget.mutate(gpu.uuid, thenClose(t.lab.forgotten(name)))}
+        />
       )}
       <form
         onSubmit={event => {
@@ -162,7 +137,7 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
             disabled={gpu.leases.length > 0}
             onChange={event => setSlots(Number(event.target.value))}
           >
-            {Array.from({ length: MOST_SLOTS }, (_, index) => index + 1).map(number => (
+            {Array.from({ length: MAX_SLOTS }, (_, index) => index + 1).map(number => (
               <option key={number} value={number}>
                 {number}
               </option>
@@ -179,5 +154,25 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
         <p className="form-text mb-0">{t.lab.slotsHelp}</p>
       </form>
     </Dialog>
+  );
+}
+
+interface ActionProps {
+  readonly style: string;
+  readonly icon: string;
+  readonly label: string;
+  readonly help: string;
+  readonly disabled: boolean;
+  readonly onClick: () => void;
+}
+
+function Action({ style, icon, label, help, disabled, onClick }: ActionProps) {
+  return (
+    <div className="mb-4">
+      <button type="button" className={`btn btn-${style}`} disabled={disabled} onClick={onClick}>
+        <Icon name={icon} /> {label}
+      </button>
+      <p className="form-text mb-0">{help}</p>
+    </div>
   );
 }

@@ -1,12 +1,12 @@
-/** How the lab's GPUs are sorted, counted and named. */
+/** How the GPUs of the lab are filtered, grouped and named. */
 import type { GPU, GPUState } from '../../api/types';
 import { t } from '../../strings';
 
-export type Shown = GPUState | 'idle';
+export type ShownState = GPUState | 'idle';
 
-/** An icon and a colour for each state; the word is always beside them. */
-export const LOOKS: {
-  readonly [state in Shown]: { readonly icon: string; readonly tone: string };
+/** The icon and color of each state. The name of the state is always shown beside them. */
+export const STATE_STYLES: {
+  readonly [state in ShownState]: { readonly icon: string; readonly tone: string };
 } = {
   free: { icon: 'circle-check', tone: 'free' },
   leased: { icon: 'user', tone: 'primary' },
@@ -16,28 +16,35 @@ export const LOOKS: {
   lost: { icon: 'plug-circle-xmark', tone: 'danger' }
 };
 
-/** The state that people see: a GPU is idle when all that have it leave it idle. */
-export function shownState(gpu: GPU): Shown {
+/** Return the state to show: a leased GPU is idle if all of its sessions are. */
+export function shownState(gpu: GPU): ShownState {
   const idle = gpu.leases.length > 0 && gpu.leases.every(holder => holder.idle_since !== null);
   return gpu.state === 'leased' && idle ? 'idle' : gpu.state;
 }
 
-/** A filter of the lab's map. */
-export const FILTERS = ['all', 'free', 'leased', 'idle', 'out'] as const;
-export type Filter = (typeof FILTERS)[number];
+/** Filters of the map, with their names, icons and the states that they show. */
+export const FILTERS: {
+  readonly [filter in 'all' | 'free' | 'leased' | 'idle' | 'out']: {
+    readonly name: string;
+    readonly icon: string;
+    readonly states?: readonly ShownState[];
+  };
+} = {
+  all: { name: t.lab.all, icon: 'microchip' },
+  free: { name: t.states.free, icon: STATE_STYLES.free.icon, states: ['free'] },
+  leased: { name: t.states.leased, icon: STATE_STYLES.leased.icon, states: ['leased', 'idle'] },
+  idle: { name: t.states.idle, icon: STATE_STYLES.idle.icon, states: ['idle'] },
+  out: {
+    name: t.lab.outOfService,
+    icon: STATE_STYLES.quarantined.icon,
+    states: ['draining', 'quarantined', 'lost']
+  }
+};
+export type Filter = keyof typeof FILTERS;
+export const FILTER_KEYS = Object.keys(FILTERS) as readonly Filter[];
 
 export function matches(gpu: GPU, filter: Filter): boolean {
-  const state = shownState(gpu);
-  switch (filter) {
-    case 'all':
-      return true;
-    case 'out':
-      return state === 'draining' || state === 'quarantined' || state === 'lost';
-    case 'leased':
-      return state === 'leased' || state === 'idle';
-    default:
-      return state === filter;
-  }
+  return FILTERS[filter].states?.includes(shownState(gpu)) ?? true;
 }
 
 export interface Host {
@@ -46,12 +53,10 @@ export interface Host {
   readonly free: number;
 }
 
-/** The GPUs of each host, hosts by name and GPUs in the API's order. */
+/** Return the GPUs of each host: hosts by name, GPUs in the order of the API. */
 export function byHost(gpus: readonly GPU[]): readonly Host[] {
   const hosts = new Map<string, GPU[]>();
-  for (const gpu of gpus) {
-    hosts.set(gpu.host, [...(hosts.get(gpu.host) ?? []), gpu]);
-  }
+  for (const gpu of gpus) hosts.set(gpu.host, [...(hosts.get(gpu.host) ?? []), gpu]);
   return [...hosts]
     .map(([name, all]) => ({
       name,
@@ -61,7 +66,7 @@ export function byHost(gpus: readonly GPU[]): readonly Host[] {
     .sort((one, other) => one.name.localeCompare(other.name, 'en', { numeric: true }));
 }
 
-/** A GPU's short name: «GPU 3», «GPU 0, slice 1g.5gb». */
+/** Return the short name of a GPU: `GPU 3`, or `GPU 0, slice 1g.5gb`. */
 export function gpuName(gpu: GPU): string {
   const slice = gpu.mig_profile === null ? '' : `, ${t.lab.slice(gpu.mig_profile)}`;
   return `${t.lab.gpu(gpu.index)}${slice}`;

@@ -1,11 +1,11 @@
-/** The limits in force, how much of them is used, and the level that each came from. */
-import type { Effective, Limit, QuotaValue } from '../../api/types';
+/** The limits in force, how much of each is used, and the level that set it. */
+import type { EffectiveQuota, Limit, QuotaValue } from '../../api/types';
 import { Meter } from '../../components/Meter';
 import { amount, count, whole } from '../../lib/format';
 import { t } from '../../strings';
-import { sayLimit } from '../quotas/values';
+import { describeLimit } from '../quotas/values';
 
-const REST: readonly Limit[] = [
+const OTHER_LIMITS: readonly Limit[] = [
   'session_hours',
   'max_session_hours',
   'idle_minutes',
@@ -13,7 +13,7 @@ const REST: readonly Limit[] = [
   'gpu_models'
 ];
 
-export function Limits({ effective }: { readonly effective: Effective }) {
+export function Limits({ effective }: { readonly effective: EffectiveQuota }) {
   const { limits, used, caps } = effective;
   const days = asNumber(limits.window_days.value);
   return (
@@ -28,7 +28,7 @@ export function Limits({ effective }: { readonly effective: Effective }) {
         />
         <Meter
           label={t.mine.hoursMeter}
-          alarming
+          warns
           used={used.gpu_hours}
           limit={asNumber(limits.gpu_hours.value)}
           text={usedOf(used.gpu_hours, limits.gpu_hours.value, 'h', amount)}
@@ -53,7 +53,7 @@ export function Limits({ effective }: { readonly effective: Effective }) {
             {cap.gpu_hours !== null && (
               <Meter
                 label={t.mine.hoursMeter}
-                alarming
+                warns
                 used={cap.used.gpu_hours}
                 limit={cap.gpu_hours}
                 text={usedOf(cap.used.gpu_hours, cap.gpu_hours, 'h', amount)}
@@ -62,11 +62,11 @@ export function Limits({ effective }: { readonly effective: Effective }) {
           </div>
         ))}
         <dl className="gd-limits mb-0">
-          {REST.map(field => (
+          {OTHER_LIMITS.map(field => (
             <div key={field} title={t.quotas.about[field]}>
               <dt>{t.quotas.fields[field]}</dt>
               <dd>
-                {sayLimit(field, limits[field].value)}{' '}
+                {describeLimit(field, limits[field].value)}{' '}
                 <span className="text-body-secondary small">({limits[field].origin})</span>
               </dd>
             </div>
@@ -87,7 +87,7 @@ function usedOf(
   unit: string,
   show: (value: number) => string
 ): string {
-  const most = asNumber(limit);
-  if (most === null) return t.mine.unlimited(`${show(used)} ${unit}`.trim());
-  return t.mine.of(show(used), show(most), unit).trim();
+  const max = asNumber(limit);
+  if (max === null) return t.mine.unlimited(`${show(used)} ${unit}`.trim());
+  return t.mine.of(show(used), show(max), unit).trim();
 }

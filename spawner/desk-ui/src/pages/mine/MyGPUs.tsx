@@ -1,10 +1,10 @@
-/** A user's own sessions, places in the queue, and limits. */
-import { useDesk } from '../../config';
+/** The user's own sessions, requests in the queue, and limits. */
 import { useEffective, useMySessions, useQueue } from '../../api/queries';
-import { Empty, Failure, Icon, Loading } from '../../components/Notes';
-import { Page, Stale } from '../../components/Page';
+import { Page, StaleNotice } from '../../components/Page';
+import { EmptyState, Icon, QueryStatus } from '../../components/Status';
+import { useDesk } from '../../config';
 import { t } from '../../strings';
-import { Endings } from './Endings';
+import { EndWarnings } from './EndWarnings';
 import { Limits } from './Limits';
 import { PastSessions } from './PastSessions';
 import { SessionCard } from './SessionCard';
@@ -26,8 +26,8 @@ export function MyGPUs() {
         </a>
       }
     >
-      <Stale failing={sessions.isRefetchError} since={sessions.dataUpdatedAt} />
-      <Endings sessions={live} />
+      <StaleNotice query={sessions} />
+      <EndWarnings sessions={live} />
       <div className="row g-4">
         <div className="col-lg-8">
           {mine.length > 0 && (
@@ -46,13 +46,10 @@ export function MyGPUs() {
             <h2 className="fs-5" id="gd-sessions">
               {t.mine.sessions}
             </h2>
-            {sessions.isPending && <Loading what={t.mine.loading} />}
-            {sessions.isLoadingError && (
-              <Failure error={sessions.error} onRetry={() => void sessions.refetch()} />
-            )}
+            <QueryStatus query={sessions} loading={t.mine.loading} polled />
             {sessions.data?.length === 0 && (
               <div className="card">
-                <Empty icon="microchip" title={t.mine.none}>
+                <EmptyState icon="microchip" title={t.mine.none}>
                   {mine.length === 0 && (
                     <>
                       <p className="text-body-secondary">{t.mine.noneHelp}</p>
@@ -61,7 +58,7 @@ export function MyGPUs() {
                       </a>
                     </>
                   )}
-                </Empty>
+                </EmptyState>
               </div>
             )}
             <div className="d-grid gap-3">
@@ -75,10 +72,7 @@ export function MyGPUs() {
           <h2 className="fs-5" id="gd-limits">
             {t.mine.limits}
           </h2>
-          {effective.isPending && <Loading what={t.loading} />}
-          {effective.isLoadingError && (
-            <Failure error={effective.error} onRetry={() => void effective.refetch()} />
-          )}
+          <QueryStatus query={effective} loading={t.loading} polled />
           {effective.data && <Limits effective={effective.data} />}
         </section>
       </div>

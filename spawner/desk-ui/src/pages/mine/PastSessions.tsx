@@ -1,9 +1,9 @@
-/** Sessions that have ended, and why. */
+/** The user's ended sessions, and why each ended. */
 import { useState } from 'react';
 import { usePastSessions } from '../../api/queries';
-import { Failure } from '../../components/Notes';
+import { ErrorAlert } from '../../components/Status';
 import { Pager } from '../../components/Pager';
-import { duration, moment, whole } from '../../lib/format';
+import { dateTime, duration, whole } from '../../lib/format';
 import { t } from '../../strings';
 import { serverName } from './names';
 
@@ -16,7 +16,7 @@ export function PastSessions({ user }: { readonly user: string }) {
   if (past.isLoadingError) {
     return (
       <div className="mt-4">
-        <Failure error={past.error} onRetry={() => void past.refetch()} />
+        <ErrorAlert error={past.error} onRetry={() => void past.refetch()} />
       </div>
     );
   }
@@ -40,9 +40,9 @@ export function PastSessions({ user }: { readonly user: string }) {
             </tr>
           </thead>
           <tbody>
-            {past.data.rows.map(session => (
+            {past.data.leases.map(session => (
               <tr key={session.id}>
-                <td className="text-nowrap">{moment(session.granted_at)}</td>
+                <td className="text-nowrap">{dateTime(session.granted_at)}</td>
                 <td>{serverName(session.server)}</td>
                 <td className="text-end">{whole(session.gpus.length)}</td>
                 <td className="text-nowrap">

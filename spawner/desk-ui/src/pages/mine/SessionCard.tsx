@@ -1,46 +1,46 @@
-/** One session: its GPUs, how long it lasts, and what can be done with it. */
+/** One session: its GPUs, its time left, and its actions. */
 import { useState } from 'react';
 import { useExtend, useLab, useRelease } from '../../api/queries';
-import { sentence } from '../../api/client';
 import type { GPU, Session } from '../../api/types';
-import { Confirm } from '../../components/Dialog';
-import { Failure, Icon } from '../../components/Notes';
-import { Readings } from '../../components/Readings';
-import { useSay } from '../../components/Toasts';
+import { ConfirmDialog } from '../../components/Dialog';
+import { ErrorAlert, Icon } from '../../components/Status';
+import { Telemetry } from '../../components/Telemetry';
+import { useNotify } from '../../components/Toasts';
 import { useDesk } from '../../config';
 import { useNow } from '../../lib/clock';
-import { duration, gibibytes, near, spokenDuration } from '../../lib/format';
+import { duration, gibibytes, shortDateTime, spokenDuration } from '../../lib/format';
 import { t } from '../../strings';
+import { gpuName } from '../lab/gpus';
 import { serverAddress, serverName } from './names';
 
 export function SessionCard({ session }: { readonly session: Session }) {
   const desk = useDesk();
-  const say = useSay();
+  const notify = useNotify();
   const now = useNow();
   const lab = useLab();
   const extend = useExtend();
   const release = useRelease();
-  const [asking, setAsking] = useState(false);
+  const [confirming, setConfirming] = useState(false);
   const name = serverName(session.server);
   const devices = session.gpus
     .map(uuid => lab.data?.gpus.find(gpu => gpu.uuid === uuid))
     .filter(gpu => gpu !== undefined);
-  const going = session.state === 'stopping';
+  const stopping = session.state === 'stopping';
 
   const onExtend = () =>
     extend.mutate(session.id, {
       onSuccess: changed =>
-        say(
+        notify(
           changed.ends_at === null
             ? t.mine.extendedNoEnd(name)
-            : t.mine.extended(name, near(changed.ends_at, now))
+            : t.mine.extended(name, shortDateTime(changed.ends_at, now))
         )
     });
   const onRelease = () =>
     release.mutate(session.id, {
       onSuccess: () => {
-        setAsking(false);
-        say(t.mine.released(name));
+        setConfirming(false);
+        notify(t.mine.released(name));
       }
     });
 
@@ -50,9 +50,9 @@ export function SessionCard({ session }: { readonly session: Session }) {
         <div className="d-flex flex-wrap gap-2 justify-content-between align-items-start">
           <div>
             <h3 className="fs-5 mb-1">{name}</h3>
-            <StateWord session={session} />
+            <SessionState state={session.state} />
             <div className="small text-body-secondary">
-              {t.mine.since(near(session.granted_at, now))}
+              {t.mine.since(shortDateTime(session.granted_at, now))}
             </div>
           </div>
           <TimeLeft session={session} now={now} />
@@ -69,23 +69,23 @@ export function SessionCard({ session }: { readonly session: Session }) {
             ))}
           </ul>
         )}
-        {session.idle_since !== null && !going && (
+        {session.idle_since !== null && !stopping && (
           <p className="mt-3 mb-0">
             <Icon name="moon" /> {t.mine.idleFor(duration(now - session.idle_since))}
           </p>
         )}
         {session.ends_at !== null && (
           <p className="text-body-secondary small mt-3 mb-0">
-            {session.why} {!going && extension(session, now)}
+            {session.why} {!stopping && extensionText(session, now)}
           </p>
         )}
         {extend.isError && (
           <div className="mt-3">
-            <Failure error={extend.error} />
+            <ErrorAlert error={extend.error} />
           </div>
         )}
       </div>
-      {!going && (
+      {!stopping && (
         <div className="card-footer d-flex flex-wrap gap-2">
           <a
             className="btn btn-sm btn-outline-secondary"
@@ -109,56 +109,47 @@ export function SessionCard({ session }: { readonly session: Session }) {
             type="button"
             className="btn btn-sm btn-outline-danger ms-auto"
             aria-label={t.mine.releaseLabel(name)}
-            onClick={() => setAsking(true)}
+            onClick={() => setConfirming(true)}
           >
             <Icon name="stop" /> {t.mine.release}
           </button>
         </div>
       )}
-      {asking && (
-        <Confirm
+      {confirming && (
+        <ConfirmDialog
           title={t.mine.releaseTitle(name)}
           action={t.mine.releaseAction}
-          busy={release.isPending}
-          problem={release.isError ? sentence(release.error) : null}
+          mutation={release}
           onConfirm={onRelease}
-          onClose={() => setAsking(false)}
+          onClose={() => setConfirming(false)}
         >
-          <p className="mb-0">{t.mine.releaseText}</p>
-        </Confirm>
+          {t.mine.releaseText}
+        </ConfirmDialog>
       )}
     </article>
   );
 }
 
-function extension(session: Session, now: number): string {
+function extensionText(session: Session, now: number): string {
   if (!session.can_extend) return t.mine.cannotExtend;
   return session.extendable_until === null
     ? ''
-    : t.mine.extendUntil(near(session.extendable_until, now));
+    : t.mine.extendUntil(shortDateTime(session.extendable_until, now));
 }
 
-function StateWord({ session }: { readonly session: Session }) {
-  switch (session.state) {
-    case 'stopping':
-      return (
-        <span className="text-body-secondary">
-          <Icon name="spinner" /> {t.mine.stopping}
-        </span>
-      );
-    case 'granted':
-      return (
-        <span className="text-body-secondary">
-          <Icon name="spinner" /> {t.mine.starting}
-        </span>
-      );
-    default:
-      return (
-        <span className="gd-good">
-          <Icon name="circle-play" /> {t.mine.running}
-        </span>
-      );
+function SessionState({ state }: { readonly state: Session['state'] }) {
+  if (state === 'active') {
+    return (
+      <span className="gd-good">
+        <Icon name="circle-play" /> {t.mine.running}
+      </span>
+    );
   }
+  return (
+    <span className="text-body-secondary">
+      <Icon name="spinner" /> {state === 'granted' ? t.mine.starting : t.mine.stopping}
+    </span>
+  );
 }
 
 function TimeLeft({ session, now }: { readonly session: Session; readonly now: number }) {
@@ -182,7 +173,9 @@ function TimeLeft({ session, now }: { readonly session: Session; readonly now: n
       >
         {duration(left)}
       </div>
-      <div className="small text-body-secondary">{t.mine.ends(near(session.ends_at, now))}</div>
+      <div className="small text-body-secondary">
+        {t.mine.ends(shortDateTime(session.ends_at, now))}
+      </div>
     </div>
   );
 }
@@ -194,13 +187,12 @@ function Device({ gpu, session }: { readonly gpu: GPU; readonly session: Session
         {gpu.model} <span className="text-body-secondary">{gibibytes(gpu.memory_mib)}</span>
       </div>
       <div className="small text-body-secondary mb-1">
-        {gpu.host}, {t.lab.gpu(gpu.index)}
-        {gpu.mig_profile && `, ${t.lab.slice(gpu.mig_profile)}`}
+        {gpu.host}, {gpuName(gpu)}
       </div>
       {session.slots > 1 && (
         <p className="small mb-1">{t.mine.slot(session.slot, session.slots)}</p>
       )}
-      <Readings gpu={gpu} />
+      <Telemetry gpu={gpu} />
     </>
   );
 }

@@ -1,27 +1,26 @@
-/** A place in the queue: why it waits, when it may start, and the way out. */
+/** A request in the queue: why it waits, when it may start, and how to cancel it. */
 import { useState } from 'react';
-import { sentence } from '../../api/client';
-import { useWithdraw } from '../../api/queries';
-import type { Waiting } from '../../api/types';
-import { Confirm } from '../../components/Dialog';
-import { Icon } from '../../components/Notes';
-import { useSay } from '../../components/Toasts';
+import { useCancelRequest } from '../../api/queries';
+import type { WaitingRequest } from '../../api/types';
+import { ConfirmDialog } from '../../components/Dialog';
+import { Icon } from '../../components/Status';
+import { useNotify } from '../../components/Toasts';
 import { useNow } from '../../lib/clock';
-import { duration, near } from '../../lib/format';
+import { duration, shortDateTime } from '../../lib/format';
 import { t } from '../../strings';
 import { serverName } from './names';
 
-export function WaitingCard({ entry }: { readonly entry: Waiting }) {
+export function WaitingCard({ entry }: { readonly entry: WaitingRequest }) {
   const now = useNow();
-  const say = useSay();
-  const withdraw = useWithdraw();
-  const [asking, setAsking] = useState(false);
+  const notify = useNotify();
+  const cancel = useCancelRequest();
+  const [confirming, setConfirming] = useState(false);
   const name = serverName(entry.server);
-  const onWithdraw = () =>
-    withdraw.mutate(entry.id, {
+  const onCancel = () =>
+    cancel.mutate(entry.id, {
       onSuccess: () => {
-        setAsking(false);
-        say(t.mine.withdrawn);
+        setConfirming(false);
+        notify(t.mine.canceled);
       }
     });
   return (
@@ -31,16 +30,16 @@ export function WaitingCard({ entry }: { readonly entry: Waiting }) {
           <div>
             <h3 className="fs-5 mb-1">{name}</h3>
             <span className="text-body-secondary">
-              {t.mine.wish(entry.gpus, entry.gpu_model, entry.share === 'shared')}
+              {t.mine.request(entry.gpus, entry.gpu_model, entry.share === 'shared')}
             </span>
           </div>
-          <div className="gd-time">{t.mine.place(entry.position, entry.length)}</div>
+          <div className="gd-time">{t.mine.position(entry.position, entry.length)}</div>
         </div>
         <p className="mt-3 mb-1">{entry.reason}</p>
         <p className="text-body-secondary small mb-0">
           {entry.expected_start === null
             ? t.mine.notExpected
-            : t.mine.expected(near(entry.expected_start, now))}{' '}
+            : t.mine.expected(shortDateTime(entry.expected_start, now))}{' '}
           {t.mine.waitingSince(duration(now - entry.created_at))}
         </p>
       </div>
@@ -48,22 +47,21 @@ export function WaitingCard({ entry }: { readonly entry: Waiting }) {
         <button
           type="button"
           className="btn btn-sm btn-outline-danger ms-auto"
-          onClick={() => setAsking(true)}
+          onClick={() => setConfirming(true)}
         >
-          <Icon name="xmark" /> {t.mine.withdraw}
+          <Icon name="xmark" /> {t.mine.cancelRequest}
         </button>
       </div>
-      {asking && (
-        <Confirm
-          title={t.mine.withdrawTitle}
-          action={t.mine.withdrawAction}
-          busy={withdraw.isPending}
-          problem={withdraw.isError ? sentence(withdraw.error) : null}
-          onConfirm={onWithdraw}
-          onClose={() => setAsking(false)}
+      {confirming && (
+        <ConfirmDialog
+          title={t.mine.cancelTitle}
+          action={t.mine.cancelAction}
+          mutation={cancel}
+          onConfirm={onCancel}
+          onClose={() => setConfirming(false)}
         >
-          <p className="mb-0">{t.mine.withdrawText}</p>
-        </Confirm>
+          {t.mine.cancelText}
+        </ConfirmDialog>
       )}
     </article>
   );

@@ -1,4 +1,4 @@
-/** What a session is called, and where its server is. */
+/** The name and the address of a session's server. */
 import type { Session } from '../../api/types';
 import type { Desk } from '../../config';
 import { t } from '../../strings';
@@ -7,7 +7,7 @@ export function serverName(server: string): string {
   return server === '' ? t.mine.defaultServer : t.mine.server(server);
 }
 
-/** The address of a session's JupyterLab. */
+/** Return the address of a session's JupyterLab. */
 export function serverAddress(desk: Desk, session: Session): string {
   const root = desk.hub.replace(/hub\/$/, '');
   const server = session.server === '' ? '' : `${encodeURIComponent(session.server)}/`;

@@ -1,7 +1,7 @@
-/** Gives one limit of many rows the same value. */
+/** Sets one limit of many rows to the same value. */
 import { useId, useState } from 'react';
 import type { Level, QuotaField, QuotaValue } from '../../api/types';
-import { Dialog } from '../../components/Dialog';
+import { Dialog, DialogActions } from '../../components/Dialog';
 import { t } from '../../strings';
 import { fieldsOf, parseValue } from './values';
 
@@ -12,40 +12,27 @@ interface BulkDialogProps {
   readonly onClose: () => void;
 }
 
-type What = 'set' | 'none' | 'inherit';
+type Choice = keyof typeof t.quotas.bulkChoices;
+const CHOICES = Object.keys(t.quotas.bulkChoices) as readonly Choice[];
 
 export function BulkDialog({ level, count, onApply, onClose }: BulkDialogProps) {
   const id = useId();
   const [field, setField] = useState<QuotaField>('max_gpus');
-  const [what, setWhat] = useState<What>('set');
+  const [choice, setChoice] = useState<Choice>('set');
   const [text, setText] = useState('');
   const [problem, setProblem] = useState<string | null>(null);
-  const choices: readonly [What, string][] = [
-    ['set', t.quotas.bulkSet],
-    ['none', t.quotas.bulkNone],
-    ['inherit', t.quotas.bulkInherit]
-  ];
   const apply = () => {
-    const typed = what === 'set' ? text : what === 'none' ? t.quotas.noLimit : '';
-    const parsed = parseValue(field, typed);
+    const input = { set: text, none: t.quotas.noLimit, inherit: '' }[choice];
+    const parsed = parseValue(field, input);
     if (!parsed.ok) setProblem(parsed.message);
-    else if (what === 'set' && parsed.value === undefined) setProblem(t.quotas.invalid.needed);
+    else if (choice === 'set' && parsed.value === undefined) setProblem(t.quotas.invalid.needed);
     else onApply(field, parsed.value);
   };
   return (
     <Dialog
       title={t.quotas.bulkTitle(count)}
       onClose={onClose}
-      footer={
-        <>
-          <button type="button" className="btn btn-outline-secondary" onClick={onClose}>
-            {t.cancel}
-          </button>
-          <button type="submit" form={`${id}-form`} className="btn btn-primary">
-            {t.quotas.bulkAction}
-          </button>
-        </>
-      }
+      footer={<DialogActions label={t.quotas.stage} form={`${id}-form`} onClose={onClose} />}
     >
       <form
         id={`${id}-form`}
@@ -75,32 +62,30 @@ export function BulkDialog({ level, count, onApply, onClose }: BulkDialogProps) 
         </select>
         <p className="form-text">{t.quotas.about[field]}</p>
         <fieldset>
-          <legend className="fs-6">{t.quotas.bulkWhat}</legend>
-          {choices
-            .filter(([choice]) => choice !== 'none' || field !== 'weight')
-            .map(([choice, label]) => (
-              <div className="form-check" key={choice}>
-                <input
-                  type="radio"
-                  className="form-check-input"
-                  id={`${id}-${choice}`}
-                  name={`${id}-what`}
-                  checked={what === choice}
-                  onChange={() => {
-                    setWhat(choice);
-                    setProblem(null);
-                  }}
-                />
-                <label className="form-check-label" htmlFor={`${id}-${choice}`}>
-                  {label}
-                </label>
-              </div>
-            ))}
+          <legend className="fs-6">{t.quotas.bulkValue}</legend>
+          {CHOICES.filter(option => option !== 'none' || field !== 'weight').map(option => (
+            <div className="form-check" key={option}>
+              <input
+                type="radio"
+                className="form-check-input"
+                id={`${id}-${option}`}
+                name={`${id}-choice`}
+                checked={choice === option}
+                onChange={() => {
+                  setChoice(option);
+                  setProblem(null);
+                }}
+              />
+              <label className="form-check-label" htmlFor={`${id}-${option}`}>
+                {t.quotas.bulkChoices[option]}
+              </label>
+            </div>
+          ))}
         </fieldset>
-        {what === 'set' && (
+        {choice === 'set' && (
           <input
             className={`form-control mt-2${problem ? ' is-invalid' : ''}`}
-            aria-label={t.quotas.bulkWhat}
+            aria-label={t.quotas.bulkValue}
             aria-invalid={problem !== null}
             value={text}
             autoComplete="off"

@@ -1,10 +1,10 @@
-/** A limit in the table: a button that turns into a field. Enter takes the value, Escape does not. */
+/** A limit in the table: a button that turns into an input. Enter keeps the value, Escape discards it. */
 import { useEffect, useId, useRef, useState } from 'react';
-import type { QuotaField, QuotaRow, QuotaValue } from '../../api/types';
+import type { Limit, QuotaField, QuotaRow, QuotaValue } from '../../api/types';
 import { t } from '../../strings';
 import { useEditing } from './context';
-import { current, keyOf } from './staging';
-import { editText, parseValue, sameValue, showValue } from './values';
+import { currentDocument, keyOf } from './staging';
+import { displayName, editText, parseValue, sameValue, showValue } from './values';
 
 interface CellProps {
   readonly row: QuotaRow;
@@ -12,15 +12,15 @@ interface CellProps {
 }
 
 export function Cell({ row, field }: CellProps) {
-  const { staged, mayEdit, setField } = useEditing();
+  const { staged, canEdit, setField } = useEditing();
   const [editing, setEditing] = useState(false);
   const button = useRef<HTMLButtonElement>(null);
   const wasEditing = useRef(false);
-  const own = current(staged, row)?.[field];
+  const own = currentDocument(staged, row)?.[field];
   const change = staged.get(keyOf(row));
   const changed = change !== undefined && !sameValue(change.base?.[field], own);
   const shown = own === undefined ? inheritedText(row, field) : showValue(field, own);
-  const name = row.level === 'default' ? t.quotas.defaultName : row.name;
+  const name = displayName(row);
 
   useEffect(() => {
     if (wasEditing.current && !editing) button.current?.focus();
@@ -34,16 +34,16 @@ export function Cell({ row, field }: CellProps) {
         field={field}
         value={own}
         hint={inheritedText(row, field)}
-        onTake={value => {
+        onAccept={value => {
           setField(row, field, value);
           setEditing(false);
         }}
-        onLeave={() => setEditing(false)}
+        onDiscard={() => setEditing(false)}
       />
     );
   }
   const className = `gd-cell${own === undefined ? ' gd-inherited' : ''}${changed ? ' gd-changed' : ''}`;
-  if (!mayEdit(row)) return <span className={className}>{shown}</span>;
+  if (!canEdit(row)) return <span className={className}>{shown}</span>;
   return (
     <button
       ref={button}
@@ -57,12 +57,10 @@ export function Cell({ row, field }: CellProps) {
   );
 }
 
-/** What holds where the level itself sets nothing. */
+/** Return the text of the limit that applies if the level does not set its own. */
 function inheritedText(row: QuotaRow, field: QuotaField): string {
-  const limits: { readonly [name in QuotaField]?: { value: QuotaValue; origin: string } } =
-    row.effective ?? {};
-  const limit = limits[field];
-  // A value that the stored document itself sets is not what it would inherit.
+  const limit = row.effective?.[field as Limit];
+  // The limit in force comes from the stored document if that sets the field.
   if (limit === undefined || row.document?.[field] !== undefined) {
     return row.level === 'user' ? t.quotas.inherited : t.quotas.notSet;
   }
@@ -74,19 +72,19 @@ interface CellEditorProps {
   readonly field: QuotaField;
   readonly value: QuotaValue | undefined;
   readonly hint: string;
-  readonly onTake: (value: QuotaValue | undefined) => void;
-  readonly onLeave: () => void;
+  readonly onAccept: (value: QuotaValue | undefined) => void;
+  readonly onDiscard: () => void;
 }
 
-function CellEditor({ label, field, value, hint, onTake, onLeave }: CellEditorProps) {
+function CellEditor({ label, field, value, hint, onAccept, onDiscard }: CellEditorProps) {
   const [text, setText] = useState(editText(field, value));
   const [problem, setProblem] = useState<string | null>(null);
   const input = useRef<HTMLInputElement>(null);
   const problemId = useId();
   useEffect(() => input.current?.select(), []);
-  const take = () => {
+  const accept = () => {
     const parsed = parseValue(field, text);
-    if (parsed.ok) onTake(parsed.value);
+    if (parsed.ok) onAccept(parsed.value);
     else setProblem(parsed.message);
   };
   return (
@@ -107,14 +105,14 @@ function CellEditor({ label, field, value, hint, onTake, onLeave }: CellEditorPr
         onKeyDown={event => {
           if (event.key === 'Enter') {
             event.preventDefault();
-            take();
+            accept();
           } else if (event.key === 'Escape') {
             event.preventDefault();
             event.stopPropagation();
-            onLeave();
+            onDiscard();
           }
         }}
-        onBlur={take}
+        onBlur={accept}
       />
       {problem && (
         <div className="invalid-feedback" id={problemId} role="alert">

@@ -1,29 +1,34 @@
-/** What a change of a document does, field by field. */
-import type { Level, QuotaDocument, QuotaValue } from '../../api/types';
-import { moment } from '../../lib/format';
+/** The changes of a quota document, field by field. */
+import type { Boost, QuotaChange, QuotaDocument, QuotaValue } from '../../api/types';
+import { dateTime } from '../../lib/format';
 import { t } from '../../strings';
-import { boostFields, differences, type Difference } from './staging';
-import { fieldsOf, showValue } from './values';
+import { differences, type Difference } from './staging';
+import { displayName, fieldsOf, showValue } from './values';
 
-interface ChangesProps {
-  readonly level: Level;
+interface ChangesProps extends Pick<QuotaChange, 'level' | 'name'> {
   readonly before: QuotaDocument | null;
   readonly after: QuotaDocument | null;
 }
 
-export function Changes({ level, before, after }: ChangesProps) {
-  const changed = differences(level, before, after);
+export function Changes({ level, name, before, after }: ChangesProps) {
   return (
-    <ul className="gd-changes list-unstyled mb-0">
-      {changed.map(difference => (
-        <li key={difference.field}>
-          <span className="text-body-secondary">{fieldName(difference.field)}: </span>
-          <del>{describe(difference.field, difference.before)}</del>{' '}
-          <span aria-hidden="true">→</span>{' '}
-          <ins>{describe(difference.field, difference.after)}</ins>
-        </li>
-      ))}
-    </ul>
+    <>
+      <strong className="text-break">{displayName({ level, name })}</strong>{' '}
+      {level !== 'default' && (
+        <span className="text-body-secondary small">{t.quotas.level[level]}</span>
+      )}
+      {after === null && <p className="mb-0 small">{t.quotas.remove}</p>}
+      <ul className="gd-changes list-unstyled mb-0">
+        {differences(level, before, after).map(difference => (
+          <li key={difference.field}>
+            <span className="text-body-secondary">{fieldName(difference.field)}: </span>
+            <del>{describe(difference.field, difference.before)}</del>{' '}
+            <span aria-hidden="true">→</span>{' '}
+            <ins>{describe(difference.field, difference.after)}</ins>
+          </li>
+        ))}
+      </ul>
+    </>
   );
 }
 
@@ -31,17 +36,14 @@ export function fieldName(field: Difference['field']): string {
   return field === 'boost' ? t.quotas.boost : t.quotas.fields[field];
 }
 
-/** A field's value in words; a boost with its limits. */
+/** Return the value of a field as text; of a boost, its limits and its end. */
 export function describe(field: Difference['field'], value: Difference['before']): string {
-  if (field !== 'boost') {
-    return value === undefined ? t.quotas.notSet : showValue(field, value as QuotaValue);
-  }
-  const boost = value as QuotaDocument['boost'];
-  if (boost === undefined) return t.quotas.notSet;
-  const limits = boostFields(boost);
-  const parts = fieldsOf('group').flatMap(name => {
-    const limit = limits[name];
+  if (value === undefined) return t.quotas.notSet;
+  if (field !== 'boost') return showValue(field, value as QuotaValue);
+  const boost = value as Boost;
+  const limits = fieldsOf('group').flatMap(name => {
+    const limit = boost[name];
     return limit === undefined ? [] : [`${t.quotas.fields[name]} ${showValue(name, limit)}`];
   });
-  return `${parts.join(', ')} ${t.quotas.boostUntil(moment(Date.parse(boost.until) / 1000))}`;
+  return `${limits.join(', ')} ${t.quotas.boostUntil(dateTime(Date.parse(boost.until) / 1000))}`;
 }

@@ -1,24 +1,34 @@
-/** Two people edited at once: shows both versions, and lets whoever saves later choose. */
+/** Shows both versions when someone else saved first, for the user to choose from. */
 import { useId, useState } from 'react';
 import { useStored } from '../../api/queries';
-import type { StoredQuota } from '../../api/types';
-import { Actions, Dialog } from '../../components/Dialog';
-import { Failure, Loading } from '../../components/Notes';
-import { moment } from '../../lib/format';
+import type { QuotaDocument, StoredQuota } from '../../api/types';
+import { Dialog, DialogActions } from '../../components/Dialog';
+import { QueryStatus } from '../../components/Status';
+import { ToggleButton } from '../../components/ToggleButton';
+import { dateTime } from '../../lib/format';
 import { t } from '../../strings';
 import { describe, fieldName } from './Changes';
-import { differences, keyOf, rebase, unstage, type Staged, type StagedChange } from './staging';
+import {
+  differences,
+  keyOf,
+  rebase,
+  unstage,
+  type Difference,
+  type Staged,
+  type StagedChange
+} from './staging';
+import { displayName } from './values';
 
 interface ConflictDialogProps {
   readonly staged: Staged;
-  /** The changes as they stand after the choice, upon what is stored now. */
-  readonly onSettled: (staged: Staged) => void;
+  /** Called with the chosen changes, based on the documents that are stored now. */
+  readonly onResolved: (staged: Staged) => void;
   readonly onClose: () => void;
 }
 
 type Choice = 'yours' | 'theirs';
 
-export function ConflictDialog({ staged, onSettled, onClose }: ConflictDialogProps) {
+export function ConflictDialog({ staged, onResolved, onClose }: ConflictDialogProps) {
   const changes = [...staged.values()];
   const stored = useStored(changes);
   const [choices, setChoices] = useState<ReadonlyMap<string, Choice>>(new Map());
@@ -26,7 +36,7 @@ export function ConflictDialog({ staged, onSettled, onClose }: ConflictDialogPro
     const change = changes[index];
     return change !== undefined && change.revision !== now.revision ? [{ change, now }] : [];
   });
-  const settle = () => {
+  const resolve = () => {
     let next = staged;
     for (const { change, now } of conflicts) {
       const key = keyOf(change);
@@ -37,7 +47,7 @@ export function ConflictDialog({ staged, onSettled, onClose }: ConflictDialogPro
         next = new Map(next).set(key, merged);
       }
     }
-    onSettled(next);
+    onResolved(next);
   };
   return (
     <Dialog
@@ -45,17 +55,16 @@ export function ConflictDialog({ staged, onSettled, onClose }: ConflictDialogPro
       shape="wide"
       onClose={onClose}
       footer={
-        <Actions
+        <DialogActions
           label={t.quotas.conflictAction}
           disabled={!stored.isSuccess}
-          onAct={settle}
+          onAct={resolve}
           onClose={onClose}
         />
       }
     >
       <p>{t.quotas.conflictText}</p>
-      {stored.isPending && <Loading what={t.loading} />}
-      {stored.isError && <Failure error={stored.error} onRetry={() => void stored.refetch()} />}
+      <QueryStatus query={stored} loading={t.loading} />
       {conflicts.map(({ change, now }) => {
         const key = keyOf(change);
         return (
@@ -88,18 +97,16 @@ function Conflict({ change, now, choice, onChoose }: ConflictProps) {
     ].map(({ field }) => field)
   );
   const merged = rebase(change, now).document;
-  const value = (
-    document: StoredQuota['document'],
-    field: typeof fields extends Set<infer F> ? F : never
-  ) => describe(field, document?.[field]);
-  const name = change.level === 'default' ? t.quotas.defaultName : change.name;
+  const value = (document: QuotaDocument | null, field: Difference['field']) =>
+    describe(field, document?.[field]);
+  const name = displayName(change);
   return (
     <section className="mb-4" aria-labelledby={id}>
       <h3 className="fs-6" id={id}>
         {name}{' '}
         {now.updated_by !== null && now.updated_at !== null && (
           <span className="text-body-secondary fw-normal">
-            {t.quotas.conflictBy(now.updated_by, moment(now.updated_at))}
+            {t.quotas.conflictBy(now.updated_by, dateTime(now.updated_at))}
           </span>
         )}
       </h3>
@@ -131,15 +138,9 @@ function Conflict({ change, now, choice, onChoose }: ConflictProps) {
       </div>
       <div className="btn-group btn-group-sm" role="group" aria-label={name}>
         {(['yours', 'theirs'] as const).map(option => (
-          <button
-            key={option}
-            type="button"
-            className={`btn btn-outline-secondary${choice === option ? ' active' : ''}`}
-            aria-pressed={choice === option}
-            onClick={() => onChoose(option)}
-          >
+          <ToggleButton key={option} pressed={choice === option} onClick={() => onChoose(option)}>
             {option === 'yours' ? t.quotas.useYours : t.quotas.useTheirs}
-          </button>
+          </ToggleButton>
         ))}
       </div>
     </section>

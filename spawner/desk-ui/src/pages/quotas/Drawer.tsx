@@ -1,18 +1,17 @@
-/** Explains a level's limits, with their origin and use, and edits all of its fields. */
-import { useId, useState } from 'react';
+/** The limits of one row with their origin and usage, and a form for all of its fields. */
+import { Fragment, useId, useState } from 'react';
 import { useEffective } from '../../api/queries';
-import type { Effective, QuotaDocument, QuotaField, QuotaRow } from '../../api/types';
-import { LIMITS } from '../../api/types';
+import type { EffectiveQuota, QuotaDocument, QuotaField, QuotaRow } from '../../api/types';
 import { Dialog } from '../../components/Dialog';
-import { Failure, Loading } from '../../components/Notes';
+import { QueryStatus } from '../../components/Status';
 import { useDesk } from '../../config';
 import { now } from '../../lib/clock';
-import { amount, localInput, moment, whole } from '../../lib/format';
+import { amount, dateTime, localInput, whole } from '../../lib/format';
 import { t } from '../../strings';
 import { useEditing } from './context';
-import { LimitFields, readTyped, typedOf, type Typed } from './LimitFields';
-import { current } from './staging';
-import { fieldsOf, sayLimit } from './values';
+import { LimitFields, parseTexts, textsOf, type Texts } from './LimitFields';
+import { currentDocument, keyOf } from './staging';
+import { describeLimit, displayName, fieldsOf, LIMITS } from './values';
 
 interface DrawerProps {
   readonly row: QuotaRow;
@@ -21,27 +20,21 @@ interface DrawerProps {
 
 export function Drawer({ row, onClose }: DrawerProps) {
   const desk = useDesk();
-  const name = row.level === 'default' ? t.quotas.defaultName : row.name;
+  const target = row.level === 'default' ? 'default' : keyOf(row);
   return (
-    <Dialog title={t.quotas.drawerTitle(name)} shape="drawer" onClose={onClose}>
+    <Dialog title={t.quotas.drawerTitle(displayName(row))} shape="drawer" onClose={onClose}>
       {row.level === 'user' && <InForce row={row} />}
       <DocumentForm row={row} onDone={onClose} />
       <p className="small mt-4 mb-0">
         {row.updated_by !== null && row.updated_at !== null && (
-          <>{t.quotas.changedBy(row.updated_by, moment(row.updated_at))} </>
+          <>{t.quotas.changedBy(row.updated_by, dateTime(row.updated_at))} </>
         )}
         {desk.read && (
-          <a href={`${desk.base}audit?target=${encodeURIComponent(auditTarget(row))}`}>
-            {t.quotas.history}
-          </a>
+          <a href={`${desk.base}audit?target=${encodeURIComponent(target)}`}>{t.quotas.history}</a>
         )}
       </p>
     </Dialog>
   );
-}
-
-function auditTarget(row: QuotaRow): string {
-  return row.level === 'default' ? 'default' : `${row.level}/${row.name}`;
 }
 
 function InForce({ row }: { readonly row: QuotaRow }) {
@@ -56,18 +49,15 @@ function InForce({ row }: { readonly row: QuotaRow }) {
         {t.quotas.groups}: {row.groups.length > 0 ? row.groups.join(', ') : t.quotas.groupsNone}.{' '}
         {t.quotas.effectiveNote}
       </p>
-      {effective.isPending && <Loading what={t.loading} />}
-      {effective.isError && (
-        <Failure error={effective.error} onRetry={() => void effective.refetch()} />
-      )}
+      <QueryStatus query={effective} loading={t.loading} />
       {effective.data && <LimitTable effective={effective.data} />}
     </section>
   );
 }
 
-function LimitTable({ effective }: { readonly effective: Effective }) {
+function LimitTable({ effective }: { readonly effective: EffectiveQuota }) {
   const { limits, used, caps } = effective;
-  const uses: { readonly [field in QuotaField]?: string } = {
+  const usage: { readonly [field in QuotaField]?: string } = {
     max_gpus: whole(used.gpus),
     gpu_hours: amount(used.gpu_hours)
   };
@@ -84,56 +74,55 @@ function LimitTable({ effective }: { readonly effective: Effective }) {
         </thead>
         <tbody>
           {LIMITS.map(field => (
-            <tr key={field} title={t.quotas.about[field]}>
-              <th scope="row" className="fw-normal">
-                {t.quotas.fields[field]}
-              </th>
-              <td>{sayLimit(field, limits[field].value)}</td>
-              <td className="text-body-secondary">{limits[field].origin}</td>
-              <td>{uses[field]}</td>
-            </tr>
+            <LimitRow
+              key={field}
+              field={field}
+              value={describeLimit(field, limits[field].value)}
+              origin={limits[field].origin}
+              used={usage[field]}
+            />
           ))}
-          {caps.flatMap(cap => [
-            cap.max_gpus !== null && (
-              <CapRow
-                key={`${cap.group}-gpus`}
-                field="group_max_gpus"
-                group={cap.group}
-                value={whole(cap.max_gpus)}
-                used={whole(cap.used.gpus)}
-              />
-            ),
-            cap.gpu_hours !== null && (
-              <CapRow
-                key={`${cap.group}-hours`}
-                field="group_gpu_hours"
-                group={cap.group}
-                value={amount(cap.gpu_hours)}
-                used={amount(cap.used.gpu_hours)}
-              />
-            )
-          ])}
+          {caps.map(cap => (
+            <Fragment key={cap.group}>
+              {cap.max_gpus !== null && (
+                <LimitRow
+                  field="group_max_gpus"
+                  value={whole(cap.max_gpus)}
+                  origin={t.mine.group(cap.group)}
+                  used={whole(cap.used.gpus)}
+                />
+              )}
+              {cap.gpu_hours !== null && (
+                <LimitRow
+                  field="group_gpu_hours"
+                  value={amount(cap.gpu_hours)}
+                  origin={t.mine.group(cap.group)}
+                  used={amount(cap.used.gpu_hours)}
+                />
+              )}
+            </Fragment>
+          ))}
         </tbody>
       </table>
     </div>
   );
 }
 
-interface CapRowProps {
+interface LimitRowProps {
   readonly field: QuotaField;
-  readonly group: string;
   readonly value: string;
-  readonly used: string;
+  readonly origin: string;
+  readonly used: string | undefined;
 }
 
-function CapRow({ field, group, value, used }: CapRowProps) {
+function LimitRow({ field, value, origin, used }: LimitRowProps) {
   return (
     <tr title={t.quotas.about[field]}>
       <th scope="row" className="fw-normal">
         {t.quotas.fields[field]}
       </th>
       <td>{value}</td>
-      <td className="text-body-secondary">{t.mine.group(group)}</td>
+      <td className="text-body-secondary">{origin}</td>
       <td>{used}</td>
     </tr>
   );
@@ -141,50 +130,45 @@ function CapRow({ field, group, value, used }: CapRowProps) {
 
 interface BoostForm {
   readonly until: string;
-  readonly typed: Typed;
+  readonly texts: Texts;
 }
 
 const DAY = 24 * 3600;
 
 function DocumentForm({ row, onDone }: { readonly row: QuotaRow; readonly onDone: () => void }) {
-  const { staged, mayEdit, setDocument } = useEditing();
-  const editable = mayEdit(row);
+  const { staged, canEdit, setDocument } = useEditing();
+  const editable = canEdit(row);
   const id = useId();
   const fields = fieldsOf(row.level);
-  const [start] = useState(() => current(staged, row));
-  const [typed, setTyped] = useState<Typed>(() => typedOf(start, fields));
+  const [start] = useState(() => currentDocument(staged, row));
+  const [texts, setTexts] = useState<Texts>(() => textsOf(start, fields));
   const [boost, setBoost] = useState<BoostForm | null>(() =>
     start?.boost === undefined
       ? null
       : {
           until: localInput(Date.parse(start.boost.until) / 1000),
-          typed: typedOf(start.boost, fields)
+          texts: textsOf(start.boost, fields)
         }
   );
-  const [tried, setTried] = useState(false);
-  const own = readTyped(typed, fields);
-  const boosted = readTyped(boost?.typed ?? {}, fields);
+  const [submitted, setSubmitted] = useState(false);
+  const own = parseTexts(texts, fields);
+  const boosted = parseTexts(boost?.texts ?? {}, fields);
   const until = boost === null ? NaN : Date.parse(boost.until) / 1000;
   const untilProblem = boost !== null && !(until > now()) ? t.quotas.invalid.until : null;
-  const emptyBoost =
-    boost !== null &&
-    Object.keys(boosted.document).length === 0 &&
-    Object.keys(boosted.problems).length === 0;
-  const bad =
-    Object.keys(own.problems).length > 0 ||
-    (boost !== null &&
-      (untilProblem !== null || emptyBoost || Object.keys(boosted.problems).length > 0));
+  const emptyBoost = boost !== null && isEmpty(boosted.document) && isEmpty(boosted.problems);
+  const invalid =
+    !isEmpty(own.problems) || !isEmpty(boosted.problems) || untilProblem !== null || emptyBoost;
 
   const apply = () => {
-    setTried(true);
-    if (bad) return;
+    setSubmitted(true);
+    if (invalid) return;
     const document: QuotaDocument = {
       ...own.document,
       ...(boost !== null && {
         boost: { until: new Date(until * 1000).toISOString(), ...boosted.document }
       })
     };
-    setDocument(row, Object.keys(document).length === 0 ? null : document);
+    setDocument(row, document);
     onDone();
   };
 
@@ -200,16 +184,16 @@ function DocumentForm({ row, onDone }: { readonly row: QuotaRow; readonly onDone
       {!editable && <p className="small">{t.quotas.forbidden}</p>}
       <LimitFields
         fields={fields}
-        typed={typed}
-        problems={tried ? own.problems : {}}
+        texts={texts}
+        problems={submitted ? own.problems : {}}
         disabled={!editable}
-        onType={(field, text) => setTyped(all => ({ ...all, [field]: text }))}
+        onChange={(field, text) => setTexts(all => ({ ...all, [field]: text }))}
       />
       {boost === null && editable && (
         <button
           type="button"
           className="btn btn-sm btn-outline-secondary mt-3"
-          onClick={() => setBoost({ until: localInput(now() + 7 * DAY), typed: {} })}
+          onClick={() => setBoost({ until: localInput(now() + 7 * DAY), texts: {} })}
         >
           {t.quotas.boostAdd}
         </button>
@@ -224,25 +208,25 @@ function DocumentForm({ row, onDone }: { readonly row: QuotaRow; readonly onDone
           <input
             id={`${id}-until`}
             type="datetime-local"
-            className={`form-control form-control-sm mb-2${tried && untilProblem ? ' is-invalid' : ''}`}
+            className={`form-control form-control-sm mb-2${submitted && untilProblem ? ' is-invalid' : ''}`}
             value={boost.until}
             onChange={event => setBoost({ ...boost, until: event.target.value })}
           />
-          {tried && untilProblem && (
+          {submitted && untilProblem && (
             <div className="text-danger small mb-2" role="alert">
               {untilProblem}
             </div>
           )}
           <LimitFields
             fields={fields}
-            typed={boost.typed}
-            problems={tried ? boosted.problems : {}}
+            texts={boost.texts}
+            problems={submitted ? boosted.problems : {}}
             disabled={!editable}
-            onType={(field, text) =>
-              setBoost({ ...boost, typed: { ...boost.typed, [field]: text } })
+            onChange={(field, text) =>
+              setBoost({ ...boost, texts: { ...boost.texts, [field]: text } })
             }
           />
-          {tried && emptyBoost && (
+          {submitted && emptyBoost && (
             <div className="text-danger small mt-1" role="alert">
               {t.quotas.invalid.empty}
             </div>
@@ -259,7 +243,7 @@ function DocumentForm({ row, onDone }: { readonly row: QuotaRow; readonly onDone
       {editable && (
         <div className="d-flex flex-wrap gap-2 mt-4">
           <button type="submit" className="btn btn-primary">
-            {t.quotas.apply}
+            {t.quotas.stage}
           </button>
           {row.document !== null && (
             <button
@@ -277,4 +261,8 @@ function DocumentForm({ row, onDone }: { readonly row: QuotaRow; readonly onDone
       )}
     </form>
   );
+}
+
+function isEmpty(object: object): boolean {
+  return Object.keys(object).length === 0;
 }

@@ -1,41 +1,41 @@
-/** Takes limits from a CSV file, after it has shown what they would change and mean. */
+/** Imports limits from a CSV file, after a preview of the changes and their impact. */
 import { useId, useRef, useState } from 'react';
-import { ApiError, sentence } from '../../api/client';
+import { ApiError, errorMessage } from '../../api/client';
 import { useImportQuotas, usePreviewFile } from '../../api/queries';
-import type { TablePreview } from '../../api/types';
-import { Actions, Dialog } from '../../components/Dialog';
-import { Failure, Loading } from '../../components/Notes';
-import { useSay } from '../../components/Toasts';
+import type { QuotaTablePreview } from '../../api/types';
+import { Dialog, DialogActions } from '../../components/Dialog';
+import { ErrorAlert, Loading } from '../../components/Status';
+import { useNotify } from '../../components/Toasts';
 import { count, whole } from '../../lib/format';
 import { t } from '../../strings';
 import { Changes } from './Changes';
-import { Meaning } from './Meaning';
+import { Impact } from './Impact';
 
 export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
   const id = useId();
-  const say = useSay();
+  const notify = useNotify();
   const preview = usePreviewFile();
-  const load = useImportQuotas();
+  const importFile = useImportQuotas();
   const input = useRef<HTMLInputElement>(null);
   const chosen = useRef<File | null>(null);
-  // The very bytes that were previewed are imported, whatever happens to the file meanwhile.
+  // The import sends exactly the bytes that were previewed, even if the file changes.
   const [content, setContent] = useState<Blob | null>(null);
   const [name, setName] = useState('');
   const [problem, setProblem] = useState<string | null>(null);
   const changes = preview.data ? changesOf(preview.data) : 0;
   const ready = preview.isSuccess && preview.data.problem_count === 0 && changes > 0;
 
-  // A file that is mended and chosen again is news to the browser only if the field was emptied.
-  const empty = () => {
+  // The browser reports the same file again only if the input was cleared.
+  const clear = () => {
     if (input.current) input.current.value = '';
   };
-  const look = (found: Blob) => {
-    setContent(found);
-    preview.mutate(found, {
+  const show = (bytes: Blob) => {
+    setContent(bytes);
+    preview.mutate(bytes, {
       onSuccess: ({ problem_count }) => {
-        if (problem_count > 0) empty();
+        if (problem_count > 0) clear();
       },
-      onError: empty
+      onError: clear
     });
   };
   const choose = async (file: File) => {
@@ -44,29 +44,29 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
     setContent(null);
     setProblem(null);
     preview.reset();
-    load.reset();
+    importFile.reset();
     const bytes = await file.arrayBuffer().catch(() => null);
     if (chosen.current !== file) return;
     if (bytes === null) {
       setProblem(t.quotas.importUnreadable);
-      empty();
+      clear();
     } else {
-      look(new Blob([bytes]));
+      show(new Blob([bytes]));
     }
   };
   const submit = () => {
     if (content === null || !preview.data) return;
     setProblem(null);
-    load.mutate(
+    importFile.mutate(
       { content, revision: preview.data.revision },
       {
         onSuccess: ({ changed }) => {
-          say(t.quotas.imported(changed));
+          notify(t.quotas.imported(changed));
           onClose();
         },
         onError: error => {
-          setProblem(sentence(error));
-          if (error instanceof ApiError && error.status === 412) look(content);
+          setProblem(errorMessage(error));
+          if (error instanceof ApiError && error.status === 412) show(content);
         }
       }
     );
@@ -77,9 +77,9 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
       shape="wide"
       onClose={onClose}
       footer={
-        <Actions
-          label={load.isPending ? t.working : t.quotas.importAction}
-          disabled={!ready || load.isPending}
+        <DialogActions
+          label={importFile.isPending ? t.working : t.quotas.importAction}
+          disabled={!ready || importFile.isPending}
           onAct={submit}
           onClose={onClose}
         />
@@ -96,8 +96,8 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
         type="file"
         accept=".csv,text/csv"
         className="form-control"
-        disabled={load.isPending}
-        onClick={empty}
+        disabled={importFile.isPending}
+        onClick={clear}
         onChange={event => {
           const file = event.target.files?.[0];
           if (file) void choose(file);
@@ -110,16 +110,16 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
           </p>
         )}
         {preview.isPending && <Loading what={t.quotas.previewing} />}
-        {preview.isError && <Failure error={preview.error} />}
+        {preview.isError && <ErrorAlert error={preview.error} />}
         {preview.data && (
-          <section aria-labelledby={`${id}-meaning`}>
-            <h3 className="fs-6 text-break" id={`${id}-meaning`}>
-              {t.quotas.importMeaning(name)}
+          <section aria-labelledby={`${id}-impact`}>
+            <h3 className="fs-6 text-break" id={`${id}-impact`}>
+              {t.quotas.importImpact(name)}
             </h3>
             {preview.data.problem_count > 0 ? (
               <Problems preview={preview.data} />
             ) : (
-              <FileMeaning preview={preview.data} />
+              <FileImpact preview={preview.data} />
             )}
           </section>
         )}
@@ -128,11 +128,11 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
   );
 }
 
-function changesOf({ added, changed, removed }: TablePreview): number {
+function changesOf({ added, changed, removed }: QuotaTablePreview): number {
   return added + changed + removed;
 }
 
-function Problems({ preview }: { readonly preview: TablePreview }) {
+function Problems({ preview }: { readonly preview: QuotaTablePreview }) {
   const { problem_count, problems } = preview;
   return (
     <div className="alert alert-danger mb-0" role="alert">
@@ -146,28 +146,22 @@ function Problems({ preview }: { readonly preview: TablePreview }) {
         ))}
       </ul>
       {problem_count > problems.length && (
-        <p className="mb-0">{t.more(count(problem_count - problems.length, 'problem'))}</p>
+        <p className="mb-0">{t.notShown(count(problem_count - problems.length, 'problem'))}</p>
       )}
     </div>
   );
 }
 
-function FileMeaning({ preview }: { readonly preview: TablePreview }) {
-  const { added, changed, removed, unchanged, changes, effect } = preview;
-  const counts: readonly [string, number][] = [
-    [t.quotas.importAdded, added],
-    [t.quotas.importChanged, changed],
-    [t.quotas.importRemoved, removed],
-    [t.quotas.importUnchanged, unchanged]
-  ];
+function FileImpact({ preview }: { readonly preview: QuotaTablePreview }) {
+  const { changes, effect } = preview;
   const total = changesOf(preview);
   return (
     <>
       <dl className="gd-counts">
-        {counts.map(([label, number]) => (
-          <div key={label}>
-            <dt>{label}</dt>
-            <dd>{whole(number)}</dd>
+        {(['added', 'changed', 'removed', 'unchanged'] as const).map(name => (
+          <div key={name}>
+            <dt>{t.quotas.importCounts[name]}</dt>
+            <dd>{whole(preview[name])}</dd>
           </div>
         ))}
       </dl>
@@ -177,25 +171,18 @@ function FileMeaning({ preview }: { readonly preview: TablePreview }) {
         </p>
       ) : (
         <>
-          <Meaning preview={effect} />
+          <Impact preview={effect} />
           <details>
             <summary>{t.quotas.importDetails}</summary>
             <ul className="list-group mt-2">
               {changes.map(({ level, name, before, after }) => (
                 <li key={`${level}/${name}`} className="list-group-item">
-                  <strong className="text-break">
-                    {level === 'default' ? t.quotas.defaultName : name}
-                  </strong>{' '}
-                  {level !== 'default' && (
-                    <span className="text-body-secondary small">{t.quotas.level[level]}</span>
-                  )}
-                  {after === null && <p className="mb-0 small">{t.quotas.remove}</p>}
-                  <Changes level={level} before={before} after={after} />
+                  <Changes level={level} name={name} before={before} after={after} />
                 </li>
               ))}
             </ul>
             {total > changes.length && (
-              <p className="mt-2 mb-0">{t.more(count(total - changes.length, 'change'))}</p>
+              <p className="mt-2 mb-0">{t.notShown(count(total - changes.length, 'change'))}</p>
             )}
           </details>
         </>

@@ -1,72 +1,69 @@
-/** The fields of a document in a form; what is typed is kept until it is taken. */
-import { useId } from 'react';
-import type { QuotaField, QuotaFields, QuotaValue } from '../../api/types';
+/** The form fields of a quota document. */
+import type { QuotaDocument, QuotaField, QuotaValue } from '../../api/types';
+import { Field } from '../../components/Field';
 import { t } from '../../strings';
 import { editText, parseValue } from './values';
 
-/** What stands in a form's fields. */
-export type Typed = { readonly [field in QuotaField]?: string };
+/** A text for each field. */
+export type Texts = { readonly [field in QuotaField]?: string };
 
-export function typedOf(
-  document: QuotaFields | null | undefined,
-  fields: readonly QuotaField[]
-): Typed {
+/** Return the texts of the form for a document or a boost. */
+export function textsOf(document: QuotaDocument | null, fields: readonly QuotaField[]): Texts {
   return Object.fromEntries(fields.map(field => [field, editText(field, document?.[field])]));
 }
 
-/** The document that was typed, or the sentences on what cannot be taken. */
-export function readTyped(
-  typed: Typed,
+/** Return the document for the texts of the form, and a message for each that is not valid. */
+export function parseTexts(
+  texts: Texts,
   fields: readonly QuotaField[]
-): { readonly document: QuotaFields; readonly problems: Typed } {
-  const document: { [field in QuotaField]?: QuotaValue } = {};
-  const problems: { [field in QuotaField]?: string } = {};
+): { readonly document: QuotaDocument; readonly problems: Texts } {
+  const values = new Map<QuotaField, QuotaValue>();
+  const problems = new Map<QuotaField, string>();
   for (const field of fields) {
-    const parsed = parseValue(field, typed[field] ?? '');
-    if (!parsed.ok) problems[field] = parsed.message;
-    else if (parsed.value !== undefined) document[field] = parsed.value;
+    const parsed = parseValue(field, texts[field] ?? '');
+    if (!parsed.ok) problems.set(field, parsed.message);
+    else if (parsed.value !== undefined) values.set(field, parsed.value);
   }
-  return { document, problems };
+  return { document: Object.fromEntries(values), problems: Object.fromEntries(problems) };
 }
 
 interface LimitFieldsProps {
   readonly fields: readonly QuotaField[];
-  readonly typed: Typed;
-  readonly problems: Typed;
+  readonly texts: Texts;
+  readonly problems: Texts;
   readonly disabled: boolean;
-  readonly onType: (field: QuotaField, text: string) => void;
+  readonly onChange: (field: QuotaField, text: string) => void;
 }
 
-export function LimitFields({ fields, typed, problems, disabled, onType }: LimitFieldsProps) {
-  const id = useId();
+export function LimitFields({ fields, texts, problems, disabled, onChange }: LimitFieldsProps) {
   return (
     <div className="gd-fields">
       {fields.map(field => {
         const problem = problems[field];
-        const about = `${id}-${field}-about`;
         return (
-          <div key={field}>
-            <label className="form-label mb-1" htmlFor={`${id}-${field}`}>
-              {t.quotas.fields[field]}
-            </label>
-            <input
-              id={`${id}-${field}`}
-              className={`form-control form-control-sm${problem ? ' is-invalid' : ''}`}
-              value={typed[field] ?? ''}
-              placeholder={t.quotas.notSet}
-              title={t.quotas.about[field]}
-              aria-invalid={problem !== undefined}
-              aria-describedby={problem ? about : undefined}
-              autoComplete="off"
-              disabled={disabled}
-              onChange={event => onType(field, event.target.value)}
-            />
-            {problem && (
-              <div className="invalid-feedback" id={about} role="alert">
-                {problem}
-              </div>
+          <Field key={field} label={t.quotas.fields[field]}>
+            {id => (
+              <>
+                <input
+                  id={id}
+                  className={`form-control form-control-sm${problem ? ' is-invalid' : ''}`}
+                  value={texts[field] ?? ''}
+                  placeholder={t.quotas.notSet}
+                  title={t.quotas.about[field]}
+                  aria-invalid={problem !== undefined}
+                  aria-describedby={problem ? `${id}-problem` : undefined}
+                  autoComplete="off"
+                  disabled={disabled}
+                  onChange={event => onChange(field, event.target.value)}
+                />
+                {problem && (
+                  <div className="invalid-feedback" id={`${id}-problem`} role="alert">
+                    {problem}
+                  </div>
+                )}
+              </>
             )}
-          </div>
+          </Field>
         );
       })}
     </div>

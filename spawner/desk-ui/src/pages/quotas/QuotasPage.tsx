@@ -1,16 +1,17 @@
-/** The limits of users, groups and the lab: looked up, edited in place, previewed, saved. */
+/** The limits of users, groups and the lab: a table to edit in place, preview and save. */
 import type { RowSelectionState } from '@tanstack/react-table';
 import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useQuotas, type QuotaView } from '../../api/queries';
 import type { Level, QuotaDocument, QuotaField, QuotaRow, QuotaValue } from '../../api/types';
 import { DataTable } from '../../components/DataTable';
-import { Confirm } from '../../components/Dialog';
-import { Empty, Failure, Icon, Loading } from '../../components/Notes';
+import { ConfirmDialog } from '../../components/Dialog';
 import { Page } from '../../components/Page';
 import { Pager } from '../../components/Pager';
-import { useSay } from '../../components/Toasts';
+import { EmptyState, Icon, QueryStatus } from '../../components/Status';
+import { useNotify } from '../../components/Toasts';
+import { ToggleButton } from '../../components/ToggleButton';
 import { useDesk } from '../../config';
-import { useAddress } from '../../lib/address';
+import { useSearchParams, type Parameters } from '../../lib/searchParams';
 import { t } from '../../strings';
 import { BulkDialog } from './BulkDialog';
 import { COLUMNS } from './columns';
@@ -23,34 +24,34 @@ import { keyOf, stage, stageField, unstage, type Staged } from './staging';
 
 const ROWS = 50;
 const LEVELS: readonly Level[] = ['user', 'group', 'default'];
-const NOTHING: Staged = new Map();
+const NO_CHANGES: Staged = new Map();
 
 type Open = 'review' | 'conflict' | 'bulk' | 'import' | 'discard' | null;
 
 export function QuotasPage() {
   const desk = useDesk();
-  const say = useSay();
-  const [address, setAddress] = useAddress();
-  const [staged, setStaged] = useState<Staged>(NOTHING);
+  const notify = useNotify();
+  const [parameters, setParameters] = useSearchParams();
+  const [staged, setStaged] = useState<Staged>(NO_CHANGES);
   const [selected, setSelected] = useState<RowSelectionState>({});
   const [details, setDetails] = useState<QuotaRow | null>(null);
   const [open, setOpen] = useState<Open>(null);
   useUnsavedWarning(staged.size > 0);
 
-  // Somebody who leads groups sees users only, and may change those of the groups.
+  // The lead of a group sees only users, and can change those in the group.
   const levels = desk.read ? LEVELS : LEVELS.slice(0, 1);
   const edits = desk.manage || desk.leads.length > 0;
-  const mayEdit = useCallback(
+  const canEdit = useCallback(
     (row: QuotaRow) => desk.manage || row.groups.some(group => desk.leads.includes(group)),
     [desk]
   );
-  const level = levels.find(known => known === address.get('level')) ?? 'user';
-  const sort = address.get('sort') ?? 'name';
+  const level = levels.find(known => known === parameters.get('level')) ?? 'user';
+  const sort = parameters.get('sort') ?? 'name';
   const view: QuotaView = {
     level,
-    search: address.get('search') ?? '',
+    search: parameters.get('search') ?? '',
     sort,
-    offset: Math.max(0, Number(address.get('offset')) || 0),
+    offset: Math.max(0, Number(parameters.get('offset')) || 0),
     limit: ROWS
   };
   const page = useQuotas(view);
@@ -66,14 +67,14 @@ export function QuotasPage() {
     []
   );
   const editing = useMemo<Editing>(
-    () => ({ staged, mayEdit, setField, setDocument, open: setDetails }),
-    [staged, mayEdit, setField, setDocument]
+    () => ({ staged, canEdit, setField, setDocument, open: setDetails }),
+    [staged, canEdit, setField, setDocument]
   );
-  const show = (change: Readonly<Record<string, string | null>>) => {
+  const show = (change: Parameters) => {
     setSelected({});
-    setAddress({ offset: null, ...change });
+    setParameters({ offset: null, ...change });
   };
-  const chosen = rows.filter(row => selected[keyOf(row)] && mayEdit(row));
+  const chosen = rows.filter(row => selected[keyOf(row)] && canEdit(row));
 
   return (
     <EditingContext value={editing}>
@@ -85,15 +86,13 @@ export function QuotasPage() {
           {levels.length > 1 && (
             <div className="btn-group" role="group" aria-label={t.quotas.levelChoice}>
               {levels.map(choice => (
-                <button
+                <ToggleButton
                   key={choice}
-                  type="button"
-                  className={`btn btn-outline-secondary${choice === level ? ' active' : ''}`}
-                  aria-pressed={choice === level}
+                  pressed={choice === level}
                   onClick={() => show({ level: choice, search: null, sort: null })}
                 >
                   {t.quotas.levels[choice]}
-                </button>
+                </ToggleButton>
               ))}
             </div>
           )}
@@ -121,8 +120,7 @@ export function QuotasPage() {
             </div>
           )}
         </div>
-        {page.isPending && <Loading what={t.quotas.loading} />}
-        {page.isError && <Failure error={page.error} onRetry={() => void page.refetch()} />}
+        <QueryStatus query={page} loading={t.quotas.loading} />
         {page.data && (
           <>
             <DataTable
@@ -139,7 +137,7 @@ export function QuotasPage() {
               })}
               {...(edits && level !== 'default' && { selected, onSelect: setSelected })}
               empty={
-                <Empty
+                <EmptyState
                   icon="users"
                   title={
                     view.search !== ''
@@ -205,8 +203,8 @@ export function QuotasPage() {
         <ReviewDialog
           staged={staged}
           onSaved={() => {
-            say(t.quotas.saved(staged.size));
-            setStaged(NOTHING);
+            notify(t.quotas.saved(staged.size));
+            setStaged(NO_CHANGES);
             setSelected({});
             setOpen(null);
           }}
@@ -218,7 +216,7 @@ export function QuotasPage() {
       {open === 'conflict' && (
         <ConflictDialog
           staged={staged}
-          onSettled={next => {
+          onResolved={next => {
             setStaged(next);
             setOpen(next.size > 0 ? 'review' : null);
             void page.refetch();
@@ -228,18 +226,17 @@ export function QuotasPage() {
       )}
       {open === 'import' && <ImportDialog onClose={() => setOpen(null)} />}
       {open === 'discard' && (
-        <Confirm
+        <ConfirmDialog
           title={t.quotas.discardTitle}
           action={t.quotas.discardAction}
-          busy={false}
           onConfirm={() => {
-            setStaged(NOTHING);
+            setStaged(NO_CHANGES);
             setOpen(null);
           }}
           onClose={() => setOpen(null)}
         >
-          <p className="mb-0">{t.quotas.discardText(staged.size)}</p>
-        </Confirm>
+          {t.quotas.discardText(staged.size)}
+        </ConfirmDialog>
       )}
     </EditingContext>
   );
@@ -269,7 +266,7 @@ interface SearchProps {
   readonly onSearch: (text: string | null) => void;
 }
 
-/** A search field that asks once the typing pauses. */
+/** A search field that searches when typing pauses. */
 function Search({ label, value, onSearch }: SearchProps) {
   const [text, setText] = useState(value);
   useEffect(() => {
@@ -289,7 +286,7 @@ function Search({ label, value, onSearch }: SearchProps) {
   );
 }
 
-/** Has the browser ask before the page is left with changes that are not saved. */
+/** Ask for confirmation before the page is left with unsaved changes. */
 function useUnsavedWarning(unsaved: boolean): void {
   useEffect(() => {
     if (!unsaved) return;

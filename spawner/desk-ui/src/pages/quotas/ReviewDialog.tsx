@@ -1,11 +1,11 @@
-/** Shows what the staged changes are and what they mean, before they are saved. */
+/** Shows the staged changes and their impact before they are saved. */
 import { ApiError } from '../../api/client';
 import { usePreview, useSaveQuotas } from '../../api/queries';
-import { Actions, Dialog } from '../../components/Dialog';
-import { Failure, Loading } from '../../components/Notes';
+import { Dialog, DialogActions } from '../../components/Dialog';
+import { ErrorAlert, Loading } from '../../components/Status';
 import { t } from '../../strings';
 import { Changes } from './Changes';
-import { Meaning } from './Meaning';
+import { Impact } from './Impact';
 import { keyOf, toChanges, type Staged } from './staging';
 
 interface ReviewDialogProps {
@@ -33,7 +33,7 @@ export function ReviewDialog({ staged, onSaved, onConflict, onUndo, onClose }: R
       shape="wide"
       onClose={onClose}
       footer={
-        <Actions
+        <DialogActions
           label={save.isPending ? t.working : t.quotas.save}
           disabled={preview.isPending || preview.isError || save.isPending}
           onAct={onSave}
@@ -42,23 +42,19 @@ export function ReviewDialog({ staged, onSaved, onConflict, onUndo, onClose }: R
       }
     >
       {preview.isPending && <Loading what={t.quotas.previewing} />}
-      {preview.isError && <Failure error={preview.error} />}
-      {preview.data && <Meaning preview={preview.data} />}
-      {save.isError && <Failure error={save.error} />}
+      {preview.isError && <ErrorAlert error={preview.error} />}
+      {preview.data && <Impact preview={preview.data} />}
+      {save.isError && <ErrorAlert error={save.error} />}
       <ul className="list-group">
         {[...staged.values()].map(change => (
           <li key={keyOf(change)} className="list-group-item d-flex gap-3 align-items-start">
             <div className="flex-grow-1">
-              <div>
-                <strong className="text-break">
-                  {change.level === 'default' ? t.quotas.defaultName : change.name}
-                </strong>{' '}
-                {change.level !== 'default' && (
-                  <span className="text-body-secondary small">{t.quotas.level[change.level]}</span>
-                )}
-              </div>
-              {change.document === null && <p className="mb-0 small">{t.quotas.remove}</p>}
-              <Changes level={change.level} before={change.base} after={change.document} />
+              <Changes
+                level={change.level}
+                name={change.name}
+                before={change.base}
+                after={change.document}
+              />
             </div>
             {staged.size > 1 && (
               <button

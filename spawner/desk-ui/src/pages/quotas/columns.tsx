@@ -1,15 +1,16 @@
-/** The columns of the quota table for each level. */
+/** The columns of the quota table, by level. */
 import type { Level, QuotaField, QuotaRow } from '../../api/types';
 import type { Column } from '../../components/DataTable';
-import { Icon } from '../../components/Notes';
+import { Icon } from '../../components/Status';
 import { now } from '../../lib/clock';
-import { moment } from '../../lib/format';
+import { dateTime } from '../../lib/format';
 import { t } from '../../strings';
 import { Cell } from './Cell';
 import { useEditing } from './context';
-import { current } from './staging';
+import { currentDocument } from './staging';
+import { displayName } from './values';
 
-// A phone shows the first two limits; all are in the drawer.
+// A small screen shows only some of the limits. The drawer has all of them.
 const ALWAYS: readonly QuotaField[] = ['max_gpus', 'gpu_hours'];
 const MIDDLE: readonly QuotaField[] = ['session_hours', 'max_session_hours', 'weight'];
 
@@ -91,9 +92,7 @@ export const COLUMNS: { readonly [level in Level]: readonly Column<QuotaRow>[] }
 function Name({ row }: { readonly row: QuotaRow }) {
   return (
     <>
-      <span className="text-break">
-        {row.level === 'default' ? t.quotas.defaultName : row.name}
-      </span>
+      <span className="text-break">{displayName(row)}</span>
       {row.groups.length > 0 && (
         <div className="small text-body-secondary text-truncate gd-groups">
           {row.groups.join(', ')}
@@ -105,26 +104,25 @@ function Name({ row }: { readonly row: QuotaRow }) {
 
 function Boost({ row }: { readonly row: QuotaRow }) {
   const { staged } = useEditing();
-  const given = current(staged, row)?.boost;
-  if (given === undefined) return null;
-  const until = Date.parse(given.until) / 1000;
+  const boost = currentDocument(staged, row)?.boost;
+  if (boost === undefined) return null;
+  const until = Date.parse(boost.until) / 1000;
   const over = until <= now();
   return (
     <span className={`badge ${over ? 'text-bg-secondary' : 'text-bg-info'}`}>
-      <Icon name="bolt" /> {over ? t.quotas.boostOver : t.quotas.boostUntil(moment(until))}
+      <Icon name="bolt" /> {over ? t.quotas.boostOver : t.quotas.boostUntil(dateTime(until))}
     </span>
   );
 }
 
 function Details({ row }: { readonly row: QuotaRow }) {
   const { open } = useEditing();
-  const name = row.level === 'default' ? t.quotas.defaultName : row.name;
   return (
     <button
       type="button"
       className="btn btn-sm btn-outline-secondary text-nowrap"
       title={t.quotas.details}
-      aria-label={t.quotas.detailsLabel(name)}
+      aria-label={t.quotas.detailsLabel(displayName(row))}
       onClick={() => open(row)}
     >
       <Icon name="sliders" />

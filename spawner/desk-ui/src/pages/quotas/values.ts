@@ -1,14 +1,14 @@
-/** Quota values between the API and the text that people read and type. */
-import { CAPS, LIMITS, type Level, type QuotaField, type QuotaValue } from '../../api/types';
+/** Conversion of quota values between the API and the text that users read and enter. */
+import type { Level, Limit, QuotaField, QuotaValue } from '../../api/types';
 import { amount } from '../../lib/format';
 import { t } from '../../strings';
 
-const LARGEST = 1_000_000;
+const MAX_VALUE = 1_000_000;
 const SEPARATOR = '; ';
 
 type Kind = 'count' | 'amount' | 'positive' | 'weight' | 'models';
 
-const KINDS: { readonly [field in QuotaField]: Kind } = {
+const LIMIT_KINDS: { readonly [limit in Limit]: Kind } = {
   max_gpus: 'count',
   gpu_hours: 'amount',
   window_days: 'positive',
@@ -16,74 +16,84 @@ const KINDS: { readonly [field in QuotaField]: Kind } = {
   max_session_hours: 'positive',
   idle_minutes: 'positive',
   weight: 'weight',
-  gpu_models: 'models',
+  gpu_models: 'models'
+};
+const KINDS: { readonly [field in QuotaField]: Kind } = {
+  ...LIMIT_KINDS,
   group_max_gpus: 'count',
   group_gpu_hours: 'amount'
 };
 
-/** The fields that a document of a level may have, in the order in which they are shown. */
+/** The limits of a user, in the order in which they are shown. */
+export const LIMITS = Object.keys(LIMIT_KINDS) as readonly Limit[];
+const GROUP_FIELDS = Object.keys(KINDS) as readonly QuotaField[];
+
+/** Return the fields that a document of a level may have. */
 export function fieldsOf(level: Level): readonly QuotaField[] {
-  return level === 'group' ? [...LIMITS, ...CAPS] : LIMITS;
+  return level === 'group' ? GROUP_FIELDS : LIMITS;
 }
 
-/** What stands for no limit: «none», and of models «all», where «none» would say the opposite. */
-function withoutLimit(field: QuotaField): string {
+/** Return the name of a user, of a group, or of the default. */
+export function displayName({ level, name }: { readonly level: Level; readonly name: string }) {
+  return level === 'default' ? t.quotas.defaultName : name;
+}
+
+/** Return the text for no limit. For models it is `all`, because `none` would mean the opposite. */
+function noLimit(field: QuotaField): string {
   return field === 'gpu_models' ? t.quotas.allModels : t.quotas.noLimit;
 }
 
-/** A value for reading: «2», «none», «*A100*; *L4*». */
+/** Return a value as text: `2`, `none`, `*A100*; *L4*`. */
 export function showValue(field: QuotaField, value: QuotaValue): string {
-  if (value === null) return withoutLimit(field);
+  if (value === null) return noLimit(field);
   if (typeof value === 'number') return amount(value);
   return value.length === 0 ? t.quotas.noModel : value.join(SEPARATOR);
 }
 
-/** A limit in force in words: «2», «no limit», and of models «all». */
-export function sayLimit(field: QuotaField, value: QuotaValue): string {
-  if (value !== null) return showValue(field, value);
-  if (field === 'gpu_models') return t.quotas.allModels;
-  return field === 'session_hours' ? t.quotas.asLongest : t.quotas.unlimited;
+/** Return a limit in force as text: `2`, `no limit`. */
+export function describeLimit(field: QuotaField, value: QuotaValue): string {
+  if (value !== null || field === 'gpu_models') return showValue(field, value);
+  return field === 'session_hours' ? t.quotas.sameAsMax : t.quotas.unlimited;
 }
 
-/** A value for editing; `undefined` is «not set here», an empty text. */
+/** Return a value as text for an input; the text of `undefined`, a value that is not set, is empty. */
 export function editText(field: QuotaField, value: QuotaValue | undefined): string {
   if (value === undefined) return '';
-  if (value === null) return withoutLimit(field);
   if (typeof value === 'number') return String(value);
-  return value.length === 0 ? ';' : value.join(SEPARATOR);
+  return value?.length === 0 ? ';' : showValue(field, value);
 }
 
-/** What somebody typed: a value, `undefined` for «inherit», or the sentence that refuses it. */
+/** A parsed value, where `undefined` means "inherit", or the message that explains the problem. */
 export type Parsed =
   | { readonly ok: true; readonly value: QuotaValue | undefined }
   | { readonly ok: false; readonly message: string };
 
-export function parseValue(field: QuotaField, text: string): Parsed {
+export function parseValue(field: QuotaField, input: string): Parsed {
   const kind = KINDS[field];
-  const typed = text.trim();
-  if (typed === '') return { ok: true, value: undefined };
-  if ([t.quotas.noLimit, withoutLimit(field)].includes(typed.toLowerCase())) {
+  const text = input.trim();
+  if (text === '') return { ok: true, value: undefined };
+  if ([t.quotas.noLimit, noLimit(field)].includes(text.toLowerCase())) {
     if (kind === 'weight') return { ok: false, message: t.quotas.invalid.weight };
     return { ok: true, value: null };
   }
   if (kind === 'models') {
-    // As in the CSV: a «;» alone is the empty list, which allows no model.
-    const patterns = typed
+    // As in the CSV file, a single ";" is the empty list, which allows no model.
+    const patterns = text
       .split(';')
       .map(part => part.trim())
       .filter(part => part !== '');
     return { ok: true, value: [...new Set(patterns)] };
   }
-  const number = /^\d{1,7}([.,]\d{1,6})?$/.test(typed) ? Number(typed.replace(',', '.')) : NaN;
-  const least = kind === 'positive' || kind === 'weight' ? Number.MIN_VALUE : 0;
+  const number = /^\d{1,7}([.,]\d{1,6})?$/.test(text) ? Number(text.replace(',', '.')) : NaN;
+  const min = kind === 'positive' || kind === 'weight' ? Number.MIN_VALUE : 0;
   const whole = kind !== 'count' || Number.isInteger(number);
-  if (!(number >= least && number <= LARGEST && whole)) {
+  if (!(number >= min && number <= MAX_VALUE && whole)) {
     return { ok: false, message: t.quotas.invalid[kind] };
   }
   return { ok: true, value: number };
 }
 
-/** Whether two values are the same limit; `undefined` is the same only as itself. */
+/** Return whether two values are the same limit. `undefined` equals only itself. */
 export function sameValue(one: QuotaValue | undefined, other: QuotaValue | undefined): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }

@@ -1,4 +1,4 @@
-/** GPU-hours as stacked bars. This module, and the library with it, is loaded when it is needed. */
+/** GPU-hours as stacked bars. Loaded only when needed, together with Chart.js. */
 import {
   BarController,
   BarElement,
@@ -10,15 +10,15 @@ import {
 } from 'chart.js';
 import { useEffect, useRef } from 'react';
 import type { Bucket } from '../../api/types';
-import { useTheme } from '../../lib/theme';
 import { amount } from '../../lib/format';
+import { useTheme } from '../../lib/theme';
 import { t } from '../../strings';
 import type { Series } from './series';
 
 Chart.register(BarController, BarElement, CategoryScale, LinearScale, Legend, Tooltip);
 
-// Told apart also by people who do not see all colours (after Okabe and Ito), on light and dark.
-const COLOURS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#8f7dd6'];
+// Distinguishable with color blindness (after Okabe and Ito), on light and dark backgrounds.
+const COLORS = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9', '#d55e00', '#8f7dd6'];
 const OTHERS = '#8a8f98';
 
 interface UsageChartProps {
@@ -44,7 +44,7 @@ export default function UsageChart({ label, starts, bucket, series }: UsageChart
           label: name,
           data: [...values],
           backgroundColor:
-            name === t.usage.others ? OTHERS : (COLOURS[index % COLOURS.length] ?? OTHERS),
+            name === t.usage.others ? OTHERS : (COLORS[index % COLORS.length] ?? OTHERS),
           maxBarThickness: 48
         }))
       },
@@ -82,7 +82,7 @@ export default function UsageChart({ label, starts, bucket, series }: UsageChart
   );
 }
 
-// Buckets are days of UTC, so their names are too.
+// Buckets start at midnight UTC, so their names are in UTC too.
 const dayNames = new Intl.DateTimeFormat('en-GB', {
   day: 'numeric',
   month: 'short',

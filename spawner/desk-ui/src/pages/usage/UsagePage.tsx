@@ -1,14 +1,15 @@
-/** GPU-hours by user, group or GPU over time: a chart, the numbers behind it, and CSV. */
-import { lazy, Suspense, useId, useMemo } from 'react';
+/** GPU-hours by user, group or GPU over time: a chart, a table, and a CSV file. */
+import { lazy, Suspense, useMemo } from 'react';
 import { query } from '../../api/client';
 import { useLab, useUsage, type UsageView } from '../../api/queries';
 import type { Bucket, UsageBy, UsageRow } from '../../api/types';
-import { Empty, Failure, Icon, Loading } from '../../components/Notes';
+import { DateField, Field } from '../../components/Field';
 import { Page } from '../../components/Page';
+import { EmptyState, Icon, Loading, QueryStatus } from '../../components/Status';
 import { useDesk } from '../../config';
-import { useAddress } from '../../lib/address';
 import { now } from '../../lib/clock';
-import { amount, count, portion, startOfUtcDay, utcDateInput, whole } from '../../lib/format';
+import { amount, count, percent, startOfUtcDay, utcDateInput, whole } from '../../lib/format';
+import { useSearchParams } from '../../lib/searchParams';
 import { t } from '../../strings';
 import { gpuName } from '../lab/gpus';
 import { buckets, series, totals } from './series';
@@ -16,14 +17,14 @@ import { buckets, series, totals } from './series';
 const UsageChart = lazy(() => import('./UsageChart'));
 
 const DAY = 24 * 3600;
-const MOST_SERIES = 7;
-const MOST_LINES = 100;
+const MAX_SERIES = 7;
+const MAX_LINES = 100;
 const BYS: readonly UsageBy[] = ['user', 'group', 'gpu'];
 const BUCKETS: readonly Bucket[] = ['day', 'week', 'month'];
-const RANGES = [7, 30, 90, 365] as const;
+const RANGES = Object.keys(t.usage.ranges);
 
-/** The rows with GPUs called as people know them, as far as the lab still has them. */
-function useNames(rows: readonly UsageRow[] | undefined, by: UsageBy): readonly UsageRow[] {
+/** Return the rows with the names of GPUs instead of UUIDs, for GPUs that the lab still has. */
+function useNamedRows(rows: readonly UsageRow[] | undefined, by: UsageBy): readonly UsageRow[] {
   const lab = useLab(by === 'gpu');
   const gpus = lab.data?.gpus;
   return useMemo(() => {
@@ -38,57 +39,30 @@ function useNames(rows: readonly UsageRow[] | undefined, by: UsageBy): readonly 
 
 export function UsagePage() {
   const desk = useDesk();
-  const id = useId();
-  const [address, setAddress] = useAddress();
+  const [parameters, setParameters] = useSearchParams();
   const bys = desk.read ? BYS : BYS.slice(0, desk.leads.length > 0 ? 2 : 1);
-  const by = bys.find(known => known === address.get('by')) ?? 'user';
-  const bucket = BUCKETS.find(known => known === address.get('bucket')) ?? 'day';
+  const by = bys.find(known => known === parameters.get('by')) ?? 'user';
+  const bucket = BUCKETS.find(known => known === parameters.get('bucket')) ?? 'day';
   const today = startOfUtcDay(utcDateInput(now())) ?? 0;
-  const custom = address.has('from') || address.has('to');
-  const days = Number(address.get('days')) || 30;
-  const from = startOfUtcDay(address.get('from') ?? '') ?? today - (days - 1) * DAY;
-  const to = (startOfUtcDay(address.get('to') ?? '') ?? today) + DAY;
+  const custom = parameters.has('from') || parameters.has('to');
+  const days = Number(parameters.get('days')) || 30;
+  const from = startOfUtcDay(parameters.get('from') ?? '') ?? today - (days - 1) * DAY;
+  const to = (startOfUtcDay(parameters.get('to') ?? '') ?? today) + DAY;
   const view = useMemo<UsageView | null>(
     () => (from < to ? { from, to, by, bucket } : null),
     [from, to, by, bucket]
   );
   const usage = useUsage(view);
   const rows = usage.data;
-  const named = useNames(usage.data, by);
+  const named = useNamedRows(rows, by);
   const starts = useMemo(() => buckets(from, to, bucket), [from, to, bucket]);
   const bars = useMemo(
-    () => series(named, starts, bucket, MOST_SERIES, t.usage.others),
+    () => series(named, starts, bucket, MAX_SERIES, t.usage.others),
     [named, starts, bucket]
   );
   const lines = useMemo(() => totals(named), [named]);
   const sum = lines.reduce((all, line) => all + line.gpuHours, 0);
   const sessions = lines.reduce((all, line) => all + line.sessions, 0);
-
-  const select = <T extends string>(
-    name: string,
-    label: string,
-    value: T,
-    options: readonly (readonly [T, string])[],
-    onChange: (value: T) => void
-  ) => (
-    <div>
-      <label className="form-label mb-1" htmlFor={`${id}-${name}`}>
-        {label}
-      </label>
-      <select
-        id={`${id}-${name}`}
-        className="form-select form-select-sm"
-        value={value}
-        onChange={event => onChange(event.target.value as T)}
-      >
-        {options.map(([option, text]) => (
-          <option key={option} value={option}>
-            {text}
-          </option>
-        ))}
-      </select>
-    </div>
-  );
 
   return (
     <Page
@@ -106,31 +80,29 @@ export function UsagePage() {
       }
     >
       <div className="gd-filterform mb-3">
-        {bys.length > 1 &&
-          select(
-            'by',
-            t.usage.by,
-            by,
-            bys.map(value => [value, t.usage.bys[value]]),
-            value => setAddress({ by: value })
-          )}
-        {select(
-          'bucket',
-          t.usage.bucket,
-          bucket,
-          BUCKETS.map(value => [value, t.usage.buckets[value]]),
-          value => setAddress({ bucket: value })
+        {bys.length > 1 && (
+          <SelectField
+            label={t.usage.by}
+            value={by}
+            options={bys}
+            labels={t.usage.bys}
+            onChange={value => setParameters({ by: value })}
+          />
         )}
-        {select(
-          'range',
-          t.usage.range,
-          custom ? 'custom' : String(days),
-          [
-            ...RANGES.map(value => [String(value), t.usage.ranges[value]] as const),
-            ['custom', t.usage.custom] as const
-          ],
-          value =>
-            setAddress(
+        <SelectField
+          label={t.usage.bucket}
+          value={bucket}
+          options={BUCKETS}
+          labels={t.usage.buckets}
+          onChange={value => setParameters({ bucket: value })}
+        />
+        <SelectField
+          label={t.usage.range}
+          value={custom ? 'custom' : String(days)}
+          options={RANGES}
+          labels={t.usage.ranges}
+          onChange={value =>
+            setParameters(
               value === 'custom'
                 ? { days: null, from: utcDateInput(from), to: utcDateInput(to - DAY) }
                 : {
@@ -140,21 +112,16 @@ export function UsagePage() {
                     bucket: value === '365' ? 'month' : value === '90' ? 'week' : 'day'
                   }
             )
-        )}
+          }
+        />
         {custom &&
           (['from', 'to'] as const).map(name => (
-            <div key={name}>
-              <label className="form-label mb-1" htmlFor={`${id}-${name}`}>
-                {t.usage[name]}
-              </label>
-              <input
-                id={`${id}-${name}`}
-                type="date"
-                className="form-control form-control-sm"
-                value={utcDateInput(name === 'from' ? from : to - DAY)}
-                onChange={event => setAddress({ [name]: event.target.value || null })}
-              />
-            </div>
+            <DateField
+              key={name}
+              label={t.usage[name]}
+              value={utcDateInput(name === 'from' ? from : to - DAY)}
+              onChange={value => setParameters({ [name]: value })}
+            />
           ))}
       </div>
       {view === null && (
@@ -162,12 +129,11 @@ export function UsagePage() {
           {t.usage.badRange}
         </div>
       )}
-      {view !== null && usage.isPending && <Loading what={t.usage.loading} />}
-      {usage.isError && <Failure error={usage.error} onRetry={() => void usage.refetch()} />}
+      {view !== null && <QueryStatus query={usage} loading={t.usage.loading} />}
       {view !== null && rows?.length === 0 && (
-        <Empty icon="chart-column" title={t.usage.none}>
+        <EmptyState icon="chart-column" title={t.usage.none}>
           <p className="text-body-secondary">{t.usage.noneHelp}</p>
-        </Empty>
+        </EmptyState>
       )}
       {view !== null && rows !== undefined && rows.length > 0 && (
         <>
@@ -210,24 +176,53 @@ export function UsagePage() {
                 </tr>
               </thead>
               <tbody>
-                {lines.slice(0, MOST_LINES).map(line => (
+                {lines.slice(0, MAX_LINES).map(line => (
                   <tr key={line.name}>
                     <td className="gd-text">{line.name}</td>
                     <td className="text-end">{amount(line.gpuHours)}</td>
-                    <td className="text-end">{portion(line.gpuHours, sum)}</td>
+                    <td className="text-end">{percent(line.gpuHours, sum)}</td>
                     <td className="text-end">{whole(line.sessions)}</td>
                   </tr>
                 ))}
               </tbody>
             </table>
           </div>
-          {lines.length > MOST_LINES && (
+          {lines.length > MAX_LINES && (
             <p className="text-body-secondary small">
-              {t.usage.more(whole(lines.length - MOST_LINES))}
+              {t.usage.more(whole(lines.length - MAX_LINES))}
             </p>
           )}
         </>
       )}
     </Page>
+  );
+}
+
+interface SelectFieldProps {
+  readonly label: string;
+  readonly value: string;
+  readonly options: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly onChange: (value: string) => void;
+}
+
+function SelectField({ label, value, options, labels, onChange }: SelectFieldProps) {
+  return (
+    <Field label={label}>
+      {id => (
+        <select
+          id={id}
+          className="form-select form-select-sm"
+          value={value}
+          onChange={event => onChange(event.target.value)}
+        >
+          {options.map(option => (
+            <option key={option} value={option}>
+              {labels[option]}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
   );
 }

@@ -1,4 +1,4 @@
-/** From the API's rows to the bars of a chart and the lines of a table. */
+/** Turns rows of the API into the bars of the chart and the lines of the table. */
 import type { Bucket, UsageRow } from '../../api/types';
 
 const DAY = 24 * 3600;
@@ -15,7 +15,7 @@ export interface Total {
   readonly sessions: number;
 }
 
-/** What each name used in the whole range, the largest first. */
+/** Return the total of each name over the whole range, largest first. */
 export function totals(rows: readonly UsageRow[]): readonly Total[] {
   const found = new Map<string, Total>();
   for (const row of rows) {
@@ -31,7 +31,7 @@ export function totals(rows: readonly UsageRow[]): readonly Total[] {
   );
 }
 
-/** The start of the bucket (UTC) that a moment is in; weeks start on Monday. */
+/** Return the start of the bucket (UTC) of a time. Weeks start on Monday. */
 export function bucketStart(seconds: number, bucket: Bucket): number {
   const date = new Date(seconds * 1000);
   if (bucket === 'month') return Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1) / 1000;
@@ -39,7 +39,7 @@ export function bucketStart(seconds: number, bucket: Bucket): number {
   return bucket === 'day' ? day : day - ((date.getUTCDay() + 6) % 7) * DAY;
 }
 
-/** All buckets that a range touches, also those in which nothing was used. */
+/** Return the starts of all buckets in a range, including those without usage. */
 export function buckets(from: number, to: number, bucket: Bucket): readonly number[] {
   const starts: number[] = [];
   if (from >= to) return starts;
@@ -55,17 +55,17 @@ export function buckets(from: number, to: number, bucket: Bucket): readonly numb
   return starts;
 }
 
-/** One series for each of the *most* largest names, and one for all others together. */
+/** Return one series for each of the *max* largest names, and one for all others together. */
 export function series(
   rows: readonly UsageRow[],
   starts: readonly number[],
   bucket: Bucket,
-  most: number,
+  max: number,
   others: string
 ): readonly Series[] {
   const ranked = totals(rows).map(total => total.name);
-  // A single name more is shown as itself: it takes no more room than «others».
-  const named = ranked.length <= most + 1 ? ranked : ranked.slice(0, most);
+  // A single name beyond the maximum takes no more room than "others".
+  const named = ranked.length <= max + 1 ? ranked : ranked.slice(0, max);
   const place = new Map(starts.map((start, index) => [start, index]));
   const values = new Map<string, number[]>(
     [...named, ...(named.length < ranked.length ? [others] : [])].map(name => [
@@ -74,7 +74,7 @@ export function series(
     ])
   );
   for (const row of rows) {
-    // The first piece begins where the range does, which may be within a bucket.
+    // The first row starts where the range starts, which may be within a bucket.
     const index = place.get(bucketStart(row.bucket_start, bucket));
     const line = values.get(row.name) ?? values.get(others);
     if (index !== undefined && line !== undefined) line[index] = (line[index] ?? 0) + row.gpu_hours;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { compare } from '../diff';
 
-it('tells only what changed, and what was not there before', () => {
+it('returns only what changed, and null for missing values', () => {
   expect(
     compare(
       { max_gpus: 1, weight: 2, gpu_models: ['a'] },
@@ -14,13 +14,13 @@ it('tells only what changed, and what was not there before', () => {
   ]);
 });
 
-it('goes into what is nested', () => {
+it('compares nested objects', () => {
   expect(compare({ boost: { max_gpus: 1 } }, { boost: { max_gpus: 2 } })).toEqual([
     { path: 'boost.max_gpus', before: '1', after: '2' }
   ]);
 });
 
-it('compares plain values, and what came from nothing', () => {
+it('compares plain values and null', () => {
   expect(compare('active', 'draining')).toEqual([
     { path: '', before: 'active', after: 'draining' }
   ]);

@@ -8,7 +8,7 @@ const host = async (name: string) => within(await screen.findByRole('region', { 
 const tile = async (on: string, name: string) =>
   within((await host(on)).getByRole('article', { name }));
 
-it('says the state of each GPU in words, and whose it is', async () => {
+it('shows the state and the user of each GPU', async () => {
   renderPage(<LabPage />, { admin: true });
   expect((await tile('gpu-node-1', 'GPU 0')).getByText('ada')).toBeDefined();
   expect((await tile('gpu-node-1', 'GPU 2')).getByText('Idle')).toBeDefined();
@@ -19,14 +19,14 @@ it('says the state of each GPU in words, and whose it is', async () => {
   expect((await tile('workstation', 'GPU 1')).getByText('2 of 4 slots taken')).toBeDefined();
 });
 
-it('shows only the GPUs of a state, and keeps that in the address', async () => {
+it('filters GPUs by state, and keeps the filter in the address', async () => {
   renderPage(<LabPage />);
   await userEvent.click(await screen.findByRole('button', { name: 'Out of service 3' }));
   expect(screen.getAllByRole('article')).toHaveLength(3);
   expect(window.location.search).toBe('?state=out');
 });
 
-it('lets nobody but administrators manage', async () => {
+it('lets only administrators manage GPUs', async () => {
   renderPage(<LabPage />);
   await host('gpu-node-1');
   expect(screen.queryByRole('button', { name: /Manage/ })).toBeNull();
@@ -46,7 +46,7 @@ it('drains a GPU and returns one to service', async () => {
   expect(lab.gpus[5]?.state).toBe('free');
 });
 
-it('divides only a GPU that nobody has', async () => {
+it('sets the slots only of a GPU that no session uses', async () => {
   const { lab } = renderPage(<LabPage />, { admin: true });
   await userEvent.click(await screen.findByRole('button', { name: 'Manage gpu-node-1, GPU 0' }));
   expect(screen.getByRole<HTMLSelectElement>('combobox', { name: 'Slots' }).disabled).toBe(true);
@@ -58,7 +58,7 @@ it('divides only a GPU that nobody has', async () => {
   expect(lab.gpus[7]?.slots).toBe(4);
 });
 
-it('stops a session only after it was asked', async () => {
+it('stops a session only after confirmation', async () => {
   const { lab } = renderPage(<LabPage />, { admin: true });
   await userEvent.click(await screen.findByRole('button', { name: 'Manage gpu-node-1, GPU 2' }));
   await userEvent.click(screen.getByRole('button', { name: 'Release grace' }));
@@ -67,7 +67,7 @@ it('stops a session only after it was asked', async () => {
   await waitFor(() => expect(lab.calls).toEqual(['DELETE leases/lease-grace-2']));
 });
 
-it('says that a lab without GPUs runs on the CPU, why, and what to do', async () => {
+it('explains that a lab without GPUs runs on the CPU', async () => {
   renderPage(<LabPage />, { empty: true, cpu: true });
   expect(await screen.findByText('This lab runs on the CPU.')).toBeDefined();
   expect(screen.getByText(/no NVIDIA GPU to give.*install its driver and restart/)).toBeDefined();
@@ -75,14 +75,14 @@ it('says that a lab without GPUs runs on the CPU, why, and what to do', async ()
   expect(document.querySelector('.alert')).toBeNull();
 });
 
-it('does not take GPUs that cannot be read for a lab without any', async () => {
+it('shows an error when GPUs are listed but cannot be read', async () => {
   const { lab } = renderPage(<LabPage />, { cpu: true });
   expect((await screen.findByText(/no NVIDIA GPU to give/)).className).toContain('alert');
   expect(screen.queryByText('This lab runs on the CPU.')).toBeNull();
   expect(lab.gpus.length).toBeGreaterThan(0);
 });
 
-it('says that there is no GPU', async () => {
+it('shows that there is no GPU', async () => {
   renderPage(<LabPage />, { empty: true });
   expect(await screen.findByText('The lab has no GPU.')).toBeDefined();
   expect(await screen.findByText('Nobody is waiting.')).toBeDefined();

@@ -6,7 +6,7 @@ import { MyGPUs } from '../MyGPUs';
 
 const session = async (name: string) => within(await screen.findByRole('article', { name }));
 
-it('shows each session with its GPUs, the time left, and why it ends', async () => {
+it('shows the GPUs, the time left and the reason for the end of each session', async () => {
   renderPage(<MyGPUs />);
   const card = await session('Your server');
   expect(card.getByRole('timer').textContent).toMatch(/^5 h 0[12] min$/);
@@ -14,14 +14,14 @@ it('shows each session with its GPUs, the time left, and why it ends', async () 
   expect(card.getByText(/Its time is up then/)).toBeDefined();
 });
 
-it('warns of a session that ends soon, and not of one that does not', async () => {
+it('warns only about sessions that end soon', async () => {
   renderPage(<MyGPUs />);
   const warnings = await screen.findAllByRole('alert');
   expect(warnings).toHaveLength(1);
-  expect(warnings[0]?.textContent).toContain('Server «sweep» ends in 15 min.');
+  expect(warnings[0]?.textContent).toContain('Server "sweep" ends in 15 min.');
 });
 
-it('extends a session, and says until when', async () => {
+it('extends a session, and shows its new end', async () => {
   const { lab } = renderPage(<MyGPUs />);
   const card = await session('Your server');
   await userEvent.click(card.getByRole('button', { name: 'Extend your server' }));
@@ -29,29 +29,29 @@ it('extends a session, and says until when', async () => {
   expect(lab.calls).toEqual(['POST leases/lease-1/extend']);
 });
 
-it('offers no extension where none is left', async () => {
+it('offers no extension if none is possible', async () => {
   renderPage(<MyGPUs />);
-  const card = await session('Server «sweep»');
+  const card = await session('Server "sweep"');
   expect(card.getByRole<HTMLButtonElement>('button', { name: /Extend/ }).disabled).toBe(true);
   expect(card.getByText(/cannot be extended/)).toBeDefined();
 });
 
-it('releases a session only after it was asked', async () => {
+it('releases a session only after confirmation', async () => {
   const { lab, requests } = renderPage(<MyGPUs />);
-  const card = await session('Server «sweep»');
+  const card = await session('Server "sweep"');
   await userEvent.click(card.getByRole('button', { name: /Release/ }));
   await userEvent.click(await screen.findByRole('button', { name: 'Keep it' }));
   expect(lab.calls).toEqual([]);
   await userEvent.click(card.getByRole('button', { name: /Release/ }));
-  await userEvent.click(await screen.findByRole('button', { name: 'Stop it and release' }));
+  await userEvent.click(await screen.findByRole('button', { name: 'Stop and release' }));
   await card.findByText('Stopping');
   expect(lab.calls).toEqual(['DELETE leases/lease-2']);
   expect(requests.every(({ xsrf }) => xsrf === 'the-token')).toBe(true);
 });
 
-it('lists a session as ended as soon as it has, whatever ended it', async () => {
+it('lists a session as ended as soon as it has ended, for any reason', async () => {
   const { lab } = renderPage(<MyGPUs />);
-  await session('Server «sweep»');
+  await session('Server "sweep"');
   const past = within(await screen.findByRole('region', { name: 'Past sessions' }));
   expect(past.queryByText('an administrator released it')).toBeNull();
   lab.end('lease-2', 'an administrator released it');
@@ -60,35 +60,35 @@ it('lists a session as ended as soon as it has, whatever ended it', async () => 
   expect(await past.findByText('an administrator released it')).toBeDefined();
 });
 
-it('shows the place in the queue, and the way out of it', async () => {
+it('shows the position in the queue, and cancels the request', async () => {
   const { lab } = renderPage(<MyGPUs />);
-  const card = await session('Server «big»');
-  expect(card.getByText('Place 2 of 3')).toBeDefined();
+  const card = await session('Server "big"');
+  expect(card.getByText('Position 2 of 3')).toBeDefined();
   expect(card.getByText(/Expected to start/)).toBeDefined();
   await userEvent.click(card.getByRole('button', { name: 'Cancel' }));
   await userEvent.click(await screen.findByRole('button', { name: 'Leave the queue' }));
-  await waitFor(() => expect(screen.queryByText('Place 2 of 3')).toBeNull());
+  await waitFor(() => expect(screen.queryByText('Position 2 of 3')).toBeNull());
   expect(lab.calls).toEqual(['DELETE queue/r2']);
 });
 
-it('shows each limit with its level and its use', async () => {
+it('shows each limit with its level and its usage', async () => {
   renderPage(<MyGPUs />);
   const bars = await screen.findAllByRole('progressbar', { name: 'GPU-hours' });
   expect(bars[0]?.getAttribute('aria-valuetext')).toBe('342.5 of 400 h');
   expect(screen.getByText(/Set by: group vision/)).toBeDefined();
 });
 
-it('says what to do when there is nothing', async () => {
+it('shows how to start when there is nothing', async () => {
   renderPage(<MyGPUs />, { empty: true });
-  expect(await screen.findByText('You have no GPU now.')).toBeDefined();
+  expect(await screen.findByText('You have no GPU right now.')).toBeDefined();
   for (const link of screen.getAllByRole('link', { name: 'Start a server' })) {
     expect(link.getAttribute('href')).toBe('/hub/spawn');
   }
 });
 
-it('says what is wrong, and how to try again', async () => {
+it('shows errors, and a way to try again', async () => {
   renderPage(<MyGPUs />, { broken: true });
-  const problems = await screen.findAllByText(/database does not answer/);
+  const problems = await screen.findAllByText(/database is not responding/);
   expect(problems.length).toBeGreaterThan(0);
   expect(screen.getAllByRole('button', { name: 'Try again' }).length).toBeGreaterThan(0);
 });

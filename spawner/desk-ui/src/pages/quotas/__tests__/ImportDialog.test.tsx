@@ -17,13 +17,13 @@ async function open() {
   return { ...shown, dialog, choose, button, number };
 }
 
-it('shows what a file would change and mean, and imports nothing before it is told to', async () => {
+it('previews the changes of a file, and imports nothing before confirmation', async () => {
   const { lab, dialog, choose, button, number } = await open();
   expect(button().disabled).toBe(true);
   await choose('user,ada,0\nuser,linus,\nuser,grace,2\nuser,margaret,\n');
-  await dialog.findByRole('heading', { name: 'What «limits.csv» would change' });
-  expect(['New', 'Changed', 'Removed', 'As before'].map(number)).toEqual(['1', '1', '1', '1']);
-  expect(dialog.getByText(/2 running sessions would exceed it/)).toBeDefined();
+  await dialog.findByRole('heading', { name: 'Changes in "limits.csv"' });
+  expect(['New', 'Changed', 'Removed', 'Unchanged'].map(number)).toEqual(['1', '1', '1', '1']);
+  expect(dialog.getByText(/2 running sessions would exceed their limits/)).toBeDefined();
   expect(dialog.getByText('Show each change')).toBeDefined();
   expect(lab.calls).toEqual(['POST quotas.csv/preview']);
   await userEvent.click(button());
@@ -32,7 +32,7 @@ it('shows what a file would change and mean, and imports nothing before it is to
   expect(screen.queryByRole('dialog')).toBeNull();
 });
 
-it('lists what is wrong by line, and takes the mended file', async () => {
+it('lists problems by line, and accepts the fixed file', async () => {
   const { dialog, choose, button, lab } = await open();
   await choose('user,ada,many\nuser,grace,2\nuser,linus,x\n');
   const alert = await dialog.findByRole('alert');
@@ -54,14 +54,14 @@ it('lists what is wrong by line, and takes the mended file', async () => {
   expect(lab.documents.get('user/grace')?.document).toEqual({ max_gpus: 2 });
 });
 
-it('tells when somebody changed a limit since, and what the file would mean now', async () => {
+it('shows that someone else changed a limit, and previews the file again', async () => {
   const { lab, dialog, choose, button, number } = await open();
   await choose('user,grace,2\nuser,margaret,3\n');
   await waitFor(() => expect(button().disabled).toBe(false));
   lab.put('user', 'grace', { max_gpus: 7 }, 'grace');
   await userEvent.click(button());
   expect((await dialog.findByRole('alert')).textContent).toBe(
-    'Quotas were changed meanwhile, by grace.'
+    'Quotas were changed by grace since the preview.'
   );
   await waitFor(() => expect(number('Changed')).toBe('1'));
   expect(lab.documents.get('user/grace')?.document).toEqual({ max_gpus: 7 });
@@ -71,7 +71,7 @@ it('tells when somebody changed a limit since, and what the file would mean now'
   expect(lab.documents.get('user/grace')?.document).toEqual({ max_gpus: 2 });
 });
 
-it('imports nothing from a file that says what is there already', async () => {
+it('imports nothing from a file without changes', async () => {
   const { dialog, choose, button } = await open();
   await choose('user,margaret,\n');
   expect(await dialog.findByText(/There is nothing to import/)).toBeDefined();

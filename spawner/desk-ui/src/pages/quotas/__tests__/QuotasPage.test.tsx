@@ -21,7 +21,7 @@ async function review() {
 
 beforeEach(() => window.history.replaceState(null, '', '/'));
 
-it('tells what is set from what is inherited', async () => {
+it('distinguishes set from inherited limits', async () => {
   renderPage(<QuotasPage />, { admin: true });
   expect((await cell('GPUs at once', 'ada')).getAttribute('aria-label')).toBe(
     'GPUs at once of ada: 2. Edit'
@@ -37,7 +37,7 @@ it('edits in place, previews, and saves with the revision', async () => {
   await edit('Weight', 'grace', '2');
   const dialog = await review();
   expect(
-    await dialog.findByText('No running session and nobody who waits is affected.')
+    await dialog.findByText('No running session or waiting request is affected.')
   ).toBeDefined();
   await userEvent.click(dialog.getByRole('button', { name: 'Save' }));
   expect(await screen.findByText('2 changes saved.')).toBeDefined();
@@ -49,14 +49,14 @@ it('edits in place, previews, and saves with the revision', async () => {
   expect(screen.queryByRole('button', { name: 'Review and save…' })).toBeNull();
 });
 
-it('says before it is saved which sessions would exceed it', async () => {
+it('previews which sessions would exceed a limit', async () => {
   renderPage(<QuotasPage />, { admin: true, user: 'ada' });
   await edit('GPUs at once', 'ada', '0');
   const dialog = await review();
-  expect(await dialog.findByText(/2 running sessions would exceed it/)).toBeDefined();
+  expect(await dialog.findByText(/2 running sessions would exceed their limits/)).toBeDefined();
 });
 
-it('refuses what is no limit, and keeps what was typed', async () => {
+it('rejects an invalid limit, and keeps the text', async () => {
   renderPage(<QuotasPage />, { admin: true });
   await edit('GPUs at once', 'ada', 'many');
   const input = screen.getByRole<HTMLInputElement>('textbox', { name: 'GPUs at once of ada' });
@@ -66,37 +66,37 @@ it('refuses what is no limit, and keeps what was typed', async () => {
   await waitFor(async () => expect(document.activeElement).toBe(await cell('GPUs at once', 'ada')));
 });
 
-it('shows both versions when somebody else was faster, and loses neither', async () => {
+it('shows both versions when someone else saved first, and loses neither', async () => {
   const { lab } = renderPage(<QuotasPage />, { admin: true });
   await edit('GPUs at once', 'ada', '5');
   lab.put('user', 'ada', { max_gpus: 3, weight: 9 }, 'grace');
   await userEvent.click((await review()).getByRole('button', { name: 'Save' }));
   const conflict = await screen.findByRole('dialog', {
-    name: 'Somebody else changed this meanwhile'
+    name: 'Someone else changed these limits'
   });
   const line = within(conflict).findByRole('row', { name: /GPUs at once/ });
   expect((await line).textContent).toBe('GPUs at once235');
-  await userEvent.click(within(conflict).getByRole('button', { name: 'Go on' }));
+  await userEvent.click(within(conflict).getByRole('button', { name: 'Continue' }));
   const again = within(await screen.findByRole('dialog', { name: 'Save 1 change' }));
-  await again.findByText(/nobody who waits/);
+  await again.findByText(/is affected/);
   await userEvent.click(again.getByRole('button', { name: 'Save' }));
   expect(await screen.findByText('1 change saved.')).toBeDefined();
   expect(lab.documents.get('user/ada')?.document).toEqual({ max_gpus: 5, weight: 9 });
 });
 
-it('can keep the version of the other', async () => {
+it('can keep the version of the other user', async () => {
   const { lab } = renderPage(<QuotasPage />, { admin: true });
   await edit('GPUs at once', 'ada', '5');
   lab.put('user', 'ada', { max_gpus: 3 }, 'grace');
   await userEvent.click((await review()).getByRole('button', { name: 'Save' }));
   await userEvent.click(await screen.findByRole('button', { name: 'Keep theirs' }));
-  await userEvent.click(screen.getByRole('button', { name: 'Go on' }));
+  await userEvent.click(screen.getByRole('button', { name: 'Continue' }));
   await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
   expect(screen.queryByRole('button', { name: 'Review and save…' })).toBeNull();
   expect(lab.documents.get('user/ada')?.document).toEqual({ max_gpus: 3 });
 });
 
-it('edits many at once', async () => {
+it('edits many rows at once', async () => {
   const { lab } = renderPage(<QuotasPage />, { admin: true });
   await userEvent.click(await screen.findByRole('checkbox', { name: 'Select ada' }));
   await userEvent.click(screen.getByRole('checkbox', { name: 'Select grace' }));
@@ -105,13 +105,13 @@ it('edits many at once', async () => {
   await userEvent.type(screen.getByRole('textbox', { name: 'New value' }), '30');
   await userEvent.click(screen.getByRole('button', { name: 'Stage the changes' }));
   const dialog = await review();
-  await dialog.findByText(/nobody who waits/);
+  await dialog.findByText(/is affected/);
   await userEvent.click(dialog.getByRole('button', { name: 'Save' }));
   await screen.findByText('2 changes saved.');
   expect(lab.documents.get('user/grace')?.document).toEqual({ idle_minutes: 30 });
 });
 
-it('searches, sorts and pages at the server, and keeps that in the address', async () => {
+it('searches, sorts and pages on the server, and keeps the view in the address', async () => {
   renderPage(<QuotasPage />, { admin: true, users: 120 });
   await cell('GPUs at once', 'ada');
   expect(screen.getByText('1 to 50 of 120')).toBeDefined();
@@ -124,16 +124,16 @@ it('searches, sorts and pages at the server, and keeps that in the address', asy
   expect(window.location.search).toContain('search=grace');
 });
 
-it('explains in the drawer where each limit comes from', async () => {
+it('shows the origin of each limit in the drawer', async () => {
   renderPage(<QuotasPage />, { admin: true });
   await userEvent.click(await screen.findByRole('button', { name: 'Details of ada' }));
   const drawer = within(screen.getByRole('dialog', { name: 'Limits of ada' }));
   const line = await drawer.findByRole('row', { name: /^GPU-hours/ });
   expect(line.textContent).toBe('GPU-hours400group vision342.5');
-  expect(drawer.getByRole('row', { name: /^GPUs of all/ }).textContent).toContain('Group vision');
+  expect(drawer.getByRole('row', { name: /^Group GPUs/ }).textContent).toContain('Group vision');
 });
 
-it('gives a boost with an end, and no boost without a limit', async () => {
+it('sets a boost with an end, and rejects a boost without a limit', async () => {
   const { lab } = renderPage(<QuotasPage />, { admin: true });
   await userEvent.click(await screen.findByRole('button', { name: 'Details of grace' }));
   const drawer = within(screen.getByRole('dialog'));
@@ -144,7 +144,7 @@ it('gives a boost with an end, and no boost without a limit', async () => {
   await userEvent.type(boost.getByLabelText('GPUs at once'), '8');
   await userEvent.click(drawer.getByRole('button', { name: 'Stage the changes' }));
   const dialog = await review();
-  await dialog.findByText(/nobody who waits/);
+  await dialog.findByText(/is affected/);
   await userEvent.click(dialog.getByRole('button', { name: 'Save' }));
   await screen.findByText('1 change saved.');
   const saved = lab.documents.get('user/grace')?.document?.boost;
@@ -152,7 +152,7 @@ it('gives a boost with an end, and no boost without a limit', async () => {
   expect(Date.parse(saved?.until ?? '')).toBeGreaterThan(Date.now());
 });
 
-it('lets the lead of a group change the limits of its members, and of nobody else', async () => {
+it('lets the lead of a group change only the limits of its members', async () => {
   renderPage(<QuotasPage />, { user: 'margaret', leads: ['vision'] });
   await cell('GPUs at once', 'ada');
   expect(screen.queryByRole('button', { name: /^GPUs at once of margaret/ })).toBeNull();
@@ -161,7 +161,7 @@ it('lets the lead of a group change the limits of its members, and of nobody els
   expect(screen.queryByRole('button', { name: 'Edit selected…' })).toBeNull();
 });
 
-it('lets somebody who may only read change nothing', async () => {
+it('lets a user who may only read change nothing', async () => {
   renderPage(<QuotasPage />);
   await screen.findByText('ada');
   expect(screen.queryByRole('checkbox')).toBeNull();

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { QuotaDocument } from '../../../api/types';
 import {
-  current,
+  currentDocument,
   differences,
   keyOf,
   rebase,
@@ -22,32 +22,32 @@ const row = (document: QuotaDocument | null, revision = 3) => ({
   revision
 });
 
-it('sends the whole document with the revision that it was made from', () => {
+it('sends the whole document with the revision it was made from', () => {
   const staged = stageField(NONE, row({ max_gpus: 1, weight: 2 }), 'max_gpus', 4);
   expect(toChanges(staged)).toEqual([
     { level: 'user', name: 'ada', document: { max_gpus: 4, weight: 2 }, revision: 3 }
   ]);
 });
 
-it('keeps «no limit» apart from «not set»', () => {
+it('distinguishes "no limit" from "not set"', () => {
   const unlimited = stageField(NONE, row({ max_gpus: 1, weight: 2 }), 'max_gpus', null);
-  expect(current(unlimited, row(null))).toEqual({ max_gpus: null, weight: 2 });
+  expect(currentDocument(unlimited, row(null))).toEqual({ max_gpus: null, weight: 2 });
   const inherited = stageField(NONE, row({ max_gpus: 1, weight: 2 }), 'max_gpus', undefined);
-  expect(current(inherited, row(null))).toEqual({ weight: 2 });
+  expect(currentDocument(inherited, row(null))).toEqual({ weight: 2 });
 });
 
-it('removes a document whose last field is taken away', () => {
+it('removes a document without fields', () => {
   const staged = stageField(NONE, row({ max_gpus: 1 }), 'max_gpus', undefined);
   expect(toChanges(staged)[0]?.document).toBeNull();
 });
 
-it('forgets an edit that comes back to what is stored', () => {
+it('forgets an edit that returns to the stored document', () => {
   const there = stageField(NONE, row({ max_gpus: 1 }), 'max_gpus', 2);
   expect(stageField(there, row({ max_gpus: 1 }), 'max_gpus', 1).size).toBe(0);
   expect(stage(NONE, row(null), {}).size).toBe(0);
 });
 
-it('keeps the revision of the first edit when the row is loaded anew in between', () => {
+it('keeps the revision of the first edit when the row is loaded again', () => {
   const first = stageField(NONE, row({ max_gpus: 1 }, 3), 'max_gpus', 2);
   const second = stageField(first, row({ max_gpus: 9 }, 4), 'weight', 5);
   expect(toChanges(second)).toEqual([
@@ -55,13 +55,13 @@ it('keeps the revision of the first edit when the row is loaded anew in between'
   ]);
 });
 
-it('undoes one change and leaves the others', () => {
+it('undoes one change and keeps the others', () => {
   const bob = { ...row(null, 0), name: 'bob' };
   const both = stageField(stageField(NONE, row(null, 0), 'max_gpus', 2), bob, 'max_gpus', 3);
   expect(toChanges(unstage(both, keyOf(bob))).map(change => change.name)).toEqual(['ada']);
 });
 
-it('tells the fields that differ, boosts as one', () => {
+it('returns the fields that differ, with a boost as one field', () => {
   const before = { max_gpus: 1, weight: 2, boost: BOOST };
   const after = { max_gpus: 1, weight: 3, boost: { ...BOOST, max_gpus: 9 } };
   expect(differences('user', before, after).map(({ field }) => field)).toEqual(['weight', 'boost']);
@@ -69,7 +69,7 @@ it('tells the fields that differ, boosts as one', () => {
   expect(differences('user', before, sameMoment)).toEqual([]);
 });
 
-it('lays an edit upon what somebody else saved, and loses neither', () => {
+it('applies an edit to what someone else saved, and loses neither', () => {
   const staged = stageField(NONE, row({ max_gpus: 1, weight: 1 }, 3), 'max_gpus', 4);
   const change = staged.get('user/ada');
   expect(change).toBeDefined();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { QuotaField } from '../../../api/types';
 import { editText, fieldsOf, parseValue, showValue } from '../values';
 
-describe('what is typed', () => {
+describe('an input', () => {
   it.each<[QuotaField, string, unknown]>([
     ['max_gpus', '2', 2],
     ['max_gpus', ' 0 ', 0],
@@ -15,7 +15,7 @@ describe('what is typed', () => {
     ['gpu_models', ';', []],
     ['gpu_models', 'all', null],
     ['gpu_models', 'none', null]
-  ])('for %s, «%s», is taken', (field, text, value) => {
+  ])('of %s, "%s", is accepted', (field, text, value) => {
     expect(parseValue(field, text)).toEqual({ ok: true, value });
   });
 
@@ -31,23 +31,26 @@ describe('what is typed', () => {
     ['session_hours', '0'],
     ['weight', '0'],
     ['weight', 'none']
-  ])('for %s, «%s», is refused with a sentence', (field, text) => {
+  ])('of %s, "%s", is rejected with a message', (field, text) => {
     const parsed = parseValue(field, text);
     expect(parsed).toMatchObject({ ok: false, message: expect.stringMatching(/\.$/) as string });
   });
 
-  it.each([[2], [0.5], [null], [['*A100*', 'L?']], [[]]])('is what %j reads as', value => {
-    const field = Array.isArray(value) ? 'gpu_models' : 'gpu_hours';
-    expect(parseValue(field, editText(field, value))).toEqual({ ok: true, value });
-  });
+  it.each([[2], [0.5], [null], [['*A100*', 'L?']], [[]]])(
+    'shows %j and parses to the same value',
+    value => {
+      const field = Array.isArray(value) ? 'gpu_models' : 'gpu_hours';
+      expect(parseValue(field, editText(field, value))).toEqual({ ok: true, value });
+    }
+  );
 });
 
-it('shows that no model is allowed, which is not the same as no limit', () => {
+it('distinguishes "no model" from "no limit"', () => {
   expect(showValue('gpu_models', [])).toBe('no model');
   expect(showValue('gpu_models', null)).toBe('all');
 });
 
-it('knows caps only of groups', () => {
+it('has group limits only for groups', () => {
   expect(fieldsOf('group')).toContain('group_max_gpus');
   expect(fieldsOf('user')).not.toContain('group_max_gpus');
   expect(fieldsOf('default')).not.toContain('group_gpu_hours');

@@ -11,15 +11,15 @@ const row = (name: string, start: string, hours: number): UsageRow => ({
 });
 
 describe('buckets', () => {
-  it('begin at midnight, on Mondays and on the first, in UTC', () => {
-    const moment = at('2026-11-25T15:00:00');
-    expect(bucketStart(moment, 'day')).toBe(at('2026-11-25T00:00:00'));
-    expect(bucketStart(moment, 'week')).toBe(at('2026-11-23T00:00:00'));
-    expect(bucketStart(moment, 'month')).toBe(at('2026-11-01T00:00:00'));
+  it('start at midnight, on Mondays and on the first of the month, in UTC', () => {
+    const time = at('2026-11-25T15:00:00');
+    expect(bucketStart(time, 'day')).toBe(at('2026-11-25T00:00:00'));
+    expect(bucketStart(time, 'week')).toBe(at('2026-11-23T00:00:00'));
+    expect(bucketStart(time, 'month')).toBe(at('2026-11-01T00:00:00'));
     expect(bucketStart(at('2026-11-22T23:59:59'), 'week')).toBe(at('2026-11-16T00:00:00'));
   });
 
-  it('are all that the range touches, over the ends of months and years', () => {
+  it('cover the whole range, across months and years', () => {
     expect(buckets(at('2026-11-30T12:00:00'), at('2027-01-02T00:00:00'), 'month')).toEqual([
       at('2026-11-01T00:00:00'),
       at('2026-12-01T00:00:00'),
@@ -40,7 +40,7 @@ describe('series', () => {
     row('dot', '2026-11-23T00:00:00', 0.25)
   ];
 
-  it('name the largest and put the rest together, without losing an hour', () => {
+  it('show the largest names and sum up the others', () => {
     expect(series(rows, starts, 'day', 2, 'Others')).toEqual([
       { name: 'bob', values: [0, 10] },
       { name: 'ada', values: [1, 2] },
@@ -48,7 +48,7 @@ describe('series', () => {
     ]);
   });
 
-  it('name one more rather than call it «others»', () => {
+  it('show a single name beyond the maximum instead of "others"', () => {
     expect(series(rows, starts, 'day', 3, 'Others').map(({ name }) => name)).toEqual([
       'bob',
       'ada',
@@ -57,7 +57,7 @@ describe('series', () => {
     ]);
   });
 
-  it('put a piece that begins within a bucket into that bucket', () => {
+  it('put a row that starts within a bucket into that bucket', () => {
     const weeks = buckets(at('2026-11-25T00:00:00'), at('2026-12-02T00:00:00'), 'week');
     const part = [row('ada', '2026-11-25T00:00:00', 3), row('ada', '2026-11-30T00:00:00', 4)];
     expect(series(part, weeks, 'week', 5, 'Others')).toEqual([{ name: 'ada', values: [3, 4] }]);

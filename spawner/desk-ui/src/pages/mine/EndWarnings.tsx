@@ -1,4 +1,4 @@
-/** Warns of sessions that end within the hour; a screen reader hears each warning once. */
+/** Warnings about sessions that end within the hour. */
 import type { Session } from '../../api/types';
 import { useNow } from '../../lib/clock';
 import { duration } from '../../lib/format';
@@ -7,7 +7,7 @@ import { serverName } from './names';
 
 const MINUTE = 60;
 
-export function Endings({ sessions }: { readonly sessions: readonly Session[] }) {
+export function EndWarnings({ sessions }: { readonly sessions: readonly Session[] }) {
   const now = useNow();
   const soon = sessions.filter(
     session =>
@@ -16,15 +16,15 @@ export function Endings({ sessions }: { readonly sessions: readonly Session[] })
       session.ends_at - now <= 60 * MINUTE
   );
   return soon.map(session => (
-    <Ending key={session.id} session={session} left={(session.ends_at ?? now) - now} />
+    <EndWarning key={session.id} session={session} left={(session.ends_at ?? now) - now} />
   ));
 }
 
-function Ending({ session, left }: { readonly session: Session; readonly left: number }) {
+function EndWarning({ session, left }: { readonly session: Session; readonly left: number }) {
   const name = serverName(session.server);
   const help = session.can_extend ? t.mine.soonHelp : t.mine.soonLast;
   const urgent = left <= 15 * MINUTE;
-  // The spoken text changes only at the warnings' moments, or it would be read every second.
+  // Screen readers read the text again whenever it changes, so it changes only at these steps.
   const step = [5, 15, 60].find(minutes => left <= minutes * MINUTE) ?? 60;
   return (
     <div className={`alert ${urgent ? 'alert-danger' : 'alert-warning'}`}>

@@ -1,5 +1,5 @@
-/** What is in the lab in memory: its GPUs, sessions and queue. */
-import type { GPU, Session, Waiting } from '../api/types';
+/** The GPUs, sessions and queue of the fake lab. */
+import type { GPU, Session, WaitingRequest } from '../api/types';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -18,7 +18,8 @@ export function makeGPUs(now: number): GPU[] {
     in_service: true,
     slots: 1,
     leases: [],
-    telemetry: null
+    telemetry: null,
+    taken_at: null
   });
   const held = (gpu: GPU, user: string, idle: number | null = null): GPU => ({
     ...gpu,
@@ -36,19 +37,19 @@ export function makeGPUs(now: number): GPU[] {
       ...held(big(4), 'linus'),
       state: 'draining',
       in_service: false,
-      reason: 'An administrator drains it.'
+      reason: 'An administrator is draining it.'
     },
     {
       ...big(5),
       state: 'quarantined',
       in_service: false,
-      reason: 'A process that the lab did not start uses it (PID 4711, python3).'
+      reason: 'A process outside the lab is using it (PID 4711, python3).'
     },
     {
       ...big(6),
       state: 'lost',
       in_service: false,
-      reason: 'The driver says that it has fallen off the bus.'
+      reason: 'The driver reports that it has fallen off the bus.'
     },
     big(7),
     small(0),
@@ -74,6 +75,7 @@ export function makeSessions(now: number, user: string): Session[] {
     state: 'active' as const,
     ends_because: 'time' as const,
     why: 'Its time is up then.',
+    warning_at: null,
     can_extend: true,
     idle_since: null,
     ended_at: null,
@@ -119,6 +121,7 @@ export function makePast(now: number, user: string): Session[] {
     ends_at: null,
     ends_because: null,
     why: '',
+    warning_at: null,
     can_extend: false,
     extendable_until: null,
     idle_since: null,
@@ -127,8 +130,8 @@ export function makePast(now: number, user: string): Session[] {
   }));
 }
 
-export function makeQueue(now: number, user: string): Waiting[] {
-  const entry = (id: string, name: string, position: number, gpus: number): Waiting => ({
+export function makeQueue(now: number, user: string): WaitingRequest[] {
+  const entry = (id: string, name: string, position: number, gpus: number): WaitingRequest => ({
     id,
     user: name,
     server: name === user ? 'big' : '',
@@ -140,8 +143,8 @@ export function makeQueue(now: number, user: string): Waiting[] {
     length: 3,
     reason:
       position === 1
-        ? 'It waits for 4 free GPUs of the model «*A100*» on one host; 2 are free.'
-        : 'All suitable GPUs are in use or reserved for those who are ahead.',
+        ? 'It is waiting for 4 free GPUs of the model "*A100*" on one host. 2 are free.'
+        : 'All matching GPUs are in use or reserved for earlier requests.',
     expected_start: position === 3 ? null : now + position * HOUR
   });
   return [entry('r1', 'margaret', 1, 4), entry('r2', user, 2, 2), entry('r3', 'user0009', 3, 1)];

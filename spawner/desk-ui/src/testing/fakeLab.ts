@@ -1,33 +1,38 @@
-/** A lab in memory that answers as the REST API does: for developing the pages, and for tests. */
-import {
-  LIMITS,
-  type AuditRow,
-  type Effective,
-  type EffectiveLimit,
-  type GPU,
-  type Level,
-  type Limit,
-  type QuotaChange,
-  type QuotaDocument,
-  type QuotaRow,
-  type QuotaValue,
-  type Session,
-  type StoredQuota,
-  type Waiting
+/** A lab in memory that responds as the REST API does, for developing and testing the pages. */
+import type {
+  AuditRow,
+  EffectiveQuota,
+  EffectiveLimits,
+  GPU,
+  GPUChange,
+  GPUList,
+  Level,
+  Limit,
+  QuotaPreview,
+  QuotaChange,
+  QuotaDocument,
+  QuotaRow,
+  QuotaValue,
+  Session,
+  StoredQuota,
+  QuotaTablePreview,
+  UsageRow,
+  WaitingRequest
 } from '../api/types';
-import { makeGPUs, makePast, makeQueue, makeSessions } from './mockData';
+import { LIMITS } from '../pages/quotas/values';
+import { makeGPUs, makePast, makeQueue, makeSessions } from './fakeData';
 
-export interface MockAnswer {
+export interface FakeResponse {
   readonly status: number;
   readonly body: unknown;
 }
 
-export interface MockOptions {
+export interface FakeLabOptions {
   readonly user: string;
   readonly users: number;
-  /** Nobody has anything, and nothing was ever changed. */
+  /** No GPUs, no sessions, no requests and no quotas. */
   readonly empty: boolean;
-  /** The lab has no GPU, and its hub knows that. */
+  /** The lab is known to have no GPU. */
   readonly cpu?: boolean;
   /** Every call fails. */
   readonly broken: boolean;
@@ -48,18 +53,18 @@ const SHIPPED: { readonly [limit in Limit]: QuotaValue } = {
 };
 const GROUPS = ['vision', 'language', 'robotics', 'students'];
 
-export class MockLab {
+export class FakeLab {
   gpus: GPU[];
   sessions: Session[];
   past: Session[];
-  queue: Waiting[];
+  queue: WaitingRequest[];
   audit: AuditRow[] = [];
-  /** Changes that were asked for, in order: method and path. */
+  /** All calls that change something, in order: method and path. */
   readonly calls: string[] = [];
   readonly documents = new Map<string, StoredQuota>();
   private readonly people: readonly string[];
 
-  constructor(private readonly options: MockOptions) {
+  constructor(private readonly options: FakeLabOptions) {
     const now = options.now();
     this.people = [
       'ada',
@@ -82,16 +87,12 @@ export class MockLab {
     }
   }
 
-  /** Answer one call; *path* is below the API's root, with its query, *ifMatch* a header. */
-  answer(method: string, path: string, body: unknown, ifMatch: string | null): MockAnswer {
+  /** Respond to a call. *path* is relative to the API and has the query. */
+  respond(method: string, path: string, body: unknown, ifMatch: string | null): FakeResponse {
     if (this.options.broken) {
-      return refusal(
-        503,
-        'unavailable',
-        'The lab’s database does not answer. Try again in a moment.'
-      );
+      return failure(503, 'unavailable', 'The database is not responding. Try again in a moment.');
     }
-    const url = new URL(path, 'http://mock/');
+    const url = new URL(path, 'http://fake/');
     const parts = url.pathname.split('/').filter(Boolean).map(decodeURIComponent);
     if (method !== 'GET') this.calls.push(`${method} ${url.pathname.slice(1)}`);
     switch (parts[0]) {
@@ -111,11 +112,11 @@ export class MockLab {
       case 'audit':
         return this.auditPage(url.searchParams);
       default:
-        return refusal(404, 'not_found', 'There is no such page.');
+        return failure(404, 'not_found', 'Page not found.');
     }
   }
 
-  /** Let a session end. */
+  /** End a session. */
   end(id: string, end_reason: string): void {
     const ended_at = this.options.now();
     const state = 'ended';
@@ -127,7 +128,7 @@ export class MockLab {
     ];
   }
 
-  /** Store a document as somebody's act. */
+  /** Store a document, as changed by a user. */
   put(level: Level, name: string, document: QuotaDocument | null, by: string): void {
     const key = `${level}/${name}`;
     const before = this.documents.get(key);
@@ -151,14 +152,14 @@ export class MockLab {
     });
   }
 
-  private lab() {
+  private lab(): GPUList {
     const now = this.options.now();
     const wave = (seed: number, low: number, high: number) =>
       Math.round(low + ((high - low) * (1 + Math.sin(now / 3 + seed))) / 2);
     return {
       taken_at: now,
       problem: this.options.cpu
-        ? 'This server’s Docker Engine has no NVIDIA GPU to give, so servers run on the CPU. If there is a GPU, install its driver and restart the lab.'
+        ? 'Docker Engine has no NVIDIA GPU to give, so servers run on the CPU. If there is a GPU, install its driver and restart the lab.'
         : null,
       runs_on_cpu: this.options.cpu === true,
       gpus: this.gpus.map((gpu, index) => {
@@ -179,10 +180,10 @@ export class MockLab {
     };
   }
 
-  private changeGPU(uuid: string, body: unknown): MockAnswer {
-    const change = body as { state?: 'draining' | 'active'; slots?: number };
+  private changeGPU(uuid: string, body: unknown): FakeResponse {
+    const change = body as GPUChange;
     const gpu = this.gpus.find(item => item.uuid === uuid);
-    if (gpu === undefined) return refusal(404, 'not_found', 'The lab has no such GPU.');
+    if (gpu === undefined) return failure(404, 'not_found', 'The lab has no such GPU.');
     const state =
       change.state === 'draining' ? 'draining' : gpu.leases.length > 0 ? 'leased' : 'free';
     const changed = change.slots
@@ -192,7 +193,7 @@ export class MockLab {
     return ok(changed);
   }
 
-  private leases(method: string, parts: string[], parameters: URLSearchParams): MockAnswer {
+  private leases(method: string, parts: string[], parameters: URLSearchParams): FakeResponse {
     if (parts[1] === 'me') {
       return ok({ leases: this.sessions.filter(item => item.user === this.options.user) });
     }
@@ -217,7 +218,7 @@ export class MockLab {
         total: past.length
       });
     }
-    return refusal(404, 'not_found', 'There is no such session.');
+    return failure(404, 'not_found', 'Session not found.');
   }
 
   private quotas(
@@ -225,7 +226,7 @@ export class MockLab {
     parts: string[],
     parameters: URLSearchParams,
     body: unknown
-  ): MockAnswer {
+  ): FakeResponse {
     if (parts[1] === 'preview')
       return ok(this.preview((body as { changes: QuotaChange[] }).changes));
     if (parts[3] === 'effective') return ok(this.effective(parts[2] ?? ''));
@@ -253,16 +254,12 @@ export class MockLab {
     return ok({ rows: rows.slice(offset, offset + limit), total: rows.length });
   }
 
-  private save(changes: readonly QuotaChange[]): MockAnswer {
+  private save(changes: readonly QuotaChange[]): FakeResponse {
     const stale = changes.find(
       change => this.stored(change.level, change.name).revision !== change.revision
     );
     if (stale) {
-      return refusal(
-        412,
-        'conflict',
-        `Somebody else changed the quota of ${stale.name} meanwhile.`
-      );
+      return failure(412, 'conflict', `The quota of ${stale.name} was changed by someone else.`);
     }
     for (const change of changes) {
       this.put(change.level, change.name, change.document, this.options.user);
@@ -270,7 +267,7 @@ export class MockLab {
     return ok({ changed: changes.length });
   }
 
-  private preview(changes: readonly QuotaChange[]) {
+  private preview(changes: readonly QuotaChange[]): QuotaPreview {
     const low = changes.filter(change => change.document?.max_gpus === 0);
     const sessions = this.sessions.filter(item => low.some(change => change.name === item.user));
     return {
@@ -285,8 +282,8 @@ export class MockLab {
     };
   }
 
-  /** Look at, or take, a file with the columns level, name and max_gpus. */
-  private table(dry: boolean, text: string, ifMatch: string | null): MockAnswer {
+  /** Preview or import a file with the columns level, name and max_gpus. */
+  private table(dry: boolean, text: string, ifMatch: string | null): FakeResponse {
     const lines = text.trim().split('\n').slice(1);
     const rows = lines.map(row => {
       const [level = '', name = '', cell = ''] = row.split(',');
@@ -306,7 +303,7 @@ export class MockLab {
     if (dry) {
       const added = changes.filter(({ before }) => before === null).length;
       const removed = changes.filter(({ after }) => after === null).length;
-      return ok({
+      const preview: QuotaTablePreview = {
         revision,
         problem_count: problems.length,
         problems: problems.slice(0, 200),
@@ -318,10 +315,11 @@ export class MockLab {
         effect: this.preview(
           changes.map(({ level, name, after }) => ({ level, name, document: after, revision: 0 }))
         )
-      });
+      };
+      return ok(preview);
     }
     if (ifMatch !== `"${revision}"`) {
-      return refusal(412, 'changed_meanwhile', 'Quotas were changed meanwhile, by grace.');
+      return failure(412, 'changed_meanwhile', 'Quotas were changed by grace since the preview.');
     }
     for (const { level, name, after } of changes) this.put(level, name, after, this.options.user);
     return ok({ changed: changes.length });
@@ -337,7 +335,7 @@ export class MockLab {
     return number < 3 ? ['vision'] : [GROUPS[number % GROUPS.length] ?? 'students'];
   }
 
-  private limits(user: string): { readonly [limit in Limit]: EffectiveLimit } {
+  private limits(user: string): EffectiveLimits {
     const levels: [string, QuotaDocument | null][] = [
       ['user', this.stored('user', user).document],
       ...this.groupsOf(user).map(
@@ -351,10 +349,10 @@ export class MockLab {
         const value = level?.[1]?.[limit] ?? (level ? null : SHIPPED[limit]);
         return [limit, { value, origin: level?.[0] ?? 'default' }];
       })
-    ) as { readonly [limit in Limit]: EffectiveLimit };
+    ) as EffectiveLimits;
   }
 
-  private effective(user: string): Effective {
+  private effective(user: string): EffectiveQuota {
     return {
       user,
       groups: this.groupsOf(user),
@@ -383,7 +381,7 @@ export class MockLab {
     };
   }
 
-  private usage(parameters: URLSearchParams) {
+  private usage(parameters: URLSearchParams): UsageRow[] {
     const by = parameters.get('by');
     const names =
       by === 'gpu'
@@ -393,7 +391,7 @@ export class MockLab {
           : this.people.slice(0, 12);
     const from = Math.floor(Number(parameters.get('from')) / DAY) * DAY;
     const to = Number(parameters.get('to'));
-    const rows = [];
+    const rows: UsageRow[] = [];
     for (let start = from; start < to; start += DAY) {
       for (const [index, name] of names.entries()) {
         const hours = Math.max(0, 14 * Math.sin(start / DAY / (index + 2)) + 6);
@@ -403,7 +401,7 @@ export class MockLab {
     return rows;
   }
 
-  private auditPage(parameters: URLSearchParams): MockAnswer {
+  private auditPage(parameters: URLSearchParams): FakeResponse {
     const rows = this.audit.filter(row =>
       (['by', 'what', 'target'] as const).every(name =>
         row[name].includes(parameters.get(name) ?? '')
@@ -417,10 +415,10 @@ export class MockLab {
   }
 }
 
-function ok(body: unknown): MockAnswer {
+function ok(body: unknown): FakeResponse {
   return { status: 200, body };
 }
 
-function refusal(status: number, error: string, message: string): MockAnswer {
+function failure(status: number, error: string, message: string): FakeResponse {
   return { status, body: { error, message } };
 }
