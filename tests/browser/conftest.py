@@ -1,4 +1,4 @@
-"""Chromium before the whole lab; what its pages showed and said is told when a test fails."""
+"""Chromium before the whole lab; a failing test reports what its pages showed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Error, expect, sync_playwright
 
 from browser.panel_gallery import open_gallery
-from browser.panel_page import CHECKOUT, visitors
+from browser.panel_page import CHECKOUT, open_pages
 from browser.panel_page import WINDOW as PANEL_WINDOW
 from browser.person import Person
 from harness.panel_server import install_extension, panel_server, prepare_home
@@ -39,7 +39,7 @@ FLAGS = (
 WINDOW = {"width": 1280, "height": 800}
 _SHOWN_CHARACTERS = 3000
 
-# Taking the documentation's pictures is a test only for whoever asks for them.
+# Taking the documentation's pictures is a test only on request.
 collect_ignore = [] if os.environ.get("GPUDOCK_SCREENSHOTS") == "1" else ["test_pictures.py"]
 
 _contexts: list[BrowserContext] = []
@@ -175,5 +175,5 @@ def gallery(
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Callable[[str], Page]]:
     """Open a page of a server in a new browser; a failure of the panel in it fails the test."""
-    with visitors(chromium, PANEL_WINDOW) as go:
+    with open_pages(chromium, PANEL_WINDOW) as go:
         yield go

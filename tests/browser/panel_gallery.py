@@ -17,7 +17,7 @@ from browser.panel_page import (
     lease_that_ends,
     open_panel,
     serious_barriers,
-    visitors,
+    open_pages,
 )
 from doubles.torch import StandInTorch
 from simulator import Gpu, Host, System
@@ -51,7 +51,7 @@ ENGLISH = r"[A-Za-z']{2,}[,;:]? [a-z']{2,}([,;:]? [A-Za-z']+|[.!?])"
 
 @dataclass
 class View:
-    """The panel in one language, and what it is told of the session."""
+    """The panel in one language, and what it knows of the session."""
 
     page: Page
     panel: Locator
@@ -68,7 +68,7 @@ class View:
         return self.panel.get_by_role("region", name=name)
 
     def reload(self) -> None:
-        """Begin anew: nothing of what was shown before stays."""
+        """Start again: nothing of what was shown before stays."""
         self.page.goto(f"{self.address}/lab?reset")
         # A page that is left while its theme is on its way complains of that.
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-name", re.compile("."))
@@ -147,7 +147,7 @@ def english_in(part: Locator) -> list[str]:
     """The English that a part of a page says, but for the words of programs and names."""
     return part.evaluate(
         """(part, english) => {
-            const told = [part, ...part.querySelectorAll('*')]
+            const texts = [part, ...part.querySelectorAll('*')]
                 .filter(node => !node.closest('[lang=en], option'))
                 .flatMap(node => [
                     ...['aria-label', 'title', 'aria-valuetext']
@@ -155,7 +155,7 @@ def english_in(part: Locator) -> list[str]:
                     ...[...node.childNodes].filter(child => child.nodeType === 3)
                         .map(child => child.textContent)
                 ]);
-            return told.filter(text => text && new RegExp(english).test(text));
+            return texts.filter(text => text && new RegExp(english).test(text));
         }""",
         ENGLISH,
     )
@@ -178,9 +178,9 @@ class Gallery:
         return self.english, self.chinese
 
     def show(self, *gpus: Gpu, **system: Any) -> None:
-        """Exchange the GPUs, and wait until a panel that is opened anew would show them.
+        """Exchange the GPUs, and wait until a panel that is opened again would show them.
 
-        The driver goes away meanwhile: a server lists its GPUs anew when it comes back.
+        The driver goes away meanwhile: a server lists its GPUs again when it comes back.
         """
         self.host.simulator.update_system(fault="driver_not_loaded", hang=None, slow={})
         for view in self.views:
@@ -194,7 +194,7 @@ class Gallery:
         self.host.simulator.update_system(**{"fault": None, **system})
 
     def tell(self, lease: dict[str, Any] | None = None) -> None:
-        """Let the server side say this of the session, to pages that are opened anew."""
+        """Let the server side say this of the session, to pages that are opened again."""
         for view in self.views:
             view.lease = lease or dict(UNMANAGED)
             view.reload()
@@ -223,7 +223,7 @@ def open_gallery(serve: Callable[..., Any], chromium: Browser, folder: Path) -> 
     }
     url, host = serve(Gpu.of_model("A100", **BUSY), **about)
     other, _ = serve(host=host, settings=CHINESE, **about)
-    with visitors(chromium, WINDOW) as visit:
+    with open_pages(chromium, WINDOW) as visit:
         views = []
         for language, address in (("english", url), ("chinese", other)):
             page = visit("about:blank")

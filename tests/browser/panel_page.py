@@ -39,7 +39,7 @@ BUSY = {
 
 
 @contextmanager
-def visitors(chromium: Browser, window: dict[str, int]) -> Iterator[Callable[[str], Page]]:
+def open_pages(chromium: Browser, window: dict[str, int]) -> Iterator[Callable[[str], Page]]:
     """Open a page of a server in a new browser; a failure of the panel in it fails the test."""
     failures: list[str] = []
     contexts = []
@@ -107,7 +107,7 @@ def open_panel(page: Page) -> Locator:
 
 
 def keep(page: Page | Locator, name: str) -> None:
-    """Save a picture of a state, for whoever asked for it."""
+    """Save a picture of a state, if asked to."""
     if PICTURES:
         page.screenshot(path=Path(PICTURES) / f"{name}.png")
 
@@ -151,7 +151,7 @@ def until(page: Page, condition: Callable[[], bool], what: str, seconds: float =
     """Wait for what the page's events tell: they come only while Playwright is waited for."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        assert time.monotonic() < deadline, f"gave up waiting: {what}"
         page.wait_for_timeout(50)
 
 

@@ -26,18 +26,18 @@ HISTORY = 60  # seconds of the sidebar's utilization chart
 CODE = """import torch
 
 print("torch", torch.__version__, "with cuDNN", torch.backends.cudnn.version())"""
-NEIGHBOURS = ("alan", "barbara", "donald", "edsger", "frances", "grace", "hedy", "ida")
+NEIGHBORS = ("alan", "barbara", "donald", "edsger", "frances", "grace", "hedy", "ida")
 
 
 def test_the_pictures_of_the_documentation(lab: Lab, newcomer: Callable[..., Person]):
-    names = ("ada", *NEIGHBOURS[: len(lab.simulator.gpus)])
+    names = ("ada", *NEIGHBORS[: len(lab.simulator.gpus)])
     # A lab that is used again still has the users of the last run.
     run = secrets.token_hex(2)
-    ada, *neighbours = (newcomer(f"{name}-{run}", lab.url) for name in names)
-    for person in (ada, *neighbours):
+    ada, *neighbors = (newcomer(f"{name}-{run}", lab.url) for name in names)
+    for person in (ada, *neighbors):
         person.sign_up()
         lab.admin.authorize(person.name)
-    first, *others, last = neighbours
+    first, *others, last = neighbors
 
     _start(first)
     ada.sign_in()

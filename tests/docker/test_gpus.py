@@ -122,8 +122,8 @@ def test_a_workspace_outlives_the_container_and_is_nobody_elses(lab):
 
 
 def test_an_image_that_is_not_on_the_list_is_refused_and_not_even_looked_for(lab):
-    told = lab.client("ada").refusal(image="debian:trixie-slim")
-    assert 'The image "debian:trixie-slim" is not on this lab\'s list.' in told
+    message = lab.client("ada").refusal(image="debian:trixie-slim")
+    assert 'The image "debian:trixie-slim" is not on this lab\'s list.' in message
     assert lab.servers(stopped=True) == []
     assert lab.leases() == {}
 
@@ -214,7 +214,7 @@ def test_a_stopped_container_that_is_started_by_hand_is_stopped(lab):
     bob.start_server()
     container = lab.server_of("ada")
     (uuid,) = container.labels[LABEL_GPUS].split(",")
-    # The engine gives a stopped container its old device back, whoever holds it by then.
+    # The engine gives a stopped container its old device back, no matter who has it by then.
     lab.kill_hub()
     container.stop(timeout=1)
     container.start()

@@ -49,7 +49,7 @@ def nvidia_smi() -> Path:
 def engine(tmp_path_factory) -> Iterator[docker.DockerClient]:
     """An engine of our own, with its own directory of CDI specifications.
 
-    It has a bridge of its own too: an engine that is told to have none deletes the one that the
+    It has a bridge of its own too: an engine configured to have none deletes the one that the
     machine's engine works with.
     """
     socket = tmp_path_factory.mktemp("engine") / "docker.sock"

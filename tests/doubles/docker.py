@@ -406,7 +406,7 @@ class FakeDocker:
     def _pull_call(self, _: Any, query: Any, __: Any) -> tuple[int, bytes]:
         image = f"{query['fromImage']}:{query['tag']}"
         if self.pull_error is not None:
-            # An error that comes after the first progress is told in a stream that began with 200.
+            # An error that comes after the first progress is reported in a stream that began with 200.
             return _json(200, {"error": self.pull_error})
         if image not in self.pullable:
             message = f"pull access denied for {query['fromImage']}, repository does not exist"

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 _SOURCE = '''
 import json, os, time, types
 
-def _told():
+def _state():
     with open(os.environ["STANDIN_TORCH"]) as file:
         return json.load(file)
 
-_about = _told()
+_about = _state()
 if _about["import_error"]:
     raise ImportError(_about["import_error"])
 
 def _hold(step):
     """Wait for as long as the test says so."""
-    while _told()["hold"] == step:
+    while _state()["hold"] == step:
         time.sleep(0.02)
 
 class _Namespace(types.ModuleType):
@@ -141,12 +141,12 @@ class StandInTorch:
     Args:
         folder: A folder of its own, empty.
         name: The kernel's display name.
-        behaviour: What differs from ``USABLE``.
+        behavior: What differs from ``USABLE``.
     """
 
-    def __init__(self, folder: Path, name: str, **behaviour: Any) -> None:
-        self._behaviour = folder / "behaviour.json"
-        self._told = {**USABLE, **behaviour}
+    def __init__(self, folder: Path, name: str, **behavior: Any) -> None:
+        self._behavior = folder / "behavior.json"
+        self._state = {**USABLE, **behavior}
         library = folder / "library"
         library.mkdir(parents=True)
         (library / "torch.py").write_text(_SOURCE)
@@ -154,13 +154,13 @@ class StandInTorch:
             "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
             "display_name": name,
             "language": "python",
-            "env": {"PYTHONPATH": str(library), "STANDIN_TORCH": str(self._behaviour)},
+            "env": {"PYTHONPATH": str(library), "STANDIN_TORCH": str(self._behavior)},
         }
         self.become()
 
-    def become(self, **behaviour: Any) -> None:
+    def become(self, **behavior: Any) -> None:
         """Behave otherwise from now on; ``hold`` names the step of a check that does not end."""
-        self._told.update(behaviour)
-        newer = self._behaviour.with_suffix(".new")
-        newer.write_text(json.dumps(self._told))
-        newer.replace(self._behaviour)
+        self._state.update(behavior)
+        newer = self._behavior.with_suffix(".new")
+        newer.write_text(json.dumps(self._state))
+        newer.replace(self._behavior)

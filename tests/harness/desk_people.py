@@ -47,8 +47,8 @@ class People:
     lease: str
     request: str
 
-    def ask(self, visitor: str, method: str, path: str, **request: Any) -> httpx.Response:
-        return self.desk.ask(method, path, self.tokens[visitor], **request)
+    def ask(self, principal: str, method: str, path: str, **request: Any) -> httpx.Response:
+        return self.desk.ask(method, path, self.tokens[principal], **request)
 
 
 def gather(desk: DeskProcess) -> People:

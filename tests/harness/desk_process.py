@@ -34,7 +34,7 @@ class DeskProcess:
 
         Args:
             hub: whose desk it is.
-            settings: GPUDOCK_* settings without their prefix, besides those of the hub.
+            settings: GPUDOCK_* settings without their prefix, in addition to those of the hub.
         """
         self.hub = hub
         self.direct = f"http://127.0.0.1:{hub.desk_port}"

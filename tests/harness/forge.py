@@ -40,7 +40,7 @@ _IMPORTS = (
 
 @dataclass(frozen=True)
 class Process:
-    """A hub's process; whoever ends it can wait for its end."""
+    """A hub's process; its end can be waited for."""
 
     pid: int
     descriptor: int
@@ -108,7 +108,7 @@ def main() -> None:
     """Serve orders until there are no more."""
     for module in _IMPORTS:
         importlib.import_module(module)
-    # Nobody collects the children: whoever started one watches it by a descriptor.
+    # Nobody collects the children: its starter watches it by a descriptor.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     started = []
     for line in sys.stdin:

@@ -22,7 +22,7 @@ _START_SECONDS = 180
 
 
 class SpawnFailed(AssertionError):  # noqa: N818
-    """A server did not start; the text is what its user was told."""
+    """A server did not start; the text is what its user was shown."""
 
 
 @dataclass
@@ -143,7 +143,7 @@ class HubClient:
         """Start a server and return its URL once it is ready.
 
         Raises:
-            SpawnFailed: with what its user was told.
+            SpawnFailed: with what its user was shown.
         """
         answer = self.ask_for_server(server, **options)
         if answer.status_code >= 400:
@@ -213,7 +213,7 @@ class HubClient:
         return dict(found)
 
     def refusal(self, server: str = "", **options: Any) -> str:
-        """Ask for a server that is to be refused; return what its user is told."""
+        """Ask for a server that is to be refused; return what its user is shown."""
         try:
             url = self.start_server(server, **options)
         except SpawnFailed as refused:

@@ -40,7 +40,7 @@ c.JupyterHub.hub_port = {port}
 c.JupyterHub.hub_connect_ip = "127.0.0.1"
 c.JupyterHub.proxy_class = "harness.file_proxy.FileProxy"
 # How long answers and the hub's start may be held up. What comes of a start that takes longer is
-# told on its progress page, and not by the answer's status.
+# shown on its progress page, and not by the answer's status.
 c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0.5, "slow_stop_timeout": 5}}
 c.JupyterHub.init_spawners_timeout = 1
 runtime = Runtime.instance()

@@ -266,7 +266,7 @@ class Lab:
         assert done.returncode == 0, done.stdout
         wait_for(
             lambda: self.hub.attrs["State"]["StartedAt"] != hub_started,
-            "the hub is started anew",
+            "the hub has started again",
             _STARTING_SECONDS,
             every=0.5,
         )

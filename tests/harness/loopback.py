@@ -92,7 +92,7 @@ def single_user_server(address: str, port: int, prefix: str) -> LoopbackServer:
 
 
 class FakeAgent:
-    """What the GPU agent says: readings that a test sets, taken anew ten times a second."""
+    """What the GPU agent says: readings that a test sets, taken again ten times a second."""
 
     ROUND = 0.1
 

@@ -132,7 +132,7 @@ def panel_server(
     *options: str,
     application: str = "jupyterlab",
 ) -> Iterator[str]:
-    """A running server, by its address; its log is told when it does not start.
+    """A running server, by its address; its log is reported when it does not start.
 
     Args:
         installed: Where the extension was installed.

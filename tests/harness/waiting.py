@@ -17,6 +17,6 @@ def wait_for(
     """Return what *condition* returns once that is true; fail when it takes too long."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain: {what}"
+        assert time.monotonic() < deadline, f"gave up after {seconds:.0f} s: {what}"
         time.sleep(every)
     return found

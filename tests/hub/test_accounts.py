@@ -95,14 +95,14 @@ def test_who_is_shut_out_is_out(native_hub, admin):
 
 
 def test_wrong_passwords_are_counted_for_each_account(native_hub, admin):
-    for name in ("victim", "neighbour"):
+    for name in ("victim", "neighbor"):
         HubClient(native_hub.url, name, PASSWORD).sign_up()
         admin.authorize(name)
     for _ in range(5):
         HubClient(native_hub.url, "victim", "a wrong one").try_to_sign_in()
     refused = HubClient(native_hub.url, "victim", PASSWORD).try_to_sign_in()
     assert "Too many wrong passwords. Try again in 5 minutes." in refused.text
-    HubClient(native_hub.url, "neighbour", PASSWORD).sign_in()
+    HubClient(native_hub.url, "neighbor", PASSWORD).sign_in()
 
 
 def test_an_address_that_is_made_up_gives_no_more_tries(native_hub, admin):

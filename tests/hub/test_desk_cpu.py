@@ -55,7 +55,7 @@ def test_a_lab_without_gpus_says_that_it_runs_on_the_cpu_and_what_to_do(new_hub,
     assert found["gpus"] == []
     assert "no NVIDIA GPUs, so servers run on the CPU" in found["problem"]
     assert "restart the lab" in found["problem"]
-    # It gets one. The desk learns it from the hub without being started anew.
+    # It gets one. The desk learns it from the hub without a restart.
     hub.stop()
     hub.docker.agent.readings = new_hub().docker.agent.readings
     hub.start()

@@ -1,4 +1,4 @@
-"""What goes wrong in a start is told to the user in sentences, and nothing is left behind."""
+"""What goes wrong in a start is shown to the user in sentences, and nothing is left behind."""
 
 from __future__ import annotations
 
@@ -22,43 +22,43 @@ def assert_nothing_is_left(hub):
     assert hub.docker.servers == []
 
 
-def assert_is_for_people(told):
-    assert "Traceback" not in told
-    assert "Error(" not in told
-    assert "http+docker" not in told
-    assert told.rstrip().endswith((".", ")"))
+def assert_is_for_people(message):
+    assert "Traceback" not in message
+    assert "Error(" not in message
+    assert "http+docker" not in message
+    assert message.rstrip().endswith((".", ")"))
 
 
 def test_the_last_words_of_a_container_that_ends_at_once_are_told(hub, ada):
-    told = ada.refusal(image=DYING_IMAGE)
-    assert "Your container exited right after its start" in told
-    assert LAST_WORDS in told
-    assert_is_for_people(told)
+    message = ada.refusal(image=DYING_IMAGE)
+    assert "Your container exited right after its start" in message
+    assert LAST_WORDS in message
+    assert_is_for_people(message)
     assert_nothing_is_left(hub)
 
 
 def test_an_image_that_is_nowhere_is_told_with_what_to_do(hub, ada):
-    told = ada.refusal(image="lab/gone:1")
-    assert "The image lab/gone:1 is not on this server and could not be pulled" in told
-    assert "pull access denied" in told
-    assert "Choose another image, or ask the administrator to build or pull it." in told
+    message = ada.refusal(image="lab/gone:1")
+    assert "The image lab/gone:1 is not on this server and could not be pulled" in message
+    assert "pull access denied" in message
+    assert "Choose another image, or ask the administrator to build or pull it." in message
     assert_nothing_is_left(hub)
 
 
 def test_an_image_of_the_lab_itself_is_never_fetched(hub, ada):
-    """Whoever has that name in a registry is not this project."""
+    """An image of that name in a registry is not this project's."""
     hub.docker.pullable = {"gpudock/unbuilt:1"}
-    told = ada.refusal(image="gpudock/unbuilt:1")
-    assert "It is built there and is in no registry." in told
-    assert '"make up"' in told
+    message = ada.refusal(image="gpudock/unbuilt:1")
+    assert "It is built there and is in no registry." in message
+    assert '"make up"' in message
     assert_nothing_is_left(hub)
 
 
 def test_an_image_that_did_not_arrive_whole_is_told(hub, ada):
     hub.docker.pull_error = "write /var/lib/docker/tmp/x: no space left on device"
-    told = ada.refusal(image="lab/gone:1")
-    assert "could not be pulled" in told
-    assert "no space left on device" in told
+    message = ada.refusal(image="lab/gone:1")
+    assert "could not be pulled" in message
+    assert "no space left on device" in message
     assert_nothing_is_left(hub)
 
 
@@ -77,18 +77,18 @@ def test_an_image_is_fetched_where_it_is_missing(hub, ada):
 @pytest.mark.parametrize("call", ["image", "create", "start"])
 def test_an_error_of_the_engine_is_told_and_gives_the_gpu_back(hub, ada, call):
     hub.docker.fail(call, 500, NO_DEVICE)
-    told = ada.refusal()
-    assert NO_DEVICE in told
-    assert_is_for_people(told)
+    message = ada.refusal()
+    assert NO_DEVICE in message
+    assert_is_for_people(message)
     wait_for(lambda: hub.leases() == {}, "the GPU is given back")
     assert_nothing_is_left(hub)
 
 
 def test_a_refusal_of_the_engine_is_told_and_gives_the_gpu_back(hub, ada):
     hub.docker.fail("create", 400, "invalid mount config: no space left on device")
-    told = ada.refusal()
-    assert "no space left on device" in told
-    assert_is_for_people(told)
+    message = ada.refusal()
+    assert "no space left on device" in message
+    assert_is_for_people(message)
     assert_nothing_is_left(hub)
 
 
@@ -121,11 +121,11 @@ def test_a_stop_that_fails_keeps_the_gpu_until_the_end_is_proven(hub, ada):
 
 def test_an_engine_that_is_down_is_told_and_takes_no_gpu(hub, ada):
     hub.docker.down()
-    told = ada.refusal()
-    assert "The Docker Engine at" in told
-    assert "does not answer" in told
-    assert_is_for_people(told)
-    assert "Connection refused" not in told or "administrator" in told
+    message = ada.refusal()
+    assert "The Docker Engine at" in message
+    assert "does not answer" in message
+    assert_is_for_people(message)
+    assert "Connection refused" not in message or "administrator" in message
     hub.docker.up()
     assert_nothing_is_left(hub)
     ada.start_server()
@@ -196,11 +196,11 @@ def test_waiting_and_starting_have_an_end(new_hub):
     hub.stop()
     hub.configure("c.GPUDockerSpawner.launch_timeout = 2\nc.GPUDockerSpawner.queue_timeout = 2\n")
     hub.start()
-    told = bob.refusal(image=MUTE_IMAGE)
-    assert "Your server did not answer within 2 seconds and was stopped" in told
+    message = bob.refusal(image=MUTE_IMAGE)
+    assert "Your server did not answer within 2 seconds and was stopped" in message
     assert [item.labels["gpudock.user"] for item in hub.docker.servers] == ["ada"]
     assert list(hub.leases()) == ["ada"]
-    told = cleo.refusal(gpu_model="NVIDIA L4")
-    assert "No GPU became free within 2 seconds, so your request was removed from the" in told
+    message = cleo.refusal(gpu_model="NVIDIA L4")
+    assert "No GPU became free within 2 seconds, so your request was removed from the" in message
     assert hub.queue() == []
     assert list(hub.leases()) == ["ada"]

@@ -1,4 +1,4 @@
-"""The disk of the leases' database fills up while the lab runs: all is kept, and told."""
+"""The disk of the leases' database fills up while the lab runs: all is kept, and reported."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def test_nothing_is_lost_and_the_lab_goes_on_when_there_is_room_again(hub, small
     before, running = hub.held(), hub.docker.running
 
     filler = fill(small_disk)
-    told = hub.client("dora").refusal(gpus=0)
-    assert "The lab's database failed, so your server could not be started" in told
-    assert "full" in told
+    message = hub.client("dora").refusal(gpus=0)
+    assert "The lab's database failed, so your server could not be started" in message
+    assert "full" in message
     page = hub.client("dora").page("/hub/spawn")
     assert page.status_code == 200
     assert "0 of 2" in page.text

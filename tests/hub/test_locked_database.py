@@ -20,8 +20,8 @@ def test_a_database_that_stays_locked_does_not_hold_up_the_hub(hub):
             lambda: ada.http.get("/hub/api").elapsed.total_seconds() < 2,
             "the hub answers soon again, although it cannot write",
         )
-        told = hub.client("bob").refusal(gpus=0)
-        assert "The lab's database is locked by another process." in told
+        message = hub.client("bob").refusal(gpus=0)
+        assert "The lab's database is locked by another process." in message
         assert ada.server_model()["ready"]
     finally:
         holder.close()

@@ -86,6 +86,6 @@ def test_a_hostile_image_label_stays_text(lenient_hub):
 
 
 def test_a_gpu_in_a_lab_without_gpus_is_refused_with_the_reason(lenient_hub):
-    told = lenient_hub.client("ada").refusal(gpus=1)
-    assert "This lab has no GPU at the moment. Ask for a server without a GPU." in told
+    message = lenient_hub.client("ada").refusal(gpus=1)
+    assert "This lab has no GPU at the moment. Ask for a server without a GPU." in message
     assert lenient_hub.queue() == []

@@ -25,7 +25,7 @@ def wait_in_queue(hub, name, **options):
 
 
 def test_who_waits_sees_place_and_reason_and_starts_by_itself(hub, busy):
-    # Whoever had a GPU in another test has had more than those who never had one.
+    # Users who had a GPU in another test have had more than those who never had one.
     _, bob = busy
     nora, noras_page = wait_in_queue(hub, "nora")
     _, olgas_page = wait_in_queue(hub, "olga")
@@ -47,8 +47,8 @@ def test_a_page_that_is_opened_late_tells_the_whole_story(hub, busy):
 
 
 def test_when_busy_fail_is_refused_with_the_reason(hub, busy):
-    told = hub.client("cleo").refusal(when_busy="fail")
-    assert "All matching GPUs are in use. Try again later, or choose to wait." in told
+    message = hub.client("cleo").refusal(when_busy="fail")
+    assert "All matching GPUs are in use. Try again later, or choose to wait." in message
     assert hub.queue() == []
     assert "cleo" not in hub.leases()
 
@@ -96,9 +96,9 @@ def _model_of(hub, user):
 def test_a_second_server_beyond_the_quota_is_refused_with_what_to_do(hub):
     ada = hub.client("ada")
     ada.start_server()
-    told = ada.refusal("second", gpus=1)
-    assert "You already use 1 of your 1 GPU, and this server asks for 1." in told
-    assert "Stop another server of yours first" in told
+    message = ada.refusal("second", gpus=1)
+    assert "You already use 1 of your 1 GPU, and this server asks for 1." in message
+    assert "Stop another server of yours first" in message
     ada.start_server("cpu", gpus=0)
     assert sorted(hub.leases()) == ["ada", "ada:cpu"]
 

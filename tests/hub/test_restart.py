@@ -81,7 +81,7 @@ def test_a_hub_that_dies_between_any_two_steps_of_a_start_leaks_and_doubles_noth
         )
         for n in range(len(STEPS) + 1)
     )
-    # Each has an image of their own, to be told apart also before there is a container.
+    # Each has an image of their own, to tell them apart even before there is a container.
     images = ",".join(f"{number}=lab/step{number}:1" for number in range(len(STEPS)))
     hub = new_hub(gpus, IMAGES=f"{images},Mute={MUTE_IMAGE}")
     hub.docker.images |= {f"lab/step{number}:1" for number in range(len(STEPS))}

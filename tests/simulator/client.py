@@ -58,7 +58,7 @@ class Client:
     for handles; ``keep(name, value)`` stores something in ``kept`` for a later expression.
     """
 
-    def __init__(self, environment: Mapping[str, str], *, initialise: bool = True) -> None:
+    def __init__(self, environment: Mapping[str, str], *, initialize: bool = True) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-c", _SERVER],
             env={**os.environ, **environment},
@@ -66,7 +66,7 @@ class Client:
             stdout=subprocess.PIPE,
             text=True,
         )
-        if initialise:
+        if initialize:
             self.ask("nvmlInit()")
 
     def __enter__(self) -> Client:

@@ -60,7 +60,7 @@ class Slice:
 class Gpu:
     """A simulated GPU. ``None`` is a reading that this GPU does not support.
 
-    Memory is in MiB, power in W, temperatures in °C, clocks in MHz, utilisation and fan in
+    Memory is in MiB, power in W, temperatures in °C, clocks in MHz, utilization and fan in
     percent, PCIe throughput in KiB/s. ``index`` is the number of its node ``/dev/nvidia<index>``.
     ``fault`` is ``lost``, ``reset_required``, ``unknown``, ``hanging`` or None; ``mig`` is None
     where the model has no MIG, else whether it is on.
@@ -154,7 +154,7 @@ class Gpu:
         """A GPU of a model, idle, with a random UUID; ``fields`` overrides any reading.
 
         ``slices`` are MIG profiles such as ``1g.5gb``: the GPU is then in MIG mode and has these
-        slices. A ``lively`` GPU's utilisation, temperature, power and clocks swing. SimulatorError
+        slices. A ``lively`` GPU's utilization, temperature, power and clocks swing. SimulatorError
         where there is no such model or profile.
         """
         preset = find_model(model)

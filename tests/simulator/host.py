@@ -49,6 +49,6 @@ class Host:
         """Takes a node away."""
         (self.devices / node).unlink()
 
-    def client(self, *, initialise: bool = True) -> Client:
+    def client(self, *, initialize: bool = True) -> Client:
         """nvidia-ml-py in a new process of this host."""
-        return Client(self.environment, initialise=initialise)
+        return Client(self.environment, initialize=initialize)

@@ -70,7 +70,7 @@ def install(
         smi = root / "bin" / "nvidia-smi"
         smi.parent.mkdir(exist_ok=True)
         changed |= _put_bytes(smi, Path(nvidia_smi).read_bytes(), mode=0o755)
-    # Last: whoever reads the specification finds all that it points at.
+    # Last: a reader of the specification finds everything that it points at.
     specification = specs / cdi.SPEC_NAME
     text = cdi.spec_text(cdi.specification(root, wanted, smi))
     changed |= _put_bytes(specification, text.encode(), mode=0o644)

@@ -36,7 +36,7 @@ class Simulator:
     def create(self, gpus: Iterable[Gpu] = (), system: System | None = None) -> Simulator:
         """Writes a new state, whatever was there before.
 
-        GPUs that share an index are all numbered anew, in the order given.
+        GPUs that share an index are all renumbered, in the order given.
         """
         gpus = list(gpus)
         if len({gpu.index for gpu in gpus}) < len(gpus):
@@ -89,7 +89,7 @@ class Simulator:
             self._write(system, sorted([*others, gpu], key=lambda each: each.index))
 
     def remove_device(self, key: int | str) -> None:
-        """Takes a GPU out; whoever holds its handle sees a GPU that fell off the bus."""
+        """Takes a GPU out; a holder of its handle sees a GPU that fell off the bus."""
         with self._locked():
             system, gpus = self._read()
             del gpus[_find_gpu(gpus, key)]

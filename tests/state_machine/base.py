@@ -110,7 +110,7 @@ class LabState:
         self.before: dict[str, Lease] = {}
         self.store_is_older = False
         # Lease to the end that its user was shown, and to the hours of it and its group then.
-        self.told: dict[str, float | None] = {}
+        self.announced: dict[str, float | None] = {}
         self.hours_then: dict[str, tuple[float | None, float | None]] = {}
         self.hub = self._new_hub()
 
@@ -173,7 +173,7 @@ class LabState:
         if task.done and task.what == "terminate" and task.result is True:
             lease = self.hub.broker.leases.get(task.lease_id)
             ended = lease is None or lease.state is LeaseState.ENDED
-            assert ended, "promise 3: an end was told that is none"
+            assert ended, "promise 3: an end was reported that is none"
         self.hub.tidy()
         return task.done
 
@@ -245,12 +245,12 @@ class LabState:
         return self.limits.cap_hours if GROUP in lease.groups else None
 
     def note_grant(self, lease: Lease) -> None:
-        self.told[lease.id] = lease.expires_at
+        self.announced[lease.id] = lease.expires_at
         self.hours_then[lease.id] = (self.limits.hours, self._cap_hours(lease))
 
     def lose_what_was_told(self) -> None:
         """The database that knew of limits and extensions is not there any more."""
-        self.told.clear()
+        self.announced.clear()
         self.hours_then.clear()
 
 

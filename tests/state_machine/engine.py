@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Fate(enum.Enum):
     """What becomes of a call."""
 
-    DONE = "the effect comes about and the caller is told"
+    DONE = "the effect comes about and the caller is notified"
     LOST = "the effect comes about, and the answer is lost"
     FAILED = "a 500: no effect"
     LATE = "the caller gives up, and the effect comes about later"

@@ -19,7 +19,7 @@ class HubRules(LabState):
 
     @rule()
     def look(self) -> None:
-        """Look at the engine; what comes of it is told later."""
+        """Look at the engine; the result is reported later."""
         self.look_taken = self._observe()
 
     def _observe(self):

@@ -181,34 +181,36 @@ class GrantInvariants(LabState):
             if item.gpu.uuid == uuid:
                 assert not item.lost, "promise 10: lost"
                 assert item.fault is None, "promise 10: unhealthy"
-                # Whose the processes on a shared device are cannot be told.
+                # The owners of processes on a shared device are not known.
                 assert shared or not item.telemetry.processes, "promise 10: dirty"
                 assert shared or item.telemetry.memory_used_mib == 0, "promise 10: memory in use"
 
     def _passes_nobody(self, lease, sequence, transaction, live) -> None:
         served = {(item.user, item.server) for item in live}
         for earlier in transaction.requests.waiting():
-            wish = earlier.request
+            request = earlier.request
             if (
                 earlier.sequence >= sequence
-                or wish.when_busy is not WhenBusy.WAIT
-                or wish.gpus == 0
-                or wish.share is not lease.share
-                or not self._within_the_cap(wish, live)
-                or (wish.user, wish.server) in served
-                or _used(live, wish.user) + wish.gpus > self.limits.gpus
+                or request.when_busy is not WhenBusy.WAIT
+                or request.gpus == 0
+                or request.share is not lease.share
+                or not self._within_the_cap(request, live)
+                or (request.user, request.server) in served
+                or _used(live, request.user) + request.gpus > self.limits.gpus
             ):
                 continue
             models = [BY_UUID[uuid].model for uuid in lease.gpu_uuids]
-            could_use = [m for m in models if wish.gpu_model is None or fits(m, wish.gpu_model)]
+            could_use = [
+                m for m in models if request.gpu_model is None or fits(m, request.gpu_model)
+            ]
             assert not could_use, "promise 11: a later request passed an earlier one"
 
-    def _within_the_cap(self, wish, live) -> bool:
+    def _within_the_cap(self, request, live) -> bool:
         held = sum(len(lease.gpu_uuids) for lease in live if GROUP in lease.groups)
         return (
-            GROUP not in wish.groups
+            GROUP not in request.groups
             or self.limits.cap is None
-            or held + wish.gpus <= self.limits.cap
+            or held + request.gpus <= self.limits.cap
         )
 
     def a_grant_keeps_the_limits(self, lease: Lease, transaction: Transaction) -> None:

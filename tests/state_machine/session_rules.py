@@ -97,9 +97,9 @@ class SessionRules(LabState):
         lease, now = session.lease, self.clock()
         match session.ends_because:
             case EndCause.TIME:
-                told = self.told.get(lease.id, lease.expires_at)
-                assert told is not None, "promise 8: a session without an end was ended"
-                assert now >= told - ROUNDING, "promise 8: a session ended before its time"
+                announced = self.announced.get(lease.id, lease.expires_at)
+                assert announced is not None, "promise 8: a session without an end was ended"
+                assert now >= announced - ROUNDING, "promise 8: a session ended before its time"
             case EndCause.HOURS:
                 self._are_used_up(lease, lambda x: x.user == lease.user, self.limits.hours, 0)
             case EndCause.GROUP_HOURS:
@@ -142,7 +142,7 @@ class SessionRules(LabState):
             assert lease.expires_at is not None, "promise 8: an extension gave an end"
             assert now.expires_at >= lease.expires_at, "promise 8: an extension made it shorter"
         self._keeps_the_limits(lease, now)
-        self.told[lease.id] = now.expires_at
+        self.announced[lease.id] = now.expires_at
         self.hours_then[lease.id] = (self.limits.hours, self._cap_hours(lease))
 
     def _keeps_the_limits(self, before: Lease, now: Lease) -> None:

@@ -276,9 +276,9 @@ async def test_an_unknown_check_is_not_found(jp_fetch):
 async def test_a_measurement_that_is_no_number_is_left_out(
     environment, start, ended, tmp_path, ratio
 ):
-    told = f'{{"step": "cudnn", "state": "done", "ratio": {ratio}, "values": {{"on_ms": {ratio}}}}}'
+    line = f'{{"step": "cudnn", "state": "done", "ratio": {ratio}, "values": {{"on_ms": {ratio}}}}}'
     torch = tmp_path / "library" / "torch.py"
-    torch.write_text(f"print('gpudock-check:{told}', flush=True)\nraise SystemExit(3)")
+    torch.write_text(f"print('gpudock-check:{line}', flush=True)\nraise SystemExit(3)")
     check = await ended(await start())
     assert (check["state"], check["code"]) == ("failed", "crashed")
     assert check["steps"][0]["ratio"] is None

@@ -139,8 +139,8 @@ async def test_a_result_of_wrong_types_is_never_passed_on(script, value):
     document = ", ".join(f'"{name}": {value}' for name in names)
     found = await probe(script(f"cat <<'END'\ngpudock-probe:{{{document}}}\nEND"))
     for name in ("python", "torch", "torch_cuda", "cudnn_built", "nccl", "cudnn"):
-        told = getattr(found, name)
-        assert told is None or (isinstance(told, str) and len(told) <= 100), name
+        version = getattr(found, name)
+        assert version is None or (isinstance(version, str) and len(version) <= 100), name
     assert all(isinstance(arch, str) for arch in found.archs)
     json.dumps(dataclasses.asdict(found), allow_nan=False)
 

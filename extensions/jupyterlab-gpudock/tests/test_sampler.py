@@ -33,11 +33,12 @@ def sampler(reader, clock):
 
 
 @pytest.mark.parametrize(
-    ("wished", "used"), [(0.0, 0.5), (-3.0, 0.5), (0.5, 0.5), (2.0, 2.0), (60.0, 60.0), (1e9, 60.0)]
+    ("requested", "used"),
+    [(0.0, 0.5), (-3.0, 0.5), (0.5, 0.5), (2.0, 2.0), (60.0, 60.0), (1e9, 60.0)],
 )
-def test_the_interval_stays_between_half_a_second_and_a_minute(wished, used, reader):
-    assert clamp_interval(wished) == used
-    assert Sampler(reader, wished).interval_s == used
+def test_the_interval_stays_between_half_a_second_and_a_minute(requested, used, reader):
+    assert clamp_interval(requested) == used
+    assert Sampler(reader, requested).interval_s == used
 
 
 def test_nothing_is_read_before_somebody_looks(sampler, reader):

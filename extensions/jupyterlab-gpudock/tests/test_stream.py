@@ -88,7 +88,7 @@ async def test_ten_clients_share_one_thread_and_one_reading_each_second(jp_ws_fe
 def uses(frame) -> list[float] | None:
     """What a frame says of the GPUs' use; a delta says nothing where that has not changed.
 
-    Whoever is slow to take a frame gets a snapshot next.
+    A client that is slow to take a frame gets a snapshot next.
     """
     if frame["type"] == "snapshot":
         return [gpu["utilization_percent"] for gpu in frame["gpus"]]
@@ -331,7 +331,7 @@ async def test_the_fastest_rate_that_is_asked_for_is_used_until_its_client_leave
     assert sampler.interval_s == 5.0
     stream.leave(slow)
     stream.request_rate(slow, 1.0)
-    assert sampler.interval_s == 5.0, "who has left wishes nothing"
+    assert sampler.interval_s == 5.0, "a client that has left requests nothing"
     sampler.close()
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gpudock_nvml.values import Pending
 
 # After a fault the library is closed and opened again, after this many rounds: at first soon, then
-# less often, because opening it takes long on some hosts and a dead card seldom comes back.
+# less often, because opening it takes long on some hosts and a dead card rarely comes back.
 _REOPEN_LIBRARY = (1, 2, 4, 8, 10)
 _REOPEN_DEVICE = (5, 10, 20, 40, 60)
 

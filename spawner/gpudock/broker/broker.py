@@ -77,7 +77,7 @@ class Broker:
 
         Args:
             store: the database.
-            inventory: which devices there are and how they fare.
+            inventory: which devices exist, and their health.
             config: the configuration.
             clock: returns Unix time.
             ticks: returns the seconds of a clock that cannot be set, so that sessions keep the time

@@ -159,7 +159,7 @@ def shifted(lease: Lease, seconds: float) -> Lease:
     return replace(lease, **{k: at + seconds for k, at in times.items() if at is not None})
 
 
-# What may change about a live lease, besides its state.
+# What may change about a live lease, apart from its state.
 _CHANGING = (
     "granted_at",
     "expires_at",

@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _spread(numbers: range) -> None:
-    """Print how gpudock fares beside both kinds of first come in labs made with other seeds."""
+    """Compare gpudock with both kinds of first come in labs made with other seeds."""
     ours = POLICIES[-1].name
     rows = []
     for make in LABS:

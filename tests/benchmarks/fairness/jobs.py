@@ -32,7 +32,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A lab with its users and their wishes.
+    """A lab with its users and their requests.
 
     Attributes:
         name: for the table.

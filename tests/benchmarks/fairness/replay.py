@@ -40,7 +40,7 @@ class Run:
     """One job as it went.
 
     Attributes:
-        job: the wish.
+        job: what was requested.
         start, end: when it ran, seconds.
         gpu_share: how many GPUs it had; a fraction of one for a slot.
         uuids: which.

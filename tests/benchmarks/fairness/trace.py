@@ -3,7 +3,7 @@
 Three things the trace does not have, and how they are made up, the same at each run:
 
 * **Users.** Tasks that ask for exactly the same processors, memory and GPUs count as one user's:
-  whoever submits by script submits in one shape.
+  a user who submits by script submits in one shape.
 * **Limits of sessions.** A user's is the shortest of 1, 4, 12, 24, 72 and 168 hours in which each
   of their tasks ends. What runs longer than a week is a service, no session, and is left out.
 * **Whole GPUs.** A task that asks for a part of a GPU gets a whole one.

@@ -151,8 +151,8 @@ class Bench:
             # Slow only from here on: a rival that opens NVML at its start would start for minutes.
             self.host.simulator.update_system(slow={"*": SLOW_CALL_MS})
             watching = self._watch(case, server, clients, "--ping")
-            told, _ = watching.communicate("go\n", timeout=300)
-            counted = json.loads(told)
+            output, _ = watching.communicate("go\n", timeout=300)
+            counted = json.loads(output)
         finally:
             self.host.simulator.update_system(slow={})
             server.close()

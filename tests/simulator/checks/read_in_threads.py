@@ -1,6 +1,6 @@
 """Reads two simulated GPUs from eight threads and prints what did not fit together.
 
-The state is rewritten meanwhile: step n has utilisation n, 10 n MiB of used memory, and processes
+The state is rewritten meanwhile: step n has utilization n, 10 n MiB of used memory, and processes
 whose memory in MiB is their pid. Prints how many different steps were seen, and the misfits.
 
 nvidia-ml-py asks how many processes there are, leaves room for twice as many, and asks again. That
@@ -43,7 +43,7 @@ def read(handles: list[object]) -> None:
         if memory.total != memory.used + memory.free + memory.reserved or used % 10:
             misfits.append(("memory", used))
         if rates.gpu > 50:
-            misfits.append(("utilisation", rates.gpu))
+            misfits.append(("utilization", rates.gpu))
         pids = [process.pid for process in processes]
         if pids != [process.usedGpuMemory // MIB for process in processes]:
             misfits.append(("processes", pids))

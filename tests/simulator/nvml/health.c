@@ -1,4 +1,4 @@
-/* Modes and health: persistence, compute mode, ECC, retired pages, remapped rows, display, virtualisation. */
+/* Modes and health: persistence, compute mode, ECC, retired pages, remapped rows, display, virtualization. */
 #define _GNU_SOURCE
 #include <string.h>
 

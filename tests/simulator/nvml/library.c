@@ -76,7 +76,7 @@ NVML_API nvmlReturn_t nvmlSystemGetDriverVersion(char *version, unsigned int len
     return give_text(call.state->driver_version, version, length);
 }
 
-/* Answers without nvmlInit too: nvidia-smi asks for it when a version mismatch kept it from initialising. */
+/* Answers without nvmlInit too: nvidia-smi asks for it when a version mismatch kept it from initializing. */
 NVML_API nvmlReturn_t nvmlSystemGetNVMLVersion(char *version, unsigned int length)
 {
     CALL_WITH(call_begin_anyway);
@@ -208,7 +208,7 @@ NVML_API nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *bus, nvmlDevi
     return give_by_bus(call.state, bus, handle);
 }
 
-/* There are no S-class units, no host interface cards, and no GPUs that the driver was told to leave alone. */
+/* There are no S-class units, no host interface cards, and no GPUs that the driver is configured to leave alone. */
 static nvmlReturn_t give_none(unsigned int *count)
 {
     REQUIRE(count);

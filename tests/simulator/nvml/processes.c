@@ -126,7 +126,7 @@ NVML_API nvmlReturn_t nvmlDeviceGetRunningProcessDetailList(nvmlDevice_t handle,
     return result;
 }
 
-/* The GPU's utilisation is shared out evenly among its compute processes. */
+/* The GPU's utilization is shared out evenly among its compute processes. */
 NVML_API nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t handle, nvmlProcessUtilizationSample_t *samples,
                                                       unsigned int *count, nvml_u64 since_us)
 {

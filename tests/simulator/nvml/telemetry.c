@@ -1,4 +1,4 @@
-/* How a device fares: memory, utilisation, temperature, power, clocks, fan and bus. */
+/* The state of a device: memory, utilization, temperature, power, clocks, fan and bus. */
 #define _GNU_SOURCE
 #include <math.h>
 #include <string.h>
@@ -79,7 +79,7 @@ NVML_API nvmlReturn_t nvmlDeviceGetBAR1MemoryInfo(nvmlDevice_t handle, nvmlBAR1M
     return NVML_SUCCESS;
 }
 
-/* In MIG mode neither the GPU nor its slices tell their utilisation. */
+/* In MIG mode neither the GPU nor its slices report their utilization. */
 NVML_API nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t handle, nvmlUtilization_t *rates)
 {
     GPU_CALL(handle);

@@ -1,4 +1,4 @@
-/* Functions that the driver's NVML has and simulated GPUs do not support. Callers find the symbol, call it, and are told
+/* Functions that the driver's NVML has and simulated GPUs do not support. Callers find the symbol, call it, and learn
  * "not supported", as a real GPU tells them that lacks the feature. A function that is not even here is one that this
  * driver does not have: "function not found". */
 #include "calls.h"

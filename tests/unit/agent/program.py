@@ -116,7 +116,7 @@ class Agent:
         return json.loads(body)
 
     def wait_for(self, condition, what):
-        """Wait for an inventory that fulfils the condition, and return it."""
+        """Wait for an inventory that fulfills the condition, and return it."""
         return wait_until(
             lambda: (lambda now: now if condition(now) else None)(self.inventory()), what
         )

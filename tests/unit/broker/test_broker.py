@@ -77,7 +77,7 @@ def test_a_lease_of_a_former_process_is_not_handed_out_before_the_first_look(
     assert isinstance(opened.broker.requests.submit(ask()), QueuePosition)
 
 
-# 1 and 8. Exclusive, and within the quota, whoever else is writing.
+# 1 and 8. Exclusive, and within the quota, no matter who else writes.
 
 
 def _submit_in_a_process(url: str, user: str, rounds: int, barrier: object) -> None:

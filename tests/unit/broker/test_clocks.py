@@ -60,7 +60,7 @@ class Lab(BrokerLab):
         self.restart()
 
     def restart(self, *running: Lease) -> None:
-        """Begin anew as another hub process, which sees the containers of *running*."""
+        """Start again as another hub process, which sees the containers of *running*."""
         self.broker = self.new_broker()
         self.look(*map(self.activate_again, running))
 
@@ -195,9 +195,9 @@ def test_the_desk_goes_on_and_tells_the_same(lab: Lab, jump: float) -> None:
     assert [entry.request.user for entry in desk.queue.entries()] == ["bob"]
     lab.set_clock(jump)
     assert [entry.request.user for entry in desk.queue.entries()] == ["bob"]
-    told = desk.sessions.get(lease.id)
-    assert told is not None
-    assert told.ends_at == lab.session(lease).ends_at
+    shown = desk.sessions.get(lease.id)
+    assert shown is not None
+    assert shown.ends_at == lab.session(lease).ends_at
     desk.sessions.extend(lease.id, "ada", 1.0)
     assert lab.left(lease) == pytest.approx(5 * HOUR)
 
@@ -351,9 +351,9 @@ def test_a_process_that_is_put_aside_between_its_two_clocks_is_never_ahead() -> 
         return 50.0 + elapsed[0]
 
     steady = SteadyClock(clock, ticks)
-    told = [steady.time()]
+    shown = [steady.time()]
     for _ in range(1000):
-        told.append(steady.time())
+        shown.append(steady.time())
         # Floats of this size are exact to less than a microsecond, and a thousand are added up.
-        assert told[-1] <= TODAY + elapsed[0] + 1e-3
-        assert told[-1] >= told[-2]
+        assert shown[-1] <= TODAY + elapsed[0] + 1e-3
+        assert shown[-1] >= shown[-2]

@@ -33,14 +33,14 @@ def test_a_ca_bundle_that_is_not_there_is_named(tmp_path):
         read_configuration(tmp_path, {"GPUDOCK_CA_BUNDLE": str(tmp_path / "missing.pem")})
 
 
-def told(log, capsys):
+def printed(log, capsys):
     progress = images._BuildProgress()
     progress.follow(log)
     return capsys.readouterr().out.splitlines(), progress
 
 
 def test_only_steps_that_took_time_are_told(capsys):
-    lines, progress = told(
+    lines, progress = printed(
         [
             "#1 [hub internal] load build definition from Dockerfile\n",
             "#1 DONE 0.0s\n",
@@ -56,5 +56,5 @@ def test_only_steps_that_took_time_are_told(capsys):
 
 
 def test_the_steps_that_run_are_known_meanwhile(capsys):
-    _, progress = told(["#7 [hub 1/2] RUN one\n", "#8 [proxy 1/2] RUN two\n"], capsys)
+    _, progress = printed(["#7 [hub 1/2] RUN one\n", "#8 [proxy 1/2] RUN two\n"], capsys)
     assert progress.running() == "hub 1/2: RUN one, proxy 1/2: RUN two"

@@ -77,8 +77,8 @@ def said(model, value):
 
 
 def test_an_error_names_the_field():
-    assert said(SessionQuery, {"colour": "red"}) == (
-        'The body: "colour" is not valid: there is no such field.'
+    assert said(SessionQuery, {"color": "red"}) == (
+        'The body: "color" is not valid: there is no such field.'
     )
     change = {"level": "user", "name": "ada", "document": [1]}
     assert said(QuotaChanges, {"changes": [change]}).startswith("A quota is an object of fields")

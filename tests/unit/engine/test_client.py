@@ -41,7 +41,7 @@ def engine(docker):
     engine.close()
 
 
-def config(devices, told, **labels):
+def config(devices, labeled, **labels):
     names = [f"nvidia.com/gpu={device}" for device in devices]
     return {
         "Image": MUTE_IMAGE,
@@ -50,7 +50,7 @@ def config(devices, told, **labels):
             "gpudock.lease": "abc",
             "gpudock.user": "ada",
             "gpudock.server": "",
-            "gpudock.gpus": told,
+            "gpudock.gpus": labeled,
             **labels,
         },
         "HostConfig": {"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": names}]},
@@ -74,7 +74,7 @@ async def test_a_gpu_that_is_not_reported_any_more_makes_its_server_no_foreigner
 
 
 @pytest.mark.parametrize(
-    ("devices", "told", "held"),
+    ("devices", "labeled", "held"),
     [
         ([TWO], ONE, {TWO}),
         ([TWO], "", {TWO}),
@@ -87,9 +87,9 @@ async def test_a_gpu_that_is_not_reported_any_more_makes_its_server_no_foreigner
     ],
 )
 async def test_a_server_whose_labels_do_not_tell_what_it_has_is_told_of(
-    docker, engine, devices, told, held
+    docker, engine, devices, labeled, held
 ):
-    run_behind(docker, "liar", config(devices, told))
+    run_behind(docker, "liar", config(devices, labeled))
     found = (await engine.observe(resolve)).foreign_use
     assert set(found) == held
     assert '"liar"' in found[min(held)]

@@ -120,7 +120,7 @@ async def follow():
 
 
 async def reading_that(inventory, condition, seconds=20.0):
-    """Wait for a reading that fulfils the condition; subscribing is how one learns of it."""
+    """Wait for a reading that fulfills the condition; subscribing is how one learns of it."""
     found = asyncio.get_running_loop().create_future()
 
     def look(reading):
@@ -133,7 +133,7 @@ async def reading_that(inventory, condition, seconds=20.0):
         async with asyncio.timeout(seconds):
             return await found
     except TimeoutError:
-        raise AssertionError(f"waited in vain; the last is {inventory.reading()}") from None
+        raise AssertionError(f"gave up waiting; the last is {inventory.reading()}") from None
     finally:
         unsubscribe()
 
@@ -177,17 +177,17 @@ async def test_an_agent_that_never_holds_back_does_not_keep_the_hub_busy(
 ):
     agent.report(GPU_1, boot="boot")
     agent.cursor = -1  # so that no cursor is ever the agent's own
-    told, asked = [], []
+    times, asked = [], []
 
     def clock():
-        told.append(time.monotonic())
-        return told[-1]
+        times.append(time.monotonic())
+        return times[-1]
 
     ask = AgentInventory._ask
 
     def noted(inventory, client):
         # By the hub's own clock: requests may arrive late, and then soon after one another.
-        asked.append(told[-1])
+        asked.append(times[-1])
         return ask(inventory, client)
 
     monkeypatch.setattr(AgentInventory, "_ask", noted)

@@ -61,14 +61,14 @@ def test_a_gpu_taken_out_fell_off_the_bus(host):
 )
 def test_a_driver_fault_keeps_nvml_from_initialising(host, fault, error):
     host.create(Gpu.of_model("A100")).simulator.update_system(fault=fault)
-    with host.client(initialise=False) as client:
+    with host.client(initialize=False) as client:
         assert client.error_of("nvmlInit()") == error
         host.simulator.update_system(fault=None)
         assert client.error_of("nvmlInit()") == 0
 
 
 def test_without_a_state_file_the_driver_is_not_loaded(host):
-    with host.client(initialise=False) as client:
+    with host.client(initialize=False) as client:
         assert client.error_of("nvmlInit()") == pynvml.NVML_ERROR_DRIVER_NOT_LOADED
 
 
@@ -135,7 +135,7 @@ def test_a_malformed_state_is_an_unknown_error_until_it_is_mended(host, text):
     with host.client() as client:
         client.ask("keep('gpu', gpu(0))")
         host.simulator.state_file.write_text(text)
-        with host.client(initialise=False) as newcomer:
+        with host.client(initialize=False) as newcomer:
             assert newcomer.error_of("nvmlInit()") == pynvml.NVML_ERROR_UNKNOWN
         assert client.error_of("nvmlDeviceGetName(kept['gpu'])") == pynvml.NVML_ERROR_UNKNOWN
         host.simulator.state_file.write_text(good)

@@ -64,7 +64,7 @@ def test_nvidia_smi_queries_what_the_state_says(host, smi):
     assert second == (
         f"1, {card.uuid}, NVIDIA GeForce RTX 4090, 24564 MiB, 0 MiB, 0 %, 34, 21.00 W"
     )
-    assert third.split(", ")[5] == "[N/A]"  # no utilisation in MIG mode
+    assert third.split(", ")[5] == "[N/A]"  # no utilization in MIG mode
     processes = smi("--query-compute-apps=pid,name,used_memory,gpu_uuid", "--format=csv,noheader")
     assert processes.strip() == f"4711, python train.py, 29000 MiB, {busy.uuid}"
 

@@ -137,7 +137,7 @@ def test_a_function_that_driver_550_lacks_is_not_found(steady):
 
 
 def test_nothing_answers_before_init_and_after_shutdown(host):
-    with host.create(Gpu.of_model("L4")).client(initialise=False) as client:
+    with host.create(Gpu.of_model("L4")).client(initialize=False) as client:
         assert client.error_of("nvmlDeviceGetCount()") == pynvml.NVML_ERROR_UNINITIALIZED
         client.ask("nvmlInit()")
         client.ask("nvmlInitWithFlags(1)")

@@ -42,7 +42,7 @@ def test_gpus_that_share_an_index_are_numbered(tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"utilisation": 4},
+        {"usage": 4},
         {"utilization": "fast"},
         {"utilization": float("nan")},
         {"fault": "tired"},

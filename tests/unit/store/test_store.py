@@ -333,7 +333,7 @@ def test_hostile_names_are_only_names(store: Store, name: str) -> None:
 
 
 def test_a_request_comes_back_as_it_was(store: Store) -> None:
-    wish = Request(
+    request = Request(
         "r",
         "ada",
         "s",
@@ -345,9 +345,9 @@ def test_a_request_comes_back_as_it_was(store: Store) -> None:
         user_options={"gpus": 2, "é": [1]},
     )
     with store.transaction() as transaction:
-        transaction.requests.add(wish)
+        transaction.requests.add(request)
     with store.snapshot() as transaction:
-        assert [item.request for item in transaction.requests.waiting()] == [wish]
+        assert [item.request for item in transaction.requests.waiting()] == [request]
 
 
 def test_a_request_that_gets_its_place_back_is_where_it_was(store: Store) -> None:
