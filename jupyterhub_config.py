@@ -39,7 +39,7 @@ c.ConfigurableHTTPProxy.api_url = "http://proxy-api:8001"
 c.JupyterHub.template_paths = [str(Path(gpudock.__file__).parent / "hub" / "templates" / "hub")]
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = 3
-# A user who waits for a GPU is a pending spawn, and any number of users may wait.
+# Waiting for a GPU is a pending spawn, and any number of users may wait.
 c.JupyterHub.concurrent_spawn_limit = 0
 # Several failed starts in a row may be the engine's fault, and must not end the Hub.
 c.Spawner.consecutive_failure_limit = 0

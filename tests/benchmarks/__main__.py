@@ -46,7 +46,7 @@ def main() -> int:
             for error in errors.exceptions:
                 output.problem(repr(error))
             for lab in labs:
-                output.detail(f"The end of the log of the hub of «{lab.name}»:\n{lab.log()}")
+                output.detail(f"The end of the log of the hub of {lab.name}:\n{lab.log()}")
         finally:
             for lab in labs:
                 lab.down()
@@ -75,7 +75,7 @@ def main() -> int:
 
 
 async def _measure(labs: list[Lab], arguments: argparse.Namespace) -> list[Figures]:
-    """Let the labs take turns at every single step."""
+    """Measure the labs in turn, step by step."""
     found = [Figures() for _ in labs]
     names = [f"bench{number}" for number in range(arguments.users)]
     async with Clicker(labs[0]) as first, Clicker(labs[1]) as second:
@@ -102,7 +102,7 @@ async def _measure(labs: list[Lab], arguments: argparse.Namespace) -> list[Figur
 
 
 async def _burst(clicker: Clicker, names: list[str]) -> float:
-    """Let all users click at once; return the seconds until the last has a server."""
+    """Click for all users at once; return the seconds until the last has a server."""
     begun = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for name in names:

@@ -80,7 +80,7 @@ class StandInHub(BaseHTTPRequestHandler):
         self._answer({"items": everything[begin:end], "_pagination": {"next": following}})
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 (given)
-        """Say nothing."""
+        """Log nothing."""
 
     def _answer(self, document: dict[str, Any]) -> None:
         body = json.dumps(document).encode()

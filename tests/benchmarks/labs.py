@@ -65,14 +65,14 @@ class Lab:
         Raises:
             ProblemError: it does not start.
         """
-        output.step(f"Starting the lab «{self.name}»")
+        output.step(f"Starting the lab {self.name}")
         compose = self._compose()
         status, said = compose.run(
             "up", "--detach", "--no-build", "--wait", "--wait-timeout", str(START_SECONDS)
         )
         if status != 0:
             _, log = compose.run("logs", "--no-log-prefix", "--tail", "40")
-            raise output.ProblemError(f"The lab «{self.name}» did not start:\n{said}\n{log}")
+            raise output.ProblemError(f"The lab {self.name} did not start:\n{said}\n{log}")
 
     def down(self) -> None:
         """Remove the lab: its users' containers and volumes, and its own."""

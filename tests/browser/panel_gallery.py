@@ -15,9 +15,9 @@ from browser.panel_page import (
     EXPOSED,
     keep,
     lease_that_ends,
+    open_pages,
     open_panel,
     serious_barriers,
-    open_pages,
 )
 from doubles.torch import StandInTorch
 from simulator import Gpu, Host, System
@@ -61,7 +61,7 @@ class View:
     width: int = 0
 
     def answer(self, route: Route) -> None:
-        """Say what the server side says of the session."""
+        """Answer as the server side does for the session."""
         route.fulfill(json=self.lease)
 
     def region(self, name: str | re.Pattern[str]) -> Locator:
@@ -93,7 +93,7 @@ class View:
         self.wait_for_theme()
 
     def set_width(self, width: int) -> None:
-        """Let the panel use this width; JupyterLab's own narrowest sidebar has 250 pixels."""
+        """Set the panel's width; JupyterLab's own narrowest sidebar has 250 pixels."""
         self.panel.locator(".jp-GPUDock-panel").evaluate(
             "(panel, width) => Object.assign(panel.style,"
             " { boxSizing: 'border-box', width: `${width}px` })",
@@ -167,7 +167,7 @@ class Gallery:
 
     host: Host
     torch: StandInTorch
-    """What the default kernel, «PyTorch», imports."""
+    """What the default kernel, "PyTorch", imports."""
     english: View
     chinese: View
     themes: list[str] = field(default_factory=lambda: list(THEMES))
@@ -194,7 +194,7 @@ class Gallery:
         self.host.simulator.update_system(**{"fault": None, **system})
 
     def tell(self, lease: dict[str, Any] | None = None) -> None:
-        """Let the server side say this of the session, to pages that are opened again."""
+        """Set what the server side says of the session, to pages that are opened again."""
         for view in self.views:
             view.lease = lease or dict(UNMANAGED)
             view.reload()

@@ -1,4 +1,4 @@
-"""«Run a check» from the panel to the program that measures and back, over simulated GPUs.
+"""A check from its button in the panel to the program that measures and back, over simulated GPUs.
 
 JupyterLab, server, the check's process and its program are real. torch is a fake whose time is
 a sum of costs, so the ratios are known: simulated GPUs have no CUDA. What a real GPU gives

@@ -1,6 +1,6 @@
 """Each state of the GPU panel in a real JupyterLab: what it says, in English and in Chinese.
 
-Every state is looked at in light and dark, in a narrow and in a wide sidebar: axe-core finds no
+Every state is checked in light and dark, in a narrow and in a wide sidebar: axe-core finds no
 serious barrier, and nothing sticks out.
 """
 

@@ -67,7 +67,7 @@ def containers(engine: Engine, tools: Tools) -> Iterator[dict[str, str]]:
     started: dict[str, str] = {}
     for name in {name for name, _ in cases()}:
         image = reference(name)
-        assert engine.has_image(image), f"{image} is not built: run «make test-engine»"
+        assert engine.has_image(image), f"{image} is not built: run `make test-engine`"
         labels = json.loads(
             tools.run("image", "inspect", "--format", "{{json .Config.Labels}}", image).stdout
         )

@@ -218,12 +218,12 @@ class FakeDocker:
         return [item for item in self.servers if item.status == "running"]
 
     def exit(self, container: Container, code: int = 1, words: str = "") -> None:
-        """Let a container end by itself."""
+        """End a container as if by itself."""
         container.log += words.encode()
         self._end(container, code)
 
     def silence(self, container: Container) -> None:
-        """Let what runs in a container answer nobody, until :meth:`answer_again`."""
+        """Keep what runs in a container from answering, until :meth:`answer_again`."""
         server, container.server = container.server, None
         if server is not None:
             server.close()
@@ -406,7 +406,8 @@ class FakeDocker:
     def _pull_call(self, _: Any, query: Any, __: Any) -> tuple[int, bytes]:
         image = f"{query['fromImage']}:{query['tag']}"
         if self.pull_error is not None:
-            # An error that comes after the first progress is reported in a stream that began with 200.
+            # An error that comes after the first progress is reported in a stream that began
+            # with 200.
             return _json(200, {"error": self.pull_error})
         if image not in self.pullable:
             message = f"pull access denied for {query['fromImage']}, repository does not exist"
@@ -446,7 +447,7 @@ class FakeDocker:
             protocol_version = "HTTP/1.1"
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Say nothing."""
+                """Log nothing."""
 
             def address_string(self) -> str:
                 return "hub"
@@ -490,7 +491,7 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: connections are cut on purpose."""
+        """Log nothing: connections are cut on purpose."""
 
     def server_close(self) -> None:
         super().server_close()

@@ -1,7 +1,7 @@
 """Starts hubs, and their desks, by forking a process that has imported all of them already.
 
 Importing takes most of a hub's start, and the tests start many. What is forked is a process of its
-own all the same: it has its own settings and files, and can be killed. Run as a program, it reads
+own: it has its own settings and files, and can be killed. Run as a program, it reads
 one JSON object per line (``program``, ``arguments``, ``directory``, ``log``, ``environ``) and
 answers with a process id.
 """
@@ -46,7 +46,7 @@ class Process:
     descriptor: int
 
     def runs(self, wait: float = 0.0) -> bool:
-        """Tell whether it still runs after *wait* seconds."""
+        """Return whether it still runs after *wait* seconds."""
         return not select.select([self.descriptor], [], [], wait)[0]
 
     def end(self, how: signal.Signals, patience: float = 30.0) -> None:

@@ -31,7 +31,7 @@ class FrontDoor:
             protocol_version = "HTTP/1.1"
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-                """Say nothing."""
+                """Log nothing."""
 
             def hand_on(self) -> None:
                 target = urlsplit(desk() if self.path.startswith(desk_prefix) else hub)

@@ -183,7 +183,7 @@ class HubClient:
             for name, server in user["servers"].items()
             if server["ready"] or server["pending"]
         ]
-        # Those who wait first, so that nobody of them gets the GPU of one that is stopped.
+        # Waiting users first, so that none of them gets the GPU of a server that is stopped.
         for _, name, owner in sorted(servers):
             self.delete_server(name, owner)
         return [user["name"] for user in users]

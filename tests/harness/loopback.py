@@ -41,7 +41,7 @@ class _Quiet(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the name is given)
-        """Say nothing."""
+        """Log nothing."""
 
     def _send(self, body: bytes, status: int = 200, **headers: str) -> None:
         self.send_response(status)

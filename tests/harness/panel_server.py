@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EXTENSION = "extensions/jupyterlab-gpudock"
 START_SECONDS = 60
 NO_NEWS = {
-    # JupyterLab asks each newcomer about news, before what is looked at here.
+    # JupyterLab asks each newcomer about news, before what is tested here.
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false"}
 }
 NOTEBOOK = {

@@ -74,7 +74,7 @@ def test_accounts_are_changed_from_the_labs_own_pages_only(native_hub, admin, ac
     assert admin.http.get(f"/hub/{act}/{name}").status_code == 405
     forged = {"let_in": "yes", "_xsrf": "guessed"}
     assert admin.http.post(f"/hub/{act}/{name}", data=forged).status_code == 403
-    # Neither let in nor discarded.
+    # Neither approved nor discarded.
     assert "An administrator has not approved your account." in eve.try_to_sign_in().text
     admin.change_account("discard", name).raise_for_status()
 

@@ -1,4 +1,4 @@
-"""Options that cannot be had are refused with one clear sentence, and leave nothing behind."""
+"""Options that are not available are refused with one clear sentence, and leave nothing behind."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ class LabState:
         return [c for c in self.engine.containers.values() if c.state is ContainerState.RUNNING]
 
     def _check(self, task: Task) -> bool:
-        """Tell whether a task is over, and check how it ended."""
+        """Return whether a task is over, and check how it ended."""
         expected = (
             LaunchFailed,
             LeaseConflictError,

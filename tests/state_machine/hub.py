@@ -127,7 +127,7 @@ class Hub:
         self.tasks = [task for task in self.tasks if not task.done]
 
     def finish(self, task: Task) -> None:
-        """Let a task run to its end on an engine that behaves."""
+        """Run a task to its end on an engine that behaves."""
         while not task.done:
             task.advance(Fate.DONE)
         self.tidy()

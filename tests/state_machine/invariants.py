@@ -166,7 +166,7 @@ class GrantInvariants(LabState):
             for record in records.values()
         )
         # Where sessions have all kinds of ends, one may pass that delays nobody. Where slots
-        # change, who waits for more whole devices than there are keeps nobody waiting.
+        # change, a user waiting for more whole devices than there are keeps nobody waiting.
         orderly = healthy and not {"sessions", "sharing"} & self.troubles
         if orderly and not self.inventory.current.problem:
             self._passes_nobody(lease, request.sequence, transaction, live)

@@ -66,7 +66,7 @@ class BrokerLab:
 
     def look(self, *containers: ObservedContainer, **foreign: str) -> list:
         self.clock.advance(1)
-        # An engine that is looked at has a clock that cannot be set.
+        # A real engine has a clock that cannot be set.
         ticks = self.options.get("ticks", self.clock)
         observation = Observation(ticks(), containers, foreign.get("foreign", {}))
         self.clock.advance(1)

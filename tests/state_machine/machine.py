@@ -62,7 +62,7 @@ class LabMachine(
             shutil.rmtree(self.directory)
 
     def settle(self) -> None:
-        """Let all troubles end; then nothing may be left that no one will ever clean up."""
+        """End all troubles; then nothing may be left that no one will ever clean up."""
         self.hub.store.failures = 0
         self.foreign.clear()
         self.devices_are_repaired()

@@ -157,7 +157,7 @@ class SessionRules(LabState):
         if before.backfilled and before.latest_end is not None:
             assert now.expires_at is not None, "promise 8: a promised end was given up"
             assert now.expires_at <= before.latest_end + ROUNDING, (
-                "promise 8: extended beyond an end that was promised to somebody who waits"
+                "promise 8: extended beyond an end that was promised to a waiting user"
             )
 
     @in_a_lab_with("sessions")

@@ -31,7 +31,7 @@ print("a noisy import")
 
 @pytest.fixture
 def environment(tmp_path):
-    """Makes an interpreter whose torch is what the test says; the real one is shut out."""
+    """Makes an interpreter whose torch is what the test says; the real one is not importable."""
 
     def make(torch: str) -> Interpreter:
         library = tmp_path / "library"

@@ -28,7 +28,7 @@ _DEFAULT_WAIT_S = 25.0
 
 
 class Feed:
-    """Lets requests wait for a newer sample. Belongs to the event loop."""
+    """Makes requests wait for a newer sample. Belongs to the event loop."""
 
     def __init__(self, sampler: Sampler) -> None:
         """Make a feed of a sampler."""

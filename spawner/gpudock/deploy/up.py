@@ -162,7 +162,7 @@ def logs(root: Path) -> None:
 def _alone(configuration: Configuration) -> Iterator[None]:
     """Allow one process at a time to start or stop this lab, because Compose does not lock it."""
     name = f"gpudock-{os.getuid()}-{configuration.project}.lock"
-    # Root's lock is not in a folder that everyone can write to: its owner could hold it for ever.
+    # Root's lock is not in a folder that everyone can write to: its owner could hold it forever.
     folder = Path("/run") if os.getuid() == 0 else Path(tempfile.gettempdir())
     lock = os.open(folder / name, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
     try:

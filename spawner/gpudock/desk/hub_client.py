@@ -61,7 +61,7 @@ class HubClient:
 
         Args:
             token: a user's or a service's.
-            session_id: the browser's session; a new session is looked up again.
+            session_id: the browser's session; the Hub is asked again about a new session.
         """
         key = hashlib.sha256(f"{session_id}:{token}".encode("utf-8", "replace")).hexdigest()
         now = self._monotonic()

@@ -230,7 +230,7 @@ class ServerStart:
             self._progress.add(20, position_in_words(position, time.time()))
 
     async def _follow_user(self, request: Request) -> None:
-        """Tell the broker when the waiting user's groups change, or the user is gone.
+        """Notify the broker when the waiting user's groups change, or the user is gone.
 
         Other groups have other limits. A request of a name that no user has any more is withdrawn,
         because its GPU would belong to nobody.

@@ -2,8 +2,8 @@
 
 **Fairness** is Jain's index, (sum x)^2 / (n sum x^2), of what each user received of what was due
 to them, a day at a time. What is due is the weighted max-min fair share of the GPU-seconds that the
-lab really gave on that day: nobody's due is more than they wanted (ran or waited for), and users who
-wanted more than their due has the same due per weight as the others. The index is 1 when everybody
+lab really gave on that day: nobody's due is more than they wanted (ran or waited for), and users
+who wanted more than their due all have the same due per weight. The index is 1 when everybody
 got their due, and 1/n when one of n users got everything. Days are weighted by how many users
 wanted something; days on which everybody got all they wanted say nothing and are left out.
 """
@@ -32,7 +32,7 @@ class Result:
         jain: see the module.
         use: busy part of all GPU time until the last job arrived.
         fragmentation: the part of idle GPU time that lies in hosts of which something is in use,
-            so that no whole host can be had of it.
+            so that no whole host of it is available.
         makespan: from the first arrival to the last end.
         passed: how many jobs passed somebody who waited.
         decisions: how often the queue was decided on.

@@ -1,6 +1,6 @@
 """Browsers at the level of their protocols: what each one opens and sends, and what comes back.
 
-A process of its own, so that the server's processor time is the server's. It says «ready» when all
+A process of its own, so that the server's processor time is the server's. It says "ready" when all
 clients have had their first readings, counts for some seconds after a line on its input, and prints
 what it has counted.
 

@@ -49,7 +49,7 @@ def busy(opened: BrokerLab, decisions: list[float]) -> BrokerLab:
 
 
 def show(lab: BrokerLab, *changed: GPUReading) -> None:
-    """Let the agent read the GPUs again; all is well but for what *changed*."""
+    """Make the agent read the GPUs again; all is well but for what *changed*."""
     odd = {item.gpu.uuid: item for item in changed}
     telemetry = Telemetry(50, memory_used_mib=int(lab.clock()) % 97, processes=())
     readings = tuple(odd.get(item.uuid, GPUReading(item, telemetry)) for item in LAB)

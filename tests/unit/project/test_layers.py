@@ -131,7 +131,7 @@ def test_a_module_without_a_layer_is_found(complaints: str, package: str) -> Non
 
 
 def test_every_contract_names_modules_that_exist() -> None:
-    """A contract about a module that was renamed would hold for ever."""
+    """A contract about a module that was renamed would always hold."""
     parser = configparser.ConfigParser()
     parser.read(ROOT / ".importlinter")
     for section in parser.sections():

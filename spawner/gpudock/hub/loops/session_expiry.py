@@ -64,7 +64,7 @@ class SessionExpiry:
         except StoreError as error:
             log.error("Expired sessions were not ended: %s Trying again.", error)
         except Exception:
-            # The loop must not end: without it sessions would last for ever.
+            # The loop must not end: without it sessions would never end.
             log.exception("Expired sessions were not ended; trying again.")
 
     async def settled(self) -> None:
