@@ -161,7 +161,7 @@ class FakeEngine:
             self.late.append(call)
         elif fate is Fate.LOST:
             self.land(call)
-        raise EngineUnknown(f"no answer to «{call.verb}»")
+        raise EngineUnknown(f'no answer to "{call.verb}"')
 
     def land(self, call: Call) -> None:
         """Let the effect of a call come about that nobody waits for any more."""
