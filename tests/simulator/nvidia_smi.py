@@ -30,7 +30,7 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 def fetch_nvidia_smi(cache: Path | None = None) -> Path:
-    """The path of ``nvidia-smi``, fetched on first use. SimulatorError where it is not available."""
+    """The path of ``nvidia-smi``, fetched on first use. SimulatorError if unavailable."""
     directory = (cache or cache_directory()) / f"nvidia-smi-{SUITE}"
     found = _find(directory)
     if found is not None:

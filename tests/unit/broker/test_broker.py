@@ -418,9 +418,9 @@ def test_a_slice_that_is_leased_keeps_the_whole_gpu_from_everybody(lab: BrokerLa
 
 
 def test_foreign_use_quarantines_until_an_explicit_act_after_it_ended(opened: BrokerLab) -> None:
-    opened.look(foreign={uuid(0): "Container x has it."})
+    opened.look(foreign={uuid(0): 'Container "x" has it.'})
     assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
-    with pytest.raises(GPUStateError, match="Container x has it"):
+    with pytest.raises(GPUStateError, match='Container "x" has it'):
         opened.broker.gpus.set_state(uuid(0), "active", by="root")
     opened.look()
     assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
