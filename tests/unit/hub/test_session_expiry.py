@@ -114,7 +114,7 @@ async def test_no_surprise_ends_the_loop(lab, engine, monkeypatch, caplog):
     lab.clock.advance(HOUR)
     expiry = SessionExpiry(lab.broker, engine)
     with monkeypatch.context() as patch:
-        patch.setattr(lab.broker, "due", lambda: 1 / 0)
+        patch.setattr(lab.broker.sessions, "due", lambda: 1 / 0)
         expiry.end_due()
     assert "trying again" in caplog.text
     expiry.end_due()
