@@ -1,7 +1,7 @@
 """JupyterHub's configuration for gpudock.
 
-Settings come from the environment; README.md lists them. For anything else add ``*.py`` files to
-``jupyterhub_config.d`` next to this file, which are loaded last and can use ``c``.
+Settings come from the environment; docs/reference/settings.md lists them. For anything else add
+``*.py`` files to ``jupyterhub_config.d`` next to this file. They are loaded last and can use ``c``.
 """
 
 import os
