@@ -38,10 +38,10 @@ def test_the_last_line_says_that_all_passed_and_how_long_it_took():
     stopped, last = said.splitlines()
     assert stopped.startswith("lab engine --socket")
     assert stopped.endswith("--stop")
-    told = re.fullmatch(r"==> All tests passed, in every tier, in 0 min (\d+) s", last)
-    assert told
+    summary = re.fullmatch(r"==> All tests passed, in every tier, in 0 min (\d+) s", last)
+    assert summary
     # The shell counts how often the clock's second has changed.
-    assert int(told[1]) <= took + 1
+    assert int(summary[1]) <= took + 1
 
 
 @pytest.mark.parametrize("broken", ["MAKE=false", "LAB=false lab"])
