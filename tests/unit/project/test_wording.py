@@ -15,7 +15,6 @@ INSTEAD = {
     "collector of garbage": "garbage collector",
     "collections of garbage": "garbage collection",
     "for ever": "forever",
-    "in vain": "without effect, or name the failure",
     "is looked": "check, re-check",
     "let in": "approved",
     "say whether": "return whether",
@@ -24,7 +23,6 @@ INSTEAD = {
     "tells whether": "returns whether, reports whether",
     "those who wait": "waiting users, users who wait",
     "time of waiting": "waiting time",
-    "told so": "notified",
     "who waits": "a waiting user, users who wait",
 }
 """Each phrase, and what to write instead."""
