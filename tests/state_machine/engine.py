@@ -64,7 +64,7 @@ class Spec:
 
 @dataclass(slots=True)
 class Container:
-    """A container as the engine has it. ``ours`` tells whether gpudock started it last."""
+    """A container as the engine has it. ``ours``: gpudock started it last."""
 
     id: str
     spec: Spec
@@ -154,7 +154,7 @@ class FakeEngine:
         return self.meet(call, fate)
 
     def meet(self, call: Call, fate: Fate) -> Any:
-        """Let a call meet its fate."""
+        """Carry out a call as its fate says."""
         if fate is Fate.DONE:
             return call.effect()
         if fate is Fate.LATE:
@@ -164,7 +164,7 @@ class FakeEngine:
         raise EngineUnknown(f'no answer to "{call.verb}"')
 
     def land(self, call: Call) -> None:
-        """Let the effect of a call come about that nobody waits for any more."""
+        """Apply the effect of a call that nobody waits for any more."""
         try:
             call.effect()
         except (EngineRefused, EngineUnknown, NameTaken):
@@ -236,7 +236,7 @@ class Task:
         return self.call is None
 
     def advance(self, fate: Fate) -> None:
-        """Let the call that it waits for meet *fate*, and go on to the next."""
+        """Give the call that it waits for *fate*, and go on to the next."""
         self._move(lambda: self._coroutine.send(fate))
 
     def cancel(self) -> Call | None:
