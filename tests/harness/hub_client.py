@@ -89,7 +89,7 @@ class HubClient:
 
     def authorize(self, name: str) -> None:
         """As an administrator, let *name* in."""
-        self.change_account("authorize", name, let_in="yes").raise_for_status()
+        self.change_account("authorize", name, approved="yes").raise_for_status()
 
     def change_account(self, act: str, name: str, **fields: str) -> httpx.Response:
         """``authorize`` or ``discard`` an account, as the form on the accounts' page does."""

@@ -57,7 +57,7 @@ def test_passwords_are_never_in_the_log(native_hub, admin, one_time_password):
     assert str(native_hub.state / "admin-password") in log
 
 
-def test_who_signs_up_waits_to_be_let_in(native_hub, admin):
+def test_a_new_user_waits_for_approval(native_hub, admin):
     ada = HubClient(native_hub.url, "ada", PASSWORD)
     ada.sign_up()
     assert "An administrator has not approved your account." in ada.try_to_sign_in().text
@@ -72,21 +72,21 @@ def test_accounts_are_changed_from_the_labs_own_pages_only(native_hub, admin, ac
     eve.sign_up()
     # By a link, wherever it stands; and by a form that does not know the XSRF token.
     assert admin.http.get(f"/hub/{act}/{name}").status_code == 405
-    forged = {"let_in": "yes", "_xsrf": "guessed"}
+    forged = {"approved": "yes", "_xsrf": "guessed"}
     assert admin.http.post(f"/hub/{act}/{name}", data=forged).status_code == 403
     # Neither approved nor discarded.
     assert "An administrator has not approved your account." in eve.try_to_sign_in().text
     admin.change_account("discard", name).raise_for_status()
 
 
-def test_who_is_shut_out_is_out(native_hub, admin):
+def test_a_blocked_user_is_signed_out(native_hub, admin):
     name = "outcast"
     outcast = HubClient(native_hub.url, name, PASSWORD)
     outcast.sign_up()
     admin.authorize(name)
     outcast.sign_in()
     token = outcast.api("POST", f"/users/{name}/tokens").json()["token"]
-    answer = admin.change_account("authorize", name, let_in="no")
+    answer = admin.change_account("authorize", name, approved="no")
     assert answer.status_code == 200
     headers = {"Authorization": f"token {token}"}
     assert httpx.get(f"{native_hub.url}/hub/api/user", headers=headers).status_code == 403
@@ -122,7 +122,7 @@ def test_who_is_no_administrator_lets_nobody_in(native_hub, admin):
         user.sign_up()
     admin.authorize("mallory")
     mallory.sign_in()
-    answer = mallory.change_account("authorize", "friend", let_in="yes")
+    answer = mallory.change_account("authorize", "friend", approved="yes")
     assert answer.status_code == 403
     assert "An administrator has not approved your account." in friend.try_to_sign_in().text
 

@@ -66,7 +66,7 @@ def test_nobody_becomes_an_administrator_by_signing_up(accounts):
     assert made is None or not made.is_authorized
 
 
-def test_who_is_shut_out_is_out(accounts):
+def test_a_blocked_user_is_signed_out(accounts):
     accounts.create_user(username="ada", password=PASSWORD)
     user = SimpleNamespace(name="ada", admin=False)
     with pytest.raises(web.HTTPError):
@@ -98,7 +98,7 @@ def test_no_link_changes_an_account_wherever_it_stands(page):
     assert caught.value.status_code == 405
 
 
-def test_an_identity_providers_users_are_not_all_let_in(monkeypatch, tmp_path, request):
+def test_not_every_user_of_an_identity_provider_is_allowed(monkeypatch, tmp_path, request):
     monkeypatch.setenv("GPUDOCK_AUTHENTICATOR", "github")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Runtime, "install", lambda _runtime: None)

@@ -123,7 +123,7 @@ class _ToggleAuthorizationHandler(_ChangeByPostOnly, ToggleAuthorizationHandler)
     @admin_users_scope
     async def post(self, name: str) -> None:
         account = self.account(name)
-        approved = self.get_body_argument("let_in") == "yes"
+        approved = self.get_body_argument("approved") == "yes"
         if bool(account.is_authorized) is not approved:
             if not approved:
                 self._end_sessions(name)
