@@ -167,7 +167,7 @@ class Gallery:
 
     host: Host
     torch: StandInTorch
-    """What the default kernel, «PyTorch», imports."""
+    """What the default kernel, "PyTorch", imports."""
     english: View
     chinese: View
     themes: list[str] = field(default_factory=lambda: list(THEMES))
