@@ -1,7 +1,7 @@
 """The contract between server and front end: the shape of every document.
 
-Nothing here runs. The front end's ``src/contract.ts`` has the same types in TypeScript. Times are
-seconds since 1970 (UTC), durations are seconds, memory is MiB.
+Nothing here runs. ``make generate`` writes the front end's types, ``src/model/contract.ts``, from it.
+Times are seconds since 1970 (UTC), durations are seconds, memory is MiB.
 """
 
 from __future__ import annotations

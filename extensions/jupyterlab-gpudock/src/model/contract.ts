@@ -2,14 +2,14 @@
 // To renew it, run `make generate` in the root of the repository.
 
 /**
- * In a number's place: the GPU never reports it; it could not be read this time; what was read made
- * no sense and was dropped.
+ * In place of a number: the GPU never reports it; it could not be read this time; the value cannot
+ * be true and was dropped.
  */
 export type Missing = 'not_supported' | 'not_available' | 'nonsense';
 
 export type Metric = number | Missing;
 
-/** `hanging`: its calls do not return; the other GPUs are read on without it. */
+/** `hanging`: its calls do not return; the other GPUs are still read. */
 export type GPUState =
   | 'ok'
   | 'no_driver'
@@ -19,7 +19,7 @@ export type GPUState =
   | 'hanging'
   | 'failed';
 
-/** Why the clocks are not at their highest; `gpu_idle` and `applications_clocks` are no harm. */
+/** Why the clocks are not at their highest; the first two are harmless. */
 export type ThrottleReason =
   | 'gpu_idle'
   | 'applications_clocks'
@@ -41,42 +41,42 @@ export type HealthNote =
   | 'remap_failed'
   | 'retirement_pending';
 
-/** Whose process it is, in this Jupyter server. */
+/** The owner of a process in this Jupyter server. */
 export interface IOwner {
-  /** `server`: a process of this server that is neither kernel nor terminal. */
+  /** `server`: a process of this server that is neither a kernel nor a terminal. */
   kind: 'kernel' | 'terminal' | 'server';
   kernel_id?: string;
   kernel_name?: string;
   /** The terminal's name, as in `/api/terminals`. */
   terminal?: string;
-  /** `notebook`, `console` or `file`; left out for a kernel without a session. */
+  /** `notebook`, `console` or `file`; omitted for a kernel without a session. */
   session_type?: string;
-  /** The notebook's or console's path. */
+  /** Path of the notebook or console. */
   path?: string;
-  /** What to show: the path's last part, or the session's name. */
+  /** For display: the last part of the path, or the session's name. */
   title?: string;
 }
 
 /** One process that holds memory of a GPU. */
 export interface IProcess {
-  /** As NVML tells it. In a container that is the host's number, of no use inside. */
+  /** As NVML reports it. In a container it is the host's PID, which has no meaning inside. */
   pid: number;
   /** `mps`: it computes through NVIDIA's Multi-Process Service. */
   kind: 'compute' | 'graphics' | 'mps';
   memory_mib: Metric;
-  /** Its command's name; null when it cannot be seen from here. */
+  /** Name of its command; null when it is not visible from here. */
   name: string | null;
-  /** Whether `owner` is sure. `probable`: by elimination. `unknown`: `owner` is null. */
+  /** Of `owner`. `probable`: by elimination. `unknown`: `owner` is null. */
   certainty: 'certain' | 'probable' | 'unknown';
   /**
-   * `foreign`: seen, and not of this server. `hidden`: NVML names a process of outside this
-   * container, and none in it fits. `ambiguous`: several fit. `vanished`: it has just ended.
+   * `foreign`: visible, and not of this server. `hidden`: outside this container, or none in it
+   * matches. `ambiguous`: several match. `vanished`: it has just ended.
    */
   reason: 'same_pid' | 'only_candidate' | 'foreign' | 'hidden' | 'ambiguous' | 'vanished';
   owner: IOwner | null;
 }
 
-/** The bus that a GPU is on; null for what it does not tell. */
+/** The bus of a GPU; null for what it does not report. */
 export interface IPCIe {
   generation: number | null;
   generation_max: number | null;
@@ -93,7 +93,7 @@ export interface IGPU {
   /** For example `8.0`. */
   compute_capability: string | null;
   state: GPUState;
-  /** NVML's own words for a state other than ok. */
+  /** NVML's text for a state other than ok. */
   detail: string;
   /** * */
   utilization_percent: Metric;
@@ -115,7 +115,7 @@ export interface IGPU {
   /** * */
   throttle: ThrottleReason[] | Missing;
   pcie: IPCIe | null;
-  /** NVLinks that are up; null where there are none to ask for. */
+  /** NVLinks that are up; null for a GPU without NVLink. */
   nvlinks: number | null;
   ecc_corrected: Metric;
   ecc_uncorrected: Metric;
@@ -124,12 +124,12 @@ export interface IGPU {
   processes: IProcess[] | Missing;
 }
 
-/** Everything, at one moment. The first frame of a stream with readings is always one. */
+/** All values at one time. The first frame of a stream with readings is a snapshot. */
 export interface ISnapshotFrame {
   type: 'snapshot';
   sequence: number;
   time: number;
-  /** The rate that is in force: the fastest that a client asked for, or else the setting. */
+  /** The interval in force: the shortest that a client requested, or the setting. */
   interval_s: number;
   age_s: number;
   stale: boolean;
@@ -140,44 +140,44 @@ export interface ISnapshotFrame {
   gpus: IGPU[];
 }
 
-/** What changed since the frame `base`. A server sends it only to who got that frame. */
+/** What changed since the frame `base`. Only clients that received that frame get it. */
 export interface IDeltaFrame {
   type: 'delta';
   sequence: number;
-  /** The sequence of the frame, snapshot or delta, that this one is to be laid over. */
+  /** The sequence of the frame, snapshot or delta, that this one applies to. */
   base: number;
   time: number;
   /** By field: one entry for each GPU in the snapshot's order, null where nothing changed. */
   columns: Record<string, (Metric | string[] | null)[]>;
-  /** By place in the snapshot's order (`"0"`): the whole new list. */
+  /** By position in the snapshot's order (`"0"`): the whole new list. */
   processes?: Record<string, IProcess[]>;
 }
 
-/** No reading came for a while: NVML hangs. Numbers on the screen are old. */
+/** No reading for a while, because NVML hangs: the values shown are old. */
 export interface IStaleFrame {
   type: 'stale';
   age_s: number;
 }
 
-/** There was no reading yet. */
+/** There is no reading yet. */
 export interface IWaitingFrame {
   type: 'waiting';
 }
 
-/** What the client sent makes no sense, and was ignored. */
+/** The client's message is invalid and was ignored. */
 export interface IErrorFrame {
   type: 'error';
   code: 'bad_message';
   message: string;
 }
 
-/** A check began, went on or ended. Sent to all clients of the stream. */
+/** A check started, progressed or ended. Sent to all clients of the stream. */
 export interface ICheckFrame {
   type: 'check';
   check: ICheck;
 }
 
-/** The one thing that a client may send: how often it wants readings; null is «as set». */
+/** The only message of a client: how often it wants readings; null is the setting. */
 export interface IRateMessage {
   type: 'rate';
   interval_s: number | null;
@@ -191,7 +191,7 @@ export type Frame =
   | IErrorFrame
   | ICheckFrame;
 
-/** One GPU's past; null where it was not read. */
+/** The history of one GPU; null where it was not read. */
 export interface IHistoryColumns {
   utilization_percent: (number | null)[];
   memory_used_mib: (number | null)[];
@@ -199,14 +199,14 @@ export interface IHistoryColumns {
   power_w: (number | null)[];
 }
 
-/** `GET history`: the last 10 minutes, oldest first; gaps are where nobody looked. */
+/** `GET history`: the last 10 minutes, oldest first; gaps are where nobody watched. */
 export interface IHistory {
   times: number[];
   /** By UUID. */
   gpus: Record<string, IHistoryColumns>;
 }
 
-/** What one kernel environment brings; null for what it lacks. */
+/** The versions in one kernel environment; null for what it lacks. */
 export interface IEnvironment {
   python: string | null;
   executable: string | null;
@@ -218,7 +218,7 @@ export interface IEnvironment {
   cudnn_built: string | null;
   nccl: string | null;
   /**
-   * What torch has machine code for: `sm_80`…, and `compute_90` for code that the driver
+   * What torch has machine code for: `sm_80`…, and `compute_90` for PTX, which the driver
    * translates.
    */
   archs: string[];
@@ -234,17 +234,17 @@ export interface IEnvironment {
   detail: string;
 }
 
-/** One remark of the verdict. The words are the front end's; `message` is a fallback. */
+/** One finding of the verdict. The front end has its own texts; `message` is a fallback. */
 export interface IFinding {
   code: string;
   level: 'ok' | 'note' | 'warning' | 'error';
   parameters: Record<string, string>;
   message: string;
-  /** Where the rule comes from: an address of NVIDIA's or PyTorch's documentation. */
+  /** Source of the rule: a URL of NVIDIA's or PyTorch's documentation. */
   source: string | null;
 }
 
-/** Can this environment compute on these GPUs, and if not, why. */
+/** Whether an environment can compute on the GPUs, and why not. */
 export interface IVerdict {
   usable: boolean;
   /** Of the decisive finding. */
@@ -266,14 +266,14 @@ export interface IStack {
   verdict: IVerdict;
 }
 
-/** One row of `GET environments`: a kernel, and what is known of it without asking it. */
+/** One row of `GET environments`: a kernel, and what is known without probing it. */
 export interface IKernelEnvironment {
   kernel: string;
   display_name: string;
   language: string;
-  /** null when no Python can be told from its command. */
+  /** null when its command does not name a Python. */
   executable: string | null;
-  /** Whether `GET stack` would answer from the cache at once. */
+  /** Whether `GET stack` would return a cached result. */
   known: boolean;
 }
 
@@ -287,39 +287,39 @@ export interface IEnvironments {
  * `GET snippets`: expressions for a kernel's `user_expressions`, of Python kernels only.
  *
  * Send an execute request with `code: ""`, `silent: true`, `store_history: false`, `allow_stdin:
- * false` and `user_expressions: {"gpudock": <expression>}`. The answer's
+ * false` and `user_expressions: {"gpudock": <expression>}`. The reply's
  * `user_expressions.gpudock.data["text/plain"]` is the JSON of the document.
  */
 export interface ISnippets {
-  /** Answers with `IKernelState`. */
+  /** Returns `IKernelState`. */
   state: string;
-  /** `torch.cuda.empty_cache()`; answers with `IRelease`. */
+  /** `torch.cuda.empty_cache()`; returns `IRelease`. */
   release: string;
 }
 
 /** What torch holds of one device, from inside the kernel. */
 export interface IKernelMemory {
-  /** torch's own numbering in that kernel. */
+  /** The index that torch uses in that kernel. */
   index: number;
   uuid: string | null;
   name: string | null;
-  /** In use by tensors. */
+  /** Used by tensors. */
   allocated_mib: number;
-  /** Taken from the GPU, tensors and cache together. */
+  /** Reserved on the GPU for tensors and cache. */
   reserved_mib: number;
   peak_allocated_mib: number;
   peak_reserved_mib: number;
 }
 
-/** The live state of a kernel. All but `torch_loaded` is null or empty before torch is. */
+/** The live state of a kernel. Without torch all but `torch_loaded` is null or empty. */
 export interface IKernelState {
   torch_loaded: boolean;
   torch: string | null;
-  /** False: torch has not touched a GPU yet, and holds nothing of it. */
+  /** False: torch has not used a GPU yet, and holds no memory of it. */
   cuda_initialized: boolean | null;
   cudnn_available: boolean | null;
   cudnn_enabled: boolean | null;
-  /** Only known when the kernel has used it; asking would load it. */
+  /** Only known when the kernel has used cuDNN; reading it would load cuDNN. */
   cudnn_version: string | null;
   benchmark: boolean | null;
   deterministic: boolean | null;
@@ -328,15 +328,15 @@ export interface IKernelState {
   /** torch 2.9 and later: `ieee`, `tf32`, `none`…; null for an older one. */
   fp32_precision_matmul: string | null;
   fp32_precision_cudnn: string | null;
-  /** null when it cannot be told, because the question was not asked in the main thread. */
+  /** null when it is unknown, because it was not read in the main thread. */
   autocast: boolean | null;
   autocast_dtype: string | null;
   devices: IKernelMemory[];
-  /** What could not be read, in torch's words. */
+  /** What could not be read, with torch's messages. */
   errors: string[];
 }
 
-/** What «release cached memory» did. */
+/** The result of "release cached memory". */
 export interface IRelease {
   done: boolean;
   reason: 'released' | 'torch_not_loaded' | 'cuda_not_used' | 'failed';
@@ -346,11 +346,11 @@ export interface IRelease {
   errors: string[];
 }
 
-/** `POST checks`: body; answers 202 with `ICheck`. */
+/** `POST checks`: body; returns 202 with `ICheck`. */
 export interface ICheckRequest {
   /** UUID. */
   gpu: string;
-  /** Name of the kernel whose environment is checked; the default one if left out. */
+  /** Name of the kernel whose environment is checked; default: the default kernel. */
   kernel?: string;
 }
 
@@ -359,22 +359,22 @@ export interface ICheckStep {
   name: 'cudnn' | 'fp16' | 'bf16' | 'tf32' | 'bandwidth';
   state: 'waiting' | 'running' | 'done' | 'skipped' | 'failed';
   /**
-   * How many times faster: cuDNN on against off; fp16, bf16 and TF32 against float32; pinned
-   * against pageable memory.
+   * How many times faster: cuDNN on or off; fp16, bf16 and TF32 compared with float32; pinned
+   * compared with pageable memory.
    */
   ratio: number | null;
-  /** What was measured, in the unit that the key ends in: `_ms`, `_gb_s`. */
+  /** Measured values; the key ends in the unit: `_ms`, `_gb_s`. */
   values: Record<string, number>;
   /**
    * Why it was skipped or failed: `no_cudnn`, `no_bf16`, `no_tf32`, `check_ended` for one that was
-   * running when the check ended, and `error` with the words in `detail`.
+   * running when the check ended, and `error` with the message in `detail`.
    */
   code: string | null;
-  /** The same in words; of an `error`, torch's own. */
+  /** The same as a sentence; for `error`, torch's message. */
   detail: string;
 }
 
-/** One check, from its beginning to what it found. Kept until the server ends. */
+/** One check and its result. Kept until the server ends. */
 export interface ICheck {
   id: string;
   gpu: string;
@@ -382,13 +382,13 @@ export interface ICheck {
   kernel: string;
   state: 'running' | 'done' | 'failed' | 'cancelled' | 'refused';
   /**
-   * Of a check that did not end well: `timeout`, `cuda_unavailable`, `memory_short`,
-   * `torch_missing`, `torch_broken`, `environment_broken`, `crashed`…
+   * Of a check without a result: `timeout`, `cuda_unavailable`, `memory_short`, `torch_missing`,
+   * `torch_broken`, `environment_broken`, `crashed`…
    */
   code: string | null;
   /**
-   * What the words for the code tell: `free_mib`, `needed_mib`, `limit_s`, and `detail`, the last
-   * words of torch or Python.
+   * What a message for the code needs: `free_mib`, `needed_mib`, `limit_s`, and `detail`, the last
+   * line of torch or Python.
    */
   parameters: Record<string, string>;
   /** One sentence on how it ended; empty while it runs. */
@@ -405,7 +405,7 @@ export interface IChecks {
   checks: ICheck[];
 }
 
-/** Hours of the quota; null is no limit. */
+/** GPU hours of the quota; null is no limit. */
 export interface ILeaseQuota {
   gpu_hours_limit: number | null;
   gpu_hours_used: number | null;
@@ -417,7 +417,7 @@ export interface ILeaseQuota {
 export interface ILeaseIdle {
   /** null: idle sessions are not ended. */
   limit_minutes: number | null;
-  /** Since when the GPU has not been used; null: it is in use. */
+  /** Since when the GPU has been idle; null: it is in use. */
   since: number | null;
   /** When the session ends if it stays idle. */
   ends_at: number | null;
@@ -425,16 +425,16 @@ export interface ILeaseIdle {
 
 /** `GET lease`, `POST lease/extend` and `POST lease/release`. */
 export interface ILease {
-  /** Whether a gpudock hub started this server. If not, all else is empty. */
+  /** Whether a gpudock hub started this server. If not, the rest is empty. */
   managed: boolean;
-  /** Its identity; null when this server was started without a GPU. */
+  /** ID of the lease; null when this server was started without a GPU. */
   lease: string | null;
   /**
-   * `stale`: the desk does not answer, these are its last words. `refused`: this server's token may
-   * not ask.
+   * `stale`: the desk does not respond, this is its last response. `refused`: this server's token
+   * lacks the permission.
    */
   state: 'unmanaged' | 'no_lease' | 'ok' | 'stale' | 'unreachable' | 'refused';
-  /** One sentence for the user where the state is not ok. */
+  /** One sentence for the user when the state is not ok. */
   message: string;
   fetched_at: number | null;
   /** This server's clock, so that a countdown does not depend on the browser's. */
@@ -450,15 +450,15 @@ export interface ILease {
   idle: ILeaseIdle;
   quota: ILeaseQuota;
   queue_length: number | null;
-  /** Path of the Hub's home page, where a server can be started and stopped. */
+  /** Path of the Hub's home page, where users start and stop servers. */
   hub_home: string | null;
-  /** Path of gpudock's own page on the Hub. */
+  /** Path of gpudock's pages on the Hub. */
   desk: string | null;
-  /** Whether `POST server/restart` may be tried. */
+  /** Whether `POST server/restart` can be tried. */
   can_restart: boolean;
   /**
-   * Where to go then: the Hub's page that starts this server again with the choices of last time,
-   * as soon as it has ended. A `next` in its query is where the Hub leads afterwards.
+   * Where to go then: the Hub's page that starts this server again with the options of last time,
+   * as soon as it has ended. The Hub redirects to `next` in its query afterwards.
    */
   restart_page: string | null;
 }
@@ -468,20 +468,20 @@ export interface IExtendRequest {
   hours?: number;
 }
 
-/** `POST server/restart`: what happens now. The page will lose its server in a moment. */
+/** `POST server/restart`: what happens next. The page loses its server in a moment. */
 export interface IRestart {
   restarting: boolean;
-  /** Why it is not restarted: as of any refusal. */
+  /** Why it is not restarted: the code of an error. */
   code: string | null;
-  /** Where to go: the Hub starts the server again from there, or restarts it by hand. */
+  /** Where to go: the Hub's page that starts the server again, or where to do so by hand. */
   hub_home: string | null;
   message: string;
 }
 
-/** Any refusal: the HTTP status tells the kind, `code` the case. */
+/** Any error: the HTTP status is the kind, `code` the case. */
 export interface IError {
   code: string;
-  /** What the words for the code tell, as `ICheck` has them. */
+  /** What a message for the code needs, as in `ICheck`. */
   parameters: Record<string, string>;
   message: string;
 }
