@@ -30,7 +30,7 @@ from dataclasses import asdict
 from jupyterlab_gpudock.nvml.reader import GPUReader
 from jupyterlab_gpudock.nvml.watchdog import WatchdogReader
 now = 0.0
-reader = WatchdogReader(GPUReader(clock=lambda: now), timeout_s=0.5)
+reader = WatchdogReader(GPUReader(clock=lambda: now))
 for line in sys.stdin:
     now += float(line)
     print(json.dumps(asdict(reader.read())), flush=True)
@@ -199,7 +199,7 @@ def free_port():
 async def test_nvml_is_read_as_often_for_ten_clients_as_for_one(server, simulator, until):
     address, calls = server
     client = AsyncHTTPClient()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             await client.fetch(f"http://{address}/api")
