@@ -315,6 +315,7 @@ def session(grant: Grant, now: float) -> Lease:
     )
 
 
+@pytest.mark.simulation
 def test_a_weight_of_two_gets_twice_the_time_of_a_busy_lab() -> None:
     """Two users who always want more: what each gets, over sixty days, is as their weights."""
     lab = tuple(DeviceHealth(gpu(n), GPUState.FREE, None, True, True) for n in range(3))
