@@ -1,9 +1,9 @@
-"""What a replay came to.
+"""The results of a replay.
 
 **Fairness** is Jain's index, (sum x)^2 / (n sum x^2), of what each user received of what was due
 to them, a day at a time. What is due is the weighted max-min fair share of the GPU-seconds that the
-lab really gave on that day: nobody's due is more than they wanted (ran or waited for), and whoever
-wanted more than their due has the same due per weight as the others. The index is 1 when everybody
+lab really gave on that day: nobody's due is more than they wanted (ran or waited for), and users
+who wanted more than their due all have the same due per weight. The index is 1 when everybody
 got their due, and 1/n when one of n users got everything. Days are weighted by how many users
 wanted something; days on which everybody got all they wanted say nothing and are left out.
 """
@@ -114,12 +114,12 @@ def jain_of_dues(runs: list[Run], weights: dict[str, float]) -> float:
             # Nobody wants a session for longer than it lasts, however long they wait for it.
             wanted[day][run.job.user] += run.gpu_share * min(seconds, run.job.duration)
     total = people = 0.0
-    for day, wishes in wanted.items():
+    for day, amounts in wanted.items():
         given = sum(got[day].values())
-        if given == 0 or sum(wishes.values()) <= given * (1 + 1e-9):
+        if given == 0 or sum(amounts.values()) <= given * (1 + 1e-9):
             continue
-        due = dues(wishes, given, weights)
-        parts = [got[day][user] / due[user] for user in wishes if due[user] > 0]
+        due = dues(amounts, given, weights)
+        parts = [got[day][user] / due[user] for user in amounts if due[user] > 0]
         total += len(parts) * jain(parts)
         people += len(parts)
     return total / people if people else 1.0

@@ -74,13 +74,13 @@ def _panel(lab: str, by_policy: dict[str, Result]) -> str:
             f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="#555555">'
             f"{100 * part:.0f} %</text>"
         )
-    for colour, result in zip(_COLOURS, by_policy.values(), strict=False):
+    for color, result in zip(_COLOURS, by_policy.values(), strict=False):
         points = " ".join(
             f"{_x(at):.1f},{_y(_part(result, at), floor):.1f}"
             for at in (_FROM * (_TO / _FROM) ** (step / 160) for step in range(161))
         )
         parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8"/>'
+            f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.8"/>'
         )
     return "".join(parts)
 

@@ -1,4 +1,4 @@
-"""When sessions end, what their users are told, and how far they can be extended."""
+"""When sessions end, how their users are warned, and how far they can be extended."""
 
 from __future__ import annotations
 

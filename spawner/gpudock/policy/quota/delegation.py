@@ -1,9 +1,9 @@
 """What the lead of a group may give its members: nothing that the group itself does not have.
 
-Administrators decide what a group has, by its quota and the default. Its lead may give a member
-as much of it as they like, and leave alone what an administrator gave the member besides; and may
-not give themselves more than they have. Boosts of a group or the default do not count as what it
-has, for they end, and what a lead sets does not end with them.
+Administrators set what a group has, by its quota and the default. Its lead may give a member as
+much of that as they like, and may keep what an administrator gave the member in addition. Leads may
+not raise their own limits. Boosts of a group or of the default do not count, because what a lead
+sets does not end with them.
 """
 
 from __future__ import annotations

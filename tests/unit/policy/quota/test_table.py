@@ -1,4 +1,4 @@
-"""Quotas as a table: what is written is read back, and what is wrong is told by line."""
+"""Quotas as a table: what is written is read back, and problems are reported by line."""
 
 from __future__ import annotations
 
