@@ -17,7 +17,7 @@ from gpudock.broker.validation import has_valid_labels
 from gpudock.model import ContainerState, Lease, LeaseState, Share, WhenBusy
 from gpudock.policy.gpu_health import AdminState
 from gpudock.policy.matching import overlap
-from gpudock.policy.sessions import begun, session_hours
+from gpudock.policy.sessions import session_hours, with_hour_limits
 from gpudock.store import RequestState
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ class Comparison:
             active_at=self.work.now,
             adopted=True,
         )
-        self.transaction.leases.add(begun(lease, effective, self.work.limits.accounts()))
+        self.transaction.leases.add(with_hour_limits(lease, effective, self.work.limits.accounts()))
         log.warning(
             "The lease %s of %s was not in the database; took it over from container %s.",
             container.lease_id,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.model import Denial, Lease, LeaseState
 from gpudock.policy.scheduling.decide import decide
-from gpudock.policy.sessions import begun
+from gpudock.policy.sessions import with_hour_limits
 from gpudock.store import RequestState
 
 if TYPE_CHECKING:
@@ -170,7 +170,9 @@ def _add_leases(work: UnitOfWork, grants: Iterable[Grant]) -> list[Lease]:
         work.transaction.leases.add(lease)
     quotas = work.limits.of_all([(lease.user, lease.groups) for lease in added])
     accounts = work.limits.accounts()
-    leases = [begun(lease, quota, accounts) for lease, quota in zip(added, quotas, strict=True)]
+    leases = [
+        with_hour_limits(lease, quota, accounts) for lease, quota in zip(added, quotas, strict=True)
+    ]
     for before, lease in zip(added, leases, strict=True):
         if lease != before:
             work.transaction.leases.update(lease)

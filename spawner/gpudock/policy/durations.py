@@ -1,8 +1,8 @@
-"""Amounts in words, for the sentences that people read."""
+"""Durations in words, for messages."""
 
 
 def duration_in_words(seconds: float) -> str:
-    """Tell a length of time in the largest unit that says it well."""
+    """Return a duration in the largest unit of which it is at least two."""
     for unit, length in (("hour", 3600), ("minute", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}s"

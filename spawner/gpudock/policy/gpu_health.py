@@ -1,4 +1,4 @@
-"""The condition of a device: may it be granted, and what do people read about it."""
+"""Device health: whether a device may be granted, and what users read about it."""
 
 from __future__ import annotations
 
@@ -63,18 +63,18 @@ class StateTransition:
 
 @dataclass(frozen=True, slots=True)
 class DeviceHealth:
-    """How a device stands now.
+    """The health of a device now.
 
     Attributes:
         gpu: the device.
-        state: the one state that people see.
+        state: the state that users see.
         reason: one sentence on why it is neither free nor simply leased.
-        grantable: it may be granted at this moment, if no lease is in the way.
-        in_service: it is granted again by itself, without anybody's act.
-        transition: an administrative state to keep, when what was seen calls for one.
+        grantable: it may be granted now, unless a lease holds it.
+        in_service: it will be granted again without an explicit act.
+        transition: an administrative state to keep, if the readings call for one.
         slots: how many sessions may share it; 1: it is given to one session as a whole.
-        cooling_down: no session has it, and all that it waits for is the check after the last one:
-            either it is granted within seconds, or it goes out of service.
+        cooling_down: it is free and waits only for the check after its last session. Within seconds
+            it is either grantable or out of service.
     """
 
     gpu: GPU
@@ -88,12 +88,12 @@ class DeviceHealth:
 
 
 LEFTOVER_MEMORY_MIB = 1024
-"""So much memory of a device may be in use by nobody: the driver itself takes some hundred MiB."""
+"""Memory of a device that may be in use by nobody, MiB: the driver itself takes some hundred."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The numbers that conditions depend on.
+    """The numbers that device health depends on.
 
     Attributes:
         cool_down_seconds: how long processes and memory of an ended session may linger on a device.
@@ -108,7 +108,7 @@ class Rules:
 
 
 def check_staleness(inventory: InventoryReading, now: float, rules: Rules) -> str | None:
-    """Tell why *inventory* is no ground for a grant; ``None`` when it is."""
+    """Return why *inventory* is too old or too poor to grant on; ``None`` when it is not."""
     if inventory.problem is not None:
         return inventory.problem
     if not inventory.expects_readings:
@@ -134,58 +134,58 @@ def assess(
 ) -> list[DeviceHealth]:
     """Assess every device that the store knows.
 
-    What is neither reported nor leased is left out where it was configured away: a slice, or a GPU
-    whose slices are reported in its place.
+    A device that is neither reported nor leased is left out if it was configured away: a slice, or
+    a GPU whose slices are reported in its place.
 
     Args:
         records: what the store knows.
         inventory: the latest reading.
-        leased: device UUID to the id of a live lease that holds it, or a slot of it. While one
-            does, the processes on a shared device cannot be told apart, and are not judged.
+        leased: device UUID to the id of a live lease that holds it, or a slot of it. Processes on
+            a leased device are not checked.
         now: Unix time.
         rules: see :class:`Rules`.
         gate: a sentence on why nothing at all may be granted at the moment.
     """
     known = list(records)
     seen = {reading.gpu.uuid: reading for reading in inventory.readings}
-    divided = {reading.gpu.parent_uuid for reading in inventory.readings}
+    mig_enabled = {reading.gpu.parent_uuid for reading in inventory.readings}
     doubt = check_staleness(inventory, now, rules)
-    kin = _kinship(known)
-    conditions = []
+    conflicting = _conflicting_records(known)
+    devices = []
     for record in known:
         uuid = record.gpu.uuid
         reading = seen.get(uuid)
         if record.admin_state is AdminState.FORGOTTEN and uuid not in leased:
             continue
-        configured_away = record.gpu.parent_uuid is not None or uuid in divided
+        configured_away = record.gpu.parent_uuid is not None or uuid in mig_enabled
         if reading is None and configured_away and uuid not in leased and doubt is None:
             continue
-        family = kin[uuid]
-        held_by_kin = any(other.gpu.uuid in leased for other in family)
-        freed_at = max((r.freed_at for r in family if r.freed_at is not None), default=None)
+        overlapping = conflicting[uuid]
+        conflict_leased = any(other.gpu.uuid in leased for other in overlapping)
+        freed_at = max((r.freed_at for r in overlapping if r.freed_at is not None), default=None)
         transition: StateTransition | None = None
         barrier: str | None = None
         if doubt is None:
-            transition = _verdict(record, reading, leased=uuid in leased)
-            if transition is None and reading is not None and not held_by_kin and gate is None:
+            transition = _transition(record, reading, leased=uuid in leased)
+            if transition is None and reading is not None and not conflict_leased and gate is None:
                 transition, barrier = _cleanliness(reading, freed_at, inventory, now, rules)
-        conditions.append(
-            _condition(
+        devices.append(
+            _health(
                 record,
                 transition if _is_news(transition, record) else None,
                 missing=reading is None and doubt is None,
                 leased=uuid in leased,
-                held_by_kin=held_by_kin,
-                kin_barrier=_kin_barrier(record, family),
-                passing=gate or doubt or barrier,
+                conflict_leased=conflict_leased,
+                conflict=_conflict(record, overlapping),
+                barrier=gate or doubt or barrier,
                 cooling_down=barrier is not None,
             )
         )
-    return conditions
+    return devices
 
 
-def _kinship(records: list[GPURecord]) -> dict[str, list[GPURecord]]:
-    """Map each device to the records that share silicon with it, itself included."""
+def _conflicting_records(records: list[GPURecord]) -> dict[str, list[GPURecord]]:
+    """Return for each device the records that overlap with it, itself included."""
     by_physical: dict[str, list[GPURecord]] = {}
     for record in records:
         by_physical.setdefault(record.gpu.physical_uuid, []).append(record)
@@ -199,7 +199,7 @@ def _kinship(records: list[GPURecord]) -> dict[str, list[GPURecord]]:
     }
 
 
-def _verdict(
+def _transition(
     record: GPURecord, reading: GPUReading | None, *, leased: bool
 ) -> StateTransition | None:
     if reading is None:
@@ -209,7 +209,7 @@ def _verdict(
             )
         return None
     if reading.lost:
-        return StateTransition(AdminState.LOST, reading.fault or "The driver says that it is lost.")
+        return StateTransition(AdminState.LOST, reading.fault or "The driver reports it as lost.")
     if reading.fault is not None:
         return StateTransition(AdminState.QUARANTINED, reading.fault)
     if record.in_use_by is not None:
@@ -224,10 +224,10 @@ def _cleanliness(
     now: float,
     rules: Rules,
 ) -> tuple[StateTransition | None, str | None]:
-    """Judge what is on a device that no lease holds: (verdict, passing barrier)."""
+    """Check a device that no lease holds: (state transition, temporary barrier)."""
     telemetry = reading.telemetry
-    tells = telemetry.processes is not None or telemetry.memory_used_mib is not None
-    if not tells or not inventory.expects_readings or inventory.taken_at is None:
+    readable = telemetry.processes is not None or telemetry.memory_used_mib is not None
+    if not readable or not inventory.expects_readings or inventory.taken_at is None:
         return None, None
     if freed_at is not None and inventory.taken_at <= freed_at:
         return None, "It is being checked after its last session."
@@ -273,8 +273,8 @@ def _is_news(transition: StateTransition | None, record: GPURecord) -> bool:
     )
 
 
-def _kin_barrier(record: GPURecord, family: list[GPURecord]) -> str | None:
-    for other in family:
+def _conflict(record: GPURecord, overlapping: list[GPURecord]) -> str | None:
+    for other in overlapping:
         if other.gpu.uuid == record.gpu.uuid:
             continue
         if other.admin_state is not AdminState.ACTIVE or other.in_use_by is not None:
@@ -283,48 +283,52 @@ def _kin_barrier(record: GPURecord, family: list[GPURecord]) -> str | None:
     return None
 
 
-def _condition(
+def _health(
     record: GPURecord,
     transition: StateTransition | None,
     *,
     missing: bool,
     leased: bool,
-    held_by_kin: bool,
-    kin_barrier: str | None,
-    passing: str | None,
+    conflict_leased: bool,
+    conflict: str | None,
+    barrier: str | None,
     cooling_down: bool,
 ) -> DeviceHealth:
     admin_state = transition.admin_state if transition else record.admin_state
     reason = transition.reason if transition else record.reason
 
-    def condition(
+    def health(
         state: GPUState,
         why: str | None,
         *,
         grantable: bool,
-        serves: bool,
-        settles: bool = False,
+        in_service: bool,
+        cooling_down: bool = False,
     ) -> DeviceHealth:
         return DeviceHealth(
-            record.gpu, state, why, grantable, serves, transition, record.slots, settles
+            record.gpu, state, why, grantable, in_service, transition, record.slots, cooling_down
         )
 
     if admin_state is not AdminState.ACTIVE:
-        return condition(GPUState(admin_state.value), reason, grantable=False, serves=False)
+        return health(GPUState(admin_state.value), reason, grantable=False, in_service=False)
     if missing:
         gone = "The driver does not report it any more."
-        return condition(GPUState.LOST, gone, grantable=False, serves=False)
+        return health(GPUState.LOST, gone, grantable=False, in_service=False)
     if leased:
-        return condition(GPUState.LEASED, passing, grantable=passing is None, serves=True)
-    if record.in_use_by is not None or kin_barrier is not None:
-        why = record.in_use_by or kin_barrier
-        return condition(GPUState.QUARANTINED, why, grantable=False, serves=False)
-    if held_by_kin:
+        return health(GPUState.LEASED, barrier, grantable=barrier is None, in_service=True)
+    if record.in_use_by is not None or conflict is not None:
+        why = record.in_use_by or conflict
+        return health(GPUState.QUARANTINED, why, grantable=False, in_service=False)
+    if conflict_leased:
         what = "The GPU that it is cut from" if record.gpu.parent_uuid else "A slice of it"
-        leased_kin = f"{what} is leased."
-        return condition(GPUState.LEASED, leased_kin, grantable=passing is None, serves=True)
-    if passing is not None:
-        return condition(
-            GPUState.QUARANTINED, passing, grantable=False, serves=True, settles=cooling_down
+        leased_conflict = f"{what} is leased."
+        return health(GPUState.LEASED, leased_conflict, grantable=barrier is None, in_service=True)
+    if barrier is not None:
+        return health(
+            GPUState.QUARANTINED,
+            barrier,
+            grantable=False,
+            in_service=True,
+            cooling_down=cooling_down,
         )
-    return condition(GPUState.FREE, None, grantable=True, serves=True)
+    return health(GPUState.FREE, None, grantable=True, in_service=True)

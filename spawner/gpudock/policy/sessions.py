@@ -20,17 +20,17 @@ WARNINGS = (3600.0, 900.0, 300.0)
 """How long before the end of a session its user is warned, seconds."""
 
 GRACE_SECONDS = 900.0
-"""Between the first warning of an end that nobody could foresee, and that end."""
+"""Time between the first warning of an unforeseen end, and that end, seconds."""
 
 IDLE_SECONDS = 120.0
-"""A GPU that was used more recently than this is not called idle."""
+"""A GPU that was used more recently than this is not idle, seconds."""
 
-# What is gained by an extension has to be worth a click.
-_LEAST_GAIN = 1.0
+# An extension gains at least this, seconds; less is not worth a click.
+_MIN_GAIN = 1.0
 
-# An extension reaches no further than this from now, seconds: without a limit of time a session
-# could otherwise be extended, step by step, to where no calendar has a date.
-_FARTHEST = 1_000_000 * HOUR
+# An extension reaches no further than this from now, seconds. Otherwise a session without a limit
+# could be extended, step by step, to where no calendar has a date.
+_MAX_REACH = 1_000_000 * HOUR
 
 
 class EndCause(enum.StrEnum):
@@ -44,7 +44,7 @@ class EndCause(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A live lease, and when it ends if nobody does anything about it.
+    """A live lease, and when it ends unless somebody acts.
 
     Attributes:
         lease: the lease.
@@ -56,7 +56,7 @@ class Session:
             with :attr:`can_extend`: without end.
         can_extend: whether an extension gains anything now.
         idle_since: Unix time since which its GPUs have not been used; ``None``: they are in use, or
-            that cannot be told.
+            that is unknown.
         warning_at: Unix time of the first warning, 60 minutes before the end where it is known
             that early; ``None``: no end is known.
     """
@@ -100,7 +100,7 @@ class Accounts:
         self._run_out: dict[tuple[str, str, float | None, float], float | None] = {}
 
     def has_used(self, kind: str, name: str) -> bool:
-        """Tell whether a ``user`` or ``group`` has used or uses anything in the windows."""
+        """Return whether a ``user`` or ``group`` has any use in the windows."""
         return bool(self._of(kind, name))
 
     def used_hours(self, kind: str, name: str, window_days: float | None) -> float:
@@ -108,12 +108,12 @@ class Accounts:
         return used_seconds(self._of(kind, name), window_days, self.now) / HOUR
 
     def hours_from(
-        self, kind: str, name: str, window_days: float | None, most_hours: float
+        self, kind: str, name: str, window_days: float | None, max_hours: float
     ) -> float | None:
-        """Return from when on no more than *most_hours* are used, if nothing is used until then."""
-        if most_hours < 0:
+        """Return from when at most *max_hours* are used, if nothing is used until then."""
+        if max_hours < 0:
             return None
-        return enough_from(self._of(kind, name), window_days, most_hours, self.now)
+        return enough_from(self._of(kind, name), window_days, max_hours, self.now)
 
     def run_out_at(
         self, kind: str, name: str, window_days: float | None, limit: float | None
@@ -141,7 +141,7 @@ def live_spans(leases: Iterable[Lease]) -> list[tuple[Lease, Span]]:
 
 
 def session(lease: Lease, effective: EffectiveQuota, accounts: Accounts) -> Session:
-    """Tell when a live lease ends and why.
+    """Return when a live lease ends and why.
 
     Args:
         lease: the lease.
@@ -225,7 +225,7 @@ def _group_end(
 
 
 def _warning_at(lease: Lease, ends_at: float, now: float) -> float:
-    """Return when the user is, or was, first told of an end."""
+    """Return when the user is, or was, first warned of an end."""
     if ends_at - now > WARNINGS[0]:
         return ends_at - WARNINGS[0]
     return now if lease.warned_at is None else lease.warned_at
@@ -272,10 +272,10 @@ def session_hours(quota: Quota) -> float | None:
     return min(hours, default=None)
 
 
-def begun(lease: Lease, effective: EffectiveQuota, accounts: Accounts) -> Lease:
-    """Write the limits of hours that hold now into a lease that is granted, extended or adopted.
+def with_hour_limits(lease: Lease, effective: EffectiveQuota, accounts: Accounts) -> Lease:
+    """Write the current limits of hours into a lease that is granted, extended or adopted.
 
-    Where its end is in view from the start, its user counts as warned from the start.
+    If its end is in view from the start, its user counts as warned from the start.
     """
     quota = effective.quota
     lease = replace(
@@ -309,9 +309,8 @@ def extend(
         lease: a live lease.
         effective: the limits in force for its user.
         accounts: what its user and groups use.
-        hours: by how much, hours; ``None``: by the usual length of a session, or else by as much
-            as the limits allow.
-        before: the session as it is, where that is known.
+        hours: by how much, hours; ``None``: by ``session_hours``, or as far as the limits allow.
+        before: the session as it is, if it is known.
     """
     now = accounts.now
     if lease.state in (LeaseState.STOPPING, LeaseState.ENDED):
@@ -323,10 +322,10 @@ def extend(
     longest = _longest(lease, effective)
     step = hours if hours is not None else effective.quota.session_hours
     expires = math.inf if lease.expires_at is None else lease.expires_at
-    wished = longest if step is None else max(expires, now) + step * HOUR
-    farthest = math.inf if math.isinf(wished) else now + _FARTHEST
-    until = max(min(wished, longest, farthest), expires)
-    changed = begun(
+    requested = longest if step is None else max(expires, now) + step * HOUR
+    farthest = math.inf if math.isinf(requested) else now + _MAX_REACH
+    until = max(min(requested, longest, farthest), expires)
+    changed = with_hour_limits(
         replace(
             lease,
             expires_at=None if math.isinf(until) else until,
@@ -338,10 +337,10 @@ def extend(
         accounts,
     )
     end, cause = _end(changed, effective, accounts, None)
-    if end >= before.ends_at + _LEAST_GAIN:
+    if end >= before.ends_at + _MIN_GAIN:
         return changed
     if until >= farthest:
-        return "The session lasts for longer than anybody can plan for already."
+        return "The session already lasts longer than anybody can plan for."
     return _why_not(lease, effective, accounts, cause, longest)
 
 
@@ -390,8 +389,8 @@ def _why_not(
             )
     if lease.backfilled and lease.latest_end is not None and longest >= lease.latest_end:
         return (
-            "The session cannot last longer, because somebody who waits was promised its GPU for"
-            " then. Save your work, and start the server again afterwards."
+            "The session cannot last longer, because its GPU is reserved for a waiting user from"
+            " then on. Save your work, and start the server again afterwards."
         )
     hours = effective.quota.max_session_hours
     limit = "" if hours is None else f": a session lasts {hours:g} hours at most"

@@ -1,4 +1,4 @@
-"""``make simulate``: replay labs under four policies and print how they fared."""
+"""``make simulate``: replay labs under four policies and print the results."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _spread(numbers: range) -> None:
-    """Compare gpudock with both kinds of first come in labs made with other seeds."""
+    """Print how gpudock does beside both kinds of first come in labs made with other seeds."""
     ours = POLICIES[-1].name
     rows = []
     for make in LABS:

@@ -1,4 +1,4 @@
-"""What a replay works on: a lab, and what its users want of it."""
+"""The input of a replay: a lab, and the sessions that its users want."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gpudock.model import GPU
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A session that somebody wants.
+    """A session that a user wants.
 
     Attributes:
         number: unique; grows with the time of arrival.
@@ -32,7 +32,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A lab with its users and their requests.
+    """A lab with its users and their jobs.
 
     Attributes:
         name: for the table.

@@ -1,4 +1,4 @@
-"""What a replay came to.
+"""The results of a replay.
 
 **Fairness** is Jain's index, (sum x)^2 / (n sum x^2), of what each user received of what was due
 to them, a day at a time. What is due is the weighted max-min fair share of the GPU-seconds that the
@@ -32,7 +32,7 @@ class Result:
         jain: see the module.
         use: busy part of all GPU time until the last job arrived.
         fragmentation: the part of idle GPU time that lies in hosts of which something is in use,
-            so that no whole host of it is available.
+            so that no whole host can be had of it.
         makespan: from the first arrival to the last end.
         passed: how many jobs passed somebody who waited.
         decisions: how often the queue was decided on.
@@ -114,12 +114,12 @@ def jain_of_dues(runs: list[Run], weights: dict[str, float]) -> float:
             # Nobody wants a session for longer than it lasts, however long they wait for it.
             wanted[day][run.job.user] += run.gpu_share * min(seconds, run.job.duration)
     total = people = 0.0
-    for day, requested in wanted.items():
+    for day, amounts in wanted.items():
         given = sum(got[day].values())
-        if given == 0 or sum(requested.values()) <= given * (1 + 1e-9):
+        if given == 0 or sum(amounts.values()) <= given * (1 + 1e-9):
             continue
-        due = dues(requested, given, weights)
-        parts = [got[day][user] / due[user] for user in requested if due[user] > 0]
+        due = dues(amounts, given, weights)
+        parts = [got[day][user] / due[user] for user in amounts if due[user] > 0]
         total += len(parts) * jain(parts)
         people += len(parts)
     return total / people if people else 1.0

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 340, 250
 _LEFT, _TOP, _INNER_WIDTH, _INNER_HEIGHT = 52, 44, 270, 150
-_COLORS = ("#b04a3a", "#c79a2c", "#7d8a99", "#1f6f8b")
+_COLOURS = ("#b04a3a", "#c79a2c", "#7d8a99", "#1f6f8b")
 _FROM, _TO = 60.0, 30 * 86400.0
 _TICKS = (
     (60, "1 min"),
@@ -45,7 +45,7 @@ def picture(results: dict[str, dict[str, Result]]) -> str:
     for number, policy in enumerate(policies):
         x, y = 52 + number * 155, rows * _HEIGHT + 18
         parts.append(
-            f'<rect x="{x}" y="{y - 7}" width="18" height="4" fill="{_COLORS[number]}"/>'
+            f'<rect x="{x}" y="{y - 7}" width="18" height="4" fill="{_COLOURS[number]}"/>'
             f'<text x="{x + 24}" y="{y}" fill="#333333">{escape(policy)}</text>'
         )
     parts.append("</svg>\n")
@@ -74,7 +74,7 @@ def _panel(lab: str, by_policy: dict[str, Result]) -> str:
             f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="#555555">'
             f"{100 * part:.0f} %</text>"
         )
-    for color, result in zip(_COLORS, by_policy.values(), strict=False):
+    for color, result in zip(_COLOURS, by_policy.values(), strict=False):
         points = " ".join(
             f"{_x(at):.1f},{_y(_part(result, at), floor):.1f}"
             for at in (_FROM * (_TO / _FROM) ** (step / 160) for step in range(161))

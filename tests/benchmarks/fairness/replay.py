@@ -40,11 +40,11 @@ class Run:
     """One job as it went.
 
     Attributes:
-        job: what was requested.
+        job: the request.
         start, end: when it ran, seconds.
         gpu_share: how many GPUs it had; a fraction of one for a slot.
         uuids: which.
-        backfilled: it passed somebody.
+        backfilled: it passed another request.
     """
 
     job: Job

@@ -1,4 +1,4 @@
-"""Labs that are made up: a course before its deadline, a research group, a small company."""
+"""Synthetic labs: a course before its deadline, a research group, a small company."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from benchmarks.fairness.jobs import Job, Setting, device
 _HOUR = 3600.0
 _DAY = 86400.0
 
-_Order = tuple[float, str, int, float, str | None, bool]
+_Wanted = tuple[float, str, int, float, str | None, bool]
 
 
 def _setting(
     name: str,
     about: str,
     hosts: list[tuple[str, int, str, int]],
-    orders: list[_Order],
+    jobs: list[_Wanted],
     limits: dict[str, float],
     **rest: dict[str, float] | dict[str, int],
 ) -> Setting:
@@ -25,7 +25,7 @@ def _setting(
         for host, count, model, memory in hosts
         for index in range(count)
     ]
-    orders.sort()
+    jobs.sort()
     return Setting(
         name=name,
         about=about,
@@ -35,7 +35,7 @@ def _setting(
         ),
         jobs=tuple(
             Job(number, user, count, at, seconds, model, shared)
-            for number, (at, user, count, seconds, model, shared) in enumerate(orders)
+            for number, (at, user, count, seconds, model, shared) in enumerate(jobs)
         ),
         max_session_hours=limits,
         **rest,
@@ -45,7 +45,7 @@ def _setting(
 def course(seed: int) -> Setting:
     """Sixty students, two weeks, most of them in the last days; some start over and over."""
     chance = random.Random(f"course {seed}")
-    orders: list[_Order] = []
+    jobs: list[_Wanted] = []
     limits: dict[str, float] = {}
     for number in range(60):
         user = f"student{number:02}"
@@ -56,14 +56,14 @@ def course(seed: int) -> Setting:
             day = 14 * chance.random() ** (0.9 if keen else 0.4)
             at = (int(day) + chance.triangular(0.35, 0.95, 0.6)) * _DAY
             seconds = min(chance.lognormvariate(0.2, 0.7), 4.0) * _HOUR
-            orders.append((at, user, 1, seconds, None, not keen and chance.random() < 0.4))
+            jobs.append((at, user, 1, seconds, None, not keen and chance.random() < 0.4))
     hosts = [("t4-a", 4, "NVIDIA T4", 15360), ("t4-b", 4, "NVIDIA T4", 15360)]
     shared = device(7, 3, "t4-b", "NVIDIA T4", 15360).uuid
     return _setting(
         "course",
         "60 students, 8 GPUs, one of them shared by 4; sessions of up to 4 hours before a deadline",
         hosts,
-        orders,
+        jobs,
         limits,
         slots={shared: 4},
     )
@@ -72,7 +72,7 @@ def course(seed: int) -> Setting:
 def research(seed: int) -> Setting:
     """Twenty-four people: notebooks, sweeps of many small runs at once, and large trainings."""
     chance = random.Random(f"research {seed}")
-    orders: list[_Order] = []
+    jobs: list[_Wanted] = []
     limits: dict[str, float] = {}
     weights: dict[str, float] = {}
     for number in range(24):
@@ -83,7 +83,7 @@ def research(seed: int) -> Setting:
                 at = chance.uniform(0, 20) * _DAY
                 for _ in range(chance.randint(25, 60)):
                     seconds = min(chance.lognormvariate(0.9, 0.5), 12.0) * _HOUR
-                    orders.append((at + chance.uniform(0, 300), user, 1, seconds, None, False))
+                    jobs.append((at + chance.uniform(0, 300), user, 1, seconds, None, False))
         elif number < 10:
             user = f"trainer{number}"
             limits[user] = 24.0
@@ -93,7 +93,7 @@ def research(seed: int) -> Setting:
                 count = chance.choice([2, 4, 4, 8])
                 model = "*H100*" if count <= 4 and chance.random() < 0.4 else None
                 seconds = chance.uniform(3, 24) * _HOUR
-                orders.append((at, user, count, seconds, model, False))
+                jobs.append((at, user, count, seconds, model, False))
         else:
             user = f"reader{number}"
             limits[user] = 4.0
@@ -101,7 +101,7 @@ def research(seed: int) -> Setting:
                 for _ in range(chance.choice([0, 1, 1, 2])):
                     at = (day + chance.triangular(0.33, 0.8, 0.5)) * _DAY
                     seconds = min(chance.lognormvariate(0.3, 0.6), 4.0) * _HOUR
-                    orders.append((at, user, 1, seconds, None, False))
+                    jobs.append((at, user, 1, seconds, None, False))
     hosts = [
         ("a100-a", 8, "NVIDIA A100-SXM4-40GB", 40960),
         ("a100-b", 8, "NVIDIA A100-SXM4-40GB", 40960),
@@ -111,7 +111,7 @@ def research(seed: int) -> Setting:
         "research group",
         "24 people, 20 GPUs; notebooks (4 h), sweeps (12 h), trainings on 2 to 8 GPUs (24 h)",
         hosts,
-        orders,
+        jobs,
         limits,
         weights=weights,
     )
@@ -120,7 +120,7 @@ def research(seed: int) -> Setting:
 def company(seed: int) -> Setting:
     """Nine people and twelve GPUs that are never idle for long."""
     chance = random.Random(f"company {seed}")
-    orders: list[_Order] = []
+    jobs: list[_Wanted] = []
     limits: dict[str, float] = {}
     for number in range(9):
         user = f"person{number}"
@@ -133,12 +133,12 @@ def company(seed: int) -> Setting:
             else:
                 count = chance.choice([1, 1, 1, 2])
                 seconds = min(chance.lognormvariate(0.8, 0.8), 8.0) * _HOUR
-            orders.append((at, user, count, seconds, None, False))
+            jobs.append((at, user, count, seconds, None, False))
     hosts = [("large", 8, "NVIDIA L40S", 46068), ("small", 4, "NVIDIA RTX 4090", 24564)]
     return _setting(
         "company",
         "9 people, 12 GPUs; two train on 4 or 8 GPUs (24 h), seven work on 1 or 2 (8 h)",
         hosts,
-        orders,
+        jobs,
         limits,
     )

@@ -1,11 +1,12 @@
 """The trace of a GPU cluster as it was published: nodes in one file, tasks in another.
 
-Three things the trace does not have, and how they are made up, the same at each run:
+The trace lacks three things, which are added in the same way at each run:
 
 * **Users.** Tasks that ask for exactly the same processors, memory and GPUs count as one user's:
-  a user who submits by script submits in one shape.
+  users who submit with a script always ask for the same.
 * **Limits of sessions.** A user's is the shortest of 1, 4, 12, 24, 72 and 168 hours in which each
-  of their tasks ends. What runs longer than a week is a service, no session, and is left out.
+  of their tasks ends. A task that runs for longer than a week is a service, not a session, and is
+  left out.
 * **Whole GPUs.** A task that asks for a part of a GPU gets a whole one.
 """
 

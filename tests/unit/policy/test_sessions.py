@@ -1,4 +1,4 @@
-"""When sessions end, what their users are told, and how far they can be extended."""
+"""When sessions end, how their users are warned, and how far they can be extended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from gpudock.model import GroupHours, Lease, LeaseState, Quota
 from gpudock.policy.quota.gpu_hours import HOUR, Span
 from gpudock.policy.quota.resolve import Cap, EffectiveQuota
-from gpudock.policy.sessions import Accounts, EndCause, Session, begun, extend, session
+from gpudock.policy.sessions import Accounts, EndCause, Session, extend, session, with_hour_limits
 
 GRANTED = 1_000_000.0
 
@@ -206,14 +206,16 @@ def test_a_session_rebuilt_from_labels_is_warned_first() -> None:
 def test_an_end_that_was_known_from_the_start_comes_in_time() -> None:
     quota = limits(session_hours=0.1)
     fresh = lease(expires_at=GRANTED + 360)
-    item = begun(fresh, quota, accounts(GRANTED, running()))
+    item = with_hour_limits(fresh, quota, accounts(GRANTED, running()))
     assert item.warned_at == GRANTED
     assert seen(item, quota, 0.05, running()).ends_at == GRANTED + 360
 
 
 def test_the_limits_of_the_moment_are_kept_with_the_session() -> None:
     quota = limits(Cap("a", gpu_hours=7.0, window_days=9.0), Cap("b", max_gpus=2), gpu_hours=5.0)
-    item = begun(lease(groups=("a", "b")), quota, accounts(GRANTED, running(), a=[running()]))
+    item = with_hour_limits(
+        lease(groups=("a", "b")), quota, accounts(GRANTED, running(), a=[running()])
+    )
     assert (item.gpu_hours_limit, item.gpu_hours_window) == (5.0, 30.0)
     assert item.group_hours == (GroupHours("a", 7.0, 9.0),)
     assert item.warned_at is None
@@ -252,7 +254,7 @@ def test_no_number_of_extensions_leads_behind_the_calendar() -> None:
             break
         item = found
     assert item.expires_at == now + 1_000_000 * HOUR
-    assert found == "The session lasts for longer than anybody can plan for already."
+    assert found == "The session already lasts longer than anybody can plan for."
 
 
 @pytest.mark.parametrize(
@@ -272,7 +274,7 @@ def test_no_number_of_extensions_leads_behind_the_calendar() -> None:
         (
             lease(expires_at=GRANTED + 4 * HOUR, latest_end=GRANTED + 4 * HOUR, backfilled=True),
             limits(max_session_hours=24.0),
-            "somebody who waits was promised its GPU",
+            "its GPU is reserved for a waiting user",
         ),
         (
             lease(expires_at=GRANTED + 9 * HOUR, gpu_hours_limit=4.0, gpu_hours_window=30.0),

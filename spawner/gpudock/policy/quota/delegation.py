@@ -1,9 +1,9 @@
-"""What the lead of a group may give its members: nothing that the group itself has not.
+"""What the lead of a group may give its members: nothing that the group itself does not have.
 
-Administrators decide what a group has, by its quota and the default. Its lead may give a member
-as much of it as they like, and leave alone what an administrator gave the member besides; and may
-not give themselves more than they have. Boosts of a group or the default do not count as what it
-has, for they end, and what a lead sets does not end with them.
+Administrators set what a group has, by its quota and the default. Its lead may give a member as
+much of that as they like, and may keep what an administrator gave the member in addition. Leads may
+not raise their own limits. Boosts of a group or of the default do not count, because what a lead
+sets does not end with them.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Levels:
     now: float
 
     def of(self, groups: Iterable[str], *, boosts: bool) -> EffectiveQuota:
-        """Return the limits of somebody who is in *groups* and has no document."""
+        """Return the limits of a user who is in *groups* and has no document."""
         found = {name: self.groups[name] for name in groups if name in self.groups}
         default = self.default
         if not boosts:
@@ -84,7 +84,7 @@ class Levels:
 def refusal(
     lead: Lead, user: str, before: Document | None, after: Document | None, levels: Levels
 ) -> str | None:
-    """Tell why *lead* may not change a user's document from *before* to *after*.
+    """Return why *lead* may not change a user's document from *before* to *after*.
 
     Args:
         lead: who changes it.
@@ -129,7 +129,7 @@ def _boosted(document: Document) -> Document:
 
 
 def _excess(user: str, wanted: Document, present: Document, bound: EffectiveQuota) -> str | None:
-    """Tell what of *wanted* is beyond the group, and not there already."""
+    """Return what of *wanted* exceeds the group's limits and is not in *present*."""
     quota = bound.quota
 
     def sentence(name: str, most: str) -> str:
@@ -162,7 +162,7 @@ def _excess(user: str, wanted: Document, present: Document, bound: EffectiveQuot
 
 
 def _raise(wanted: Document, present: Document, inherited: EffectiveQuota) -> str | None:
-    """Tell which limit of the lead's own would be higher than it is."""
+    """Return which of the lead's own limits would become higher."""
     quota = inherited.quota
 
     def sentence(name: str) -> str:
@@ -195,7 +195,7 @@ def _pair(document: Document, quota: Quota) -> tuple[float | None, float | None]
 def _more_hours(
     hours: float | None, window: float | None, limit: float | None, limit_window: float | None
 ) -> bool:
-    """Tell whether hours in a window may be more than others: by number, or in a shorter window."""
+    """Return whether hours in a window may exceed others: by number, or in a shorter window."""
     shorter = _length(window) < _length(limit_window)
     if limit is None:
         # Without a limit a window says nothing, until an administrator sets one for the group.
@@ -208,7 +208,7 @@ def _length(window: float | None) -> float:
 
 
 def _covered(patterns: Iterable[str] | None, allowed: Iterable[str]) -> bool:
-    """Tell whether patterns are for no models but those that others allow, as far as can be told.
+    """Return whether patterns match only models that *allowed* ones match, as far as is known.
 
     One that is written otherwise counts only if both have no wildcard but ``*``.
     """

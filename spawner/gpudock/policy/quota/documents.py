@@ -167,7 +167,7 @@ def _patterns(name: str, value: object) -> tuple[str, ...] | None:
 
 
 def _is_text(value: str) -> bool:
-    """Tell whether *value* has neither control characters nor halves of surrogate pairs."""
+    """Return whether *value* has no control characters and no halves of surrogate pairs."""
     return all(unicodedata.category(character) not in ("Cc", "Cs") for character in value)
 
 

@@ -1,4 +1,4 @@
-"""GPU-hours in a rolling window: how many are used, when they run out, when there are some again.
+"""GPU-hours in a rolling window: how many are used, when they run out, and when some are back.
 
 What is used at a moment is the sum over all spans of use of the part that lies within the window
 before that moment. Between the moments at which a span enters or leaves the window it changes at a
@@ -51,7 +51,7 @@ def runs_out_at(
     Spans whose end is infinite go on; what leaves the window counts no more.
 
     Args:
-        spans: all use of whoever the limit is about.
+        spans: all use that the limit is about.
         window_days: length of the rolling window; ``None``: since ever.
         limit_hours: GPU-hours in any such window.
         now: Unix time.

@@ -96,7 +96,7 @@ def resolve(
     user: Mapping[str, Any] | None = None,
     now: float = 0.0,
 ) -> EffectiveQuota:
-    """Resolve the levels field by field: the user's, else the groups', else the default.
+    """Resolve the levels field by field: the user's, otherwise the groups', otherwise the default.
 
     Of several groups that set a field the most generous counts; the first by name when two are
     equally generous. ``gpu_models`` of several groups add up. While a level's boost lasts, its
@@ -179,14 +179,14 @@ def needed_hours(limit: float, gpus: int) -> float:
 
 
 def check(request: Request, effective: EffectiveQuota, used: Usage) -> Denial | None:
-    """Tell whether the quota refuses *request* when it is made.
+    """Return why the quota refuses *request* when it is made; ``None`` when it does not.
 
     Devices that are on their way back do not count against the request here: it may wait for
     them, as it may wait for devices that other members of a group hold. Whether it may be
     *granted* is :func:`held_back`.
 
     Args:
-        request: the wish.
+        request: the request.
         effective: the limits in force for its user; its GPU-hours and caps are looked at as well.
         used: the devices that count against it: those of the user's other servers.
     """
@@ -230,10 +230,10 @@ def held_back(
     extra_gpus: int = 0,
     extra_by_group: Mapping[str, int] | None = None,
 ) -> str | None:
-    """Tell why the user's own limits, or a group's, keep *request* from being granted now.
+    """Return why the user's own limits, or a group's, hold *request* back now.
 
     Args:
-        request: the wish.
+        request: the request.
         effective: the limits in force for its user, with what is used of them.
         extra_gpus: devices that the user was granted in the same round, not yet in ``used``.
         extra_by_group: the same for the members of each group.

@@ -256,7 +256,7 @@ def test_hours_that_are_used_up_refuse_with_the_moment_from_which_there_are_some
         (10.0, 9.76, 1, False),
         (10.0, 9.5, 2, True),
         (10.0, 9.51, 2, False),
-        (0.1, 0.0, 1, True),  # a user with less than the shortest session has that
+        (0.1, 0.0, 1, True),  # a limit below the shortest session counts as that
         (0.1, 0.05, 1, False),
         (0.0, 0.0, 1, False),
         (None, 1e9, 8, True),

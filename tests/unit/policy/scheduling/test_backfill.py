@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -173,6 +174,7 @@ def same(decision: Decision, answer: Answer) -> None:
     assert set(decision.refusals) == answer.refused
 
 
+@pytest.mark.simulation
 @settings(max_examples=600, deadline=None)
 @given(snapshots())
 def test_it_decides_as_the_specification_does(snapshot: Snapshot) -> None:

@@ -1,4 +1,4 @@
-"""Who is granted what, and what all others are told."""
+"""Which requests are granted, and why all others wait."""
 
 from __future__ import annotations
 
@@ -265,8 +265,8 @@ def test_who_asks_for_a_model_is_told_a_start_after_others_found_nothing_of_it_f
     """Both look at the same places, and what the first found must not make them impossible."""
     gpus = [LAB[0], replace(LAB[1], model="another")]
     leases = [lease("x", gpus[0], hours=3), lease("y", gpus[1], hours=1)]
-    wishes = [ask("any"), ask("model", gpu_model=gpus[0].model)]
-    decision = decide(lab(*wishes, leases=leases, gpus=gpus))
+    requests = [ask("any"), ask("model", gpu_model=gpus[0].model)]
+    decision = decide(lab(*requests, leases=leases, gpus=gpus))
     starts = [place.expected_start for place in decision.places.values()]
     assert starts == [NOW + 3600, NOW + 3 * 3600]
 
@@ -427,7 +427,7 @@ def test_a_lease_of_other_slots_than_the_gpu_has_now_holds_all_of_it() -> None:
     assert granted(decide(shared(1, requests=[ask("a")], leases=held))) == {}
 
 
-def test_shared_wishes_that_cannot_be_are_refused() -> None:
+def test_shared_requests_that_cannot_be_are_refused() -> None:
     snapshot = shared(2, requests=[])
     effective = resolve(Quota(max_gpus=4))
     for request, words in [

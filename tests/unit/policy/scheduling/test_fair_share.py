@@ -198,7 +198,7 @@ def test_terms_that_make_no_sense_are_refused(terms: dict[str, float]) -> None:
 # Properties.
 
 waits = st.floats(0, 1e6)
-crowds = st.lists(
+queues = st.lists(
     st.tuples(
         st.integers(0, 5),  # user
         st.integers(0, 8),  # GPUs
@@ -211,7 +211,7 @@ crowds = st.lists(
 uses = st.dictionaries(st.sampled_from([f"u{n}" for n in range(6)]), st.floats(0, 1e7))
 
 
-def crowd(people: list, first: int = 0) -> list[Waiting]:
+def queue_of(people: list, first: int = 0) -> list[Waiting]:
     weights: dict[int, float] = {}
     return [
         wait(
@@ -226,11 +226,11 @@ def crowd(people: list, first: int = 0) -> list[Waiting]:
     ]
 
 
-@given(crowds, uses, st.randoms(use_true_random=False))
+@given(queues, uses, st.randoms(use_true_random=False))
 def test_the_order_does_not_depend_on_how_the_queue_is_listed(
     people: list, use: dict[str, float], chance: random.Random
 ) -> None:
-    items = crowd(people)
+    items = queue_of(people)
     shuffled = list(items)
     chance.shuffle(shuffled)
     found = order(*items, recent_use=use)
@@ -239,7 +239,7 @@ def test_the_order_does_not_depend_on_how_the_queue_is_listed(
 
 
 @given(
-    crowds,
+    queues,
     uses,
     st.floats(0, 1e12),
     st.floats(0, 1e7),
@@ -258,11 +258,11 @@ def test_nobody_starves(
     weight: float,
     hours: float | None,
 ) -> None:
-    """Whoever joins more than a day after a request comes after it, though they have used nothing,
-    want short sessions and have any weight. So only those can be served first who were there
-    before it, or joined within the day.
+    """Requests that join more than a day after another one come after it, even if their users have
+    used nothing, want short sessions and have any weight. So only requests that were there before
+    it, or joined within the day, can be served first.
     """
-    items = crowd(people)
+    items = queue_of(people)
     mine = wait(100, "me", since=waited + DAY + 1, weight=my_weight, max_session_hours=hours)
     others = [
         wait(200 + number, f"new{number}", since=waited, weight=weight, max_session_hours=0.1)
@@ -315,6 +315,7 @@ def session(grant: Grant, now: float) -> Lease:
     )
 
 
+@pytest.mark.simulation
 def test_a_weight_of_two_gets_twice_the_time_of_a_busy_lab() -> None:
     """Two users who always want more: what each gets, over sixty days, is as their weights."""
     lab = tuple(DeviceHealth(gpu(n), GPUState.FREE, None, True, True) for n in range(3))

@@ -82,6 +82,7 @@ def test_two_policies_are_compared_run_by_run() -> None:
     assert seeds.compare(results["last"], results["first"]).p95.better == 0
 
 
+@pytest.mark.simulation
 def test_the_interval_of_a_comparison_holds_its_mean_and_lies_within_the_runs() -> None:
     make = synthetic.course
     results = seeds.replay(make, range(1, 6), [POLICIES[0], POLICIES[-1]])
@@ -122,7 +123,8 @@ def test_a_replay_of_three_jobs_on_one_gpu() -> None:
     assert [entry.job.number for entry in replay.runs] == [0, 1, 2]
 
 
-# Where all want one GPU of one kind, letting some forward can gain little; docs/queue.md says why.
+# If all want one GPU of one kind, reordering gains little; docs/queue.md explains why.
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     ("make", "longer"),
     [(synthetic.course, 1.0), (synthetic.research, 0.85), (synthetic.company, 0.7)],
