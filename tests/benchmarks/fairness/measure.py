@@ -32,7 +32,7 @@ class Result:
         jain: see the module.
         use: busy part of all GPU time until the last job arrived.
         fragmentation: the part of idle GPU time that lies in hosts of which something is in use,
-            so that no whole host can be had of it.
+            so that no whole host of it is available.
         makespan: from the first arrival to the last end.
         passed: how many jobs passed somebody who waited.
         decisions: how often the queue was decided on.

@@ -10,7 +10,7 @@ The priority of a request is its age, less two handicaps:
 
 Usage is what the user has used (older GPU-seconds count less), what their running sessions may
 still use, and what their own requests ahead of this one ask for. The fair share of a user is the
-mean usage of those who wait, by weight, plus one session, so that less than a session makes no
+mean usage of waiting users, by weight, plus one session, so that less than a session makes no
 great difference.
 
 Nobody starves: both handicaps together are at most a day, so a request that joins a day later comes

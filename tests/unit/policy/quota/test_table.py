@@ -54,7 +54,7 @@ def test_empty_lines_a_byte_order_mark_and_windows_line_ends_do_no_harm():
     assert as_documents(text) == [("user", "ada", {"max_gpus": 2})]
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@sum", "'quoted", "Zoë, the «first»", 'a"b'])
+@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@sum", "'quoted", "Zoë, the “first”", 'a"b'])
 def test_no_name_becomes_a_formula_and_none_is_lost(name):
     text = write_table([("user", name, {"max_gpus": 1})])
     cell = list(csv.reader(io.StringIO(text)))[1][1]

@@ -170,7 +170,7 @@ def test_use_counts_half_after_a_half_life() -> None:
     assert fresh == pytest.approx(2 * HOUR, rel=0.01)
     assert decayed_use(2, NOW - HOUR - 7 * DAY, NOW - 7 * DAY, NOW, 7) == pytest.approx(fresh / 2)
     assert decayed_use(1, NOW, NOW + HOUR, NOW) == 0
-    # For ever is not more than what remains of it.
+    # Endless use is no more than what remains of it.
     assert decayed_use(1, NOW - 10_000 * DAY, NOW, NOW, 7) == pytest.approx(
         7 * DAY / 0.6931, rel=0.001
     )
