@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gpudock.broker import DeskBroker, GPUStatus, QueueEntry, Session
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a registry hashes it
 class Snapshot:
     """The state of the lab as metrics, without names of users."""
 
