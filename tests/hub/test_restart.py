@@ -167,7 +167,7 @@ def test_a_hub_whose_engine_has_left_its_socket_ends_and_the_next_goes_on(new_hu
     held = hub.held()
     hub.docker.down()
     wait_for(hub.has_ended, "the hub ends")
-    assert "ending the hub, to be started with a new one" in hub.log.read_text()
+    assert "ending the hub, to be restarted" in hub.log.read_text()
     assert hub.held() == held
     hub.docker.up()
     hub.stop()
