@@ -20,7 +20,7 @@ SECONDS = 3.0
 
 
 def assert_patience(store: Store, hold: Callable[[], AbstractContextManager[object]]) -> None:
-    """One wait without success is long and those that follow are short, until the lock is free once."""
+    """One wait that fails is long; those that follow are short until the lock is free once."""
     with hold():
         assert seconds_in_vain(store) >= SECONDS * 0.9
         assert sum(seconds_in_vain(store) for _ in range(5)) < SECONDS
