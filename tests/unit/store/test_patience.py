@@ -20,17 +20,17 @@ SECONDS = 3.0
 
 
 def assert_patience(store: Store, hold: Callable[[], AbstractContextManager[object]]) -> None:
-    """One failed wait is long and those that follow are short, until the lock is free once."""
+    """One wait that fails is long; those that follow are short until the lock is free once."""
     with hold():
-        assert seconds_until_failure(store) >= SECONDS * 0.9
-        assert sum(seconds_until_failure(store) for _ in range(5)) < SECONDS
+        assert seconds_in_vain(store) >= SECONDS * 0.9
+        assert sum(seconds_in_vain(store) for _ in range(5)) < SECONDS
         assert store._patience < 1000 * SECONDS
     with store.transaction():
         pass
     assert store._patience == 1000 * SECONDS, "the next wait is a long one again"
 
 
-def seconds_until_failure(store: Store) -> float:
+def seconds_in_vain(store: Store) -> float:
     begun = time.monotonic()
     with pytest.raises(StoreError, match="locked by another process"), store.transaction():
         pass
@@ -50,7 +50,7 @@ def test_a_lock_of_another_program_is_no_other(tmp_path: Path) -> None:
     holder = sqlite3.connect(tmp_path / "gpudock.sqlite", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     for _ in range(3):
-        assert seconds_until_failure(store) < SECONDS
+        assert seconds_in_vain(store) < SECONDS
     holder.execute("ROLLBACK")
     with store.transaction():
         pass
