@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gpudock.model import Request
     from gpudock.policy.scheduling.capacity import Capacity, GPUPool, NodePool, Unit
 
-_Form: TypeAlias = tuple[int, str | None, Share, tuple[str, ...] | None]
+_Form: TypeAlias = tuple[int, str | None, bool, tuple[str, ...] | None]
 
 
 class DemandClass:
@@ -116,10 +116,11 @@ class DemandClasses:
 
     def of(self, request: Request, allowed: tuple[str, ...] | None) -> DemandClass:
         """Return the class of *request*, whose user's quota allows the models *allowed*."""
-        form = (request.gpus, request.gpu_model, request.share, allowed)
-        if form in self._by_form:
-            return self._by_form[form]
         shared = request.share is Share.SHARED
+        form = (request.gpus, request.gpu_model, shared, allowed)
+        found = self._by_form.get(form)
+        if found is not None:
+            return found
         pools = [
             pool
             for pool in self._capacity.gpu_pools.values()

@@ -14,7 +14,6 @@ class Ordering(Protocol):
 
     def order(self, snapshot: Snapshot) -> list[Waiting]:
         """Return the queue of *snapshot*, the request to serve first at the front."""
-        ...
 
 
 class FirstCome:

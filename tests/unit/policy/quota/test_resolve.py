@@ -3,16 +3,14 @@
 import pytest
 
 from gpudock.model import Lease, LeaseState, Quota, Request
-from gpudock.policy.quota.documents import check_place
+from gpudock.policy.quota.documents import FIELDS, check_place, parse_document
+from gpudock.policy.quota.errors import QuotaDocumentError
 from gpudock.policy.quota.resolve import (
-    FIELDS,
     Cap,
     EffectiveQuota,
-    QuotaDocumentError,
     Usage,
     check,
     held_back,
-    parse_document,
     resolve,
     usage,
 )
