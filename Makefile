@@ -108,7 +108,8 @@ test: ## all tests, the fast ones first; stops the engine that they were given
 		test-gpu test-docker test-browser
 
 test-unit: .venv/.stamp ## the fast tests; ARGS="-k quota" chooses among them, as in each tier
-	$(PYTEST) tests/unit -m "not integration and not simulation and not slow" \
+	$(PYTEST) tests/unit --ignore=tests/unit/state_machine \
+		-m "not integration and not simulation" \
 		--numprocesses auto $(ARGS)
 
 test-integration: .venv/.stamp ## unit tests that start programs or search for long

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import itertools
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -27,9 +25,9 @@ from gpudock.model import (
     Quota,
     Telemetry,
 )
-from gpudock.store import Store, StoreError
+from gpudock.store import StoreError
 from state_machine.engine import Container, FakeEngine, Spec, Task
-from state_machine.hub import DatabaseFile, Hub
+from state_machine.hub import IN_MEMORY, DatabaseFile, Hub, migrated_database
 from state_machine.strategies import GROUP, Limits
 
 if TYPE_CHECKING:
@@ -42,8 +40,6 @@ BY_UUID = {item.uuid: item for item in GPUS}
 LIMIT = 2
 HOUR, DAY = 3600.0, 86400.0
 ROUNDING = 0.01
-# In memory where possible: the tests are about logic, not about disks.
-_ROOT = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 TROUBLES = (
     "cancellations",
@@ -76,13 +72,12 @@ class LabState:
     """The parts of the lab, and what the machine knows of them."""
 
     kinds: ClassVar[tuple[str, ...]] = TROUBLES
-    _template: ClassVar[Path | None] = None
 
     def __init__(self) -> None:
         super().__init__()
-        self.directory = Path(tempfile.mkdtemp(dir=_ROOT, prefix="gpudock-machine-"))
+        self.directory = Path(tempfile.mkdtemp(dir=IN_MEMORY, prefix="gpudock-machine-"))
         self.clock = HandClock()
-        self.database = DatabaseFile(self.directory, self.template())
+        self.database = DatabaseFile(self.directory, migrated_database())
         self.inventory = SettableInventory()
         self.engine = FakeEngine(self.clock, by_hand=True)
         self.graveyard: list[Hub] = []
@@ -113,19 +108,6 @@ class LabState:
         self.announced: dict[str, float | None] = {}
         self.hours_then: dict[str, tuple[float | None, float | None]] = {}
         self.hub = self._new_hub()
-
-    @classmethod
-    def template(cls) -> Path:
-        """Return an empty, migrated database, made once."""
-        if LabState._template is None:
-            directory = Path(tempfile.mkdtemp(dir=_ROOT, prefix="gpudock-template-"))
-            atexit.register(shutil.rmtree, directory, ignore_errors=True)
-            path = directory / "template.sqlite"
-            store = Store(f"sqlite:///{path}", durable=False)
-            store.migrate()
-            store.close()
-            LabState._template = path
-        return LabState._template
 
     def _new_hub(self) -> Hub:
         hub = Hub(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
+import tempfile
 from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpudock.broker import Broker, BrokerConfig
@@ -15,7 +19,6 @@ from state_machine.engine import Fate, Spec, Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from doubles.clock import HandClock
     from doubles.inventory import SettableInventory
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     from gpudock.model import Lease, Quota
     from gpudock.store import Transaction
     from state_machine.engine import FakeEngine
+
+
+# The tests are about logic, not about disks.
+IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 class FlakyStore(Store):
@@ -57,6 +64,18 @@ class FlakyStore(Store):
             add(lease)
 
         transaction.leases.add = check_and_add
+
+
+@cache
+def migrated_database() -> Path:
+    """Return a new lab's database, which is made once in each process. Copy it."""
+    directory = Path(tempfile.mkdtemp(dir=IN_MEMORY, prefix="gpudock-template-"))
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    path = directory / "template.sqlite"
+    store = Store(f"sqlite:///{path}", durable=False)
+    store.migrate()
+    store.close()
+    return path
 
 
 class DatabaseFile:

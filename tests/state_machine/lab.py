@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from doubles.clock import HandClock
@@ -20,7 +22,7 @@ from gpudock.model import (
     Request,
 )
 from gpudock.policy.scheduling.ordering import FirstCome
-from state_machine.hub import FlakyStore
+from state_machine.hub import FlakyStore, migrated_database
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +43,11 @@ class BrokerLab:
         self.inventory = SettableInventory(gpus)
         self.options = options
         self.store = FlakyStore(url, self.clock, durable=False)
-        self.store.migrate()
+        file = Path(url.removeprefix("sqlite:///"))
+        if url.startswith("sqlite:") and not file.exists():
+            shutil.copy(migrated_database(), file)
+        else:
+            self.store.migrate()
         self.broker = self.new_broker()
 
     def new_broker(self, **options: object) -> Broker:

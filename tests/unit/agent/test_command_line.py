@@ -11,6 +11,8 @@ import pytest
 
 from unit.agent.program import TOKEN, running_agent
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize(
     ("arguments", "environment", "words"),

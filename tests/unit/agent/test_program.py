@@ -11,6 +11,8 @@ import pytest
 from simulator import Gpu, Process, System, read_calls
 from unit.agent.program import TOKEN, Agent, SimulatedHost, running_agent, wait_until
 
+pytestmark = pytest.mark.integration
+
 
 def device(inventory, uuid):
     return next(d for d in inventory["devices"] if d["uuid"] == uuid)

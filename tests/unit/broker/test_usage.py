@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gpudock.broker import UsageRow
     from state_machine.lab import BrokerLab
 
+pytestmark = pytest.mark.integration
+
 HOUR, DAY = 3600.0, 86400.0
 BEGIN = dt.datetime(2026, 1, 30, 7, 13, tzinfo=dt.UTC).timestamp()
 

@@ -9,6 +9,8 @@ import pytest
 
 from gpudock.model import Lease, Request
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize(
     "command",

@@ -26,6 +26,7 @@ from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling import ordering as queue
 from gpudock.policy.scheduling.capacity import Capacity
 from gpudock.policy.scheduling.demand import DemandClasses
+from state_machine.hub import migrated_database
 from state_machine.machine import LabMachine
 
 if TYPE_CHECKING:
@@ -259,7 +260,7 @@ def test_the_machine_finds_a_lab_that(
     kinds: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    LabMachine.template()
+    migrated_database()
     monkeypatch.setattr(LabMachine, "kinds", kinds)
     break_it(monkeypatch)
     with pytest.raises((AssertionError, ExceptionGroup), match="promise"):
