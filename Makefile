@@ -108,7 +108,7 @@ test: ## all tests, the fast ones first; stops the engine that they were given
 		test-gpu test-docker test-browser
 
 test-unit: .venv/.stamp ## the fast tests; ARGS="-k quota" chooses among them, as in each tier
-	$(PYTEST) tests/unit --ignore=tests/unit/state_machine \
+	$(PYTEST) tests/unit --ignore=tests/unit/state_machine -p no:schemathesis \
 		-m "not integration and not simulation" \
 		--numprocesses auto $(ARGS)
 
