@@ -92,7 +92,7 @@ def test_a_notebook_has_the_stack_and_sees_the_one_gpu_that_the_sidebar_shows(ad
 
 def test_the_sidebar_follows_the_gpu(lab, ada):
     (uuid,) = ada.gpus_in_sidebar()
-    use = ada.open_sidebar().get_by_role("meter", name="Use")
+    use = ada.open_sidebar().get_by_role("meter", name="Utilization")
     for percent in (97, 12):
         lab.simulator.update(uuid, utilization=percent, temperature=40 + percent // 3)
         expect(use).to_have_attribute("aria-valuenow", str(percent))
