@@ -249,7 +249,7 @@ def _words(
     """Return why a session ends, in a few words and in a sentence."""
     match cause:
         case EndCause.TIME:
-            return "its time was up", "The session's time is up then."
+            return "its time was up", "The session reaches its time limit."
         case EndCause.HOURS:
             return "the GPU-hours were used up", "Your GPU-hours are used up then."
         case EndCause.GROUP_HOURS:
