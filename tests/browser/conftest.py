@@ -137,11 +137,10 @@ def installed_panel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.fixture(scope="module")
-def serve(
+@contextmanager
+def _servers(
     installed_panel: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., tuple[str, Host]]]:
-    """Start a Jupyter server with the panel over these GPUs, which runs until the module's end."""
     with ExitStack() as running:
 
         def start(
@@ -149,11 +148,12 @@ def serve(
             host: Host | None = None,
             settings: dict[str, Any] | None = None,
             kernels: dict[str, Any] | None = None,
+            config: str = "",
             options: tuple[str, ...] = (),
             application: str = "jupyterlab",
         ) -> tuple[str, Host]:
             home = tmp_path_factory.mktemp("server")
-            prepare_home(home, settings or {}, kernels or {})
+            prepare_home(home, settings or {}, kernels or {}, config)
             host = host or Host(home / "host").create(*gpus)
             server = panel_server(
                 installed_panel, home, host.environment, *options, application=application
@@ -164,11 +164,23 @@ def serve(
 
 
 @pytest.fixture(scope="module")
+def serve(
+    installed_panel: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., tuple[str, Host]]]:
+    """Start a Jupyter server with the panel over these GPUs, which runs until the module's end."""
+    with _servers(installed_panel, tmp_path_factory) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
 def gallery(
-    serve: Callable[..., Any], chromium: Browser, tmp_path_factory: pytest.TempPathFactory
+    installed_panel: Path, chromium: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gallery]:
     """The panel in English and in Chinese, side by side."""
-    with open_gallery(serve, chromium, tmp_path_factory.mktemp("gallery")) as gallery:
+    with (
+        _servers(installed_panel, tmp_path_factory) as serve,
+        open_gallery(serve, chromium, tmp_path_factory.mktemp("gallery")) as gallery,
+    ):
         yield gallery
 
 

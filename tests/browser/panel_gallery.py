@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from playwright.sync_api import expect
 
 from browser.panel_page import (
+    ASKS_AGAIN_SOON,
     BUSY,
     CHINESE,
-    EXPOSED,
     keep,
     lease_that_ends,
     open_pages,
@@ -31,7 +31,20 @@ if TYPE_CHECKING:
 
 WINDOW = {"width": 1000, "height": 2200}
 NARROW, WIDE = 200, 420
-THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+DARK_STYLE = "@jupyterlab/theme-dark-extension/index.css"
+PUT_ON = """async ([theme, address]) => {
+    let link = document.getElementById('gallery-dark');
+    if (link === null) {
+        link = document.createElement('link');
+        Object.assign(link, { id: 'gallery-dark', rel: 'stylesheet', href: address });
+        const loaded = new Promise((resolve, reject) =>
+            Object.assign(link, { onload: resolve, onerror: reject }));
+        document.body.append(link);
+        await loaded;
+    }
+    link.sheet.disabled = theme !== 'dark';
+    document.body.dataset.jpThemeLight = String(theme !== 'dark');
+}"""
 UNMANAGED = lease_that_ends(
     0,
     managed=False,
@@ -68,8 +81,16 @@ class View:
         return self.panel.get_by_role("region", name=name)
 
     def reload(self) -> None:
-        """Start again: nothing of what was shown before stays."""
-        self.page.goto(f"{self.address}/lab?reset")
+        """Load the page again, so that nothing of what was shown before stays."""
+        self.start_again()
+        self.await_start()
+
+    def start_again(self) -> None:
+        """Load the page again, and do not wait."""
+        self.page.goto(f"{self.address}/lab?reset", wait_until="commit")
+
+    def await_start(self) -> None:
+        """Wait until JupyterLab is there, and open the panel."""
         # A page that is left while its theme is on its way complains of that.
         expect(self.page.locator("body")).to_have_attribute("data-jp-theme-name", re.compile("."))
         self.wait_for_theme()
@@ -81,16 +102,12 @@ class View:
         expect(self.page.locator("#jupyterlab-splash")).to_have_count(0)
         expect(self.page.locator("#jp-main-split-panel")).to_be_visible()
 
-    def change_theme(self, theme: str) -> None:
-        """Ask for a theme, and do not wait for it."""
-        self.page.evaluate(
-            "theme => { jupyterapp.commands.execute('apputils:change-theme', { theme }); }", theme
-        )
+    def put_on(self, theme: str) -> None:
+        """Put a theme's style sheet over the light one, as JupyterLab's theme manager does.
 
-    def await_theme(self, theme: str) -> None:
-        is_light = "true" if theme.endswith("Light") else "false"
-        expect(self.page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
-        self.wait_for_theme()
+        The manager would hide the page for a second each time.
+        """
+        self.page.evaluate(PUT_ON, [theme, f"{self.address}/lab/api/themes/{DARK_STYLE}"])
 
     def set_width(self, width: int) -> None:
         """Set the panel's width; JupyterLab's own narrowest sidebar has 250 pixels."""
@@ -170,8 +187,6 @@ class Gallery:
     """What the default kernel, "PyTorch", imports."""
     english: View
     chinese: View
-    themes: list[str] = field(default_factory=lambda: list(THEMES))
-    """The current one first."""
 
     @property
     def views(self) -> tuple[View, View]:
@@ -197,19 +212,16 @@ class Gallery:
         """Set what the server side says of the session, to pages that are opened again."""
         for view in self.views:
             view.lease = lease or dict(UNMANAGED)
-            view.reload()
+            view.start_again()
+        for view in self.views:
+            view.await_start()
 
     def look(self, name: str) -> None:
         """Look at a state with both people's eyes, from all sides."""
-        for theme in self.themes:
-            # JupyterLab hides its page for a while when its theme changes: both at once, and the
-            # next state begins with the theme that this one ends with.
-            for view in self.views:
-                view.change_theme(THEMES[theme])
-            for view in self.views:
-                view.await_theme(THEMES[theme])
+        for view in self.views:
+            for theme in ("dark", "light"):
+                view.put_on(theme)
                 view.look(name, theme)
-        self.themes.reverse()
 
 
 @contextmanager
@@ -219,7 +231,8 @@ def open_gallery(serve: Callable[..., Any], chromium: Browser, folder: Path) -> 
     newer = StandInTorch(folder / "newer", "PyTorch for CUDA 13", cuda="13.0", available=False)
     about = {
         "kernels": {"usable": usable.spec, "newer": newer.spec},
-        "options": (EXPOSED, "--MultiKernelManager.default_kernel_name=usable"),
+        "config": ASKS_AGAIN_SOON + "c.GPUDock.interval_s = 0.5",
+        "options": ("--MultiKernelManager.default_kernel_name=usable",),
     }
     url, host = serve(Gpu.of_model("A100", **BUSY), **about)
     other, _ = serve(host=host, settings=CHINESE, **about)

@@ -25,8 +25,12 @@ THEMES = "@jupyterlab/apputils-extension/themes.jupyterlab-settings"
 LANGUAGE = "@jupyterlab/translation-extension/plugin.jupyterlab-settings"
 DARK = {THEMES: {"theme": "JupyterLab Dark"}}
 CHINESE = {LANGUAGE: {"locale": "zh_CN"}}
-EXPOSED = "--LabApp.expose_app_in_browser=True"
-"""An option of the server: the page's own script can run JupyterLab's commands."""
+ASKS_AGAIN_SOON = """
+from jupyterlab_gpudock.nvml import reader
+reader.REOPEN_SECONDS = reader.RELIST_SECONDS = 0.5
+"""
+"""A server's configuration, for tests of what is said and not of how long a driver is left alone
+after a fault."""
 
 BUSY = {
     "utilization": 87,

@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.panel_page import (
+    ASKS_AGAIN_SOON,
     BUSY,
     CHINESE,
     DARK,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def single(serve: Callable[..., Any]) -> tuple[str, Host]:
-    return serve(Gpu.of_model("A100", **BUSY))
+    return serve(Gpu.of_model("A100", **BUSY), config=ASKS_AGAIN_SOON)
 
 
 @pytest.fixture(scope="module")

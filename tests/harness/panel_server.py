@@ -104,13 +104,16 @@ def environment_of(installed: Path, home: Path) -> dict[str, str]:
     }
 
 
-def prepare_home(home: Path, settings: Mapping[str, Any], kernels: Mapping[str, Any]) -> None:
+def prepare_home(
+    home: Path, settings: Mapping[str, Any], kernels: Mapping[str, Any], config: str = ""
+) -> None:
     """Put into an empty home what its owner has: preferences, kernels, a notebook.
 
     Args:
         home: The folder.
         settings: By the name of JupyterLab's settings file, what is set in it.
         kernels: By name, further kernels' specifications.
+        config: The server's own configuration, a Python program.
     """
     work = home / "work"
     work.mkdir(parents=True)
@@ -122,6 +125,8 @@ def prepare_home(home: Path, settings: Mapping[str, Any], kernels: Mapping[str, 
     for file, content in files.items():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(content))
+    (home / "config").mkdir()
+    (home / "config/jupyter_server_config.py").write_text(config)
 
 
 @contextlib.contextmanager
