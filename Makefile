@@ -189,7 +189,7 @@ lock: .venv/.stamp ## renew all locked versions
 	cd images/pytorch-cuda && ../../$(BIN)/$(LOCK) --python-version 3.13 requirements.in \
 		--override ../overrides.txt --output-file requirements.lock
 	$(BIN)/$(LOCK) --universal --python-version 3.11 tests/requirements.in \
-		--output-file tests/requirements.lock
+		--override images/overrides.txt --output-file tests/requirements.lock
 	cd images/proxy && PATH="$(CURDIR)/$(BIN):$$PATH" npm update --package-lock-only --ignore-scripts
 	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm update --package-lock-only --ignore-scripts
 
