@@ -40,7 +40,7 @@ class Lab:
         engine: where it runs.
         options: the spawn options of each request.
         token: the benchmark's token for the hub's REST API.
-        port: of the proxy, on this machine.
+        port: of the proxy, at the engine's address.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Lab:
     @property
     def url(self) -> str:
         """Where users come in."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.engine.address}:{self.port}"
 
     def up(self) -> None:
         """Start the lab and wait until it is healthy.

@@ -64,9 +64,9 @@ class Lab:
     """
 
     def __init__(self) -> None:
-        self.url = f"http://127.0.0.1:{PORT}"
         self.docker = docker.DockerClient(base_url=f"unix://{SOCKET}", timeout=120)
         self.paths = EnginePaths.of(SOCKET)
+        self.url = f"http://{self.paths.address()}:{PORT}"
         self.simulator = Simulator(self.paths.state / "simulator" / "state")
 
     def is_up(self) -> bool:

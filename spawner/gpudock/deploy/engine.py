@@ -9,12 +9,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gpudock.deploy import docker_api, engine_packages, output
+from gpudock.deploy import docker_api, engine_packages, namespace, output
 from gpudock.deploy.engine_config import DEFAULT_SOCKET, EnginePaths
+from gpudock.deploy.namespace import Namespace
 from gpudock.deploy.network import Network
 
 MIN_API = (1, 44)
@@ -32,12 +33,14 @@ class Engine:
         version: its version, as text.
         data_root: the folder of its images, containers and volumes, as the engine reports it.
         started_here: whether this call started it.
+        address: where its published ports answer, a host name or IPv4 address.
     """
 
     socket: Path
     version: str
     data_root: Path
     started_here: bool
+    address: str = "localhost"
 
     def call(self, method: str, target: str, timeout: float = 60.0) -> Any:
         """Call the engine; see ``docker_api.call``."""
@@ -79,7 +82,11 @@ def find_engine(socket: Path) -> Engine | None:
             " containers with CDI. Upgrade it to 25 or newer and try again."
         )
     return Engine(
-        socket, version["Version"], Path(information["DockerRootDir"]), started_here=False
+        socket,
+        version["Version"],
+        Path(information["DockerRootDir"]),
+        started_here=False,
+        address=EnginePaths.of(socket).address(),
     )
 
 
@@ -102,6 +109,7 @@ def ensure_engine(
     environ = os.environ if environ is None else environ
     present = find_engine(socket)
     if present is not None:
+        _admit(_recorded_paths(socket), environ)
         return present
     prefix = engine_packages.obtain(environ)
     paths = EnginePaths.of(socket, data_root)
@@ -122,7 +130,7 @@ def ensure_engine(
             f"The Docker Engine at {socket} does not answer; {paths.log} says why."
         )
     output.detail(f"Docker Engine {answering.version} answers; its log is {paths.log}")
-    return Engine(socket, answering.version, answering.data_root, started_here=True)
+    return replace(answering, started_here=True)
 
 
 def stop_engine(socket: Path, *, keep_containers: bool = False, purge: bool = False) -> bool:
@@ -152,7 +160,7 @@ def stop_engine(socket: Path, *, keep_containers: bool = False, purge: bool = Fa
             _kill_remains(paths)
             _unmount_below(paths.exec_root)
             _unmount_below(paths.data_root)
-            _remove_links(paths)
+            _remove_namespace(paths)
         if purge:
             for folder in (paths.data_root, paths.exec_root):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -183,17 +191,19 @@ def _start(paths: EnginePaths, prefix: engine_packages.Prefix, environ: Mapping[
         folder.mkdir(parents=True, exist_ok=True)
     # The engine would take the reused pid of its killed predecessor for a running engine.
     paths.pidfile.unlink(missing_ok=True)
-    network = Network(prefix.environ(environ))
-    pool = None
-    if paths.own_bridge:
-        pool = paths.address_pool(network.routes(except_for=paths.bridge))
-        network.add_bridge(paths.bridge, f"{pool.network_address + 1}/24", paths.bridge_mac)
-    paths.write_configuration(paths.daemon_options(prefix.programs, network.mtu(), pool))
+    mtu = Network(prefix.environ(environ)).mtu()
+    own = _make_namespace(paths, prefix.environ(environ), mtu)
+    paths.write_configuration(
+        paths.daemon_options(prefix.programs, mtu, None if own is None else own.pool)
+    )
     if paths.log.exists() and paths.log.stat().st_size > LOG_BYTES_KEPT:
         paths.log.replace(paths.log.with_suffix(".log.1"))
     with paths.log.open("ab") as log:
         daemon = subprocess.Popen(
-            [prefix.programs / "dockerd", "--config-file", paths.configuration],
+            [
+                *([] if own is None else namespace.enter(own.name)),
+                *(prefix.programs / "dockerd", "--config-file", paths.configuration),
+            ],
             env=prefix.environ(environ),
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -285,15 +295,34 @@ def _kill_remains(paths: EnginePaths) -> None:
     _wait(lambda: not any(_alive(pid) for pid in doomed), STOP_SECONDS)
 
 
-def _remove_links(paths: EnginePaths) -> None:
-    """Remove the engine's own bridge, and the bridges that a killed engine left."""
-    prefix = engine_packages.newest()
-    if not paths.own_bridge or prefix is None or not paths.configuration.exists():
+def _make_namespace(paths: EnginePaths, environ: Mapping[str, str], mtu: int) -> Namespace | None:
+    """Make the engine's network namespace, if it has one of its own."""
+    if paths.namespace is None:
+        return None
+    # Containers that outlived their engine keep their addresses.
+    pool = paths.recorded_pool() if namespace.exists(paths.namespace) else None
+    if pool is None:
+        link = namespace.outer_link(paths.namespace)
+        pool = paths.address_pool(Network(environ).routes(except_for=link))
+    own = Namespace(paths.namespace, pool)
+    paths.network.write_text(f"{pool}\n")
+    own.make(environ, mtu)
+    return own
+
+
+def _admit(paths: EnginePaths, environ: Mapping[str, str]) -> None:
+    """Renew what lets the machine's firewall forward for a running engine of gpudock."""
+    prefix, pool = engine_packages.newest(), paths.recorded_pool()
+    if os.geteuid() != 0 or paths.namespace is None or pool is None or prefix is None:
         return
-    network = Network(prefix.environ(os.environ))
-    pools = json.loads(paths.configuration.read_text())["default-address-pools"]
-    for name in network.links_within([pool["base"] for pool in pools]):
-        network.delete_link(name)
+    Namespace(paths.namespace, pool).admit(prefix.environ(environ))
+
+
+def _remove_namespace(paths: EnginePaths) -> None:
+    prefix, pool = engine_packages.newest(), paths.recorded_pool()
+    if paths.namespace is not None and pool is not None and prefix is not None:
+        Namespace(paths.namespace, pool).remove(prefix.environ(os.environ))
+    paths.network.unlink(missing_ok=True)
 
 
 def _unmount_below(folder: Path) -> None:

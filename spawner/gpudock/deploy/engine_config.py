@@ -22,16 +22,14 @@ class EnginePaths:
         data_root: its images, containers and volumes.
         exec_root: its runtime state.
         state: its configuration and its log.
-        bridge: the network interface of its default network.
-        own_bridge: whether gpudock creates and removes that interface, instead of the engine.
+        namespace: the name of its network namespace; ``None``: the machine's own.
     """
 
     socket: Path
     data_root: Path
     exec_root: Path
     state: Path
-    bridge: str
-    own_bridge: bool
+    namespace: str | None
 
     @classmethod
     def of(cls, socket: Path, data_root: Path | None = None) -> "EnginePaths":
@@ -46,8 +44,7 @@ class EnginePaths:
                 data_root or Path("/var/lib/docker"),
                 Path("/var/run/docker"),
                 STATES / "default",
-                "docker0",
-                own_bridge=False,
+                namespace=None,
             )
         # Short, because interface names have at most 15 characters and socket paths 107.
         name = "gd" + hashlib.sha256(str(_resolved(socket)).encode()).hexdigest()[:8]
@@ -58,13 +55,7 @@ class EnginePaths:
             Path("/var/run") / name,
             state,
             name,
-            own_bridge=True,
         )
-
-    @property
-    def bridge_mac(self) -> str:
-        """The MAC address of the own bridge: locally administered, and always the same."""
-        return "02:42:" + hashlib.sha256(self.bridge.encode()).digest()[:4].hex(":")
 
     @property
     def pidfile(self) -> Path:
@@ -81,8 +72,25 @@ class EnginePaths:
         """The file of the engine's output."""
         return self.state / "engine.log"
 
+    @property
+    def network(self) -> Path:
+        """The file with the addresses of the engine's namespace, while that exists."""
+        return self.state / "network"
+
+    def address(self) -> str:
+        """Return where the engine's published ports answer: a host name or IPv4 address."""
+        pool = self.recorded_pool()
+        return "localhost" if pool is None else str(pool[2])
+
+    def recorded_pool(self) -> ipaddress.IPv4Network | None:
+        """Return the addresses of the engine's namespace, if it has one."""
+        try:
+            return ipaddress.IPv4Network(self.network.read_text().strip())
+        except (OSError, ValueError):
+            return None
+
     def address_pool(self, taken: Iterable[str]) -> ipaddress.IPv4Network:
-        """Choose a /16 for this engine's networks that overlaps no route of this machine.
+        """Choose a /16 for this engine's namespace that overlaps no route of this machine.
 
         The choice is the same as long as the routes are the same.
 
@@ -90,7 +98,7 @@ class EnginePaths:
             taken: the destinations of the machine's routes.
         """
         networks = [ipaddress.IPv4Network(route, strict=False) for route in taken]
-        start = int(hashlib.sha256(self.bridge.encode()).hexdigest(), 16)
+        start = int(hashlib.sha256(str(self.namespace).encode()).hexdigest(), 16)
         for offset in range(200):
             candidate = ipaddress.IPv4Network(f"10.{40 + (start + offset) % 200}.0.0/16")
             if not any(candidate.overlaps(network) for network in networks):
@@ -100,7 +108,7 @@ class EnginePaths:
     @property
     def cdi_spec_dirs(self) -> tuple[Path, ...]:
         """The engine's folders of CDI specifications: the usual ones, or one of its own."""
-        return (self.state / "cdi",) if self.own_bridge else CDI_SPEC_DIRS
+        return (self.state / "cdi",) if self.namespace else CDI_SPEC_DIRS
 
     def daemon_options(
         self, programs: Path, mtu: int, pool: ipaddress.IPv4Network | None
@@ -110,7 +118,7 @@ class EnginePaths:
         Args:
             programs: the folder of the engine's programs.
             mtu: MTU of the machine's default route, in bytes.
-            pool: the addresses for this engine's networks; ``None``: Docker's default.
+            pool: the addresses of the engine's namespace; ``None``: Docker's default.
         """
         options: dict[str, Any] = {
             "hosts": [f"unix://{self.socket}"],
@@ -127,10 +135,11 @@ class EnginePaths:
             "mtu": mtu,
             "default-network-opts": {"bridge": {"com.docker.network.driver.mtu": str(mtu)}},
         }
-        if self.own_bridge:
-            options["bridge"] = self.bridge
         if pool is not None:
-            options["default-address-pools"] = [{"base": str(pool), "size": 24}]
+            # The first /24 has the connection to the machine, the second one the default bridge.
+            options["bip"] = f"{pool[257]}/24"
+            upper_half = list(pool.subnets())[1]
+            options["default-address-pools"] = [{"base": str(upper_half), "size": 24}]
         return options
 
     def write_configuration(self, options: dict[str, Any]) -> None:

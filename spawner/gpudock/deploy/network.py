@@ -1,10 +1,9 @@
-"""The machine's network interfaces and routes, for an engine's networks."""
+"""The machine's network interfaces, routes and firewall, for an engine's networks."""
 
 import contextlib
-import ipaddress
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,16 @@ ETHERNET_MTU = 1500
 
 
 class Network:
-    """Reads and changes this machine's interfaces with ``ip``.
+    """Reads and changes the interfaces, routes and firewall of one network namespace.
 
     Args:
-        environ: the environment in which ``ip`` is found.
+        environ: the environment in which ``ip`` and ``iptables`` are found.
+        namespace: the name of a network namespace; ``None``: the one of this process.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], namespace: str | None = None) -> None:
         self._environ = dict(environ)
+        self._ip = ["ip"] if namespace is None else ["ip", "-netns", namespace]
 
     def routes(self, *, except_for: str) -> list[str]:
         """Return the destinations of all IPv4 routes except those of one interface."""
@@ -39,59 +40,63 @@ class Network:
                 return int(Path(f"/sys/class/net/{route['dev']}/mtu").read_text())
         return ETHERNET_MTU
 
-    def links_within(self, pools: Sequence[str]) -> list[str]:
-        """Return the interfaces that have an IPv4 address in one of these networks."""
-        networks = [ipaddress.IPv4Network(pool) for pool in pools]
-        return [
-            link["ifname"]
-            for link in self._json("-4", "address", "show")
-            for address in link["addr_info"]
-            if any(ipaddress.IPv4Address(address["local"]) in network for network in networks)
-        ]
+    def has_link(self, name: str) -> bool:
+        """Return whether an interface of this name exists."""
+        return self._run([*self._ip, "link", "show", name]).returncode == 0
 
-    def add_bridge(self, name: str, address: str, mac: str) -> None:
-        """Create a bridge with an address, unless it exists.
-
-        Args:
-            name: the bridge's name.
-            address: its address and the network's prefix length.
-            mac: its MAC address. A bridge without a fixed one uses the address of one of its
-                containers, and all others lose their connection when that one is removed.
+    def change(self, *arguments: str) -> None:
+        """Run ``ip`` with these arguments.
 
         Raises:
             ProblemError: the kernel refuses.
         """
-        if not Path(f"/sys/class/net/{name}").exists():
-            self._change("link", "add", name, "type", "bridge")
-        self._change("link", "set", name, "address", mac)
-        self._change("address", "replace", address, "dev", name)
-        self._change("link", "set", name, "up")
+        self._check([*self._ip, *arguments])
 
-    def delete_link(self, name: str) -> None:
-        """Remove an interface, if it exists.
+    def policy(self, chain: str) -> str | None:
+        """Return the firewall's policy for a chain of ``filter``: ``ACCEPT``, ``DROP``, or ``-``.
+
+        Returns:
+            ``-`` for a chain without a policy; ``None`` if there is no such chain.
+        """
+        done = self._run(["iptables", "--wait", "--list-rules", chain])
+        first = done.stdout.split("\n", 1)[0].split()
+        if done.returncode != 0 or not first:
+            return None
+        return first[2] if first[0] == "-P" else "-"
+
+    def add_rule(self, table: str, chain: str, *rule: str) -> None:
+        """Put a firewall rule before all others of its chain, unless it is in it.
 
         Raises:
-            ProblemError: the kernel refuses.
+            ProblemError: the firewall refuses.
         """
-        if Path(f"/sys/class/net/{name}").exists():
-            self._change("link", "delete", name)
+        if not self._has_rule(table, chain, *rule):
+            self._check(["iptables", "--wait", "--table", table, "--insert", chain, *rule])
+
+    def delete_rule(self, table: str, chain: str, *rule: str) -> None:
+        """Remove a firewall rule, however often it is in its chain.
+
+        Raises:
+            ProblemError: the firewall refuses.
+        """
+        while self._has_rule(table, chain, *rule):
+            self._check(["iptables", "--wait", "--table", table, "--delete", chain, *rule])
+
+    def _has_rule(self, table: str, chain: str, *rule: str) -> bool:
+        found = self._run(["iptables", "--wait", "--table", table, "--check", chain, *rule])
+        return found.returncode == 0
 
     def _json(self, *arguments: str) -> list[dict[str, Any]]:
-        done = self._run("-json", *arguments)
+        done = self._run([*self._ip, "-json", *arguments])
         listed: list[dict[str, Any]] = json.loads(done.stdout or "[]")
         return listed
 
-    def _change(self, *arguments: str) -> None:
-        done = self._run(*arguments)
+    def _check(self, command: list[str]) -> None:
+        done = self._run(command)
         if done.returncode != 0:
-            command = " ".join(("ip", *arguments))
-            raise output.ProblemError(f'"{command}" failed: {done.stderr.strip()}')
+            raise output.ProblemError(f'"{" ".join(command)}" failed: {done.stderr.strip()}')
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["ip", *arguments],
-            env=self._environ,
-            capture_output=True,
-            text=True,
-            check=False,
+            command, env=self._environ, capture_output=True, text=True, check=False
         )

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-from gpudock.deploy import output
+from gpudock.deploy import output, reachability
 from gpudock.deploy.engine import Engine
 
 BUILD_BYTES = 15 * 2**30
@@ -26,6 +26,10 @@ def check_port(engine: Engine, project: str, port: int) -> None:
             return
         name = container["Names"][0].lstrip("/")
         raise _port_in_use(port, f'the container "{name}"')
+    if engine.address != "localhost":
+        if reachability.listens(engine.address, port):
+            raise _port_in_use(port, f"another program at {engine.address}")
+        return
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

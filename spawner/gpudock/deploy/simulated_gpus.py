@@ -46,7 +46,7 @@ def simulate(engine: Engine, root: Path, gpus: int | None) -> None:
 
 def _prefix(engine: Engine) -> Path:
     paths = EnginePaths.of(engine.socket)
-    return paths.state / "simulator" if paths.own_bridge else Path("/var/lib/gpudock/simulator")
+    return paths.state / "simulator" if paths.namespace else Path("/var/lib/gpudock/simulator")
 
 
 def _cdi_directory(engine: Engine) -> Path:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpudock.config.settings import Settings, SettingsError, unknown_settings
-from gpudock.deploy import dotenv, images, output, preflight, simulated_gpus
+from gpudock.deploy import dotenv, images, output, preflight, reachability, simulated_gpus
 from gpudock.deploy.base_image import ensure_base_image
 from gpudock.deploy.engine import Engine, ensure_engine, find_engine
 from gpudock.deploy.tools import Compose, Tools, find_tools
@@ -98,7 +98,8 @@ def _up(configuration: Configuration, root: Path, simulate_gpus: int | None) -> 
     output.step("Starting the lab")
     if compose.show("up", "--detach", "--no-build", "--wait", "--wait-timeout", str(START_SECONDS)):
         _explain_failure(compose)
-    _show_address(compose, settings)
+    reachability.ensure(engine, configuration.project, settings)
+    _show_address(compose, engine, settings)
 
 
 def build_images(root: Path) -> None:
@@ -254,11 +255,10 @@ def _one_time_password(compose: Compose) -> str | None:
     return text.strip() if status == 0 else None
 
 
-def _show_address(compose: Compose, settings: Settings) -> None:
-    address = f":{settings.port}{settings.base_url.rstrip('/')}"
-    output.step(
-        f"The lab is up: http://localhost{address} (http://{socket.gethostname()}{address})"
-    )
+def _show_address(compose: Compose, engine: Engine, settings: Settings) -> None:
+    place = f":{settings.port}{settings.base_url.rstrip('/')}"
+    elsewhere = f" (http://{socket.gethostname()}{place})" if engine.address == "localhost" else ""
+    output.step(f"The lab is up: http://{engine.address}{place}{elsewhere}")
     if settings.admin_password is not None:
         output.detail(f'Sign in as "{settings.admin}" with the password in GPUDOCK_ADMIN_PASSWORD.')
     elif _one_time_password(compose) is not None:

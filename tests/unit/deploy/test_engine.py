@@ -13,6 +13,7 @@ import pytest
 from gpudock.deploy import docker_api, packages, preflight
 from gpudock.deploy.engine import Engine, find_engine
 from gpudock.deploy.engine_config import CDI_SPEC_DIRS, EnginePaths
+from gpudock.deploy.namespace import Namespace
 from gpudock.deploy.output import ProblemError
 
 
@@ -106,13 +107,13 @@ def test_the_default_socket_has_dockers_usual_places():
     for socket in (Path("/var/run/docker.sock"), Path("/run/docker.sock")):
         paths = EnginePaths.of(socket)
         assert paths.data_root == Path("/var/lib/docker")
-        assert paths.bridge == "docker0"
+        assert paths.namespace is None
         assert paths.cdi_spec_dirs == CDI_SPEC_DIRS
 
 
-def test_two_engines_share_no_path_no_bridge_and_no_device():
+def test_two_engines_share_no_path_no_namespace_and_no_device():
     one, other = (EnginePaths.of(Path(f"/run/{name}/docker.sock")) for name in ("one", "other"))
-    for part in ("data_root", "exec_root", "state", "bridge", "bridge_mac", "cdi_spec_dirs"):
+    for part in ("data_root", "exec_root", "state", "namespace", "cdi_spec_dirs"):
         assert getattr(one, part) != getattr(other, part), part
 
 
@@ -123,9 +124,9 @@ def test_the_place_of_an_engine_is_always_the_same():
 
 def test_names_fit_what_the_kernel_takes():
     paths = EnginePaths.of(Path("/run/a-rather-long-name-for-a-directory/of-a-socket/docker.sock"))
-    assert len(paths.bridge) <= 15
+    own = Namespace(paths.namespace, ipaddress.IPv4Network("10.77.0.0/16"))
+    assert max(len(own.outer_link), len(own.inner_link)) <= 15
     assert len(f"{paths.exec_root}/containerd/containerd.sock.ttrpc") < 108
-    assert int(paths.bridge_mac.split(":")[0], 16) & 0b11 == 0b10, "not a local, single address"
 
 
 def test_an_engines_networks_stay_clear_of_the_machines_routes():
@@ -145,7 +146,8 @@ def test_an_engine_of_ours_keeps_containers_alive_and_rotates_their_logs():
     assert options["features"] == {"cdi": True}
     assert options["log-opts"]["max-size"]
     assert options["mtu"] == 1400
-    assert options["bridge"] == paths.bridge
+    assert options["bip"] == "10.77.1.1/24"
+    assert options["default-address-pools"] == [{"base": "10.77.128.0/17", "size": 24}]
 
 
 def lab_port(engine_at, containers):
