@@ -24,6 +24,8 @@ from gpudock.engine.protocol import EngineError
 from gpudock.engine.spec import GPUDelivery
 from gpudock.hub.loops.agent_container import AgentContainer
 from gpudock.hub.loops.orphans import Orphans
+from gpudock.hub.loops.patience import Patience
+from gpudock.hub.loops.proxy_routes import ProxyRoutes
 from gpudock.hub.loops.reconciler import Reconciler
 from gpudock.hub.loops.resume_queue import resume_waiting
 from gpudock.hub.loops.session_expiry import SessionExpiry
@@ -186,8 +188,9 @@ class Runtime:
     async def _run(self) -> None:
         store = Store(self.config.database_url)
         store.migrate()
-        self.engine_info = await self._engine_info()
-        self.inventory = await self._find_gpus(self.engine_info)
+        patience = Patience(self.config.engine_patience, _end_hub)
+        self.engine_info = await self._engine_info(patience)
+        self.inventory = await self._find_gpus(self.engine_info, patience)
         reading = self.inventory.reading()
         # The desk follows the agent on its own, and needs to know if there is none.
         leave_note(
@@ -207,8 +210,7 @@ class Runtime:
             self._broker,
             self.engine,
             self.inventory,
-            patience=self.config.engine_patience,
-            give_up=_end_hub,
+            patience=patience,
         )
         unsubscribe = self.inventory.subscribe(lambda _reading: self.broker.tick())
         self.problem = None
@@ -218,12 +220,14 @@ class Runtime:
                 tasks.create_task(self._reconciler.run())
                 tasks.create_task(SessionExpiry(self._broker, self.engine).run())
                 tasks.create_task(self._tend_servers())
+                if JupyterHub.initialized():
+                    tasks.create_task(ProxyRoutes(JupyterHub.instance()).run())
                 if self._agent is not None:
                     tasks.create_task(self._agent.keep_running())
         finally:
             unsubscribe()
 
-    async def _engine_info(self) -> EngineInfo:
+    async def _engine_info(self, patience: Patience) -> EngineInfo:
         while True:
             try:
                 info = await self.engine.info()
@@ -231,8 +235,10 @@ class Runtime:
                 if str(error) != self.problem:
                     log.warning("%s Waiting for it.", error)
                 self.problem = str(error)
+                patience.failed(error)
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
+                patience.answered()
                 log.info(
                     "Docker Engine %s on %s; gives GPUs by: %s",
                     info.version,
@@ -241,7 +247,7 @@ class Runtime:
                 )
                 return info
 
-    async def _find_gpus(self, info: EngineInfo) -> Inventory:
+    async def _find_gpus(self, info: EngineInfo, patience: Patience) -> Inventory:
         if info.delivery is GPUDelivery.NONE:
             return NoInventory(
                 "This server's Docker Engine has no NVIDIA GPUs, so servers run on the CPU. "
@@ -256,6 +262,7 @@ class Runtime:
             delivery=info.delivery,
             host_name=info.name,
             token_file=self.config.shared_directory / AGENT_TOKEN,
+            patience=patience,
         )
         return await self._agent.inventory()
 
@@ -279,5 +286,4 @@ class Runtime:
 
 
 def _end_hub() -> None:
-    log.error("The Docker Engine's socket is dead; ending the hub, to be restarted.")
     os.kill(os.getpid(), signal.SIGTERM)

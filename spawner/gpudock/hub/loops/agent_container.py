@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gpudock.engine.client import DockerEngine
+    from gpudock.hub.loops.patience import Patience
 
 log = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 10.0
+_RETRY_SECONDS = 2.0
 
 
 class AgentContainer:
@@ -41,6 +43,7 @@ class AgentContainer:
         delivery: GPUDelivery,
         host_name: str,
         token_file: Path,
+        patience: Patience,
     ) -> None:
         """Prepare the agent of *lab*.
 
@@ -52,6 +55,7 @@ class AgentContainer:
             delivery: how the engine gives GPUs.
             host_name: the host's name in readings.
             token_file: file with the agent's token.
+            patience: is told whether the engine answers, until the agent has been started.
         """
         self._engine = engine
         self._lab = lab
@@ -60,6 +64,7 @@ class AgentContainer:
         self._delivery = delivery
         self._host_name = host_name
         self._token_file = token_file
+        self._patience = patience
         self._url = ""
 
     async def inventory(self) -> Inventory:
@@ -82,7 +87,8 @@ class AgentContainer:
                         f"The Docker Engine could not give the GPUs to the agent: {error} "
                         'Run "nvidia-ctk cdi generate" on the host and restart the lab.'
                     )
-                await asyncio.sleep(_CHECK_SECONDS)
+                self._patience.failed(error)
+                await asyncio.sleep(_RETRY_SECONDS)
             else:
                 return AgentInventory(lambda: self._url, self._token)
 

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from typing import TYPE_CHECKING
 
-from gpudock.engine.protocol import EngineError, EngineUnreachable
+from gpudock.engine.protocol import EngineError
 from gpudock.hub.lifecycle import perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from gpudock.broker import Broker
     from gpudock.engine.client import DockerEngine
+    from gpudock.hub.loops.patience import Patience
     from gpudock.inventory import Inventory
     from gpudock.model import Observation
 
@@ -39,8 +39,7 @@ class Reconciler:
         inventory: Inventory,
         *,
         interval: float = 3.0,
-        patience: float | None = None,
-        give_up: Callable[[], None] | None = None,
+        patience: Patience | None = None,
     ) -> None:
         """Prepare the loop; :meth:`run` is the loop.
 
@@ -49,17 +48,13 @@ class Reconciler:
             engine: the engine to look at.
             inventory: finds the UUIDs of devices that other containers hold by index.
             interval: seconds between two looks when nothing happens.
-            patience: seconds for which nothing may listen at the engine's socket, after the engine
-                has answered once, before *give_up* is called; ``None``: any time.
-            give_up: ends the hub.
+            patience: is told whether the engine answers.
         """
         self._broker = broker
         self._engine = engine
         self._inventory = inventory
         self._interval = interval
         self._patience = patience
-        self._give_up = give_up
-        self._unreachable_since: float | None = None
         self._looked = asyncio.Event()
         self.observation: Observation | None = None
         self.problem: str | None = None
@@ -80,7 +75,8 @@ class Reconciler:
             actions = self._broker.reconcile(observation)
         except EngineError as error:
             self._note_problem(str(error))
-            self._check_patience(isinstance(error, EngineUnreachable))
+            if self._patience is not None:
+                self._patience.failed(error)
             return False
         except Exception:
             # The loop must not end: without it no GPU becomes free.
@@ -91,24 +87,14 @@ class Reconciler:
             log.info("The engine answers again.")
             self.problem = None
         self.observation = observation
-        self._unreachable_since = None
+        if self._patience is not None:
+            self._patience.answered()
         self._looked.set()
         try:
             await perform(self._broker, self._engine, actions)
         except Exception:
             log.exception("The actions of a reconciliation failed; trying again.")
         return bool(actions)
-
-    def _check_patience(self, unreachable: bool) -> None:
-        if not unreachable or not self._looked.is_set():
-            self._unreachable_since = None
-            return
-        now = time.monotonic()
-        if self._unreachable_since is None:
-            self._unreachable_since = now
-        waited = now - self._unreachable_since
-        if self._give_up is not None and self._patience is not None and waited >= self._patience:
-            self._give_up()
 
     def _note_problem(self, problem: str) -> None:
         if problem != self.problem:
