@@ -16,7 +16,7 @@ DESK_BUNDLE := spawner/gpudock/desk/static/dist/manifest.json
 export GPUDOCK_TEST_SOCKET ?= /run/gpudock-test/docker.sock
 TEST_ENGINE := $(LAB) engine --socket $(GPUDOCK_TEST_SOCKET)
 
-.PHONY: help up down password doctor logs
+.PHONY: help up down password gpudock doctor logs
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1|/' \
 		| while IFS='|' read -r target about; do printf '  %-14s %s\n' "$$target" "$$about"; done
@@ -29,6 +29,9 @@ down: ## stop the lab; all data is kept
 
 password: ## show the first administrator's one-time password
 	@$(LAB) password
+
+gpudock: ## the command line of administrators: make gpudock ARGS="gpu list"
+	@$(LAB) gpudock -- $(ARGS)
 
 doctor: ## find out what is wrong with this server or its lab, and how to fix it
 	@PYTHONPATH=spawner $(PYTHON) -m gpudock.doctor

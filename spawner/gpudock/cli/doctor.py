@@ -17,7 +17,7 @@ from gpudock.config.settings import Settings, SettingsError
 from gpudock.deploy import docker_api
 from gpudock.deploy.up import PASSWORD_FILE
 from gpudock.doctor.engine import examine_engine, examine_images
-from gpudock.doctor.finding import Finding, as_text, has_problems, ok, problem
+from gpudock.doctor.finding import Finding, as_text, has_problems, ok, problem, unknown
 from gpudock.doctor.host import Host, examine_folder
 from gpudock.doctor.lab import (
     examine_inventory,
@@ -92,6 +92,14 @@ def _engine(settings: Settings) -> list[Finding]:
     try:
         info = docker_api.call(settings.docker_socket, "GET", "/info", timeout=60.0)
         images = docker_api.call(settings.docker_socket, "GET", "/images/json")
+    except PermissionError:
+        return [
+            unknown(
+                "engine",
+                f"This user may not use {settings.docker_socket}, so the engine was not asked.",
+                'Run it as root in the hub\'s container: "docker compose exec hub gpudock doctor".',
+            )
+        ]
     except (OSError, docker_api.ApiError) as error:
         return [
             problem(

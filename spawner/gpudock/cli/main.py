@@ -1,7 +1,7 @@
 """``gpudock``: the administrator's command line, run in the hub's container.
 
-It uses the lab's settings and database. For example, "docker compose exec --user gpudock hub
-gpudock gpu list" lists the GPUs. "gpudock NOUN --help" shows the commands.
+It uses the lab's settings and database. For example, "docker compose exec hub gpudock gpu
+list" lists the GPUs. "gpudock NOUN --help" shows the commands.
 """
 
 from __future__ import annotations

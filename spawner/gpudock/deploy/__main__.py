@@ -27,6 +27,10 @@ def main() -> int:
     ):
         commands.add_parser(name, help=about).set_defaults(run=_in_this_folder(run))
 
+    administer = commands.add_parser("gpudock", help="run gpudock in the hub's container")
+    administer.add_argument("words", nargs=argparse.REMAINDER, help="its arguments")
+    administer.set_defaults(run=lambda given: up.command_line(Path.cwd(), _words(given.words)))
+
     own = commands.add_parser("engine", help="start or stop a separate Docker Engine")
     own.add_argument("--socket", type=Path, default=DEFAULT_SOCKET)
     own.add_argument("--data-root", type=Path)
@@ -58,6 +62,11 @@ def _count(written: str) -> int | None:
     if not 0 <= number <= MAX_SIMULATED_GPUS:
         raise argparse.ArgumentTypeError(f"give a number from 0 to {MAX_SIMULATED_GPUS}")
     return number
+
+
+def _words(given: list[str]) -> list[str]:
+    """Return what follows ``--``, which some versions of argparse leave in its place."""
+    return given[1:] if given[:1] == ["--"] else given
 
 
 def _in_this_folder(run: Callable[[Path], None]) -> Callable[[argparse.Namespace], None]:

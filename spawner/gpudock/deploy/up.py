@@ -5,8 +5,9 @@ import fcntl
 import json
 import os
 import socket
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,6 +158,23 @@ def logs(root: Path) -> None:
     _, engine, compose = _connect(root)
     if engine is not None:
         compose.show("logs", "--follow", "--tail", "100", "hub", "desk", "proxy")
+
+
+def command_line(root: Path, words: Sequence[str]) -> None:
+    """Run ``gpudock`` with these arguments in the hub's container.
+
+    Raises:
+        ProblemError: the lab is not running, or the command failed.
+    """
+    _, engine, compose = _connect(root)
+    if engine is None:
+        raise output.ProblemError('The lab is not running. "make up" starts it.')
+    terminal = [] if sys.stdin.isatty() else ["--no-TTY"]
+    if compose.show("exec", *terminal, "hub", "gpudock", *words):
+        raise output.ProblemError(
+            "The command did not succeed; the lines above say why. If the hub is not running,"
+            ' "make up" starts it.'
+        )
 
 
 @contextlib.contextmanager

@@ -77,7 +77,7 @@ def _lab(engine: Engine, configuration: Configuration) -> list[Finding]:
         hub = _container(tools, configuration.project)
         if hub is None:
             return [problem("lab", "The lab's hub is not running.", 'Run "make up".')]
-        done = tools.run("exec", "--user", "gpudock", hub, *IN_THE_HUB, timeout=_EXEC_SECONDS)
+        done = tools.run("exec", hub, *IN_THE_HUB, timeout=_EXEC_SECONDS)
         return [Finding.of_document(document) for document in json.loads(done.stdout)]
     except output.ProblemError as error:
         return [unknown("lab", str(error))]
@@ -100,6 +100,9 @@ def _container(tools: Tools, project: str) -> str | None:
         f"label=com.docker.compose.project={project}",
         "--filter",
         "label=com.docker.compose.service=hub",
+        # The agent runs from the hub's image, and inherits the labels that Compose gave the image.
+        "--filter",
+        "label=com.docker.compose.oneoff=False",
     ).stdout.split()
     return found[0] if found else None
 

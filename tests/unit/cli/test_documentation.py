@@ -11,9 +11,7 @@ import pytest
 from gpudock.cli.main import make_parser
 
 ROOT = Path(__file__).parents[3]
-_COMMAND = re.compile(
-    r"^(?:docker compose exec --user gpudock hub )?gpudock (.+?)(?:\s+#.*)?$", re.M
-)
+_COMMAND = re.compile(r"^(?:docker compose exec hub )?gpudock (.+?)(?:\s+#.*)?$", re.M)
 _BLOCK = re.compile(r"```console\n(.*?)```", re.S)
 
 
