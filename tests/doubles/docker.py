@@ -130,6 +130,8 @@ class FakeDocker:
         self.images = {IMAGE, DYING_IMAGE, MUTE_IMAGE, AGENT_IMAGE}
         self.pullable: set[str] = set()
         self.pull_error: str | None = None
+        self.agent_error: str | None = None
+        """Why the agent does not start, as on a host without a CDI specification."""
         self.containers: dict[str, Container] = {}
         self.calls: list[tuple[str, str]] = []
         self._serial = itertools.count(1)
@@ -309,6 +311,8 @@ class FakeDocker:
             container = self._get(name_or_id)
             if container.status == "running":
                 return 304
+            if container.is_agent and self.agent_error is not None:
+                raise ApiError(500, self.agent_error)
             container.status = "running"
         image = container.config["Image"]
         if container.is_agent:

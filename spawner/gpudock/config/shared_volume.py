@@ -29,6 +29,9 @@ DESK_TOKEN = "desk-token"  # noqa: S105 (a file's name)
 NO_GPUS = "no-gpus"
 """File in which a lab without GPUs says why it has none."""
 
+HUB_PROBLEM = "hub-problem"
+"""File in which the hub says why no server can start; its container's health check reads it."""
+
 AGENT_PORT = 8089
 DESK_PORT = 10101
 DESK_NAME = "gpudock"

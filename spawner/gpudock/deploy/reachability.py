@@ -16,7 +16,7 @@ from gpudock.deploy import engine_packages, namespace, output
 from gpudock.deploy.engine import Engine
 from gpudock.deploy.engine_config import EnginePaths
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 20.0
 TRY_SECONDS = 3.0
 _PROXY_PORT = 8000
 

@@ -95,10 +95,31 @@ class FormView:
         """Names of the models."""
         return list(dict.fromkeys(model.name for model in self.models))
 
+    @property
+    def has_gpus(self) -> bool:
+        """Whether the lab has GPUs, as far as is known, or may have them."""
+        return bool(self.models) or len(self.numbers) > 1
+
     @classmethod
-    def unavailable(cls, offers: Offers, problem: str) -> FormView:
-        """Return the form of a lab whose GPUs are not known."""
-        return cls(images=offers.images, problem=problem)
+    def unavailable(cls, offers: Offers, problem: str, chosen: Mapping[str, Any]) -> FormView:
+        """Return the form of a lab whose GPUs are not known yet.
+
+        What is chosen is requested once they are, so nobody gets a server without a GPU unasked.
+
+        Args:
+            offers: images and defaults of the lab.
+            problem: a sentence on why the GPUs are not known.
+            chosen: the options of the user's last start.
+        """
+        gpus = chosen.get("gpus", offers.default_gpus)
+        return cls(
+            images=offers.images,
+            problem=problem,
+            numbers=range(max(gpus, offers.default_gpus) + 1),
+            chosen_gpus=gpus,
+            chosen_busy=chosen.get("when_busy") or WhenBusy.WAIT,
+            chosen_image=chosen.get("image"),
+        )
 
     @classmethod
     def of(

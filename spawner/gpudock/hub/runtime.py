@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 from jupyterhub.app import JupyterHub
 
 from gpudock.broker import Broker, BrokerConfig
-from gpudock.config.shared_volume import AGENT_TOKEN, NO_GPUS, leave_note
+from gpudock.config.shared_volume import AGENT_TOKEN, HUB_PROBLEM, NO_GPUS, leave_note
 from gpudock.engine.client import DockerEngine, EngineInfo
 from gpudock.engine.protocol import EngineError
 from gpudock.engine.spec import GPUDelivery
@@ -30,7 +30,7 @@ from gpudock.hub.loops.reconciler import Reconciler
 from gpudock.hub.loops.resume_queue import resume_waiting
 from gpudock.hub.loops.session_expiry import SessionExpiry
 from gpudock.hub_api import HubAPI
-from gpudock.inventory import Inventory, NoInventory, is_without_gpus
+from gpudock.inventory import Inventory, NoInventory, UnknownInventory, is_without_gpus
 from gpudock.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 2.0
+_HEALTH_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +128,14 @@ class Runtime:
         self.config = config
         self.engine = engine or DockerEngine(config.docker_url, config.lab)
         self.engine_info: EngineInfo | None = None
-        self.inventory: Inventory = NoInventory("The Docker Engine has not answered yet.")
+        self.inventory: Inventory = UnknownInventory("The Docker Engine has not answered yet.")
         self.problem: str | None = "The lab is starting."
         self._broker: Broker | None = None
         self._reconciler: Reconciler | None = None
         self._ready = asyncio.Event()
         self._agent: AgentContainer | None = None
         self._main: asyncio.Task[None] | None = None
+        self._health: asyncio.Task[None] | None = None
 
     @property
     def broker(self) -> Broker:
@@ -172,14 +174,17 @@ class Runtime:
         # blocks the loop for 160 ms, in the middle of a burst of starts, so they are excluded.
         gc.collect()
         gc.freeze()
-        self._main = asyncio.get_running_loop().create_task(self._run(), name="gpudock")
+        loop = asyncio.get_running_loop()
+        self._main = loop.create_task(self._run(), name="gpudock")
+        self._health = loop.create_task(self._tell_health(), name="gpudock-health")
 
     async def stop(self) -> None:
         """Stop the runtime; leases, containers and the agent stay as they are."""
-        if self._main is not None:
-            self._main.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._main
+        for task in (self._health, self._main):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         await self.inventory.stop()
         self.engine.close()
         if Runtime._instance is self:
@@ -226,6 +231,23 @@ class Runtime:
                     tasks.create_task(self._agent.keep_running())
         finally:
             unsubscribe()
+
+    async def _tell_health(self) -> None:
+        """Keep the note for the health check true until cancelled."""
+        file = self.config.shared_directory / HUB_PROBLEM
+        told: str | None = ""  # what an earlier hub has left there is not known
+        while True:
+            problem = self.problem
+            if problem is None and self._reconciler is not None:
+                problem = self._reconciler.problem
+            if problem != told:
+                try:
+                    leave_note(file, problem)
+                except OSError as error:
+                    log.warning("%s could not be written: %s", file, error)
+                else:
+                    told = problem
+            await asyncio.sleep(_HEALTH_SECONDS)
 
     async def _engine_info(self, patience: Patience) -> EngineInfo:
         while True:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from jupyterhub.traitlets import ByteSpecification
 from traitlets import Float, Int, List, Unicode, default
 
 from gpudock.broker import LeaseConflictError, RequestDenied
+from gpudock.config.http_proxy import http_proxy_environment
 from gpudock.config.names import slug
 from gpudock.engine.protocol import EngineError
 from gpudock.engine.spec import Limits
@@ -150,17 +152,20 @@ class GPUDockerSpawner(DockerSpawner):
     async def _render_form(self, _spawner: GPUDockerSpawner) -> str:
         runtime = Runtime.instance()
         offers = self._offers()
-        if not runtime.is_ready:
-            return render_form(FormView.unavailable(offers, runtime.problem or "Please wait."))
-        gpus = runtime.broker.gpus.all()
+        chosen = self._last_choices(offers)
+        reading = runtime.inventory.reading()
+        gpus = runtime.broker.gpus.all() if runtime.is_ready else []
+        if not runtime.is_ready or (not gpus and reading.expects_readings):
+            problem = runtime.problem or reading.problem or "The lab reads its GPUs. Please wait."
+            return render_form(FormView.unavailable(offers, problem, chosen))
         return render_form(
             FormView.of(
                 offers=offers,
                 gpus=gpus,
                 quota=runtime.broker.quotas.effective(self.user.name, self._groups()),
                 outlook=self._outlook(runtime, gpus),
-                problem=runtime.inventory.reading().problem,
-                chosen=self._last_choices(offers),
+                problem=reading.problem,
+                chosen=chosen,
                 now=time.time(),
             )
         )
@@ -199,6 +204,9 @@ class GPUDockerSpawner(DockerSpawner):
         try:
             options = parse(form, self._offers())
             runtime = Runtime.instance()
+            if not runtime.is_ready and not any(form.get("gpus") or ()):
+                # The default is known once the GPUs are.
+                return {k: v for k, v in options.as_user_options().items() if k != "gpus"}
             if runtime.is_ready and self._running_lease() is None:
                 # The form shows the failure of a start only if it fails within a second.
                 denial = runtime.broker.queue.denial(self._request(options))
@@ -301,7 +309,8 @@ class GPUDockerSpawner(DockerSpawner):
         """Resolve the traits that a start needs."""
 
         def environment() -> dict[str, str]:
-            variables = {name: str(value) for name, value in self.get_env().items()}
+            configured = {name: str(value) for name, value in self.get_env().items()}
+            variables = http_proxy_environment(os.environ) | configured
             return variables | ({"GPUDOCK_API_URL": self.api_url} if self.api_url else {})
 
         def limits() -> Limits:

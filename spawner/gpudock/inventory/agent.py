@@ -48,6 +48,7 @@ class AgentInventory:
         wait: float = 10.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
+        why_no_url: Callable[[], str] = lambda: "The GPU agent has not been started yet.",
     ) -> None:
         """Create an inventory; nothing is requested before :meth:`start`.
 
@@ -59,12 +60,14 @@ class AgentInventory:
             wait: seconds for which the agent may hold back an answer until there is a new reading.
             clock: returns Unix time.
             monotonic: a monotonic clock.
+            why_no_url: returns a sentence on why the address is not known.
         """
         self._url = url if callable(url) else lambda: url
         self._token = token
         self._wait = wait
         self._clock = clock
         self._monotonic = monotonic
+        self._why_no_url = why_no_url
         self._remote_clock = RemoteClock()
         self._reading = InventoryReading(
             taken_at=None, problem="The GPU agent has not been reached yet."
@@ -131,7 +134,7 @@ class AgentInventory:
         """Request one document. Return what went wrong, or ``None``."""
         url = self._url()
         if not url:
-            return "The GPU agent has not been started yet."
+            return self._why_no_url()
         try:
             answer = await client.fetch(self._request(url))
             received = self._monotonic()

@@ -1,4 +1,4 @@
-"""The protocol of an inventory, and the two inventories that need no agent."""
+"""The protocol of an inventory, and the inventories that need no agent."""
 
 from __future__ import annotations
 
@@ -77,3 +77,11 @@ class NoInventory(_Constant):
     def __init__(self, reason: str) -> None:
         """Create an empty inventory; *reason* is a sentence that explains why it is empty."""
         super().__init__(InventoryReading(taken_at=None, problem=reason, expects_readings=False))
+
+
+class UnknownInventory(_Constant):
+    """A lab whose GPUs are not known yet: whether it has any, and which."""
+
+    def __init__(self, reason: str) -> None:
+        """Create an inventory that expects readings; *reason* is a sentence on why it has none."""
+        super().__init__(InventoryReading(taken_at=None, problem=reason))

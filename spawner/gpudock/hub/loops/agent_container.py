@@ -15,7 +15,7 @@ from gpudock.config.names import agent_name
 from gpudock.config.shared_volume import AGENT_PORT, secret
 from gpudock.engine.protocol import EngineError, EngineRefused, NameTaken
 from gpudock.engine.spec import GPUDelivery, agent_config
-from gpudock.inventory import AgentInventory, Inventory, NoInventory
+from gpudock.inventory import AgentInventory, Inventory
 from gpudock.model import ContainerState
 
 if TYPE_CHECKING:
@@ -66,31 +66,20 @@ class AgentContainer:
         self._token_file = token_file
         self._patience = patience
         self._url = ""
+        self._problem = "The GPU agent has not been started yet."
 
     async def inventory(self) -> Inventory:
-        """Start the agent and return the inventory that follows it.
+        """Start the agent, as soon as the engine answers, and return the inventory that follows it.
 
-        If the engine refuses to start a container with GPUs, the lab has none, and the inventory
-        reports the engine's message.
+        If the engine refuses to start a container with GPUs, the inventory reports the engine's
+        message, until a later try succeeds (:meth:`keep_running`).
         """
         self._token = secret(self._token_file)
         while True:
-            try:
-                await self._recreate()
-            except EngineRefused as error:
-                log.error("The agent could not be started: %s", error)
-                return NoInventory(f"The GPUs could not be read: {error}")
-            except EngineError as error:
-                if await self._engine_works():
-                    log.error("The agent could not be started: %s", error)
-                    return NoInventory(
-                        f"The Docker Engine could not give the GPUs to the agent: {error} "
-                        'Run "nvidia-ctk cdi generate" on the host and restart the lab.'
-                    )
-                self._patience.failed(error)
-                await asyncio.sleep(_RETRY_SECONDS)
-            else:
-                return AgentInventory(lambda: self._url, self._token)
+            if await self._try_to_start():
+                break
+            await asyncio.sleep(_RETRY_SECONDS)
+        return AgentInventory(lambda: self._url, self._token, why_no_url=lambda: self._problem)
 
     async def keep_running(self) -> None:
         """Keep the agent running until cancelled."""
@@ -100,11 +89,32 @@ class AgentContainer:
                 container = await self._engine.inspect(self._name)
                 if container is None or container.state is not ContainerState.RUNNING:
                     log.warning("The agent is not running; starting it again.")
-                    await self._recreate()
+                    await self._try_to_start()
                 else:
                     await self._find_address()
             except EngineError as error:
                 log.warning("The agent could not be checked: %s", error)
+
+    async def _try_to_start(self) -> bool:
+        """Start the agent anew. Return whether the engine answers, be it with a refusal."""
+        try:
+            await self._recreate()
+        except EngineRefused as error:
+            self._failed(f"The GPUs could not be read: {error}")
+        except EngineError as error:
+            self._patience.failed(error)
+            if not await self._engine_works():
+                return False
+            self._failed(
+                f"The Docker Engine could not give the GPUs to the agent: {error} "
+                'Run "nvidia-ctk cdi generate" on the host; the lab tries again by itself.'
+            )
+        return True
+
+    def _failed(self, problem: str) -> None:
+        if problem != self._problem:
+            log.error("The agent could not be started. %s", problem)
+        self._url, self._problem = "", problem
 
     @property
     def _name(self) -> str:

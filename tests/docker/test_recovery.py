@@ -1,0 +1,150 @@
+"""Each part of the lab may stop, die or restart while it is in use; all works again by itself.
+
+Two sessions run and a third user waits. What matters is what people see: the sign-in page, their
+servers, the desk's pages, and the place in the queue.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from harness.lab import PROJECT, SOCKET
+from harness.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from harness.hub_client import HubClient
+    from harness.lab import Lab
+
+RECOVERY_SECONDS = 60
+"""How long to wait before a part counts as broken for good; what is promised is shorter, and
+docs/reliability.md has the times."""
+
+
+class Use:
+    """A lab that is used, and what must be the same afterwards."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.users = [lab.client(name) for name in ("ada", "bob")]
+        for user in self.users:
+            user.start_server(gpus=1)
+        self.waiting = lab.client("cleo")
+        self.waiting.ask_for_server(gpus=1)
+        wait_for(self.queue, "cleo waits")
+        self.before = self.leases()
+
+    def leases(self) -> dict[str, tuple[str, list[str], str]]:
+        found = self.lab.leases()
+        return {name: (x["id"], x["gpus"], x["container"]) for name, x in found.items()}
+
+    def queue(self) -> list[str]:
+        return self.lab.ask_store(
+            "answer = [item.request.user for item in transaction.requests.waiting()]"
+        )
+
+    def answers(self) -> bool:
+        """Whether everything that people need answers, by way of the proxy."""
+        return all(
+            (
+                _status(f"{self.lab.url}/hub/login") == httpx.codes.OK,
+                _status(f"{self.lab.url}/services/gpudock/health") == httpx.codes.OK,
+                *(_reaches_server(self.lab, user) for user in self.users),
+            )
+        )
+
+    def is_healthy(self) -> bool:
+        """Whether the engine calls all parts healthy."""
+        parts = [
+            self.lab.docker.containers.get(f"{PROJECT}-{part}-1")
+            for part in ("hub", "desk", "proxy")
+        ]
+        return all(part.attrs["State"]["Health"]["Status"] == "healthy" for part in parts)
+
+
+def _status(url: str) -> int | None:
+    try:
+        return httpx.get(url, timeout=5).status_code
+    except httpx.TransportError:
+        return None
+
+
+def _reaches_server(lab: Lab, user: HubClient) -> bool:
+    # A server answers 403 to somebody without its cookie; the Hub's page for a server that is not
+    # running has another status.
+    return _status(f"{lab.url}/user/{user.name}/api/contents") == httpx.codes.FORBIDDEN
+
+
+def _restart(name: str) -> Callable[[Lab], None]:
+    return lambda lab: lab.docker.containers.get(f"{PROJECT}-{name}").restart(timeout=20)
+
+
+def _kill(name: str) -> Callable[[Lab], None]:
+    def kill(lab: Lab) -> None:
+        container = lab.docker.containers.get(f"{PROJECT}-{name}")
+        container.kill("SIGKILL")
+        container.start()
+
+    return kill
+
+
+def _restart_engine(lab: Lab) -> None:
+    stop = lab.command("engine", "--socket", str(SOCKET), "--stop", "--keep-containers")
+    assert stop.returncode == 0, stop.stdout
+    start = lab.command("engine", "--socket", str(SOCKET))
+    assert start.returncode == 0, start.stdout
+
+
+def _move_database_away_and_back(lab: Lab) -> None:
+    volume = lab.docker.volumes.get(f"{PROJECT}_shared-data")
+    folder = Path(volume.attrs["Mountpoint"])
+    lab.hub.stop(timeout=20)
+    for name in ("gpudock.sqlite", "gpudock.sqlite-wal", "gpudock.sqlite-shm"):
+        if (folder / name).exists():
+            (folder / name).rename(folder / f"{name}.away")
+    for away in folder.glob("*.away"):
+        away.rename(away.with_suffix(""))
+    lab.hub.start()
+
+
+FAULTS: dict[str, Callable[[Lab], None]] = {
+    "the proxy restarts": _restart("proxy-1"),
+    "the proxy is killed": _kill("proxy-1"),
+    "the hub restarts": _restart("hub-1"),
+    "the hub is killed": _kill("hub-1"),
+    "the desk restarts": _restart("desk-1"),
+    "the desk is killed": _kill("desk-1"),
+    "the agent is killed": _kill("agent"),
+    "the engine restarts": _restart_engine,
+    "the database is moved away and back": _move_database_away_and_back,
+}
+PAIRS = (
+    ("the proxy is killed", "the hub is killed"),
+    ("the engine restarts", "the proxy is killed"),
+    ("the hub is killed", "the desk is killed"),
+)
+
+
+@pytest.fixture(scope="module")
+def use(lab: Lab) -> Iterator[Use]:
+    lab.clean_up()
+    yield Use(lab)
+    lab.clean_up()
+
+
+@pytest.mark.parametrize("faults", [*((name,) for name in FAULTS), *PAIRS], ids=" and ".join)
+def test_all_works_again_by_itself(use, faults, record_property):
+    for fault in faults:
+        FAULTS[fault](use.lab)
+    back = time.monotonic()
+    wait_for(use.answers, "everything answers", RECOVERY_SECONDS)
+    record_property("recovered_seconds", round(time.monotonic() - back, 1))
+    wait_for(use.is_healthy, "all parts are healthy", RECOVERY_SECONDS, every=0.5)
+    wait_for(lambda: use.queue() == ["cleo"], "cleo keeps her place")
+    assert use.leases() == use.before

@@ -1,0 +1,106 @@
+"""Parts that restart or are late: the lab works again by itself, and says so until then."""
+
+from __future__ import annotations
+
+import html
+import re
+
+import httpx
+
+from gpudock.config.shared_volume import HUB_PROBLEM
+from harness.waiting import wait_for
+
+IMPATIENT = "runtime.config = dataclasses.replace(runtime.config, engine_patience=1.0)\n"
+
+
+def text_of(page):
+    return re.sub(r"\s+", " ", html.unescape(page.text))
+
+
+def health(hub):
+    note = hub.state / "shared" / HUB_PROBLEM
+    return note.read_text() if note.exists() else ""
+
+
+def test_a_proxy_that_has_lost_its_routes_gets_them_back_at_once(new_hub):
+    hub = new_hub().start()
+    ada = hub.client("ada")
+    ada.start_server()
+    wait_for(lambda: hub.routes().keys() == {"/", "/user/ada/", "/services/gpudock/"}, "all routes")
+    before = hub.routes()
+    (hub.state / "routes.json").unlink()
+    wait_for(
+        lambda: (hub.state / "routes.json").exists() and hub.routes() == before,
+        "all routes are back, long before the Hub's own check after five minutes",
+        10,
+    )
+    assert httpx.get(f"{hub.url}/hub/health").status_code == httpx.codes.OK
+
+
+def test_a_hub_that_finds_a_dead_socket_when_it_starts_ends_and_the_next_goes_on(new_hub):
+    """The restart policy may start it before the restarted engine has made its new socket."""
+    hub = new_hub(extra=IMPATIENT).start()
+    ada = hub.client("ada")
+    ada.start_server()
+    held = hub.held()
+    hub.kill()
+    hub.docker.down()
+    hub.launch()
+    wait_for(hub.has_ended, "the hub ends")
+    assert "The Docker Engine's socket is dead" in hub.log.read_text()
+    hub.docker.up()
+    hub.stop()
+    hub.start()
+    wait_for(lambda: hub.client("ada").server_model()["ready"], "ada's server is known again")
+    assert hub.held() == held
+
+
+def test_a_form_sent_while_the_gpus_are_unknown_asks_for_a_gpu(new_hub):
+    hub = new_hub()
+    hub.docker.down()
+    hub.start()
+    ada = hub.client("ada")
+    page = ada.page("/hub/spawn")
+    assert "does not answer (connection refused)." in text_of(page)
+    assert re.search(r'<option value="1" selected>', page.text), "one GPU is the choice, not none"
+    sent = ada.spawn_form(gpus="1")
+    assert sent.status_code < 400
+    hub.docker.up()
+    wait_for(lambda: "ada" in hub.leases() and hub.leases()["ada"].gpu_uuids, "ada has a GPU")
+
+
+def test_a_start_without_options_while_the_gpus_are_unknown_asks_for_a_gpu(new_hub):
+    hub = new_hub()
+    hub.docker.down()
+    hub.start()
+    ada = hub.client("ada")
+    assert ada.spawn_form().status_code < 400
+    hub.docker.up()
+    wait_for(lambda: "ada" in hub.leases() and hub.leases()["ada"].gpu_uuids, "ada has a GPU")
+
+
+def test_an_agent_that_the_engine_refuses_is_tried_again(new_hub):
+    """A missing CDI specification is mended on the host, and nobody restarts the hub for it."""
+    hub = new_hub()
+    hub.docker.agent_error = "could not select device driver"
+    hub.start()
+    ada = hub.client("ada")
+    page = wait_for(
+        lambda: (
+            text if "nvidia-ctk cdi generate" in (text := text_of(ada.page("/hub/spawn"))) else ""
+        ),
+        "the form says what to do",
+    )
+    assert "could not select device driver" in page
+    assert '<option value="1" selected>' in ada.page("/hub/spawn").text
+    hub.docker.agent_error = None
+    wait_for(lambda: "2 of 2" in text_of(ada.page("/hub/spawn")), "the GPUs are read", 40)
+
+
+def test_health_is_bad_while_the_engine_does_not_answer(new_hub):
+    hub = new_hub().start()
+    wait_for(lambda: not health(hub), "all is well")
+    hub.docker.down()
+    wait_for(lambda: "does not answer (connection refused)" in health(hub), "health is bad")
+    hub.docker.up()
+    wait_for(lambda: not health(hub), "all is well again")
