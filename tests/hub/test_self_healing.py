@@ -7,7 +7,9 @@ import re
 
 import httpx
 
+from doubles.docker import Container
 from gpudock.config.shared_volume import HUB_PROBLEM
+from gpudock.engine.labels import LABEL_AGENT, LABEL_LAB
 from harness.waiting import wait_for
 
 IMPATIENT = "runtime.config = dataclasses.replace(runtime.config, engine_patience=1.0)\n"
@@ -94,6 +96,30 @@ def test_an_agent_that_the_engine_refuses_is_tried_again(new_hub):
     assert "could not select device driver" in page
     assert '<option value="1" selected>' in ada.page("/hub/spawn").text
     hub.docker.agent_error = None
+    wait_for(lambda: "2 of 2" in text_of(ada.page("/hub/spawn")), "the GPUs are read", 40)
+
+
+def test_a_second_lab_on_one_engine_waits_until_the_first_has_gone(new_hub):
+    """Each would take the other's containers for foreign use and withdraw all GPUs for good."""
+    hub = new_hub()
+    first = Container(
+        "a" * 64,
+        "vision-agent",
+        {"Image": "x", "Labels": {LABEL_AGENT: "true", LABEL_LAB: "vision"}},
+    )
+    first.status, first.created = "running", 1.0
+    hub.docker.containers[first.id] = first
+    hub.start()
+    ada = hub.client("ada")
+    page = wait_for(
+        lambda: (
+            text if "two labs cannot share" in (text := text_of(ada.page("/hub/spawn"))) else ""
+        ),
+        "the form says why there is no GPU",
+    )
+    assert 'The lab "vision" has the GPUs' in page
+    assert [item.name for item in hub.docker.containers.values()] == ["vision-agent"]
+    del hub.docker.containers[first.id]
     wait_for(lambda: "2 of 2" in text_of(ada.page("/hub/spawn")), "the GPUs are read", 40)
 
 

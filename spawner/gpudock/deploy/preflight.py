@@ -8,6 +8,7 @@ from typing import Any
 
 from gpudock.deploy import output, reachability
 from gpudock.deploy.engine import Engine
+from gpudock.engine.labels import LABEL_AGENT, LABEL_LAB
 
 BUILD_BYTES = 15 * 2**30
 RUN_BYTES = 2**30
@@ -40,6 +41,22 @@ def check_port(engine: Engine, project: str, port: int) -> None:
             # Only root may listen below 1024. The engine, which will listen, is root.
             if error.errno != errno.EACCES:
                 raise
+
+
+def check_labs(engine: Engine, project: str) -> None:
+    """Make sure that no other lab has the engine's GPUs.
+
+    Raises:
+        ProblemError: one has; each would take the other's containers for foreign use of its GPUs.
+    """
+    for container in engine.call("GET", "/containers/json"):
+        lab = container["Labels"].get(LABEL_LAB, project)
+        if container["Labels"].get(LABEL_AGENT) == "true" and lab != project:
+            raise output.ProblemError(
+                f'The lab "{lab}" has the GPUs of the Docker Engine at {engine.socket}, and two'
+                f' labs cannot share them. Stop that lab ("COMPOSE_PROJECT_NAME={lab} make down" in'
+                " its folder), or set GPUDOCK_DOCKER_SOCKET to another engine's socket."
+            )
 
 
 def check_disk(engine: Engine, images: list[str]) -> None:

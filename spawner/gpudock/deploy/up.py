@@ -94,6 +94,7 @@ def _up(configuration: Configuration, root: Path, simulate_gpus: int | None) -> 
     settings = configuration.settings
     engine = ensure_engine(settings.docker_socket, environ=configuration.environ)
     preflight.check_port(engine, configuration.project, settings.port)
+    preflight.check_labs(engine, configuration.project)
     simulated_gpus.simulate(engine, root, simulate_gpus)
     compose = _build(configuration, engine, root)
     output.step("Starting the lab")

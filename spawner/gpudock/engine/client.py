@@ -200,6 +200,15 @@ class DockerEngine:
             foreign_use=parse.foreign_use(listed, devices, self.lab, resolve),
         )
 
+    async def labs_with_agents(self) -> list[str]:
+        """Return the labs whose agents run on this engine, the one that started first at first.
+
+        Raises:
+            EngineUnknown: the engine does not answer.
+        """
+        listed = await self._call(lambda client: client.containers())
+        return parse.labs_with_agents(listed)
+
     async def address(self, container: str, network: str) -> str | None:
         """Return a container's IP address on *network*, or ``None`` when it has none."""
         document = await self._call(lambda client: client.inspect_container(container))

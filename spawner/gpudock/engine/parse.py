@@ -56,6 +56,18 @@ def runs(document: Mapping[str, Any]) -> bool:
     return state(str(document.get("State", ""))) is ContainerState.RUNNING
 
 
+def labs_with_agents(listed: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the labs whose agents are among running containers, the oldest agent's first."""
+    agents = [
+        (document.get("Created", 0), labels[LABEL_LAB])
+        for document in listed
+        if (labels := document.get("Labels") or {}).get(LABEL_AGENT) == "true"
+        and LABEL_LAB in labels
+        and runs(document)
+    ]
+    return [lab for _, lab in sorted(agents)]
+
+
 def is_agent(labels: Mapping[str, str] | None, lab: str) -> bool:
     """Return whether a container with these labels is the agent of *lab*."""
     return labels is not None and labels.get(LABEL_AGENT) == "true" and labels.get(LABEL_LAB) == lab

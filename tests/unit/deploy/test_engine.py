@@ -182,6 +182,14 @@ def test_a_port_that_a_process_has_is_refused_with_its_name(engine_at):
             preflight.check_port(engine, "gpudock", port)
 
 
+def test_a_lab_beside_another_one_is_refused_with_its_name(engine_at):
+    agent = {**published(0, "vision"), "Labels": {"gpudock.agent": "true", "gpudock.lab": "vision"}}
+    engine = lab_port(engine_at, [agent])
+    preflight.check_labs(engine, "vision")
+    with pytest.raises(ProblemError, match=r'The lab "vision" has the GPUs .*make down'):
+        preflight.check_labs(engine, "gpudock")
+
+
 def test_a_full_disk_is_noticed_before_anything_is_built(engine_at, monkeypatch, tmp_path):
     engine = Engine(engine_at(answers()), "28", tmp_path, started_here=False)
     monkeypatch.setattr(preflight, "BUILD_BYTES", 2**60)

@@ -138,12 +138,35 @@ class AgentContainer:
             host_name=self._host_name,
         )
         await self._engine.remove(self._name, force=True)
+        await self._refuse_to_share()
         try:
             container = await self._engine.create(spec)
         except NameTaken as error:
             raise EngineError(f"Another container is named {self._name}.") from error
         await self._engine.start(container)
+        try:
+            await self._refuse_to_share()  # another lab may have started at the same moment
+        except EngineRefused:
+            await self._engine.remove(self._name, force=True)
+            raise
         await self._find_address()
+
+    async def _refuse_to_share(self) -> None:
+        """Make sure that no other lab on this engine was first.
+
+        Each would take the other's containers for foreign use of its GPUs.
+
+        Raises:
+            EngineRefused: one was.
+        """
+        labs = await self._engine.labs_with_agents()
+        if labs and labs[0] != self._lab:
+            message = (
+                f'The lab "{labs[0]}" has the GPUs of this Docker Engine, and two labs cannot share'
+                " them. Stop that lab, and this one goes on by itself; or give this one a Docker"
+                " Engine of its own."
+            )
+            raise EngineRefused(message)
 
     async def _find_address(self) -> None:
         address = await self._engine.address(self._name, self._network)
