@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import logging
 import os
 import signal
@@ -178,6 +179,8 @@ def _address(sock: socket.socket) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     options = parse(sys.argv[1:] if arguments is None else arguments)
+    # A crash in the driver's library would end the program without a word.
+    faulthandler.enable()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -60,6 +60,7 @@ class Reader:
         self._by_index: dict[int, str] = {}
         self._links: tuple[Link, ...] = ()
         self._linked: frozenset[str] = frozenset()
+        self._links_are_due = False
 
     def pending(self) -> Pending | None:
         """Return the NVML call in progress. May be called from another thread."""
@@ -139,10 +140,16 @@ class Reader:
         )
 
     def _read_links(self, devices: list[tuple[str, Any]], *, opened: bool) -> None:
-        """Read how the GPUs are connected: once per opening, and when GPUs come or go."""
+        """Read how the GPUs are connected: once per opening, and when GPUs come or go.
+
+        It can take seconds, so it is done in the round after: the first reading is out by then.
+        """
         present = frozenset(uuid for uuid, _ in devices)
         if opened or present != self._linked:
-            self._linked = present
+            self._linked, self._links_are_due = present, True
+            self._links = tuple(link for link in self._links if {link.one, link.other} <= present)
+        elif self._links_are_due:
+            self._links_are_due = False
             self._links = read_links(self._client, devices)
 
     def _find(self, index: int) -> tuple[Any, str | None, Readings]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 from http.client import HTTPConnection
 
@@ -219,6 +220,16 @@ def test_an_agent_that_reads_nothing_for_long_ends_to_be_restarted(tmp_path, tro
         host.simulator.update_system(**trouble)
         assert agent.process.wait(20) == 75
         wait_until(lambda: "to be restarted" in agent.log, "the reason in the log")
+
+
+def test_a_crash_in_the_drivers_library_leaves_its_place_in_the_log(tmp_path):
+    """Without that, nobody knows which call of the library ends the agent again and again."""
+    with running_agent(SimulatedHost(tmp_path, [Gpu.of_model("L4")])) as agent:
+        agent.first_reading()
+        agent.process.send_signal(signal.SIGSEGV)
+        assert agent.process.wait(20) == -signal.SIGSEGV
+        wait_until(lambda: "Fatal Python error: Segmentation fault" in agent.log, "the crash")
+        wait_until(lambda: "gpudock/agent/__main__.py" in agent.log, "where it was")
 
 
 def test_an_agent_that_may_not_give_up_goes_on(tmp_path):

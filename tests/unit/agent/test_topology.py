@@ -20,6 +20,7 @@ from unit.agent.program import SimulatedHost, running_agent
 
 def links_of(*cards):
     reader = Reader(SteadyClient(*cards), "node1", sees_all_processes=True)
+    reader.read()
     return reader.read().links
 
 
@@ -72,9 +73,20 @@ def test_what_the_driver_does_not_report_is_left_out_and_is_no_fault():
     ill = Failure(failures.UNKNOWN)
     one = card(1, ill, "bus9", "bus1", meets=[(2, ill)])
     reader = Reader(SteadyClient(one, card(2)), "node1", sees_all_processes=True)
+    reader.read()
     report = reader.read()
     assert report.links == ()
     assert [reading.fault for reading in report.readings] == [None, None]
+
+
+def test_the_first_reading_does_not_wait_for_the_links():
+    client = SteadyClient(card(1, "bus2"), card(2, "bus1"))
+    reader = Reader(client, "node1", sees_all_processes=True)
+    assert len(reader.read().readings) == 2
+    assert client.calls.count("link_active") == 0
+    assert len(reader.read().links) == 1
+    client.cards.pop()
+    assert reader.read().links == (), "a GPU that is gone has no links"
 
 
 def test_it_is_read_once_for_each_opening_of_the_library_and_when_gpus_come():
@@ -86,11 +98,13 @@ def test_it_is_read_once_for_each_opening_of_the_library_and_when_gpus_come():
     assert asked > 0
     client.cards.append(card(3))
     reader.read()
+    reader.read()
     again = client.calls.count("link_active")
     assert again > asked
     reader.read()
     assert client.calls.count("link_active") == again
     reader.close()
+    reader.read()
     reader.read()
     assert client.calls.count("link_active") > again
 
@@ -133,7 +147,7 @@ def test_the_agent_reports_what_the_drivers_library_returns(tmp_path):
         Gpu.of_model("A100", 3, numa_node=1, pcie_switch=7),
     ]
     with running_agent(SimulatedHost(tmp_path, gpus)) as agent:
-        now = agent.first_reading()
+        now = agent.wait_for(lambda now: now["links"], "the links")
     number = {gpu.uuid: index for index, gpu in enumerate(gpus)}
     found = {
         tuple(sorted((number[item["one"]], number[item["other"]]))): (item["kind"], item["lanes"])
@@ -152,5 +166,5 @@ def test_the_agent_reports_what_the_drivers_library_returns(tmp_path):
 def test_simulated_gpus_behind_a_switch_are_all_connected(tmp_path):
     gpus = [Gpu.of_model("H100", index, nvlink_peers="switch:18") for index in range(3)]
     with running_agent(SimulatedHost(tmp_path, gpus)) as agent:
-        now = agent.first_reading()
+        now = agent.wait_for(lambda now: now["links"], "the links")
     assert [(item["kind"], item["lanes"]) for item in now["links"]] == [("nvlink", 18)] * 3

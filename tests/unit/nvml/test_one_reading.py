@@ -81,6 +81,35 @@ def test_a_value_that_cannot_be_true_is_a_value_for_neither(driver, monkeypatch)
     assert (whole.fault, gpu.temperature_c) == (None, "nonsense")
 
 
+def not_text(handle):
+    raise UnicodeDecodeError("utf-8", b"A100 \xff", 5, 6, "invalid start byte")
+
+
+@pytest.mark.parametrize(
+    ("function", "absurd"),
+    [
+        ("nvmlDeviceGetTotalEccErrors", lambda *_: 2**64 - 1),
+        ("nvmlDeviceGetName", not_text),
+        ("nvmlDeviceGetTemperature", lambda *_: 2**32 - 1),
+        ("nvmlDeviceGetUtilizationRates", lambda _: SimpleNamespace(gpu=2**32 - 1, memory=0)),
+        ("nvmlDeviceGetPowerUsage", lambda _: 2**32 - 1),
+        ("nvmlDeviceGetMaxMigDeviceCount", lambda _: 2**32 - 1),
+    ],
+)
+def test_what_cannot_be_true_withdraws_no_gpu(driver, monkeypatch, function, absurd):
+    monkeypatch.setattr(pynvml, function, absurd)
+    report = Reader(NVMLClient(), "node1", sees_all_processes=True).read()
+    assert report.problem is None
+    assert [(reading.fault, reading.lost) for reading in report.readings if reading.fault] == []
+    assert report.readings[0].gpu.uuid == UUID
+    for reading in report.readings:
+        found = reading.telemetry
+        assert found.utilization_percent in (None, *range(101))
+        assert found.temperature_c in (None, 64)
+        assert found.power_w in (None, 283.4)
+    assert all(gpu.state == "ok" for gpu in GPUReader().read().gpus)
+
+
 @pytest.mark.parametrize(
     ("shape", "total_mib", "profile"),
     [
