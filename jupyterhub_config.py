@@ -13,6 +13,7 @@ from gpudock.config import shared_volume as shared
 from gpudock.config.parsers import MIN_PASSWORD_LENGTH
 from gpudock.config.settings import Settings
 from gpudock.hub import roles as hub_roles
+from gpudock.hub.authenticators import load_authenticator
 from gpudock.hub.database import SQLITE_ARGUMENTS
 from gpudock.hub.runtime import Runtime, RuntimeConfig
 from gpudock.hub.sizing import memory_limit
@@ -65,7 +66,7 @@ if settings.authenticator == "native":
     c.GPUDockAuthenticator.allowed_failed_logins = 5
     c.GPUDockAuthenticator.seconds_before_next_try = 300
 else:
-    c.JupyterHub.authenticator_class = settings.authenticator
+    c.JupyterHub.authenticator_class = load_authenticator(settings.authenticator)
 
 # Users' servers.
 c.JupyterHub.spawner_class = "gpudock.spawner.GPUDockerSpawner"
