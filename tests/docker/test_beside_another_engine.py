@@ -14,13 +14,13 @@ import pytest
 
 from gpudock.deploy.engine_config import EnginePaths
 from harness.lab import ROOT
-from harness.other_machine import VISITOR, OtherMachine
+from harness.other_machine import CLIENT_ADDRESS, OtherMachine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Whoever is refused has reached the other side, and the answer has found its way back.
-_CONNECT = f"import socket; print(socket.socket().connect_ex(('{VISITOR}', 1)))"
+# A connection that is refused has reached the other side, and the answer has found its way back.
+_CONNECT = f"import socket; print(socket.socket().connect_ex(('{CLIENT_ADDRESS}', 1)))"
 _REFUSED = f"{errno.ECONNREFUSED}\n"
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MACHINE, PEOPLE = "gd-machine", "gd-people"
-ADDRESS, VISITOR = "10.9.8.1", "10.9.8.2"
+ADDRESS, CLIENT_ADDRESS = "10.9.8.1", "10.9.8.2"
 PORT = 9000
 _SERVE = f"import http.server as h; h.test(h.SimpleHTTPRequestHandler, port={PORT}, bind='0.0.0.0')"
 _WATCH = f"""
@@ -100,7 +100,7 @@ class OtherMachine:
             *("ip", "link", "add", "street", "type", "veth"),
             *("peer", "name", "street", "netns", PEOPLE),
         )
-        for where, address in ((MACHINE, ADDRESS), (PEOPLE, VISITOR)):
+        for where, address in ((MACHINE, ADDRESS), (PEOPLE, CLIENT_ADDRESS)):
             self.run("ip", "address", "add", f"{address}/24", "dev", "street", where=where)
             self.run("ip", "link", "set", "street", "up", where=where)
 

@@ -82,7 +82,7 @@ def test_a_start_without_options_while_the_gpus_are_unknown_asks_for_a_gpu(new_h
 
 
 def test_an_agent_that_the_engine_refuses_is_tried_again(new_hub):
-    """A missing CDI specification is mended on the host, and nobody restarts the hub for it."""
+    """A missing CDI specification is added on the host, and nobody restarts the hub for it."""
     hub = new_hub()
     hub.docker.agent_error = "could not select device driver"
     hub.start()

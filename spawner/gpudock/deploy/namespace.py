@@ -1,9 +1,9 @@
 """A network namespace for an engine that runs beside others.
 
-An engine that starts flushes the ``DOCKER`` chains of its network namespace, whoever filled them:
-all published ports and all traffic between containers of another engine there are dead until that
-one restarts (https://github.com/moby/moby/issues/34567). So each further engine gets a namespace,
-which a pair of virtual interfaces connects to the machine. Its published ports answer at
+An engine that starts flushes the ``DOCKER`` chains of its network namespace, no matter which engine
+filled them: all published ports and all traffic between containers of another engine there are dead
+until that one restarts (https://github.com/moby/moby/issues/34567). So each further engine gets a
+namespace, which a pair of virtual interfaces connects to the machine. Its published ports answer at
 :attr:`Namespace.address`.
 """
 
@@ -82,7 +82,7 @@ class Namespace:
         self.admit(environ)
 
     def admit(self, environ: Mapping[str, str]) -> None:
-        """Let the machine's firewall forward what goes in and out; rules that exist stay.
+        """Make the machine's firewall forward what goes in and out; rules that exist stay.
 
         An engine of the machine has forwarded traffic dropped, except for what the chain
         ``DOCKER-USER`` accepts, which it leaves to administrators. When that engine starts later

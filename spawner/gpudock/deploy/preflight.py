@@ -8,7 +8,6 @@ from typing import Any
 
 from gpudock.deploy import output, reachability
 from gpudock.deploy.engine import Engine
-from gpudock.engine.labels import LABEL_AGENT, LABEL_LAB
 
 BUILD_BYTES = 15 * 2**30
 RUN_BYTES = 2**30
@@ -50,8 +49,8 @@ def check_labs(engine: Engine, project: str) -> None:
         ProblemError: one has; each would take the other's containers for foreign use of its GPUs.
     """
     for container in engine.call("GET", "/containers/json"):
-        lab = container["Labels"].get(LABEL_LAB, project)
-        if container["Labels"].get(LABEL_AGENT) == "true" and lab != project:
+        lab = container["Labels"].get("gpudock.lab", project)
+        if container["Labels"].get("gpudock.agent") == "true" and lab != project:
             raise output.ProblemError(
                 f'The lab "{lab}" has the GPUs of the Docker Engine at {engine.socket}, and two'
                 f' labs cannot share them. Stop that lab ("COMPOSE_PROJECT_NAME={lab} make down" in'

@@ -88,7 +88,7 @@ def _cause(engine: Engine, project: str, settings: Settings) -> str:
         return (
             "The firewall has no rule of Docker's for the proxy: another Docker Engine that started"
             " on this machine, or a firewall that was reloaded, has removed it. Restart Docker"
-            ' ("systemctl restart docker"), which makes the rules anew, and run "make up" again.'
+            ' ("systemctl restart docker"), which creates the rules again, and run "make up" again.'
         )
     networks = proxy["NetworkSettings"]["Networks"].values()
     inside = [network["IPAddress"] for network in networks if network.get("IPAddress")]

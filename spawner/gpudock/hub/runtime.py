@@ -176,7 +176,7 @@ class Runtime:
         gc.freeze()
         loop = asyncio.get_running_loop()
         self._main = loop.create_task(self._run(), name="gpudock")
-        self._health = loop.create_task(self._tell_health(), name="gpudock-health")
+        self._health = loop.create_task(self._note_health(), name="gpudock-health")
 
     async def stop(self) -> None:
         """Stop the runtime; leases, containers and the agent stay as they are."""
@@ -232,21 +232,21 @@ class Runtime:
         finally:
             unsubscribe()
 
-    async def _tell_health(self) -> None:
+    async def _note_health(self) -> None:
         """Keep the note for the health check true until cancelled."""
         file = self.config.shared_directory / HUB_PROBLEM
-        told: str | None = ""  # what an earlier hub has left there is not known
+        reported: str | None = ""  # what an earlier hub has left there is not known
         while True:
             problem = self.problem
             if problem is None and self._reconciler is not None:
                 problem = self._reconciler.problem
-            if problem != told:
+            if problem != reported:
                 try:
                     leave_note(file, problem)
                 except OSError as error:
                     log.warning("%s could not be written: %s", file, error)
                 else:
-                    told = problem
+                    reported = problem
             await asyncio.sleep(_HEALTH_SECONDS)
 
     async def _engine_info(self, patience: Patience) -> EngineInfo:

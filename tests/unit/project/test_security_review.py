@@ -98,8 +98,8 @@ def test_no_link_changes_an_account_wherever_it_stands(page):
     assert caught.value.status_code == 405
 
 
-def test_not_every_user_of_an_identity_provider_is_allowed(monkeypatch, tmp_path, request):
-    monkeypatch.setenv("GPUDOCK_AUTHENTICATOR", "github")
+def test_not_every_user_of_another_authenticator_is_allowed(monkeypatch, tmp_path, request):
+    monkeypatch.setenv("GPUDOCK_AUTHENTICATOR", "pam")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Runtime, "install", lambda _runtime: None)
     config = Config()

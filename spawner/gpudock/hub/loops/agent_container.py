@@ -55,7 +55,7 @@ class AgentContainer:
             delivery: how the engine gives GPUs.
             host_name: the host's name in readings.
             token_file: file with the agent's token.
-            patience: is told whether the engine answers, until the agent has been started.
+            patience: learns whether the engine answers, until the agent has been started.
         """
         self._engine = engine
         self._lab = lab
@@ -96,7 +96,7 @@ class AgentContainer:
                 log.warning("The agent could not be checked: %s", error)
 
     async def _try_to_start(self) -> bool:
-        """Start the agent anew. Return whether the engine answers, be it with a refusal."""
+        """Start a new agent. Return whether the engine answers, even with a refusal."""
         try:
             await self._recreate()
         except EngineRefused as error:

@@ -48,7 +48,7 @@ class Reconciler:
             engine: the engine to look at.
             inventory: finds the UUIDs of devices that other containers hold by index.
             interval: seconds between two looks when nothing happens.
-            patience: is told whether the engine answers.
+            patience: learns whether the engine answers.
         """
         self._broker = broker
         self._engine = engine
