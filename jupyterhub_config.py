@@ -64,6 +64,8 @@ if settings.authenticator == "native":
     c.GPUDockAuthenticator.check_common_password = True
     c.GPUDockAuthenticator.allowed_failed_logins = 5
     c.GPUDockAuthenticator.seconds_before_next_try = 300
+    # Its names in the two networks that it shares with the hub, see docker-compose.yml.
+    c.GPUDockAuthenticator.proxy_hosts = ["proxy-api", "proxy-lab"]
 else:
     c.JupyterHub.authenticator_class = settings.authenticator
 

@@ -116,6 +116,27 @@ def test_an_address_that_is_made_up_gives_no_more_tries(native_hub, admin):
     assert "Too many wrong passwords." in page.text
 
 
+def test_a_container_locks_nobody_out_by_a_header_of_its_own(native_hub, admin):
+    name = "target"
+    HubClient(native_hub.url, name, PASSWORD).sign_up()
+    admin.authorize(name)
+    home = {"X-Forwarded-For": "198.51.100.7"}
+    attacker = HubClient(native_hub.url, name, "a wrong one")
+    # Not the proxy's address, so it is one of a user's container.
+    attacker.http = httpx.Client(
+        base_url=native_hub.url,
+        transport=httpx.HTTPTransport(local_address="127.0.0.2"),
+        headers=home,
+        follow_redirects=True,
+    )
+    for _ in range(6):
+        page = attacker.try_to_sign_in()
+    assert "Too many wrong passwords." in page.text
+    user = HubClient(native_hub.url, name, PASSWORD)
+    user.http.headers.update(home)
+    user.sign_in()
+
+
 def test_who_is_no_administrator_lets_nobody_in(native_hub, admin):
     mallory, friend = (HubClient(native_hub.url, name, PASSWORD) for name in ("mallory", "friend"))
     for user in (mallory, friend):

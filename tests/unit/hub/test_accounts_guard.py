@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,8 @@ from tornado.httputil import HTTPHeaders
 from traitlets.config import Config
 
 from gpudock.hub.accounts import GPUDockAuthenticator
-from gpudock.hub.accounts.guard import DIRECT, EVERYWHERE, Guard, address_of
+from gpudock.hub.accounts.guard import EVERYWHERE, Guard
+from gpudock.hub.accounts.proxies import ProxyAddresses, address_of
 
 PASSWORD = "correct-horse-battery"
 MINUTES = 5
@@ -35,11 +37,16 @@ def guard(ticks: Ticks) -> Guard:
     return Guard(5, MINUTES * 60.0, ticks)
 
 
-def headers(*forwarded: str, **others: str) -> SimpleNamespace:
+PROXY = "172.30.0.2"
+CONTAINER = "172.30.0.9"
+
+
+def headers(*forwarded: str, peer: str = PROXY, **others: str) -> SimpleNamespace:
     found = HTTPHeaders({name.replace("_", "-"): value for name, value in others.items()})
     for line in forwarded:
         found.add("X-Forwarded-For", line)
-    return SimpleNamespace(headers=found, remote_ip="made up")
+    connection = SimpleNamespace(context=SimpleNamespace(address=(peer, 50000)))
+    return SimpleNamespace(headers=found, remote_ip="made up", connection=connection)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +57,37 @@ def headers(*forwarded: str, **others: str) -> SimpleNamespace:
         (headers("6.6.6.6", "10.0.0.7"), "10.0.0.7"),
         (headers("10.0.0.7", X_Real_Ip="6.6.6.6"), "10.0.0.7"),
         (headers("6.6.6.6, 10.0.0.7, 192.0.2.1"), "10.0.0.7"),
-        (headers("192.0.2.1"), DIRECT),
-        (headers(X_Real_Ip="6.6.6.6"), DIRECT),
-        (headers(","), DIRECT),
+        (headers("192.0.2.1"), PROXY),
+        (headers(X_Real_Ip="6.6.6.6"), PROXY),
+        (headers(","), PROXY),
+        (headers("10.0.0.7", peer=CONTAINER), CONTAINER),
+        (headers("10.0.0.7", peer=CONTAINER, X_Real_Ip="6.6.6.6"), CONTAINER),
+        (headers(peer=CONTAINER), CONTAINER),
     ],
 )
 def test_only_what_the_proxy_says_of_an_address_counts(request_, address):
-    assert address_of(request_, ["192.0.2.1"]) == address
+    assert address_of(request_, {PROXY}, ["192.0.2.1"]) == address
+
+
+async def test_a_proxy_that_gets_another_address_is_found_again(monkeypatch, ticks):
+    addresses = {"proxy-api": "172.30.0.2", "proxy-lab": "172.31.0.2"}
+
+    async def look_up(name, *_arguments, **_options):
+        if name not in addresses:
+            raise socket.gaierror
+        return [(None, None, 0, "", (addresses[name], 0))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    proxies = ProxyAddresses(["proxy-api", "proxy-lab"], ticks)
+    assert await proxies.get() == {"172.30.0.2", "172.31.0.2"}
+    del addresses["proxy-api"]
+    addresses["proxy-lab"] = "172.31.0.5"
+    ticks.now += 60
+    assert await proxies.get() == {"172.31.0.5"}
+
+
+async def test_without_a_proxy_no_address_is_the_proxys():
+    assert await ProxyAddresses(["does-not-exist.invalid"]).get() == frozenset()
 
 
 def test_an_address_has_some_tries_and_waits_then(guard, ticks):
@@ -121,6 +152,7 @@ def sign_in(tmp_path):
     config.GPUDockAuthenticator.one_time_password_file = str(tmp_path / "admin-password")
     config.GPUDockAuthenticator.allowed_failed_logins = 1
     config.GPUDockAuthenticator.seconds_before_next_try = 300
+    config.GPUDockAuthenticator.proxy_hosts = [PROXY]
     config.Authenticator.allow_all = True
     session = orm.new_session_factory("sqlite:///:memory:")()
     accounts = GPUDockAuthenticator(db=session, config=config)

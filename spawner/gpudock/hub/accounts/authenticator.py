@@ -17,12 +17,13 @@ from typing import Any
 from nativeauthenticator import NativeAuthenticator
 from nativeauthenticator.orm import UserInfo
 from tornado import web
-from traitlets import Unicode
+from traitlets import List, Unicode
 
 from gpudock.config.parsers import MAX_PASSWORD_BYTES
-from gpudock.hub.accounts.guard import Guard, address_of
+from gpudock.hub.accounts.guard import Guard
 from gpudock.hub.accounts.pages import OURS
 from gpudock.hub.accounts.passwords import matches
+from gpudock.hub.accounts.proxies import ProxyAddresses, address_of
 
 _ONE_TIME_PASSWORD_BYTES = 15
 _MAX_WAITING = 200
@@ -54,9 +55,21 @@ class GPUDockAuthenticator(NativeAuthenticator):
         help="""File with the one-time password. Only the hub can read it.""",
     )
 
+    proxy_hosts = List(
+        Unicode(),
+        ["localhost"],
+        config=True,
+        help="""
+        Host names or addresses of the lab's own proxy. Only in its requests ``X-Forwarded-For``
+        says where a request comes from. Users' containers reach the Hub without the proxy, and may
+        send any header.
+        """,
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Create the first administrator's account unless it exists."""
         super().__init__(*args, **kwargs)
+        self._proxies = ProxyAddresses(self.proxy_hosts)
         self._guard = Guard(self.allowed_failed_logins, self.seconds_before_next_try)
         self._ensure_first_admin()
 
@@ -97,6 +110,11 @@ class GPUDockAuthenticator(NativeAuthenticator):
             Path(self.one_time_password_file).unlink(missing_ok=True)
         return changed
 
+    async def address_of(self, handler: Any) -> str:
+        """Return the address that a request came from."""
+        trusted = getattr(self.parent, "trusted_downstream_ips", ())
+        return address_of(handler.request, await self._proxies.get(), trusted)
+
     async def authenticate(self, handler: Any, data: dict[str, str]) -> str | None:
         """Check a sign-in.
 
@@ -106,7 +124,7 @@ class GPUDockAuthenticator(NativeAuthenticator):
             web.HTTPError: too many wrong passwords, or the account is not approved.
         """
         name = self.normalize_username(data["username"])
-        address = address_of(handler.request, getattr(self.parent, "trusted_downstream_ips", ()))
+        address = await self.address_of(handler)
         wait = self._guard.wait(name, address)
         if wait:
             minutes = math.ceil(wait / 60)

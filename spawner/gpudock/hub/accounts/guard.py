@@ -7,32 +7,12 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
 EVERYWHERE = 10
 """All unknown addresses together may try this many times as often as one address."""
 
-DIRECT = "no proxy"
-"""The address of requests that bypass the lab's proxy, as a user's container can."""
-
 _MAX_KEPT = 20_000
-
-
-def address_of(request: Any, trusted: Collection[str]) -> str:
-    """Return the address that a request came from, as reported by the lab's proxy.
-
-    The sender controls all other headers, including ``X-Real-Ip`` and the first addresses in
-    ``X-Forwarded-For``.
-
-    Args:
-        request: tornado's.
-        trusted: addresses of further proxies in front of the lab's own.
-    """
-    hops = ",".join(request.headers.get_list("X-Forwarded-For")).split(",")
-    for hop in reversed([hop.strip() for hop in hops]):
-        if hop and hop not in trusted:
-            return hop
-    return DIRECT
 
 
 class Guard:
