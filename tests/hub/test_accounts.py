@@ -12,10 +12,25 @@ from harness.hub_process import PASSWORD
 
 NEW_PASSWORD = "battery-staple-horse"
 
+# Keeps which threads of the hub hash passwords.
+RECORD_THREADS = """
+import threading
+import bcrypt
+
+def recorded(function):
+    def call(*arguments):
+        with open("bcrypt-threads", "a") as file:
+            file.write(threading.current_thread().name + "\\n")
+        return function(*arguments)
+    return call
+
+bcrypt.hashpw, bcrypt.checkpw = recorded(bcrypt.hashpw), recorded(bcrypt.checkpw)
+"""
+
 
 @pytest.fixture(scope="module")
 def native_hub(new_module_hub):
-    return new_module_hub(gpus=(), AUTHENTICATOR="native").start()
+    return new_module_hub(gpus=(), extra=RECORD_THREADS, AUTHENTICATOR="native").start()
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +150,36 @@ def test_a_container_locks_nobody_out_by_a_header_of_its_own(native_hub, admin):
     user = HubClient(native_hub.url, name, PASSWORD)
     user.http.headers.update(home)
     user.sign_in()
+
+
+def test_passwords_are_hashed_beside_the_event_loop(native_hub, admin):
+    name = "hasher"
+    user = HubClient(native_hub.url, name, PASSWORD)
+    threads = native_hub.state / "bcrypt-threads"
+    threads.unlink()
+    user.sign_up()
+    admin.authorize(name)
+    user.sign_in()
+    user.change_password(NEW_PASSWORD)
+    admin.set_password(name, PASSWORD)
+    HubClient(native_hub.url, "nobody", PASSWORD).try_to_sign_in()
+    found = threads.read_text().split()
+    assert len(found) >= 6
+    assert not [thread for thread in found if not thread.startswith("bcrypt")]
+
+
+def test_wrong_current_passwords_count_as_at_the_sign_in(native_hub, admin):
+    name = "left-unlocked"
+    user = HubClient(native_hub.url, name, PASSWORD)
+    user.sign_up()
+    admin.authorize(name)
+    user.sign_in()
+    for _ in range(5):
+        answer = user.send_password_form("a wrong one", NEW_PASSWORD)
+        assert "Your current password was incorrect." in answer.text
+    refused = user.send_password_form(PASSWORD, NEW_PASSWORD)
+    assert refused.status_code == 429
+    assert "Too many wrong passwords. Try again in 5 minutes." in refused.text
 
 
 def test_who_is_no_administrator_lets_nobody_in(native_hub, admin):

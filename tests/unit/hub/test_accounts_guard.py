@@ -13,7 +13,7 @@ from tornado.httputil import HTTPHeaders
 from traitlets.config import Config
 
 from gpudock.hub.accounts import GPUDockAuthenticator
-from gpudock.hub.accounts.guard import EVERYWHERE, Guard
+from gpudock.hub.accounts.guard import ACCOUNTS, EVERYWHERE, Allowance, Guard
 from gpudock.hub.accounts.proxies import ProxyAddresses, address_of
 
 PASSWORD = "correct-horse-battery"
@@ -128,6 +128,42 @@ def test_a_right_password_begins_anew(guard):
     guard.count_success("ada", "home")
     guard.count_failure("ada", "home")
     assert guard.wait("ada", "home") == 0
+
+
+def test_an_address_that_tries_ever_other_accounts_waits_too(guard, ticks):
+    guard.count_success("ada", "home")
+    for number in range(5 * ACCOUNTS):
+        assert guard.wait(f"user-{number}", "home") == 0
+        guard.count_failure(f"user-{number}", "home")
+    assert guard.wait("bob", "home") > 0
+    # Who has signed in from there is not shut out, and other addresses are not either.
+    assert guard.wait("ada", "home") == guard.wait("bob", "work") == 0
+    ticks.now += guard.wait("bob", "home")
+    assert guard.wait("bob", "home") == 0
+
+
+def test_an_attempt_that_was_not_checked_does_not_count(guard):
+    for number in range(50 * ACCOUNTS):
+        guard.count_failure("ada", "home")
+        guard.forget_attempt("ada", "home")
+        guard.count_failure(f"user-{number}", "home")
+        guard.forget_attempt(f"user-{number}", "home")
+    assert guard.wait("ada", "home") == guard.wait("bob", "home") == 0
+
+
+def test_an_allowance_comes_back_evenly(ticks):
+    allowance = Allowance(10, 100.0, ticks)
+    for _ in range(10):
+        assert allowance.wait("home") == 0
+        allowance.take("home")
+    assert allowance.wait("home") == pytest.approx(10.0)
+    assert allowance.wait("work") == 0
+    ticks.now += 10
+    assert allowance.wait("home") == 0
+    allowance.take("home")
+    assert allowance.wait("home") == pytest.approx(10.0)
+    allowance.give_back("home")
+    assert allowance.wait("home") == 0
 
 
 def test_any_number_of_tries_is_any_number(ticks):
