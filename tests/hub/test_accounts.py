@@ -11,6 +11,7 @@ from harness.hub_client import HubClient
 from harness.hub_process import PASSWORD
 
 NEW_PASSWORD = "battery-staple-horse"
+LONG_PASSWORD = "x" * 72 + "correct-horse-battery"
 
 # Keeps which threads of the hub hash passwords.
 RECORD_THREADS = """
@@ -180,6 +181,18 @@ def test_wrong_current_passwords_count_as_at_the_sign_in(native_hub, admin):
     refused = user.send_password_form(PASSWORD, NEW_PASSWORD)
     assert refused.status_code == 429
     assert "Too many wrong passwords. Try again in 5 minutes." in refused.text
+
+
+def test_every_character_of_a_long_password_counts(native_hub, admin):
+    name = "long-winded"
+    user = HubClient(native_hub.url, name, LONG_PASSWORD)
+    user.sign_up()
+    admin.authorize(name)
+    user.sign_in()
+    other = HubClient(native_hub.url, name, LONG_PASSWORD[:-1] + "!")
+    assert "Invalid username or password" in other.try_to_sign_in().text
+    user.change_password(LONG_PASSWORD + "!")
+    HubClient(native_hub.url, name, LONG_PASSWORD + "!").sign_in()
 
 
 def test_who_is_no_administrator_lets_nobody_in(native_hub, admin):

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 MIN_PASSWORD_LENGTH = 10
-MAX_PASSWORD_BYTES = 72
-"""bcrypt's limit."""
+MAX_PASSWORD_BYTES = 1024
+"""A longer password is no safer."""
 MIN_MEMORY_MIB = 512
 
 Parser = Callable[[str], Any]
@@ -152,7 +152,7 @@ def user_name(value: str) -> str:
 
 
 def password(value: str) -> str:
-    """Passwords that are long enough, and not longer than bcrypt supports."""
+    """Passwords that are long enough, and not too long."""
     if len(value) < MIN_PASSWORD_LENGTH:
         raise ValueError(f"give at least {MIN_PASSWORD_LENGTH} characters")
     if len(value.encode()) > MAX_PASSWORD_BYTES:

@@ -1,4 +1,4 @@
-"""Hashing passwords: few at a time."""
+"""Hashing passwords: of any length, and few at a time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 import bcrypt
 import pytest
 
+from gpudock.hub.accounts import passwords
 from gpudock.hub.accounts.passwords import (
     MAX_ACCOUNT_JOBS,
     MAX_ADDRESS_JOBS,
@@ -15,6 +16,7 @@ from gpudock.hub.accounts.passwords import (
     BusyError,
     PasswordThreads,
     check_password,
+    hash_password,
 )
 
 
@@ -23,6 +25,33 @@ def quick(monkeypatch):
     """The least work that bcrypt can do."""
     salt = bcrypt.gensalt
     monkeypatch.setattr(bcrypt, "gensalt", lambda: salt(4))
+
+
+@pytest.mark.parametrize("length", [10, 71, 72, 73, 200, 1024])
+def test_every_character_of_a_password_counts(length):
+    password = "ö" * (length // 2 - 1) + "x" * (length - 2 * (length // 2 - 1))
+    assert len(password.encode()) == length
+    hashed = hash_password(password)
+    assert check_password(password, hashed)
+    assert not check_password(password[:-1] + "!", hashed)
+    assert not check_password(password[:-1], hashed)
+    assert not check_password(password + "x", hashed)
+
+
+@pytest.mark.parametrize("password", ["correct-horse-battery", "x" * 72])
+def test_hashes_of_before_are_good_for_the_same_passwords(password):
+    former = bcrypt.hashpw(password.encode(), bcrypt.gensalt())
+    assert check_password(password, former)
+    assert not check_password(password + "x", former)
+
+
+def test_what_bcrypt_gets_for_a_long_password_is_no_password_itself():
+    password = "x" * 100
+    hashed = hash_password(password)
+    shortened = passwords._shortened(password.encode()).decode()
+    assert not check_password(shortened, hashed)
+    # Not even in the form of before: a long password is none of those.
+    assert not check_password(password, bcrypt.hashpw(shortened.encode(), bcrypt.gensalt()))
 
 
 def test_without_an_account_no_password_is_right():

@@ -8,6 +8,8 @@ long because of somebody else's.
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +36,9 @@ MAX_ACCOUNT_JOBS = 4
 """The same for one account."""
 
 _THREADS = 2
+_BCRYPT_BYTES = 72
+# Marks the hashes of passwords that are longer than bcrypt supports. All others are plain bcrypt.
+_LONG = b"bcrypt-sha256:"
 # Checked if there is no account, so that the response time does not reveal which accounts exist.
 _NOBODY = bcrypt.hashpw(b"nobody has this password", bcrypt.gensalt())
 
@@ -52,19 +57,29 @@ class BusyError(Exception):
 
 
 def hash_password(password: str) -> bytes:
-    """Return the hash of a password; this takes some tenths of a second."""
-    return bcrypt.hashpw(password.encode(), bcrypt.gensalt())
+    """Return the hash of a password of any length; this takes some tenths of a second."""
+    given = password.encode()
+    if len(given) > _BCRYPT_BYTES:
+        return _LONG + bcrypt.hashpw(_shortened(given), bcrypt.gensalt())
+    return bcrypt.hashpw(given, bcrypt.gensalt())
 
 
 def check_password(password: str, hashed: bytes | None) -> bool:
     """Return whether *password* is the one that was hashed; ``False`` without a hash.
 
-    This takes some tenths of a second.
+    This takes some tenths of a second, whatever the answer.
     """
     given = password.encode()
-    if len(given) > MAX_PASSWORD_BYTES:
-        return False
-    return bcrypt.checkpw(given, hashed or _NOBODY) and hashed is not None
+    wanted = hashed or _NOBODY
+    is_long = len(given) > _BCRYPT_BYTES
+    comparable = is_long == wanted.startswith(_LONG) and len(given) <= MAX_PASSWORD_BYTES
+    same = bcrypt.checkpw(_shortened(given) if is_long else given, wanted.removeprefix(_LONG))
+    return same and comparable and hashed is not None
+
+
+def _shortened(password: bytes) -> bytes:
+    # Base64, because a digest may contain zero bytes, at which some versions of bcrypt stop.
+    return base64.b64encode(hashlib.sha256(password).digest())
 
 
 class PasswordThreads:
