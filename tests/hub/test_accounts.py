@@ -195,6 +195,53 @@ def test_every_character_of_a_long_password_counts(native_hub, admin):
     HubClient(native_hub.url, name, LONG_PASSWORD + "!").sign_in()
 
 
+def desk_token(hub, user):
+    """Sign a browser of the Hub in to the desk, as the desk does; return its token."""
+    redirect = "/services/gpudock/oauth_callback"
+    query = {"client_id": "service-gpudock", "redirect_uri": redirect, "response_type": "code"}
+    answer = user.page("/hub/api/oauth2/authorize", **query)
+    code = httpx.URL(answer.headers["Location"]).params["code"]
+    secret = (hub.state / "shared" / "desk-token").read_text().strip()
+    form = {
+        "client_id": "service-gpudock",
+        "client_secret": secret,
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect,
+    }
+    answer = httpx.post(f"{hub.url}/hub/api/oauth2/token", data=form)
+    return answer.raise_for_status().json()["access_token"]
+
+
+def token_works(hub, token):
+    headers = {"Authorization": f"token {token}"}
+    return httpx.get(f"{hub.url}/hub/api/user", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("by", ["user", "administrator"])
+def test_a_new_password_ends_all_other_sessions(native_hub, admin, by):
+    name = f"two-browsers-of-{by}"
+    here, there = (HubClient(native_hub.url, name, PASSWORD) for _ in range(2))
+    here.sign_up()
+    admin.authorize(name)
+    tokens = {}
+    for browser in (here, there):
+        browser.sign_in()
+        tokens[browser.http] = desk_token(native_hub, browser)
+    program = here.api("POST", f"/users/{name}/tokens").json()["token"]
+    if by == "user":
+        here.change_password(NEW_PASSWORD)
+        assert here.api("POST", f"/users/{name}/tokens").status_code == 201
+    else:
+        admin.set_password(name, NEW_PASSWORD)
+        assert admin.api("GET", "/users").status_code == 200
+    stays = by == "user"
+    for browser, works in ((here, stays), (there, False)):
+        signed_in = browser.page("/hub/home").status_code == 200
+        assert (signed_in, token_works(native_hub, tokens[browser.http])) == (works, works)
+    assert token_works(native_hub, program)
+
+
 def test_who_is_no_administrator_lets_nobody_in(native_hub, admin):
     mallory, friend = (HubClient(native_hub.url, name, PASSWORD) for name in ("mallory", "friend"))
     for user in (mallory, friend):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jupyterhub import orm
 from nativeauthenticator.handlers import (
     ChangePasswordAdminHandler,
     ChangePasswordHandler,
@@ -41,7 +42,30 @@ class _PasswordPage:
         problem = password_problem(handler.authenticator, password)
         if problem is None and not await handler.authenticator.set_password(self, name, password):
             raise web.HTTPError(_NOT_FOUND, "There is no such account. Reload /hub/authorize.")
+        if problem is None:
+            self._end_sessions(name)
         return problem
+
+    def _end_sessions(self, name: str) -> None:
+        """End all sessions of a user in browsers; the one that this request belongs to stays.
+
+        A user's API tokens stay too: programs have them, and the Hub's Token page lists them.
+        """
+        handler: Any = self
+        user = handler.find_user(name)
+        if user is None:
+            return
+        is_own = user.name == handler.current_user.name
+        kept = handler.get_session_cookie() if is_own else None
+        user.orm_user.cookie_id = orm.new_token()
+        for item in [*user.orm_user.api_tokens, *user.orm_user.oauth_codes]:
+            if item.session_id and item.session_id != kept:
+                handler.db.delete(item)
+        handler.db.commit()
+        if is_own:
+            handler.set_login_cookie(user)
+            # It is derived from the sign-in, and was read when the form was checked.
+            vars(handler).pop("_xsrf_token", None)
 
     async def show(self, template: str, name: str, problem: str | None, success: str) -> None:
         """Send the page with the result."""
@@ -67,7 +91,7 @@ class OwnPasswordHandler(_PasswordPage, ChangePasswordHandler):
             problem: str | None = "Your current password was incorrect. Please try again."
         else:
             problem = await self.change(name)
-        success = "Your password has been changed successfully."
+        success = "Your password has been changed successfully. All other sessions have ended."
         await self.show("change-password.html", name, problem, success)
 
 
