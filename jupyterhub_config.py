@@ -8,6 +8,8 @@ import os
 import secrets
 from pathlib import Path
 
+from tornado.httpserver import HTTPServer
+
 import gpudock
 from gpudock.config import shared_volume as shared
 from gpudock.config.parsers import MIN_PASSWORD_LENGTH
@@ -31,6 +33,9 @@ c.JupyterHub.db_kwargs = {"connect_args": SQLITE_ARGUMENTS}
 c.JupyterHub.cookie_secret_file = str(state / "jupyterhub_cookie_secret")
 c.JupyterHub.hub_ip = "0.0.0.0"  # noqa: S104 (in a container; the port is not published)
 c.JupyterHub.hub_connect_ip = "hub"
+# The Hub reads a request's body before it knows whose it is; no form or API call of its own has one
+# that comes near this. Uploads go through the proxy to users' servers, and not through the Hub.
+HTTPServer.configure(None, max_body_size=2**20, body_timeout=60)
 # Users' containers, the proxy and its routes outlive the Hub.
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.cleanup_proxy = False

@@ -10,6 +10,7 @@ import pytest
 from jupyterhub import orm
 from nativeauthenticator.handlers import DiscardHandler, ToggleAuthorizationHandler
 from tornado import web
+from tornado.httpserver import HTTPServer
 from traitlets.config import Config
 
 from gpudock.engine.spec import ContainerContext, GPUDelivery, container_config
@@ -103,6 +104,7 @@ def test_not_every_user_of_an_identity_provider_is_allowed(monkeypatch, tmp_path
     monkeypatch.setenv("GPUDOCK_AUTHENTICATOR", "github")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Runtime, "install", lambda _runtime: None)
+    monkeypatch.setattr(HTTPServer, "configure", lambda *_options, **_more: None)
     config = Config()
     path = request.config.rootpath / "jupyterhub_config.py"
     names = {"get_config": lambda: config, "__file__": str(path)}
