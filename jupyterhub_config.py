@@ -80,6 +80,7 @@ c.GPUDockerSpawner.lab = settings.network
 c.GPUDockerSpawner.network_name = settings.network
 c.GPUDockerSpawner.image = settings.images[0].name
 c.GPUDockerSpawner.allowed_images = {image.label: image.name for image in settings.images}
+c.GPUDockerSpawner.own_user_images = [i.name for i in settings.images if i.own_user]
 c.GPUDockerSpawner.workspace = settings.workspaces.pattern
 c.GPUDockerSpawner.api_url = f"http://proxy:8000{shared.desk_prefix(settings.base_url)}api/v1"
 c.GPUDockerSpawner.mem_limit = memory_limit(settings)

@@ -26,10 +26,13 @@ class Image:
     Attributes:
         label: its name in the spawn form.
         name: the image's reference.
+        own_user: whether its containers run as the user that the image names, which may be root,
+            and not as the user 1000.
     """
 
     label: str
     name: str
+    own_user: bool = False
 
 
 @dataclass(frozen=True)
@@ -189,11 +192,18 @@ def image_reference(value: str) -> str:
 
 
 def images(value: str) -> tuple[Image, ...]:
-    """Comma-separated ``Label=image`` pairs; an image without a label is its own label."""
+    """Comma-separated ``Label=image`` pairs; an image without a label is its own label.
+
+    ``;user=image`` after an image keeps the user that the image names.
+    """
     found = []
     for entry in filter(None, (part.strip() for part in value.split(","))):
-        label, separator, name = (part.strip() for part in entry.partition("="))
-        found.append(Image(label, image_reference(name if separator else label)))
+        pair, *options = re.split(r"\s*;\s*user\s*=\s*", entry)
+        if options not in ([], ["image"]):
+            raise ValueError('the only option of an image is ";user=image"')
+        label, separator, name = (part.strip() for part in pair.partition("="))
+        reference = image_reference(name if separator else label)
+        found.append(Image(label, reference, own_user=bool(options)))
     if not found or not all(image.label for image in found):
         raise ValueError("give Label=image pairs, separated by commas")
     if len({image.label for image in found}) < len(found):

@@ -79,6 +79,15 @@ class GPUDockerSpawner(DockerSpawner):
         """,
     )
 
+    own_user_images = List(
+        Unicode(),
+        config=True,
+        help="""
+        Images whose containers run as the user that the image names, which may be root. The
+        containers of all other images run as the user and group 1000, to whom workspaces belong.
+        """,
+    )
+
     extra_mounts = List(
         config=True,
         help="""
@@ -331,6 +340,7 @@ class GPUDockerSpawner(DockerSpawner):
             environment=environment,
             limits=limits,
             identity=lambda: (self.user.name, self._groups()),
+            own_user_images=tuple(self.own_user_images),
         )
 
     def _running_lease(self) -> Lease | None:

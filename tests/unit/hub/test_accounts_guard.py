@@ -136,7 +136,7 @@ def test_an_address_that_tries_ever_other_accounts_waits_too(guard, ticks):
         assert guard.wait(f"user-{number}", "home") == 0
         guard.count_failure(f"user-{number}", "home")
     assert guard.wait("bob", "home") > 0
-    # Who has signed in from there is not shut out, and other addresses are not either.
+    # Users who have signed in from there are not blocked, and other addresses are not either.
     assert guard.wait("ada", "home") == guard.wait("bob", "work") == 0
     ticks.now += guard.wait("bob", "home")
     assert guard.wait("bob", "home") == 0
