@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, or_, select
+from sqlalchemy import func, insert, or_, select, update
 
 from gpudock.store import schema
 
@@ -84,6 +84,29 @@ class AuditTrail:
     def record(self, by: str, what: str, target: str, before: Any, after: Any) -> None:
         """Add a change that a person made."""
         self.add([AuditEntry(self._db.clock(), by, what, target, before, after)])
+
+    def continue_or_record(
+        self, by: str, what: str, target: str, before: Any, after: Any, *, since: float
+    ) -> None:
+        """Add a change that goes on from the latest one like it, which then shows both as one.
+
+        Args:
+            by: the user who made it.
+            what: kind of change.
+            target: what was changed.
+            before: its value, which the latest such change must have led to.
+            after: its value now.
+            since: the latest change counts from this time on (Unix time).
+        """
+        table = schema.audit
+        alike = AuditFilter(by=by, what=what, target=target, since=since)
+        query = select(table).where(*alike.conditions()).order_by(table.c.sequence.desc()).limit(1)
+        for latest in self._entries(query):
+            if latest.after == before:
+                here = table.c.sequence == latest.sequence
+                self._db.change(update(table).where(here).values(after=after))
+                return
+        self.record(by, what, target, before, after)
 
     def add(self, entries: Sequence[AuditEntry]) -> None:
         """Add entries; their sequence numbers are ignored."""
