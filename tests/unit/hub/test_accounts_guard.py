@@ -14,6 +14,7 @@ from traitlets.config import Config
 
 from gpudock.hub.accounts import GPUDockAuthenticator
 from gpudock.hub.accounts.guard import ACCOUNTS, EVERYWHERE, Allowance, Guard
+from gpudock.hub.accounts.passwords import BusyError, PasswordThreads
 from gpudock.hub.accounts.proxies import ProxyAddresses, address_of
 
 PASSWORD = "correct-horse-battery"
@@ -182,8 +183,8 @@ def test_names_and_addresses_that_are_made_up_fill_no_memory(guard):
 
 
 @pytest.fixture
-def sign_in(tmp_path):
-    """Signs Ada in, or not; one wrong password is the most from one address."""
+def accounts(tmp_path):
+    """Ada's account; one wrong password is the most from one address."""
     config = Config()
     config.GPUDockAuthenticator.one_time_password_file = str(tmp_path / "admin-password")
     config.GPUDockAuthenticator.allowed_failed_logins = 1
@@ -193,6 +194,12 @@ def sign_in(tmp_path):
     session = orm.new_session_factory("sqlite:///:memory:")()
     accounts = GPUDockAuthenticator(db=session, config=config)
     accounts.create_user(username="ada", password=PASSWORD, is_authorized=True)
+    return accounts
+
+
+@pytest.fixture
+def sign_in(accounts):
+    """Signs Ada in, or not."""
 
     async def attempt(password: str, *forwarded: str, **others: str) -> str | None:
         handler = SimpleNamespace(request=headers(*forwarded, **others))
@@ -227,3 +234,62 @@ async def test_passwords_cannot_be_guessed_from_ever_new_addresses(sign_in):
     with pytest.raises(web.HTTPError, match=r"Try again in \d+ minute"):
         await sign_in(PASSWORD, "6.6.6.66")
     assert await sign_in(PASSWORD, "10.0.0.7") == "ada"
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """Makes all threads that hash passwords busy, for everybody or for one address."""
+
+    def make(everybody: bool) -> None:
+        async def refuse(*_arguments: object) -> None:
+            raise BusyError("Too many people are signing in.", everybody=everybody)
+
+        monkeypatch.setattr(PasswordThreads, "_run", refuse)
+
+    return make
+
+
+@pytest.mark.parametrize(("everybody", "status"), [(True, 503), (False, 429)])
+async def test_too_many_at_once_are_refused_and_not_counted(
+    accounts, sign_in, busy, monkeypatch, everybody, status
+):
+    with monkeypatch.context():
+        busy(everybody)
+        handler = SimpleNamespace(request=headers("10.0.0.7"))
+        for attempt in (
+            lambda: sign_in(PASSWORD, "10.0.0.7"),
+            lambda: sign_in(PASSWORD, "10.0.0.7"),
+            lambda: accounts.sign_up(handler, "bob", PASSWORD),
+            lambda: accounts.set_password(handler, "ada", "another-" + PASSWORD),
+        ):
+            with pytest.raises(web.HTTPError, match="Too many people") as refused:
+                await attempt()
+            assert refused.value.status_code == status
+    monkeypatch.undo()
+    assert await sign_in(PASSWORD, "10.0.0.7") == "ada"
+
+
+async def test_an_address_signs_up_so_many_people_and_no_more(accounts, monkeypatch):
+    async def hash_at_once(_self: object, _password: str, *_for: str) -> bytes:
+        return b"hashed"
+
+    monkeypatch.setattr(PasswordThreads, "hash", hash_at_once)
+    here, elsewhere = (
+        SimpleNamespace(request=headers(address)) for address in ("10.0.0.7", "10.0.0.8")
+    )
+    for number in range(100):
+        assert await accounts.sign_up(here, f"user-{number}", PASSWORD) is not None
+    with pytest.raises(web.HTTPError, match="have signed up from your network") as refused:
+        await accounts.sign_up(here, "one-more", PASSWORD)
+    assert refused.value.status_code == 429
+    # What is not acceptable anyway is not counted, and says what is wrong with it.
+    assert await accounts.sign_up(here, "user-1", PASSWORD) is None
+    assert await accounts.sign_up(elsewhere, "one-more", PASSWORD) is not None
+
+
+async def test_of_two_who_sign_up_with_one_name_at_once_one_gets_it(accounts):
+    handler = SimpleNamespace(request=headers("10.0.0.7"))
+    made = await asyncio.gather(
+        *(accounts.sign_up(handler, "bob", f"{PASSWORD}-{number}") for number in range(2))
+    )
+    assert [account is None for account in made].count(True) == 1
