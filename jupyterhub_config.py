@@ -8,6 +8,8 @@ import os
 import secrets
 from pathlib import Path
 
+from tornado.httpserver import HTTPServer
+
 import gpudock
 from gpudock.config import shared_volume as shared
 from gpudock.config.parsers import MIN_PASSWORD_LENGTH
@@ -32,6 +34,9 @@ c.JupyterHub.db_kwargs = {"connect_args": SQLITE_ARGUMENTS}
 c.JupyterHub.cookie_secret_file = str(state / "jupyterhub_cookie_secret")
 c.JupyterHub.hub_ip = "0.0.0.0"  # noqa: S104 (in a container; the port is not published)
 c.JupyterHub.hub_connect_ip = "hub"
+# The Hub reads a request's body before it knows whose it is; no form or API call of its own has one
+# that comes near this. Uploads go through the proxy to users' servers, and not through the Hub.
+HTTPServer.configure(None, max_body_size=2**20, body_timeout=60)
 # Users' containers, the proxy and its routes outlive the Hub.
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.cleanup_proxy = False
@@ -65,6 +70,8 @@ if settings.authenticator == "native":
     c.GPUDockAuthenticator.check_common_password = True
     c.GPUDockAuthenticator.allowed_failed_logins = 5
     c.GPUDockAuthenticator.seconds_before_next_try = 300
+    # Its names in the two networks that it shares with the hub, see docker-compose.yml.
+    c.GPUDockAuthenticator.proxy_hosts = ["proxy-api", "proxy-lab"]
 else:
     c.JupyterHub.authenticator_class = load_authenticator(settings.authenticator)
 
@@ -74,6 +81,7 @@ c.GPUDockerSpawner.lab = settings.network
 c.GPUDockerSpawner.network_name = settings.network
 c.GPUDockerSpawner.image = settings.images[0].name
 c.GPUDockerSpawner.allowed_images = {image.label: image.name for image in settings.images}
+c.GPUDockerSpawner.own_user_images = [i.name for i in settings.images if i.own_user]
 c.GPUDockerSpawner.workspace = settings.workspaces.pattern
 c.GPUDockerSpawner.api_url = f"http://proxy:8000{shared.desk_prefix(settings.base_url)}api/v1"
 c.GPUDockerSpawner.mem_limit = memory_limit(settings)

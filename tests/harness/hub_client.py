@@ -74,18 +74,28 @@ class HubClient:
 
     def change_password(self, password: str) -> None:
         """Take another password."""
+        answer = self.send_password_form(self.password, password)
+        assert "success" in answer.text, answer.text
+        self.password = password
+
+    def send_password_form(self, old: str, new: str) -> httpx.Response:
+        """Fill in the form for another password; return the page that answers."""
         self.http.get("/hub/change-password")
-        answer = self.http.post(
+        return self.http.post(
             "/hub/change-password",
             data={
-                "old_password": self.password,
-                "new_password": password,
-                "new_password_confirmation": password,
+                "old_password": old,
+                "new_password": new,
+                "new_password_confirmation": new,
                 "_xsrf": self._xsrf(),
             },
         )
+
+    def set_password(self, name: str, password: str) -> None:
+        """As an administrator, set the password of *name*."""
+        form = {"new_password": password, "new_password_confirmation": password}
+        answer = self.change_account("change-password", name, **form)
         assert "success" in answer.text, answer.text
-        self.password = password
 
     def authorize(self, name: str) -> None:
         """As an administrator, let *name* in."""
@@ -223,8 +233,13 @@ class HubClient:
     # Pages.
 
     def page(self, path: str, **query: Any) -> httpx.Response:
-        """Return a page of the Hub; one that it leads on to is not followed."""
-        return self.http.get(path, params=query, follow_redirects=False)
+        """Follow a link on a page of the Hub; one that it leads on to is not followed."""
+        return self.http.get(
+            path,
+            params=query,
+            headers={"Referer": f"{self.url}/hub/home"},
+            follow_redirects=False,
+        )
 
     def spawn_form(self, **fields: Any) -> httpx.Response:
         """Fill in the spawn form and send it; a field may be a list of values."""

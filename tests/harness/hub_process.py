@@ -39,6 +39,8 @@ c.JupyterHub.hub_ip = "127.0.0.1"
 c.JupyterHub.hub_port = {port}
 c.JupyterHub.hub_connect_ip = "127.0.0.1"
 c.JupyterHub.proxy_class = "harness.file_proxy.FileProxy"
+# Clients come from 127.0.0.1, and are the proxy as far as the hub can see.
+c.GPUDockAuthenticator.proxy_hosts = ["127.0.0.1"]
 # How long answers and the hub's start may be held up. What comes of a start that takes longer is
 # shown on its progress page, and not by the answer's status.
 c.JupyterHub.tornado_settings = {{"slow_spawn_timeout": 0.5, "slow_stop_timeout": 5}}

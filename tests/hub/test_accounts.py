@@ -11,11 +11,27 @@ from harness.hub_client import HubClient
 from harness.hub_process import PASSWORD
 
 NEW_PASSWORD = "battery-staple-horse"
+LONG_PASSWORD = "x" * 72 + "correct-horse-battery"
+
+# Keeps which threads of the hub hash passwords.
+RECORD_THREADS = """
+import threading
+import bcrypt
+
+def recorded(function):
+    def call(*arguments):
+        with open("bcrypt-threads", "a") as file:
+            file.write(threading.current_thread().name + "\\n")
+        return function(*arguments)
+    return call
+
+bcrypt.hashpw, bcrypt.checkpw = recorded(bcrypt.hashpw), recorded(bcrypt.checkpw)
+"""
 
 
 @pytest.fixture(scope="module")
 def native_hub(new_module_hub):
-    return new_module_hub(gpus=(), AUTHENTICATOR="native").start()
+    return new_module_hub(gpus=(), extra=RECORD_THREADS, AUTHENTICATOR="native").start()
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +130,116 @@ def test_an_address_that_is_made_up_gives_no_more_tries(native_hub, admin):
         guess.http.headers["X-Real-Ip"] = f"192.0.2.{number}"
         page = guess.try_to_sign_in()
     assert "Too many wrong passwords." in page.text
+
+
+def test_a_container_locks_nobody_out_by_a_header_of_its_own(native_hub, admin):
+    name = "target"
+    HubClient(native_hub.url, name, PASSWORD).sign_up()
+    admin.authorize(name)
+    home = {"X-Forwarded-For": "198.51.100.7"}
+    attacker = HubClient(native_hub.url, name, "a wrong one")
+    # Not the proxy's address, so it is one of a user's container.
+    attacker.http = httpx.Client(
+        base_url=native_hub.url,
+        transport=httpx.HTTPTransport(local_address="127.0.0.2"),
+        headers=home,
+        follow_redirects=True,
+    )
+    for _ in range(6):
+        page = attacker.try_to_sign_in()
+    assert "Too many wrong passwords." in page.text
+    user = HubClient(native_hub.url, name, PASSWORD)
+    user.http.headers.update(home)
+    user.sign_in()
+
+
+def test_passwords_are_hashed_beside_the_event_loop(native_hub, admin):
+    name = "hasher"
+    user = HubClient(native_hub.url, name, PASSWORD)
+    threads = native_hub.state / "bcrypt-threads"
+    threads.unlink()
+    user.sign_up()
+    admin.authorize(name)
+    user.sign_in()
+    user.change_password(NEW_PASSWORD)
+    admin.set_password(name, PASSWORD)
+    HubClient(native_hub.url, "nobody", PASSWORD).try_to_sign_in()
+    found = threads.read_text().split()
+    assert len(found) >= 6
+    assert not [thread for thread in found if not thread.startswith("bcrypt")]
+
+
+def test_wrong_current_passwords_count_as_at_the_sign_in(native_hub, admin):
+    name = "left-unlocked"
+    user = HubClient(native_hub.url, name, PASSWORD)
+    user.sign_up()
+    admin.authorize(name)
+    user.sign_in()
+    for _ in range(5):
+        answer = user.send_password_form("a wrong one", NEW_PASSWORD)
+        assert "Your current password was incorrect." in answer.text
+    refused = user.send_password_form(PASSWORD, NEW_PASSWORD)
+    assert refused.status_code == 429
+    assert "Too many wrong passwords. Try again in 5 minutes." in refused.text
+
+
+def test_every_character_of_a_long_password_counts(native_hub, admin):
+    name = "long-winded"
+    user = HubClient(native_hub.url, name, LONG_PASSWORD)
+    user.sign_up()
+    admin.authorize(name)
+    user.sign_in()
+    other = HubClient(native_hub.url, name, LONG_PASSWORD[:-1] + "!")
+    assert "Invalid username or password" in other.try_to_sign_in().text
+    user.change_password(LONG_PASSWORD + "!")
+    HubClient(native_hub.url, name, LONG_PASSWORD + "!").sign_in()
+
+
+def desk_token(hub, user):
+    """Sign a browser of the Hub in to the desk, as the desk does; return its token."""
+    redirect = "/services/gpudock/oauth_callback"
+    query = {"client_id": "service-gpudock", "redirect_uri": redirect, "response_type": "code"}
+    answer = user.page("/hub/api/oauth2/authorize", **query)
+    code = httpx.URL(answer.headers["Location"]).params["code"]
+    secret = (hub.state / "shared" / "desk-token").read_text().strip()
+    form = {
+        "client_id": "service-gpudock",
+        "client_secret": secret,
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": redirect,
+    }
+    answer = httpx.post(f"{hub.url}/hub/api/oauth2/token", data=form)
+    return answer.raise_for_status().json()["access_token"]
+
+
+def token_works(hub, token):
+    headers = {"Authorization": f"token {token}"}
+    return httpx.get(f"{hub.url}/hub/api/user", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("by", ["user", "administrator"])
+def test_a_new_password_ends_all_other_sessions(native_hub, admin, by):
+    name = f"two-browsers-of-{by}"
+    here, there = (HubClient(native_hub.url, name, PASSWORD) for _ in range(2))
+    here.sign_up()
+    admin.authorize(name)
+    tokens = {}
+    for browser in (here, there):
+        browser.sign_in()
+        tokens[browser.http] = desk_token(native_hub, browser)
+    program = here.api("POST", f"/users/{name}/tokens").json()["token"]
+    if by == "user":
+        here.change_password(NEW_PASSWORD)
+        assert here.api("POST", f"/users/{name}/tokens").status_code == 201
+    else:
+        admin.set_password(name, NEW_PASSWORD)
+        assert admin.api("GET", "/users").status_code == 200
+    stays = by == "user"
+    for browser, works in ((here, stays), (there, False)):
+        signed_in = browser.page("/hub/home").status_code == 200
+        assert (signed_in, token_works(native_hub, tokens[browser.http])) == (works, works)
+    assert token_works(native_hub, program)
 
 
 def test_who_is_no_administrator_lets_nobody_in(native_hub, admin):

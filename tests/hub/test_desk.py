@@ -109,6 +109,24 @@ def test_a_session_is_extended_as_far_as_the_quota_allows(hub, desk, admin):
     assert "3 hours at most" in refused.json()["message"]
 
 
+def test_a_container_extends_its_session_in_steps_that_are_one_entry(hub, desk, admin):
+    put(admin, {"session_hours": 1, "max_session_hours": 3})
+    hub.client("ada").start_server(gpus=1)
+    (container,) = hub.docker.servers
+    token = container.environment["JUPYTERHUB_API_TOKEN"]
+    (lease,) = desk.ask("GET", "leases/me", token).json()["leases"]
+    path = f"leases/{lease['id']}/extend"
+    refused = desk.ask("POST", path, token, json={"hours": 0.001})
+    assert refused.status_code == 409
+    assert "at least a minute" in refused.json()["message"]
+    for _ in range(3):
+        longer = desk.ask("POST", path, token, json={"hours": 0.1}).json()
+    found = admin("GET", f"audit?what=lease.extend&target={lease['id']}").json()["rows"]
+    assert [(entry["before"], entry["after"]) for entry in found] == [
+        (lease["ends_at"], longer["ends_at"])
+    ]
+
+
 def test_all_users_see_holders_if_the_lab_is_configured_so(hub, desk):
     hub.client("ada").start_server(gpus=1)
     gpus = desk.ask("GET", "gpus", desk.token(hub.client("bob"))).json()["gpus"]

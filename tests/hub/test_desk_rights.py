@@ -220,10 +220,18 @@ def test_a_lead_gives_members_what_the_group_has(bounded):
         " administrator for more."
     )
     # A field that an administrator set stays when the lead changes another.
-    more = {"max_gpus": 5, "weight": 1}
+    more = {"max_gpus": 5, "weight": 2}
     assert bounded.ask("admin", "PUT", "quotas/users/ada", json=more).status_code == 200
-    kept = {**more, "weight": 2}
+    kept = {**more, "weight": 1}
     assert bounded.ask("lead", "PUT", "quotas/users/ada", json=kept).status_code == 200
+    assert bounded.ask("lead", "PUT", "quotas/users/ada", json=more).status_code == 200
+    # And what an administrator limited, the lead does not lift.
+    less = {"max_gpus": 1}
+    assert bounded.ask("admin", "PUT", "quotas/users/ada", json=less).status_code == 200
+    refused = bounded.ask("lead", "PUT", "quotas/users/ada", json={"max_gpus": 2})
+    assert refused.status_code == 403
+    assert 'An administrator has limited max_gpus of "ada"' in refused.json()["message"]
+    assert bounded.ask("lead", "DELETE", "quotas/users/ada").status_code == 403
     lower = {"max_gpus": 0}
     assert bounded.ask("lead", "PUT", "quotas/users/lea", json=lower).status_code == 200
 

@@ -185,12 +185,32 @@ def test_such_a_link_waits_for_a_server_that_is_still_ending(hub, ada):
     assert hub.leases()["ada"].gpu_uuids == ()
 
 
-def test_a_page_of_another_site_starts_no_server_again(ada):
-    ada.start_server(gpus=0)
-    ada.stop_server()
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Referer": "{hub}/hub/home"},
+        {"Sec-Fetch-Site": "none"},
+        {"Referer": "http://elsewhere.example/hub/home"},
+        {"Origin": "null", "Referer": "{hub}/hub/home"},
+        {},
+    ],
+    ids=["cross-site", "same-site", "typed", "plain-http", "opaque", "unknown"],
+)
+def test_a_link_that_is_not_on_a_page_of_the_lab_starts_no_server(hub, ada, headers):
+    headers = {name: value.replace("{hub}", hub.url) for name, value in headers.items()}
+    for link in ("/hub/spawn?opt-again=1", "/hub/spawn/ada?opt-gpus=0", "/hub/spawn/ada/x?gpus=0"):
+        answer = ada.http.get(link, headers=headers, follow_redirects=False)
+        assert answer.status_code == 403
+        assert "A link that is not on a page of the lab tried to start this server." in answer.text
+    assert not hub.leases()
+    assert not hub.queue()
+
+
+def test_a_browser_that_comes_from_the_lab_starts_a_server(hub, ada):
+    headers = {"Sec-Fetch-Site": "same-origin"}
     answer = ada.http.get(
-        "/hub/spawn/ada", params={"opt-again": "1"}, headers={"Sec-Fetch-Site": "cross-site"}
+        "/hub/spawn", params={"opt-gpus": "0"}, headers=headers, follow_redirects=False
     )
-    assert answer.status_code == 403
-    assert "A page on another site tried to start this server." in answer.text
-    assert ada.server_model() is None
+    assert answer.headers["Location"].startswith("/hub/spawn-pending/ada")
+    wait_for(lambda: "ada" in hub.leases(), "the lease")

@@ -6,10 +6,22 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker.errors import DelegationError, QuotaConflictError, QuotaTableConflictError
 from gpudock.broker.preview import QuotaPreview, TableChange, TablePreview, effect_of, preview_of
-from gpudock.policy.quota.delegation import Levels, refusal
+from gpudock.policy.quota.delegation import (
+    DocumentChange,
+    Levels,
+    refusal,
+    set_by_administrators,
+)
 from gpudock.policy.quota.documents import check_place, parse_document
 from gpudock.policy.quota.errors import QuotaDocumentError
-from gpudock.store import AuditFilter, QuotaChange, QuotaDocument, QuotaRevisionError, plain
+from gpudock.store import (
+    BY_LEAD,
+    AuditFilter,
+    QuotaChange,
+    QuotaDocument,
+    QuotaRevisionError,
+    plain,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +30,7 @@ if TYPE_CHECKING:
     from gpudock.broker.unit_of_work import UnitOfWork
     from gpudock.policy.quota.delegation import Lead
     from gpudock.policy.quota.resolve import EffectiveQuota
+    from gpudock.store import AuditEntry
 
 
 class Quotas:
@@ -95,7 +108,7 @@ class Quotas:
 
         def change(work: UnitOfWork) -> list[QuotaDocument | None]:
             _check_lead(work, parsed, lead)
-            return work.transaction.quotas.set(parsed, by)
+            return work.transaction.quotas.set(parsed, by, by_lead=lead is not None)
 
         try:
             return self._transactions.run(change)
@@ -200,11 +213,17 @@ def _check_lead(work: UnitOfWork, changes: Sequence[QuotaChange], lead: Lead | N
         {name: document for (level, name), document in documents.items() if level == "group"},
         work.now,
     )
+    past = work.transaction.audit.quota_changes(users)
     for change in changes:
         before = documents.get(("user", change.name))
-        problem = refusal(lead, change.name, before, change.document, levels)
+        given = set_by_administrators(map(_past_change, past.get(change.name, ())), before)
+        problem = refusal(lead, change.name, before, change.document, levels, given)
         if problem is not None:
             raise DelegationError(problem)
+
+
+def _past_change(entry: AuditEntry) -> DocumentChange:
+    return DocumentChange(entry.before, entry.after, entry.what.endswith(BY_LEAD))
 
 
 def _differences(work: UnitOfWork, rows: Iterable[QuotaChange]) -> list[TableChange]:

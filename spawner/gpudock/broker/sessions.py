@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gpudock.broker.errors import ExtensionError
 from gpudock.model import LeaseState
 from gpudock.policy import sessions
+from gpudock.policy.quota.gpu_hours import HOUR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from gpudock.policy.sessions import Session
 
 _MAX_HOURS = 1_000_000
+
+# The extensions that a program makes within this time are one entry in the audit trail.
+_SPAN_SECONDS = HOUR
 
 
 class Sessions:
@@ -44,6 +48,8 @@ class Sessions:
         by: str,
         hours: float | None = None,
         groups_of: Mapping[str, Iterable[str]] | None = None,
+        *,
+        by_program: bool = False,
     ) -> Session:
         """Extend a session as far as its user's limits allow.
 
@@ -54,6 +60,9 @@ class Sessions:
                 as the limits allow.
             groups_of: user to the groups that they are in now; for other users, the groups of
                 their lease count.
+            by_program: whether a program in the session asks for it. Then it does not count as a
+                use of the GPUs, lasts for a minute at least, and continues the latest entry in the
+                audit trail.
 
         Returns:
             The session as it is now.
@@ -65,6 +74,10 @@ class Sessions:
             raise ExtensionError(
                 f"The hours of an extension are a number more than 0 and at most {_MAX_HOURS}."
             )
+        if by_program and hours is not None and hours * HOUR < sessions.MIN_STEP:
+            raise ExtensionError(
+                "An extension from within the session is at least a minute. Ask for more hours."
+            )
 
         def change(work: UnitOfWork) -> Session:
             found = work.transaction.leases.get(lease_id)
@@ -73,14 +86,18 @@ class Sessions:
             (lease,) = self._transactions.with_last_use([found], work.now)
             limits = work.limits
             effective = limits.of(lease.user, (groups_of or {}).get(lease.user, lease.groups))
-            extended = sessions.extend(lease, effective, limits.accounts([lease]), hours)
+            extended = sessions.extend(
+                lease, effective, limits.accounts([lease]), hours, by_program=by_program
+            )
             if isinstance(extended, str):
                 raise ExtensionError(extended)
             work.transaction.leases.update(extended)
-            work.transaction.audit.record(
-                by, "lease.extend", lease_id, found.expires_at, extended.expires_at
-            )
-            self._transactions.mark_active(lease_id, work.now)
+            entry = (by, "lease.extend", lease_id, found.expires_at, extended.expires_at)
+            if by_program:
+                work.transaction.audit.continue_or_record(*entry, since=work.now - _SPAN_SECONDS)
+            else:
+                work.transaction.audit.record(*entry)
+                self._transactions.mark_active(lease_id, work.now)
             return work.sessions([extended])[0]
 
         return self._transactions.run(change)

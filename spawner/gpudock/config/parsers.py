@@ -12,8 +12,8 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 MIN_PASSWORD_LENGTH = 10
-MAX_PASSWORD_BYTES = 72
-"""bcrypt's limit."""
+MAX_PASSWORD_BYTES = 1024
+"""A longer password is no safer."""
 MIN_MEMORY_MIB = 512
 
 Parser = Callable[[str], Any]
@@ -26,10 +26,13 @@ class Image:
     Attributes:
         label: its name in the spawn form.
         name: the image's reference.
+        own_user: whether its containers run as the user that the image names, which may be root,
+            and not as the user 1000.
     """
 
     label: str
     name: str
+    own_user: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def user_name(value: str) -> str:
 
 
 def password(value: str) -> str:
-    """Passwords that are long enough, and not longer than bcrypt supports."""
+    """Passwords that are long enough, and not too long."""
     if len(value) < MIN_PASSWORD_LENGTH:
         raise ValueError(f"give at least {MIN_PASSWORD_LENGTH} characters")
     if len(value.encode()) > MAX_PASSWORD_BYTES:
@@ -189,11 +192,18 @@ def image_reference(value: str) -> str:
 
 
 def images(value: str) -> tuple[Image, ...]:
-    """Comma-separated ``Label=image`` pairs; an image without a label is its own label."""
+    """Comma-separated ``Label=image`` pairs; an image without a label is its own label.
+
+    ``;user=image`` after an image keeps the user that the image names.
+    """
     found = []
     for entry in filter(None, (part.strip() for part in value.split(","))):
-        label, separator, name = (part.strip() for part in entry.partition("="))
-        found.append(Image(label, image_reference(name if separator else label)))
+        pair, *options = re.split(r"\s*;\s*user\s*=\s*", entry)
+        if options not in ([], ["image"]):
+            raise ValueError('the only option of an image is ";user=image"')
+        label, separator, name = (part.strip() for part in pair.partition("="))
+        reference = image_reference(name if separator else label)
+        found.append(Image(label, reference, own_user=bool(options)))
     if not found or not all(image.label for image in found):
         raise ValueError("give Label=image pairs, separated by commas")
     if len({image.label for image in found}) < len(found):

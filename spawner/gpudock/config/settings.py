@@ -101,7 +101,8 @@ SETTINGS = (
         "GPUDOCK_IMAGES",
         "PyTorch 2.6=gpudock/pytorch-cuda:v2.6",
         "The images that users can choose, as comma-separated `Label=image` pairs. The first one is"
-        " the default.",
+        " the default. Containers run as the user and group 1000, to whom workspaces belong; with"
+        " `Label=image;user=image` as the user that the image names, which may be root.",
         parsers.images,
     ),
     Setting(

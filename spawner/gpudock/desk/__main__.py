@@ -39,8 +39,8 @@ _POLL_SECONDS = 0.5
 _GRACE_SECONDS = 5.0
 _HUB_CONNECT_SECONDS = 5.0
 _HUB_REQUEST_SECONDS = 20.0
-# Above the limits of all endpoints, which are checked one by one.
-_MAX_BODY_BYTES = 32 * 2**20
+# Of requests that come from nobody known. The endpoints have limits of their own.
+_MAX_BODY_BYTES = 2**20
 
 
 async def serve(settings: Settings, config: DeskConfig) -> None:

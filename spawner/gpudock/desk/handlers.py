@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_MAX_READ_BYTES = 32 * 2**20
 _ETAG = re.compile(r'"([0-9]{1,18})"|([0-9]{1,18})')
 
 _MESSAGES = {
@@ -149,6 +150,10 @@ class APIHandler(DeskHandler):
         length = self.request.headers.get("Content-Length", "0")
         if length.isdigit() and int(length) > self._limit:
             raise self._body_too_large()
+        # The limit of the server is for requests that come from nobody known. From here on only as
+        # much of the body is kept as the endpoint takes; the rest is read to answer with a message.
+        connection: Any = self.request.connection
+        connection.set_max_body_size(_MAX_READ_BYTES)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer an error; name the methods that are supported if one is not."""

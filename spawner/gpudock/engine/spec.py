@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 
 WORKSPACE_PATH = "/workspace"
+USER = "1000:1000"
+"""The user and group of the processes in users' containers, to whom their workspaces belong."""
 CDI_KIND = "nvidia.com/gpu"
 
 _MIB = 1024 * 1024
@@ -88,6 +90,8 @@ class ContainerContext:
         delivery: how the engine gives devices.
         limits: what the container may use of the host.
         extra_mounts: the administrator's additional mounts, in the Engine API's form.
+        user: the user and group of the container's processes; ``None``: those of its image, which
+            may be root.
     """
 
     lab: str
@@ -98,6 +102,7 @@ class ContainerContext:
     delivery: GPUDelivery
     limits: Limits = field(default_factory=Limits)
     extra_mounts: Sequence[Mapping[str, Any]] = ()
+    user: str | None = USER
 
 
 def container_config(lease: Lease, context: ContainerContext) -> ContainerSpec:
@@ -130,6 +135,8 @@ def container_config(lease: Lease, context: ContainerContext) -> ContainerSpec:
         },
         "HostConfig": _host_config(lease, context),
     }
+    if context.user is not None:
+        config["User"] = context.user
     name = container_name(context.lab, lease.user, lease.id)
     return ContainerSpec(name=name, config=config)
 

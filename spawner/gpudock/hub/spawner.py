@@ -21,6 +21,7 @@ from gpudock.engine.spec import Limits
 from gpudock.hub.errors import OptionError, ServerDied, StartError, start_error
 from gpudock.hub.form import FormView, render_form
 from gpudock.hub.lifecycle import terminate
+from gpudock.hub.links import comes_from_lab
 from gpudock.hub.options import Offers, SpawnOptions, parse
 from gpudock.hub.progress import ProgressLog
 from gpudock.hub.runtime import Runtime
@@ -78,6 +79,15 @@ class GPUDockerSpawner(DockerSpawner):
         help="""
         Size of ``/dev/shm`` in a user's container, for example ``8G``. PyTorch's DataLoader workers
         exchange batches in it; with Docker's default of 64 MiB they fail with a bus error.
+        """,
+    )
+
+    own_user_images = List(
+        Unicode(),
+        config=True,
+        help="""
+        Images whose containers run as the user that the image names, which may be root. The
+        containers of all other images run as the user and group 1000, to whom workspaces belong.
         """,
     )
 
@@ -223,14 +233,22 @@ class GPUDockerSpawner(DockerSpawner):
     def options_from_query(self, query_data: dict[str, list[str]]) -> dict[str, Any]:
         """Check the options of a link, which starts a server when it is followed.
 
-        ``again`` alone stands for the options of the last start.
+        ``again`` alone stands for the options of the last start. Only a link on a page of the lab
+        starts a server; others lead to the form.
         """
-        if self.handler.request.headers.get("Sec-Fetch-Site") == "cross-site":
-            message = "A page on another site tried to start this server. Choose here yourself."
-            raise _spawn_exception(StartError(message, reason="cross_site", status=403))
         if set(query_data) == {"again"}:
-            return self._last_choices(self._offers())
-        return self._options_from_form(query_data)
+            options = self._last_choices(self._offers())
+        else:
+            options = self._options_from_form(query_data)
+        headers = self.handler.request.headers
+        host = headers.get(self.handler.app.forwarded_host_header or "Host", "")
+        if not comes_from_lab(headers, host):
+            message = (
+                "A link that is not on a page of the lab tried to start this server. If you want"
+                " it, choose here yourself."
+            )
+            raise _spawn_exception(StartError(message, reason="cross_site", status=403))
+        return options
 
     @default("apply_user_options")
     def _default_apply_user_options(self) -> Any:
@@ -340,6 +358,7 @@ class GPUDockerSpawner(DockerSpawner):
             environment=environment,
             limits=limits,
             identity=lambda: (self.user.name, self._groups()),
+            own_user_images=tuple(self.own_user_images),
         )
 
     def _running_lease(self) -> Lease | None:

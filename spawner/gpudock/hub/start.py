@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gpudock.engine.protocol import EngineError
-from gpudock.engine.spec import ContainerContext, Limits, container_config
+from gpudock.engine.spec import USER, ContainerContext, Limits, container_config
 from gpudock.hub.errors import RETRY_HINT, ServerDied, StartError
 from gpudock.hub.lifecycle import launch, terminate
 from gpudock.hub.progress import GRANTED, ProgressLog, position_in_words
@@ -26,7 +26,7 @@ from gpudock.policy.durations import duration_in_words
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from gpudock.engine.spec import ContainerSpec
     from gpudock.hub.runtime import Runtime
@@ -64,6 +64,7 @@ class StartConfig:
             container is created: an automatic memory limit depends on the number of GPUs, which a
             hub that has just started does not know yet.
         identity: returns the user's current name and groups, which may change during a wait.
+        own_user_images: images whose containers run as the user that the image names.
     """
 
     lab: str
@@ -78,6 +79,7 @@ class StartConfig:
     environment: Callable[[], Mapping[str, str]]
     limits: Callable[[], Limits]
     identity: Callable[[], tuple[str, tuple[str, ...]]]
+    own_user_images: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +280,7 @@ class ServerStart:
             delivery=engine_info.delivery,
             limits=config.limits(),
             extra_mounts=config.extra_mounts,
+            user=None if lease.image in config.own_user_images else USER,
         )
         return container_config(lease, context)
 

@@ -28,6 +28,9 @@ IDLE_SECONDS = 120.0
 # An extension gains at least this, seconds; less is not worth a click.
 _MIN_GAIN = 1.0
 
+MIN_STEP = 60.0
+"""An extension by a program gains at least this, seconds, so that none extends without a pause."""
+
 # An extension reaches no further than this from now, seconds. Otherwise a session without a limit
 # could be extended, step by step, to where no calendar has a date.
 _MAX_REACH = 1_000_000 * HOUR
@@ -302,6 +305,8 @@ def extend(
     accounts: Accounts,
     hours: float | None,
     before: Session | None = None,
+    *,
+    by_program: bool = False,
 ) -> Lease | str:
     """Return the lease as an extension makes it, or one sentence on why there is none.
 
@@ -311,6 +316,8 @@ def extend(
         accounts: what its user and groups use.
         hours: by how much, hours; ``None``: by ``session_hours``, or as far as the limits allow.
         before: the session as it is, if it is known.
+        by_program: whether a program in the session asks for it. That does not show that anybody
+            uses the GPUs, as a person who asks does.
     """
     now = accounts.now
     if lease.state in (LeaseState.STOPPING, LeaseState.ENDED):
@@ -331,13 +338,16 @@ def extend(
             expires_at=None if math.isinf(until) else until,
             latest_end=_latest_end(lease, until, longest),
             # Who extends a session is there and has use for it.
-            active_at=None if lease.active_at is None else max(lease.active_at, now),
+            active_at=lease.active_at
+            if lease.active_at is None or by_program
+            else max(lease.active_at, now),
         ),
         effective,
         accounts,
     )
-    end, cause = _end(changed, effective, accounts, None)
-    if end >= before.ends_at + _MIN_GAIN:
+    idle_since = _idle_since(lease, effective, now) if by_program else None
+    end, cause = _end(changed, effective, accounts, idle_since)
+    if end >= before.ends_at + (MIN_STEP if by_program else _MIN_GAIN):
         return changed
     if until >= farthest:
         return "The session already lasts longer than anybody can plan for."
@@ -376,6 +386,12 @@ def _why_not(
     longest: float,
 ) -> str:
     match cause:
+        case EndCause.IDLE:
+            return (
+                "The session ends because its GPU is not used, and an extension from within the"
+                ' session does not change that. Use the GPU, or extend the session on the page "My'
+                ' GPUs".'
+            )
         case EndCause.HOURS:
             return (
                 "The session cannot last longer, because your GPU-hours are used up then. Ask an"

@@ -1,6 +1,6 @@
 """gpudock's own database: devices, requests, leases, quotas and the audit trail."""
 
-from gpudock.store.audit import AuditEntry, AuditFilter
+from gpudock.store.audit import BY_LEAD, AuditEntry, AuditFilter
 from gpudock.store.errors import QuotaRevisionError, StoreConflictError, StoreError
 from gpudock.store.leases import shifted
 from gpudock.store.quotas import QuotaChange, QuotaDocument, plain
@@ -10,6 +10,7 @@ from gpudock.store.transaction import Transaction
 from gpudock.store.usage import PastUse
 
 __all__ = [
+    "BY_LEAD",
     "AuditEntry",
     "AuditFilter",
     "PastUse",

@@ -5,16 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, or_, select
+from sqlalchemy import func, insert, or_, select, update
 
 from gpudock.store import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import ColumnElement
 
     from gpudock.store.base import Statements
+
+
+BY_LEAD = ".lead"
+"""What the kind of a change ends with if the lead of a group made it."""
+
+_MAX_TARGETS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,8 @@ class AuditFilter:
 
     Attributes:
         by: only changes by this user.
-        what: only this kind of change; ``quota`` stands for ``quota.set`` and ``quota.unset``.
+        what: only this kind of change; ``quota`` stands for ``quota.set`` and ``quota.unset``, and
+            ``quota.set`` also for ``quota.set.lead``.
         target: only changes of this target.
         since: only changes from this time on (Unix time).
         until: only changes before this time (Unix time).
@@ -85,6 +92,29 @@ class AuditTrail:
         """Add a change that a person made."""
         self.add([AuditEntry(self._db.clock(), by, what, target, before, after)])
 
+    def continue_or_record(
+        self, by: str, what: str, target: str, before: Any, after: Any, *, since: float
+    ) -> None:
+        """Add a change that goes on from the latest one like it, which then shows both as one.
+
+        Args:
+            by: the user who made it.
+            what: kind of change.
+            target: what was changed.
+            before: its value, which the latest such change must have led to.
+            after: its value now.
+            since: the latest change counts from this time on (Unix time).
+        """
+        table = schema.audit
+        alike = AuditFilter(by=by, what=what, target=target, since=since)
+        query = select(table).where(*alike.conditions()).order_by(table.c.sequence.desc()).limit(1)
+        for latest in self._entries(query):
+            if latest.after == before:
+                here = table.c.sequence == latest.sequence
+                self._db.change(update(table).where(here).values(after=after))
+                return
+        self.record(by, what, target, before, after)
+
     def add(self, entries: Sequence[AuditEntry]) -> None:
         """Add entries; their sequence numbers are ignored."""
         names = ("at", "by", "what", "target", "before", "after")
@@ -112,6 +142,24 @@ class AuditTrail:
             .limit(limit)
         )
         return self._entries(page), int(total or 0)
+
+    def quota_changes(self, users: Iterable[str]) -> dict[str, list[AuditEntry]]:
+        """Return the changes of users' quota documents by user, the oldest first."""
+        table = schema.audit
+        targets = sorted(f"user/{user}" for user in users)
+        found: dict[str, list[AuditEntry]] = {}
+        for start in range(0, len(targets), _MAX_TARGETS):
+            query = (
+                select(table)
+                .where(
+                    table.c.target.in_(targets[start : start + _MAX_TARGETS]),
+                    *AuditFilter(what="quota").conditions(),
+                )
+                .order_by(table.c.sequence)
+            )
+            for entry in self._entries(query):
+                found.setdefault(entry.target.removeprefix("user/"), []).append(entry)
+        return found
 
     def _entries(self, query: Any) -> list[AuditEntry]:
         return [

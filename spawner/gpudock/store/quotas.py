@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, delete, insert, or_, select, update
 
 from gpudock.store import schema
-from gpudock.store.audit import AuditEntry
+from gpudock.store.audit import BY_LEAD, AuditEntry
 from gpudock.store.errors import QuotaRevisionError
 
 if TYPE_CHECKING:
@@ -111,12 +111,15 @@ class Quotas:
         ).first()
         return None if row is None else _document(row)
 
-    def set(self, changes: Sequence[QuotaChange], by: str) -> list[QuotaDocument | None]:
+    def set(
+        self, changes: Sequence[QuotaChange], by: str, *, by_lead: bool = False
+    ) -> list[QuotaDocument | None]:
         """Set or remove documents, no two of them the same one; the changes go into the audit.
 
         Args:
             changes: with parsed documents (see ``gpudock.policy.quota.documents``).
             by: the user who makes them.
+            by_lead: whether they do so as the lead of a group.
 
         Returns:
             For each change the document as it is now.
@@ -144,6 +147,7 @@ class Quotas:
             number += 1
             target = "/".join(place) if change.name else change.level
             what = "quota.unset" if after is None else "quota.set"
+            what += BY_LEAD if by_lead else ""
             entries.append(AuditEntry(now, by, what, target, before, after))
             if after is None:
                 gone.append(place)

@@ -166,6 +166,46 @@ def test_a_leads_changes_are_bounded_by_the_group_as_it_is_then(opened: BrokerLa
     assert documents(opened)["user", "ada"] == {"max_gpus": 3}
 
 
+def test_a_lead_does_not_lift_what_an_administrator_limited(opened: BrokerLab) -> None:
+    broker = opened.broker
+    lead = Lead("lea", {"ada": Member(("class",), ("class",))})
+    broker.quotas.set("group", "class", {"max_gpus": 4, "weight": 3}, "root")
+
+    def change(document: dict[str, object] | None) -> None:
+        broker.quotas.set_all([QuotaChange("user", "ada", document)], "lea", lead)
+
+    # What the lead set, the lead changes as they like.
+    change({"max_gpus": 3})
+    change({"max_gpus": 4})
+    broker.quotas.set("user", "ada", {"max_gpus": 1}, "root")
+    for document in ({"max_gpus": 2}, {}, None):
+        with pytest.raises(DelegationError, match="An administrator has limited max_gpus"):
+            change(document)
+        with pytest.raises(DelegationError, match="An administrator has limited max_gpus"):
+            broker.quotas.preview([QuotaChange("user", "ada", document)], {}, lead)
+    # Not by a detour either.
+    change({"max_gpus": 0, "weight": 2})
+    change({"max_gpus": 1})
+    with pytest.raises(DelegationError, match="An administrator has limited max_gpus"):
+        change({"max_gpus": 4})
+    broker.quotas.set("user", "ada", None, "root")
+    change({"max_gpus": 4})
+
+
+def test_the_audit_trail_shows_what_was_changed_as_a_lead(opened: BrokerLab) -> None:
+    broker = opened.broker
+    lead = Lead("lea", {"ada": Member(("class",), ("class",))})
+    broker.quotas.set_all([QuotaChange("user", "ada", {"max_gpus": 0})], "lea", lead)
+    broker.quotas.set_all([QuotaChange("user", "ada", None)], "lea", lead)
+    broker.quotas.set("user", "ada", {"max_gpus": 0}, "lea")
+
+    def kinds(what: str) -> list[str]:
+        return [entry.what for entry in broker.audit.page(wanted=AuditFilter(what=what))[0]]
+
+    assert kinds("quota") == ["quota.set", "quota.unset.lead", "quota.set.lead"]
+    assert kinds("quota.set") == ["quota.set", "quota.set.lead"]
+
+
 # A table.
 
 ROWS = (

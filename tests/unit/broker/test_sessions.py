@@ -150,6 +150,56 @@ def test_a_session_is_extended_as_far_as_the_quota_allows(opened: BrokerLab) -> 
     assert kinds == [("ada", "lease.extend", lease.id)] * 2
 
 
+def test_extensions_by_a_program_are_one_entry_an_hour(opened: BrokerLab) -> None:
+    lease = run(opened)
+    extend = opened.broker.sessions.extend
+
+    def entries() -> list[tuple[float, float]]:
+        return [(item.before, item.after) for item in opened.broker.audit.page()[0]]
+
+    ends = [lease.expires_at]
+    for _ in range(5):
+        opened.clock.advance(600)
+        ends.append(extend(lease.id, "ada", 0.1, by_program=True).ends_at)
+    assert entries() == [(ends[0], ends[-1])]
+    # What a person does has an entry of its own, and so has what follows an hour later.
+    ends.append(extend(lease.id, "ada", 0.1).ends_at)
+    assert entries() == [(ends[-2], ends[-1]), (ends[0], ends[-2])]
+    opened.clock.advance(HOUR + 1)
+    ends.append(extend(lease.id, "ada", 0.1, by_program=True).ends_at)
+    assert entries()[0] == (ends[-2], ends[-1])
+    assert len(entries()) == 3
+
+
+@pytest.mark.parametrize("hours", [1e-6, 0.5 / 60])
+def test_a_program_extends_by_a_minute_at_least(opened: BrokerLab, hours: float) -> None:
+    lease = run(opened)
+    with pytest.raises(ExtensionError, match="at least a minute"):
+        opened.broker.sessions.extend(lease.id, "ada", hours, by_program=True)
+    assert session(opened, lease).ends_at == lease.expires_at
+    opened.broker.sessions.extend(lease.id, "ada", 1 / 60, by_program=True)
+
+
+@pytest.mark.parametrize("by_program", [True, False], ids=["program", "person"])
+def test_only_a_persons_extension_shows_that_a_gpu_is_wanted(
+    opened: BrokerLab, by_program: bool
+) -> None:
+    opened.broker.quotas.set("default", "", {"idle_minutes": 60}, "admin")
+    lease = run(opened)
+    for _ in range(30):
+        opened.clock.advance(60)
+        read(opened, 0)
+        opened.broker.tick()
+    before = session(opened, lease)
+    assert before.ends_because is EndCause.IDLE
+    if by_program:
+        with pytest.raises(ExtensionError, match="its GPU is not used"):
+            opened.broker.sessions.extend(lease.id, "ada", by_program=True)
+        assert session(opened, lease).idle_since == before.idle_since
+    else:
+        assert opened.broker.sessions.extend(lease.id, "ada").idle_since is None
+
+
 @pytest.mark.parametrize("hours", [0.0, -1.0, float("nan"), float("inf"), 1e9])
 def test_an_extension_by_nonsense_is_refused(opened: BrokerLab, hours: float) -> None:
     lease = run(opened)

@@ -145,6 +145,22 @@ def test_images_are_label_and_reference_and_a_bare_reference_is_its_own_label():
     ]
 
 
+def test_an_image_may_keep_its_own_user():
+    written = "PyTorch=lab/torch:1, R Studio = lab/rstudio:4 ; user = image, lab/root:1;user=image"
+    found = Settings.from_environ({"GPUDOCK_IMAGES": written})
+    assert [(image.label, image.name, image.own_user) for image in found.images] == [
+        ("PyTorch", "lab/torch:1", False),
+        ("R Studio", "lab/rstudio:4", True),
+        ("lab/root:1", "lab/root:1", True),
+    ]
+
+
+@pytest.mark.parametrize("user", ["root", "", "image;user=image", "0:0"])
+def test_an_image_gets_no_user_of_an_administrators_choice(user):
+    (problem,) = problems_of(GPUDOCK_IMAGES=f"PyTorch=lab/torch:1;user={user}")
+    assert 'the only option of an image is ";user=image"' in problem
+
+
 def test_a_workspace_is_a_volume_or_a_directory_of_the_host():
     volume = Settings.from_environ({}).workspaces
     assert (volume.kind, volume.source("ada")) == ("volume", "gpudock-workspace-ada")

@@ -41,6 +41,7 @@ def test_a_lease_becomes_this_whole_request():
     assert spec.config == {
         "Image": "gpudock/pytorch-cuda:v2.6",
         "Hostname": "user-alice",
+        "User": "1000:1000",
         "Cmd": ["jupyterhub-singleuser", "--debug"],
         "WorkingDir": "/workspace",
         "Env": [
@@ -86,6 +87,10 @@ def test_a_lease_becomes_this_whole_request():
             "NanoCpus": 2_500_000_000,
         },
     }
+
+
+def test_an_image_keeps_its_own_user_where_an_administrator_says_so():
+    assert "User" not in container_config(LEASE, dataclasses.replace(CONTEXT, user=None)).config
 
 
 @pytest.mark.parametrize("delivery", list(GPUDelivery))

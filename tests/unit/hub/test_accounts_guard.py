@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -12,7 +13,9 @@ from tornado.httputil import HTTPHeaders
 from traitlets.config import Config
 
 from gpudock.hub.accounts import GPUDockAuthenticator
-from gpudock.hub.accounts.guard import DIRECT, EVERYWHERE, Guard, address_of
+from gpudock.hub.accounts.guard import ACCOUNTS, EVERYWHERE, Allowance, Guard
+from gpudock.hub.accounts.passwords import BusyError, PasswordThreads
+from gpudock.hub.accounts.proxies import ProxyAddresses, address_of
 
 PASSWORD = "correct-horse-battery"
 MINUTES = 5
@@ -35,11 +38,16 @@ def guard(ticks: Ticks) -> Guard:
     return Guard(5, MINUTES * 60.0, ticks)
 
 
-def headers(*forwarded: str, **others: str) -> SimpleNamespace:
+PROXY = "172.30.0.2"
+CONTAINER = "172.30.0.9"
+
+
+def headers(*forwarded: str, peer: str = PROXY, **others: str) -> SimpleNamespace:
     found = HTTPHeaders({name.replace("_", "-"): value for name, value in others.items()})
     for line in forwarded:
         found.add("X-Forwarded-For", line)
-    return SimpleNamespace(headers=found, remote_ip="made up")
+    connection = SimpleNamespace(context=SimpleNamespace(address=(peer, 50000)))
+    return SimpleNamespace(headers=found, remote_ip="made up", connection=connection)
 
 
 @pytest.mark.parametrize(
@@ -50,13 +58,37 @@ def headers(*forwarded: str, **others: str) -> SimpleNamespace:
         (headers("6.6.6.6", "10.0.0.7"), "10.0.0.7"),
         (headers("10.0.0.7", X_Real_Ip="6.6.6.6"), "10.0.0.7"),
         (headers("6.6.6.6, 10.0.0.7, 192.0.2.1"), "10.0.0.7"),
-        (headers("192.0.2.1"), DIRECT),
-        (headers(X_Real_Ip="6.6.6.6"), DIRECT),
-        (headers(","), DIRECT),
+        (headers("192.0.2.1"), PROXY),
+        (headers(X_Real_Ip="6.6.6.6"), PROXY),
+        (headers(","), PROXY),
+        (headers("10.0.0.7", peer=CONTAINER), CONTAINER),
+        (headers("10.0.0.7", peer=CONTAINER, X_Real_Ip="6.6.6.6"), CONTAINER),
+        (headers(peer=CONTAINER), CONTAINER),
     ],
 )
 def test_only_what_the_proxy_says_of_an_address_counts(request_, address):
-    assert address_of(request_, ["192.0.2.1"]) == address
+    assert address_of(request_, {PROXY}, ["192.0.2.1"]) == address
+
+
+async def test_a_proxy_that_gets_another_address_is_found_again(monkeypatch, ticks):
+    addresses = {"proxy-api": "172.30.0.2", "proxy-lab": "172.31.0.2"}
+
+    async def look_up(name, *_arguments, **_options):
+        if name not in addresses:
+            raise socket.gaierror
+        return [(None, None, 0, "", (addresses[name], 0))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    proxies = ProxyAddresses(["proxy-api", "proxy-lab"], ticks)
+    assert await proxies.get() == {"172.30.0.2", "172.31.0.2"}
+    del addresses["proxy-api"]
+    addresses["proxy-lab"] = "172.31.0.5"
+    ticks.now += 60
+    assert await proxies.get() == {"172.31.0.5"}
+
+
+async def test_without_a_proxy_no_address_is_the_proxys():
+    assert await ProxyAddresses(["does-not-exist.invalid"]).get() == frozenset()
 
 
 def test_an_address_has_some_tries_and_waits_then(guard, ticks):
@@ -99,6 +131,42 @@ def test_a_right_password_begins_anew(guard):
     assert guard.wait("ada", "home") == 0
 
 
+def test_an_address_that_tries_ever_other_accounts_waits_too(guard, ticks):
+    guard.count_success("ada", "home")
+    for number in range(5 * ACCOUNTS):
+        assert guard.wait(f"user-{number}", "home") == 0
+        guard.count_failure(f"user-{number}", "home")
+    assert guard.wait("bob", "home") > 0
+    # Users who have signed in from there are not blocked, and other addresses are not either.
+    assert guard.wait("ada", "home") == guard.wait("bob", "work") == 0
+    ticks.now += guard.wait("bob", "home")
+    assert guard.wait("bob", "home") == 0
+
+
+def test_an_attempt_that_was_not_checked_does_not_count(guard):
+    for number in range(50 * ACCOUNTS):
+        guard.count_failure("ada", "home")
+        guard.forget_attempt("ada", "home")
+        guard.count_failure(f"user-{number}", "home")
+        guard.forget_attempt(f"user-{number}", "home")
+    assert guard.wait("ada", "home") == guard.wait("bob", "home") == 0
+
+
+def test_an_allowance_comes_back_evenly(ticks):
+    allowance = Allowance(10, 100.0, ticks)
+    for _ in range(10):
+        assert allowance.wait("home") == 0
+        allowance.take("home")
+    assert allowance.wait("home") == pytest.approx(10.0)
+    assert allowance.wait("work") == 0
+    ticks.now += 10
+    assert allowance.wait("home") == 0
+    allowance.take("home")
+    assert allowance.wait("home") == pytest.approx(10.0)
+    allowance.give_back("home")
+    assert allowance.wait("home") == 0
+
+
 def test_any_number_of_tries_is_any_number(ticks):
     guard = Guard(0, 300.0, ticks)
     for _ in range(1000):
@@ -115,16 +183,23 @@ def test_names_and_addresses_that_are_made_up_fill_no_memory(guard):
 
 
 @pytest.fixture
-def sign_in(tmp_path):
-    """Signs Ada in, or not; one wrong password is the most from one address."""
+def accounts(tmp_path):
+    """Ada's account; one wrong password is the most from one address."""
     config = Config()
     config.GPUDockAuthenticator.one_time_password_file = str(tmp_path / "admin-password")
     config.GPUDockAuthenticator.allowed_failed_logins = 1
     config.GPUDockAuthenticator.seconds_before_next_try = 300
+    config.GPUDockAuthenticator.proxy_hosts = [PROXY]
     config.Authenticator.allow_all = True
     session = orm.new_session_factory("sqlite:///:memory:")()
     accounts = GPUDockAuthenticator(db=session, config=config)
     accounts.create_user(username="ada", password=PASSWORD, is_authorized=True)
+    return accounts
+
+
+@pytest.fixture
+def sign_in(accounts):
+    """Signs Ada in, or not."""
 
     async def attempt(password: str, *forwarded: str, **others: str) -> str | None:
         handler = SimpleNamespace(request=headers(*forwarded, **others))
@@ -159,3 +234,62 @@ async def test_passwords_cannot_be_guessed_from_ever_new_addresses(sign_in):
     with pytest.raises(web.HTTPError, match=r"Try again in \d+ minute"):
         await sign_in(PASSWORD, "6.6.6.66")
     assert await sign_in(PASSWORD, "10.0.0.7") == "ada"
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """Makes all threads that hash passwords busy, for everybody or for one address."""
+
+    def make(everybody: bool) -> None:
+        async def refuse(*_arguments: object) -> None:
+            raise BusyError("Too many people are signing in.", everybody=everybody)
+
+        monkeypatch.setattr(PasswordThreads, "_run", refuse)
+
+    return make
+
+
+@pytest.mark.parametrize(("everybody", "status"), [(True, 503), (False, 429)])
+async def test_too_many_at_once_are_refused_and_not_counted(
+    accounts, sign_in, busy, monkeypatch, everybody, status
+):
+    with monkeypatch.context():
+        busy(everybody)
+        handler = SimpleNamespace(request=headers("10.0.0.7"))
+        for attempt in (
+            lambda: sign_in(PASSWORD, "10.0.0.7"),
+            lambda: sign_in(PASSWORD, "10.0.0.7"),
+            lambda: accounts.sign_up(handler, "bob", PASSWORD),
+            lambda: accounts.set_password(handler, "ada", "another-" + PASSWORD),
+        ):
+            with pytest.raises(web.HTTPError, match="Too many people") as refused:
+                await attempt()
+            assert refused.value.status_code == status
+    monkeypatch.undo()
+    assert await sign_in(PASSWORD, "10.0.0.7") == "ada"
+
+
+async def test_an_address_signs_up_so_many_people_and_no_more(accounts, monkeypatch):
+    async def hash_at_once(_self: object, _password: str, *_for: str) -> bytes:
+        return b"hashed"
+
+    monkeypatch.setattr(PasswordThreads, "hash", hash_at_once)
+    here, elsewhere = (
+        SimpleNamespace(request=headers(address)) for address in ("10.0.0.7", "10.0.0.8")
+    )
+    for number in range(100):
+        assert await accounts.sign_up(here, f"user-{number}", PASSWORD) is not None
+    with pytest.raises(web.HTTPError, match="have signed up from your network") as refused:
+        await accounts.sign_up(here, "one-more", PASSWORD)
+    assert refused.value.status_code == 429
+    # What is not acceptable anyway is not counted, and says what is wrong with it.
+    assert await accounts.sign_up(here, "user-1", PASSWORD) is None
+    assert await accounts.sign_up(elsewhere, "one-more", PASSWORD) is not None
+
+
+async def test_of_two_who_sign_up_with_one_name_at_once_one_gets_it(accounts):
+    handler = SimpleNamespace(request=headers("10.0.0.7"))
+    made = await asyncio.gather(
+        *(accounts.sign_up(handler, "bob", f"{PASSWORD}-{number}") for number in range(2))
+    )
+    assert [account is None for account in made].count(True) == 1

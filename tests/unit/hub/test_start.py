@@ -75,6 +75,14 @@ async def test_a_start_makes_the_container_that_the_config_describes(lab):
     assert container.gpus == [gpu(0).uuid]
 
 
+@pytest.mark.parametrize(("own", "user"), [((), "1000:1000"), ((IMAGE,), None)])
+async def test_a_container_runs_as_the_user_1000_unless_its_image_is_excepted(lab, own, user):
+    config = dataclasses.replace(CONFIG, own_user_images=own)
+    await ServerStart(lab, config, ProgressLog()).run(request())
+    (container,) = lab.docker.running
+    assert container.config.get("User") == user
+
+
 async def test_limits_and_environment_are_asked_for_when_the_container_is_made(lab):
     asked = []
     config = dataclasses.replace(

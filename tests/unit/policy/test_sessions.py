@@ -331,3 +331,30 @@ def test_the_most_that_can_be_had_is_told() -> None:
     found = seen(item, limits(max_session_hours=12.0, gpu_hours=9.0), 1, running())
     assert found.can_extend
     assert found.extendable_until == pytest.approx(GRANTED + 9 * HOUR)
+
+
+def by_program(item: Lease, effective: EffectiveQuota, at: float, hours: float | None = None):
+    return extend(item, effective, accounts(GRANTED + at * HOUR), hours, by_program=True)
+
+
+def test_an_extension_by_a_program_is_no_use_of_the_gpu() -> None:
+    item = lease(active_at=GRANTED, expires_at=GRANTED + 2 * HOUR)
+    changed = by_program(item, limits(idle_minutes=300.0, max_session_hours=12.0), 1, 2)
+    assert isinstance(changed, Lease)
+    assert (changed.expires_at, changed.active_at) == (GRANTED + 4 * HOUR, GRANTED)
+
+
+def test_a_program_does_not_put_off_the_end_of_an_unused_gpu() -> None:
+    quota = limits(idle_minutes=90.0, max_session_hours=12.0)
+    item = lease(active_at=GRANTED, expires_at=GRANTED + 4 * HOUR)
+    assert "its GPU is not used" in str(by_program(item, quota, 1, 2))
+    person = extended(item, quota, 1, 2)
+    assert person.active_at == GRANTED + HOUR
+
+
+def test_an_extension_by_a_program_gains_a_minute_at_least() -> None:
+    quota = limits(max_session_hours=2.0)
+    nearly = lease(expires_at=GRANTED + 2 * HOUR - 59)
+    assert isinstance(extended(nearly, quota, 1), Lease)
+    assert "2 hours at most" in str(by_program(nearly, quota, 1))
+    assert isinstance(by_program(lease(expires_at=GRANTED + 2 * HOUR - 60), quota, 1), Lease)

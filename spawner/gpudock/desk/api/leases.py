@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from gpudock.broker import ExtensionError
+from gpudock.broker import EndCause, ExtensionError
 from gpudock.desk.api.rights import check_may_read, owns_or_manages, readable_users
 from gpudock.desk.endpoints import APIRequest, Audience, Router
 from gpudock.desk.errors import ConflictError, ForbiddenError, NotFoundError
@@ -121,7 +121,8 @@ async def list_own_sessions(request: APIRequest) -> OwnSessions:
     """
     user = request.principal.user
     found = [] if user is None else await request.backend.read(_live, frozenset({user}))
-    return OwnSessions(leases=[_shown(session) for session in found])
+    by_program = request.principal.is_server
+    return OwnSessions(leases=[_shown(session, by_program=by_program) for session in found])
 
 
 @router.add(
@@ -138,20 +139,26 @@ async def extend_session(request: APIRequest) -> Session:
 
     It lasts as much longer as its user's quota allows. Administrators may extend any session.
 
-    The answer is 409 if that gains nothing.
+    The answer is 409 if that gains nothing. With the token of a server, an extension is at least a
+    minute, and does not count as a use of the GPUs.
     """
     session = await _changeable(request)
+    by_program = request.principal.is_server
     hours = request.body.hours if request.body is not None else None
     groups_of = await request.backend.hub.groups_of()
     try:
         extended = await request.backend.write(
             lambda broker: broker.sessions.extend(
-                session.lease.id, request.principal.actor, hours, groups_of
+                session.lease.id,
+                request.principal.actor,
+                hours,
+                groups_of,
+                by_program=by_program,
             )
         )
     except ExtensionError as error:
         raise ConflictError(str(error)) from error
-    return _shown(extended)
+    return _shown(extended, by_program=by_program)
 
 
 @router.add("DELETE", "leases/{id}", Audience.SERVER, answer=Session, status=202)
@@ -202,15 +209,17 @@ def _live(broker: DeskBroker, users: Collection[str] | None) -> list[sessions.Se
     ]
 
 
-def _shown(session: sessions.Session) -> Session:
+def _shown(session: sessions.Session, *, by_program: bool = False) -> Session:
     because = session.ends_because
+    # An extension by a program does not put off the end of a session whose GPUs are not used.
+    is_extendable = not (by_program and because is EndCause.IDLE)
     return _session(
         session.lease,
         ends_at=session.ends_at,
         ends_because=None if because is None else because.value,
         why=session.why,
         warning_at=session.warning_at,
-        can_extend=session.can_extend,
+        can_extend=session.can_extend and is_extendable,
         extendable_until=session.extendable_until,
         idle_since=session.idle_since,
     )

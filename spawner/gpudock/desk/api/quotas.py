@@ -179,8 +179,9 @@ async def set_user_quota(request: APIRequest) -> Response:
 
     The document replaces the old one; the user need not exist yet. No session ends.
 
-    The lead of a group can give members at most what the group itself has, and cannot raise their
-    own limits. This applies to all changes by a lead, boosts and previews included.
+    The lead of a group can give members at most what the group itself has. Leads cannot lift what
+    an administrator limited, and cannot raise their own limits. This applies to all changes by a
+    lead, boosts and previews included.
     """
     return await _set(request, "user", request.path["name"], request.body)
 

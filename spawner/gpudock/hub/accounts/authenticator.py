@@ -10,25 +10,33 @@ from __future__ import annotations
 import hmac
 import math
 import os
+import re
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nativeauthenticator import NativeAuthenticator
 from nativeauthenticator.orm import UserInfo
 from tornado import web
-from traitlets import Unicode
+from traitlets import List, Unicode
 
 from gpudock.config.parsers import MAX_PASSWORD_BYTES
-from gpudock.hub.accounts.guard import Guard, address_of
+from gpudock.hub.accounts.guard import Allowance, Guard
 from gpudock.hub.accounts.pages import OURS
-from gpudock.hub.accounts.passwords import matches
+from gpudock.hub.accounts.passwords import BusyError, PasswordThreads, hash_password
+from gpudock.hub.accounts.proxies import ProxyAddresses, address_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ONE_TIME_PASSWORD_BYTES = 15
 _MAX_WAITING = 200
 _FORBIDDEN = 403
 _CONFLICT = 409
 _TOO_MANY_REQUESTS = 429
+_UNAVAILABLE = 503
+_SIGN_UPS = 100
+_SIGN_UP_SECONDS = 600.0
 
 
 class GPUDockAuthenticator(NativeAuthenticator):
@@ -54,9 +62,23 @@ class GPUDockAuthenticator(NativeAuthenticator):
         help="""File with the one-time password. Only the hub can read it.""",
     )
 
+    proxy_hosts = List(
+        Unicode(),
+        ["localhost"],
+        config=True,
+        help="""
+        Host names or addresses of the lab's own proxy. Only in its requests ``X-Forwarded-For``
+        says where a request comes from. Users' containers reach the Hub without the proxy, and may
+        send any header.
+        """,
+    )
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Create the first administrator's account unless it exists."""
         super().__init__(*args, **kwargs)
+        self._proxies = ProxyAddresses(self.proxy_hosts)
+        self._threads = PasswordThreads()
+        self._sign_ups = Allowance(_SIGN_UPS, _SIGN_UP_SECONDS)
         self._guard = Guard(self.allowed_failed_logins, self.seconds_before_next_try)
         self._ensure_first_admin()
 
@@ -90,42 +112,111 @@ class GPUDockAuthenticator(NativeAuthenticator):
             return False
         return hmac.compare_digest(file.read_text().strip().encode(), password.encode())
 
-    def change_password(self, username: str, new_password: str) -> bool | None:
-        """Set a new password; the first administrator's ends the one-time password."""
-        changed: bool | None = super().change_password(username, new_password)
-        if changed and self.normalize_username(username) == self.first_admin:
-            Path(self.one_time_password_file).unlink(missing_ok=True)
-        return changed
+    async def address_of(self, handler: Any) -> str:
+        """Return the address that a request came from."""
+        trusted = getattr(self.parent, "trusted_downstream_ips", ())
+        return address_of(handler.request, await self._proxies.get(), trusted)
 
     async def authenticate(self, handler: Any, data: dict[str, str]) -> str | None:
         """Check a sign-in.
 
-        Wrong passwords are counted, see :mod:`gpudock.hub.accounts.guard`.
-
         Raises:
-            web.HTTPError: too many wrong passwords, or the account is not approved.
+            web.HTTPError: too many wrong passwords, too many sign-ins, or the account is not
+                approved.
         """
         name = self.normalize_username(data["username"])
-        address = address_of(handler.request, getattr(self.parent, "trusted_downstream_ips", ()))
-        wait = self._guard.wait(name, address)
-        if wait:
-            minutes = math.ceil(wait / 60)
-            message = (
-                f"Too many wrong passwords. Try again in {minutes} minute{'s' * (minutes > 1)}."
-            )
-            raise web.HTTPError(_TOO_MANY_REQUESTS, message)
-        self._guard.count_failure(name, address)
-        account = self.get_user(name)
-        right = await matches(data["password"], account.password if account else None)
-        if account is None or not right:
+
+        def has_second_factor(account: UserInfo) -> bool:
+            return not account.has_2fa or bool(account.is_valid_token(data.get("2fa")))
+
+        account = await self.account_with_password(
+            handler, name, data["password"], has_second_factor
+        )
+        if account is None:
             return None
-        if account.has_2fa and not account.is_valid_token(data.get("2fa")):
-            return None
-        self._guard.count_success(name, address)
         if not account.is_authorized:
             message = "An administrator has not approved your account. Ask one, and try again."
             raise web.HTTPError(_FORBIDDEN, message)
         return str(name)
+
+    async def account_with_password(
+        self,
+        handler: Any,
+        name: str,
+        password: str,
+        also: Callable[[UserInfo], bool] = lambda _account: True,
+    ) -> UserInfo | None:
+        """Return the account *name* if *password* is right.
+
+        Wrong passwords are counted, see :mod:`gpudock.hub.accounts.guard`.
+
+        Args:
+            handler: of the request.
+            name: the account's normalized name.
+            password: its password.
+            also: returns whether an account with that password is right in other respects.
+
+        Raises:
+            web.HTTPError: too many wrong passwords, or too many sign-ins.
+        """
+        address = await self.address_of(handler)
+        wait = self._guard.wait(name, address)
+        if wait:
+            raise _too_many("Too many wrong passwords", wait)
+        self._guard.count_failure(name, address)
+        account = self.get_user(name)
+        hashed = account.password if account is not None else None
+        try:
+            right = await self._threads.check(password, hashed, name, address)
+        except BusyError as error:
+            self._guard.forget_attempt(name, address)
+            raise _busy(error) from error
+        # The account may be gone, or have another password, by now.
+        account = self.get_user(name)
+        if account is None or account.password != hashed or not right or not also(account):
+            return None
+        self._guard.count_success(name, address)
+        return account
+
+    async def set_password(self, handler: Any, name: str, password: str) -> bool:
+        """Set the password of an account; return whether it was set.
+
+        Args:
+            handler: of the request.
+            name: the account's name.
+            password: the new password.
+
+        Raises:
+            web.HTTPError: too many passwords are hashed at this moment.
+        """
+        name = self.normalize_username(name)
+        if not self.user_exists(name) or not self.is_password_strong(password):
+            return False
+        return self._store(name, await self._hash(handler, name, password))
+
+    async def _hash(self, handler: Any, name: str, password: str) -> bytes:
+        try:
+            return await self._threads.hash(password, name, await self.address_of(handler))
+        except BusyError as error:
+            raise _busy(error) from error
+
+    def change_password(self, username: str, new_password: str) -> bool | None:
+        """Set a new password; this blocks for some tenths of a second."""
+        name = self.normalize_username(username)
+        if not self.user_exists(name) or not self.is_password_strong(new_password):
+            return None
+        return self._store(name, hash_password(new_password))
+
+    def _store(self, name: str, hashed: bytes) -> bool:
+        """Store a new password; the first administrator's ends the one-time password."""
+        account = self.get_user(name)
+        if account is None:
+            return False
+        account.password = hashed
+        self.db.commit()
+        if name == self.first_admin:
+            Path(self.one_time_password_file).unlink(missing_ok=True)
+        return True
 
     async def refresh_user(self, user: Any, handler: Any = None) -> bool:
         """Return whether a session may continue.
@@ -139,17 +230,71 @@ class GPUDockAuthenticator(NativeAuthenticator):
             raise web.HTTPError(_FORBIDDEN, message)
         return True
 
+    async def sign_up(self, handler: Any, username: str, password: str, **details: Any) -> Any:
+        """Create an account; return ``None`` if the name or the password is not acceptable.
+
+        Args:
+            handler: of the request.
+            username: the account's name.
+            password: its password.
+            details: as for :meth:`create_user`.
+
+        Raises:
+            web.HTTPError: too many sign-ups from this address, or at this moment.
+        """
+        name = self.normalize_username(username)
+        if not self._accepts(name, password, details):
+            return None
+        address = await self.address_of(handler)
+        wait = self._sign_ups.wait(address)
+        if wait:
+            raise _too_many("Too many people have signed up from your network", wait)
+        self._sign_ups.take(address)
+        hashed = await self._hash(handler, name, password)
+        # The name may be taken by now.
+        return self._add(name, hashed, details) if self._accepts(name, password, details) else None
+
     def create_user(self, username: str, password: str, **details: Any) -> Any:
         """Create an account; return ``None`` if the name or the password is not acceptable.
 
-        The name of an administrator is not available to people who sign up.
+        The name of an administrator is not available to people who sign up. This blocks for some
+        tenths of a second.
         """
-        approved = details.get("is_authorized", False)
-        if not approved and (
-            self.normalize_username(username) in self.admin_users or self.too_many_waiting()
-        ):
+        name = self.normalize_username(username)
+        if not self._accepts(name, password, details):
             return None
-        return super().create_user(username, password, **details)
+        return self._add(name, hash_password(password), details)
+
+    def _accepts(self, name: str, password: str, details: dict[str, Any]) -> bool:
+        approved = details.get("is_authorized", False)
+        if not approved and (name in self.admin_users or self.too_many_waiting()):
+            return False
+        return (
+            self.enable_signup
+            and not self.user_exists(name)
+            and self.validate_username(name)
+            and self.is_password_strong(password)
+        )
+
+    def _add(self, name: str, hashed: bytes, details: dict[str, Any]) -> Any:
+        """Add an account as NativeAuthenticator does, which would hash the password itself."""
+        approved = self.open_signup or name in self.allowed_users | self.admin_users
+        if approved:
+            details = {**details, "is_authorized": True}
+        try:
+            account = UserInfo(username=name, password=hashed, **details)
+        except AssertionError:  # the e-mail address
+            return None
+        if (
+            self.allow_self_approval_for
+            and not approved
+            and re.match(self.allow_self_approval_for, account.email or "")
+        ):
+            self.send_approval_email(account.email, self.generate_approval_url(name))
+            account.login_email_sent = True
+        self.db.add(account)
+        self.db.commit()
+        return account
 
     def delete_user(self, user: Any) -> Any:
         """Delete the account of a user whom an administrator removes from the Hub.
@@ -173,7 +318,7 @@ class GPUDockAuthenticator(NativeAuthenticator):
         return bool(waiting.count() >= _MAX_WAITING)
 
     def is_password_strong(self, password: str) -> bool:
-        """Return whether a password is strong enough, and not longer than bcrypt supports."""
+        """Return whether a password is strong enough, and not too long."""
         if len(password.encode()) > MAX_PASSWORD_BYTES:
             return False
         return bool(super().is_password_strong(password))
@@ -181,3 +326,13 @@ class GPUDockAuthenticator(NativeAuthenticator):
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
         """Return the account pages, some of them replaced."""
         return [(path, OURS.get(page, page)) for path, page in super().get_handlers(app)]
+
+
+def _too_many(what: str, wait: float) -> web.HTTPError:
+    minutes = math.ceil(wait / 60)
+    message = f"{what}. Try again in {minutes} minute{'s' * (minutes > 1)}."
+    return web.HTTPError(_TOO_MANY_REQUESTS, message)
+
+
+def _busy(error: BusyError) -> web.HTTPError:
+    return web.HTTPError(_UNAVAILABLE if error.everybody else _TOO_MANY_REQUESTS, str(error))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
+import requests
 from jupyterhub import orm
 from jupyterhub.handlers.login import LoginHandler
 from nativeauthenticator.handlers import (
+    ChangePasswordAdminHandler,
+    ChangePasswordHandler,
     DiscardHandler,
     SignUpHandler,
     ToggleAuthorizationHandler,
@@ -16,7 +20,11 @@ from nativeauthenticator.handlers import LoginHandler as NativeLoginHandler
 from nativeauthenticator.orm import UserInfo
 from tornado import web
 
-from gpudock.config.parsers import MAX_PASSWORD_BYTES
+from gpudock.hub.accounts.password_pages import (
+    OwnPasswordHandler,
+    PasswordOfUserHandler,
+    password_problem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +32,8 @@ if TYPE_CHECKING:
 _NOT_FOUND = 404
 _METHOD_NOT_ALLOWED = 405
 _CONFLICT = 409
+_RECAPTCHA = "g-recaptcha-response"
+_RECAPTCHA_SECONDS = 10
 
 
 class _LoginHandler(LoginHandler):
@@ -48,6 +58,42 @@ class _SignUpHandler(SignUpHandler):
         return super().render_template(
             name, **{"username": given, "minimum_password_length": least, **namespace}
         )
+
+    async def post(self) -> None:
+        """Create an account, without blocking the hub as NativeAuthenticator does."""
+        authenticator = self.authenticator
+        if not authenticator.enable_signup:
+            raise web.HTTPError(_NOT_FOUND)
+        human = not authenticator.recaptcha_key or await asyncio.to_thread(
+            _is_human, authenticator.recaptcha_secret, self.get_body_argument(_RECAPTCHA)
+        )
+        name = self.get_body_argument("username", strip=False)
+        password = self.get_body_argument("signup_password", strip=False)
+        confirmed = password == self.get_body_argument("signup_password_confirmation", strip=False)
+        taken = authenticator.user_exists(name)
+        account = None
+        if human and confirmed and not taken:
+            account = await authenticator.sign_up(
+                self,
+                name,
+                password,
+                email=self.get_body_argument("email", "", strip=False),
+                has_2fa=bool(self.get_body_argument("2fa", "", strip=False)),
+            )
+        is_admin = name in authenticator.admin_users
+        alert, message = self.get_result_message(account, human, taken, confirmed, is_admin)
+        html = await self.render_template(
+            "signup.html",
+            ask_email=authenticator.ask_email_on_signup,
+            result_message=message,
+            alert=alert,
+            two_factor_auth=authenticator.allow_2fa,
+            two_factor_auth_user=account.has_2fa if account else "",
+            two_factor_auth_value=account.otp_secret if account else "",
+            recaptcha_key=authenticator.recaptcha_key,
+            tos=authenticator.tos,
+        )
+        self.finish(html)
 
     def get_result_message(
         self,
@@ -75,7 +121,6 @@ class _SignUpHandler(SignUpHandler):
     def _problem(self, taken: bool, confirmed: bool) -> str | None:
         name = self.authenticator.normalize_username(self.get_body_argument("username", ""))
         password = self.get_body_argument("signup_password", "", strip=False)
-        least = self.authenticator.minimum_password_length
         if not self.authenticator.validate_username(name):
             # Describes username_pattern in jupyterhub_config.py.
             return (
@@ -90,13 +135,16 @@ class _SignUpHandler(SignUpHandler):
             return "Too many accounts wait for approval. Ask an administrator, and try again later."
         if not confirmed:
             return "The passwords do not match. Enter the same password twice."
-        if len(password) < least:
-            return f"The password is too short. Use at least {least} characters."
-        if len(password.encode()) > MAX_PASSWORD_BYTES:
-            return f"The password is too long. Use at most {MAX_PASSWORD_BYTES} characters."
-        if not self.authenticator.is_password_strong(password):
-            return "The password is a common one, and easy to guess. Choose another one."
-        return None
+        return password_problem(self.authenticator, password)
+
+
+def _is_human(secret: str, answer: str) -> bool:
+    """Ask Google whether a person has filled in the form."""
+    data = {"secret": secret, "response": answer}
+    checked = requests.post(
+        "https://www.google.com/recaptcha/api/siteverify", data=data, timeout=_RECAPTCHA_SECONDS
+    )
+    return bool(checked.json().get("success"))
 
 
 class _ChangeByPostOnly:
@@ -161,6 +209,8 @@ class _DiscardHandler(_ChangeByPostOnly, DiscardHandler):
 OURS: Mapping[type, type] = {
     NativeLoginHandler: _LoginHandler,
     SignUpHandler: _SignUpHandler,
+    ChangePasswordHandler: OwnPasswordHandler,
+    ChangePasswordAdminHandler: PasswordOfUserHandler,
     ToggleAuthorizationHandler: _ToggleAuthorizationHandler,
     DiscardHandler: _DiscardHandler,
 }

@@ -1,9 +1,10 @@
 """What the lead of a group may give its members: nothing that the group itself does not have.
 
 Administrators set what a group has, by its quota and the default. Its lead may give a member as
-much of that as they like, and may keep what an administrator gave the member in addition. Leads may
-not raise their own limits. Boosts of a group or of the default do not count, because what a lead
-sets does not end with them.
+much of that as they like, and may keep what an administrator gave the member in addition. What an
+administrator limited for a member, a lead may lower, but not lift. Leads may not raise their own
+limits. Boosts of a group or of the default do not count, because what a lead sets does not end with
+them.
 """
 
 from __future__ import annotations
@@ -56,6 +57,20 @@ class Lead:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentChange:
+    """A change of a user's document in the past.
+
+    Attributes:
+        before, after: the document; ``None`` where there was none.
+        by_lead: whether the lead of a group made it, and not an administrator.
+    """
+
+    before: Document | None
+    after: Document | None
+    by_lead: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Levels:
     """What holds where a user's own document says nothing.
 
@@ -81,8 +96,38 @@ class Levels:
         return resolve(self.base, default, found, None, self.now)
 
 
+def set_by_administrators(changes: Iterable[DocumentChange], present: Document | None) -> Document:
+    """Return what administrators set last of a user's document, whatever leads have set since.
+
+    Args:
+        changes: of the document, the oldest first.
+        present: the document as it is.
+    """
+    found: dict[str, Any] | None = None
+    for change in changes:
+        before, after = change.before or {}, change.after or {}
+        if found is None:
+            # Of what there was before the first change it is not known who set it.
+            found = dict(before)
+        if change.by_lead:
+            continue
+        for name in before.keys() - after.keys():
+            found.pop(name, None)
+        found |= {
+            name: value
+            for name, value in after.items()
+            if name not in before or value != before[name]
+        }
+    return dict(present or {}) if found is None else found
+
+
 def refusal(
-    lead: Lead, user: str, before: Document | None, after: Document | None, levels: Levels
+    lead: Lead,
+    user: str,
+    before: Document | None,
+    after: Document | None,
+    levels: Levels,
+    given: Document | None = None,
 ) -> str | None:
     """Return why *lead* may not change a user's document from *before* to *after*.
 
@@ -92,12 +137,14 @@ def refusal(
         before: the stored document; ``None``: there is none.
         after: the parsed document to be; ``None``: it is removed.
         levels: what the other levels say.
+        given: what administrators set of it, see :func:`set_by_administrators`; ``None``: nothing.
 
     Returns:
         One or two sentences for the lead; ``None`` when they may.
     """
     member = lead.members[user]
-    for wanted, present in _forms(before or {}, after or {}, levels.now):
+    before, after = before or {}, after or {}
+    for wanted, present in _forms(before, after, levels.now):
         if user == lead.user:
             for boosts in (False, True):
                 problem = _raise(wanted, present, levels.of(member.groups, boosts=boosts))
@@ -106,7 +153,27 @@ def refusal(
         problem = _excess(user, wanted, present, levels.of(member.led, boosts=False))
         if problem is not None:
             return problem
+    for boosts in (False, True):
+        inherited = levels.of(member.groups, boosts=boosts).quota
+        for wanted, present, limits in _times(before, after, given or {}, levels.now):
+            problem = _lift(user, wanted, present, limits, inherited)
+            if problem is not None:
+                return problem
     return None
+
+
+def _times(
+    before: Document, after: Document, given: Document, now: float
+) -> Iterable[tuple[Document, Document, Document]]:
+    """Return what is to hold, what held, and what administrators set, for each time to come."""
+    documents = (after, before, given)
+    ends = {boost_end(item[BOOST]) for item in documents if BOOST in item}
+    for time in sorted({now, *(end for end in ends if end > now)}):
+        wanted, present, limits = (
+            _boosted(item) if BOOST in item and boost_end(item[BOOST]) > time else _own(item)
+            for item in documents
+        )
+        yield wanted, present, limits
 
 
 def _forms(before: Document, after: Document, now: float) -> Iterable[tuple[Document, Document]]:
@@ -163,24 +230,42 @@ def _excess(user: str, wanted: Document, present: Document, bound: EffectiveQuot
 
 def _raise(wanted: Document, present: Document, inherited: EffectiveQuota) -> str | None:
     """Return which of the lead's own limits would become higher."""
-    quota = inherited.quota
-
-    def sentence(name: str) -> str:
-        return (
-            f"You may not raise your own limits, and {name} would be higher than it is. Ask an"
-            " administrator."
-        )
-
-    for name in _SINGLE:
-        usual = getattr(quota, name)
-        if _more(wanted.get(name, usual), present.get(name, usual)):
-            return sentence(name)
-    allowed = present.get(_MODELS, quota.gpu_models)
-    if allowed is not None and not _covered(wanted.get(_MODELS, quota.gpu_models), allowed):
-        return sentence(_MODELS)
-    if _more_hours(*_pair(wanted, quota), *_pair(present, quota)):
-        return sentence(_HOURS)
+    for name in (*_SINGLE, _MODELS, _HOURS):
+        if _is_higher(name, wanted, present, inherited.quota):
+            return (
+                f"You may not raise your own limits, and {name} would be higher than it is. Ask an"
+                " administrator."
+            )
     return None
+
+
+def _lift(
+    user: str, wanted: Document, present: Document, limits: Document, inherited: Quota
+) -> str | None:
+    """Return which limit of an administrator would become higher than it is, and than they set."""
+    for name in (*_SINGLE, _MODELS, _HOURS):
+        is_set = name in limits or (name == _HOURS and _WINDOW in limits)
+        if (
+            is_set
+            and _is_higher(name, wanted, limits, inherited)
+            and _is_higher(name, wanted, present, inherited)
+        ):
+            return (
+                f'An administrator has limited {name} of "{user}", and it would be higher than'
+                " that. Ask an administrator for more."
+            )
+    return None
+
+
+def _is_higher(name: str, wanted: Document, limits: Document, inherited: Quota) -> bool:
+    """Return whether *wanted* allows more of a field than *limits*, both over what is inherited."""
+    if name == _HOURS:
+        return _more_hours(*_pair(wanted, inherited), *_pair(limits, inherited))
+    usual = getattr(inherited, name)
+    value, limit = wanted.get(name, usual), limits.get(name, usual)
+    if name == _MODELS:
+        return limit is not None and not _covered(value, limit)
+    return _more(value, limit)
 
 
 def _more(value: float | None, limit: float | None) -> bool:

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpudock.model import Quota
-from gpudock.policy.quota.delegation import Lead, Levels, Member, refusal
+from gpudock.policy.quota.delegation import (
+    DocumentChange,
+    Lead,
+    Levels,
+    Member,
+    refusal,
+    set_by_administrators,
+)
 from gpudock.policy.quota.documents import FIELDS, parse_document
 from gpudock.policy.quota.resolve import resolve
 
@@ -36,9 +43,11 @@ def levels(group: Any = GROUP, default: Any = None, audio: Any = None) -> Levels
     return Levels(Quota(), default, {"vision": group, "audio": audio or {}}, NOW)
 
 
-def refused(after: Any, before: Any = None, user: str = "ada", **rest: Any) -> str | None:
+def refused(
+    after: Any, before: Any = None, user: str = "ada", limited: Any = None, **rest: Any
+) -> str | None:
     parsed = None if after is None else parse_document(after, "user")
-    return refusal(LEAD, user, before, parsed, levels(**rest))
+    return refusal(LEAD, user, before, parsed, levels(**rest), limited)
 
 
 WITHIN = [
@@ -221,6 +230,100 @@ def test_a_lead_does_not_let_a_boost_of_another_group_in() -> None:
     assert refused(None, {"max_gpus": 2}, audio=audio) is None
 
 
+LIMITED = {
+    "max_gpus": 1,
+    "gpu_hours": 10.0,
+    "window_days": 60.0,
+    "gpu_models": ["NVIDIA L4"],
+    "boost": {"until": at(600), "max_gpus": 0},
+}
+
+
+@pytest.mark.parametrize(
+    ("after", "name"),
+    [
+        (None, "max_gpus"),
+        ({}, "max_gpus"),
+        ({**LIMITED, "max_gpus": 2}, "max_gpus"),
+        ({**LIMITED, "gpu_hours": 11}, "gpu_hours"),
+        ({**LIMITED, "window_days": 30}, "gpu_hours"),
+        ({**LIMITED, "gpu_models": ["NVIDIA L4", "*A100*"]}, "gpu_models"),
+        ({**LIMITED, "boost": {"until": at(600), "max_gpus": 1}}, "max_gpus"),
+        ({**LIMITED, "boost": {"until": at(599), "max_gpus": 0}}, "max_gpus"),
+        ({**LIMITED, "boost": {"until": at(900), "max_gpus": 0, "gpu_hours": 20}}, "gpu_hours"),
+        ({name: LIMITED[name] for name in LIMITED if name != "boost"}, "max_gpus"),
+    ],
+)
+def test_what_an_administrator_limited_a_lead_does_not_lift(after: Any, name: str) -> None:
+    said = refused(after, LIMITED, limited=LIMITED)
+    assert said == (
+        f'An administrator has limited {name} of "ada", and it would be higher than that. Ask an'
+        " administrator for more."
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"max_gpus": 0},
+        {"gpu_hours": 5},
+        {"window_days": 90},
+        {"gpu_models": []},
+        {"weight": 2},
+        {"session_hours": 4},
+        {"boost": {"until": at(900), "max_gpus": 0}},
+    ],
+)
+def test_what_an_administrator_limited_a_lead_may_lower(change: Any) -> None:
+    assert refused({**LIMITED, **change}, LIMITED, limited=LIMITED) is None
+
+
+def test_what_a_lead_lowered_they_raise_again_as_far_as_the_administrators_limit() -> None:
+    assert refused({"max_gpus": 1}, {"max_gpus": 0}, limited={"max_gpus": 1}) is None
+    assert refused({"max_gpus": 2}, {"max_gpus": 0}, limited={"max_gpus": 1}) is not None
+
+
+def test_what_is_higher_than_an_administrators_limit_already_may_stay() -> None:
+    assert refused({"max_gpus": 2, "weight": 1}, {"max_gpus": 2}, limited={"max_gpus": 1}) is None
+
+
+def past(*changes: tuple[Any, Any, bool]) -> list[DocumentChange]:
+    return [DocumentChange(*change) for change in changes]
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        # Nobody knows who set what was there before.
+        ([], {"max_gpus": 7}),
+        ([({"max_gpus": 3}, {"max_gpus": 2}, True)], {"max_gpus": 3}),
+        ([(None, {"max_gpus": 2}, True)], {}),
+        ([(None, {"max_gpus": 2}, False)], {"max_gpus": 2}),
+        ([(None, {"max_gpus": 2}, False), ({"max_gpus": 2}, None, True)], {"max_gpus": 2}),
+        ([(None, {"max_gpus": 2}, False), ({"max_gpus": 2}, None, False)], {}),
+        # What an administrator leaves as it is stays the lead's.
+        (
+            [
+                (None, {"max_gpus": 2}, True),
+                ({"max_gpus": 2}, {"max_gpus": 2, "weight": 1.0}, False),
+            ],
+            {"weight": 1.0},
+        ),
+        (
+            [
+                (None, {"max_gpus": 2}, False),
+                ({"max_gpus": 2}, {"max_gpus": 0}, True),
+                ({"max_gpus": 0}, {"max_gpus": 0, "weight": 1.0}, False),
+            ],
+            {"max_gpus": 2, "weight": 1.0},
+        ),
+    ],
+)
+def test_what_administrators_set_is_read_from_the_changes(changes: Any, found: Any) -> None:
+    assert set_by_administrators(past(*changes), {"max_gpus": 7}) == found
+
+
 amounts = st.one_of(st.none(), st.integers(1, 12))
 documents = st.fixed_dictionaries(
     {},
@@ -252,6 +355,24 @@ def test_whatever_a_lead_is_allowed_gives_nothing_beyond_group_and_present(
             assert _models(models, got) <= allowed
         elif name != "window_days":
             assert None in most or (got is not None and got <= max(most))
+
+
+@given(group=documents, limited=documents, steps=st.lists(documents, max_size=4))
+def test_no_number_of_steps_leads_beyond_an_administrators_limit(
+    group: dict[str, Any], limited: dict[str, Any], steps: list[dict[str, Any]]
+) -> None:
+    present = limited
+    for step in steps:
+        if refused(step, present, limited=limited, group=group) is None:
+            present = step
+    most, has = (resolve(Quota(), None, {"vision": group}, own).quota for own in (limited, present))
+    for name in limited:
+        got, limit = getattr(has, name), getattr(most, name)
+        if name == "gpu_models":
+            models = {"A1", "A2", "A3", "B1", "B2"}
+            assert _models(models, got) <= _models(models, limit)
+        else:
+            assert limit is None or (got is not None and got <= limit)
 
 
 def _models(models: set[str], patterns: Any) -> set[str]:
