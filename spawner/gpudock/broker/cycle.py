@@ -10,7 +10,13 @@ from gpudock.broker.activity import ActivityTracker
 from gpudock.broker.clock_jumps import fix_future
 from gpudock.broker.notifications import Notifications
 from gpudock.broker.process_state import ProcessState
-from gpudock.broker.scheduling import DecisionBasis, look_up_settled, schedule
+from gpudock.broker.recovery import Recovery
+from gpudock.broker.scheduling import (
+    DecisionBasis,
+    look_up_settled,
+    return_to_service,
+    schedule,
+)
 from gpudock.broker.transactions import Transactions
 
 if TYPE_CHECKING:
@@ -52,6 +58,7 @@ class SchedulingCycle(Transactions):
         self.ready = False
         self.untrusted_until = float("-inf")
         self._activity = ActivityTracker()
+        self._recovery = Recovery(clock.monotonic)
         # How far the clock had jumped when the stored times last followed it.
         self._shifted = 0.0
         self._generation = 0
@@ -153,6 +160,7 @@ class SchedulingCycle(Transactions):
         if self._basis is not None and not basis.differs_from(self._basis):
             work.outcome.positions = self.positions
             return self._basis
+        return_to_service(work, self._recovery)
         schedule(work)
         return replace(basis, cooling_down=any(x.cooling_down for x in work.device_health()))
 

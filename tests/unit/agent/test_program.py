@@ -46,6 +46,9 @@ def test_every_value_reaches_the_document_in_its_unit(tmp_path):
             "mig_enabled": False,
             "fault": None,
             "lost": False,
+            "fault_may_pass": False,
+            "minor": 0,
+            "mig_number": None,
             "telemetry": {
                 "utilization_percent": 87,
                 "memory_used_mib": 12345,
@@ -53,8 +56,8 @@ def test_every_value_reaches_the_document_in_its_unit(tmp_path):
                 "power_w": 251.5,
                 "power_limit_w": 275.0,
                 "processes": [
-                    {"pid": 815, "memory_mib": None, "name": "viewer"},
-                    {"pid": 4711, "memory_mib": 12000, "name": "python3"},
+                    {"pid": 815, "memory_mib": None, "name": "viewer", "computes": False},
+                    {"pid": 4711, "memory_mib": 12000, "name": "python3", "computes": True},
                 ],
             },
         }

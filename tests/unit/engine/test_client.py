@@ -92,8 +92,8 @@ async def test_a_server_whose_labels_do_not_tell_what_it_has_is_told_of(
     run_behind(docker, "liar", config(devices, labeled))
     found = (await engine.observe(resolve)).foreign_use
     assert set(found) == held
-    assert '"liar"' in found[min(held)]
-    assert "labels" in found[min(held)]
+    assert '"liar"' in found[min(held)].now
+    assert "labels" in found[min(held)].now
 
 
 async def test_a_server_that_has_its_gpu_by_another_name_is_no_foreigner(docker, engine):
@@ -122,7 +122,7 @@ async def test_other_labs_and_strangers_are_told_of_and_the_agent_is_not(docker,
     }
     run_behind(docker, "lab-agent", {**config(["all"], ""), **agent})
     found = (await engine.observe(resolve)).foreign_use
-    assert {uuid: said.split('"')[1] for uuid, said in found.items()} == {
+    assert {uuid: use.now.split('"')[1] for uuid, use in found.items()} == {
         ONE: "other",
         TWO: "stranger",
     }
