@@ -77,12 +77,13 @@ async def _drain(options: argparse.Namespace) -> int:
 
 
 async def _return(options: argparse.Namespace) -> int:
+    returned: list[str] = [options.uuid]
+    kept: dict[str, str] = {}
     async with connect() as lab:
-        if not options.all:
-            lab.broker.gpus.set_state(options.uuid, "active", by=BY)
-            returned, kept = [options.uuid], {}
-        else:
+        if options.all:
             returned, kept = lab.broker.gpus.return_all(by=BY)
+        else:
+            lab.broker.gpus.set_state(options.uuid, "active", by=BY)
     for uuid in returned:
         print(f"{uuid} is active.")
     for uuid, why in kept.items():

@@ -28,7 +28,7 @@ _CDI_ANNOTATION = "cdi.k8s.io/"
 _CAPABILITIES = frozenset(
     ("gpu", "nvidia", "compute", "compat32", "graphics", "utility", "video", "display", "ngx")
 )
-_OTHER_VENDORS = frozenset(("amd", "intel"))
+_OTHER_DRIVERS = frozenset(("cdi", "amd", "intel"))
 _NOTHING = frozenset(("", "void", "none"))
 _VISIBLE_DEVICES = "NVIDIA_VISIBLE_DEVICES"
 _SWARM_RESOURCE = re.compile(r"DOCKER_RESOURCE_.*(?:GPU|NVIDIA).*", re.IGNORECASE)
@@ -109,31 +109,29 @@ def _requested(host_config: Mapping[str, Any]) -> Iterator[str]:
     """Return what ``--gpus`` and ``--device nvidia.com/gpu=…`` ask for."""
     for request in host_config.get("DeviceRequests") or []:
         ids = ",".join(str(device) for device in request.get("DeviceIDs") or [])
-        if request.get("Driver") == "cdi":
+        if not _is_of_nvidia(request):
             yield from _cdi_names(ids)
-        elif _is_of_nvidia(request):
-            if ids:
-                yield from _names(ids)
-            elif request.get("Count"):
-                # A number names no device: the runtime picks, so any of them may be in use.
-                yield ALL_DEVICES
+        elif ids:
+            yield from _names(ids)
+        elif request.get("Count"):
+            # A number names no device: the runtime picks, so any of them may be in use.
+            yield ALL_DEVICES
 
 
 def _is_of_nvidia(request: Mapping[str, Any]) -> bool:
+    """Return whether a request is one for NVIDIA's driver, which needs no CDI names."""
+    # Docker's drivers have names such as "nvidia", "nvidia.cdi" and "nvidia.runtime-hook".
     driver = str(request.get("Driver") or "").lower()
     capabilities = {name for group in request.get("Capabilities") or [] for name in group}
-    return NVIDIA_RUNTIME in driver or (
-        driver not in _OTHER_VENDORS and bool(capabilities & _CAPABILITIES)
-    )
+    if NVIDIA_RUNTIME in driver:
+        return True
+    return driver.partition(".")[0] not in _OTHER_DRIVERS and bool(capabilities & _CAPABILITIES)
 
 
 def _has_request_without_number(host_config: Mapping[str, Any]) -> bool:
     """Return whether ``--gpus 0`` leaves the choice to the container's environment."""
     return any(
-        request.get("Driver") != "cdi"
-        and _is_of_nvidia(request)
-        and not request.get("DeviceIDs")
-        and not request.get("Count")
+        _is_of_nvidia(request) and not request.get("DeviceIDs") and not request.get("Count")
         for request in host_config.get("DeviceRequests") or []
     )
 

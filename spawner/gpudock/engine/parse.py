@@ -202,8 +202,8 @@ def foreign_use(
         if not server:
             stranger = f'The container "{container}", which this lab did not start,'
             found = ForeignUse(
-                f"{stranger} has this GPU. Stop it; or, if it only monitors GPUs, start it with "
-                f"the label {LABEL_OBSERVER}=true.",
+                f"{stranger} has this GPU. Stop it; or, if it only monitors GPUs or leaves them "
+                f"alone, start it with the label {LABEL_OBSERVER}=true.",
                 f"{stranger} had this GPU.",
             )
         elif not _are_named_as_labeled(labels, held):

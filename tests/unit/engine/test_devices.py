@@ -62,6 +62,11 @@ def host(**config):
         (gpus("1", Capabilities=[["nvidia"]]), ("1",)),
         (gpus("1", Capabilities=[["compute", "utility"]]), ("1",)),
         (gpus("1", Driver="amd"), ()),
+        (gpus("1", Driver="amd.cdi"), ()),
+        (gpus("1", Driver="nvidia.cdi", Capabilities=None), ("1",)),
+        (gpus(Driver="nvidia.runtime-hook", Count=-1, Capabilities=None), ("all",)),
+        (gpus("nvidia.com/gpu=2:0"), ("2:0",)),
+        (gpus("nvidia.com/gpu=2:0", Capabilities=[["cdi"]]), ("2:0",)),
         (requested("1", Driver="other", Capabilities=[["tpu"]]), ()),
         ({**gpus(), "Config": {"Env": ["NVIDIA_VISIBLE_DEVICES=all"]}}, ("all",)),
         # NVIDIA_VISIBLE_DEVICES
