@@ -169,7 +169,7 @@ export interface components {
       readonly state: 'free' | 'leased' | 'draining' | 'quarantined' | 'lost';
       /** @description Why it is neither free nor just leased */
       readonly reason: string | null;
-      /** @description It returns to service without an administrator */
+      /** @description It is free or leased, or only being checked */
       readonly in_service: boolean;
       /** @description How many sessions may share it; 1: it is leased as a whole */
       readonly slots: number;

@@ -54,7 +54,7 @@ class GPU(ResponseModel):
     mig_profile: str | None
     state: Literal["free", "leased", "draining", "quarantined", "lost"]
     reason: str | None = Field(description="Why it is neither free nor just leased")
-    in_service: bool = Field(description="It returns to service without an administrator")
+    in_service: bool = Field(description="It is free or leased, or only being checked")
     slots: int = Field(description="How many sessions may share it; 1: it is leased as a whole")
     leases: list[Holder]
     telemetry: Telemetry | None
@@ -121,7 +121,8 @@ async def change_gpu(request: APIRequest) -> GPU:
 
     `draining` stops new leases of the GPU, `active` returns it to service.
 
-    A GPU that drains stays with its holder. `active` also ends a quarantine. `slots` is how many
+    A GPU that drains stays with its holder. `active` also ends a quarantine, also one that would
+    end by itself. `slots` is how many
     sessions may share the GPU; it can be changed only while nobody has the GPU.
     """
     uuid, change, by = request.path["uuid"], request.body, request.principal.actor
