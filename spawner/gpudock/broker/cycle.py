@@ -44,6 +44,8 @@ class SchedulingCycle(Transactions):
         notifications: the coroutines that wait in the queue.
         positions: where the waiting requests stand, by (user, server).
         ready: whether the engine was looked at, so that grants are open.
+        looked_for: the devices that the latest look at the engine knew of. Which containers have
+            others, such as new ones, is known only after the next look.
         untrusted_until: a look at the engine that began before this says nothing (seconds of a
             clock that cannot be set).
     """
@@ -56,6 +58,7 @@ class SchedulingCycle(Transactions):
         self.notifications = Notifications()
         self.positions: dict[tuple[str, str], QueuePosition] = {}
         self.ready = False
+        self.looked_for: frozenset[str] | None = None
         self.untrusted_until = float("-inf")
         self._activity = ActivityTracker()
         self._recovery = Recovery(clock.monotonic)
@@ -150,6 +153,11 @@ class SchedulingCycle(Transactions):
         self._generation = 0
         self._basis = None
         self._usage_cache.clear()
+
+    def _begin(self, transaction: Transaction) -> UnitOfWork:
+        work = super()._begin(transaction)
+        work.looked_for = self.looked_for
+        return work
 
     def _follow_clock(self, seconds: float) -> None:
         super()._follow_clock(seconds)

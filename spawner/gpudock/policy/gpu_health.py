@@ -12,7 +12,7 @@ from gpudock.policy.durations import duration_in_words
 from gpudock.policy.matching import overlap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from gpudock.model import GPU, GPUReading, InventoryReading
 
@@ -96,8 +96,8 @@ class DeviceHealth:
         in_service: it is granted, or leased, or will be within seconds.
         transition: an administrative state to keep, if the readings call for one.
         slots: how many sessions may share it; 1: it is given to one session as a whole.
-        cooling_down: it is free and waits only for the check after its last session. Within seconds
-            it is either grantable or out of service.
+        cooling_down: it is free and waits only for the check after its last session, or before its
+            first one. Within seconds it is either grantable or out of service.
         clean: nothing speaks against granting it but its administrative state, and other devices on
             the same physical GPU.
         recovers_after: how long it has to stay clean until it returns to service by itself, in
@@ -166,6 +166,7 @@ def assess(
     now: float,
     rules: Rules,
     gate: str | None = None,
+    unchecked: Collection[str] = (),
 ) -> list[DeviceHealth]:
     """Assess every device that the store knows.
 
@@ -180,6 +181,8 @@ def assess(
         now: Unix time.
         rules: see :class:`Rules`.
         gate: a sentence on why nothing at all may be granted at the moment.
+        unchecked: devices of which the next look at the engine, within seconds, will tell which
+            containers have them.
     """
     known = list(records)
     seen = {reading.gpu.uuid: reading for reading in inventory.readings}
@@ -208,6 +211,8 @@ def assess(
                     use, barrier = check_cleanliness(reading, freed_at, inventory, now, rules)
                     if use is not None:
                         transition = StateTransition(AdminState.OCCUPIED, use.now, use.past)
+                if uuid in unchecked and transition is None:
+                    barrier = "It is being checked which containers have it."
                 clean = transition is None and barrier is None
         health = _health(
             record,

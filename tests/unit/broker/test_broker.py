@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, text
 
-from doubles.inventory import SettableInventory, mig_slice, uuid
+from doubles.inventory import SettableInventory, gpu, mig_slice, uuid
 from gpudock.broker import (
     Broker,
     BrokerConfig,
@@ -27,6 +27,7 @@ from gpudock.model import (
     GPUProcess,
     GPUReading,
     GPUState,
+    InventoryReading,
     Lease,
     LeaseState,
     Observation,
@@ -493,6 +494,35 @@ def test_a_leased_gpu_that_something_foreign_had_keeps_its_lease_and_returns(
         opened.look(own)
     assert opened.gpu_states()[lease.gpu_uuids[0]] is GPUState.LEASED
     assert opened.state(lease) is LeaseState.ACTIVE
+
+
+def test_a_gpu_that_appears_after_a_look_is_granted_only_after_the_next(opened: BrokerLab) -> None:
+    new = gpu(7)
+    devices = [GPUReading(item, Telemetry(processes=())) for item in (*LAB, new)]
+    opened.read(*devices)
+    # Nobody has looked for containers that have it: the lab did not know of it.
+    assert isinstance(opened.broker.requests.submit(ask(gpus=2)), Lease)
+    waits = opened.broker.requests.submit(ask("bob"))
+    assert isinstance(waits, QueuePosition)
+    assert reason_of(opened, 7) == "It is being checked which containers have it."
+    opened.look(foreign={new.uuid: "x"})
+    assert reason_of(opened, 7) == 'Container "x" has it.'
+    for _ in range(20):
+        opened.clock.advance(1)
+        opened.read(*devices)
+        opened.look()
+    lease = opened.broker.leases.of_server("bob", "")
+    assert lease is not None
+    assert lease.gpu_uuids == (new.uuid,)
+
+
+def test_a_known_gpu_needs_no_second_look_when_it_is_read_again(opened: BrokerLab) -> None:
+    opened.look()
+    opened.broker = opened.new_broker()
+    seen, opened.inventory.current = opened.inventory.current, InventoryReading(None)
+    opened.look()
+    opened.inventory.current = seen
+    opened.grant(gpus=2)
 
 
 def test_a_drain_outlasts_what_passes(opened: BrokerLab) -> None:
