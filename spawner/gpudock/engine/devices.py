@@ -38,8 +38,8 @@ _MOUNTED_CDI_DEVICES = "cdi/"
 
 _NODE = re.compile(r"/dev/(?:nvidia|char/195:)(\d+)", re.ASCII)
 _CAPABILITY_NODE = re.compile(r"/dev/nvidia-caps(?:/.*)?")
-# Docker passes every device below a directory on.
-_DIRECTORIES_OF_NODES = frozenset(("/dev", "/dev/char", "/"))
+# Docker passes every device below a directory on; in WSL, one node is for all GPUs.
+_NODES_OF_ALL = frozenset(("/dev", "/dev/char", "/", "/dev/dxg"))
 # The kernel's number of /dev/nvidia*; /dev/nvidiactl and the like have minor numbers from 250.
 _CGROUP_RULE = re.compile(r"[ac] +(\*|\d+):(\*|\d+) +[rwm]*", re.ASCII)
 _MAJOR = "195"
@@ -151,7 +151,7 @@ def _nodes(host_config: Mapping[str, Any]) -> Iterator[str]:
         path = posixpath.normpath(name)
         if match := _NODE.fullmatch(path):
             gpus.append(f"{DEVICE_NODE}{int(match[1])}")
-        elif path in _DIRECTORIES_OF_NODES:
+        elif path in _NODES_OF_ALL:
             gpus.append(ALL_DEVICES)
         elif _CAPABILITY_NODE.fullmatch(path):
             capabilities = True

@@ -75,11 +75,15 @@ def _resolve(name: str, readings: Sequence[GPUReading], devices: Iterable[GPU]) 
 
 
 def _slice(index: int, number: int, readings: Sequence[GPUReading]) -> set[str] | None:
+    """Return the slice of a number, or all slices of its GPU where the numbers are in doubt.
+
+    A process that has been reading since before a slice was removed still counts the old one, and
+    so has other numbers than the program that started the container. A gap is the sign of that.
+    """
     slices = [item for item in readings if item.gpu.index == index and item.gpu.parent_uuid]
-    if all(item.mig_number is not None for item in slices):
-        exact = {item.gpu.uuid for item in slices if item.mig_number == number}
-        if exact:
-            return exact
+    by_number = {item.mig_number: item.gpu.uuid for item in slices}
+    if number in by_number and by_number.keys() == set(range(len(slices))):
+        return {by_number[number]}
     return _or_none(item.gpu.uuid for item in slices)
 
 

@@ -111,6 +111,7 @@ def host(**config):
         (host(Devices=[{"PathOnHost": "/dev//nvidia3/"}]), ("/dev/nvidia3",)),
         (host(Devices=[{"PathOnHost": "/dev/char/195:3"}]), ("/dev/nvidia3",)),
         (host(Devices=[{"PathOnHost": "/dev"}]), ("all",)),
+        (host(Devices=[{"PathOnHost": "/dev/dxg"}]), ("all",)),
         (host(Devices=[{"PathOnHost": "/dev/nvidiactl"}, {"PathOnHost": "/dev/nvidia-uvm"}]), ()),
         (host(Devices=[{"PathOnHost": "/dev/nvidia-caps/nvidia-cap3"}]), ("all",)),
         (host(Devices=[{"PathOnHost": "/dev/nvidia-caps"}]), ("all",)),

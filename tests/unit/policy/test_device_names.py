@@ -18,8 +18,7 @@ LAB = (
     GPUReading(ZERO, minor=1),
     GPUReading(ONE, minor=0),
     GPUReading(SLICES[0], minor=2, mig_number=0),
-    # There was one between them once.
-    GPUReading(SLICES[1], minor=2, mig_number=2),
+    GPUReading(SLICES[1], minor=2, mig_number=1),
 )
 ALL = [reading.gpu.uuid for reading in LAB]
 ON_TWO = [part.uuid for part in SLICES]
@@ -39,8 +38,8 @@ STRANGE = "GPU-99999999-0000-4000-8000-000000000000"
         ([TWO.uuid], ON_TWO),
         ([SLICES[0].uuid], ON_TWO[:1]),
         (["2:0"], ON_TWO[:1]),
-        (["2:2"], ON_TWO[1:]),
-        (["mig2:2"], ON_TWO[1:]),
+        (["2:1"], ON_TWO[1:]),
+        (["mig2:1"], ON_TWO[1:]),
         ([f"MIG-{TWO.uuid}/3/0"], ON_TWO),
         # The number of a device node is not the driver's index.
         (["/dev/nvidia0"], [ONE.uuid]),
@@ -54,7 +53,7 @@ STRANGE = "GPU-99999999-0000-4000-8000-000000000000"
         (["0", "all"], ALL),
         (["7"], ALL),
         (["7:0"], ALL),
-        (["2:1"], ON_TWO),
+        (["2:2"], ON_TWO),
         (["0:0"], ALL),
         (["/dev/nvidia7"], ALL),
         ([uuid(99, "MIG")], ALL),
@@ -66,6 +65,15 @@ STRANGE = "GPU-99999999-0000-4000-8000-000000000000"
 )
 def test_a_name_stands_for_the_devices_that_it_may_give(names, held):
     assert resolve(names, LAB) == held
+
+
+@pytest.mark.parametrize("numbers", [(0, 2), (1, 2), (0, None)])
+def test_slices_whose_numbers_are_in_doubt_may_be_any_of_their_gpu(numbers):
+    doubtful = [
+        replace(item, mig_number=number) for item, number in zip(LAB[2:], numbers, strict=True)
+    ]
+    for name in ("2:0", "2:1", "2:2"):
+        assert resolve([name], [*LAB[:2], *doubtful]) == ON_TWO
 
 
 def test_numbers_that_are_not_known_stand_for_all_that_they_may_be():
