@@ -116,6 +116,9 @@ class DeviceHealth:
     recovers_after: float | None = None
 
 
+_OVER = "This is over; an administrator can return the GPU to service."
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """The numbers that device health depends on.
@@ -226,6 +229,8 @@ def assess(
         )
         if record.admin_state.passes and health.transition is None:
             health = _recovering(record, health, transition, gate or doubt or barrier, rules)
+        elif clean and record.admin_state in (AdminState.QUARANTINED, AdminState.LOST):
+            health = replace(health, reason=f"{record.reason or ''} {_OVER}".strip())
         devices.append(replace(health, clean=clean))
     return devices
 

@@ -73,6 +73,11 @@ def test_what_is_broken_is_kept_out_until_an_explicit_act(
     again = look(kept, reading(GPUReading(ONE, IDLE)))
     assert again.state is GPUState(admin_state.value)
     assert not again.grantable
+    assert again.recovers_after is None
+    assert str(again.reason) == (
+        f"{found.transition.reason} This is over; an administrator can return the GPU to service."
+    )
+    assert look(kept, reading(item)).reason == found.transition.reason
 
 
 PASSING = [
