@@ -94,6 +94,26 @@ class GPUChange(RequestModel):
         return self
 
 
+class GPUsChange(RequestModel):
+    """A change of all GPUs."""
+
+    state: Literal["active"]
+
+
+class KeptGPU(ResponseModel):
+    """A GPU that is not fit to return to service."""
+
+    uuid: str
+    reason: str
+
+
+class ReturnedGPUs(ResponseModel):
+    """What became of the GPUs that were quarantined or lost."""
+
+    returned: list[str] = Field(description="The UUIDs of those that are in service again")
+    kept: list[KeptGPU] = Field(description="Those that are not fit for it")
+
+
 @router.add("GET", "gpus", Audience.USER, answer=GPUList)
 async def list_gpus(request: APIRequest) -> GPUList:
     """List all GPUs.
@@ -112,6 +132,21 @@ async def list_gpus(request: APIRequest) -> GPUList:
         taken_at=reading.taken_at,
         problem=reading.problem,
         runs_on_cpu=is_without_gpus(reading),
+    )
+
+
+@router.add("PATCH", "gpus", Audience.MANAGER, body=GPUsChange, answer=ReturnedGPUs)
+async def return_all_gpus(request: APIRequest) -> ReturnedGPUs:
+    """Return all GPUs to service.
+
+    `active` returns all GPUs that are quarantined or lost and fit for service. GPUs that drain
+    stay as they are.
+    """
+    by = request.principal.actor
+    returned, kept = await request.backend.write(lambda broker: broker.gpus.return_all(by=by))
+    return ReturnedGPUs(
+        returned=returned,
+        kept=[KeptGPU(uuid=uuid, reason=reason) for uuid, reason in kept.items()],
     )
 
 
