@@ -23,6 +23,12 @@ _UUID = re.compile(
 )
 
 
+ALL_DEVICES = "all"
+"""The name that stands for every device of a host, wherever one asks for devices by name."""
+
+DEVICE_NODE = "/dev/nvidia"
+"""The path of a GPU's device node, which its minor number completes."""
+
 MAX_GPUS = 1024
 """The most GPUs that a lab can have and that one request can ask for."""
 
@@ -96,11 +102,19 @@ class GPU:
 
 @dataclass(frozen=True, slots=True)
 class GPUProcess:
-    """A process that NVML reports on a device. ``pid`` is a PID of the host."""
+    """A process that NVML reports on a device.
+
+    Attributes:
+        pid: its PID on the host.
+        memory_mib: how much of the device's memory it has, MiB; ``None``: not known.
+        name: its program.
+        computes: it can compute; otherwise it only draws, as a display server does.
+    """
 
     pid: int
     memory_mib: int | None
     name: str | None = None
+    computes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +138,20 @@ class GPUReading:
         telemetry: its latest values.
         fault: ``None`` when the device answers; otherwise one sentence on what is wrong.
         lost: the driver says that the device fell off the bus; no value of it can be trusted.
+        fault_may_pass: the fault is an error of the driver that may be over by itself, not one of
+            the hardware.
+        minor: number of the GPU's device node ``/dev/nvidiaN``, for a slice of its GPU's;
+            ``None``: not known.
+        mig_number: for a slice, NVML's number of it on its GPU; ``None``: not known.
     """
 
     gpu: GPU
     telemetry: Telemetry = field(default_factory=Telemetry)
     fault: str | None = None
     lost: bool = False
+    fault_may_pass: bool = False
+    minor: int | None = None
+    mig_number: int | None = None
 
 
 class LinkKind(enum.IntEnum):
@@ -393,6 +415,19 @@ class ObservedContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignUse:
+    """Who uses a device without a lease, in sentences for people.
+
+    Attributes:
+        now: while it lasts.
+        past: once it is over.
+    """
+
+    now: str
+    past: str
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One complete, successful look at an engine.
 
@@ -402,10 +437,10 @@ class Observation:
         started_at: when the engine was asked, in seconds of a clock that cannot be set
             (``time.monotonic``); nothing that happened later is certain to be in it.
         containers: every container with gpudock's labels, whatever its state.
-        foreign_use: device UUID to one sentence on who uses it: running containers which have
-            NVIDIA devices and which gpudock did not start.
+        foreign_use: device UUID to who uses it: running containers which have NVIDIA devices and
+            which gpudock did not start.
     """
 
     started_at: float
     containers: tuple[ObservedContainer, ...] = ()
-    foreign_use: Mapping[str, str] = field(default_factory=dict)
+    foreign_use: Mapping[str, ForeignUse] = field(default_factory=dict)

@@ -30,6 +30,7 @@ _Read: TypeAlias = _T | Failure
 _MIB = 1024 * 1024
 # Beyond these a value cannot be true: it is garbage, or -1 read as an unsigned number.
 _MAX_DEVICES, _MAX_SLICES = 256, 64
+_MAX_MINOR = 2**20
 _MAX_MEMORY = 2**44
 _MAX_CELSIUS = 200
 _MAX_MILLIWATTS = 100_000_000
@@ -138,6 +139,10 @@ class NVMLClient:
     def name(self, handle: Any) -> str | Failure:
         """Product name of a GPU or slice."""
         return self._call(pynvml.nvmlDeviceGetName, handle)
+
+    def minor(self, handle: Any) -> int | Failure:
+        """Number of a whole GPU's device node ``/dev/nvidiaN``."""
+        return self._number(_MAX_MINOR, pynvml.nvmlDeviceGetMinorNumber, handle)
 
     def compute_capability(self, handle: Any) -> str | Failure:
         """Compute capability of a whole GPU, for example ``8.0``."""

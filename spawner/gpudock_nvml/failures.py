@@ -89,6 +89,8 @@ _MEANINGS = {
     UNINITIALIZED: Meaning.LIBRARY,
 }
 _ABSENT = (Meaning.UNSUPPORTED, Meaning.UNAVAILABLE, Meaning.IMPLAUSIBLE)
+# The cause of these is not the driver's: somebody has to reset the card, or to connect its power.
+_OF_HARDWARE = (RESET_REQUIRED, INSUFFICIENT_POWER)
 _OF_LIBRARY = (Meaning.NO_DRIVER, Meaning.VERSION_MISMATCH, Meaning.LIBRARY)
 
 
@@ -113,6 +115,11 @@ class Failure:
     def is_absence(self) -> bool:
         """Whether only this value is missing and the device is well."""
         return self.meaning in _ABSENT
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the device may be well again without anybody's hand."""
+        return self.meaning is not Meaning.LOST and self.code not in _OF_HARDWARE
 
     @property
     def concerns_library(self) -> bool:

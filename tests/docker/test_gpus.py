@@ -169,7 +169,7 @@ def test_a_gpu_that_a_foreign_container_has_is_not_granted(lab, labels):
     try:
         lab.docker.api.start(stranger)
         lab.start_hub()
-        wait_for(lambda: lab.standings()[taken.uuid] == "quarantined", "it is seen", every=0.5)
+        wait_for(lambda: lab.standings()[taken.uuid] != "active", "it is seen", every=0.5)
         lab.client("ada").start_server()
         assert lab.server_of("ada").labels[LABEL_GPUS] == free.uuid
         bob = lab.client("bob")

@@ -132,6 +132,8 @@ class FakeDocker:
         self.pull_error: str | None = None
         self.agent_error: str | None = None
         """Why the agent does not start, as on a host without a CDI specification."""
+        self.runtimes: dict[str, Any] = {"runc": {}}
+        self.default_runtime = "runc"
         self.containers: dict[str, Container] = {}
         self.calls: list[tuple[str, str]] = []
         self._serial = itertools.count(1)
@@ -427,7 +429,12 @@ class FakeDocker:
             {"Source": "cdi", "ID": f"nvidia.com/gpu={item.gpu.uuid}"}
             for item in self.agent.readings
         ]
-        host = {"Name": "fake-host", "MemTotal": 64 << 30, "Runtimes": {"runc": {}}}
+        host = {
+            "Name": "fake-host",
+            "MemTotal": 64 << 30,
+            "Runtimes": self.runtimes,
+            "DefaultRuntime": self.default_runtime,
+        }
         return _json(200, {**host, "CDISpecDirs": ["/etc/cdi"], "DiscoveredDevices": devices})
 
     _routes: tuple[tuple[str, str, str, Callable[..., tuple[int, bytes]]], ...] = (

@@ -182,6 +182,12 @@ class HubProcess:
         assert lease.ended_at is not None
         return lease
 
+    def gpu_troubles(self) -> list[str]:
+        """Return why GPUs are out of service, for each of them the latest that is known."""
+        with self._store.snapshot() as transaction:
+            records = transaction.gpus.records()
+        return [text for record in records if (text := record.in_use_by or record.reason)]
+
     def queue(self) -> list[str]:
         """Return the servers whose requests wait, in order, as ``user`` or ``user:server``."""
         return [_key(request) for request in self.waiting()]

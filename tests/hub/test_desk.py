@@ -149,6 +149,28 @@ def test_a_gpu_is_drained_shared_and_returned(hub, desk, admin):
     assert kinds == {"gpu.state", "gpu.slots"}
 
 
+def test_all_gpus_that_are_fit_are_returned_at_once(hub, desk, admin):
+    desk.wait_for_free_gpus(desk.token(hub.admin))
+    one, two = (gpu["uuid"] for gpu in admin("GET", "gpus").json()["gpus"])
+    assert admin("PATCH", "gpus", json={"state": "active"}).json() == {"returned": [], "kept": []}
+    for uuid in (one, two):
+        hub.docker.agent.change(uuid, fault="It has memory errors.")
+
+    def reasons():
+        return [gpu["reason"] for gpu in admin("GET", "gpus").json()["gpus"]]
+
+    wait_for(lambda: reasons() == ["It has memory errors."] * 2, "the faults are seen")
+    hub.docker.agent.change(one, fault=None)
+    over = "It has memory errors. This is over; an administrator can return the GPU to service."
+    wait_for(lambda: reasons()[0] == over, "one is well again")
+    assert admin("PATCH", "gpus", json={"state": "active"}).json() == {
+        "returned": [one],
+        "kept": [{"uuid": two, "reason": "It has memory errors."}],
+    }
+    for body in ({}, {"state": "draining"}, {"slots": 1}):
+        assert admin("PATCH", "gpus", json=body).status_code == 400
+
+
 # Quotas.
 
 

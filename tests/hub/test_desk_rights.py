@@ -27,6 +27,10 @@ CASES = {
         ("PATCH", f"gpus/{NO_GPU}", {"json": {"state": "draining"}}),
         (401, 403, 403, 403, 403, 404, 403),
     ),
+    "returnAllGpus": (
+        ("PATCH", "gpus", {"json": {"state": "active"}}),
+        (401, 403, 403, 403, 403, 200, 403),
+    ),
     "forgetGpu": (("DELETE", f"gpus/{NO_GPU}", {}), (401, 403, 403, 403, 403, 404, 403)),
     "listSessions": (("GET", "leases?user=ada", {}), (401, 200, 403, 200, 200, 200, 403)),
     "listOwnSessions": (("GET", "leases/me", {}), (401, 200, 200, 200, 200, 200, 200)),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from doubles.docker import MUTE_IMAGE
 from harness.waiting import wait_for
+
+CDI_INDEX = {"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=0"]}
 
 
 @pytest.fixture
@@ -138,6 +141,45 @@ def test_a_gpu_that_becomes_faulty_is_not_granted_and_the_page_says_so(hub):
     wait_for(lambda: _served_after_return(hub), "the GPU is granted again", every=0.5)
     assert page.result()["ready"]
     assert hub.leases()["cleo"].gpu_uuids == (two,)
+
+
+@pytest.mark.parametrize(
+    ("config", "taken"),
+    [
+        ({"HostConfig": {"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}}, 2),
+        ({"HostConfig": {"DeviceRequests": [CDI_INDEX]}}, 1),
+        ({"HostConfig": {"Privileged": True}}, 2),
+        ({"HostConfig": {"DeviceRequests": [{"DeviceIDs": ["7:0"], "Driver": "nvidia"}]}}, 2),
+        (
+            {"HostConfig": {"Runtime": "nvidia"}, "Env": ["NVIDIA_VISIBLE_DEVICES=0"]},
+            1,
+        ),
+    ],
+    ids=["--gpus all", "--device nvidia.com/gpu=0", "--privileged", "unknown", "runtime"],
+)
+def test_gpus_of_a_foreign_container_are_out_of_service_and_those_of_an_observer_are_not(
+    hub, config, taken
+):
+    docker, cleo = hub.docker, hub.client("cleo")
+    every = {"DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=all"]}]}
+    observer = {"Labels": {"gpudock.observer": "true"}, "HostConfig": every}
+    strangers = [
+        docker._create(name, {"Image": MUTE_IMAGE, **document})
+        for name, document in (("exporter", observer), ("stranger", config))
+    ]
+    try:
+        for container in strangers:
+            docker._start(container.id)
+        troubles = wait_for(hub.gpu_troubles, "it is seen")
+        assert len(troubles) == taken
+        assert all('The container "stranger"' in trouble for trouble in troubles)
+        assert all(" has this GPU. Stop it; or," in trouble for trouble in troubles)
+    finally:
+        for container in strangers:
+            docker.remove_behind(container)
+    past = 'The container "stranger", which this lab did not start, had this GPU.'
+    wait_for(lambda: hub.gpu_troubles() == [past] * taken, "it is over")
+    assert "1 out of service" in cleo.page("/hub/spawn").text
 
 
 def _served_after_return(hub):

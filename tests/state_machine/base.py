@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -17,6 +18,7 @@ from gpudock.engine.protocol import EngineUnknown
 from gpudock.hub.errors import LaunchFailed
 from gpudock.model import (
     ContainerState,
+    ForeignUse,
     GPUProcess,
     GPUReading,
     InventoryReading,
@@ -25,6 +27,7 @@ from gpudock.model import (
     Quota,
     Telemetry,
 )
+from gpudock.policy.gpu_health import AdminState
 from gpudock.store import StoreError
 from state_machine.engine import Container, FakeEngine, Spec, Task
 from state_machine.hub import IN_MEMORY, DatabaseFile, Hub, migrated_database
@@ -38,6 +41,8 @@ GPUS = (gpu(0), gpu(1), _WHOLE, mig_slice(10, _WHOLE), mig_slice(11, _WHOLE))
 BY_UUID = {item.uuid: item for item in GPUS}
 
 LIMIT = 2
+# How long a device has to prove clean after a foreign user, and after errors of the driver.
+OCCUPIED_SECONDS, UNSTABLE_SECONDS = 30.0, 300.0
 HOUR, DAY = 3600.0, 86400.0
 ROUNDING = 0.01
 
@@ -81,8 +86,9 @@ class LabState:
         self.inventory = SettableInventory()
         self.engine = FakeEngine(self.clock, by_hand=True)
         self.graveyard: list[Hub] = []
-        self.foreign: dict[str, str] = {}
+        self.foreign: dict[str, ForeignUse] = {}
         self.faulty: set[str] = set()
+        self.unstable: set[str] = set()
         self.lost: set[str] = set()
         self.full: set[str] = set()
         self.tampered: set[str] = set()
@@ -92,6 +98,9 @@ class LabState:
         self.troubles: set[str] = set()
         self.look_taken = None
         self.foreign_at_last_look: set[str] = set()
+        # Device to when the hub last saw what speaks against it, and for how many seconds it must
+        # be clean from then on; infinitely, if a person has to return it.
+        self.unfit: dict[str, tuple[float, float]] = {}
         self.limits = self.limits_in_backup = Limits(LIMIT)
         self.reconciling = False
         self.replacements = 0
@@ -184,9 +193,9 @@ class LabState:
         busy: dict[str, list[GPUProcess]] = {}
         for number, container in enumerate(self._running()):
             for uuid in container.spec.gpu_uuids:
-                busy.setdefault(uuid, []).append(GPUProcess(1000 + number, 100))
+                busy.setdefault(uuid, []).append(GPUProcess(1000 + number, 2000))
         for uuid in self.foreign:
-            busy.setdefault(uuid, []).append(GPUProcess(77, 100))
+            busy.setdefault(uuid, []).append(GPUProcess(77, 2000))
         self.inventory.current = InventoryReading(
             taken_at=self.clock(),
             readings=tuple(
@@ -198,7 +207,10 @@ class LabState:
                         if self.reports_processes
                         else None,
                     ),
-                    fault="It does not answer." if item.uuid in self.faulty else None,
+                    fault="It does not answer."
+                    if item.uuid in self.faulty | self.unstable
+                    else None,
+                    fault_may_pass=item.uuid not in self.faulty,
                     lost=item.uuid in self.lost,
                 )
                 for item in GPUS
@@ -210,6 +222,27 @@ class LabState:
         if self.agent_up:
             self.read_devices()
             self.hub.broker.tick()
+            self.note_unfit()
+
+    def note_unfit(self) -> None:
+        """Remember what the hub has seen now that speaks against a device, if it could store it."""
+        with self.hub.store.snapshot() as transaction:
+            records = {record.gpu.uuid: record for record in transaction.gpus.records()}
+        for item in self.inventory.current.readings:
+            uuid = item.gpu.uuid
+            state = records[uuid].admin_state if uuid in records else AdminState.ACTIVE
+            wait = 0.0
+            if item.lost or (item.fault is not None and not item.fault_may_pass):
+                wait = math.inf if state in (AdminState.LOST, AdminState.QUARANTINED) else 0.0
+            elif item.fault is not None:
+                wait = UNSTABLE_SECONDS if state is AdminState.UNSTABLE else 0.0
+            elif uuid in self.foreign_at_last_look:
+                wait = OCCUPIED_SECONDS if state.passes else 0.0
+            if wait:
+                since, former = self.unfit.get(uuid, (0.0, 0.0))
+                if self.clock() - since < former:
+                    wait = max(wait, former)
+                self.unfit[uuid] = (self.clock(), wait)
 
     def _abandon(self, task: Task, landing: str) -> None:
         if landing == "before":

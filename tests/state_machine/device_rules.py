@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from gpudock.broker import GPUStateError
-from gpudock.model import ContainerState
+from gpudock.model import ContainerState, ForeignUse
 from gpudock.store import StoreError
 from state_machine.base import BY_UUID, GPUS, LabState
 from state_machine.engine import Spec
@@ -22,6 +22,13 @@ class DeviceRules(LabState):
     def time_passes(self, seconds) -> None:
         self.clock.advance(seconds)
         self.devices_are_read()
+
+    @rule(seconds=st.sampled_from([40, 320]))
+    def nothing_happens_for_a_while(self, seconds) -> None:
+        """Time passes while the devices are read at their intervals."""
+        for _ in range(seconds // 10):
+            self.clock.advance(10)
+            self.devices_are_read()
 
     @in_a_lab_with("devices")
     @rule()
@@ -44,6 +51,18 @@ class DeviceRules(LabState):
 
     @in_a_lab_with("devices")
     @rule(index=any_index)
+    def driver_reports_errors(self, index) -> None:
+        self.unstable.add(self._pick(GPUS, index).uuid)
+        self.devices_are_read()
+
+    @in_a_lab_with("devices")
+    @rule()
+    def driver_works_again(self) -> None:
+        self.unstable.clear()
+        self.devices_are_read()
+
+    @in_a_lab_with("devices")
+    @rule(index=any_index)
     def memory_is_left_over(self, index) -> None:
         self.full.add(self._pick(GPUS, index).uuid)
 
@@ -53,6 +72,7 @@ class DeviceRules(LabState):
         self.full.clear()
         self.lost.clear()
         self.faulty.clear()
+        self.unstable.clear()
         self.engine.broken_devices = set()
         self.devices_are_read()
 
@@ -71,6 +91,7 @@ class DeviceRules(LabState):
                 self.hub.broker.gpus.set_state(item.uuid, "active", "root")
             except (GPUStateError, StoreError):
                 continue
+            self.unfit.pop(item.uuid, None)
             if self.hub.broker.ready and not self.store_is_older:
                 assert item.uuid not in self.foreign_at_last_look, "promise 10: returned in use"
 
@@ -78,7 +99,7 @@ class DeviceRules(LabState):
     @rule(index=any_index)
     def stranger_takes_a_gpu(self, index) -> None:
         uuid = self._pick(GPUS, index).uuid
-        self.foreign[uuid] = "Somebody's own container has it."
+        self.foreign[uuid] = ForeignUse("A container has it.", "A container had it.")
         self.tampered.add(uuid)
 
     @in_a_lab_with("strangers")

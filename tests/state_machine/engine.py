@@ -21,7 +21,7 @@ from gpudock.model import ContainerState, Observation, ObservedContainer
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
 
-    from gpudock.model import Lease
+    from gpudock.model import ForeignUse, Lease
 
 
 class Fate(enum.Enum):
@@ -134,7 +134,7 @@ class FakeEngine:
     async def inspect(self, container: str) -> ObservedContainer | None:
         return await self._call("inspect", container, lambda: self._inspect(container))
 
-    def observe(self, foreign_use: dict[str, str] | None = None) -> Observation:
+    def observe(self, foreign_use: dict[str, ForeignUse] | None = None) -> Observation:
         return Observation(
             self.clock(),
             tuple(container.observed() for container in self.containers.values()),

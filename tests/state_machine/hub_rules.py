@@ -58,6 +58,7 @@ class HubRules(LabState):
             self.store_is_older = False
         else:
             self.foreign_at_last_look = former
+        self.note_unfit()
         self._spares_the_innocent(actions, stopping)
         self._twice_is_once(observation, actions)
         return actions
@@ -133,6 +134,7 @@ class HubRules(LabState):
         source = self.database.template if how == "lost" else self.database.backup
         self.database.replace(source)
         self.before = {}
+        self.unfit.clear()
         self.replacements += 1
         self.limits = Limits(LIMIT) if how == "lost" else self.limits_in_backup
         self.lose_what_was_told()

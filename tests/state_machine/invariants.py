@@ -179,6 +179,8 @@ class GrantInvariants(LabState):
             if are_conflicting(item.gpu.uuid, uuid):
                 assert item.gpu.uuid not in self.foreign_at_last_look, "promise 10: foreign use"
             if item.gpu.uuid == uuid:
+                since, wait = self.unfit.get(uuid, (0.0, 0.0))
+                assert self.clock() - since >= wait, "promise 10: has not proven clean yet"
                 assert not item.lost, "promise 10: lost"
                 assert item.fault is None, "promise 10: unhealthy"
                 # The owners of processes on a shared device are not known.

@@ -11,6 +11,7 @@ from doubles.inventory import SettableInventory, gpu
 from gpudock.broker import Broker, BrokerConfig, DeskBroker
 from gpudock.model import (
     ContainerState,
+    ForeignUse,
     GPUReading,
     GPUState,
     InventoryReading,
@@ -70,11 +71,13 @@ class BrokerLab:
         clocks = {name: values.pop(name) for name in ("clock", "ticks") if name in values}
         return kind(self.store, self.inventory, BrokerConfig(**values), **clocks)
 
-    def look(self, *containers: ObservedContainer, **foreign: str) -> list:
+    def look(self, *containers: ObservedContainer, **foreign: dict[str, str]) -> list:
+        """Look at the engine; *foreign*: device UUID to the name of a container that has it."""
         self.clock.advance(1)
         # A real engine has a clock that cannot be set.
         ticks = self.options.get("ticks", self.clock)
-        observation = Observation(ticks(), containers, foreign.get("foreign", {}))
+        use = {uuid: foreign_use(name) for uuid, name in foreign.get("foreign", {}).items()}
+        observation = Observation(ticks(), containers, use)
         self.clock.advance(1)
         return self.broker.reconcile(observation)
 
@@ -107,6 +110,10 @@ class BrokerLab:
 
     def gpu_states(self) -> dict[str, GPUState]:
         return {status.gpu.uuid: status.state for status in self.broker.gpus.all()}
+
+
+def foreign_use(name: str) -> ForeignUse:
+    return ForeignUse(f'Container "{name}" has it.', f'Container "{name}" had it.')
 
 
 def ask(user: str = "ada", server: str = "", **options: object) -> Request:

@@ -79,6 +79,13 @@ class LabMachine(
         self.clock.advance(300)
         for _ in range(3):
             self.look_and_reconcile()
+        for _ in range(36):
+            self.clock.advance(10)
+            self.devices_are_read()
+            self.look_and_reconcile()
+        with self.hub.store.snapshot() as transaction:
+            passing = [record for record in transaction.gpus.records() if record.admin_state.passes]
+        assert not passing, "promise 10: what is over keeps a GPU out of service"
         running = {c.spec.lease_id for c in self.engine.containers.values()}
         for container in self.engine.containers.values():
             assert container.state is ContainerState.RUNNING, (

@@ -50,6 +50,7 @@ class Readings:
 
     def __init__(self) -> None:
         self.fault: str | None = None
+        self.fault_may_pass = False
         self.lost = False
 
     def take(self, what: str, value: _T | Failure) -> _T | None:
@@ -65,6 +66,8 @@ class Readings:
         if not value.is_absence:
             lost = value.meaning is Meaning.LOST
             self.lost = self.lost or lost
+            # Of several failures, all have to be of the kind that may pass.
+            self.fault_may_pass = value.may_pass and (self.fault is None or self.fault_may_pass)
             if self.fault is None or lost:
                 self.fault = device_message(value, what)
         return None
@@ -95,6 +98,7 @@ class DeviceReader:
         self._sees_all_processes = sees_all_processes
         self._round = -1
         self._identities: dict[str, GPU] = {}
+        self._minors: dict[str, int] = {}
         self._slow: dict[str, tuple[str | None, float | None]] = {}
         self._names: dict[int, str | None] = {}
         self._named: set[int] = set()
@@ -103,6 +107,7 @@ class DeviceReader:
         """Start a round; *opened*: the library was opened since the last one."""
         self._round = 0 if opened else self._round + 1
         if opened:
+            self._minors.clear()
             self._slow.clear()
         self._names = {pid: name for pid, name in self._names.items() if pid in self._named}
         self._named = set()
@@ -116,6 +121,7 @@ class DeviceReader:
         readings = Readings()
         gpu = self._identify(uuid, index, handle, readings)
         mig_enabled = bool(readings.take("MIG mode", self._client.mig_enabled(handle)))
+        minor = self._minor(uuid, handle, readings)
         memory_fault, power_limit = self._health(gpu, handle, readings)
         telemetry = self._telemetry(handle, readings, power_limit)
         slices: list[GPUReading] = []
@@ -124,11 +130,16 @@ class DeviceReader:
             telemetry = dataclasses.replace(telemetry, processes=None)
             slices = self._read_slices(gpu, handle, readings, telemetry.temperature_c)
         fault = readings.fault or memory_fault
-        whole = GPUReading(gpu, telemetry, fault, readings.lost)
+        may_pass = memory_fault is None and readings.fault_may_pass
+        whole = GPUReading(gpu, telemetry, fault, readings.lost, may_pass, minor)
+        slices = [dataclasses.replace(part, minor=minor) for part in slices]
         if fault is not None:
             slices = [
                 dataclasses.replace(
-                    part, fault=part.fault or fault, lost=part.lost or readings.lost
+                    part,
+                    fault=part.fault or fault,
+                    lost=part.lost or readings.lost,
+                    fault_may_pass=may_pass and (part.fault is None or part.fault_may_pass),
                 )
                 for part in slices
             ]
@@ -150,6 +161,14 @@ class DeviceReader:
         if name is not None and memory is not None:
             self._identities[uuid] = gpu
         return gpu
+
+    def _minor(self, uuid: str, handle: Any, readings: Readings) -> int | None:
+        if uuid not in self._minors:
+            minor = readings.take("device node", self._client.minor(handle))
+            if minor is None:
+                return None
+            self._minors[uuid] = minor
+        return self._minors[uuid]
 
     def _telemetry(
         self,
@@ -180,12 +199,16 @@ class DeviceReader:
         if compute is None or not self._sees_all_processes:
             return None
         memory: dict[int, int | None] = {}
+        computing = {running.pid for running in compute if belongs(running)}
         for running in (*compute, *(graphics or ())):
             if belongs(running):
                 # A process with both kinds of context is in both lists, with the same memory.
                 used = None if isinstance(running.memory_mib, Failure) else running.memory_mib
                 memory[running.pid] = used or memory.get(running.pid)
-        return tuple(GPUProcess(pid, used, self._name(pid)) for pid, used in sorted(memory.items()))
+        return tuple(
+            GPUProcess(pid, used, self._name(pid), computes=pid in computing)
+            for pid, used in sorted(memory.items())
+        )
 
     def _name(self, pid: int) -> str | None:
         self._named.add(pid)
@@ -242,7 +265,16 @@ class DeviceReader:
             telemetry = self._telemetry(part, own, None, _in_instances(instances))
             if telemetry.temperature_c is None and not own.lost:
                 telemetry = dataclasses.replace(telemetry, temperature_c=temperature)
-            slices.append(GPUReading(gpu, telemetry, own.fault, own.lost))
+            slices.append(
+                GPUReading(
+                    gpu,
+                    telemetry,
+                    own.fault,
+                    own.lost,
+                    own.fault_may_pass,
+                    mig_number=number,
+                )
+            )
         return slices
 
     def _identify_slice(self, uuid: str, parent: GPU, part: Any, readings: Readings) -> GPU:

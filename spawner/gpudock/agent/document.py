@@ -12,9 +12,10 @@ Version 1 is an object with
   :class:`gpudock.agent.report.Report`;
 - ``links``: objects with the fields of :class:`gpudock.model.Link`, ``kind`` as its name in lower
   case; an agent that does not read links leaves the field out;
-- ``devices``: objects with the fields of :class:`gpudock.model.GPU` (but ``host``), ``fault`` and
-  ``lost`` of :class:`gpudock.model.GPUReading`, ``mig_enabled``, and ``telemetry`` with the fields
-  of :class:`gpudock.model.Telemetry`.
+- ``devices``: objects with the fields of :class:`gpudock.model.GPU` (but ``host``), those of
+  :class:`gpudock.model.GPUReading`, ``mig_enabled``, and ``telemetry`` with the fields of
+  :class:`gpudock.model.Telemetry`. Agents of the first releases leave out ``fault_may_pass``,
+  ``minor`` and ``mig_number``, and ``computes`` of a process.
 
 A decoder trusts nothing: it rejects a document as a whole when one place is wrong.
 """
@@ -96,6 +97,9 @@ def encode(envelope: Envelope) -> bytes:
                     "mig_enabled": reading.gpu.uuid in report.mig_enabled,
                     "fault": _printable(reading.fault),
                     "lost": reading.lost,
+                    "fault_may_pass": reading.fault_may_pass,
+                    "minor": reading.minor,
+                    "mig_number": reading.mig_number,
                     "telemetry": _telemetry(reading.telemetry),
                 }
                 for reading in report.readings
@@ -167,7 +171,12 @@ def _telemetry(telemetry: Telemetry) -> dict[str, Any]:
     fields = asdict(telemetry)
     if telemetry.processes is not None:
         fields["processes"] = [
-            {"pid": p.pid, "memory_mib": p.memory_mib, "name": _printable(p.name)}
+            {
+                "pid": p.pid,
+                "memory_mib": p.memory_mib,
+                "name": _printable(p.name),
+                "computes": p.computes,
+            }
             for p in telemetry.processes[:_MAX_PROCESSES]
         ]
     return fields
@@ -210,6 +219,9 @@ def _reading(fields: _Fields, host: str) -> GPUReading:
         ),
         fault=fields.optional_text("fault"),
         lost=fields.boolean("lost"),
+        fault_may_pass=fields.has("fault_may_pass") and fields.boolean("fault_may_pass"),
+        minor=fields.optional_integer("minor") if fields.has("minor") else None,
+        mig_number=fields.optional_integer("mig_number") if fields.has("mig_number") else None,
     )
 
 
@@ -233,6 +245,7 @@ def _process(fields: _Fields) -> GPUProcess:
         pid=fields.integer("pid"),
         memory_mib=fields.optional_integer("memory_mib"),
         name=fields.optional_text("name"),
+        computes=not fields.has("computes") or fields.boolean("computes"),
     )
 
 

@@ -161,6 +161,7 @@ class Reader:
             identity.take("identity", uuid)
             if uuid.is_absence:
                 identity.fault = device_message(uuid, "identity")
+                identity.fault_may_pass = True
             return None, None, identity
         if not is_gpu_uuid(uuid):
             identity.fault = f"The driver names it {uuid[:80]!r}, which is not a UUID."
@@ -173,9 +174,15 @@ class Reader:
         if uuid in present:
             return []
         return [
-            GPUReading(gpu, Telemetry(), identity.fault, identity.lost)
-            for gpu in (reading.gpu for reading in self._last.readings)
-            if gpu.physical_uuid == uuid
+            dataclasses.replace(
+                reading,
+                telemetry=Telemetry(),
+                fault=identity.fault,
+                lost=identity.lost,
+                fault_may_pass=identity.fault_may_pass,
+            )
+            for reading in self._last.readings
+            if reading.gpu.physical_uuid == uuid
         ]
 
     def _reopen_when_due(self, all_answered: bool) -> None:

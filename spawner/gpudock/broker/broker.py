@@ -111,19 +111,21 @@ class Broker:
         """
         cycle = self._cycle
 
-        def change(work: UnitOfWork) -> tuple[Comparison, bool]:
+        def change(work: UnitOfWork) -> tuple[Comparison, frozenset[str] | None]:
             comparison = Comparison(work, cycle.process_state, observation)
             # A look that began before the database was found replaced says nothing about it.
-            counts = observation.started_at > cycle.untrusted_until
-            if counts:
-                comparison.run()
-                work.gate = None
-            return comparison, counts
+            if observation.started_at <= cycle.untrusted_until:
+                return comparison, None
+            comparison.run()
+            work.gate = work.looked_for = None
+            return comparison, frozenset(item.gpu.uuid for item in work.device_health())
 
-        comparison, counts = cycle.run(change)
+        comparison, looked_for = cycle.run(change)
         for lease_id in comparison.ended:
             cycle.process_state.end(lease_id)
-        cycle.ready = cycle.ready or counts
+        if looked_for is not None:
+            cycle.ready = True
+            cycle.looked_for = looked_for
         return comparison.actions
 
     def tick(self) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gpudock.model import Quota
-from gpudock.policy.gpu_health import LEFTOVER_MEMORY_MIB, Rules
+from gpudock.policy.cleanliness import LEFTOVER_MEMORY_MIB
+from gpudock.policy.gpu_health import Rules
 from gpudock.policy.scheduling.fair_share import FairShare
 
 if TYPE_CHECKING:

@@ -10,7 +10,13 @@ from gpudock.broker.activity import ActivityTracker
 from gpudock.broker.clock_jumps import fix_future
 from gpudock.broker.notifications import Notifications
 from gpudock.broker.process_state import ProcessState
-from gpudock.broker.scheduling import DecisionBasis, look_up_settled, schedule
+from gpudock.broker.recovery import Recovery
+from gpudock.broker.scheduling import (
+    DecisionBasis,
+    look_up_settled,
+    return_to_service,
+    schedule,
+)
 from gpudock.broker.transactions import Transactions
 
 if TYPE_CHECKING:
@@ -38,6 +44,8 @@ class SchedulingCycle(Transactions):
         notifications: the coroutines that wait in the queue.
         positions: where the waiting requests stand, by (user, server).
         ready: whether the engine was looked at, so that grants are open.
+        looked_for: the devices that the latest look at the engine knew of. Which containers have
+            others, such as new ones, is known only after the next look.
         untrusted_until: a look at the engine that began before this says nothing (seconds of a
             clock that cannot be set).
     """
@@ -50,8 +58,10 @@ class SchedulingCycle(Transactions):
         self.notifications = Notifications()
         self.positions: dict[tuple[str, str], QueuePosition] = {}
         self.ready = False
+        self.looked_for: frozenset[str] | None = None
         self.untrusted_until = float("-inf")
         self._activity = ActivityTracker()
+        self._recovery = Recovery(clock.monotonic)
         # How far the clock had jumped when the stored times last followed it.
         self._shifted = 0.0
         self._generation = 0
@@ -144,6 +154,11 @@ class SchedulingCycle(Transactions):
         self._basis = None
         self._usage_cache.clear()
 
+    def _begin(self, transaction: Transaction) -> UnitOfWork:
+        work = super()._begin(transaction)
+        work.looked_for = self.looked_for
+        return work
+
     def _follow_clock(self, seconds: float) -> None:
         super()._follow_clock(seconds)
         self._activity.shift_times(seconds)
@@ -153,6 +168,7 @@ class SchedulingCycle(Transactions):
         if self._basis is not None and not basis.differs_from(self._basis):
             work.outcome.positions = self.positions
             return self._basis
+        return_to_service(work, self._recovery)
         schedule(work)
         return replace(basis, cooling_down=any(x.cooling_down for x in work.device_health()))
 

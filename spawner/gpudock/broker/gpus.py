@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from gpudock.policy.gpu_health import GPURecord
 
 
+_OUT_OF_SERVICE = (
+    AdminState.OCCUPIED,
+    AdminState.UNSTABLE,
+    AdminState.QUARANTINED,
+    AdminState.LOST,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class GPUStatus:
     """A device as people see it.
@@ -31,7 +39,7 @@ class GPUStatus:
         slots: how many sessions may share it; 1: one session has all of it.
         telemetry: its latest values.
         taken_at: when those were read (Unix time).
-        in_service: it is granted again without an explicit act.
+        in_service: it is granted, or leased, or will be within seconds.
     """
 
     gpu: GPU
@@ -101,12 +109,37 @@ class GPUs:
                 reason = f"Drained by {by}."
             elif (obstacle := _obstacle_to_return(work, record)) is not None:
                 raise GPUStateError(f"The GPU cannot return to service yet. {obstacle}")
-            work.transaction.gpus.set_admin_state(uuid, AdminState(state), reason)
-            work.transaction.audit.record(
-                by, "gpu.state", uuid, record.admin_state.value, str(state)
-            )
+            _set_state(work, record, AdminState(state), reason, by)
 
         self._transactions.run(change)
+
+    def return_all(self, by: str) -> tuple[list[str], dict[str, str]]:
+        """Return every device to service that is quarantined or lost, and fit to return.
+
+        What was drained on purpose stays so.
+
+        Args:
+            by: the user who does so, for the audit trail.
+
+        Returns:
+            The UUIDs of the devices that have returned, and those of the others with the reason.
+        """
+
+        def change(work: UnitOfWork) -> tuple[list[str], dict[str, str]]:
+            returned: list[str] = []
+            kept: dict[str, str] = {}
+            for record in work.transaction.gpus.records():
+                if record.admin_state not in _OUT_OF_SERVICE:
+                    continue
+                obstacle = _obstacle_to_return(work, record)
+                if obstacle is None:
+                    _set_state(work, record, AdminState.ACTIVE, None, by)
+                    returned.append(record.gpu.uuid)
+                else:
+                    kept[record.gpu.uuid] = obstacle
+            return returned, kept
+
+        return self._transactions.run(change)
 
     def set_slots(self, uuid: str, slots: int, by: str) -> None:
         """Set how many sessions may share a device; 1 gives all of it to one session.
@@ -153,7 +186,7 @@ class GPUs:
             if any(item.gpu.uuid == uuid for item in work.reading.readings):
                 raise GPUStateError("The GPU is still reported by its host. Drain it instead.")
             work.transaction.gpus.forget(uuid)
-            work.transaction.audit.record(by, "gpu.forget", uuid, record.admin_state.value, None)
+            work.transaction.audit.record(by, "gpu.forget", uuid, record.admin_state.shown, None)
 
         self._transactions.run(change)
 
@@ -163,6 +196,15 @@ def _find(work: UnitOfWork, uuid: str) -> GPURecord:
         if record.gpu.uuid == uuid:
             return record
     raise GPUStateError("This lab has no GPU with that UUID.")
+
+
+def _set_state(
+    work: UnitOfWork, record: GPURecord, state: AdminState, reason: str | None, by: str
+) -> None:
+    work.transaction.gpus.set_admin_state(record.gpu.uuid, state, reason)
+    work.transaction.audit.record(
+        by, "gpu.state", record.gpu.uuid, record.admin_state.shown, state.value
+    )
 
 
 def _is_leased(work: UnitOfWork, uuid: str) -> bool:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker.scheduling import take_out_of_service
 from gpudock.broker.validation import has_valid_labels
-from gpudock.model import ContainerState, Lease, LeaseState, Share, WhenBusy
-from gpudock.policy.gpu_health import AdminState
+from gpudock.model import ContainerState, ForeignUse, Lease, LeaseState, Share, WhenBusy
+from gpudock.policy.gpu_health import AdminState, StateTransition
 from gpudock.policy.matching import overlap
 from gpudock.policy.sessions import session_hours, with_hour_limits
 from gpudock.store import RequestState
@@ -68,7 +68,7 @@ class Comparison:
         self.observation = observation
         self.actions: list[Action] = []
         self.ended: list[str] = []
-        self._in_use: dict[str, str] = dict(observation.foreign_use)
+        self._in_use: dict[str, ForeignUse] = dict(observation.foreign_use)
 
     def run(self) -> None:
         """Compare, and change the store accordingly."""
@@ -171,7 +171,9 @@ class Comparison:
         if not has_valid_labels(container):
             if runs:
                 self._quarantine(
-                    container, "carries labels that gpudock did not write; stop or relabel it"
+                    container,
+                    "carries labels that gpudock did not write; stop or relabel it",
+                    "carried labels that gpudock did not write",
                 )
             return
         lease = self.transaction.leases.get(container.lease_id)
@@ -180,7 +182,7 @@ class Comparison:
                 return
             if runs:
                 self._intruder(
-                    container, "it runs on the labels of a lease that is not, or no longer, its own"
+                    container, "on the labels of a lease that is not, or no longer, its own"
                 )
             else:
                 self._remove(container, "its lease is over")
@@ -190,7 +192,7 @@ class Comparison:
         elif self._can_adopt(container):
             self._adopt(container)
         elif runs:
-            self._intruder(container, "it runs on devices, or for a server, that a lease has")
+            self._intruder(container, "on devices, or for a server, that a lease has")
         else:
             self._remove(container, "it never ran, and a lease has its devices or its server")
 
@@ -259,13 +261,18 @@ class Comparison:
             if record.gpu.uuid == uuid and record.slots != slots:
                 self.transaction.gpus.set_slots(uuid, slots)
 
-    def _intruder(self, container: ObservedContainer, why: str) -> None:
-        self._stop(container, why)
-        self._quarantine(container, f"is being stopped, because {why}")
+    def _intruder(self, container: ObservedContainer, where: str) -> None:
+        self._stop(container, f"it runs {where}")
+        self._quarantine(
+            container,
+            f"is being stopped, because it runs {where}",
+            f"was stopped, because it ran {where}",
+        )
 
-    def _quarantine(self, container: ObservedContainer, what: str) -> None:
+    def _quarantine(self, container: ObservedContainer, now: str, past: str) -> None:
+        name = f'The container "{container.name}"'
         for uuid in container.gpu_uuids:
-            self._in_use.setdefault(uuid, f'The container "{container.name}" {what}.')
+            self._in_use.setdefault(uuid, ForeignUse(f"{name} {now}.", f"{name} {past}."))
 
     def _stop(self, container: ObservedContainer, why: str) -> None:
         self.actions.append(StopContainer(container.id, container.name, container.lease_id, why))
@@ -274,16 +281,16 @@ class Comparison:
         self.actions.append(RemoveContainer(container.id, container.name, container.lease_id, why))
 
     def _store_foreign_use(self) -> None:
-        """Store who else uses which device, and quarantine those devices."""
+        """Store who else uses which device, and take those devices out of service."""
         for record in self.transaction.gpus.records():
-            sentence = self._in_use.get(record.gpu.uuid)
+            uuid = record.gpu.uuid
+            use = self._in_use.get(uuid)
+            sentence = None if use is None else use.now
             if sentence != record.in_use_by:
-                self.transaction.gpus.set_in_use_by(record.gpu.uuid, sentence)
-            if sentence is not None and record.admin_state in (
-                AdminState.ACTIVE,
-                AdminState.DRAINING,
-            ):
-                take_out_of_service(self.work, record.gpu.uuid, AdminState.QUARANTINED, sentence)
+                self.transaction.gpus.set_in_use_by(uuid, sentence)
+            if use is not None and record.admin_state is AdminState.ACTIVE:
+                occupied = StateTransition(AdminState.OCCUPIED, use.now, use.past)
+                take_out_of_service(self.work, uuid, occupied)
 
 
 def _belongs(container: ObservedContainer, lease: Lease) -> bool:

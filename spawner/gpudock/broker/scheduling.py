@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpudock.model import Denial, Lease, LeaseState
+from gpudock.policy.gpu_health import AdminState
 from gpudock.policy.scheduling.decide import decide
 from gpudock.policy.sessions import with_hour_limits
 from gpudock.store import RequestState
@@ -14,9 +15,10 @@ from gpudock.store import RequestState
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gpudock.broker.recovery import Recovery
     from gpudock.broker.unit_of_work import UnitOfWork
     from gpudock.model import Telemetry
-    from gpudock.policy.gpu_health import AdminState
+    from gpudock.policy.gpu_health import StateTransition
     from gpudock.policy.scheduling.decide import Grant
     from gpudock.store import QueuedRequest
 
@@ -83,9 +85,7 @@ def schedule(work: UnitOfWork) -> None:
     """Grant what can be granted, deny what has become impossible, give all others a position."""
     for health in work.device_health():
         if health.transition is not None:
-            take_out_of_service(
-                work, health.gpu.uuid, health.transition.admin_state, health.transition.reason
-            )
+            take_out_of_service(work, health.gpu.uuid, health.transition)
     queued = {item.request.id: item for item in work.transaction.requests.waiting()}
     if work.gate is None:
         for request_id, item in list(queued.items()):
@@ -107,10 +107,21 @@ def schedule(work: UnitOfWork) -> None:
         work.outcome.positions[request.user, request.server] = position
 
 
-def take_out_of_service(work: UnitOfWork, uuid: str, admin_state: AdminState, reason: str) -> None:
-    """Keep a device from being granted until an explicit act."""
-    work.transaction.gpus.set_admin_state(uuid, admin_state, reason)
-    log.warning("GPU %s is %s: %s", uuid, admin_state, reason)
+def take_out_of_service(work: UnitOfWork, uuid: str, transition: StateTransition) -> None:
+    """Keep a device from being granted, for as long as its new state lasts."""
+    work.transaction.gpus.set_admin_state(
+        uuid, transition.admin_state, transition.past or transition.reason
+    )
+    log.warning("GPU %s is %s: %s", uuid, transition.admin_state.shown, transition.reason)
+
+
+def return_to_service(work: UnitOfWork, recovery: Recovery) -> None:
+    """Return the devices to service that have proven clean for long enough."""
+    # Most of the time there are none, and then the health of all devices is not needed here.
+    waits = any(record.admin_state.passes for record in work.transaction.gpus.records())
+    for uuid in recovery.due(work.device_health() if waits else ()):
+        work.transaction.gpus.set_admin_state(uuid, AdminState.ACTIVE, None)
+        log.info("GPU %s has proven clean and is in service again.", uuid)
 
 
 def deny(work: UnitOfWork, item: QueuedRequest, denial: Denial) -> None:

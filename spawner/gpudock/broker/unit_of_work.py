@@ -54,6 +54,7 @@ class UnitOfWork:
         now: Unix time.
         gate: one sentence on why nothing may be granted; ``None``: grants are open.
         usage_cache: what leases that have ended used.
+        looked_for: the devices that the latest look at the engine knew of; ``None``: all.
         outcome: filled in as the work proceeds.
     """
 
@@ -72,6 +73,7 @@ class UnitOfWork:
         self.now = now
         self.gate = gate
         self.usage_cache = usage_cache
+        self.looked_for: frozenset[str] | None = None
         self.outcome = Outcome()
         self._limits: Limits | None = None
         self._limits_as_of = 0
@@ -111,7 +113,14 @@ class UnitOfWork:
             self.now,
             self.config.rules,
             self.gate,
+            self._unchecked(),
         )
+
+    def _unchecked(self) -> frozenset[str]:
+        """Return the devices of which it is not known yet which containers have them."""
+        if self.looked_for is None:
+            return frozenset()
+        return frozenset(item.gpu.uuid for item in self.reading.readings) - self.looked_for
 
     @property
     def is_reading_fresh(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from gpudock.cli.connection import BY, connect
@@ -19,13 +20,18 @@ def add_to(nouns: Any) -> None:
         dest="verb", required=True
     )
     verbs.add_parser("list", help="list all GPUs with state and holders").set_defaults(run=_list)
-    for verb, state, text in (
-        ("drain", "draining", "stop new leases of a GPU; its holder keeps it"),
-        ("return", "active", "return a GPU to service after a drain or a quarantine"),
-    ):
-        parser = verbs.add_parser(verb, help=text)
-        parser.add_argument("uuid", help=_UUID_HELP)
-        parser.set_defaults(run=_set_state, state=state)
+    drain = verbs.add_parser("drain", help="stop new leases of a GPU; its holder keeps it")
+    drain.add_argument("uuid", help=_UUID_HELP)
+    drain.set_defaults(run=_drain)
+    returning = verbs.add_parser(
+        "return", help="return a GPU to service after a drain or a quarantine"
+    )
+    which = returning.add_mutually_exclusive_group(required=True)
+    which.add_argument("uuid", nargs="?", help=_UUID_HELP)
+    which.add_argument(
+        "--all", action="store_true", help="all quarantined and lost GPUs that are fit"
+    )
+    returning.set_defaults(run=_return)
     slots = verbs.add_parser(
         "slots", help="set how many sessions may share a GPU; 1: it is not shared"
     )
@@ -63,11 +69,28 @@ async def _list(options: argparse.Namespace) -> int:
     return 0
 
 
-async def _set_state(options: argparse.Namespace) -> int:
+async def _drain(options: argparse.Namespace) -> int:
     async with connect() as lab:
-        lab.broker.gpus.set_state(options.uuid, options.state, by=BY)
-    print(f"{options.uuid} is {options.state}.")
+        lab.broker.gpus.set_state(options.uuid, "draining", by=BY)
+    print(f"{options.uuid} is draining.")
     return 0
+
+
+async def _return(options: argparse.Namespace) -> int:
+    returned: list[str] = [options.uuid]
+    kept: dict[str, str] = {}
+    async with connect() as lab:
+        if options.all:
+            returned, kept = lab.broker.gpus.return_all(by=BY)
+        else:
+            lab.broker.gpus.set_state(options.uuid, "active", by=BY)
+    for uuid in returned:
+        print(f"{uuid} is active.")
+    for uuid, why in kept.items():
+        print(f"gpudock: {uuid} cannot return to service yet. {why}", file=sys.stderr)
+    if not returned and not kept:
+        print("No GPU is quarantined or lost.")
+    return 1 if kept else 0
 
 
 async def _set_slots(options: argparse.Namespace) -> int:

@@ -157,9 +157,10 @@ SETTINGS = (
     Setting(
         "GPUDOCK_LEFTOVER_MEMORY",
         "1G",
-        "Memory that may be in use on a GPU without a lease. With more in use, the GPU counts as"
-        " used by another program and is not granted. `none`: any amount, for example where a"
-        " Windows desktop uses the GPU.",
+        "Memory that may be in use on a GPU without a lease. With more in use, or a process that"
+        " has more, the GPU counts as used by another program and is not granted. Display servers"
+        " do not count. `none`: any amount, except that of a process, for example where a Windows"
+        " desktop uses the GPU.",
         parsers.or_word({"none": None}, parsers.mebibytes),
     ),
     Setting(

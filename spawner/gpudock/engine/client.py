@@ -21,11 +21,12 @@ import requests
 from docker import APIClient
 
 from gpudock.engine import parse
+from gpudock.engine.devices import devices_of, nvidia_runtimes
 from gpudock.engine.protocol import EngineRefused, EngineUnknown, EngineUnreachable, NameTaken
 from gpudock.model import Observation, ObservedContainer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from gpudock.engine.spec import ContainerSpec, GPUDelivery
 
@@ -108,7 +109,7 @@ class DockerEngine:
         except _Conflict as error:
             existing = await self.inspect(spec.name)
             raise NameTaken(existing.id if existing else None) from error
-        self._devices[container] = parse.devices_of({**spec.config, "Config": spec.config})
+        self._devices[container] = devices_of({**spec.config, "Config": spec.config})
         return container
 
     async def start(self, container: str) -> None:
@@ -180,8 +181,8 @@ class DockerEngine:
         """Take one complete look at the engine.
 
         Args:
-            resolve: turns a container's device names (UUIDs, indices, ``all``) into UUIDs of the
-                lab's GPUs.
+            resolve: turns a container's device names (see :mod:`gpudock.engine.devices`) into
+                UUIDs of the lab's GPUs.
 
         Raises:
             EngineUnknown: the look failed, at least in part.
@@ -323,16 +324,20 @@ class DockerEngine:
         there = {str(document["Id"]): parse.runs(document) for document in listed}
         running = [container for container, runs in there.items() if runs]
         unknown = [container for container in running if container not in self._devices]
-        found = await asyncio.gather(*(self._ask_for_devices(container) for container in unknown))
-        self._devices.update(zip(unknown, found, strict=True))
+        if unknown:
+            runtimes = nvidia_runtimes(await self._call(lambda client: client.info()))
+            found = await asyncio.gather(
+                *(self._ask_for_devices(container, runtimes) for container in unknown)
+            )
+            self._devices.update(zip(unknown, found, strict=True))
         for gone in self._devices.keys() - there:
             del self._devices[gone]
         return {container: self._devices[container] for container in running}
 
-    async def _ask_for_devices(self, container: str) -> Sequence[str]:
+    async def _ask_for_devices(self, container: str, runtimes: Container[str]) -> Sequence[str]:
         def call(client: APIClient) -> Sequence[str]:
             try:
-                return parse.devices_of(client.inspect_container(container))
+                return devices_of(client.inspect_container(container), runtimes)
             except docker.errors.NotFound:
                 return ()
 

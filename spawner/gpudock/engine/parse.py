@@ -13,12 +13,13 @@ from gpudock.engine.labels import (
     LABEL_GROUPS,
     LABEL_LAB,
     LABEL_LEASE,
+    LABEL_OBSERVER,
     LABEL_SERVER,
     LABEL_SLOT,
     LABEL_USER,
 )
 from gpudock.engine.spec import CDI_KIND, GPUDelivery
-from gpudock.model import ContainerState, ObservedContainer, is_gpu_uuid
+from gpudock.model import ContainerState, ForeignUse, ObservedContainer, is_gpu_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,7 +36,6 @@ _STATES = {
 }
 _SLOT = re.compile(r"([1-9]\d?)/([1-9]\d?)", re.ASCII)
 _EXIT_CODE = re.compile(r"Exited \((\d+)\)")
-_DEVICE_NODE = re.compile(r"/dev/nvidia(\d+)")
 
 
 def state(status: str) -> ContainerState:
@@ -176,82 +176,65 @@ def _timestamp(text: str) -> float:
         return 0.0
 
 
-def devices_of(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the NVIDIA devices of a container, by whatever way it got them."""
-    host_config = document.get("HostConfig") or {}
-    names: list[str] = []
-    for request in host_config.get("DeviceRequests") or []:
-        ids = [str(device) for device in request.get("DeviceIDs") or []]
-        if request.get("Driver") == "cdi":
-            prefix = f"{CDI_KIND}="
-            names += [name.removeprefix(prefix) for name in ids if name.startswith(prefix)]
-        elif "gpu" in {name for group in request.get("Capabilities") or [] for name in group}:
-            # `--gpus 2` names no device: the runtime picks, so any of them may be in use.
-            names += ids or ["all"]
-    if host_config.get("Runtime") == "nvidia":
-        environment = dict(
-            pair.split("=", 1)
-            for pair in (document.get("Config") or {}).get("Env") or []
-            if "=" in pair
-        )
-        visible = environment.get("NVIDIA_VISIBLE_DEVICES", "")
-        if visible not in ("", "void", "none"):
-            names += visible.split(",")
-    for device in host_config.get("Devices") or []:
-        if match := _DEVICE_NODE.fullmatch(str(device.get("PathOnHost", ""))):
-            names.append(match.group(1))
-    return tuple(dict.fromkeys(names))
-
-
 def foreign_use(
     listed: Iterable[Mapping[str, Any]],
     devices: Mapping[str, Sequence[str]],
     lab: str,
     resolve: Callable[[Sequence[str]], Sequence[str]],
-) -> dict[str, str]:
+) -> dict[str, ForeignUse]:
     """Return the GPUs that are held by containers without a claim to them.
 
     Those are all containers of others, and all that are labeled as servers of this lab but have
-    other GPUs than their labels name, because leases are compared with labels only.
+    other GPUs than their labels name, because leases are compared with labels only. A container
+    that an administrator has labeled as an observer only looks at GPUs and holds none.
 
     Args:
         listed: the containers, as ``GET /containers/json`` lists them.
         devices: device names of the running ones, by container id.
         lab: name of the lab.
-        resolve: turns device names (UUIDs, indices, ``all``) into UUIDs of the lab's GPUs.
+        resolve: turns device names (see :mod:`gpudock.engine.devices`) into UUIDs of the lab's
+            GPUs.
 
     Returns:
-        UUID to a sentence on what holds that GPU.
+        UUID to who holds that GPU.
     """
-    use: dict[str, str] = {}
+    use: dict[str, ForeignUse] = {}
     for document in listed:
         names = devices.get(str(document["Id"]), ())
         labels = document.get("Labels") or {}
         if not names or is_agent(labels, lab):
             continue
+        server = is_server(labels, lab)
+        if not server and labels.get(LABEL_OBSERVER) == "true":
+            continue
+        if server and _are_named_as_labeled(labels, names):
+            continue
         held = resolve(names)
         container = str((document.get("Names") or [document["Id"]])[0]).lstrip("/")
-        if not is_server(labels, lab):
-            sentence = f'The container "{container}", which this lab did not start, has this GPU.'
-        elif not _labels_are_true(labels, names, held):
-            sentence = (
+        if not server:
+            stranger = f'The container "{container}", which this lab did not start,'
+            found = ForeignUse(
+                f"{stranger} has this GPU. Stop it; or, if it only monitors GPUs or leaves them "
+                f"alone, start it with the label {LABEL_OBSERVER}=true.",
+                f"{stranger} had this GPU.",
+            )
+        elif not _are_named_as_labeled(labels, held):
+            found = ForeignUse(
                 f'The container "{container}" has this GPU, but its labels name other GPUs; this '
-                "lab did not start it like that. Stop it."
+                "lab did not start it like that. Stop it.",
+                f'The container "{container}" had this GPU, but its labels named other GPUs.',
             )
         else:
             continue
-        use.update(dict.fromkeys(held, sentence))
+        use.update(dict.fromkeys(held, found))
     return use
 
 
-def _labels_are_true(labels: Mapping[str, str], names: Sequence[str], held: Sequence[str]) -> bool:
-    """Return whether a server's labels name a user and exactly the GPUs that it has.
-
-    A GPU that is not reported at the moment is only known by its name.
-    """
+def _are_named_as_labeled(labels: Mapping[str, str], devices: Sequence[str]) -> bool:
+    """Return whether a server's labels name a user and exactly these devices, by their UUIDs."""
     labeled = labels.get(LABEL_GPUS, "").split(",")
     return (
         bool(labels.get(LABEL_LEASE) and labels.get(LABEL_USER))
         and all(is_gpu_uuid(uuid) for uuid in labeled)
-        and set(labeled) in (set(names), set(held))
+        and set(labeled) == set(devices)
     )

@@ -45,7 +45,7 @@ class ModelRow:
         free: how many are free.
         checked: how many are not leased but not free yet, for example because the last session on
             them has just ended. They become free without intervention.
-        unavailable: how many stay out of service until an administrator acts.
+        unavailable: how many are out of service.
     """
 
     name: str

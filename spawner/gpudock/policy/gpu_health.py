@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gpudock.model import GPUState
+from gpudock.policy.cleanliness import LEFTOVER_MEMORY_MIB, check_cleanliness
 from gpudock.policy.durations import duration_in_words
 from gpudock.policy.matching import overlap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from gpudock.model import GPU, GPUReading, InventoryReading
 
 
 class AdminState(enum.StrEnum):
-    """What the lab has decided about a device. All but ``ACTIVE`` last until an explicit act.
+    """What the lab has decided about a device.
 
-    ``FORGOTTEN`` is a device that an administrator took out of the list after it had gone.
+    A device is ``OCCUPIED`` after something foreign used it, and ``UNSTABLE`` after errors of the
+    driver. Both are over by themselves when it has proven clean for a while, and are shown as
+    ``QUARANTINED``. All others but ``ACTIVE`` last until an explicit act. ``FORGOTTEN`` is a device
+    that an administrator took out of the list after it had gone.
     """
 
     ACTIVE = "active"
     DRAINING = "draining"
+    OCCUPIED = "occupied"
+    UNSTABLE = "unstable"
     QUARANTINED = "quarantined"
     LOST = "lost"
     FORGOTTEN = "forgotten"
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is over by itself when the device has proven clean for a while."""
+        return self in (AdminState.OCCUPIED, AdminState.UNSTABLE)
+
+    @property
+    def shown(self) -> str:
+        """The word for it that people read."""
+        return AdminState.QUARANTINED.value if self.passes else self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +52,7 @@ class GPURecord:
     Attributes:
         gpu: the device as it was last reported.
         admin_state: what was decided about it.
-        reason: one sentence on why it is not active.
+        reason: one sentence on why it is not active; what may pass is in the past tense.
         in_use_by: one sentence on who else used it at the last look at the engine.
         freed_at: when its last lease ended (Unix time).
         first_seen, last_seen: when it was first and last reported (Unix time).
@@ -55,10 +71,17 @@ class GPURecord:
 
 @dataclass(frozen=True, slots=True)
 class StateTransition:
-    """An administrative state that follows from what was seen and is to be kept."""
+    """An administrative state that follows from what was seen and is to be kept.
+
+    Attributes:
+        admin_state: the state.
+        reason: one sentence on why, now.
+        past: the same once it is over, for what may pass.
+    """
 
     admin_state: AdminState
     reason: str
+    past: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +93,15 @@ class DeviceHealth:
         state: the state that users see.
         reason: one sentence on why it is neither free nor simply leased.
         grantable: it may be granted now, unless a lease holds it.
-        in_service: it will be granted again without an explicit act.
+        in_service: it is granted, or leased, or will be within seconds.
         transition: an administrative state to keep, if the readings call for one.
         slots: how many sessions may share it; 1: it is given to one session as a whole.
-        cooling_down: it is free and waits only for the check after its last session. Within seconds
-            it is either grantable or out of service.
+        cooling_down: it is free and waits only for the check after its last session, or before its
+            first one. Within seconds it is either grantable or out of service.
+        clean: nothing speaks against granting it but its administrative state, and other devices on
+            the same physical GPU.
+        recovers_after: how long it has to stay clean until it returns to service by itself, in
+            seconds; ``None``: it is in service, or returns only by an explicit act.
     """
 
     gpu: GPU
@@ -85,10 +112,11 @@ class DeviceHealth:
     transition: StateTransition | None = None
     slots: int = 1
     cooling_down: bool = False
+    clean: bool = False
+    recovers_after: float | None = None
 
 
-LEFTOVER_MEMORY_MIB = 1024
-"""Memory of a device that may be in use by nobody, MiB: the driver itself takes some hundred."""
+_OVER = "This is over; an administrator can return the GPU to service."
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +126,23 @@ class Rules:
     Attributes:
         cool_down_seconds: how long processes and memory of an ended session may linger on a device.
         reading_max_age: seconds after which a reading is too old to grant on.
-        leftover_memory_mib: how much memory (MiB) of a device that no lease holds may be in use
-            without a process that is seen to use it; ``None``: any amount.
+        leftover_memory_mib: how much memory (MiB) of a device that no lease holds may be in use;
+            ``None``: any amount. A process with less does not count as use.
+        quiet_seconds: how long a device has to stay unused after something foreign used it.
+        stable_seconds: how long a device has to answer without an error after errors of the driver.
     """
 
     cool_down_seconds: float = 30.0
     reading_max_age: float = 15.0
     leftover_memory_mib: int | None = LEFTOVER_MEMORY_MIB
+    quiet_seconds: float = 30.0
+    stable_seconds: float = 300.0
+
+    def recovery_seconds(self, admin_state: AdminState) -> float | None:
+        """Return how long a device has to stay clean to leave a state by itself, if it does."""
+        if admin_state is AdminState.OCCUPIED:
+            return self.quiet_seconds
+        return self.stable_seconds if admin_state is AdminState.UNSTABLE else None
 
 
 def check_staleness(inventory: InventoryReading, now: float, rules: Rules) -> str | None:
@@ -131,6 +169,7 @@ def assess(
     now: float,
     rules: Rules,
     gate: str | None = None,
+    unchecked: Collection[str] = (),
 ) -> list[DeviceHealth]:
     """Assess every device that the store knows.
 
@@ -145,6 +184,8 @@ def assess(
         now: Unix time.
         rules: see :class:`Rules`.
         gate: a sentence on why nothing at all may be granted at the moment.
+        unchecked: devices of which the next look at the engine, within seconds, will tell which
+            containers have them.
     """
     known = list(records)
     seen = {reading.gpu.uuid: reading for reading in inventory.readings}
@@ -165,22 +206,32 @@ def assess(
         freed_at = max((r.freed_at for r in overlapping if r.freed_at is not None), default=None)
         transition: StateTransition | None = None
         barrier: str | None = None
+        clean = False
         if doubt is None:
             transition = _transition(record, reading, leased=uuid in leased)
-            if transition is None and reading is not None and not conflict_leased and gate is None:
-                transition, barrier = _cleanliness(reading, freed_at, inventory, now, rules)
-        devices.append(
-            _health(
-                record,
-                transition if _is_news(transition, record) else None,
-                missing=reading is None and doubt is None,
-                leased=uuid in leased,
-                conflict_leased=conflict_leased,
-                conflict=_conflict(record, overlapping),
-                barrier=gate or doubt or barrier,
-                cooling_down=barrier is not None,
-            )
+            if transition is None and reading is not None and gate is None:
+                if not conflict_leased:
+                    use, barrier = check_cleanliness(reading, freed_at, inventory, now, rules)
+                    if use is not None:
+                        transition = StateTransition(AdminState.OCCUPIED, use.now, use.past)
+                if uuid in unchecked and transition is None:
+                    barrier = "It is being checked which containers have it."
+                clean = transition is None and barrier is None
+        health = _health(
+            record,
+            transition if _is_news(transition, record) else None,
+            missing=reading is None and doubt is None,
+            leased=uuid in leased,
+            conflict_leased=conflict_leased,
+            conflict=_conflict(record, overlapping, seen if doubt is None else None),
+            barrier=gate or doubt or barrier,
+            cooling_down=barrier is not None,
         )
+        if record.admin_state.passes and health.transition is None:
+            health = _recovering(record, health, transition, gate or doubt or barrier, rules)
+        elif clean and record.admin_state in (AdminState.QUARANTINED, AdminState.LOST):
+            health = replace(health, reason=f"{record.reason or ''} {_OVER}".strip())
+        devices.append(replace(health, clean=clean))
     return devices
 
 
@@ -211,76 +262,72 @@ def _transition(
     if reading.lost:
         return StateTransition(AdminState.LOST, reading.fault or "The driver reports it as lost.")
     if reading.fault is not None:
-        return StateTransition(AdminState.QUARANTINED, reading.fault)
-    if record.in_use_by is not None:
-        return StateTransition(AdminState.QUARANTINED, record.in_use_by)
-    return None
-
-
-def _cleanliness(
-    reading: GPUReading,
-    freed_at: float | None,
-    inventory: InventoryReading,
-    now: float,
-    rules: Rules,
-) -> tuple[StateTransition | None, str | None]:
-    """Check a device that no lease holds: (state transition, temporary barrier)."""
-    telemetry = reading.telemetry
-    readable = telemetry.processes is not None or telemetry.memory_used_mib is not None
-    if not readable or not inventory.expects_readings or inventory.taken_at is None:
-        return None, None
-    if freed_at is not None and inventory.taken_at <= freed_at:
-        return None, "It is being checked after its last session."
-    if telemetry.processes:
-        pids = ", ".join(str(process.pid) for process in telemetry.processes[:5])
-        foreign = f"Processes that gpudock did not start are using it (host PIDs {pids})."
-        ending = f"Processes of its last session are still ending (host PIDs {pids})."
-        stuck = (
-            f"Processes are using it although its last session ended {{}} ago (host PIDs {pids})."
+        if not reading.fault_may_pass:
+            return StateTransition(AdminState.QUARANTINED, reading.fault)
+        return StateTransition(
+            AdminState.UNSTABLE,
+            reading.fault,
+            'The driver reported errors of this GPU. Look for "Xid" in `dmesg` on the host.',
         )
-    elif _is_left_over(telemetry.memory_used_mib, rules):
-        used = f"{telemetry.memory_used_mib} MiB of its memory are in use"
-        fix = ' Find what uses it with "nvidia-smi", or reset it.'
-        foreign = f"{used}, though no session has it and no process is seen to use it.{fix}"
-        ending = f"The memory of its last session is still being freed: {used}."
-        stuck = f"{used} although its last session ended {{}} ago.{fix}"
-    else:
-        return None, None
-    if freed_at is None:
-        return StateTransition(AdminState.QUARANTINED, foreign), None
-    if now - freed_at <= rules.cool_down_seconds:
-        return None, ending
-    return StateTransition(
-        AdminState.QUARANTINED, stuck.format(duration_in_words(now - freed_at))
-    ), None
-
-
-def _is_left_over(memory_used_mib: int | None, rules: Rules) -> bool:
-    return (
-        memory_used_mib is not None
-        and rules.leftover_memory_mib is not None
-        and memory_used_mib > rules.leftover_memory_mib
-    )
+    if record.in_use_by is not None:
+        return StateTransition(
+            AdminState.OCCUPIED,
+            record.in_use_by,
+            "Something that this lab did not start had this GPU.",
+        )
+    return None
 
 
 def _is_news(transition: StateTransition | None, record: GPURecord) -> bool:
-    """Return whether *transition* changes anything; the first reason of a quarantine is kept."""
-    if transition is None or record.admin_state is AdminState.LOST:
+    """Return whether *transition* changes anything; the first reason of a state is kept."""
+    former = record.admin_state
+    if transition is None or former is AdminState.LOST:
         return False
-    return not (
-        record.admin_state is AdminState.QUARANTINED
-        and transition.admin_state is AdminState.QUARANTINED
-    )
+    if transition.admin_state is AdminState.OCCUPIED:
+        # What passes by itself must not end a drain.
+        return former is AdminState.ACTIVE
+    if transition.admin_state is AdminState.UNSTABLE:
+        return former in (AdminState.ACTIVE, AdminState.OCCUPIED)
+    return former is not transition.admin_state
 
 
-def _conflict(record: GPURecord, overlapping: list[GPURecord]) -> str | None:
+def _conflict(
+    record: GPURecord, overlapping: list[GPURecord], seen: Mapping[str, GPUReading] | None
+) -> str | None:
+    """Return which device on the same physical GPU keeps this one from being granted.
+
+    Args:
+        record: the device.
+        overlapping: the devices that overlap with it.
+        seen: what is reported; ``None``: that is not known.
+    """
     for other in overlapping:
         if other.gpu.uuid == record.gpu.uuid:
             continue
-        if other.admin_state is not AdminState.ACTIVE or other.in_use_by is not None:
+        # A passing cause passes with the device, for example when a GPU is cut into slices.
+        gone = seen is not None and other.gpu.uuid not in seen and other.admin_state.passes
+        barred = other.admin_state is not AdminState.ACTIVE and not gone
+        if barred or other.in_use_by is not None:
             what = "The GPU that it is cut from" if record.gpu.parent_uuid else "A slice of it"
-            return f"{what} is {other.admin_state if other.in_use_by is None else 'in use'}."
+            return f"{what} is {other.admin_state.shown if other.in_use_by is None else 'in use'}."
     return None
+
+
+def _recovering(
+    record: GPURecord,
+    health: DeviceHealth,
+    trouble: StateTransition | None,
+    barrier: str | None,
+    rules: Rules,
+) -> DeviceHealth:
+    """Complete the health of a device that returns to service by itself."""
+    after = rules.recovery_seconds(record.admin_state) or 0.0
+    if trouble is not None:
+        reason = trouble.reason
+    else:
+        returns = f"It returns to service when it has been clean for {duration_in_words(after)}."
+        reason = " ".join(text for text in (record.reason, barrier, returns) if text)
+    return replace(health, reason=reason, recovers_after=after)
 
 
 def _health(
@@ -310,7 +357,7 @@ def _health(
         )
 
     if admin_state is not AdminState.ACTIVE:
-        return health(GPUState(admin_state.value), reason, grantable=False, in_service=False)
+        return health(GPUState(admin_state.shown), reason, grantable=False, in_service=False)
     if missing:
         gone = "The driver does not report it any more."
         return health(GPUState.LOST, gone, grantable=False, in_service=False)

@@ -24,6 +24,7 @@ class Card:
 
     uuid: object
     name: object = "NVIDIA A100-SXM4-40GB"
+    minor: object = NOT_SUPPORTED
     memory: object = field(default_factory=lambda: Memory(40960, 3))
     utilization: object = 7
     temperature: object = 41

@@ -47,6 +47,9 @@ def test_every_value_reaches_the_document_in_its_unit(tmp_path):
             "mig_enabled": False,
             "fault": None,
             "lost": False,
+            "fault_may_pass": False,
+            "minor": 0,
+            "mig_number": None,
             "telemetry": {
                 "utilization_percent": 87,
                 "memory_used_mib": 12345,
@@ -54,8 +57,8 @@ def test_every_value_reaches_the_document_in_its_unit(tmp_path):
                 "power_w": 251.5,
                 "power_limit_w": 275.0,
                 "processes": [
-                    {"pid": 815, "memory_mib": None, "name": "viewer"},
-                    {"pid": 4711, "memory_mib": 12000, "name": "python3"},
+                    {"pid": 815, "memory_mib": None, "name": "viewer", "computes": False},
+                    {"pid": 4711, "memory_mib": 12000, "name": "python3", "computes": True},
                 ],
             },
         }
@@ -84,18 +87,18 @@ def test_what_a_model_does_not_report_is_null_and_no_fault(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "lost", "words"),
+    ("changes", "lost", "words", "may_pass"),
     [
-        ({"fault": "lost"}, True, "fell off the bus"),
-        ({"fault": "unknown"}, False, "999"),
-        ({"fault": "reset_required"}, False, "asks for a reset"),
-        ({"ecc_uncorrected": 2}, False, "2 memory errors"),
-        ({"remapped_failure": True}, False, "no spare ones"),
+        ({"fault": "lost"}, True, "fell off the bus", False),
+        ({"fault": "unknown"}, False, "999", True),
+        ({"fault": "reset_required"}, False, "asks for a reset", False),
+        ({"ecc_uncorrected": 2}, False, "2 memory errors", False),
+        ({"remapped_failure": True}, False, "no spare ones", False),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
 def test_a_fault_is_reported_for_its_gpu_alone_and_is_gone_when_it_is_fixed(
-    tmp_path, changes, lost, words
+    tmp_path, changes, lost, words, may_pass
 ):
     ill, well = Gpu.of_model("A100-SXM4-40GB", 0), Gpu.of_model("A100-SXM4-40GB", 1)
     host = SimulatedHost(tmp_path, [ill, well])
@@ -105,6 +108,7 @@ def test_a_fault_is_reported_for_its_gpu_alone_and_is_gone_when_it_is_fixed(
         now = agent.wait_for(lambda now: device(now, ill.uuid)["fault"], "the fault to be reported")
         assert words in device(now, ill.uuid)["fault"]
         assert device(now, ill.uuid)["lost"] is lost
+        assert device(now, ill.uuid)["fault_may_pass"] is may_pass
         assert device(now, well.uuid)["fault"] is None
         assert now["problem"] is None
         host.simulator.update(ill.uuid, **{name: getattr(ill, name) for name in changes})
@@ -151,8 +155,10 @@ def test_slices_are_devices_of_their_own(tmp_path):
         whole = device(now, gpu.uuid)
         assert whole["mig_enabled"]
         assert whole["telemetry"]["processes"] is None
-        for piece, profile in ((one, "1g.5gb"), (two, "2g.10gb")):
+        assert (whole["minor"], whole["mig_number"]) == (0, None)
+        for number, (piece, profile) in enumerate(((one, "1g.5gb"), (two, "2g.10gb"))):
             found = device(now, piece.uuid)
+            assert (found["minor"], found["mig_number"]) == (0, number)
             assert found["parent_uuid"] == gpu.uuid
             assert found["mig_profile"] == profile
             assert found["model"] == f"NVIDIA A100-SXM4-40GB MIG {profile}"

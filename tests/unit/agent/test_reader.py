@@ -77,9 +77,60 @@ def test_a_process_in_both_lists_is_one_process():
     assert processes == (GPUProcess(5, 70),)
 
 
-def test_graphics_processes_count_as_use():
+def test_a_process_that_only_draws_is_told_from_those_that_compute():
     card = Card(uuid_of(1), graphics_processes=(running(6, 20),))
-    assert reader_of(card)[0].read().readings[0].telemetry.processes == (GPUProcess(6, 20),)
+    drawing = GPUProcess(6, 20, computes=False)
+    assert reader_of(card)[0].read().readings[0].telemetry.processes == (drawing,)
+
+
+def test_device_nodes_and_slices_have_their_numbers():
+    # A number without a slice is left out.
+    parts = [slice_card(10), Failure(failures.NOT_FOUND), slice_card(11)]
+    cards = [Card(uuid_of(1), minor=4, mig_enabled=True, slices=parts), Card(uuid_of(2))]
+    readings = reader_of(*cards)[0].read().readings
+    assert [(item.minor, item.mig_number) for item in readings] == [
+        (4, None),
+        (4, 0),
+        (4, 2),
+        (None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "may_pass"),
+    [
+        ({"power": Failure(failures.UNKNOWN)}, True),
+        ({"power": Failure(failures.TIMEOUT), "temperature": Failure(failures.UNKNOWN)}, True),
+        ({"power": Failure(failures.RESET_REQUIRED)}, False),
+        ({"power": Failure(failures.INSUFFICIENT_POWER)}, False),
+        ({"power": Failure(failures.GPU_IS_LOST)}, False),
+        (
+            {"utilization": Failure(failures.RESET_REQUIRED), "power": Failure(failures.UNKNOWN)},
+            False,
+        ),
+        ({"uncorrected_errors": 1}, False),
+        ({"uncorrected_errors": 1, "power": Failure(failures.UNKNOWN)}, False),
+        ({"row_remapping": RowRemapping(pending=False, failed=True)}, False),
+        ({}, False),
+    ],
+)
+def test_only_an_error_of_the_driver_may_pass(changes, may_pass):
+    card = Card(uuid_of(1), mig_enabled=True, slices=[slice_card(10)], **changes)
+    for reading in reader_of(card)[0].read().readings:
+        assert (reading.fault is not None) == bool(changes)
+        assert reading.fault_may_pass is may_pass
+
+
+@pytest.mark.parametrize(("failure", "may_pass"), [(UNKNOWN, True), (LOST, False)])
+def test_a_gpu_that_cannot_be_identified_is_remembered_with_its_numbers(failure, may_pass):
+    card = Card(uuid_of(1), minor=4, mig_enabled=True, slices=[slice_card(10)])
+    reader, client = reader_of(card)
+    reader.read()
+    client.cards[0] = failure
+    whole, part = reader.read().readings
+    assert (whole.minor, part.minor, part.mig_number) == (4, 4, 0)
+    assert part.fault is not None
+    assert part.fault_may_pass is may_pass
 
 
 def test_processes_are_unknown_when_the_agent_cannot_see_those_of_containers():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, text
 
-from doubles.inventory import SettableInventory, mig_slice, uuid
+from doubles.inventory import SettableInventory, gpu, mig_slice, uuid
 from gpudock.broker import (
     Broker,
     BrokerConfig,
@@ -27,6 +27,7 @@ from gpudock.model import (
     GPUProcess,
     GPUReading,
     GPUState,
+    InventoryReading,
     Lease,
     LeaseState,
     Observation,
@@ -43,6 +44,7 @@ from gpudock.store import Store, StoreError
 from state_machine.lab import LAB, BrokerLab, ask, container
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 HOSTILE = ["../x", "{0}", "'; DROP TABLE leases; --", "名前🦆", "a" * 255, "\x01"]
@@ -417,15 +419,167 @@ def test_a_slice_that_is_leased_keeps_the_whole_gpu_from_everybody(lab: BrokerLa
     assert lab.gpu_states()[LAB[0].uuid] is GPUState.LEASED
 
 
-def test_foreign_use_quarantines_until_an_explicit_act_after_it_ended(opened: BrokerLab) -> None:
-    opened.look(foreign={uuid(0): 'Container "x" has it.'})
+def reason_of(lab: BrokerLab, number: int = 0) -> str:
+    return next(str(x.reason) for x in lab.broker.gpus.all() if x.gpu.uuid == uuid(number))
+
+
+def seconds_out_of_service(lab: BrokerLab, step: Callable[[], object], number: int = 0) -> float:
+    """Return after how many seconds a GPU is in service, where *step* takes some of them."""
+    since = lab.clock()
+    while lab.gpu_states()[uuid(number)] is GPUState.QUARANTINED:
+        step()
+        assert lab.clock() - since < 1000, "it never returns"
+    return lab.clock() - since
+
+
+def test_a_gpu_that_something_foreign_had_is_free_again_half_a_minute_after_it(
+    opened: BrokerLab,
+) -> None:
+    opened.look(foreign={uuid(0): "x"})
     assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
+    assert reason_of(opened) == 'Container "x" has it.'
+    for _ in range(60):
+        opened.look(foreign={uuid(0): "x"})
+    assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED, "it still has it"
+    opened.look()
+    assert reason_of(opened).startswith('Container "x" had it. It returns')
+    assert isinstance(opened.broker.requests.submit(ask("bob", gpus=2)), QueuePosition)
+    assert 30 <= seconds_out_of_service(opened, opened.look) <= 36
+    assert opened.broker.leases.of_server("bob", "") is not None
+
+
+def test_a_gpu_that_is_used_again_meanwhile_proves_clean_anew(opened: BrokerLab) -> None:
+    opened.look(foreign={uuid(0): "x"})
+    for _ in range(12):
+        opened.look()
+    opened.look(foreign={uuid(0): "y"})
+    assert reason_of(opened) == 'Container "y" has it.'
+    assert seconds_out_of_service(opened, opened.look) >= 30
+
+
+def test_a_gpu_is_not_clean_while_nobody_looks(opened: BrokerLab) -> None:
+    opened.look(foreign={uuid(0): "x"})
+    opened.look()
+    opened.clock.advance(100)
+    opened.look()
+    assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
+    assert seconds_out_of_service(opened, opened.look) >= 30
+
+
+def test_another_hub_waits_for_proof_of_its_own(opened: BrokerLab) -> None:
+    opened.look(foreign={uuid(0): "x"})
+    for _ in range(12):
+        opened.look()
+    opened.broker = opened.new_broker()
+    assert seconds_out_of_service(opened, opened.look) >= 30
+
+
+def test_what_passes_by_itself_can_be_returned_at_once_when_it_is_over(opened: BrokerLab) -> None:
+    opened.look(foreign={uuid(0): "x"})
     with pytest.raises(GPUStateError, match='Container "x" has it'):
         opened.broker.gpus.set_state(uuid(0), "active", by="root")
     opened.look()
-    assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
     opened.broker.gpus.set_state(uuid(0), "active", by="root")
     assert opened.gpu_states()[uuid(0)] is GPUState.FREE
+
+
+def test_a_leased_gpu_that_something_foreign_had_keeps_its_lease_and_returns(
+    opened: BrokerLab,
+) -> None:
+    lease = opened.grant("ada")
+    own = opened.activate(lease)
+    opened.look(own, foreign={lease.gpu_uuids[0]: "exporter"})
+    assert opened.state(lease) is LeaseState.ACTIVE
+    for _ in range(20):
+        opened.look(own)
+    assert opened.gpu_states()[lease.gpu_uuids[0]] is GPUState.LEASED
+    assert opened.state(lease) is LeaseState.ACTIVE
+
+
+def test_a_gpu_that_appears_after_a_look_is_granted_only_after_the_next(opened: BrokerLab) -> None:
+    new = gpu(7)
+    devices = [GPUReading(item, Telemetry(processes=())) for item in (*LAB, new)]
+    opened.read(*devices)
+    # Nobody has looked for containers that have it: the lab did not know of it.
+    assert isinstance(opened.broker.requests.submit(ask(gpus=2)), Lease)
+    waits = opened.broker.requests.submit(ask("bob"))
+    assert isinstance(waits, QueuePosition)
+    assert reason_of(opened, 7) == "It is being checked which containers have it."
+    opened.look(foreign={new.uuid: "x"})
+    assert reason_of(opened, 7) == 'Container "x" has it.'
+    for _ in range(20):
+        opened.clock.advance(1)
+        opened.read(*devices)
+        opened.look()
+    lease = opened.broker.leases.of_server("bob", "")
+    assert lease is not None
+    assert lease.gpu_uuids == (new.uuid,)
+
+
+def test_a_known_gpu_needs_no_second_look_when_it_is_read_again(opened: BrokerLab) -> None:
+    opened.look()
+    opened.broker = opened.new_broker()
+    seen, opened.inventory.current = opened.inventory.current, InventoryReading(None)
+    opened.look()
+    opened.inventory.current = seen
+    opened.grant(gpus=2)
+
+
+def test_a_drain_outlasts_what_passes(opened: BrokerLab) -> None:
+    opened.broker.gpus.set_state(uuid(0), "draining", by="root")
+    opened.look(foreign={uuid(0): "x"})
+    for _ in range(40):
+        opened.look()
+    assert opened.gpu_states()[uuid(0)] is GPUState.DRAINING
+
+
+@pytest.mark.parametrize(
+    ("fault", "seconds"),
+    [
+        ({"telemetry": Telemetry(processes=(GPUProcess(1, 20_000),))}, 30),
+        ({"fault": "Unknown error (999).", "fault_may_pass": True}, 300),
+    ],
+)
+def test_a_gpu_returns_by_itself_once_it_has_been_clean_for_long_enough(
+    opened: BrokerLab, fault: dict, seconds: float
+) -> None:
+    idle = [GPUReading(item, Telemetry(processes=())) for item in LAB]
+    bad = replace(idle[0], **fault)
+    opened.read(*idle)
+    opened.clock.advance(1)
+    opened.read(bad, idle[1])
+    assert opened.gpu_states()[uuid(0)] is GPUState.QUARANTINED
+
+    def read() -> None:
+        opened.clock.advance(1)
+        opened.read(*idle)
+
+    read()
+    assert seconds <= seconds_out_of_service(opened, read) <= seconds + 7
+
+
+@pytest.mark.parametrize("fault", [{"fault": "2 memory errors."}, {"lost": True}])
+def test_a_gpu_with_broken_hardware_waits_for_a_person(opened: BrokerLab, fault: dict) -> None:
+    idle = [GPUReading(item, Telemetry(processes=())) for item in LAB]
+    opened.read(replace(idle[0], **fault), idle[1])
+    for _ in range(1000):
+        opened.clock.advance(1)
+        opened.read(*idle)
+    assert opened.gpu_states()[uuid(0)] in (GPUState.QUARANTINED, GPUState.LOST)
+    returned, kept = opened.broker.gpus.return_all("root")
+    assert (returned, kept) == ([uuid(0)], {})
+    assert opened.gpu_states()[uuid(0)] is GPUState.FREE
+
+
+def test_all_that_is_fit_returns_at_once_and_what_is_not_says_why(opened: BrokerLab) -> None:
+    idle = [GPUReading(item, Telemetry(processes=())) for item in LAB]
+    opened.read(*(replace(item, fault="Memory errors.") for item in idle))
+    opened.clock.advance(1)
+    opened.read(replace(idle[0], fault="Memory errors."), idle[1])
+    returned, kept = opened.broker.gpus.return_all("root")
+    assert (returned, kept) == ([uuid(1)], {uuid(0): "Memory errors."})
+    opened.broker.gpus.set_state(uuid(1), "draining", by="root")
+    assert opened.broker.gpus.return_all("root")[0] == [], "it is drained on purpose"
 
 
 def test_a_gpu_is_granted_again_only_when_a_later_reading_shows_it_clean(opened: BrokerLab) -> None:

@@ -101,7 +101,7 @@ def test_slots_change_only_while_nobody_has_the_gpu(shared: BrokerLab) -> None:
 
 
 def test_a_shared_gpu_is_checked_only_once_nobody_has_a_slot(shared: BrokerLab) -> None:
-    busy = Telemetry(processes=(GPUProcess(7, 1),))
+    busy = Telemetry(processes=(GPUProcess(7, 20_000),))
 
     def read() -> None:
         shared.clock.advance(1)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from doubles.inventory import gpu
-from gpudock.model import Lease, Request
+from gpudock.cli import connection
+from gpudock.inventory import StaticInventory
+from gpudock.model import ForeignUse, Lease, Observation, Request
+from gpudock.policy.gpu_health import AdminState
 
 
 def lease(broker, user: str) -> Lease:
@@ -34,6 +39,48 @@ def test_a_drain_is_audited_and_undone(gpudock, broker):
     gpudock("gpu", "return", gpu(0).uuid)
     assert gpudock.status == 0
     assert gpudock.json("gpu", "list")[0]["state"] != "draining"
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """The command line sees the lab's GPUs."""
+
+    async def inventory(_settings):
+        return StaticInventory([gpu(0), gpu(1)])
+
+    monkeypatch.setattr(connection, "_inventory", inventory)
+
+
+@pytest.mark.usefixtures("seen")
+def test_all_gpus_return_at_once(gpudock, broker, store):
+    assert gpudock("gpu", "return", "--all") == "No GPU is quarantined or lost.\n"
+    with store.transaction() as transaction:
+        for number in range(2):
+            transaction.gpus.set_admin_state(
+                gpu(number).uuid, AdminState.QUARANTINED, "Something was wrong."
+            )
+    gpudock("gpu", "return", "--all")
+    assert (gpudock.status, len(gpudock.out.splitlines())) == (0, 2)
+    assert [row["state"] for row in gpudock.json("gpu", "list")] == ["free", "free"]
+
+
+@pytest.mark.usefixtures("seen")
+def test_what_cannot_return_is_named_with_the_reason(gpudock, broker, store):
+    use = ForeignUse("Somebody has it.", "Somebody had it.")
+    broker.reconcile(Observation(store.clock() + 1, foreign_use={gpu(0).uuid: use}))
+    with store.transaction() as transaction:
+        transaction.gpus.set_admin_state(gpu(1).uuid, AdminState.QUARANTINED, "It was broken.")
+    assert gpudock("gpu", "return", "--all") == f"{gpu(1).uuid} is active.\n"
+    assert gpudock.status == 1
+    assert gpudock.err.splitlines()[-1] == (
+        f"gpudock: {gpu(0).uuid} cannot return to service yet. Somebody has it."
+    )
+
+
+@pytest.mark.parametrize("arguments", [(), (gpu(0).uuid, "--all")])
+def test_one_gpu_is_named_or_all_are_meant(gpudock, broker, arguments):
+    with pytest.raises(SystemExit):
+        gpudock("gpu", "return", *arguments)
 
 
 def test_an_unknown_gpu_is_an_error_in_one_line(gpudock, broker):

@@ -92,8 +92,8 @@ async def test_a_server_whose_labels_do_not_tell_what_it_has_is_told_of(
     run_behind(docker, "liar", config(devices, labeled))
     found = (await engine.observe(resolve)).foreign_use
     assert set(found) == held
-    assert '"liar"' in found[min(held)]
-    assert "labels" in found[min(held)]
+    assert '"liar"' in found[min(held)].now
+    assert "labels" in found[min(held)].now
 
 
 async def test_a_server_that_has_its_gpu_by_another_name_is_no_foreigner(docker, engine):
@@ -122,10 +122,40 @@ async def test_other_labs_and_strangers_are_told_of_and_the_agent_is_not(docker,
     }
     run_behind(docker, "lab-agent", {**config(["all"], ""), **agent})
     found = (await engine.observe(resolve)).foreign_use
-    assert {uuid: said.split('"')[1] for uuid, said in found.items()} == {
+    assert {uuid: use.now.split('"')[1] for uuid, use in found.items()} == {
         ONE: "other",
         TWO: "stranger",
     }
+
+
+async def test_what_only_looks_holds_nothing_and_a_server_never_only_looks(docker, engine):
+    label = {"gpudock.observer": "true"}
+    run_behind(docker, "exporter", {**config(["all"], ""), "Labels": label})
+    assert (await engine.observe(resolve)).foreign_use == {}
+    run_behind(docker, "other", {**config([ONE], ""), "Labels": {"gpudock.observer": "false"}})
+    # An image may carry the label, and so would the server that is made from it.
+    run_behind(docker, "liar", config([TWO], THREE, **label))
+    assert set((await engine.observe(resolve)).foreign_use) == {ONE, TWO}
+
+
+@pytest.mark.parametrize(
+    ("host_config", "environment", "held"),
+    [
+        ({"Privileged": True}, [], {ONE, TWO, THREE}),
+        ({"Runtime": "gpu"}, ["NVIDIA_VISIBLE_DEVICES=1"], {TWO}),
+        ({"Runtime": ""}, ["NVIDIA_VISIBLE_DEVICES=2"], {THREE}),
+        ({}, ["NVIDIA_VISIBLE_DEVICES=all"], {ONE, TWO, THREE}),
+        ({"Runtime": "runc"}, ["NVIDIA_VISIBLE_DEVICES=all"], set()),
+    ],
+)
+async def test_a_gpu_is_seen_with_any_runtime_that_gives_it(
+    docker, engine, host_config, environment, held
+):
+    docker.runtimes = {"runc": {"path": "runc"}, "gpu": {"path": "nvidia-container-runtime"}}
+    docker.default_runtime = "gpu"
+    document = {"Image": MUTE_IMAGE, "Env": environment, "HostConfig": host_config}
+    run_behind(docker, "stranger", document)
+    assert set((await engine.observe(resolve)).foreign_use) == held
 
 
 async def test_a_container_is_asked_about_once_and_one_of_its_own_making_never(docker, engine):

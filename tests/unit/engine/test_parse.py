@@ -2,7 +2,7 @@
 
 import pytest
 
-from gpudock.engine.parse import delivery, devices_of, from_inspect, from_list, is_server, state
+from gpudock.engine.parse import delivery, from_inspect, from_list, is_server, state
 from gpudock.engine.spec import ContainerContext, GPUDelivery, container_config
 from gpudock.model import ContainerState, Lease
 
@@ -75,45 +75,6 @@ def test_a_listed_and_an_inspected_container_read_alike():
 def test_another_labs_container_is_not_ours():
     assert not is_server({"gpudock.lab": "other", "gpudock.lease": "abc"}, "lab")
     assert not is_server(None, "lab")
-
-
-@pytest.mark.parametrize(
-    ("document", "devices"),
-    [
-        (
-            {
-                "HostConfig": {
-                    "DeviceRequests": [{"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=0"]}]
-                }
-            },
-            ("0",),
-        ),
-        ({"HostConfig": {"DeviceRequests": [{"Count": -1, "Capabilities": [["gpu"]]}]}}, ("all",)),
-        (
-            {"HostConfig": {"DeviceRequests": [{"DeviceIDs": [UUID], "Capabilities": [["gpu"]]}]}},
-            (UUID,),
-        ),
-        (
-            {
-                "HostConfig": {"Runtime": "nvidia"},
-                "Config": {"Env": ["NVIDIA_VISIBLE_DEVICES=1,2"]},
-            },
-            ("1", "2"),
-        ),
-        (
-            {
-                "HostConfig": {"Runtime": "nvidia"},
-                "Config": {"Env": ["NVIDIA_VISIBLE_DEVICES=void"]},
-            },
-            (),
-        ),
-        ({"HostConfig": {"Devices": [{"PathOnHost": "/dev/nvidia3"}]}}, ("3",)),
-        ({"HostConfig": {"Devices": [{"PathOnHost": "/dev/nvidiactl"}]}}, ()),
-        ({}, ()),
-    ],
-)
-def test_foreign_gpu_use_is_recognised_however_it_was_asked_for(document, devices):
-    assert devices_of(document) == devices
 
 
 @pytest.mark.parametrize(

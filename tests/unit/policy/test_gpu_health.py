@@ -25,7 +25,7 @@ NOW = 1000.0
 ONE = gpu(0)
 RULES = Rules(cool_down_seconds=30, reading_max_age=15)
 IDLE = Telemetry(processes=())
-BUSY = Telemetry(processes=(GPUProcess(42, 100),))
+BUSY = Telemetry(processes=(GPUProcess(42, 20_000),))
 
 
 def reading(*items: GPUReading, at: float | None = NOW, **rest: object) -> InventoryReading:
@@ -58,10 +58,9 @@ def test_a_leased_device_is_leased() -> None:
     [
         (GPUReading(ONE, fault="Unknown Error."), AdminState.QUARANTINED),
         (GPUReading(ONE, fault="Fell off the bus.", lost=True), AdminState.LOST),
-        (GPUReading(ONE, BUSY), AdminState.QUARANTINED),
     ],
 )
-def test_what_is_unhealthy_or_foreign_is_kept_out_until_an_explicit_act(
+def test_what_is_broken_is_kept_out_until_an_explicit_act(
     item: GPUReading, admin_state: AdminState
 ) -> None:
     found = look(GPURecord(ONE), reading(item))
@@ -74,6 +73,148 @@ def test_what_is_unhealthy_or_foreign_is_kept_out_until_an_explicit_act(
     again = look(kept, reading(GPUReading(ONE, IDLE)))
     assert again.state is GPUState(admin_state.value)
     assert not again.grantable
+    assert again.recovers_after is None
+    assert str(again.reason) == (
+        f"{found.transition.reason} This is over; an administrator can return the GPU to service."
+    )
+    assert look(kept, reading(item)).reason == found.transition.reason
+
+
+PASSING = [
+    (
+        GPUReading(ONE, BUSY),
+        AdminState.OCCUPIED,
+        "Processes that gpudock did not start are using it (host PIDs 42).",
+        "Processes that gpudock did not start were using it (host PIDs 42).",
+        "30 seconds",
+    ),
+    (
+        GPUReading(ONE, IDLE, fault="Unknown error.", fault_may_pass=True),
+        AdminState.UNSTABLE,
+        "Unknown error.",
+        "The driver reported errors of this GPU.",
+        "5 minutes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("item", "admin_state", "now", "past", "after"), PASSING)
+def test_what_passes_keeps_a_device_out_until_it_has_proven_clean_for_a_while(
+    item: GPUReading, admin_state: AdminState, now: str, past: str, after: str
+) -> None:
+    found = look(GPURecord(ONE), reading(item))
+    assert found.transition is not None
+    assert found.transition.admin_state is admin_state
+    assert (found.state, found.reason) == (GPUState.QUARANTINED, now)
+    assert not found.grantable
+    assert not found.clean
+    # While it lasts, people read what is the case; after that, what was, and how it goes on.
+    kept = GPURecord(ONE, admin_state, found.transition.past)
+    still = look(kept, reading(item))
+    assert (still.state, still.reason) == (GPUState.QUARANTINED, now)
+    assert (still.clean, still.transition) == (False, None)
+    over = look(kept, reading(GPUReading(ONE, IDLE)))
+    assert (over.state, over.grantable, over.in_service) == (GPUState.QUARANTINED, False, False)
+    assert over.clean
+    assert over.recovers_after is not None
+    assert str(over.reason).startswith(past)
+    assert str(over.reason).endswith(f" It returns to service when it has been clean for {after}.")
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        {"inventory": reading(GPUReading(ONE, IDLE), problem="The agent is down.")},
+        {"inventory": reading(GPUReading(ONE, IDLE), at=NOW - 16)},
+        {"inventory": reading()},
+        {"inventory": reading(GPUReading(ONE, IDLE)), "gate": "Wait."},
+        {"inventory": reading(GPUReading(ONE, lost=True))},
+        {"inventory": reading(GPUReading(ONE, fault="ECC"))},
+    ],
+)
+def test_what_is_not_known_to_be_clean_is_not_clean(doubt: dict) -> None:
+    assert not look(GPURecord(ONE, AdminState.OCCUPIED, "It was."), **doubt).clean
+
+
+def test_what_another_has_taken_is_not_clean_before_it_is_left() -> None:
+    record = GPURecord(
+        ONE, AdminState.OCCUPIED, 'The container "x" had it.', "The container has it."
+    )
+    found = look(record, reading(GPUReading(ONE, IDLE)))
+    assert (found.clean, found.reason) == (False, "The container has it.")
+
+
+def test_a_passing_cause_gives_way_to_a_worse_one_and_ends_no_drain() -> None:
+    driver = GPUReading(ONE, fault="Unknown error.", fault_may_pass=True)
+    memory = GPUReading(ONE, fault="Memory errors.")
+
+    def next_state(admin_state: AdminState, item: GPUReading) -> AdminState | None:
+        transition = look(GPURecord(ONE, admin_state, "First."), reading(item)).transition
+        return transition and transition.admin_state
+
+    assert next_state(AdminState.OCCUPIED, driver) is AdminState.UNSTABLE
+    assert next_state(AdminState.UNSTABLE, GPUReading(ONE, BUSY)) is None
+    for passing in (AdminState.OCCUPIED, AdminState.UNSTABLE):
+        assert next_state(passing, memory) is AdminState.QUARANTINED
+        assert next_state(passing, GPUReading(ONE, lost=True)) is AdminState.LOST
+    for lasting in (AdminState.QUARANTINED, AdminState.LOST, AdminState.DRAINING):
+        assert next_state(lasting, driver) is None
+        assert next_state(lasting, GPUReading(ONE, BUSY)) is None
+
+
+def test_a_passing_cause_is_gone_with_the_device_that_had_it() -> None:
+    piece = mig_slice(9, ONE)
+    records = [GPURecord(ONE, AdminState.OCCUPIED, "It was used."), GPURecord(piece)]
+    (found,) = assess(records, reading(GPUReading(piece, IDLE)), {}, NOW, RULES)
+    assert (found.gpu, found.grantable) == (piece, True)
+    broken = [GPURecord(ONE, AdminState.QUARANTINED, "Memory errors."), GPURecord(piece)]
+    (found,) = assess(broken, reading(GPUReading(piece, IDLE)), {}, NOW, RULES)
+    assert not found.grantable
+
+
+XORG = GPUProcess(7, 4, "Xorg", computes=False)
+
+
+@pytest.mark.parametrize(
+    ("telemetry", "grantable"),
+    [
+        (Telemetry(memory_used_mib=10, processes=(XORG,)), True),
+        # A large desktop.
+        (Telemetry(memory_used_mib=2000, processes=(replace(XORG, memory_mib=1800),)), True),
+        (Telemetry(processes=(replace(XORG, memory_mib=None),)), True),
+        (Telemetry(memory_used_mib=2000, processes=(XORG,)), False),
+        # A small tool.
+        (Telemetry(memory_used_mib=300, processes=(GPUProcess(8, 200),)), True),
+        (Telemetry(processes=(GPUProcess(8, 1024),)), True),
+        (Telemetry(processes=(GPUProcess(8, 1025),)), False),
+        (Telemetry(memory_used_mib=300, processes=(GPUProcess(8, None),)), False),
+        (
+            Telemetry(memory_used_mib=1800, processes=(GPUProcess(8, 900), GPUProcess(9, 900))),
+            False,
+        ),
+    ],
+)
+@pytest.mark.parametrize("freed_at", [None, NOW - 31])
+def test_a_display_server_or_a_small_process_is_no_use(
+    telemetry: Telemetry, grantable: bool, freed_at: float | None
+) -> None:
+    found = look(GPURecord(ONE, freed_at=freed_at), reading(GPUReading(ONE, telemetry)))
+    assert found.grantable is grantable
+
+
+def test_without_a_limit_of_memory_a_large_process_is_still_foreign_use() -> None:
+    any_amount = Rules(leftover_memory_mib=None)
+    for item, grantable in ((XORG, True), (GPUProcess(8, 20_000), False)):
+        seen = reading(GPUReading(ONE, Telemetry(memory_used_mib=20_000, processes=(item,))))
+        (found,) = assess([GPURecord(ONE)], seen, {}, NOW, any_amount)
+        assert found.grantable is grantable
+
+
+def test_while_a_session_may_still_be_ending_its_small_processes_count_too() -> None:
+    small = reading(GPUReading(ONE, Telemetry(processes=(GPUProcess(8, 5), XORG))))
+    found = look(GPURecord(ONE, freed_at=NOW - 10), small)
+    assert (found.grantable, found.cooling_down) == (False, True)
+    assert "(host PIDs 8)" in str(found.reason)
 
 
 def test_a_device_is_granted_again_only_on_a_reading_taken_after_its_session() -> None:
@@ -102,7 +243,7 @@ FULL = Telemetry(memory_used_mib=30_700, processes=())
 def test_memory_that_nobody_accounts_for_is_foreign_use() -> None:
     found = look(GPURecord(ONE), reading(GPUReading(ONE, FULL)))
     assert found.transition is not None
-    assert found.transition.admin_state is AdminState.QUARANTINED
+    assert found.transition.admin_state is AdminState.OCCUPIED
     assert "30700 MiB of its memory are in use" in found.transition.reason
     # Where the agent may not see the processes of containers, memory is all that tells of them.
     unseen = Telemetry(memory_used_mib=30_700, processes=None)

@@ -15,13 +15,14 @@ from gpudock.broker.gpus import GPUs
 from gpudock.broker.leases import Leases
 from gpudock.broker.process_state import ProcessState
 from gpudock.broker.reconcile import Comparison
+from gpudock.broker.recovery import Recovery
 from gpudock.broker.sessions import ExpiringSessions
 from gpudock.broker.unit_of_work import UnitOfWork
 from gpudock.engine.protocol import EngineError
 from gpudock.hub import lifecycle
 from gpudock.model import ContainerState
-from gpudock.policy import gpu_health as condition
-from gpudock.policy import sessions
+from gpudock.policy import cleanliness, sessions
+from gpudock.policy.gpu_health import AdminState, Rules
 from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling import ordering as queue
 from gpudock.policy.scheduling.capacity import Capacity
@@ -110,11 +111,40 @@ def gives_sick_gpus(patch: pytest.MonkeyPatch) -> None:
 
 
 def gives_gpus_whose_memory_is_in_use(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(condition, "_is_left_over", lambda *_: False)
+    patch.setattr(cleanliness, "_is_left_over", lambda *_: False)
 
 
 def ignores_strangers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Comparison, "_store_foreign_use", lambda _: None)
+
+
+def returns_gpus_at_once(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Rules, "recovery_seconds", lambda _, state: 0.0 if state.passes else None)
+
+
+def returns_broken_gpus_by_itself(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(AdminState, "passes", property(lambda _: True))
+    patch.setattr(Rules, "recovery_seconds", lambda *_: 30.0)
+
+
+def counts_from_the_first_clean_look(patch: pytest.MonkeyPatch) -> None:
+    since: dict[str, float] = {}
+
+    def due(self: Recovery, devices: Any) -> list[str]:
+        now = self._monotonic()
+        return [
+            device.gpu.uuid
+            for device in devices
+            if device.recovers_after is not None
+            and device.clean
+            and now - since.setdefault(device.gpu.uuid, now) >= device.recovers_after
+        ]
+
+    patch.setattr(Recovery, "due", due)
+
+
+def never_returns_a_gpu(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Recovery, "due", lambda *_: [])
 
 
 def gives_what_there_is(patch: pytest.MonkeyPatch) -> None:
@@ -235,6 +265,10 @@ BREAKS = [
     (gives_sick_gpus, ("devices",)),
     (gives_gpus_whose_memory_is_in_use, ("devices",)),
     (ignores_strangers, ("strangers",)),
+    (returns_gpus_at_once, ("strangers",)),
+    (returns_broken_gpus_by_itself, ("devices",)),
+    (counts_from_the_first_clean_look, ("strangers",)),
+    (never_returns_a_gpu, ("strangers",)),
     (gives_what_there_is, ("quotas",)),
     (a_late_stop_ends_the_newer_lease, ("cancellations",)),
     (stops_what_it_does_not_know_from_before, ("hub",)),

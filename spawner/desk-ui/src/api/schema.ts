@@ -169,7 +169,7 @@ export interface components {
       readonly state: 'free' | 'leased' | 'draining' | 'quarantined' | 'lost';
       /** @description Why it is neither free nor just leased */
       readonly reason: string | null;
-      /** @description It returns to service without an administrator */
+      /** @description It is free or leased, or only being checked */
       readonly in_service: boolean;
       /** @description How many sessions may share it; 1: it is leased as a whole */
       readonly slots: number;
@@ -193,6 +193,11 @@ export interface components {
       readonly problem: string | null;
       /** @description The lab has no GPU, and servers run on the CPU */
       readonly runs_on_cpu: boolean;
+    };
+    /** @description A change of all GPUs. */
+    readonly GPUsChange: {
+      /** @constant */
+      readonly state: 'active';
     };
     /** @description A limit of a group as a whole. */
     readonly GroupCap: {
@@ -273,6 +278,11 @@ export interface components {
       readonly slot: number;
       /** @description Since when the GPU has not been used */
       readonly idle_since: number | null;
+    };
+    /** @description A GPU that is not fit to return to service. */
+    readonly KeptGPU: {
+      readonly uuid: string;
+      readonly reason: string;
     };
     /** @description What is wrong with a line of a file. */
     readonly LineProblem: {
@@ -413,6 +423,13 @@ export interface components {
       readonly gpus: number;
       /** @description Within the window, where there is a limit of hours */
       readonly gpu_hours: number;
+    };
+    /** @description What became of the GPUs that were quarantined or lost. */
+    readonly ReturnedGPUs: {
+      /** @description The UUIDs of those that are in service again */
+      readonly returned: readonly string[];
+      /** @description Those that are not fit for it */
+      readonly kept: readonly components['schemas']['KeptGPU'][];
     };
     /** @description A session: a user's server with the GPUs that it has, or had. */
     readonly Session: {

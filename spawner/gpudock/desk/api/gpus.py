@@ -54,7 +54,7 @@ class GPU(ResponseModel):
     mig_profile: str | None
     state: Literal["free", "leased", "draining", "quarantined", "lost"]
     reason: str | None = Field(description="Why it is neither free nor just leased")
-    in_service: bool = Field(description="It returns to service without an administrator")
+    in_service: bool = Field(description="It is free or leased, or only being checked")
     slots: int = Field(description="How many sessions may share it; 1: it is leased as a whole")
     leases: list[Holder]
     telemetry: Telemetry | None
@@ -94,6 +94,26 @@ class GPUChange(RequestModel):
         return self
 
 
+class GPUsChange(RequestModel):
+    """A change of all GPUs."""
+
+    state: Literal["active"]
+
+
+class KeptGPU(ResponseModel):
+    """A GPU that is not fit to return to service."""
+
+    uuid: str
+    reason: str
+
+
+class ReturnedGPUs(ResponseModel):
+    """What became of the GPUs that were quarantined or lost."""
+
+    returned: list[str] = Field(description="The UUIDs of those that are in service again")
+    kept: list[KeptGPU] = Field(description="Those that are not fit for it")
+
+
 @router.add("GET", "gpus", Audience.USER, answer=GPUList)
 async def list_gpus(request: APIRequest) -> GPUList:
     """List all GPUs.
@@ -115,13 +135,29 @@ async def list_gpus(request: APIRequest) -> GPUList:
     )
 
 
+@router.add("PATCH", "gpus", Audience.MANAGER, body=GPUsChange, answer=ReturnedGPUs)
+async def return_all_gpus(request: APIRequest) -> ReturnedGPUs:
+    """Return all GPUs to service.
+
+    `active` returns all GPUs that are quarantined or lost and fit for service. GPUs that drain
+    stay as they are.
+    """
+    by = request.principal.actor
+    returned, kept = await request.backend.write(lambda broker: broker.gpus.return_all(by=by))
+    return ReturnedGPUs(
+        returned=returned,
+        kept=[KeptGPU(uuid=uuid, reason=reason) for uuid, reason in kept.items()],
+    )
+
+
 @router.add("PATCH", "gpus/{uuid}", Audience.MANAGER, body=GPUChange, answer=GPU, errors=(409,))
 async def change_gpu(request: APIRequest) -> GPU:
     """Drain a GPU, return it to service, or share it.
 
     `draining` stops new leases of the GPU, `active` returns it to service.
 
-    A GPU that drains stays with its holder. `active` also ends a quarantine. `slots` is how many
+    A GPU that drains stays with its holder. `active` also ends a quarantine, also one that would
+    end by itself. `slots` is how many
     sessions may share the GPU; it can be changed only while nobody has the GPU.
     """
     uuid, change, by = request.path["uuid"], request.body, request.principal.actor

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.engine.protocol import EngineError
 from gpudock.hub.lifecycle import perform
+from gpudock.policy.device_names import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,12 +103,5 @@ class Reconciler:
         self.problem = problem
 
     def _resolve(self, devices: Sequence[str]) -> list[str]:
-        readings = self._inventory.reading().readings
-        return [
-            reading.gpu.uuid
-            for reading in readings
-            if "all" in devices
-            or reading.gpu.uuid in devices
-            or reading.gpu.physical_uuid in devices
-            or str(reading.gpu.index) in devices
-        ]
+        known = [status.gpu for status in self._broker.gpus.all()]
+        return resolve(devices, self._inventory.reading().readings, known)
