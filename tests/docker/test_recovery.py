@@ -146,5 +146,6 @@ def test_all_works_again_by_itself(use, faults, record_property):
     wait_for(use.answers, "everything answers", RECOVERY_SECONDS)
     record_property("recovered_seconds", round(time.monotonic() - back, 1))
     wait_for(use.is_healthy, "all parts are healthy", RECOVERY_SECONDS, every=0.5)
+    record_property("healthy_seconds", round(time.monotonic() - back, 1))
     wait_for(lambda: use.queue() == ["cleo"], "cleo keeps her place")
     assert use.leases() == use.before

@@ -16,7 +16,7 @@ _MAX_GAP_SECONDS = 15.0
 class Recovery:
     """Since when the devices that return by themselves are clean, as far as this process knows.
 
-    Another process begins to count anew: what happened before it looked is not known to it.
+    Another process begins to count again: what happened before it looked is not known to it.
     """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
