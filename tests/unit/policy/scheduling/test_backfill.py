@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from doubles.reference_scheduler import Answer
     from gpudock.policy.scheduling.decide import Decision
 
+pytestmark = pytest.mark.simulation
+
 NOW = 1000.0
 HOUR = 3600.0
 MODELS = {"T4": 15, "A100": 40, "H100": 80}
@@ -174,7 +176,6 @@ def same(decision: Decision, answer: Answer) -> None:
     assert set(decision.refusals) == answer.refused
 
 
-@pytest.mark.simulation
 @settings(max_examples=600, deadline=None)
 @given(snapshots())
 def test_it_decides_as_the_specification_does(snapshot: Snapshot) -> None:
