@@ -439,8 +439,11 @@ class Observation:
         containers: every container with gpudock's labels, whatever its state.
         foreign_use: device UUID to who uses it: running containers which have NVIDIA devices and
             which gpudock did not start.
+        looked_for: the devices that were read when the look began. It says nothing of others, which
+            are granted after the next one. ``None``: it says all of all devices.
     """
 
     started_at: float
     containers: tuple[ObservedContainer, ...] = ()
     foreign_use: Mapping[str, ForeignUse] = field(default_factory=dict)
+    looked_for: frozenset[str] | None = None

@@ -7,7 +7,7 @@ import re
 
 import httpx
 
-from doubles.docker import Container
+from doubles.docker import MUTE_IMAGE, Container
 from gpudock.config.shared_volume import HUB_PROBLEM
 from gpudock.engine.labels import LABEL_AGENT, LABEL_LAB
 from harness.waiting import wait_for
@@ -121,6 +121,24 @@ def test_a_second_lab_on_one_engine_waits_until_the_first_has_gone(new_hub):
     assert [item.name for item in hub.docker.containers.values()] == ["vision-agent"]
     del hub.docker.containers[first.id]
     wait_for(lambda: "2 of 2" in text_of(ada.page("/hub/spawn")), "the GPUs are read", 40)
+
+
+def test_a_hub_that_restarts_beside_a_foreign_container_withdraws_its_gpu_only(new_hub):
+    """The container names its GPU by a number, which means nothing before the first reading."""
+    hub = new_hub()
+    request = {"Driver": "cdi", "DeviceIDs": ["nvidia.com/gpu=0"]}
+    config = {"Image": MUTE_IMAGE, "HostConfig": {"DeviceRequests": [request]}}
+    hub.start()
+    ada = hub.client("ada")
+    wait_for(lambda: "2 of 2" in text_of(ada.page("/hub/spawn")), "the GPUs are read")
+    hub.kill()
+    stranger = hub.docker._create("stranger", config)
+    hub.docker._start(stranger.id)
+    hub.start()
+    wait_for(hub.gpu_troubles, "it is seen")
+    ada.start_server()
+    assert hub.leases()["ada"].gpu_uuids == (hub.docker.agent.readings[1].gpu.uuid,)
+    assert len(hub.gpu_troubles()) == 1
 
 
 def test_health_is_bad_while_the_engine_does_not_answer(new_hub):

@@ -118,7 +118,8 @@ class Broker:
                 return comparison, None
             comparison.run()
             work.gate = work.looked_for = None
-            return comparison, frozenset(item.gpu.uuid for item in work.device_health())
+            known = frozenset(item.gpu.uuid for item in work.device_health())
+            return comparison, known if observation.looked_for is None else observation.looked_for
 
         comparison, looked_for = cycle.run(change)
         for lease_id in comparison.ended:

@@ -43,6 +43,10 @@ def resolve(
     found: set[str] = set()
     for name in names:
         held = _resolve(name, readings, devices.values())
+        if held is None and not readings and _has_number(name):
+            # Nobody knows yet which GPU has this number. Nothing is granted before the next look
+            # (Observation.looked_for), and the GPUs that it does not mean need not prove clean.
+            continue
         if held is None:
             return list(devices)
         found |= held
@@ -72,6 +76,11 @@ def _resolve(name: str, readings: Sequence[GPUReading], devices: Iterable[GPU]) 
             gpu.uuid for gpu in devices if gpu.physical_uuid.lower().startswith(name.lower())
         )
     return None
+
+
+def _has_number(name: str) -> bool:
+    """Return whether readings are needed to know what a name stands for."""
+    return bool(name.startswith(DEVICE_NODE) or _INDEX.fullmatch(name) or _SLICE.fullmatch(name))
 
 
 def _slice(index: int, number: int, readings: Sequence[GPUReading]) -> set[str] | None:

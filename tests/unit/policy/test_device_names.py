@@ -85,6 +85,7 @@ def test_numbers_that_are_not_known_stand_for_all_that_they_may_be():
 def test_devices_are_known_before_they_are_read():
     known = [ZERO, ONE]
     assert resolve([ONE.uuid], (), known) == [ONE.uuid]
-    # Indices may have changed since they were stored.
-    assert resolve(["1"], (), known) == [ZERO.uuid, ONE.uuid]
+    # Indices may have changed since they were stored; what is not read yet is not granted either.
+    assert resolve(["1"], (), known) == []
+    assert resolve(["all"], (), known) == resolve(["x"], (), known) == [ZERO.uuid, ONE.uuid]
     assert resolve(["all"], LAB, [*known, gpu(5)]) == [ZERO.uuid, ONE.uuid, uuid(5), *ON_TWO]

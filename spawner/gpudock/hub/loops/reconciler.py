@@ -8,7 +8,9 @@ changes nothing: the leases stay as they are, and the last observation still hol
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpudock.engine.protocol import EngineError
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from gpudock.engine.client import DockerEngine
     from gpudock.hub.loops.patience import Patience
     from gpudock.inventory import Inventory
-    from gpudock.model import Observation
+    from gpudock.model import InventoryReading, Observation
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +59,8 @@ class Reconciler:
         self._interval = interval
         self._patience = patience
         self._looked = asyncio.Event()
+        self._looked_for: frozenset[str] = frozenset()
+        self._new_devices = asyncio.Event()
         self.observation: Observation | None = None
         self.problem: str | None = None
 
@@ -66,13 +70,25 @@ class Reconciler:
 
     async def run(self) -> None:
         """Look and act until cancelled; no error ends the loop."""
-        while True:
-            acted = await self._look_and_act()
-            await asyncio.sleep(_MIN_PAUSE_SECONDS if acted else self._interval)
+        unsubscribe = self._inventory.subscribe(self._notice_new_devices)
+        try:
+            while True:
+                self._new_devices.clear()
+                acted = await self._look_and_act()
+                pause = _MIN_PAUSE_SECONDS if acted else self._interval
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._new_devices.wait(), pause)
+        finally:
+            unsubscribe()
+
+    def _notice_new_devices(self, reading: InventoryReading) -> None:
+        """Look again soon when there are devices that the last look did not look for."""
+        if not self._looked_for.issuperset(item.gpu.uuid for item in reading.readings):
+            self._new_devices.set()
 
     async def _look_and_act(self) -> bool:
         try:
-            observation = await self._engine.observe(self._resolve)
+            observation = await self._observe()
             actions = self._broker.reconcile(observation)
         except EngineError as error:
             self._note_problem(str(error))
@@ -102,6 +118,13 @@ class Reconciler:
             log.warning("No look at the engine: %s Leases stay as they are.", problem)
         self.problem = problem
 
-    def _resolve(self, devices: Sequence[str]) -> list[str]:
-        known = [status.gpu for status in self._broker.gpus.all()]
-        return resolve(devices, self._inventory.reading().readings, known)
+    async def _observe(self) -> Observation:
+        readings = self._inventory.reading().readings
+
+        def resolve_names(devices: Sequence[str]) -> list[str]:
+            known = [status.gpu for status in self._broker.gpus.all()]
+            return resolve(devices, readings, known)
+
+        self._looked_for = frozenset(reading.gpu.uuid for reading in readings)
+        observation = await self._engine.observe(resolve_names)
+        return replace(observation, looked_for=self._looked_for)
