@@ -17,6 +17,8 @@ from gpudock.hub.accounts.guard import ACCOUNTS, EVERYWHERE, Allowance, Guard
 from gpudock.hub.accounts.passwords import BusyError, PasswordThreads
 from gpudock.hub.accounts.proxies import ProxyAddresses, address_of
 
+pytestmark = pytest.mark.integration  # hashing a password takes tenths of a second
+
 PASSWORD = "correct-horse-battery"
 MINUTES = 5
 
@@ -217,13 +219,11 @@ async def test_of_many_guesses_at_once_few_are_tried(sign_in):
     assert sum(isinstance(answer, web.HTTPError) for answer in answers) == 20
 
 
-@pytest.mark.integration
 async def test_a_right_password_is_no_wrong_one(sign_in):
     for number in range(3 * EVERYWHERE):
         assert await sign_in(PASSWORD, f"10.0.0.{number}") == "ada"
 
 
-@pytest.mark.integration
 async def test_passwords_cannot_be_guessed_from_ever_new_addresses(sign_in):
     assert await sign_in(PASSWORD, "10.0.0.7") == "ada"
     assert await sign_in("wrong", "10.0.0.8", X_Real_Ip="6.6.6.1") is None

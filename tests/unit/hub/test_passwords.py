@@ -19,6 +19,8 @@ from gpudock.hub.accounts.passwords import (
     hash_password,
 )
 
+pytestmark = pytest.mark.integration  # hashing a password takes tenths of a second
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
