@@ -19,6 +19,16 @@ def text_of(page):
     return re.sub(r"\s+", " ", html.unescape(page.text))
 
 
+def form_that_says(client, words):
+    """Wait until the spawn form says this, and return its text."""
+
+    def text():
+        found = text_of(client.page("/hub/spawn"))
+        return found if words in found else ""
+
+    return wait_for(text, f"the form says: {words}")
+
+
 def health(hub):
     note = hub.state / "shared" / HUB_PROBLEM
     return note.read_text() if note.exists() else ""
@@ -87,12 +97,7 @@ def test_an_agent_that_the_engine_refuses_is_tried_again(new_hub):
     hub.docker.agent_error = "could not select device driver"
     hub.start()
     ada = hub.client("ada")
-    page = wait_for(
-        lambda: (
-            text if "nvidia-ctk cdi generate" in (text := text_of(ada.page("/hub/spawn"))) else ""
-        ),
-        "the form says what to do",
-    )
+    page = form_that_says(ada, "nvidia-ctk cdi generate")
     assert "could not select device driver" in page
     assert '<option value="1" selected>' in ada.page("/hub/spawn").text
     hub.docker.agent_error = None
@@ -111,12 +116,7 @@ def test_a_second_lab_on_one_engine_waits_until_the_first_has_gone(new_hub):
     hub.docker.containers[first.id] = first
     hub.start()
     ada = hub.client("ada")
-    page = wait_for(
-        lambda: (
-            text if "two labs cannot share" in (text := text_of(ada.page("/hub/spawn"))) else ""
-        ),
-        "the form says why there is no GPU",
-    )
+    page = form_that_says(ada, "two labs cannot share")
     assert 'The lab "vision" has the GPUs' in page
     assert [item.name for item in hub.docker.containers.values()] == ["vision-agent"]
     del hub.docker.containers[first.id]
