@@ -364,6 +364,60 @@ class ReleaseDocument(TypedDict):
     errors: list[str]
 
 
+# -- limits ---------------------------------------------------------------------------------
+
+
+class UsageDocument(TypedDict):
+    """A limit, and what is used of it."""
+
+    limit: float | None
+    """None: there is none, or it is unknown."""
+    used: float | None
+    """None: unknown."""
+
+
+class LimitsDocument(TypedDict):
+    """``GET limits?kernel=ID``: what this server may use of its host, and uses."""
+
+    memory_mib: UsageDocument
+    """Of all processes of the container, without caches that the kernel can drop."""
+    memory_kills: int | None
+    """How many processes of the container were killed since its start because memory ran out."""
+    host_memory_mib: UsageDocument
+    shm_mib: UsageDocument
+    """``/dev/shm``. What is in it also counts as memory."""
+    open_files: UsageDocument
+    """Of one process: the kernel's, or this server's where the query names none."""
+    processes: UsageDocument
+    """Processes and threads of the container."""
+    cpus: float | None
+    """Processors that the container may use; None: all."""
+    threads: int | None
+    """``OMP_NUM_THREADS``: how many threads a library starts for one computation."""
+
+
+class KernelEnd(TypedDict):
+    """How a kernel ended that nobody had asked to."""
+
+    kernel_id: str
+    ended_at: float
+    cause: Literal["memory", "host_memory", "shm", "processes", "signal", "exit"]
+    """The limit that was reached: the container's memory, the host's memory, ``/dev/shm`` (a bus
+    error, which has hardly any other cause), processes and threads. ``signal``: none, it crashed.
+    ``exit``: none, it exited."""
+    signal: str | None
+    """For example ``SIGKILL``; None: it exited by itself, or that is unknown."""
+    exit_code: int | None
+    limits: LimitsDocument
+    """As they were right after the end."""
+
+
+class KernelEndsDocument(TypedDict):
+    """``GET ends``: the newest end of each kernel, the newest first."""
+
+    ends: list[KernelEnd]
+
+
 # -- the check ------------------------------------------------------------------------------
 
 

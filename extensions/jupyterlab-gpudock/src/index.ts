@@ -1,4 +1,5 @@
 import { commands } from './plugins/commands';
+import { kernelEnds } from './plugins/kernelEnds';
 import { model } from './plugins/model';
 import { notifications } from './plugins/notifications';
 import { panel } from './plugins/panel';
@@ -7,4 +8,4 @@ import { statusBar } from './plugins/statusBar';
 
 export { IGPUModel } from './model/tokens';
 
-export default [model, settings, panel, statusBar, notifications, commands];
+export default [model, settings, panel, statusBar, notifications, kernelEnds, commands];

@@ -116,6 +116,8 @@ async def test_the_routes_answers(jp_fetch):
         "snippets": contract.SnippetsDocument,
         "lease": contract.LeaseDocument,
         "checks": contract.ChecksDocument,
+        "limits": contract.LimitsDocument,
+        "ends": contract.KernelEndsDocument,
     }
     for name, shape in shapes.items():
         document = json.loads((await jp_fetch("gpudock", "api", name)).body)

@@ -16,6 +16,8 @@ ROUTES = {
     ("get", "stack"): (200, "read"),
     ("get", "snippets"): (200, "read"),
     ("get", "lease"): (200, "read"),
+    ("get", "limits"): (200, "read"),
+    ("get", "ends"): (200, "read"),
     ("get", "stream"): (101, "read"),
     ("get", "checks"): (200, "read"),
     ("get", "checks/([0-9a-f]{32})"): (404, "read"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Float
 
-from jupyterlab_gpudock.app.services import Services
+from jupyterlab_gpudock.app.services import ACTIONS_SCHEMA, Services
 from jupyterlab_gpudock.handlers.checks import CheckHandler, ChecksHandler
 from jupyterlab_gpudock.handlers.gpus import GPUsHandler, HistoryHandler
 from jupyterlab_gpudock.handlers.kernels import EnvironmentsHandler, SnippetsHandler, StackHandler
@@ -15,6 +17,7 @@ from jupyterlab_gpudock.handlers.lease import (
     ReleaseHandler,
     RestartHandler,
 )
+from jupyterlab_gpudock.handlers.limits import EndsHandler, LimitsHandler
 from jupyterlab_gpudock.handlers.stream import StreamHandler
 from jupyterlab_gpudock.stream.interval import clamp_interval
 
@@ -26,6 +29,8 @@ ROUTES: tuple[tuple[str, type], ...] = (
     ("snippets", SnippetsHandler),
     ("checks", ChecksHandler),
     (r"checks/([0-9a-f]{32})", CheckHandler),
+    ("limits", LimitsHandler),
+    ("ends", EndsHandler),
     ("lease", LeaseHandler),
     ("lease/extend", ExtendHandler),
     ("lease/release", ReleaseHandler),
@@ -83,6 +88,10 @@ class GPUDock(ExtensionApp):
         )
         self.handlers.extend(
             (f"/gpudock/api/{name}", handler, {"services": services}) for name, handler in ROUTES
+        )
+        serverapp: Any = self.serverapp
+        serverapp.event_logger.add_listener(
+            schema_id=ACTIONS_SCHEMA, listener=services.on_kernel_action
         )
 
     async def stop_extension(self) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jupyterlab_gpudock.checks.runner import Checks
+    from jupyterlab_gpudock.kernel.ends import KernelEnds
+    from jupyterlab_gpudock.kernel.limits import LimitReader
     from jupyterlab_gpudock.kernel.owners import Owners
     from jupyterlab_gpudock.kernel.stack import Stack
     from jupyterlab_gpudock.lease.lease import ServerLease
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from jupyterlab_gpudock.nvml.readings import Reading, Snapshot
     from jupyterlab_gpudock.stream.broadcast import Stream
     from jupyterlab_gpudock.stream.sampler import Reader, Sampler
+
+ACTIONS_SCHEMA = "https://events.jupyter.org/jupyter_server/kernel_actions/v1"
+"""The events of Jupyter Server for starts, restarts and shutdowns of kernels."""
 
 FIRST_READING_TIMEOUT_S = 5.0
 """How long a REST call waits for NVML, which can take seconds to open."""
@@ -100,6 +105,24 @@ class Services:
             lambda check: self.stream.send({"type": "check", "check": check}, check["id"]),
             self._check_timeout_s,
         )
+
+    @functools.cached_property
+    def limits(self) -> LimitReader:
+        """Reads what this server may use of its host."""
+        from jupyterlab_gpudock.kernel.limits import LimitReader
+
+        return LimitReader()
+
+    @functools.cached_property
+    def ends(self) -> KernelEnds:
+        """Notices why kernels ended."""
+        from jupyterlab_gpudock.kernel.ends import KernelEnds
+
+        return KernelEnds(self._serverapp.kernel_manager, self.limits)
+
+    async def on_kernel_action(self, logger: Any, schema_id: str, data: dict[str, Any]) -> None:
+        """Watch the kernels that start; a listener of Jupyter Server's events."""
+        await self.ends.on_action(logger, schema_id, data)
 
     @functools.cached_property
     def lease(self) -> ServerLease:

@@ -4,9 +4,20 @@ import { afterEach, expect, test } from 'vitest';
 
 import catalog from '../../jupyterlab_gpudock/locale/zh_CN/LC_MESSAGES/jupyterlab_gpudock.json';
 import type { GPUState, ICheckStep } from '../model/contract';
+import { incidentAdvice, incidentMessage } from '../messages/limits';
 import { DEFAULTS } from '../model/settings';
 import { statusText } from '../messages/status';
-import { check, gpu, kernelState, lease, process, snapshot, stack, unmanaged } from './samples';
+import {
+  check,
+  gpu,
+  kernelState,
+  lease,
+  limits,
+  process,
+  snapshot,
+  stack,
+  unmanaged
+} from './samples';
 import { type IChanges, panelView, renderPanel } from './renderPanel';
 
 const translations = catalog as unknown as Record<string, string[]>;
@@ -182,6 +193,10 @@ function* states(): Generator<[string, IChanges]> {
       yield [`session ${state} ${because}`, { lease: { lease: one } }];
     }
   }
+  const full = { limit: 100, used: 99 };
+  for (const known of [limits(), limits({ memory_mib: full, shm_mib: full })]) {
+    yield ['limits', { limits: { limits: known } }];
+  }
   for (const action of ['extend', 'release', 'restart'] as const) {
     yield [`${action} is pending`, { lease: { lease: lease(), pending: action } }];
     for (const code of ['unreachable', 'refused', 'no_lease', 'unmanaged', 'not_done', '']) {
@@ -207,6 +222,24 @@ test('in Chinese the status bar has no English sentence', () => {
     expect(englishIn(root)).toEqual([]);
     expect(status?.title).not.toContain(state);
   }
+});
+
+test('in Chinese, what happened to a kernel has no English sentence', () => {
+  const causes = [
+    ...(['memory', 'host_memory', 'shm', 'processes', 'open_files', 'signal', 'exit'] as const)
+  ];
+  const root = document.createElement('div');
+  for (const cause of causes) {
+    for (const ended of [true, false]) {
+      for (const exitCode of [null, 1]) {
+        const incident = {
+          ...{ cause, ended, exitCode, signal: null, limits: limits(), title: 'a.ipynb' }
+        };
+        root.append(incidentMessage(incident, display), ...incidentAdvice(incident, display));
+      }
+    }
+  }
+  expect(englishIn(root)).toEqual([]);
 });
 
 test('English sentences are found', () => {

@@ -5,13 +5,16 @@ import type {
   ICheck,
   IEnvironments,
   IHistory,
+  IKernelEnd,
+  IKernelEnds,
   ILease,
+  ILimits,
   IRestart,
   ISnippets,
   IStack
 } from '../model/contract';
 import type { PageVisibility } from '../model/gpus';
-import { check, environment, lease, snapshot, stack } from './samples';
+import { check, environment, lease, limits, snapshot, stack } from './samples';
 
 /** A page that tests hide and show. */
 export class FakePage implements PageVisibility {
@@ -72,6 +75,9 @@ export class FakeAPI implements IAPI {
   leaseRequests = 0;
   cancelled: string[] = [];
   pastChecks: ICheck[] = [];
+  pastEnds: IKernelEnd[] = [];
+  limitsResponse: () => ILimits = () => limits();
+  limitsOf: string[] = [];
   leaseResponse: () => ILease = () => lease();
   failure: Error | null = null;
   stackResponse: () => Promise<IStack> = () => Promise.resolve(stack());
@@ -121,6 +127,15 @@ export class FakeAPI implements IAPI {
   cancelCheck(id: string): Promise<void> {
     this.cancelled.push(id);
     return Promise.resolve();
+  }
+
+  limits(kernel = ''): Promise<ILimits> {
+    this.limitsOf.push(kernel);
+    return this.failure ? Promise.reject(this.failure) : Promise.resolve(this.limitsResponse());
+  }
+
+  ends(): Promise<IKernelEnds> {
+    return this.failure ? Promise.reject(this.failure) : Promise.resolve({ ends: this.pastEnds });
   }
 
   lease(): Promise<ILease> {

@@ -2,13 +2,14 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import type { Token } from '@lumino/coreutils';
+import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
-import { waitFor } from '@testing-library/react';
+import { fireEvent, screen, waitFor } from '@testing-library/react';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import plugins from '../index';
 import { FakeAPI } from './fakes';
-import { gpu, lease, snapshot } from './samples';
+import { gpu, kernelEnd, lease, snapshot } from './samples';
 
 vi.hoisted(() => {
   // JupyterLab's packages need these when they are imported, and jsdom lacks them.
@@ -36,6 +37,16 @@ let commands: Map<string, ICommand>;
 let palette: string[];
 let panel: Widget;
 let statusBar: Widget | undefined;
+let notebook: FakeNotebook;
+
+/** A notebook that was open when the page was loaded. */
+class FakeNotebook {
+  readonly isDisposed = false;
+  readonly sessionContext = this;
+  readonly session = { kernel: { id: 'k-1' }, path: 'work/train.ipynb' };
+  readonly statusChanged = new Signal<this, string>(this);
+  readonly iopubMessage = new Signal<this, unknown>(this);
+}
 
 /** Activate all plugins in an application with a closed sidebar. */
 function activate(name = 'JupyterLab'): void {
@@ -50,6 +61,7 @@ function activate(name = 'JupyterLab'): void {
     },
     shell: {
       currentWidget: null,
+      widgets: () => [notebook],
       add: (widget: Widget) => {
         panel = widget;
         panel.hide();
@@ -82,6 +94,7 @@ beforeEach(() => {
   server = new FakeAPI();
   commands = new Map();
   palette = [];
+  notebook = new FakeNotebook();
 });
 
 afterEach(() => {
@@ -162,6 +175,23 @@ test('a lost GPU is notified once, and only while the panel is closed', async ()
   expect(notifications()).toEqual([
     'This server has lost a GPU. Programs that used it have failed.'
   ]);
+});
+
+test('the end of a kernel is notified, and a dialog shows what to do', async () => {
+  server.pastEnds = [kernelEnd()];
+  activate();
+  notebook.statusChanged.emit('autorestarting');
+  await waitFor(() =>
+    expect(notifications()).toEqual([
+      'The kernel of train.ipynb was ended: this server has reached its memory limit, 32.0 GiB.'
+    ])
+  );
+  const [action] = Notification.manager.notifications[0]?.options.actions ?? [];
+  expect(action?.label).toBe('What to do…');
+  action?.callback(new MouseEvent('click'));
+  await screen.findByText(/fewer DataLoader workers/);
+  expect(screen.getByText(/In use now: 12.0 GiB of 32.0 GiB/)).toBeTruthy();
+  fireEvent.click(screen.getByLabelText('Close'));
 });
 
 test('Notebook, which has no status bar, has the panel', () => {

@@ -13,6 +13,7 @@ export interface IChanges {
   kernel?: Partial<IPanelView['kernel']>;
   checks?: Partial<IPanelView['checks']>;
   lease?: Partial<IPanelView['lease']>;
+  limits?: Partial<IPanelView['limits']>;
   actions?: Partial<IActions>;
   now?: number;
 }
@@ -41,7 +42,8 @@ export function panelView(changes: IChanges): IPanelView {
       ...changes.kernel
     },
     checks: { byGPU: new Map(), error: null, starting: false, ...changes.checks },
-    lease: { lease: unmanaged(), clockOffsetMs: 0, pending: null, error: null, ...changes.lease }
+    lease: { lease: unmanaged(), clockOffsetMs: 0, pending: null, error: null, ...changes.lease },
+    limits: { limits: null, ...changes.limits }
   };
 }
 

@@ -2,9 +2,11 @@ import type {
   ICheck,
   IFinding,
   IGPU,
+  IKernelEnd,
   IKernelEnvironment,
   IKernelState,
   ILease,
+  ILimits,
   IProcess,
   ISnapshotFrame,
   IStack
@@ -231,6 +233,34 @@ export function check(changes: Partial<ICheck> = {}): ICheck {
         detail: ''
       }
     ],
+    ...changes
+  };
+}
+
+/** The limits of a server that has reached none, with changes. */
+export function limits(changes: Partial<ILimits> = {}): ILimits {
+  return {
+    memory_mib: { limit: 32768, used: 12288 },
+    memory_kills: 0,
+    host_memory_mib: { limit: 131072, used: 65536 },
+    shm_mib: { limit: 8192, used: 1024 },
+    open_files: { limit: 1024, used: 60 },
+    processes: { limit: 4096, used: 120 },
+    cpus: 4,
+    threads: 4,
+    ...changes
+  };
+}
+
+/** The end of a kernel that was killed because memory ran out, with changes. */
+export function kernelEnd(changes: Partial<IKernelEnd> = {}): IKernelEnd {
+  return {
+    kernel_id: 'k-1',
+    ended_at: 100,
+    cause: 'memory',
+    signal: 'SIGKILL',
+    exit_code: null,
+    limits: limits(),
     ...changes
   };
 }

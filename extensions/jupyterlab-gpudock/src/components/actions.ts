@@ -9,6 +9,7 @@ import type { Checks } from '../model/checks';
 import type { ICheck, IOwner, IProcess } from '../model/contract';
 import type { ActiveKernel } from '../model/kernel';
 import type { Lease } from '../model/lease';
+import type { Limits } from '../model/limits';
 import type { Settings } from '../model/settings';
 import type { IGPUModel } from '../model/tokens';
 
@@ -18,6 +19,7 @@ export interface IPanelModels {
   readonly kernel: ActiveKernel;
   readonly checks: Checks;
   readonly lease: Lease;
+  readonly limits: Limits;
   readonly settings: Settings;
   readonly trans: TranslationBundle;
 }

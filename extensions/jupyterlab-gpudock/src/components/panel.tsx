@@ -5,6 +5,7 @@ import type { IChecksView } from '../model/checks';
 import type { ILease } from '../model/contract';
 import type { IKernelView } from '../model/kernel';
 import type { ILeaseView } from '../model/lease';
+import type { ILimitsView } from '../model/limits';
 import type { IGPUView } from '../model/tokens';
 import type { IActions } from './actions';
 import { CheckCard } from './checkCard';
@@ -15,6 +16,7 @@ import { GPUCard } from './gpuCard';
 import { GPURow, gpuTitle } from './gpuRow';
 import { KernelCard } from './kernelCard';
 import { LeaseCard } from './leaseCard';
+import { LimitsCard } from './limitsCard';
 import { Notice } from './notice';
 import { StackCard } from './stackCard';
 import { StateNotice } from './stateNotice';
@@ -30,6 +32,7 @@ export interface IPanelView {
   readonly kernel: IKernelView;
   readonly checks: IChecksView;
   readonly lease: ILeaseView;
+  readonly limits: ILimitsView;
 }
 
 /** The contents of the panel. */
@@ -88,6 +91,9 @@ export function Panel(props: {
           </ErrorBoundary>
         </>
       )}
+      <ErrorBoundary>
+        <LimitsCard view={view.limits} />
+      </ErrorBoundary>
     </div>
   );
 }

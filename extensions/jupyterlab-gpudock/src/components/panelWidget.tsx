@@ -61,8 +61,8 @@ export class GPUPanel extends ReactWidget {
 
   private watch(): void {
     if (!this.watching) {
-      const { gpus, kernel, checks, lease, settings } = this.models;
-      this.watching = DisposableSet.from([kernel.watch(), lease.watch()]);
+      const { gpus, kernel, checks, lease, limits, settings } = this.models;
+      this.watching = DisposableSet.from([kernel.watch(), lease.watch(), limits.watch()]);
       this.requestReadings();
       settings.changed.connect(this.requestReadings);
       void checks.load();
@@ -102,7 +102,8 @@ function LivePanel(props: {
     gpus: useView(models.gpus, isActive),
     kernel: useView(models.kernel, isActive),
     checks: useView(models.checks, isActive),
-    lease: useView(models.lease, isActive)
+    lease: useView(models.lease, isActive),
+    limits: useView(models.limits, isActive)
   };
   const preferences = useView(models.settings, isActive);
   const isOld = view.gpus.problem !== null || view.gpus.stale;

@@ -8,7 +8,9 @@ import type {
   IEnvironments,
   IError,
   IHistory,
+  IKernelEnds,
   ILease,
+  ILimits,
   IRestart,
   ISnippets,
   IStack
@@ -39,6 +41,8 @@ export interface IAPI {
   checks(): Promise<IChecks>;
   startCheck(gpu: string, kernel: string): Promise<ICheck>;
   cancelCheck(id: string): Promise<void>;
+  limits(kernel?: string): Promise<ILimits>;
+  ends(): Promise<IKernelEnds>;
   lease(): Promise<ILease>;
   extendLease(): Promise<ILease>;
   releaseLease(): Promise<ILease>;
@@ -81,6 +85,17 @@ export class API implements IAPI {
 
   cancelCheck(id: string): Promise<void> {
     return this.request('DELETE', `checks/${encodeURIComponent(id)}`);
+  }
+
+  limits(kernel = ''): Promise<ILimits> {
+    return this.request(
+      'GET',
+      'limits' + URLExt.objectToQueryString({ ...(kernel && { kernel }) })
+    );
+  }
+
+  ends(): Promise<IKernelEnds> {
+    return this.request('GET', 'ends');
   }
 
   lease(): Promise<ILease> {

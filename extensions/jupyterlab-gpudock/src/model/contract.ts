@@ -346,6 +346,55 @@ export interface IRelease {
   errors: string[];
 }
 
+/** A limit, and what is used of it. */
+export interface IUsage {
+  /** null: there is none, or it is unknown. */
+  limit: number | null;
+  /** null: unknown. */
+  used: number | null;
+}
+
+/** `GET limits?kernel=ID`: what this server may use of its host, and uses. */
+export interface ILimits {
+  /** Of all processes of the container, without caches that the kernel can drop. */
+  memory_mib: IUsage;
+  /** How many processes of the container were killed since its start because memory ran out. */
+  memory_kills: number | null;
+  host_memory_mib: IUsage;
+  /** `/dev/shm`. What is in it also counts as memory. */
+  shm_mib: IUsage;
+  /** Of one process: the kernel's, or this server's where the query names none. */
+  open_files: IUsage;
+  /** Processes and threads of the container. */
+  processes: IUsage;
+  /** Processors that the container may use; null: all. */
+  cpus: number | null;
+  /** `OMP_NUM_THREADS`: how many threads a library starts for one computation. */
+  threads: number | null;
+}
+
+/** How a kernel ended that nobody had asked to. */
+export interface IKernelEnd {
+  kernel_id: string;
+  ended_at: number;
+  /**
+   * The limit that was reached: the container's memory, the host's memory, `/dev/shm` (a bus error,
+   * which has hardly any other cause), processes and threads. `signal`: none, it crashed. `exit`:
+   * none, it exited.
+   */
+  cause: 'memory' | 'host_memory' | 'shm' | 'processes' | 'signal' | 'exit';
+  /** For example `SIGKILL`; null: it exited by itself, or that is unknown. */
+  signal: string | null;
+  exit_code: number | null;
+  /** As they were right after the end. */
+  limits: ILimits;
+}
+
+/** `GET ends`: the newest end of each kernel, the newest first. */
+export interface IKernelEnds {
+  ends: IKernelEnd[];
+}
+
 /** `POST checks`: body; returns 202 with `ICheck`. */
 export interface ICheckRequest {
   /** UUID. */

@@ -3,12 +3,12 @@ import type { ISessionContext } from '@jupyterlab/apputils';
 import type { Kernel } from '@jupyterlab/services';
 import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
-import type { Widget } from '@lumino/widgets';
 
 import type { IAPI } from './api';
 import type { IKernelState, IRelease, ISnippets } from './contract';
 import { evaluate, NoReply } from './evaluate';
 import type { PageVisibility } from './gpus';
+import { sessionOf } from './sessions';
 import { Store } from './store';
 
 /** How long a kernel has to be idle before it is queried, so that cells run without a pause. */
@@ -267,12 +267,4 @@ export class ActiveKernel extends Store<IKernelView> {
   /** Whether a query was omitted because the page was hidden. */
   private missed = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
-}
-
-/** Return the session of a notebook, a console, or any other widget that has a kernel. */
-function sessionOf(widget: Widget | null): ISessionContext | null {
-  if (!widget || widget.isDisposed || !('sessionContext' in widget)) {
-    return null;
-  }
-  return widget.sessionContext as ISessionContext;
 }

@@ -13,6 +13,7 @@ import { API } from '../model/api';
 import { Checks } from '../model/checks';
 import { ActiveKernel } from '../model/kernel';
 import { Lease } from '../model/lease';
+import { Limits } from '../model/limits';
 import type { Settings } from '../model/settings';
 import { IGPUModel, IGPUSettings } from '../model/tokens';
 
@@ -50,6 +51,7 @@ export const panel: JupyterFrontEndPlugin<IGPUPanel> = {
       kernel: new ActiveKernel(app.shell, api),
       checks: new Checks(api, gpus),
       lease: new Lease(api),
+      limits: new Limits(api),
       settings,
       trans: loadTexts(translator)
     };
