@@ -95,6 +95,9 @@ def test_containers_are_hardened_and_limited(lab):
     assert 2**30 <= int(memory) <= host_bytes * 0.9
     shm = lab.run_in(container, "df", "--output=size", "--block-size=1M", "/dev/shm").split()[1]
     assert int(shm) == min(8192, int(memory) // 2**20 // 2)
+    soft, hard = lab.run_in(container, "sh", "-c", "ulimit -Sn; ulimit -Hn").split()
+    assert soft == hard
+    assert int(soft) > 1024
     config = container.attrs["HostConfig"]
     assert config["RestartPolicy"]["Name"] == "no"
     assert not config["Privileged"]

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import bundle
+import inherited_limits
 from on_demand import absent, function, on_demand
 
 # The Hub's own modules, which JupyterHub's log function and scopes import.
@@ -60,6 +61,8 @@ def main() -> None:
         _import_server()
         bundle.write(BUNDLE)
         return
+    inherited_limits.raise_open_files()
+    inherited_limits.limit_threads()
     try:
         bundle.use(BUNDLE)
         _import_server()

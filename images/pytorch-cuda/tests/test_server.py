@@ -104,6 +104,19 @@ print(json.dumps([type(sys.modules[name].__loader__).__module__ for name in name
     assert found == ["bundle"] * 3
 
 
+def test_kernels_inherit_the_highest_limit_of_open_files_and_a_fitting_number_of_threads():
+    found = loaded_after(
+        """
+import inherited_limits as limits, json, os, resource
+os.environ["OMP_NUM_THREADS"] = "3"
+limits.raise_open_files()
+limits.limit_threads()
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+print(json.dumps([soft == min(hard, 2**20), os.environ["OMP_NUM_THREADS"]]))"""
+    )
+    assert found == [True, "3"]
+
+
 class FakeHub(http.server.BaseHTTPRequestHandler):
     """Knows one user, whose token is ``token``."""
 

@@ -28,7 +28,7 @@ from gpudock.model import Observation, ObservedContainer
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
-    from gpudock.engine.spec import ContainerSpec, GPUDelivery
+    from gpudock.engine.spec import ContainerSpec, GPUDelivery, ImageConfig
 
 log = logging.getLogger(__name__)
 
@@ -266,12 +266,12 @@ class DockerEngine:
             cdi_known=cdi_known,
         )
 
-    async def image_command(self, image: str) -> list[str] | None:
-        """Return the default command of *image*, or ``None`` if the engine does not have it."""
+    async def image_config(self, image: str) -> ImageConfig | None:
+        """Return how *image* starts, or ``None`` if the engine does not have it."""
 
-        def call(client: APIClient) -> list[str] | None:
+        def call(client: APIClient) -> ImageConfig | None:
             try:
-                return list(client.inspect_image(image)["Config"].get("Cmd") or [])
+                return parse.image_config(client.inspect_image(image))
             except docker.errors.NotFound:
                 return None
 
@@ -288,7 +288,7 @@ class DockerEngine:
         if not repository or "/" in tag:
             repository, tag = image, "latest"
         async with self._fetching.setdefault(image, asyncio.Lock()):
-            if await self.image_command(image) is None:
+            if await self.image_config(image) is None:
                 await self._pull(repository, tag)
 
     async def _pull(self, repository: str, tag: str) -> None:

@@ -18,7 +18,7 @@ from gpudock.engine.labels import (
     LABEL_SLOT,
     LABEL_USER,
 )
-from gpudock.engine.spec import CDI_KIND, GPUDelivery
+from gpudock.engine.spec import CDI_KIND, GPUDelivery, ImageConfig
 from gpudock.model import ContainerState, ForeignUse, ObservedContainer, is_gpu_uuid
 
 if TYPE_CHECKING:
@@ -71,6 +71,13 @@ def labs_with_agents(listed: Iterable[Mapping[str, Any]]) -> list[str]:
 def is_agent(labels: Mapping[str, str] | None, lab: str) -> bool:
     """Return whether a container with these labels is the agent of *lab*."""
     return labels is not None and labels.get(LABEL_AGENT) == "true" and labels.get(LABEL_LAB) == lab
+
+
+def image_config(document: Mapping[str, Any]) -> ImageConfig:
+    """Return how an image starts, from ``GET /images/{name}/json``."""
+    config = document.get("Config") or {}
+    variables = (str(line).partition("=")[0] for line in config.get("Env") or ())
+    return ImageConfig(tuple(config.get("Cmd") or ()), frozenset(variables))
 
 
 def version_tuple(text: str) -> tuple[int, ...]:

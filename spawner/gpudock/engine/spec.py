@@ -26,7 +26,7 @@ from gpudock.engine.labels import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from gpudock.model import Lease
 
@@ -35,6 +35,10 @@ WORKSPACE_PATH = "/workspace"
 USER = "1000:1000"
 """The user and group of the processes in users' containers, to whom their workspaces belong."""
 CDI_KIND = "nvidia.com/gpu"
+THREAD_VARIABLES = frozenset({"OMP_NUM_THREADS", "NUMBA_NUM_THREADS", "PYTHON_CPU_COUNT"})
+"""They set how many threads libraries start. Without them torch, NumPy and others start one for
+each processor of the host, and are slower in a container that may use only a few of them. MKL,
+OpenBLAS and NumExpr follow ``OMP_NUM_THREADS`` unless variables of their own are set."""
 
 _MIB = 1024 * 1024
 _NANO = 1_000_000_000
@@ -61,12 +65,16 @@ class Limits:
         shm_mib: size of ``/dev/shm`` in MiB. PyTorch's DataLoader workers exchange batches in it;
             with Docker's default of 64 MiB they fail with a bus error. Only what is used of it
             counts as memory.
+        open_files: files that each process may have open. No more than the engine itself may: an
+            engine does not start a container with a higher limit than its own. ``None``: the
+            engine's default, often only 1024.
     """
 
     memory_mib: int | None = None
     cpus: float | None = None
     pids: int = 4096
     shm_mib: int = 8192
+    open_files: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,19 @@ class ContainerSpec:
 
     name: str
     config: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """How an image starts by itself.
+
+    Attributes:
+        command: its default command and arguments; may be empty.
+        variables: names of the environment variables that it sets.
+    """
+
+    command: tuple[str, ...] = ()
+    variables: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +113,7 @@ class ContainerContext:
         extra_mounts: the administrator's additional mounts, in the Engine API's form.
         user: the user and group of the container's processes; ``None``: those of its image, which
             may be root.
+        image_variables: names of the environment variables that the image sets.
     """
 
     lab: str
@@ -103,6 +125,7 @@ class ContainerContext:
     limits: Limits = field(default_factory=Limits)
     extra_mounts: Sequence[Mapping[str, Any]] = ()
     user: str | None = USER
+    image_variables: Collection[str] = ()
 
 
 def container_config(lease: Lease, context: ContainerContext) -> ContainerSpec:
@@ -226,7 +249,7 @@ def runtime_environment(delivery: GPUDelivery, device_ids: Sequence[str]) -> dic
 
 
 def _environment(lease: Lease, context: ContainerContext) -> list[tuple[str, str]]:
-    environment = dict(context.environment)
+    environment = {**_thread_variables(context), **context.environment}
     # Last, so that no image, spawn option or mistake of an administrator exposes more devices.
     environment.update(runtime_environment(context.delivery, lease.gpu_uuids))
     if lease.gpu_uuids:
@@ -234,6 +257,14 @@ def _environment(lease: Lease, context: ContainerContext) -> list[tuple[str, str
     else:
         environment.pop("GPUDOCK_LEASE", None)
     return list(environment.items())
+
+
+def _thread_variables(context: ContainerContext) -> dict[str, str]:
+    cpus = context.limits.cpus
+    if cpus is None:
+        return {}
+    # A value of the image is somebody's choice too, which a variable of the container would hide.
+    return dict.fromkeys(THREAD_VARIABLES - set(context.image_variables), str(max(1, int(cpus))))
 
 
 def _host_config(lease: Lease, context: ContainerContext) -> dict[str, Any]:
@@ -261,6 +292,9 @@ def _host_config(lease: Lease, context: ContainerContext) -> dict[str, Any]:
     }
     if context.delivery is GPUDelivery.NVIDIA_RUNTIME and lease.gpu_uuids:
         host_config["Runtime"] = "nvidia"
+    if limits.open_files is not None:
+        files = limits.open_files
+        host_config["Ulimits"] = [{"Name": "nofile", "Soft": files, "Hard": files}]
     if limits.memory_mib is not None:
         host_config["Memory"] = limits.memory_mib * _MIB
         host_config["MemorySwap"] = limits.memory_mib * _MIB

@@ -25,6 +25,7 @@ from gpudock.hub.links import comes_from_lab
 from gpudock.hub.options import Offers, SpawnOptions, parse
 from gpudock.hub.progress import ProgressLog
 from gpudock.hub.runtime import Runtime
+from gpudock.hub.sizing import open_files
 from gpudock.hub.start import RECONNECT_SECONDS, ServerStart, StartConfig
 from gpudock.model import ContainerState, Denial, Lease, LeaseState, QueuePosition, Request, Share
 from gpudock.store import StoreError
@@ -342,6 +343,7 @@ class GPUDockerSpawner(DockerSpawner):
                 pids=self.pids_limit,
                 # The content of /dev/shm counts as memory.
                 shm_mib=min(shm_mib, memory_mib // 2) if memory_mib else shm_mib,
+                open_files=open_files(),
             )
 
         return StartConfig(

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gpudock.engine.protocol import EngineError
-from gpudock.engine.spec import USER, ContainerContext, Limits, container_config
+from gpudock.engine.spec import USER, ContainerContext, ImageConfig, Limits, container_config
 from gpudock.hub.errors import RETRY_HINT, ServerDied, StartError
 from gpudock.hub.lifecycle import launch, terminate
 from gpudock.hub.progress import GRANTED, ProgressLog, position_in_words
@@ -134,13 +134,13 @@ class ServerStart:
             EngineError: the engine failed.
             StoreError: the database failed.
         """
-        command = await self._command(request.image)
+        image = await self._image(request.image)
         await self._prepare_workspace(request.image)
         lease = await self._lease(request)
         if lease.state is LeaseState.ACTIVE:
             return await self.reconnect(lease)
         async with self._time_limit(lease, self._config.launch_timeout):
-            return await self._launch(lease, command)
+            return await self._launch(lease, image)
 
     async def reconnect(self, lease: Lease) -> RunningServer:
         """Connect to the running container of *lease*.
@@ -166,27 +166,27 @@ class ServerStart:
             raise
         return RunningServer(url, lease.image, was_running=True, api_token=token)
 
-    async def _command(self, image: str) -> Sequence[str]:
-        """Return the command that starts a server in *image*; pull the image if necessary."""
-        own = await self._engine.image_command(image)
-        if own is None and image.startswith(_LOCAL_IMAGES):
+    async def _image(self, image: str) -> ImageConfig:
+        """Return how *image* starts; pull it if necessary."""
+        found = await self._engine.image_config(image)
+        if found is None and image.startswith(_LOCAL_IMAGES):
             message = (
                 f"The image {image} is not on this server. It is built there and is in no registry."
                 ' Choose another image, or ask the administrator to run "make up".'
             )
             raise StartError(message, reason="image", status=503)
-        if own is None:
+        if found is None:
             self._progress.add(10, f"Pulling the image {image}; this can take minutes.")
             try:
                 await self._engine.pull(image)
-                own = await self._engine.image_command(image)
+                found = await self._engine.image_config(image)
             except EngineError as error:
                 message = (
                     f"The image {image} is not on this server and could not be pulled: {error} "
                     "Choose another image, or ask the administrator to build or pull it."
                 )
                 raise StartError(message, reason="image", status=503) from error
-        return self._config.command or own or ["jupyterhub-singleuser"]
+        return found or ImageConfig()
 
     async def _prepare_workspace(self, image: str) -> None:
         config = self._config
@@ -251,10 +251,10 @@ class ServerStart:
             else:
                 known = groups
 
-    async def _launch(self, lease: Lease, command: Sequence[str]) -> RunningServer:
+    async def _launch(self, lease: Lease, image: ImageConfig) -> RunningServer:
         """Create and start the container of a new lease."""
         self._progress.add(60, "Starting your container.")
-        spec = self._spec(lease, command)
+        spec = self._spec(lease, image)
         self.container_id = await launch(self._broker, self._engine, lease, spec)
         try:
             url = await self._url(self.container_id)
@@ -268,9 +268,10 @@ class ServerStart:
             raise
         return RunningServer(url, lease.image)
 
-    def _spec(self, lease: Lease, command: Sequence[str]) -> ContainerSpec:
+    def _spec(self, lease: Lease, image: ImageConfig) -> ContainerSpec:
         config, engine_info = self._config, self._runtime.engine_info
         assert engine_info is not None
+        command = config.command or image.command or ("jupyterhub-singleuser",)
         context = ContainerContext(
             lab=config.lab,
             network=config.network,
@@ -281,6 +282,7 @@ class ServerStart:
             limits=config.limits(),
             extra_mounts=config.extra_mounts,
             user=None if lease.image in config.own_user_images else USER,
+            image_variables=image.variables,
         )
         return container_config(lease, context)
 

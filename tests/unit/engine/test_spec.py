@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from gpudock.engine.spec import (
+    THREAD_VARIABLES,
     ContainerContext,
     GPUDelivery,
     Limits,
@@ -47,7 +48,10 @@ def test_a_lease_becomes_this_whole_request():
         "Env": [
             "GPUDOCK_LEASE=a1b2c3d4e5f60718",
             "JUPYTERHUB_API_TOKEN=secret",
+            "NUMBA_NUM_THREADS=2",
             "NVIDIA_VISIBLE_DEVICES=void",
+            "OMP_NUM_THREADS=2",
+            "PYTHON_CPU_COUNT=2",
         ],
         "Labels": {
             "gpudock.lab": "gpudock",
@@ -143,3 +147,37 @@ def test_the_agent_sees_every_gpu_and_can_change_nothing():
     assert host_config["ReadonlyRootfs"] is True
     assert "Mounts" not in host_config
     assert spec.config["User"] == "65534:65534"
+
+
+def environment_of(**changes) -> dict[str, str]:
+    config = container_config(LEASE, dataclasses.replace(CONTEXT, **changes)).config
+    return dict(line.split("=", 1) for line in config["Env"])
+
+
+@pytest.mark.parametrize(("cpus", "threads"), [(0.5, "1"), (1.0, "1"), (4.0, "4"), (2.9, "2")])
+def test_libraries_start_as_many_threads_as_the_container_has_processors(cpus, threads):
+    environment = environment_of(limits=Limits(cpus=cpus))
+    assert {environment[name] for name in THREAD_VARIABLES} == {threads}
+
+
+def test_without_a_limit_of_processors_libraries_use_all():
+    assert not THREAD_VARIABLES & environment_of(limits=Limits()).keys()
+
+
+def test_a_number_of_threads_that_somebody_chose_wins():
+    limits = Limits(cpus=4)
+    chosen = environment_of(limits=limits, environment={"OMP_NUM_THREADS": "9"})
+    assert chosen["OMP_NUM_THREADS"] == "9"
+    # Docker adds the image's own variables only if the request has none of that name.
+    of_image = environment_of(limits=limits, image_variables=frozenset({"OMP_NUM_THREADS"}))
+    assert "OMP_NUM_THREADS" not in of_image
+    assert of_image["PYTHON_CPU_COUNT"] == "4"
+
+
+def test_processes_may_open_as_many_files_as_the_engine_is_known_to_allow():
+    limits = Limits(open_files=20000)
+    config = container_config(LEASE, dataclasses.replace(CONTEXT, limits=limits)).config
+    assert config["HostConfig"]["Ulimits"] == [{"Name": "nofile", "Soft": 20000, "Hard": 20000}]
+    # An engine starts no container whose limit is above its own.
+    unknown = container_config(LEASE, CONTEXT).config
+    assert "Ulimits" not in unknown["HostConfig"]

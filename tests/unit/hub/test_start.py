@@ -93,6 +93,15 @@ async def test_limits_and_environment_are_asked_for_when_the_container_is_made(l
     assert lease.state is LeaseState.GRANTED
 
 
+async def test_threads_follow_the_processors_unless_the_image_says_otherwise(lab):
+    lab.docker.image_environment = ["PATH=/bin", "OMP_NUM_THREADS=8"]
+    config = dataclasses.replace(CONFIG, limits=lambda: Limits(cpus=4))
+    await ServerStart(lab, config, ProgressLog()).run(request())
+    (container,) = lab.docker.running
+    assert "OMP_NUM_THREADS" not in container.environment
+    assert container.environment["NUMBA_NUM_THREADS"] == "4"
+
+
 async def test_a_second_start_finds_the_server_that_runs_and_its_token(lab):
     first = await ServerStart(lab, CONFIG, ProgressLog()).run(request())
     second = await ServerStart(lab, CONFIG, ProgressLog()).run(request())

@@ -114,7 +114,7 @@ test('an error that has other causes needs a limit that was reached', () => {
   }
 });
 
-test('the end of a kernel is explained once, whoever shows it', async () => {
+test('the end of a kernel is explained once, although two documents show it', async () => {
   server.pastEnds = [kernelEnd({ kernel_id: 'k-2' }), kernelEnd()];
   const watched = watch();
   watched.followAll();
