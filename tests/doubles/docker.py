@@ -86,11 +86,14 @@ class Hold:
     call: str
     when: str
     part_of_name: str
+    once: bool = False
     reached: threading.Event = field(default_factory=threading.Event)
     _go_on: threading.Event = field(default_factory=threading.Event)
     _loss: ApiError | None = None
 
     def stop_here(self) -> None:
+        if self.once and self.reached.is_set():
+            return
         self.reached.set()
         self._go_on.wait(_PATIENCE)
         if self._loss is not None:
@@ -172,15 +175,18 @@ class FakeDocker:
             self._end(container, 137)
 
     @contextlib.contextmanager
-    def hold(self, call: str, when: str = "before", *, name: str = "") -> Iterator[Hold]:
+    def hold(
+        self, call: str, when: str = "before", *, name: str = "", once: bool = False
+    ) -> Iterator[Hold]:
         """Hold calls for a ``with`` block, but none that is about the agent.
 
         Args:
             call: which calls.
             when: ``before`` their effect, or ``after`` it and before the answer.
             name: only calls on containers with this in their name.
+            once: only the first call.
         """
-        hold = Hold(call, when, name)
+        hold = Hold(call, when, name, once)
         self._holds.append(hold)
         try:
             yield hold

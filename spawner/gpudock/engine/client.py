@@ -8,6 +8,7 @@ here, once: a 404 proves absence, any other failure is "unknown".
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -22,7 +23,13 @@ from docker import APIClient
 
 from gpudock.engine import parse
 from gpudock.engine.devices import devices_of, nvidia_runtimes
-from gpudock.engine.protocol import EngineRefused, EngineUnknown, EngineUnreachable, NameTaken
+from gpudock.engine.protocol import (
+    EngineError,
+    EngineRefused,
+    EngineUnknown,
+    EngineUnreachable,
+    NameTaken,
+)
 from gpudock.model import Observation, ObservedContainer
 
 if TYPE_CHECKING:
@@ -45,6 +52,7 @@ _LOG_BYTES = 16 * 1024
 # A pull is silent while a large layer is unpacked.
 _SLOW_TIMEOUT = 600
 _MAX_CAUSES = 100
+_MAX_OUTPUTS_KEPT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class DockerEngine:
         # A container's devices never change, so each container is inspected at most once.
         self._devices: dict[str, Sequence[str]] = {}
         self._fetching: dict[str, asyncio.Lock] = {}
+        self._last_outputs: dict[str, str] = {}
 
     # The protocol ContainerEngine.
 
@@ -141,6 +150,8 @@ class DockerEngine:
     async def remove(self, container: str, *, force: bool = False) -> None:
         """Remove a container, with its anonymous volumes; one that is gone counts as removed.
 
+        Its last output is kept for :meth:`last_output`.
+
         Raises:
             EngineRefused: it runs and *force* was not given.
             EngineUnknown: it may still be there.
@@ -152,6 +163,8 @@ class DockerEngine:
             except docker.errors.NotFound:
                 return
 
+        with contextlib.suppress(EngineError):
+            await self.log_tail(container)
         try:
             await self._call(call, slow=True)
         except _Conflict as error:
@@ -164,16 +177,8 @@ class DockerEngine:
         Raises:
             EngineUnknown: the engine gave no proof either way.
         """
-
-        def call(client: APIClient) -> Mapping[str, Any] | None:
-            try:
-                document: Mapping[str, Any] = client.inspect_container(container)
-            except docker.errors.NotFound:
-                return None
-            return document
-
-        document = await self._call(call)
-        return None if document is None else parse.from_inspect(document)
+        document = await self._document(container)
+        return parse.from_inspect(document) if document else None
 
     # What the hub also needs.
 
@@ -211,22 +216,48 @@ class DockerEngine:
         return parse.labs_with_agents(listed)
 
     async def address(self, container: str, network: str) -> str | None:
-        """Return a container's IP address on *network*, or ``None`` when it has none."""
-        document = await self._call(lambda client: client.inspect_container(container))
+        """Return a container's IP address on *network*, or ``None`` if it has none or is gone."""
+        document = await self._document(container)
         networks = document.get("NetworkSettings", {}).get("Networks") or {}
         return (networks.get(network) or {}).get("IPAddress") or None
 
     async def environment(self, container: str) -> dict[str, str]:
-        """Return the environment that a container was created with."""
-        document = await self._call(lambda client: client.inspect_container(container))
+        """Return the environment that a container was created with; empty if it is gone."""
+        document = await self._document(container)
         pairs = document.get("Config", {}).get("Env") or []
         return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
     async def log_tail(self, container: str, lines: int = 20) -> str:
-        """Return the last *lines* lines of a container's output, for an error message."""
+        """Return the last *lines* lines of a container's output, for an error message.
+
+        Raises:
+            EngineError: it is not there any more, or the engine gave no answer.
+        """
         output = await self._call(lambda client: client.logs(container, tail=lines))
         # A line has no maximum length.
-        return str(output[-_LOG_BYTES:].decode("utf-8", "replace"))
+        tail = str(output[-_LOG_BYTES:].decode("utf-8", "replace")).strip()
+        if tail:
+            self._last_outputs.pop(container, None)
+            self._last_outputs[container] = tail
+            while len(self._last_outputs) > _MAX_OUTPUTS_KEPT:
+                del self._last_outputs[next(iter(self._last_outputs))]
+        return tail
+
+    async def last_output(self, container: str) -> str:
+        """Return the last output of a container, also of one that was removed a moment ago.
+
+        Several parts of the hub remove containers, and each may be faster than the one that is to
+        report why a container ended.
+
+        Args:
+            container: its name or id; for one that is gone, as it was given to :meth:`remove`.
+
+        Returns:
+            The output, or an empty text if there is none or it is unknown.
+        """
+        with contextlib.suppress(EngineError):
+            return await self.log_tail(container)
+        return self._last_outputs.get(container, "")
 
     async def wait(self, container: str) -> int:
         """Wait until a container has exited; return its exit code.
@@ -316,6 +347,18 @@ class DockerEngine:
         self._quick.shutdown(wait=False, cancel_futures=True)
         self._slow.shutdown(wait=False, cancel_futures=True)
         self._pulls.shutdown(wait=False, cancel_futures=True)
+
+    async def _document(self, container: str) -> Mapping[str, Any]:
+        """Return what the engine knows of a container; nothing if it is proven absent."""
+
+        def call(client: APIClient) -> Mapping[str, Any]:
+            try:
+                document: Mapping[str, Any] = client.inspect_container(container)
+            except docker.errors.NotFound:
+                return {}
+            return document
+
+        return await self._call(call)
 
     async def _devices_by_container(
         self, listed: Sequence[Mapping[str, Any]]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpudock.engine.protocol import EngineError
 from gpudock.engine.spec import USER, ContainerContext, ImageConfig, Limits, container_config
-from gpudock.hub.errors import RETRY_HINT, ServerDied, StartError
+from gpudock.hub.errors import RETRY_HINT, LaunchFailed, ServerDied, StartError
 from gpudock.hub.lifecycle import launch, terminate
 from gpudock.hub.progress import GRANTED, ProgressLog, position_in_words
 from gpudock.hub.readiness import wait_until_listening
@@ -255,7 +255,11 @@ class ServerStart:
         """Create and start the container of a new lease."""
         self._progress.add(60, "Starting your container.")
         spec = self._spec(lease, image)
-        self.container_id = await launch(self._broker, self._engine, lease, spec)
+        try:
+            self.container_id = await launch(self._broker, self._engine, lease, spec)
+        except LaunchFailed as error:
+            shown = await self._last_output(spec.name)
+            raise LaunchFailed(f"{error}{shown}") if shown else error from error
         try:
             url = await self._url(self.container_id)
             self._progress.add(80, "Your container is running; JupyterLab is starting.")
@@ -288,16 +292,17 @@ class ServerStart:
 
     async def _clean_up_dead(self, lease: Lease) -> ServerDied:
         """End the lease of a container that exited; return the error that shows its last output."""
-        output = ""
-        if self.container_id:
-            with contextlib.suppress(EngineError):
-                output = (await self._engine.log_tail(self.container_id)).strip()
+        shown = await self._last_output(self.container_id or "")
         await terminate(self._broker, self._engine, lease, "its container ended at once")
-        shown = f" Its last output: {output[-_OUTPUT_SHOWN:]}" if output else ""
         return ServerDied(
             "Your container exited right after its start, so your server could not be started."
             f"{shown} Try again or choose another image. {RETRY_HINT}"
         )
+
+    async def _last_output(self, container: str) -> str:
+        """Return a sentence with the last output of a container; empty if there is none."""
+        output = await self._engine.last_output(container) if container else ""
+        return f" Its last output: {output[-_OUTPUT_SHOWN:]}" if output else ""
 
     @contextlib.asynccontextmanager
     async def _time_limit(self, lease: Lease, seconds: float) -> AsyncIterator[None]:
@@ -307,9 +312,10 @@ class ServerStart:
                 yield
         except TimeoutError as error:
             await terminate(self._broker, self._engine, lease, "did not start in time")
+            shown = await self._last_output(self.container_id or "")
             message = (
                 f"Your server did not answer within {duration_in_words(seconds)} and was stopped; "
-                f"its GPU is free again. Try again. {RETRY_HINT}"
+                f"its GPU is free again.{shown} Try again. {RETRY_HINT}"
             )
             raise StartError(message, reason="timeout", status=504) from error
 

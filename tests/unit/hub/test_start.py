@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from types import SimpleNamespace
 
 import pytest
 
-from doubles.docker import DYING_IMAGE, IMAGE, LAST_WORDS, FakeDocker
+from doubles.docker import DYING_IMAGE, IMAGE, LAST_WORDS, MUTE_IMAGE, FakeDocker
 from doubles.inventory import SettableInventory, gpu
 from gpudock.broker import Broker
 from gpudock.engine.client import DockerEngine
 from gpudock.engine.spec import Limits
-from gpudock.hub.errors import ServerDied
+from gpudock.hub import readiness
+from gpudock.hub.errors import LaunchFailed, ServerDied, StartError
+from gpudock.hub.lifecycle import perform
 from gpudock.hub.progress import ProgressLog
 from gpudock.hub.start import ServerStart, StartConfig
 from gpudock.model import GPUReading, LeaseState, Request
@@ -114,3 +117,120 @@ async def test_a_container_that_exits_gives_its_gpu_back_and_shows_its_last_outp
         await ServerStart(lab, CONFIG, ProgressLog()).run(request(DYING_IMAGE))
     assert lab.broker.leases.of_server("ada", "") is None
     assert lab.docker.servers == []
+
+
+async def reconcile(lab):
+    """Do what the reconciler does in each round."""
+    await perform(
+        lab.broker, lab.engine, lab.broker.reconcile(await lab.engine.observe(lambda names: names))
+    )
+
+
+async def eventually(condition):
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - only the engine knows
+            await asyncio.sleep(0.005)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", ["inspect", "logs", "stop", "remove"])
+async def test_last_words_are_shown_even_if_the_reconciler_removes_the_container(lab, call, when):
+    with lab.docker.hold(call, when, once=True) as hold:
+        start = asyncio.create_task(
+            ServerStart(lab, CONFIG, ProgressLog()).run(request(DYING_IMAGE))
+        )
+        await asyncio.to_thread(hold.wait)
+        await reconcile(lab)
+        assert lab.docker.servers == []
+        hold.release()
+        with pytest.raises(ServerDied, match=LAST_WORDS):
+            await start
+    assert lab.broker.leases.of_server("ada", "") is None
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("call", ["list", "logs", "remove"])
+async def test_last_words_are_shown_even_if_the_reconciler_is_slow(lab, monkeypatch, call, when):
+    monkeypatch.setattr(readiness, "_LOOK_SECONDS", 0.5)
+    start = ServerStart(lab, CONFIG, ProgressLog())
+    running = asyncio.create_task(start.run(request(MUTE_IMAGE)))
+    await dying_slowly(lab, start)
+    with lab.docker.hold(call, when, once=True) as hold:
+        round_ = asyncio.create_task(reconcile(lab))
+        await asyncio.to_thread(hold.wait)
+        with pytest.raises(ServerDied, match=LAST_WORDS):
+            await running
+        hold.release()
+        await round_
+    assert lab.docker.servers == []
+    assert lab.broker.leases.of_server("ada", "") is None
+
+
+async def dying_slowly(lab, start):
+    """Wait until the container of a start runs, and end it with last words."""
+    await eventually(lambda: start.container_id and lab.docker.calls_of("inspect"))
+    (container,) = lab.docker.running
+    lab.docker.exit(container, 1, LAST_WORDS)
+
+
+@pytest.mark.parametrize("reconciled", [False, True])
+async def test_last_words_of_a_container_that_dies_while_it_is_waited_for(
+    lab, monkeypatch, reconciled
+):
+    monkeypatch.setattr(readiness, "_LOOK_SECONDS", 0.05 if reconciled else 0.0)
+    start = ServerStart(lab, CONFIG, ProgressLog())
+    running = asyncio.create_task(start.run(request(MUTE_IMAGE)))
+    await dying_slowly(lab, start)
+    if reconciled:
+        await reconcile(lab)
+    with pytest.raises(ServerDied, match=LAST_WORDS):
+        await running
+
+
+async def test_last_words_of_a_server_that_one_reconnects_to(lab, monkeypatch):
+    monkeypatch.setattr(readiness, "_LOOK_SECONDS", 0.0)
+    await ServerStart(lab, CONFIG, ProgressLog()).run(request())
+    (container,) = lab.docker.running
+    lease = lab.broker.leases.of_server("ada", "")
+    lab.docker.exit(container, 1, LAST_WORDS)
+    await reconcile(lab)
+    assert lab.docker.servers == []
+    start = ServerStart(lab, CONFIG, ProgressLog())
+    with pytest.raises(ServerDied, match=LAST_WORDS):
+        await start.reconnect(lease)
+    # Nothing was left running that the Hub's clean-up had to spare.
+    assert start.left_running is None
+
+
+async def test_last_words_of_a_start_whose_answer_is_lost(lab):
+    with lab.docker.hold("start", "after") as hold:
+        start = asyncio.create_task(
+            ServerStart(lab, CONFIG, ProgressLog()).run(request(DYING_IMAGE))
+        )
+        await asyncio.to_thread(hold.wait)
+        hold.lose()
+        with pytest.raises(LaunchFailed, match=LAST_WORDS):
+            await start
+    assert lab.docker.servers == []
+
+
+async def test_last_words_of_a_server_that_does_not_answer_in_time(lab):
+    config = dataclasses.replace(CONFIG, launch_timeout=0.2)
+    start = ServerStart(lab, config, ProgressLog())
+    running = asyncio.create_task(start.run(request(MUTE_IMAGE)))
+    await eventually(lambda: lab.docker.running)
+    (container,) = lab.docker.running
+    container.log = LAST_WORDS.encode()
+    with pytest.raises(StartError, match=f"did not answer.*{LAST_WORDS}"):
+        await running
+
+
+async def test_an_output_that_cannot_be_read_keeps_no_gpu(lab):
+    lab.docker.fail("logs", 500, "the log driver failed")
+    with pytest.raises(ServerDied) as error:
+        await ServerStart(lab, CONFIG, ProgressLog()).run(request(DYING_IMAGE))
+    assert "output" not in str(error.value)
+    assert lab.docker.servers == []
+    assert lab.broker.leases.of_server("ada", "") is None
