@@ -161,6 +161,13 @@ export const t = {
     back: 'Return to service',
     backHelp: 'It is checked, then granted to the next request.',
     returned: (gpu: string) => `${gpu} is back in service.`,
+    backAll: 'Return all',
+    backAllHelp:
+      'Returns all GPUs to service that are quarantined or lost, if they are fit for it. GPUs that drain stay so.',
+    backAllTitle: 'GPUs returned to service',
+    returnedAll: (number: number) =>
+      number === 0 ? 'No GPU could be returned.' : `Back in service: ${gpus(number)}.`,
+    keptAll: (number: number) => `Not fit for service: ${gpus(number)}.`,
     forget: 'Remove from the list',
     forgetHelp: 'For a GPU that is gone for good. Its usage history is kept.',
     forgotten: (gpu: string) => `${gpu} is no longer listed.`,

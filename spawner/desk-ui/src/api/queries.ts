@@ -10,6 +10,7 @@ import type {
   EffectiveQuota,
   GPUChange,
   GPUList,
+  GPUsChange,
   Level,
   OwnSessions,
   QuotaPreview,
@@ -20,6 +21,7 @@ import type {
   SessionPage,
   StoredQuota,
   QuotaTablePreview,
+  ReturnedGPUs,
   UsageBy,
   UsageList
 } from './types';
@@ -219,6 +221,12 @@ export const useCancelRequest = () =>
 export const useChangeGPU = () =>
   useLabMutation((desk, { uuid, change }: { uuid: string; change: GPUChange }) =>
     call(desk, 'PATCH', `gpus/${path(uuid)}`, { body: change })
+  );
+
+/** Return all GPUs to service that are quarantined or lost, and fit. */
+export const useChangeGPUs = () =>
+  useLabMutation((desk, change: GPUsChange) =>
+    call<ReturnedGPUs>(desk, 'PATCH', 'gpus', { body: change })
   );
 
 /** Remove a GPU that is gone for good from the list. */

@@ -16,6 +16,7 @@ import type {
   Session,
   StoredQuota,
   QuotaTablePreview,
+  ReturnedGPUs,
   UsageRow,
   WaitingRequest
 } from '../api/types';
@@ -97,7 +98,8 @@ export class FakeLab {
     if (method !== 'GET') this.calls.push(`${method} ${url.pathname.slice(1)}`);
     switch (parts[0]) {
       case 'gpus':
-        return method === 'PATCH' ? this.changeGPU(parts[1] ?? '', body) : ok(this.lab());
+        if (method !== 'PATCH') return ok(this.lab());
+        return parts[1] === undefined ? this.returnGPUs() : this.changeGPU(parts[1], body);
       case 'leases':
         return this.leases(method, parts, url.searchParams);
       case 'queue':
@@ -191,6 +193,18 @@ export class FakeLab {
       : { ...gpu, state, in_service: state !== 'draining', reason: null };
     this.gpus = this.gpus.map(item => (item === gpu ? (changed as GPU) : item));
     return ok(changed);
+  }
+
+  /** Return all GPUs but those that are lost. */
+  private returnGPUs(): FakeResponse {
+    const returned = this.gpus.filter(gpu => gpu.state === 'quarantined').map(({ uuid }) => uuid);
+    const lost = this.gpus.filter(gpu => gpu.state === 'lost');
+    returned.forEach(uuid => this.changeGPU(uuid, { state: 'active' }));
+    const answer: ReturnedGPUs = {
+      returned,
+      kept: lost.map(({ uuid, reason }) => ({ uuid, reason: reason ?? '' }))
+    };
+    return ok(answer);
   }
 
   private leases(method: string, parts: string[], parameters: URLSearchParams): FakeResponse {

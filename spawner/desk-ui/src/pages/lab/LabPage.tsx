@@ -5,6 +5,7 @@ import type { GPU } from '../../api/types';
 import { Page, StaleNotice } from '../../components/Page';
 import { EmptyState, Icon, QueryStatus } from '../../components/Status';
 import { ToggleButton } from '../../components/ToggleButton';
+import { useDesk } from '../../config';
 import { whole } from '../../lib/format';
 import { useSearchParams } from '../../lib/searchParams';
 import { t } from '../../strings';
@@ -12,9 +13,11 @@ import { byHost, FILTER_KEYS, FILTERS, gpuName, matches, type Filter } from './g
 import { GPUTile } from './GPUTile';
 import { ManageDialog } from './ManageDialog';
 import { QueueTable } from './QueueTable';
+import { ReturnAll } from './ReturnAll';
 
 export function LabPage() {
   const lab = useLab();
+  const { manage } = useDesk();
   const [parameters, setParameters] = useSearchParams();
   const [managed, setManaged] = useState<string | null>(null);
   const filter = FILTER_KEYS.find(known => known === parameters.get('state')) ?? 'all';
@@ -46,6 +49,7 @@ export function LabPage() {
           onFilter={choice => setParameters({ state: choice === 'all' ? null : choice })}
         />
       )}
+      {manage && <ReturnAll gpus={gpus} />}
       {gpus.length > 0 && shown.length === 0 && (
         <EmptyState icon="filter" title={t.lab.noneMatch} />
       )}

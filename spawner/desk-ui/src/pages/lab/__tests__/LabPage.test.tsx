@@ -46,6 +46,34 @@ it('drains a GPU and returns one to service', async () => {
   expect(lab.gpus[5]?.state).toBe('free');
 });
 
+it('returns all GPUs that are fit, and shows why others are not', async () => {
+  const { lab } = renderPage(<LabPage />, { admin: true });
+  await userEvent.click(await screen.findByRole('button', { name: 'Return all' }));
+  const dialog = within(await screen.findByRole('dialog', { name: 'GPUs returned to service' }));
+  expect(lab.calls).toEqual(['PATCH gpus']);
+  expect(dialog.getByText('Back in service: 1 GPU.')).toBeDefined();
+  expect(dialog.getByText('gpu-node-1, GPU 5')).toBeDefined();
+  expect(dialog.getByText('gpu-node-1, GPU 6').parentElement?.textContent).toBe(
+    'gpu-node-1, GPU 6: The driver reports that it has fallen off the bus.'
+  );
+  await userEvent.click(dialog.getByRole('button', { name: 'Close' }));
+  expect(screen.queryByRole('dialog')).toBeNull();
+  expect(lab.gpus[5]?.state).toBe('free');
+});
+
+it('offers to return all GPUs only to administrators, and only if there are any', async () => {
+  renderPage(<LabPage />);
+  await host('gpu-node-1');
+  expect(screen.queryByRole('button', { name: 'Return all' })).toBeNull();
+});
+
+it('says that no GPU could be returned', async () => {
+  const { lab } = renderPage(<LabPage />, { admin: true });
+  lab.gpus = lab.gpus.filter(gpu => gpu.state !== 'quarantined');
+  await userEvent.click(await screen.findByRole('button', { name: 'Return all' }));
+  expect(await screen.findByText('No GPU could be returned.')).toBeDefined();
+});
+
 it('sets the slots only of a GPU that no session uses', async () => {
   const { lab } = renderPage(<LabPage />, { admin: true });
   await userEvent.click(await screen.findByRole('button', { name: 'Manage gpu-node-1, GPU 0' }));
