@@ -14,6 +14,7 @@ import gpudock
 from gpudock.config import shared_volume as shared
 from gpudock.config.parsers import MIN_PASSWORD_LENGTH
 from gpudock.config.settings import Settings
+from gpudock.engine.client import DockerEngine
 from gpudock.hub import roles as hub_roles
 from gpudock.hub.authenticators import load_authenticator
 from gpudock.hub.database import SQLITE_ARGUMENTS
@@ -117,11 +118,12 @@ c.JupyterHub.load_roles = [
     {"name": "gpudock-desk", "scopes": hub_roles.DESK_SCOPES, "services": [shared.DESK_NAME]},
 ]
 
+docker_url = f"unix://{settings.docker_socket}"
 Runtime.install(
     Runtime(
         RuntimeConfig(
             lab=settings.network,
-            docker_url=f"unix://{settings.docker_socket}",
+            docker_url=docker_url,
             network=settings.network,
             agent_network=settings.agent_network or settings.network,
             database_url=settings.db_url,
@@ -132,7 +134,8 @@ Runtime.install(
             hub_api_url=f"http://127.0.0.1:8081{settings.base_url}hub/api",
             hub_api_token=resume_token,
             engine_patience=10.0,
-        )
+        ),
+        DockerEngine(docker_url, settings.network, settings.observers or ()),
     )
 )
 

@@ -24,7 +24,7 @@ def raise_open_files() -> None:
 
 
 def limit_threads(cgroup: Path = _CGROUP) -> None:
-    """Let libraries start as many threads as the container may use processors.
+    """Set how many threads libraries start: as many as the container may use processors.
 
     Otherwise they start one for each processor of the host. A variable that is set wins.
     """

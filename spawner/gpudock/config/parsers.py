@@ -211,6 +211,19 @@ def images(value: str) -> tuple[Image, ...]:
     return tuple(found)
 
 
+def observers(value: str) -> tuple[str, ...]:
+    """Comma-separated names of containers or images, in which ``*`` stands for anything."""
+    found = tuple(filter(None, (part.strip() for part in value.split(","))))
+    for name in found:
+        # Something that fits everything would make the lab blind.
+        if not re.fullmatch(r"[\w./:@*-]{1,255}", name, re.ASCII) or not re.search(r"\w", name):
+            raise ValueError(
+                f'"{name}" is not the name of a container or an image; give names, separated by'
+                " commas, in which * stands for anything"
+            )
+    return found
+
+
 def workspaces(value: str) -> Workspaces:
     """Volume names or host directories that contain ``{user}`` once."""
     rest = value.replace("{user}", "user", 1)

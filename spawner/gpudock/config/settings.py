@@ -164,6 +164,15 @@ SETTINGS = (
         parsers.or_word({"none": None}, parsers.mebibytes),
     ),
     Setting(
+        "GPUDOCK_OBSERVERS",
+        "",
+        "Comma-separated names or images of containers that have GPUs but do not compute on them,"
+        " such as exporters: for example `dcgm-exporter,nvcr.io/nvidia/k8s/*`. `*` stands for"
+        " anything, and an image without a tag for all its tags. The label `gpudock.observer=true`"
+        " on a container does the same.",
+        parsers.observers,
+    ),
+    Setting(
         "GPUDOCK_SHOW_HOLDERS",
         "no",
         "`yes` shows all users who has which GPU. `no` shows names only to administrators.",
@@ -258,6 +267,7 @@ class Settings:
     pids_limit: int
     shm_size: int
     leftover_memory: int | None
+    observers: tuple[str, ...] | None
     show_holders: bool
     metrics_token: str | None = field(repr=False)
     db_url: str = field(repr=False)

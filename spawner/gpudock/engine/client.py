@@ -80,15 +80,18 @@ class EngineInfo:
 class DockerEngine:
     """One Docker Engine, called from an event loop."""
 
-    def __init__(self, base_url: str, lab: str) -> None:
+    def __init__(self, base_url: str, lab: str, observers: Sequence[str] = ()) -> None:
         """Prepare to call the engine at *base_url*; nothing is sent yet.
 
         Args:
             base_url: for example ``unix:///var/run/docker.sock``.
             lab: name of the lab; containers of other labs are foreign.
+            observers: names or images of containers that have GPUs but leave them alone; see
+                :func:`gpudock.engine.parse.is_observer`.
         """
         self.base_url = base_url
         self.lab = lab
+        self.observers = tuple(observers)
         self._local = threading.local()
         self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="docker")
         self._slow = ThreadPoolExecutor(_SLOW_THREADS, thread_name_prefix="docker-slow")
@@ -203,7 +206,7 @@ class DockerEngine:
         return Observation(
             started_at=started_at,
             containers=ours,
-            foreign_use=parse.foreign_use(listed, devices, self.lab, resolve),
+            foreign_use=parse.foreign_use(listed, devices, self.lab, resolve, self.observers),
         )
 
     async def labs_with_agents(self) -> list[str]:

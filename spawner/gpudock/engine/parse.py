@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from gpudock.engine.labels import (
@@ -35,6 +36,7 @@ _STATES = {
     "dead": ContainerState.EXITED,
 }
 _SLOT = re.compile(r"([1-9]\d?)/([1-9]\d?)", re.ASCII)
+_TAG = re.compile(r"(:[\w.-]+)?(@.*)?$", re.ASCII)
 _EXIT_CODE = re.compile(r"Exited \((\d+)\)")
 
 
@@ -188,12 +190,13 @@ def foreign_use(
     devices: Mapping[str, Sequence[str]],
     lab: str,
     resolve: Callable[[Sequence[str]], Sequence[str]],
+    observers: Sequence[str] = (),
 ) -> dict[str, ForeignUse]:
     """Return the GPUs that are held by containers without a claim to them.
 
     Those are all containers of others, and all that are labeled as servers of this lab but have
     other GPUs than their labels name, because leases are compared with labels only. A container
-    that an administrator has labeled as an observer only looks at GPUs and holds none.
+    that an administrator has declared an observer only looks at GPUs and holds none.
 
     Args:
         listed: the containers, as ``GET /containers/json`` lists them.
@@ -201,6 +204,7 @@ def foreign_use(
         lab: name of the lab.
         resolve: turns device names (see :mod:`gpudock.engine.devices`) into UUIDs of the lab's
             GPUs.
+        observers: see :func:`is_observer`.
 
     Returns:
         UUID to who holds that GPU.
@@ -212,17 +216,18 @@ def foreign_use(
         if not names or is_agent(labels, lab):
             continue
         server = is_server(labels, lab)
-        if not server and labels.get(LABEL_OBSERVER) == "true":
+        if not server and is_observer(document, observers):
             continue
         if server and _are_named_as_labeled(labels, names):
             continue
         held = resolve(names)
-        container = str((document.get("Names") or [document["Id"]])[0]).lstrip("/")
+        container = _name(document)
         if not server:
             stranger = f'The container "{container}", which this lab did not start,'
             found = ForeignUse(
                 f"{stranger} has this GPU. Stop it; or, if it only monitors GPUs or leaves them "
-                f"alone, start it with the label {LABEL_OBSERVER}=true.",
+                f"alone, start it with the label {LABEL_OBSERVER}=true or name it in "
+                "GPUDOCK_OBSERVERS.",
                 f"{stranger} had this GPU.",
             )
         elif not _are_named_as_labeled(labels, held):
@@ -235,6 +240,31 @@ def foreign_use(
             continue
         use.update(dict.fromkeys(held, found))
     return use
+
+
+def is_observer(document: Mapping[str, Any], names: Sequence[str]) -> bool:
+    """Return whether an administrator has declared that a container only looks at GPUs.
+
+    Args:
+        document: the container, as ``GET /containers/json`` lists it.
+        names: names of containers or images; ``*`` stands for anything, and an image without a tag
+            for all of its tags.
+    """
+    if (document.get("Labels") or {}).get(LABEL_OBSERVER) == "true":
+        return True
+    image = _short(str(document.get("Image", "")))
+    untagged = _TAG.sub("", image)
+    found = {_name(document), image, image.partition("@")[0], untagged}
+    return any(fnmatchcase(item, _short(name)) for item in found for name in names)
+
+
+def _name(document: Mapping[str, Any]) -> str:
+    return str((document.get("Names") or [document["Id"]])[0]).lstrip("/")
+
+
+def _short(image: str) -> str:
+    """Return an image's reference without what Docker adds to short ones."""
+    return image.removeprefix("docker.io/").removeprefix("library/")
 
 
 def _are_named_as_labeled(labels: Mapping[str, str], devices: Sequence[str]) -> bool:

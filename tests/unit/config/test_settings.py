@@ -57,6 +57,10 @@ def test_a_variable_that_is_empty_or_blank_counts_as_not_set():
         ("GPUDOCK_AUTHENTICATOR", "native; rm"),
         ("GPUDOCK_ALLOW_ANYONE", "perhaps"),
         ("GPUDOCK_LEFTOVER_MEMORY", "lots"),
+        ("GPUDOCK_OBSERVERS", "dcgm exporter"),
+        ("GPUDOCK_OBSERVERS", "*"),
+        ("GPUDOCK_OBSERVERS", "exporter,**:*"),
+        ("GPUDOCK_OBSERVERS", "[a-z]*"),
         ("GPUDOCK_SHOW_HOLDERS", "perhaps"),
         ("GPUDOCK_DESK_URL", "desk:10101"),
         ("GPUDOCK_METRICS_TOKEN", "too-short"),
@@ -143,6 +147,13 @@ def test_images_are_label_and_reference_and_a_bare_reference_is_its_own_label():
         ("PyTorch 2.6", "gpudock/pytorch-cuda:v2.6"),
         ("host.example:5000/x@sha256:ab", "host.example:5000/x@sha256:ab"),
     ]
+
+
+def test_observers_are_names_and_images():
+    written = " dcgm-exporter , nvcr.io/nvidia/k8s/*:4.1,,"
+    found = Settings.from_environ({"GPUDOCK_OBSERVERS": written})
+    assert found.observers == ("dcgm-exporter", "nvcr.io/nvidia/k8s/*:4.1")
+    assert Settings.from_environ({}).observers is None
 
 
 def test_an_image_may_keep_its_own_user():

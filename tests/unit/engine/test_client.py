@@ -138,6 +138,26 @@ async def test_what_only_looks_holds_nothing_and_a_server_never_only_looks(docke
     assert set((await engine.observe(resolve)).foreign_use) == {ONE, TWO}
 
 
+async def test_an_administrator_names_what_only_looks(docker):
+    engine = DockerEngine(f"unix://{docker.socket}", LAB, observers=["exporter", "mon/*"])
+    served = {"Env": ["JUPYTERHUB_SERVICE_URL=http://0.0.0.0:8888/"], "Labels": {}}
+    for name, image in (
+        ("exporter", MUTE_IMAGE),
+        ("m", "mon/dcgm:4.1"),
+        ("m2", "docker.io/mon/y@sha256:1"),
+    ):
+        run_behind(docker, name, {**config(["all"], ""), **served, "Image": image})
+    assert (await engine.observe(resolve)).foreign_use == {}
+    # A user cannot name a server; its container's name begins with the lab's.
+    own = {**config([TWO], THREE), "Env": served["Env"], "Image": "mon/dcgm:4.1"}
+    run_behind(docker, "lab-exporter", own)
+    run_behind(docker, "exporter2", {**config([ONE], ""), "Labels": {}})
+    found = (await engine.observe(resolve)).foreign_use
+    assert set(found) == {ONE, TWO}
+    assert "GPUDOCK_OBSERVERS" in found[ONE].now
+    engine.close()
+
+
 @pytest.mark.parametrize(
     ("host_config", "environment", "held"),
     [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gpudock.engine.parse import delivery, from_inspect, from_list, is_server, state
+from gpudock.engine.parse import delivery, from_inspect, from_list, is_observer, is_server, state
 from gpudock.engine.spec import ContainerContext, GPUDelivery, container_config
 from gpudock.model import ContainerState, Lease
 
@@ -122,3 +122,31 @@ def test_what_a_lease_is_labelled_with_is_read_back():
     spec = container_config(lease, context)
     found = from_list({"Id": "1f", "State": "running", "Labels": spec.config["Labels"]})
     assert (found.slot, found.slots, found.groups) == (lease.slot, lease.slots, lease.groups)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "image", "expected"),
+    [
+        ("dcgm-exporter", "dcgm-exporter", "any", True),
+        ("dcgm-exporter", "my-dcgm-exporter", "any", False),
+        ("*exporter", "my-exporter", "any", True),
+        ("nvidia/dcgm-exporter", "x", "nvidia/dcgm-exporter:4.1", True),
+        ("nvidia/dcgm-exporter", "x", "nvidia/dcgm-exporter", True),
+        ("nvidia/dcgm-exporter", "x", "docker.io/nvidia/dcgm-exporter:4.1@sha256:ab", True),
+        ("docker.io/nvidia/dcgm-exporter", "x", "nvidia/dcgm-exporter", True),
+        ("nvidia/dcgm-exporter:4.1", "x", "nvidia/dcgm-exporter:4.1", True),
+        ("nvidia/dcgm-exporter:4.1", "x", "nvidia/dcgm-exporter:4.2", False),
+        ("host:5000/dcgm", "x", "host:5000/dcgm:1", True),
+        ("host", "x", "host:5000/dcgm", False),
+        ("monitor", "x", "library/monitor:1", True),
+        ("Exporter", "exporter", "any", False),
+    ],
+)
+def test_an_observer_is_named_by_container_or_image(pattern, name, image, expected):
+    listed = {"Names": [f"/{name}"], "Image": image, "Labels": None}
+    assert is_observer(listed, [pattern]) is expected
+
+
+def test_without_names_only_the_label_makes_an_observer():
+    assert not is_observer({"Id": "a", "Image": "b"}, [])
+    assert is_observer({"Id": "a", "Labels": {"gpudock.observer": "true"}}, [])
