@@ -33,7 +33,8 @@ c.JupyterHub.bind_url = f"http://:8000{settings.base_url}"
 c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
 c.JupyterHub.db_kwargs = {"connect_args": SQLITE_ARGUMENTS}
 c.JupyterHub.cookie_secret_file = str(state / "jupyterhub_cookie_secret")
-c.JupyterHub.hub_ip = "0.0.0.0"  # noqa: S104 (in a container; the port is not published)
+# All addresses, of IPv4 and IPv6. It is in a container, and the port is not published.
+c.JupyterHub.hub_ip = ""
 c.JupyterHub.hub_connect_ip = "hub"
 # The Hub reads a request's body before it knows whose it is; no form or API call of its own has one
 # that comes near this. Uploads go through the proxy to users' servers, and not through the Hub.

@@ -51,6 +51,7 @@ class Container:
     name: str
     config: dict[str, Any]
     address: str = ""
+    address_6: str = ""
     status: str = "created"
     exit_code: int = 0
     log: bytes = b""
@@ -76,7 +77,9 @@ class Container:
     @property
     def networks(self) -> dict[str, dict[str, str]]:
         network = (self.config.get("HostConfig") or {}).get("NetworkMode", "none")
-        return {network: {"IPAddress": self.address if self.status == "running" else ""}}
+        running = self.status == "running"
+        address, address_6 = (self.address, self.address_6) if running else ("", "")
+        return {network: {"IPAddress": address, "GlobalIPv6Address": address_6}}
 
 
 @dataclass(eq=False)

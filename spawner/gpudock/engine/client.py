@@ -219,10 +219,22 @@ class DockerEngine:
         return parse.labs_with_agents(listed)
 
     async def address(self, container: str, network: str) -> str | None:
-        """Return a container's IP address on *network*, or ``None`` if it has none or is gone."""
+        """Return a container's IPv4 address on *network*, or ``None`` if it is stopped or gone.
+
+        Raises:
+            EngineRefused: the network has only IPv6.
+            EngineUnknown: the engine does not answer.
+        """
         document = await self._document(container)
         networks = document.get("NetworkSettings", {}).get("Networks") or {}
-        return (networks.get(network) or {}).get("IPAddress") or None
+        endpoint = networks.get(network) or {}
+        if not endpoint.get("IPAddress") and endpoint.get("GlobalIPv6Address"):
+            message = (
+                f'The network "{network}" gives containers no IPv4 address, and servers listen on'
+                " IPv4. Enable IPv4 for it; it may have IPv6 too."
+            )
+            raise EngineRefused(message)
+        return endpoint.get("IPAddress") or None
 
     async def environment(self, container: str) -> dict[str, str]:
         """Return the environment that a container was created with; empty if it is gone."""

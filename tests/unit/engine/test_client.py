@@ -11,6 +11,7 @@ import pytest
 
 from doubles.docker import MUTE_IMAGE, FakeDocker
 from gpudock.engine.client import DockerEngine
+from gpudock.engine.protocol import EngineRefused
 from gpudock.engine.spec import ContainerSpec
 
 LAB = "lab"
@@ -136,6 +137,20 @@ async def test_what_only_looks_holds_nothing_and_a_server_never_only_looks(docke
     # An image may carry the label, and so would the server that is made from it.
     run_behind(docker, "liar", config([TWO], THREE, **label))
     assert set((await engine.observe(resolve)).foreign_use) == {ONE, TWO}
+
+
+async def test_a_container_without_an_ipv4_address_is_an_error_and_not_dead(docker, engine):
+    run_behind(docker, "six", {**config([], ""), "HostConfig": {"NetworkMode": "net"}})
+    (container,) = docker.containers.values()
+    assert await engine.address(container.id, "net") == container.address
+    container.address, container.address_6 = "", "fd00::2"
+    with pytest.raises(EngineRefused, match=r'The network "net" .*IPv4'):
+        await engine.address(container.id, "net")
+    container.address_6 = ""
+    assert await engine.address(container.id, "net") is None
+    docker.remove_behind(container)
+    assert await engine.address(container.id, "net") is None
+    assert await engine.environment(container.id) == {}
 
 
 async def test_an_administrator_names_what_only_looks(docker):

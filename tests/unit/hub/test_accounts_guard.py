@@ -72,6 +72,37 @@ def test_only_what_the_proxy_says_of_an_address_counts(request_, address):
     assert address_of(request_, {PROXY}, ["192.0.2.1"]) == address
 
 
+PROXY_6 = "fd00:30::2"
+
+
+@pytest.mark.parametrize(
+    ("request_", "address"),
+    [
+        # The proxy listens for both versions with one socket, which writes IPv4 like this.
+        (headers("::ffff:10.0.0.7"), "10.0.0.7"),
+        (headers("10.0.0.7", peer="::ffff:" + PROXY), "10.0.0.7"),
+        (headers("10.0.0.7, ::ffff:192.0.2.1"), "10.0.0.7"),
+        # A host has a whole /64 and can use another address in it for each attempt.
+        (headers("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64"),
+        (headers("2001:DB8:1:2::9"), "2001:db8:1:2::/64"),
+        (headers("2001:db8:1:3::9", peer=PROXY_6), "2001:db8:1:3::/64"),
+        (headers("2001:db8:1:3::9", peer="FD00:0030:0::2%eth0"), "2001:db8:1:3::/64"),
+        (headers("2001:db8:1:3::9", peer="fd00:30::9"), "fd00:30::/64"),
+        (headers("2001:db8::7, 2001:DB8:ffff:0::1"), "2001:db8::/64"),
+        # Some servers in front of the proxy add ports.
+        (headers("[2001:db8:1:2::9]:4711"), "2001:db8:1:2::/64"),
+        (headers("10.0.0.7:4711"), "10.0.0.7"),
+        (headers("2001:db8:1:2::9, 192.0.2.1:4711"), "2001:db8:1:2::/64"),
+        (headers("fe80::1%eth0"), "fe80::/64"),
+        (headers("unknown"), "unknown"),
+        (headers("x" * 500), "x" * 64),
+    ],
+)
+def test_an_address_is_the_same_in_every_spelling_and_a_network_in_ipv6(request_, address):
+    found = address_of(request_, {PROXY, PROXY_6}, ["192.0.2.1", "2001:db8:ffff::1"])
+    assert found == address
+
+
 async def test_a_proxy_that_gets_another_address_is_found_again(monkeypatch, ticks):
     addresses = {"proxy-api": "172.30.0.2", "proxy-lab": "172.31.0.2"}
 

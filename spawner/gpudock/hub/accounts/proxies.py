@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
+import re
 import socket
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 # A restarted proxy may have another address, and its former one may be a user's by then.
 _KEPT_SECONDS = 2.0
 _LOOKUP_SECONDS = 2.0
+_MAX_LENGTH = 64
+_WITH_PORT = re.compile(r"\[(.*)\](?::\d+)?|([^:]*):\d+")
+_IPV6_PREFIX = 64
+"""A host gets at least this network, and can use a new address in it for each request."""
 
 
 def peer_of(request: Any) -> str:
@@ -38,15 +44,41 @@ def address_of(request: Any, proxies: Collection[str], trusted: Collection[str])
         request: tornado's.
         proxies: addresses of the lab's own proxy.
         trusted: addresses of further proxies in front of it.
+
+    Returns:
+        An IPv4 address, or the /64 network of an IPv6 address.
     """
-    peer = peer_of(request)
-    if peer not in proxies:
-        return peer
+    peer = _canonical(peer_of(request))
+    if peer not in set(map(_canonical, proxies)):
+        return _network(peer)
+    ignored = {"", *map(_canonical, trusted)}
     hops = ",".join(request.headers.get_list("X-Forwarded-For")).split(",")
-    for hop in reversed([hop.strip() for hop in hops]):
-        if hop and hop not in trusted:
-            return hop
-    return peer
+    for hop in reversed([_canonical(hop) for hop in hops]):
+        if hop not in ignored:
+            return _network(hop)
+    return _network(peer)
+
+
+def _canonical(address: str) -> str:
+    """Return the one spelling of an address, without a port and without a zone."""
+    text = address.strip()[:_MAX_LENGTH]
+    if match := _WITH_PORT.fullmatch(text):
+        text = match[1] or match[2]
+    try:
+        found = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return text
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return str(mapped or found)
+
+
+def _network(address: str) -> str:
+    """Return the network that one host has, for an address in its one spelling."""
+    if ":" not in address:
+        return address
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
+    return address
 
 
 class ProxyAddresses:
