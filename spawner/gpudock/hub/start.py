@@ -191,8 +191,13 @@ class ServerStart:
     async def _prepare_workspace(self, image: str) -> None:
         config = self._config
         if is_directory(config.workspace):
-            image = self._runtime.config.agent_image or image
-            await prepare_directory(self._engine, config.lab, image, config.workspace)
+            await prepare_directory(
+                self._engine,
+                config.lab,
+                self._runtime.config.agent_image or image,
+                config.workspace,
+                own_user=image in config.own_user_images,
+            )
 
     async def _lease(self, request: Request) -> Lease:
         """Get the lease for *request*; show the queue position while it waits."""
