@@ -135,6 +135,7 @@ class FakeDocker:
         self.agent = FakeAgent(readings)
         self.images = {IMAGE, DYING_IMAGE, MUTE_IMAGE, AGENT_IMAGE}
         self.image_environment: list[str] = []
+        self.image_volumes = ["/workspace"]
         self.pullable: set[str] = set()
         self.pull_error: str | None = None
         self.agent_error: str | None = None
@@ -417,7 +418,8 @@ class FakeDocker:
     def _image_call(self, groups: Any, _: Any, __: Any) -> tuple[int, bytes]:
         if groups[0] not in self.images:
             raise ApiError(404, f"No such image: {groups[0]}")
-        config = {"Cmd": ["serve"], "Env": self.image_environment}
+        volumes = {path: {} for path in self.image_volumes}
+        config = {"Cmd": ["serve"], "Env": self.image_environment, "Volumes": volumes}
         return _json(200, {"Id": "sha256:" + "1" * 64, "Config": config})
 
     def _pull_call(self, _: Any, query: Any, __: Any) -> tuple[int, bytes]:

@@ -79,7 +79,11 @@ def image_config(document: Mapping[str, Any]) -> ImageConfig:
     """Return how an image starts, from ``GET /images/{name}/json``."""
     config = document.get("Config") or {}
     variables = (str(line).partition("=")[0] for line in config.get("Env") or ())
-    return ImageConfig(tuple(config.get("Cmd") or ()), frozenset(variables))
+    return ImageConfig(
+        command=tuple(config.get("Cmd") or ()),
+        variables=frozenset(variables),
+        volumes=frozenset(config.get("Volumes") or ()),
+    )
 
 
 def version_tuple(text: str) -> tuple[int, ...]:

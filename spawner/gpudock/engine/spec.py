@@ -92,10 +92,12 @@ class ImageConfig:
     Attributes:
         command: its default command and arguments; may be empty.
         variables: names of the environment variables that it sets.
+        volumes: paths for which it declares volumes.
     """
 
     command: tuple[str, ...] = ()
     variables: frozenset[str] = frozenset()
+    volumes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from gpudock.hub.errors import RETRY_HINT, LaunchFailed, ServerDied, StartError
 from gpudock.hub.lifecycle import launch, terminate
 from gpudock.hub.progress import GRANTED, ProgressLog, position_in_words
 from gpudock.hub.readiness import wait_until_listening
-from gpudock.hub.workspace import is_directory, prepare_directory
+from gpudock.hub.workspace import needs_preparation, prepare_workspace
 from gpudock.model import ContainerState, Lease, LeaseState, Request
 from gpudock.policy.durations import duration_in_words
 from gpudock.store import StoreError
@@ -135,7 +135,7 @@ class ServerStart:
             StoreError: the database failed.
         """
         image = await self._image(request.image)
-        await self._prepare_workspace(request.image)
+        await self._prepare_workspace(request.image, image)
         lease = await self._lease(request)
         if lease.state is LeaseState.ACTIVE:
             return await self.reconnect(lease)
@@ -188,15 +188,16 @@ class ServerStart:
                 raise StartError(message, reason="image", status=503) from error
         return found or ImageConfig()
 
-    async def _prepare_workspace(self, image: str) -> None:
+    async def _prepare_workspace(self, name: str, image: ImageConfig) -> None:
         config = self._config
-        if is_directory(config.workspace):
-            await prepare_directory(
+        own_user = name in config.own_user_images
+        if needs_preparation(config.workspace, image, own_user=own_user):
+            await prepare_workspace(
                 self._engine,
                 config.lab,
-                self._runtime.config.agent_image or image,
+                self._runtime.config.agent_image or name,
                 config.workspace,
-                own_user=image in config.own_user_images,
+                own_user=own_user,
             )
 
     async def _lease(self, request: Request) -> Lease:

@@ -1,8 +1,8 @@
-"""Create workspaces that are directories of the host, before their container.
+"""Create workspaces before the containers that use them.
 
-A named volume takes its owner from the image. A directory that Docker creates belongs to root, and
-the container's user could not write to it. The hub does not see the host's files, so short-lived
-containers check and create the directory.
+A directory that Docker creates belongs to root, and so does a new volume, unless the image has a
+directory of another owner in its place; the container's user could not write to it. The hub does
+not see the host's files, so short-lived containers check and create the workspace.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from typing import TYPE_CHECKING
 
 from gpudock.engine.labels import LABEL_LAB
 from gpudock.engine.protocol import EngineRefused
-from gpudock.engine.spec import USER, ContainerSpec
+from gpudock.engine.spec import USER, WORKSPACE_PATH, ContainerSpec, workspace_mount
 from gpudock.hub.errors import StartError
 
 if TYPE_CHECKING:
     from gpudock.engine.client import DockerEngine
+    from gpudock.engine.spec import ImageConfig
 
 log = logging.getLogger(__name__)
 
 _ROOT = "0:0"
 _FOREIGN = 3
-# Docker creates the directory with the first container that mounts it.
+# Docker creates the workspace with the first container that mounts it.
 _CHECK = f"[ -w /workspace ] && [ -x /workspace ] || exit {_FOREIGN}"
-# Only a new directory changes its owner: whatever has content is somebody's.
+# Only a new workspace changes its owner: whatever has content is somebody's.
 _GIVE = f"""\
 owner=$(stat -c %u /workspace) || exit 1
 if [ "$owner" = 0 ]; then
@@ -43,16 +44,30 @@ def is_directory(workspace: str) -> bool:
     return PurePosixPath(workspace).is_absolute()
 
 
-async def prepare_directory(
-    engine: DockerEngine, lab: str, image: str, directory: str, *, own_user: bool = False
+def needs_preparation(workspace: str, image: ImageConfig, *, own_user: bool) -> bool:
+    """Return whether a server of *image* could find a workspace to which it cannot write.
+
+    A volume takes its owner from an image that has a volume there, such as gpudock's own.
+
+    Args:
+        workspace: name of a volume, or an absolute path on the host.
+        image: the server's image.
+        own_user: whether the server runs as the user that its image names, who may be root and
+            could then not write to a volume of somebody else.
+    """
+    return is_directory(workspace) or not (own_user or WORKSPACE_PATH in image.volumes)
+
+
+async def prepare_workspace(
+    engine: DockerEngine, lab: str, image: str, workspace: str, *, own_user: bool = False
 ) -> None:
-    """Create *directory* on the host if it is missing, and give a new one to the user.
+    """Create *workspace* if it is missing, and give a new one to the user.
 
     Args:
         engine: the engine of the host.
         lab: name of the lab.
         image: an image with a shell.
-        directory: absolute path on the host.
+        workspace: name of a volume, or an absolute path on the host.
         own_user: whether the server runs as the user that its image names; then it is not known
             whether that user can write.
 
@@ -61,35 +76,42 @@ async def prepare_directory(
         EngineRefused: it could not be created; the message says why.
         EngineUnknown: the engine gave no answer.
     """
-    code, output = await _run(engine, _preparation(lab, image, directory, _CHECK, USER))
+    code, output = await _run(engine, _preparation(lab, image, workspace, _CHECK, USER))
     if code == _FOREIGN:
-        code, output = await _run(engine, _preparation(lab, image, directory, _GIVE, _ROOT))
+        code, output = await _run(engine, _preparation(lab, image, workspace, _GIVE, _ROOT))
     if code == _FOREIGN:
-        message = _whose(directory, output)
+        message = _whose(workspace, output, image)
         if own_user:
             log.info("%s", message)
             return
         log.warning("%s", message)
         raise StartError(message, reason="workspace", status=503)
     if code != 0:
-        message = f"The workspace {directory} could not be created on the host: {output}"
+        message = f"The workspace {workspace} could not be created on the host: {output}"
         raise EngineRefused(message)
 
 
-def _whose(directory: str, owner: str) -> str:
+def _whose(workspace: str, owner: str, image: str) -> str:
     user = USER.partition(":")[0]
+    is_path = is_directory(workspace)
+    what = f"the directory {workspace} of the host" if is_path else f"the volume {workspace}"
+    start = f"Your server cannot write to its workspace, {what}"
     if owner == user:
         return (
-            f"Your server cannot write to its workspace, the directory {directory} of the host,"
-            f" although it belongs to the user {user}: it is read-only, or its permissions or a"
-            " security module such as SELinux forbid it. Ask the administrator to look at"
-            f" 'ls -ldZ {directory}' and at the mount."
+            f"{start}, although it belongs to the user {user}: it is read-only, or its permissions"
+            " or a security module such as SELinux forbid it. Ask the administrator to look at"
+            " permissions and mount."
         )
+    way = (
+        f"'chown -R {USER} {workspace}', or, if its owner must stay,"
+        f" 'setfacl -R -m u:{user}:rwX,d:u:{user}:rwX {workspace}'"
+        if is_path
+        else f"'docker run --rm --user 0 --entrypoint chown -v {workspace}:{WORKSPACE_PATH}"
+        f" {image} -R {USER} {WORKSPACE_PATH}'"
+    )
     return (
-        f"Your server cannot write to its workspace, the directory {directory} of the host: it"
-        f" belongs to the user with the number {owner}, and servers run as {user}. Ask the"
-        f" administrator to run 'chown -R {USER} {directory}', or, if its owner must stay,"
-        f" 'setfacl -R -m u:{user}:rwX,d:u:{user}:rwX {directory}'."
+        f"{start}: it belongs to the user with the number {owner}, and servers run as {user}."
+        f" Ask the administrator to run {way}."
     )
 
 
@@ -104,13 +126,13 @@ async def _run(engine: DockerEngine, spec: ContainerSpec) -> tuple[int, str]:
         await engine.remove(container, force=True)
 
 
-def _preparation(lab: str, image: str, directory: str, script: str, user: str) -> ContainerSpec:
-    mount = {
-        "Type": "bind",
-        "Source": directory,
-        "Target": "/workspace",
-        "BindOptions": {"CreateMountpoint": True},
-    }
+def _preparation(lab: str, image: str, workspace: str, script: str, user: str) -> ContainerSpec:
+    mount = workspace_mount(workspace)
+    if is_directory(workspace):
+        mount["BindOptions"] = {"CreateMountpoint": True}
+    else:
+        # The first server's image fills an empty volume.
+        mount["VolumeOptions"] = {"NoCopy": True}
     return ContainerSpec(
         name=f"{lab}-prepare-{uuid.uuid4().hex[:12]}",
         config={

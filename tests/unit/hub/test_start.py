@@ -105,6 +105,33 @@ async def test_threads_follow_the_processors_unless_the_image_says_otherwise(lab
     assert container.environment["NUMBA_NUM_THREADS"] == "4"
 
 
+@pytest.mark.parametrize(
+    ("volumes", "workspace", "own", "prepared"),
+    [
+        (["/workspace"], "files-ada", (), []),
+        (["/home/jovyan"], "files-ada", (), [("files-ada", False)]),
+        # Such a server may be root, and then new volumes are its own.
+        (["/home/jovyan"], "files-ada", (IMAGE,), []),
+        (["/workspace"], "/data/ada", (), [("/data/ada", False)]),
+        (["/workspace"], "/data/ada", (IMAGE,), [("/data/ada", True)]),
+    ],
+)
+async def test_a_workspace_that_the_image_does_not_own_is_prepared(
+    lab, monkeypatch, volumes, workspace, own, prepared
+):
+    seen = []
+
+    async def prepare(_engine, _lab, image, workspace, *, own_user):
+        assert image == IMAGE
+        seen.append((workspace, own_user))
+
+    monkeypatch.setattr("gpudock.hub.start.prepare_workspace", prepare)
+    lab.docker.image_volumes = volumes
+    config = dataclasses.replace(CONFIG, workspace=workspace, own_user_images=own)
+    await ServerStart(lab, config, ProgressLog()).run(request())
+    assert seen == prepared
+
+
 async def test_a_second_start_finds_the_server_that_runs_and_its_token(lab):
     first = await ServerStart(lab, CONFIG, ProgressLog()).run(request())
     second = await ServerStart(lab, CONFIG, ProgressLog()).run(request())

@@ -1,4 +1,4 @@
-"""A workspace that is a directory of the host, and who may have it."""
+"""Workspaces, and who may have them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from gpudock.engine.protocol import EngineRefused
 from gpudock.hub.errors import StartError
-from gpudock.hub.workspace import is_directory, prepare_directory
+from gpudock.hub.workspace import is_directory, prepare_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Host:
 
     async def create(self, spec: ContainerSpec) -> str:
         (mount,) = spec.config["HostConfig"]["Mounts"]
-        if mount["BindOptions"]["CreateMountpoint"]:
+        if mount["BindOptions"]["CreateMountpoint"]:  # the tests' paths are directories
             os.makedirs(mount["Source"], exist_ok=True)  # noqa: PTH103  as Docker does
         self.specs[spec.name] = dict(spec.config)
         return spec.name
@@ -91,7 +91,7 @@ def directory() -> Iterator[Path]:
 
 
 async def prepare(engine: Host, directory: object, **options: bool) -> None:
-    await prepare_directory(engine, "lab", "image", str(directory), **options)
+    await prepare_workspace(engine, "lab", "image", str(directory), **options)
     assert engine.specs == {}
 
 
@@ -187,6 +187,21 @@ async def test_the_containers_can_do_no_more_than_they_must():
         assert host_config["CapDrop"] == ["ALL"]
         assert host_config["NetworkMode"] == "none"
         assert host_config["ReadonlyRootfs"]
+
+
+async def test_a_volume_is_given_away_like_a_directory():
+    seen: list[dict[str, Any]] = []
+
+    class Watching(Answers):
+        async def start(self, container: str) -> None:
+            seen.append(self.specs[container]["HostConfig"]["Mounts"][0])
+
+    with pytest.raises(StartError) as error:
+        await prepare(Watching((3, ""), (3, "1001")), "files-ada")
+    assert "the volume files-ada: it belongs to the user with the number 1001" in str(error.value)
+    assert "-v files-ada:/workspace image -R 1000:1000 /workspace" in str(error.value)
+    volume = {"Type": "volume", "Source": "files-ada", "Target": "/workspace"}
+    assert seen == [{**volume, "VolumeOptions": {"NoCopy": True}}] * 2
 
 
 def test_a_path_is_a_directory_and_a_name_a_volume():
