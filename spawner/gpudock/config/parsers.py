@@ -114,9 +114,15 @@ def absolute_path(value: str) -> Path:
 
 def web_address(value: str) -> str:
     """URLs of web servers, without a slash at the end."""
-    address = urlsplit(value)
-    if address.scheme not in {"http", "https"} or not address.hostname:
-        raise ValueError("give a URL that starts with http:// or https://")
+    try:
+        address = urlsplit(value)
+        is_valid = address.scheme in {"http", "https"} and address.hostname and address.port != 0
+    except ValueError:  # of brackets or the port
+        is_valid = False
+    if not is_valid:
+        raise ValueError(
+            "give a URL that starts with http:// or https://, with an IPv6 address in brackets"
+        )
     return value.rstrip("/")
 
 

@@ -63,6 +63,9 @@ def test_a_variable_that_is_empty_or_blank_counts_as_not_set():
         ("GPUDOCK_OBSERVERS", "[a-z]*"),
         ("GPUDOCK_SHOW_HOLDERS", "perhaps"),
         ("GPUDOCK_DESK_URL", "desk:10101"),
+        ("GPUDOCK_DESK_URL", "http://fd00::1:10101"),
+        ("GPUDOCK_DESK_URL", "http://[fd00::1"),
+        ("GPUDOCK_DESK_URL", "http://desk:many"),
         ("GPUDOCK_METRICS_TOKEN", "too-short"),
         ("GPUDOCK_METRICS_TOKEN", "sixteen letters and a space"),
         ("GPUDOCK_IMAGES", ","),
@@ -147,6 +150,13 @@ def test_images_are_label_and_reference_and_a_bare_reference_is_its_own_label():
         ("PyTorch 2.6", "gpudock/pytorch-cuda:v2.6"),
         ("host.example:5000/x@sha256:ab", "host.example:5000/x@sha256:ab"),
     ]
+
+
+def test_an_ipv6_address_has_brackets():
+    written = "http://[fd00::1]:10101"
+    assert Settings.from_environ({"GPUDOCK_DESK_URL": written}).desk_url == written
+    (problem,) = problems_of(GPUDOCK_DESK_URL="http://fd00::1:10101")
+    assert "in brackets" in problem
 
 
 def test_observers_are_names_and_images():
