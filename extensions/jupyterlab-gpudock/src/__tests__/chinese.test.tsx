@@ -194,7 +194,10 @@ function* states(): Generator<[string, IChanges]> {
     }
   }
   const full = { limit: 100, used: 99 };
-  for (const known of [limits(), limits({ memory_mib: full, shm_mib: full })]) {
+  for (const known of [
+    limits(),
+    limits({ memory_mib: full, shm_mib: full, memory_kills: 2, threads: 9 })
+  ]) {
     yield ['limits', { limits: { limits: known } }];
   }
   for (const action of ['extend', 'release', 'restart'] as const) {

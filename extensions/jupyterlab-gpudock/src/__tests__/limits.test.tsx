@@ -4,6 +4,7 @@ import { Signal } from '@lumino/signaling';
 import { cleanup } from '@testing-library/react';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
+import type { ILimits } from '../model/contract';
 import { incidentAdvice, incidentMessage } from '../messages/limits';
 import { type IIncident, KernelWatch } from '../model/kernelWatch';
 import { limitOfError, mayBeLimit } from '../model/limitErrors';
@@ -86,6 +87,17 @@ test.each([
     'shm'
   ],
   ['RuntimeError: unable to write to file </torch_123_456_0>: No space left on device (28)', 'shm'],
+  ['RuntimeError: unable to allocate shared memory(shm) for file </torch_1_2>: Success (0)', 'shm'],
+  [
+    'RuntimeError: unable to open shared memory object </torch_1_2> in read-write mode: Too many open files (24)',
+    'open_files'
+  ],
+  // The kernel's limit of memory maps, of which the host has one for all.
+  [
+    'RuntimeError: unable to mmap 8 bytes from file </torch_1_2>: Cannot allocate memory (12)',
+    null
+  ],
+  ['OSError: [Errno 12] Cannot allocate memory', 'memory'],
   ["OSError: [Errno 28] No space left on device: '/dev/shm/sem.x'", 'shm'],
   ["OSError: [Errno 28] No space left on device: '/workspace/model.pt'", null],
   ["RuntimeError: can't start new thread", 'processes'],
@@ -257,6 +269,16 @@ test('a hidden page asks for no limits, and a visible one at intervals', async (
   expect(server.limitsOf).toHaveLength(3);
   watching.dispose();
   followed.dispose();
+});
+
+test('programs that were killed and too many threads are pointed out', () => {
+  const show = (known: Partial<ILimits>): string =>
+    renderPanel({ limits: { limits: limits(known) } }, display).textContent;
+  expect(show({})).not.toContain('Ended by lack of memory');
+  expect(show({ memory_kills: 1 })).toContain('Ended by lack of memory1 program');
+  expect(show({ cpus: 2.5, threads: 3 })).toContain('Threads per computation3');
+  expect(show({ cpus: 2.5, threads: 4 })).toContain('more than processors4');
+  expect(show({ cpus: null, threads: 64 })).toContain('Threads per computation64');
 });
 
 test('without limits there is no card', () => {

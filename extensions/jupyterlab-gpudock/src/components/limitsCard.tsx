@@ -1,7 +1,14 @@
 import type { ReactElement } from 'react';
 
 import { plain } from '../messages/format';
-import { formatCount, formatCounts, formatUsage, hasLimits } from '../messages/limits';
+import {
+  formatCount,
+  formatCounts,
+  formatKills,
+  formatThreads,
+  formatUsage,
+  hasLimits
+} from '../messages/limits';
 import type { ILimitsView } from '../model/limits';
 import { useDisplay } from './display';
 import { Card } from './elements';
@@ -15,10 +22,13 @@ export function LimitsCard({ view }: { view: ILimitsView }): ReactElement | null
   if (!limits || !hasLimits(limits)) {
     return null;
   }
-  const { cpus, threads } = limits;
+  const { cpus, threads, memory_kills: kills } = limits;
   return (
     <Card title={trans.__('Limits of this server')}>
       <Value label={trans.__('Main memory')} value={formatUsage(limits.memory_mib, display)} />
+      {kills !== null && kills > 0 && (
+        <Value label={trans.__('Ended by lack of memory')} value={formatKills(kills, trans)} />
+      )}
       {limits.shm_mib.limit !== null && (
         <Value label="/dev/shm" value={formatUsage(limits.shm_mib, display)} />
       )}
@@ -34,7 +44,10 @@ export function LimitsCard({ view }: { view: ILimitsView }): ReactElement | null
       )}
       {cpus !== null && <Value label={trans.__('Processors')} value={plain(String(cpus))} />}
       {threads !== null && (
-        <Value label={trans.__('Threads per computation')} value={plain(String(threads))} />
+        <Value
+          label={trans.__('Threads per computation')}
+          value={formatThreads(threads, cpus, trans)}
+        />
       )}
     </Card>
   );

@@ -170,6 +170,22 @@ export function formatCounts({ used, limit }: IUsage, trans: TranslationBundle):
   return plain(text);
 }
 
+/** Format how many programs were ended because the memory of the server ran out. */
+export function formatKills(kills: number, trans: TranslationBundle): IDisplayValue {
+  return { text: trans._n('%1 program', '%1 programs', kills), level: 'notice', word: '' };
+}
+
+/** Format how many threads a library starts; more than there are processors only wait. */
+export function formatThreads(
+  threads: number,
+  cpus: number | null,
+  trans: TranslationBundle
+): IDisplayValue {
+  return cpus !== null && threads > Math.ceil(cpus)
+    ? { text: String(threads), level: 'notice', word: trans.__('more than processors') }
+    : plain(String(threads));
+}
+
 /** Return whether there is anything to show. */
 export function hasLimits({ memory_mib: memory, shm_mib: shm, processes, cpus }: ILimits): boolean {
   return [memory.used, shm.limit, processes.limit, cpus].some(value => value !== null);

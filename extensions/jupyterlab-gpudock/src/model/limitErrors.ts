@@ -14,7 +14,7 @@ const SIGNS: readonly {
 }[] = [
   {
     limit: 'shm',
-    text: /shared memory \(?shm\)?|out of shared memory|is killed by signal: Bus error/
+    text: /shared memory ?\(shm\)|out of shared memory|is killed by signal: Bus error/
   },
   { limit: 'shm', text: /(\/torch_\d|\/dev\/shm|psm_)[^]*No space left on device/ },
   { limit: 'shm', text: /No space left on device[^]*\/dev\/shm/ },
@@ -27,7 +27,7 @@ const SIGNS: readonly {
     text: /\[Errno 11\]|Resource temporarily unavailable/,
     agrees: ({ processes }) => isNearlyFull(processes)
   },
-  { limit: 'memory', text: /^MemoryError|\[Errno 12\]|Cannot allocate memory/ },
+  { limit: 'memory', text: /^MemoryError|\[Errno 12\]/ },
   { limit: 'memory', text: /DefaultCPUAllocator: can't allocate memory/ },
   {
     limit: 'memory',
