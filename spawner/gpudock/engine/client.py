@@ -19,6 +19,7 @@ import docker
 import docker.errors
 import requests
 from docker import APIClient
+from docker.transport import UnixHTTPAdapter
 
 from gpudock.engine import parse
 from gpudock.engine.devices import devices_of, nvidia_runtimes
@@ -348,6 +349,12 @@ class DockerEngine:
         client = getattr(self._local, "client", None)
         if client is None:
             client = APIClient(base_url=self.base_url, version=_API_VERSION, timeout=_QUICK_TIMEOUT)
+            if self.base_url.startswith("unix://"):
+                # It keeps a connection for each URL, and nearly each call has one of its own. The
+                # argument that should limit them, num_pools, is ignored (docker-py 7.1).
+                socket = self.base_url.replace("unix://", "http+unix://")
+                adapter = UnixHTTPAdapter(socket, _QUICK_TIMEOUT, pool_connections=1)
+                client.mount("http+docker://", adapter)
             self._local.client = client
         return client
 
