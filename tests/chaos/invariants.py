@@ -80,15 +80,15 @@ class Watch(threading.Thread):
 
     def _given(self, container: dict[str, Any]) -> tuple[str, ...]:
         """Return the GPUs that a container has, and make sure that these are what it is said to."""
-        labelled = {uuid for uuid in container["Labels"][LABEL_GPUS].split(",") if uuid}
+        labeled = {uuid for uuid in container["Labels"][LABEL_GPUS].split(",") if uuid}
         asked = self._scene.lab.docker.api.inspect_container(container["Id"])["HostConfig"]
         given = {
             name.partition("=")[2]
             for request in asked["DeviceRequests"] or ()
             for name in request["DeviceIDs"] or ()
         }
-        if given != labelled:
-            self.found.append(f"{container['Id']} has {given}, but is labelled {labelled}")
+        if given != labeled:
+            self.found.append(f"{container['Id']} has {given}, but is labeled {labeled}")
         return tuple(given)
 
     def _compare_with_strangers(self, container: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ class Person(threading.Thread):
 
     Attributes:
         wants: whether this person has asked for a server and has not asked for its end since.
-        wishes: how many times the mind was changed; what was seen before says nothing afterwards.
+        changes: how many times the mind was changed; what was seen before says nothing afterwards.
         asked, begun: how many servers were asked for, and how many of them got ready.
     """
 
@@ -31,7 +31,7 @@ class Person(threading.Thread):
         super().__init__(name=client.name, daemon=True)
         self.client = client
         self.wants = False
-        self.wishes = 0
+        self.changes = 0
         self.asked = 0
         self.begun = 0
         self._ready = False
@@ -81,7 +81,7 @@ class Person(threading.Thread):
         self.client.delete_server()
 
     def _change_mind(self, *, wants: bool) -> None:
-        self.wishes += 1
+        self.changes += 1
         self.wants = wants
         self._ready = False
 

@@ -88,12 +88,12 @@ class Standing:
     Attributes:
         sessions: the running containers, by user.
         waiting: who waited in the queue.
-        wishes: how many times each person had changed their mind.
+        changes: how many times each person had changed their mind.
     """
 
     sessions: dict[str, str]
     waiting: set[str]
-    wishes: dict[str, int]
+    changes: dict[str, int]
 
 
 class Run:
@@ -150,27 +150,34 @@ class Run:
             for fault in faults:
                 happening.enter_context(fault.happen(self._scene))
             time.sleep(lasts)
-        self._recover(faults, name)
-        self.report.rounds += 1
         if any(fault.ends_sessions for fault in faults):
-            before = Standing({}, before.waiting, before.wishes)
+            before = Standing({}, before.waiting, before.changes)
+        self._recover(faults, name, before)
+        self.report.rounds += 1
         after = self._settle()
         self._compare(before, after)
         return after
 
-    def _recover(self, faults: list[Fault], name: str) -> None:
+    def _recover(self, faults: list[Fault], name: str, before: Standing) -> None:
         within = max(fault.within for fault in faults)
-        took = until_true(self._answers, f"everything answers ({name})", within)
+        what = f"everything answers ({name})"
+        took = until_true(lambda: self._answers(before), what, within)
         self.report.recovered[name].append(took)
         healthy = took + until_true(self._is_healthy, f"all parts are healthy ({name})", 60)
         self.report.healthy[name].append(healthy)
         self._note(f"   all answers after {took:.1f} s, healthy after {healthy:.1f} s")
 
-    def _answers(self) -> bool:
-        lab = self._scene.lab
+    def _answers(self, before: Standing) -> bool:
+        """Whether the pages answer, and the servers of all who have not stopped theirs since."""
+        expected = dict.fromkeys(("/hub/login", "/services/gpudock/health"), httpx.codes.OK)
+        for person in self._people:
+            if person.name in before.sessions and person.changes == before.changes[person.name]:
+                # So a server answers somebody without its cookie.
+                expected[f"/user/{person.name}/api/contents"] = httpx.codes.FORBIDDEN
+        url = self._scene.lab.url
         return all(
-            httpx.get(f"{lab.url}{path}", timeout=5).status_code == httpx.codes.OK
-            for path in ("/hub/login", "/services/gpudock/health")
+            httpx.get(f"{url}{path}", timeout=5).status_code == status
+            for path, status in expected.items()
         )
 
     def _is_healthy(self) -> bool:
@@ -188,7 +195,7 @@ class Run:
         standing = Standing(
             sessions_by_user(self._scene),
             {user for user, _ in Books.of(self._scene).waiting},
-            {person.name: person.wishes for person in self._people},
+            {person.name: person.changes for person in self._people},
         )
         self._gate.open()
         return standing
@@ -212,11 +219,12 @@ class Run:
     def _compare(self, before: Standing, after: Standing) -> None:
         """Make sure that nobody has lost a session or a place without having asked for it."""
         for user, container in before.sessions.items():
-            if before.wishes[user] == after.wishes[user] and after.sessions.get(user) != container:
+            unchanged = before.changes[user] == after.changes[user]
+            if unchanged and after.sessions.get(user) != container:
                 raise Broken(f"{user} has lost the session in container {container}")
         for user in before.waiting:
             kept = user in after.waiting or user in after.sessions
-            if before.wishes[user] == after.wishes[user] and not kept:
+            if before.changes[user] == after.changes[user] and not kept:
                 raise Broken(f"{user} has lost the place in the queue")
 
     def _finish(self) -> None:
