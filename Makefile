@@ -98,8 +98,7 @@ format: dev ## format all sources
 	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run format
 
 .PHONY: test test-unit test-integration test-promises test-bites test-machine test-random \
-	test-extension \
-	test-desk test-hub test-docker test-browser test-gpu test-engine
+	test-extension test-desk test-hub test-docker test-browser test-chaos test-gpu test-engine chaos
 # Make runs a line that calls make even for `make -n`, which must not touch an engine.
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 test: ## all tests, the fast ones first; stops the engine that they were given
@@ -112,7 +111,7 @@ test: ## all tests, the fast ones first; stops the engine that they were given
 	}; \
 	trap finish EXIT;) \
 	$(MAKE) test-unit test-integration test-machine test-extension test-desk test-hub \
-		test-gpu test-docker test-browser
+		test-gpu test-docker test-browser test-chaos
 
 test-unit: .venv/.stamp ## the fast tests; ARGS="-k quota" chooses among them, as in each tier
 	$(PYTEST) tests/unit --ignore=tests/unit/state_machine -p no:schemathesis \
@@ -158,6 +157,9 @@ test-docker: .venv/.stamp test-engine ## the tests that need a Docker Engine
 
 test-browser: dev test-engine .venv/.chromium $(DESK_BUNDLE) ## the tests that drive the lab in a browser
 	$(PYTEST) tests/browser $(ARGS)
+
+test-chaos: ## five minutes of chaos, the same faults each time
+	$(MAKE) chaos SEED=1 ARGS="--seconds 300 $(ARGS)"
 
 chaos: .venv/.stamp test-engine ## an hour of faults at random in a lab that is used; SEED=... repeats
 	PYTHONPATH=spawner:tests $(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -15,6 +15,7 @@ import httpx
 import requests
 
 from gpudock.engine.labels import LABEL_GPUS, LABEL_LAB, LABEL_LEASE, LABEL_SERVER, LABEL_USER
+from gpudock.store import StoreError
 from harness.lab import PROJECT
 
 if TYPE_CHECKING:
@@ -138,15 +139,12 @@ class Books:
     @classmethod
     def of(cls, scene: Scene) -> Books:
         """Read them."""
-        return cls(
-            **scene.lab.ask_store(
-                "answer = {"
-                "'leases': {l.id: list(l.gpu_uuids) for l in transaction.leases.live()},"
-                "'waiting': [(item.request.user, item.request.gpus)"
-                "            for item in transaction.requests.waiting()],"
-                "'standings': {r.gpu.uuid: r.admin_state for r in transaction.gpus.records()}}"
+        with scene.lab.snapshot() as transaction:
+            return cls(
+                {lease.id: list(lease.gpu_uuids) for lease in transaction.leases.live()},
+                [(item.request.user, item.request.gpus) for item in transaction.requests.waiting()],
+                {item.gpu.uuid: item.admin_state for item in transaction.gpus.records()},
             )
-        )
 
 
 def disagreement(scene: Scene, books: Books) -> str | None:
@@ -195,6 +193,7 @@ _NOT_YET = (
     OSError,
     docker.errors.DockerException,
     httpx.HTTPError,
+    StoreError,
 )
 
 

@@ -130,10 +130,6 @@ class ChaosLab(Lab):
             (self.paths.state / f"{volume}.disk").unlink(missing_ok=True)
         self._disks.clear()
 
-    def folder(self, volume: str) -> Path:
-        """Where the engine keeps a volume."""
-        return Path(self.docker.volumes.get(f"{PROJECT}_{volume}").attrs["Mountpoint"])
-
     @contextlib.contextmanager
     def full_disks(self) -> Iterator[None]:
         """Leave no room on the disks."""

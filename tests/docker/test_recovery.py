@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -39,17 +38,12 @@ class Use:
             user.start_server(gpus=1)
         self.waiting = lab.client("cleo")
         self.waiting.ask_for_server(gpus=1)
-        wait_for(self.queue, "cleo waits")
+        wait_for(self.lab.queue, "cleo waits")
         self.before = self.leases()
 
     def leases(self) -> dict[str, tuple[str, list[str], str]]:
         found = self.lab.leases()
         return {name: (x["id"], x["gpus"], x["container"]) for name, x in found.items()}
-
-    def queue(self) -> list[str]:
-        return self.lab.ask_store(
-            "answer = [item.request.user for item in transaction.requests.waiting()]"
-        )
 
     def answers(self) -> bool:
         """Whether everything that people need answers, by way of the proxy."""
@@ -104,8 +98,7 @@ def _restart_engine(lab: Lab) -> None:
 
 
 def _move_database_away_and_back(lab: Lab) -> None:
-    volume = lab.docker.volumes.get(f"{PROJECT}_shared-data")
-    folder = Path(volume.attrs["Mountpoint"])
+    folder = lab.folder("shared-data")
     lab.hub.stop(timeout=20)
     for name in ("gpudock.sqlite", "gpudock.sqlite-wal", "gpudock.sqlite-shm"):
         if (folder / name).exists():
@@ -170,5 +163,5 @@ def test_all_works_again_by_itself(use, faults, record_property):
     record_property("recovered_seconds", round(time.monotonic() - back, 1))
     wait_for(use.is_healthy, "all parts are healthy", RECOVERY_SECONDS, every=0.5)
     record_property("healthy_seconds", round(time.monotonic() - back, 1))
-    wait_for(lambda: use.queue() == ["cleo"], "cleo keeps her place")
+    wait_for(lambda: use.lab.queue() == ["cleo"], "cleo keeps her place")
     assert use.leases() == use.before
