@@ -10,10 +10,10 @@ ONE = "GPU-5c1a2b3d-0000-4000-8000-000000000001"
 TWO = "GPU-5c1a2b3d-0000-4000-8000-000000000002"
 SLICE = "MIG-5c1a2b3d-0000-4000-8000-000000000003"
 TASK = "failed to create task for container: failed to create shim task: OCI runtime create failed:"
+INIT = f"{TASK} runc create failed: unable to start container process: error during container init:"
 HOOK = (
-    f"{TASK} runc create failed: unable to start container process: error during container init:"
-    " error running hook #0: error running hook: exit status 1, stdout: , stderr: Auto-detected"
-    " mode as 'legacy'\nnvidia-container-cli:"
+    f"{INIT} error running hook #0: error running hook: exit status 1, stdout: , stderr:"
+    " Auto-detected mode as 'legacy'\nnvidia-container-cli:"
 )
 SPEC = (
     f"{TASK} could not apply required modification to OCI specification: error modifying OCI spec:"
@@ -28,9 +28,9 @@ GENERAL = [
     f"{HOOK} initialization error: nvml error: driver not loaded: unknown.",
     f"{HOOK} detection error: nvml error: unknown error: unknown.",
     (
-        f"{HOOK} mount error: failed to add device rules: unable to find any existing device filters"
-        " attached to the cgroup: bpf_prog_query(BPF_CGROUP_DEVICE) failed: operation not permitted:"
-        " unknown."
+        f"{HOOK} mount error: failed to add device rules: unable to find any existing device"
+        " filters attached to the cgroup: bpf_prog_query(BPF_CGROUP_DEVICE) failed: operation not"
+        " permitted: unknown."
     ),
     (
         "OCI runtime create failed: unable to retrieve OCI runtime error (open /run/containerd/x/"
@@ -42,17 +42,17 @@ GENERAL = [
         ' "nvidia-container-runtime": executable file not found in $PATH: : unknown.'
     ),
     (
-        f"{TASK} runc create failed: unable to start container process: error during container init:"
-        " error running createContainer hook #0: fork/exec /usr/bin/nvidia-cdi-hook: no such file or"
-        " directory: unknown."
+        f"{INIT}"
+        " error running createContainer hook #0: fork/exec /usr/bin/nvidia-cdi-hook: no such file"
+        " or directory: unknown."
     ),
     (
-        f"{TASK} runc create failed: unable to start container process: error during container init:"
+        f"{INIT}"
         " failed to fulfil mount request: open /usr/lib/libEGL_nvidia.so.590.48.01: no such file or"
         " directory: unknown."
     ),
     (
-        f"{TASK} runc create failed: unable to start container process: error during container init:"
+        f"{INIT}"
         ' error mounting "/usr/lib/x86_64-linux-gnu/libcuda.so.535.161.07" to rootfs at'
         ' "/usr/lib/x86_64-linux-gnu/libcuda.so.535.161.07": stat /usr/lib/x86_64-linux-gnu/'
         "libcuda.so.535.161.07: no such file or directory: unknown."
@@ -62,12 +62,12 @@ GENERAL = [
         " directory."
     ),
     (
-        "crun: error stat'ing file /lib/x86_64-linux-gnu/libEGL_nvidia.so.535.161.07: No such file or"
-        " directory: OCI runtime attempted to invoke a command that was not found."
+        "crun: error stat'ing file /lib/x86_64-linux-gnu/libEGL_nvidia.so.535.161.07: No such file"
+        " or directory: OCI runtime attempted to invoke a command that was not found."
     ),
     (
-        f"{SPEC} failed to inject CDI devices: failed to inject devices: failed to stat CDI host device"
-        ' "/dev/nvidia-uvm": no such file or directory: unknown.'
+        f"{SPEC} failed to inject CDI devices: failed to inject devices: failed to stat CDI host"
+        ' device "/dev/nvidia-uvm": no such file or directory: unknown.'
     ),
     "CDI device injection failed: no CDI specification directories specified.",
 ]
@@ -94,7 +94,8 @@ UNNAMED = [
         " directory."
     ),
     (
-        'CDI device injection failed: failed to stat CDI host device "/dev/nvidia-caps/nvidia-cap12":'
+        "CDI device injection failed: failed to stat CDI host device"
+        ' "/dev/nvidia-caps/nvidia-cap12":'
         " no such file or directory."
     ),
     (
