@@ -117,6 +117,7 @@ class FakeEngine:
     broken_devices: set[str] = field(default_factory=set)
     unlisted_devices: set[str] = field(default_factory=set)
     has_driver: bool = True
+    refused_at: dict[str, float] = field(default_factory=dict)
     _serial: itertools.count[int] = field(default_factory=itertools.count)
 
     # The protocol.
@@ -203,6 +204,7 @@ class FakeEngine:
             )
         unlisted = [uuid for uuid in gpu_uuids if uuid in self.unlisted_devices]
         if unlisted:
+            self.refused_at.update(dict.fromkeys(unlisted, self.clock()))
             names = ", ".join(f"nvidia.com/gpu={uuid}" for uuid in unlisted)
             raise EngineUnknown(f"CDI device injection failed: unresolvable CDI devices {names}")
         if self.broken_devices & set(gpu_uuids):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from gpudock.policy.delivery import (
     blamed_devices,
     device_reason,
     general_reason,
+    is_undelivered,
 )
 from gpudock.policy.gpu_health import AdminState, StateTransition
 
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from gpudock.broker.unit_of_work import UnitOfWork
     from gpudock.model import DeliveryFailure, Lease
-
-log = logging.getLogger(__name__)
+    from gpudock.policy.gpu_health import GPURecord
 
 
 class Deliveries:
@@ -67,11 +66,8 @@ class Deliveries:
     def _withdraw_all(self, work: UnitOfWork, lease: Lease, failure: DeliveryFailure) -> None:
         """Take every device out of service for a while that no other lease has."""
         reason = general_reason(failure.words, GENERATE_CDI)
-        log.error("No GPU is given for a while. %s", reason)
         for uuid in self._available(work, lease):
-            # What was quarantined for failures of its own turns out not to be at fault.
-            former = (AdminState.QUARANTINED,) if uuid in self._withdrawn else ()
-            _withdraw(work, uuid, StateTransition(AdminState.UNSTABLE, reason), *former)
+            _withdraw(work, uuid, StateTransition(AdminState.UNSTABLE, reason))
         self._failures.clear()
         self._failed.clear()
         self._withdrawn.clear()
@@ -89,19 +85,27 @@ class Deliveries:
             record.gpu.uuid
             for record in work.transaction.gpus.records()
             if record.gpu.uuid in reported - held
-            and (record.admin_state is AdminState.ACTIVE or record.gpu.uuid in self._withdrawn)
+            and (
+                record.admin_state is AdminState.ACTIVE
+                or (record.gpu.uuid in self._withdrawn and _is_undelivered(record))
+            )
         ]
 
 
-def _withdraw(
-    work: UnitOfWork, uuid: str, transition: StateTransition, *former: AdminState
-) -> bool:
-    """Take a device out of service, unless another decision keeps it there; return whether."""
-    state = next(
-        (item.admin_state for item in work.transaction.gpus.records() if item.gpu.uuid == uuid),
-        None,
-    )
-    if state is AdminState.ACTIVE or state in former or (state is not None and state.passes):
-        take_out_of_service(work, uuid, transition)
-        return True
+def _withdraw(work: UnitOfWork, uuid: str, transition: StateTransition) -> bool:
+    """Take a device out of service, unless another decision keeps it there; return whether.
+
+    What was quarantined because it failed alone may turn out not to be at fault.
+    """
+    for record in work.transaction.gpus.records():
+        former = record.admin_state
+        if record.gpu.uuid == uuid and (
+            former is AdminState.ACTIVE or former.passes or _is_undelivered(record)
+        ):
+            take_out_of_service(work, uuid, transition)
+            return True
     return False
+
+
+def _is_undelivered(record: GPURecord) -> bool:
+    return record.admin_state is AdminState.QUARANTINED and is_undelivered(record.reason)

@@ -154,6 +154,16 @@ def test_gpus_that_all_fail_are_not_all_at_fault(four: BrokerLab) -> None:
     assert reason(four).startswith("The Docker Engine could not give a GPU to any container")
 
 
+def test_a_hardware_fault_still_waits_for_a_person(four: BrokerLab) -> None:
+    fail(four, four.grant(), named(0))
+    four.broker.gpus.set_state(uuid(0), "active", "root")
+    four.read(GPUReading(FOUR[0], fault="It needs a reset."), *map(GPUReading, FOUR[1:]))
+    four.read(*map(GPUReading, FOUR))
+    fail(four, four.grant(), GENERAL)
+    assert states(four) == ["quarantined", *["unstable"] * 3]
+    assert reason(four).startswith("It needs a reset.")
+
+
 def test_gpus_that_others_have_prove_nothing(four: BrokerLab) -> None:
     for user in ("bob", "cleo"):
         succeed(four, four.grant(user))
