@@ -94,8 +94,9 @@ def test_a_start_waits_in_its_place_when_the_only_free_gpu_is_not_delivered(hub)
     hub.docker.broken_gpus = {FIRST: NO_NODE}
     assert bob.ask_for_server().status_code == 202
     page = bob.follow()
+    wait_for(lambda: withdrawn(hub) == {FIRST: "quarantined"}, "it fails twice")
+    wait_for(lambda: hub.queue() == ["bob"], "bob waits")
     page.wait_for("You are number 1 of 1 in the queue.")
-    assert hub.queue() == ["bob"]
     assert cleo.ask_for_server().status_code == 202
     wait_for(lambda: hub.queue() == ["bob", "cleo"], "cleo waits behind bob")
     ada.stop_server()
