@@ -66,11 +66,14 @@ def compare_devices(
             for uuid, device in reported.items()
             if device.fit and uuid not in names
         ]
-        parents = {(device.parent_uuid or "").lower() for device in driver}
+        slices: dict[str, set[str]] = {}
+        for device in driver:
+            slices.setdefault((device.parent_uuid or "").lower(), set()).add(device.uuid.lower())
         findings += [
-            _only_listed(name, sliced=uuid in parents)
+            _only_listed(name, sliced=uuid in slices)
             for uuid, name in names.items()
-            if uuid not in reported
+            # A specification may have a GPU beside its slices.
+            if uuid not in reported and names.keys().isdisjoint(slices.get(uuid, ()))
         ]
     if lab is not None:
         findings += [

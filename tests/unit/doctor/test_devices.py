@@ -83,6 +83,12 @@ def test_a_gpu_that_was_cut_into_slices_since_then():
     assert f"has {PARENT.uuid}, which is cut into MIG slices now" in found[1].text
 
 
+def test_a_gpu_beside_its_slices_is_no_difference():
+    driver = [Device(SLICE.uuid, "slice", PARENT.uuid)]
+    (finding,) = compare_devices([PARENT.uuid, SLICE.uuid, "all"], driver, driver)
+    assert finding.level is Level.OK
+
+
 def test_a_slice_that_was_removed_since_then():
     (finding,) = compare_devices([SLICE.uuid, *names(0)], devices(0), devices(0))
     assert "does not report this MIG slice any more" in finding.text

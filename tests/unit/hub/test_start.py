@@ -208,6 +208,29 @@ async def test_a_driver_that_is_gone_quarantines_no_gpu_for_good(large_lab):
     assert (await start).image == IMAGE
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "unknown or invalid runtime name: nvidia",
+        'could not select device driver "cdi" with capabilities: []',
+    ],
+)
+async def test_a_refusal_to_create_a_container_with_gpus_is_not_the_fault_of_a_gpu(
+    large_lab, words
+):
+    lab = large_lab
+    lab.docker.fail("create", 400, words)
+    start = asyncio.create_task(ServerStart(lab, CONFIG, ProgressLog()).run(request()))
+    await until(lambda: words in reason_to_wait(lab))
+    assert len(lab.docker.calls_of("create")) == 1
+    with lab.store.snapshot() as transaction:
+        assert all(record.admin_state.passes for record in transaction.gpus.records())
+    lab.docker.forget_plans()
+    lab.broker.gpus.return_all("root")
+    lab.broker.tick()
+    assert (await start).image == IMAGE
+
+
 @pytest.mark.parametrize("listed", [[], ["0", "1", "all"]])
 async def test_a_specification_without_any_uuid_is_not_the_fault_of_a_gpu(large_lab, listed):
     lab = large_lab
