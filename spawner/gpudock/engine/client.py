@@ -60,6 +60,8 @@ class EngineInfo:
         delivery: how it gives GPUs; ``NONE`` when it cannot.
         cdi_known: whether the engine lists its CDI devices. Engines before 28 do not; then CDI is
             an assumption that the start of the agent confirms or refutes.
+        cdi_names: the names of the NVIDIA devices that it lists, for example a UUID, ``0`` or
+            ``all``.
     """
 
     version: str
@@ -68,6 +70,7 @@ class EngineInfo:
     memory_mib: int
     delivery: GPUDelivery
     cdi_known: bool
+    cdi_names: tuple[str, ...] = ()
 
 
 class DockerEngine:
@@ -176,6 +179,15 @@ class DockerEngine:
         document = await self._call(call)
         return None if document is None else parse.from_inspect(document)
 
+    async def listed_gpus(self) -> frozenset[str] | None:
+        """Return the names of the GPUs in the engine's CDI specification, or ``None``: not known.
+
+        Raises:
+            EngineError: the engine gave no answer.
+        """
+        names = parse.cdi_names(await self._call(lambda client: client.info()))
+        return None if names is None else frozenset(names)
+
     # What the hub also needs.
 
     async def observe(self, resolve: Callable[[Sequence[str]], Sequence[str]]) -> Observation:
@@ -265,6 +277,7 @@ class DockerEngine:
             memory_mib=int(answer.get("MemTotal", 0)) // (1024 * 1024),
             delivery=delivery,
             cdi_known=cdi_known,
+            cdi_names=tuple(parse.cdi_names(answer) or ()),
         )
 
     async def image_command(self, image: str) -> list[str] | None:
