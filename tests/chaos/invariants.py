@@ -128,7 +128,7 @@ class Books:
 
     Attributes:
         leases: the GPUs of each live lease, by its id.
-        waiting: who waits in the queue, in order, and for how many GPUs.
+        waiting: the waiting users, in order, and for how many GPUs.
         standings: what was decided about each GPU (``active``, ``quarantined``, …), by UUID.
     """
 

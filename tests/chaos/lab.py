@@ -146,7 +146,7 @@ class ChaosLab(Lab):
 
     @contextlib.contextmanager
     def slow_disks(self, writes_per_second: int) -> Iterator[None]:
-        """Let the hub's and the desk's disks take only so many writes per second."""
+        """Limit how many writes per second the disks of hub and desk take."""
         groups = [
             group
             for part in ("hub-1", "desk-1")

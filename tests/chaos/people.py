@@ -87,7 +87,7 @@ class Person(threading.Thread):
 
 
 class Gate:
-    """Lets people act, or holds them back between two acts."""
+    """Where people pass before each act, and may be held back."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -121,11 +121,11 @@ class Gate:
                 raise TimeoutError(f"a request got no answer within {patience:.0f} s")
 
     def open(self) -> None:
-        """Let everybody act."""
+        """Hold nobody back any more."""
         self._change(lambda: setattr(self, "_open", True))
 
     def end(self) -> None:
-        """Let nobody act again."""
+        """Hold everybody back for good."""
         self._change(lambda: setattr(self, "_over", True))
 
     def _change(self, change: Callable[[], None]) -> None:

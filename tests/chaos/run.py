@@ -117,7 +117,7 @@ class Run:
         self._clocks = ClockKeeper(lab)
 
     def go(self, seconds: float) -> Report:
-        """Let things happen for a time.
+        """Begin faults and end them for a time, while people use the lab.
 
         Raises:
             Broken: an invariant did not hold.
@@ -228,7 +228,7 @@ class Run:
                 raise Broken(f"{user} has lost the place in the queue")
 
     def _finish(self) -> None:
-        """Let everybody leave, and make sure that nothing is left."""
+        """End all sessions, and make sure that nothing is left."""
         self._gate.end()
         for person in self._people:
             person.join(_ACT_SECONDS)

@@ -239,7 +239,7 @@ class Lab:
         return Path(self.docker.volumes.get(f"{PROJECT}_{volume}").attrs["Mountpoint"])
 
     def _store(self) -> Store:
-        # Files that SQLite makes for root belong to the owner of the database all the same.
+        # Files that SQLite makes for root still belong to the owner of the database.
         path = self.folder("shared-data") / "gpudock.sqlite"
         assert path.exists(), "the hub has not made its database yet"
         file = path.stat().st_ino
