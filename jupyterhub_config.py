@@ -134,7 +134,7 @@ Runtime.install(
             agent_image=settings.agent_image,
             hub_api_url=f"http://127.0.0.1:8081{settings.base_url}hub/api",
             hub_api_token=resume_token,
-            engine_patience=10.0,
+            engine_patience=5.0,
         ),
         DockerEngine(docker_url, settings.network, settings.observers or ()),
     )

@@ -415,6 +415,25 @@ class ObservedContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryFailure:
+    """The engine could not give a container its devices.
+
+    Attributes:
+        words: the engine's own words.
+        general: it can give no device at all, whichever it is.
+        unlisted: it says that names of devices are not in its CDI specification.
+        named: the UUIDs of those of the container's devices that it names.
+        minors: numbers of the device nodes ``/dev/nvidiaN`` that it names.
+    """
+
+    words: str
+    general: bool = False
+    unlisted: bool = False
+    named: tuple[str, ...] = ()
+    minors: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ForeignUse:
     """Who uses a device without a lease, in sentences for people.
 

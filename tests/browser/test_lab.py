@@ -124,6 +124,30 @@ def test_the_sidebar_shows_that_a_server_has_no_gpu(lab, admin, newcomer):
     expect(panel.locator("[data-uuid]")).to_have_count(0)
 
 
+@pytest.mark.parametrize(
+    ("part", "utilization"), [("proxy-1", 31), ("hub-1", 32), ("desk-1", 33), ("agent", 34)]
+)
+def test_open_pages_go_on_by_themselves_after_a_part_has_restarted(
+    lab, admin, ada, part, utilization
+):
+    (uuid,) = ada.gpus_in_sidebar()
+    admin.open("/services/gpudock/lab")
+    overview = admin.page.get_by_role("main")
+    expect(overview).to_contain_text("GPU 0")
+    lab.docker.containers.get(f"{PROJECT}-{part}").restart(timeout=20)
+    expect(ada.run_cell("print(6 * 7)")).to_have_text("42", timeout=CELL)
+    lab.simulator.update(uuid, utilization=utilization)
+    use = ada.open_sidebar().get_by_role("meter", name="Utilization")
+    expect(use).to_have_attribute("aria-valuenow", str(utilization), timeout=CELL)
+    lab.wait_until_up()
+    lab.run_in(lab.hub, "gpudock", "gpu", "drain", uuid)
+    try:
+        expect(overview).to_contain_text("Draining", timeout=CELL)
+    finally:
+        lab.run_in(lab.hub, "gpudock", "gpu", "return", uuid)
+    expect(overview).not_to_contain_text("Draining", timeout=CELL)
+
+
 def test_an_outage_of_the_hub_is_shown_and_ends_by_itself(lab, admin):
     lab.kill_hub()
     try:

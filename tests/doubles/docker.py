@@ -40,6 +40,7 @@ MUTE_IMAGE = "lab/mute:1"
 AGENT_IMAGE = "lab/hub:1"
 LAST_WORDS = "ImportError: libcudnn.so.9: cannot open shared object file"
 
+_CDI_KIND = "nvidia.com/gpu="
 _PATIENCE = 30.0
 
 
@@ -140,6 +141,10 @@ class FakeDocker:
         self.pull_error: str | None = None
         self.agent_error: str | None = None
         """Why the agent does not start, as on a host without a CDI specification."""
+        self.cdi_names: list[str] | None = None
+        """The names in the CDI specification; by default the UUIDs of all GPUs."""
+        self.broken_gpus: dict[str, str] = {}
+        """UUID to what the engine says when it starts a container that has this GPU."""
         self.runtimes: dict[str, Any] = {"runc": {}}
         self.default_runtime = "runc"
         self.containers: dict[str, Container] = {}
@@ -212,6 +217,8 @@ class FakeDocker:
     def forget_plans(self) -> None:
         """Behave again."""
         self.pull_error = None
+        self.cdi_names = None
+        self.broken_gpus.clear()
         self._failures.clear()
         for hold in list(self._holds):
             self._drop(hold)
@@ -326,6 +333,7 @@ class FakeDocker:
                 return 304
             if container.is_agent and self.agent_error is not None:
                 raise ApiError(500, self.agent_error)
+            self._give_devices(container)
             container.status = "running"
         image = container.config["Image"]
         if container.is_agent:
@@ -337,6 +345,23 @@ class FakeDocker:
         elif image != MUTE_IMAGE:
             self.answer_again(container)
         return 204
+
+    def _give_devices(self, container: Container) -> None:
+        """Give a container the devices that it asks for, or fail in the words of real engines."""
+        host_config = container.config.get("HostConfig") or {}
+        wanted = [
+            name.removeprefix(_CDI_KIND)
+            for request in host_config.get("DeviceRequests") or ()
+            for name in request.get("DeviceIDs") or ()
+        ]
+        if self.cdi_names is not None and not container.is_agent:
+            missing = [f"{_CDI_KIND}{name}" for name in wanted if name not in self.cdi_names]
+            if missing:
+                words = f"unresolvable CDI devices {', '.join(missing)}"
+                raise ApiError(500, f"CDI device injection failed: {words}")
+        for uuid in container.gpus:
+            if uuid in self.broken_gpus:
+                raise ApiError(500, self.broken_gpus[uuid])
 
     def _stop(self, name_or_id: str) -> int:
         container = self._get(name_or_id)
@@ -438,10 +463,10 @@ class FakeDocker:
         return _json(200, {"Version": "28.5.2", "ApiVersion": "1.51", "MinAPIVersion": "1.24"})
 
     def _info_call(self, _: Any, __: Any, ___: Any) -> tuple[int, bytes]:
-        devices = [
-            {"Source": "cdi", "ID": f"nvidia.com/gpu={item.gpu.uuid}"}
-            for item in self.agent.readings
-        ]
+        names = self.cdi_names
+        if names is None:
+            names = [item.gpu.uuid for item in self.agent.readings]
+        devices = [{"Source": "cdi", "ID": f"{_CDI_KIND}{name}"} for name in names]
         host = {
             "Name": "fake-host",
             "MemTotal": 64 << 30,

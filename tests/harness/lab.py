@@ -22,6 +22,8 @@ import httpx
 
 from gpudock.deploy.engine_config import EnginePaths
 from gpudock.engine.labels import LABEL_LAB, LABEL_LEASE, LABEL_SERVER, LABEL_USER
+from gpudock.policy.gpu_health import AdminState
+from gpudock.store import Store
 from harness.hub_client import HubClient
 from harness.waiting import wait_for
 from simulator import Simulator
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from docker.models.containers import Container
+
+    from gpudock.store import Transaction
 
 ROOT = Path(__file__).parents[2]
 SOCKET = Path(os.environ.get("GPUDOCK_TEST_SOCKET", "/run/gpudock-test/docker.sock"))
@@ -40,18 +44,6 @@ ADMIN_PASSWORD = "correct-horse-battery"
 PASSWORD = "battery-staple-horse"
 _STARTING_SECONDS = 120
 _COMMAND_SECONDS = 3000
-
-# Runs in the hub's container, as the hub's user, on the hub's own database.
-_IN_STORE = """
-import json, os
-from gpudock.policy.gpu_health import AdminState
-from gpudock.store import Store
-store = Store(os.environ.get("GPUDOCK_DB_URL") or "sqlite:////srv/gpudock/shared/gpudock.sqlite")
-with store.{kind}() as transaction:
-    answer = None
-    {statement}
-print(json.dumps(answer))
-"""
 
 
 class Lab:
@@ -68,6 +60,7 @@ class Lab:
         self.paths = EnginePaths.of(SOCKET)
         self.url = f"http://{self.paths.address()}:{PORT}"
         self.simulator = Simulator(self.paths.state / "simulator" / "state")
+        self._opened: tuple[int, Store] | None = None
 
     def is_up(self) -> bool:
         """Whether the lab's hub runs."""
@@ -203,44 +196,62 @@ class Lab:
             every=0.5,
         )
 
-    def ask_store(self, statement: str, *, kind: str = "snapshot") -> Any:
-        """Run statements on the hub's database; they find ``transaction`` and set ``answer``.
-
-        Reading takes no lock; the *kind* that may write, ``transaction``, waits for the hub's.
-        """
-        script = _IN_STORE.format(statement=statement.replace("\n", "\n    "), kind=kind)
-        return json.loads(
-            self.run_in(self.hub, "setpriv", "--reuid=1000", "--regid=1000", "--clear-groups",
-                        "python3", "-I", "-c", script)
-        )  # fmt: skip
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Transaction]:
+        """Read the hub's database, also while the hub is down."""
+        with self._store().snapshot() as transaction:
+            yield transaction
 
     def leases(self) -> dict[str, dict[str, Any]]:
         """The live leases, by user (or ``user:server``), as the database has them."""
-        found = self.ask_store(
-            "answer = [{'id': l.id, 'user': l.user, 'server': l.server, 'state': l.state,"
-            " 'gpus': list(l.gpu_uuids), 'container': l.container_id}"
-            " for l in transaction.leases.live()]"
-        )
-        return {":".join(filter(None, (item["user"], item["server"]))): item for item in found}
+        with self.snapshot() as transaction:
+            live = transaction.leases.live()
+        return {
+            ":".join(filter(None, (lease.user, lease.server))): {
+                "id": lease.id,
+                "user": lease.user,
+                "server": lease.server,
+                "state": lease.state,
+                "gpus": list(lease.gpu_uuids),
+                "container": lease.container_id,
+            }
+            for lease in live
+        }
+
+    def queue(self) -> list[str]:
+        """The users whose requests wait, in order."""
+        with self.snapshot() as transaction:
+            return [item.request.user for item in transaction.requests.waiting()]
 
     def standings(self) -> dict[str, str]:
         """What the lab has decided about each GPU (``active``, ``quarantined``, …), by UUID."""
-        return self.ask_store(
-            "answer = {r.gpu.uuid: r.admin_state for r in transaction.gpus.records()}"
-        )
+        with self.snapshot() as transaction:
+            return {item.gpu.uuid: item.admin_state for item in transaction.gpus.records()}
 
     def return_gpus_to_service(self) -> None:
         """End every quarantine, as an administrator does."""
-        self.ask_store(
-            "for record in transaction.gpus.records():\n"
-            "    transaction.gpus.set_admin_state(record.gpu.uuid, AdminState.ACTIVE, None)",
-            kind="transaction",
-        )
+        with self._store().transaction() as transaction:
+            for record in transaction.gpus.records():
+                transaction.gpus.set_admin_state(record.gpu.uuid, AdminState.ACTIVE, None)
+
+    def folder(self, volume: str) -> Path:
+        """Where the engine keeps a volume of the lab."""
+        return Path(self.docker.volumes.get(f"{PROJECT}_{volume}").attrs["Mountpoint"])
+
+    def _store(self) -> Store:
+        # Files that SQLite makes for root still belong to the owner of the database.
+        path = self.folder("shared-data") / "gpudock.sqlite"
+        assert path.exists(), "the hub has not made its database yet"
+        file = path.stat().st_ino
+        if self._opened is None or self._opened[0] != file:
+            if self._opened is not None:
+                self._opened[1].close()
+            self._opened = (file, Store(f"sqlite:///{path}"))
+        return self._opened[1]
 
     def wipe_store(self) -> None:
         """Lose the leases' database, while no hub runs."""
-        volume = self.docker.volumes.get(f"{PROJECT}_shared-data")
-        for file in Path(volume.attrs["Mountpoint"]).glob("gpudock.sqlite*"):
+        for file in self.folder("shared-data").glob("gpudock.sqlite*"):
             file.unlink()
 
     # The engine.

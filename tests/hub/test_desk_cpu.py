@@ -54,7 +54,7 @@ def test_a_lab_without_gpus_says_that_it_runs_on_the_cpu_and_what_to_do(new_hub,
     found = reading(desk, lambda found: found["runs_on_cpu"])
     assert found["gpus"] == []
     assert "no NVIDIA GPUs, so servers run on the CPU" in found["problem"]
-    assert "restart the lab" in found["problem"]
+    assert "nvidia-ctk cdi generate" in found["problem"]
     # It gets one. The desk learns it from the hub without a restart.
     hub.stop()
     hub.docker.agent.readings = new_hub().docker.agent.readings

@@ -8,7 +8,7 @@ from doubles.docker import DYING_IMAGE, LAST_WORDS, MUTE_IMAGE
 from gpudock.model import LeaseState
 from harness.waiting import wait_for
 
-NO_DEVICE = "could not select device driver: unresolvable CDI devices"
+NO_TASK = "failed to create task for container: input/output error"
 
 
 @pytest.fixture
@@ -76,9 +76,9 @@ def test_an_image_is_fetched_where_it_is_missing(hub, ada):
 
 @pytest.mark.parametrize("call", ["image", "create", "start"])
 def test_an_error_of_the_engine_is_told_and_gives_the_gpu_back(hub, ada, call):
-    hub.docker.fail(call, 500, NO_DEVICE)
+    hub.docker.fail(call, 500, NO_TASK)
     message = ada.refusal()
-    assert NO_DEVICE in message
+    assert NO_TASK in message
     assert_is_for_people(message)
     wait_for(lambda: hub.leases() == {}, "the GPU is given back")
     assert_nothing_is_left(hub)
@@ -93,9 +93,9 @@ def test_a_refusal_of_the_engine_is_told_and_gives_the_gpu_back(hub, ada):
 
 
 def test_an_end_that_cannot_be_proven_keeps_the_gpu_until_it_can(hub, ada):
-    hub.docker.fail("start", 500, NO_DEVICE)
+    hub.docker.fail("start", 500, NO_TASK)
     hub.docker.fail("remove", 500, "device busy")
-    assert NO_DEVICE in ada.refusal()
+    assert NO_TASK in ada.refusal()
     assert hub.leases()["ada"].state is LeaseState.STOPPING
     assert len(hub.docker.servers) == 1
     hub.docker.forget_plans()

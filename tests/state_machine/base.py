@@ -15,7 +15,7 @@ from doubles.clock import HandClock
 from doubles.inventory import SettableInventory, gpu, mig_slice
 from gpudock.broker import LeaseConflictError
 from gpudock.engine.protocol import EngineUnknown
-from gpudock.hub.errors import LaunchFailed
+from gpudock.hub.errors import LaunchFailed, NotDelivered
 from gpudock.model import (
     ContainerState,
     ForeignUse,
@@ -34,6 +34,7 @@ from state_machine.hub import IN_MEMORY, DatabaseFile, Hub, migrated_database
 from state_machine.strategies import GROUP, Limits
 
 if TYPE_CHECKING:
+    from gpudock.model import DeliveryFailure
     from gpudock.store import Transaction
 
 _WHOLE = gpu(2)
@@ -49,6 +50,7 @@ ROUNDING = 0.01
 TROUBLES = (
     "cancellations",
     "database",
+    "delivery",
     "devices",
     "disk",
     "draining",
@@ -101,6 +103,8 @@ class LabState:
         # Device to when the hub last saw what speaks against it, and for how many seconds it must
         # be clean from then on; infinitely, if a person has to return it.
         self.unfit: dict[str, tuple[float, float]] = {}
+        # Device to when a person last returned it to service.
+        self.returned_at: dict[str, float] = {}
         self.limits = self.limits_in_backup = Limits(LIMIT)
         self.reconciling = False
         self.replacements = 0
@@ -161,12 +165,28 @@ class LabState:
         )
         if task.error is not None and not isinstance(task.error, expected):
             raise task.error
+        if isinstance(task.error, NotDelivered):
+            self._note_undelivered(task.error.failure)
         if task.done and task.what == "terminate" and task.result is True:
             lease = self.hub.broker.leases.get(task.lease_id)
             ended = lease is None or lease.state is LeaseState.ENDED
             assert ended, "promise 3: an end was reported that is none"
         self.hub.tidy()
         return task.done
+
+    def _note_undelivered(self, failure: DeliveryFailure) -> None:
+        """Remember which devices the engine could not give; the hub has stored it by now."""
+        with self.hub.store.snapshot() as transaction:
+            states = {record.gpu.uuid: record.admin_state for record in transaction.gpus.records()}
+        for uuid in failure.named:
+            refused_at = self.engine.refused_at[uuid]
+            if self.returned_at.get(uuid, -math.inf) >= refused_at:
+                continue
+            # All devices that could be tried have failed: then each is tried again after a while.
+            wait = UNSTABLE_SECONDS if states[uuid] is AdminState.UNSTABLE else math.inf
+            if self.clock() - refused_at < UNSTABLE_SECONDS:
+                assert states[uuid] is not AdminState.ACTIVE, "promise 10: not delivered, yet kept"
+                self.unfit[uuid] = (refused_at, wait)
 
     def _finish(self, task: Task | None) -> None:
         if task is not None:

@@ -76,6 +76,23 @@ class DeviceRules(LabState):
         self.engine.broken_devices = set()
         self.devices_are_read()
 
+    @in_a_lab_with("delivery")
+    @rule(index=any_index)
+    def engine_cannot_deliver_a_device(self, index) -> None:
+        """The driver reports it, and the engine's specification does not have it."""
+        self.engine.unlisted_devices = self.engine.unlisted_devices | {self._pick(GPUS, index).uuid}
+
+    @in_a_lab_with("delivery")
+    @rule()
+    def engine_can_deliver_nothing(self) -> None:
+        self.engine.has_driver = False
+
+    @in_a_lab_with("delivery")
+    @rule()
+    def engine_delivers_again(self) -> None:
+        self.engine.unlisted_devices = set()
+        self.engine.has_driver = True
+
     @in_a_lab_with("draining")
     @rule(index=any_index)
     def drain(self, index) -> None:
@@ -87,11 +104,15 @@ class DeviceRules(LabState):
     @rule()
     def return_all(self) -> None:
         for item in GPUS:
+            # Before the call: it grants what has returned.
+            unfit = self.unfit.pop(item.uuid, None)
             try:
                 self.hub.broker.gpus.set_state(item.uuid, "active", "root")
             except (GPUStateError, StoreError):
+                if unfit is not None:
+                    self.unfit[item.uuid] = unfit
                 continue
-            self.unfit.pop(item.uuid, None)
+            self.returned_at[item.uuid] = self.clock()
             if self.hub.broker.ready and not self.store_is_older:
                 assert item.uuid not in self.foreign_at_last_look, "promise 10: returned in use"
 

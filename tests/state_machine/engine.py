@@ -115,6 +115,9 @@ class FakeEngine:
     starts: list[tuple[str, str]] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     broken_devices: set[str] = field(default_factory=set)
+    unlisted_devices: set[str] = field(default_factory=set)
+    has_driver: bool = True
+    refused_at: dict[str, float] = field(default_factory=dict)
     _serial: itertools.count[int] = field(default_factory=itertools.count)
 
     # The protocol.
@@ -133,6 +136,9 @@ class FakeEngine:
 
     async def inspect(self, container: str) -> ObservedContainer | None:
         return await self._call("inspect", container, lambda: self._inspect(container))
+
+    async def listed_gpus(self) -> frozenset[str] | None:
+        return await self._call("info", "", lambda: None)
 
     def observe(self, foreign_use: dict[str, ForeignUse] | None = None) -> Observation:
         return Observation(
@@ -191,8 +197,18 @@ class FakeEngine:
             raise EngineRefused("No such container.")
         if container.state is ContainerState.RUNNING:
             return
-        if self.broken_devices & set(container.spec.gpu_uuids):
-            raise EngineUnknown("unresolvable CDI devices")
+        gpu_uuids = container.spec.gpu_uuids
+        if gpu_uuids and not self.has_driver:
+            raise EngineUnknown(
+                'could not select device driver "nvidia" with capabilities: [[gpu]]'
+            )
+        unlisted = [uuid for uuid in gpu_uuids if uuid in self.unlisted_devices]
+        if unlisted:
+            self.refused_at.update(dict.fromkeys(unlisted, self.clock()))
+            names = ", ".join(f"nvidia.com/gpu={uuid}" for uuid in unlisted)
+            raise EngineUnknown(f"CDI device injection failed: unresolvable CDI devices {names}")
+        if self.broken_devices & set(gpu_uuids):
+            raise EngineUnknown('failed to stat CDI host device "/dev/dri/card1"')
         container.state = ContainerState.RUNNING
         container.ours = True
         self.starts.append((container.spec.lease_id, container.id))

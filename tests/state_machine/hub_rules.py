@@ -10,7 +10,7 @@ from hypothesis.stateful import precondition, rule
 from gpudock.broker import StopContainer
 from gpudock.model import LeaseState
 from gpudock.store import StoreError
-from state_machine.base import LIMIT, LabState
+from state_machine.base import GPUS, LIMIT, LabState
 from state_machine.strategies import Limits, in_a_lab_with
 
 
@@ -135,6 +135,7 @@ class HubRules(LabState):
         self.database.replace(source)
         self.before = {}
         self.unfit.clear()
+        self.returned_at = {item.uuid: self.clock() for item in GPUS}
         self.replacements += 1
         self.limits = Limits(LIMIT) if how == "lost" else self.limits_in_backup
         self.lose_what_was_told()

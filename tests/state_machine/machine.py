@@ -66,6 +66,7 @@ class LabMachine(
         self.hub.store.failures = 0
         self.foreign.clear()
         self.devices_are_repaired()
+        self.engine_delivers_again()
         self.agent_returns()
         for container in [c for c in self.engine.containers.values() if not c.ours]:
             del self.engine.containers[container.id]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gpudock.broker.cycle import FIRST_LOOK
+from gpudock.broker.deliveries import Deliveries
 from gpudock.broker.errors import LeaseConflictError
-from gpudock.model import Lease, LeaseState
-from gpudock.store import StoreError
+from gpudock.model import Lease, LeaseState, WhenBusy
+from gpudock.store import RequestState, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from gpudock.broker.cycle import SchedulingCycle
     from gpudock.broker.transactions import Transactions
     from gpudock.broker.unit_of_work import UnitOfWork
+    from gpudock.model import DeliveryFailure
+
+T = TypeVar("T")
 
 _LOST = "The lease is not in the database any more. Start the server again."
 
@@ -66,6 +70,7 @@ class Leases(LeaseRecords):
         super().__init__(cycle)
         self._cycle = cycle
         self._process_state = cycle.process_state
+        self._deliveries = Deliveries()
 
     def begin_container(self, lease_id: str) -> None:
         """Announce that a container is about to be made for a lease.
@@ -134,11 +139,48 @@ class Leases(LeaseRecords):
 
         def change(work: UnitOfWork) -> None:
             lease = work.transaction.leases.get(lease_id)
-            if lease is not None and lease.state in (LeaseState.GRANTED, LeaseState.ACTIVE):
-                work.transaction.leases.set_state(lease_id, LeaseState.STOPPING, reason)
+            if lease is not None:
+                _stop(work, lease, reason)
 
+        self._run_stop(lease_id, reason, change)
+
+    def delivered(self, lease: Lease) -> None:
+        """Announce that the engine gave a container the devices of *lease*."""
+        self._deliveries.succeeded(lease.gpu_uuids)
+
+    def not_delivered(self, lease_id: str, reason: str, failure: DeliveryFailure) -> bool:
+        """Announce that a lease is to end because the engine cannot deliver its devices.
+
+        Devices that speak for themselves as the cause go out of service before anybody else is
+        granted them (see ``gpudock.policy.delivery``). A request that waits when the lab is busy
+        has its old place in the queue again, and gets other devices when the lease has ended.
+
+        Args:
+            lease_id: the lease.
+            reason: why it ends, in a few words.
+            failure: what the engine said.
+
+        Returns:
+            Whether the server may ask for another lease: this one was not to end for another
+            reason.
+        """
+
+        def change(work: UnitOfWork) -> bool:
+            lease = work.transaction.leases.get(lease_id)
+            if lease is None or lease.state is LeaseState.ENDED:
+                return False
+            self._deliveries.failed(work, lease, failure)
+            goes_on = _stop(work, lease, reason)
+            if goes_on:
+                _queue_again(work, lease)
+            return goes_on
+
+        return self._run_stop(lease_id, reason, change)
+
+    def _run_stop(self, lease_id: str, reason: str, change: Callable[[UnitOfWork], T]) -> T:
+        """Run a change that marks a lease as stopping; remember it if the database fails."""
         try:
-            self._cycle.run(change)
+            return self._cycle.run(change)
         except StoreError:
             self._process_state.doom(lease_id, reason)
             raise
@@ -159,6 +201,24 @@ class Leases(LeaseRecords):
 
         if self._cycle.run(change):
             self._process_state.end(lease_id)
+
+
+def _stop(work: UnitOfWork, lease: Lease, reason: str) -> bool:
+    """Mark a lease as stopping; return whether it was not about to end anyway."""
+    ends = lease.state not in (LeaseState.GRANTED, LeaseState.ACTIVE)
+    if not ends:
+        work.transaction.leases.set_state(lease.id, LeaseState.STOPPING, reason)
+    return not ends
+
+
+def _queue_again(work: UnitOfWork, lease: Lease) -> None:
+    """Give the request of a lease its old place back, if it is one that waits."""
+    requests = work.transaction.requests
+    for item in requests.of_leases([lease.id]):
+        if item.request.when_busy is WhenBusy.WAIT and (
+            requests.waiting_of(lease.user, lease.server) is None
+        ):
+            requests.settle(item.sequence, RequestState.WAITING)
 
 
 def _binding_conflict(lease: Lease | None, container_id: str) -> str | None:

@@ -16,10 +16,12 @@ from gpudock.cli.output import print_json
 from gpudock.config.settings import Settings, SettingsError
 from gpudock.deploy import docker_api
 from gpudock.deploy.up import PASSWORD_FILE
-from gpudock.doctor.engine import examine_engine, examine_images
+from gpudock.doctor.devices import ABOUT as DEVICES
+from gpudock.doctor.engine import examine_engine, examine_images, listed_devices
 from gpudock.doctor.finding import Finding, as_text, has_problems, ok, problem, unknown
 from gpudock.doctor.host import Host, examine_folder
 from gpudock.doctor.lab import (
+    examine_devices,
     examine_inventory,
     examine_one_time_password,
     examine_settings,
@@ -29,6 +31,9 @@ from gpudock.store import StoreError
 
 if TYPE_CHECKING:
     import argparse
+
+    from gpudock.broker import GPUStatus
+    from gpudock.model import InventoryReading
 
 
 def add_to(nouns: Any) -> None:
@@ -79,13 +84,26 @@ def _files(*, lab_only: bool) -> list[Finding]:
 
 
 def _lab(lab: Connection) -> list[Finding]:
-    gpus = lab.broker.gpus.all()
+    gpus, reading = lab.broker.gpus.all(), lab.inventory.reading()
     findings = [ok("database", "The database answers.")]
-    findings += examine_inventory(lab.inventory.reading(), gpus)
+    findings += examine_inventory(reading, gpus)
+    findings += _devices(lab.settings, reading, gpus)
     findings += examine_work(
         lab.broker.leases.live(), lab.broker.queue.waiting(), gpus, time.time()
     )
     return findings
+
+
+def _devices(settings: Settings, reading: InventoryReading, gpus: list[GPUStatus]) -> list[Finding]:
+    try:
+        info = docker_api.call(settings.docker_socket, "GET", "/info", timeout=60.0)
+    except (OSError, docker_api.ApiError):
+        findings = examine_devices(None, reading, gpus)
+        if findings:
+            text = "The engine was not asked, so its CDI specification was not compared."
+            findings.append(unknown(DEVICES, text))
+        return findings
+    return examine_devices(listed_devices(info), reading, gpus)
 
 
 def _engine(settings: Settings) -> list[Finding]:

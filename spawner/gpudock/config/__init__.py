@@ -1,1 +1,1 @@
-"""Settings and their parsers, container names, and the volume that hub and desk share."""
+"""Settings and their parsers, names, the volume that hub and desk share, commands in messages."""

@@ -15,7 +15,14 @@ from gpudock.deploy import docker_api, output
 from gpudock.deploy.engine import Engine, find_engine
 from gpudock.deploy.tools import Tools, find_tools
 from gpudock.deploy.up import Configuration, read_configuration
-from gpudock.doctor.engine import devices_by_uuid, examine_engine, examine_images
+from gpudock.doctor.devices import ABOUT as DEVICES
+from gpudock.doctor.devices import examine_driver
+from gpudock.doctor.engine import (
+    devices_by_uuid,
+    examine_engine,
+    examine_images,
+    listed_devices,
+)
 from gpudock.doctor.finding import Finding, as_text, has_problems, ok, problem, unknown
 from gpudock.doctor.host import Host, examine_folder, examine_host, examine_memory
 
@@ -67,7 +74,11 @@ def _engine_and_lab(host: Host, configuration: Configuration) -> list[Finding]:
     # The engine may run in a virtual machine; its folder is not here then.
     if engine.data_root.exists():
         findings.append(examine_folder(engine.data_root))
-    return findings + _lab(engine, configuration)
+    lab = _lab(engine, configuration)
+    if host.has_gpus and not any(finding.about == DEVICES for finding in lab):
+        # The hub compares them with the lab's list as well, but it does not run or lacks the agent.
+        findings += examine_driver(listed_devices(info), host)
+    return findings + lab
 
 
 def _lab(engine: Engine, configuration: Configuration) -> list[Finding]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gpudock.config.remedies import GENERATE_CDI
 from gpudock.doctor.finding import Finding, hint, ok, problem
 
 if TYPE_CHECKING:
@@ -86,6 +87,14 @@ def _version_of(info: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(int(part) for part in head.split(".") if part.isdecimal()) or (0,)
 
 
+def listed_devices(info: Mapping[str, Any]) -> list[str] | None:
+    """Return the names of the CDI devices that the engine gives to containers of the lab.
+
+    ``None``: it gives them in another way, or does not list them.
+    """
+    return _devices(info) if devices_by_uuid(info) else None
+
+
 def devices_by_uuid(info: Mapping[str, Any]) -> list[str]:
     """Return the UUIDs of the CDI devices that the engine lists."""
     return [name for name in _devices(info) if name.startswith(("GPU-", "MIG-"))]
@@ -102,20 +111,20 @@ def _gpus(info: Mapping[str, Any], *, expects_gpus: bool) -> list[Finding]:
     by_uuid = devices_by_uuid(info)
     if by_uuid:
         return [ok("CDI", f"The engine offers {_counted(len(by_uuid), 'GPU')} by UUID.")]
-    if devices:
+    if devices and not has_runtime:
         return [
             problem(
                 "CDI",
                 "The engine offers GPUs by index only. Indices may change when the server boots, so"
-                " gpudock does not use them.",
-                'Generate the specification again, with UUIDs as names: "nvidia-ctk cdi generate'
-                ' --device-name-strategy=uuid --output=/etc/cdi/nvidia.yaml".',
+                " gpudock does not use them, and the lab's servers run on the CPU.",
+                f'Generate the specification again, with UUIDs as names: "{GENERATE_CDI}".',
             )
         ]
     if has_runtime:
         return [
             ok("NVIDIA runtime", "The engine offers GPUs through the NVIDIA runtime."),
             *_default_runtime(info),
+            *_by_index(devices),
         ]
     if not expects_gpus:
         return [ok("CDI", "The engine offers no GPU, and this server has none.")]
@@ -124,8 +133,20 @@ def _gpus(info: Mapping[str, Any], *, expects_gpus: bool) -> list[Finding]:
             "CDI",
             "This server has NVIDIA GPUs, but the engine offers none: there is neither a CDI"
             " specification nor the NVIDIA runtime.",
-            'Install the NVIDIA Container Toolkit 1.17.8 or newer and run "nvidia-ctk cdi generate'
-            ' --output=/etc/cdi/nvidia.yaml"; then "docker info" lists nvidia.com/gpu=….',
+            f'Install the NVIDIA Container Toolkit 1.17.8 or newer and run "{GENERATE_CDI}"; then'
+            ' "docker info" lists nvidia.com/gpu=….',
+        )
+    ]
+
+
+def _by_index(devices: list[str]) -> list[Finding]:
+    if not devices:
+        return []
+    return [
+        hint(
+            "CDI",
+            "The specification names the GPUs by index only, so gpudock uses the NVIDIA runtime.",
+            f'To use CDI, generate it again, with UUIDs as names: "{GENERATE_CDI}".',
         )
     ]
 

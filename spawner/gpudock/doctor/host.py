@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpudock.config.remedies import GENERATE_CDI
 from gpudock.doctor.finding import Finding, hint, ok, problem, unknown
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def _specification(host: Host) -> list[Finding]:
             hint(
                 "CDI file",
                 "There is no CDI specification for the GPUs; gpudock uses the NVIDIA runtime.",
-                'Run "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml".',
+                f'Run "{GENERATE_CDI}".',
             )
         ]
     loaded = _loaded_driver(host)
@@ -270,7 +271,7 @@ def _specification(host: Host) -> list[Finding]:
                 "CDI file",
                 f"The CDI specification is for driver {', '.join(sorted(versions))}, but {loaded}"
                 " is loaded: containers with a GPU will not start.",
-                'Run "nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml" again.',
+                f'Run "{GENERATE_CDI}" again.',
             )
         ]
     return [ok("CDI file", f"The GPUs are described in {', '.join(map(str, files))}.")]

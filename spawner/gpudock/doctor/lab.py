@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpudock.doctor.devices import Device, compare_devices
 from gpudock.doctor.finding import Finding, hint, ok, problem
 from gpudock.model import GPUState, LeaseState
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
     from gpudock.broker import GPUStatus
     from gpudock.config.settings import Settings
-    from gpudock.model import InventoryReading, Lease, Request
+    from gpudock.model import GPU, InventoryReading, Lease, Request
 
 # A stop takes seconds; after this time the engine probably cannot prove it.
 _SLOW_STOP_SECONDS = 300.0
@@ -91,6 +92,28 @@ def examine_inventory(reading: InventoryReading, gpus: Iterable[GPUStatus]) -> l
     if not bad and not draining:
         findings.append(ok("GPUs", "All are in service."))
     return findings
+
+
+def examine_devices(
+    listed: Iterable[str] | None, reading: InventoryReading, gpus: Iterable[GPUStatus]
+) -> list[Finding]:
+    """Compare the engine's CDI specification, the driver and the lab, device by device.
+
+    Args:
+        listed: the names in the specification; ``None`` when it is not used, or not known.
+        reading: the latest reading of the driver. When it failed, nothing is compared.
+        gpus: every device as the broker sees it.
+    """
+    if reading.problem is not None or not reading.readings:
+        return []
+    driver = [
+        _device(item.gpu, fit=item.fault is None and not item.lost) for item in reading.readings
+    ]
+    return compare_devices(listed, driver, [_device(status.gpu) for status in gpus])
+
+
+def _device(gpu: GPU, *, fit: bool = True) -> Device:
+    return Device(gpu.uuid, f"GPU {gpu.index} ({gpu.model})", gpu.parent_uuid, fit)
 
 
 def examine_work(

@@ -20,6 +20,7 @@ import docker
 import docker.errors
 import requests
 from docker import APIClient
+from docker.transport import UnixHTTPAdapter
 
 from gpudock.engine import parse
 from gpudock.engine.devices import devices_of, nvidia_runtimes
@@ -67,6 +68,8 @@ class EngineInfo:
         delivery: how it gives GPUs; ``NONE`` when it cannot.
         cdi_known: whether the engine lists its CDI devices. Engines before 28 do not; then CDI is
             an assumption that the start of the agent confirms or refutes.
+        cdi_names: the names of the NVIDIA devices that it lists, for example a UUID, ``0`` or
+            ``all``.
     """
 
     version: str
@@ -75,6 +78,7 @@ class EngineInfo:
     memory_mib: int
     delivery: GPUDelivery
     cdi_known: bool
+    cdi_names: tuple[str, ...] = ()
 
 
 class DockerEngine:
@@ -182,6 +186,15 @@ class DockerEngine:
         """
         document = await self._document(container)
         return parse.from_inspect(document) if document else None
+
+    async def listed_gpus(self) -> frozenset[str] | None:
+        """Return the names of the GPUs in the engine's CDI specification, or ``None``: not known.
+
+        Raises:
+            EngineError: the engine gave no answer.
+        """
+        names = parse.cdi_names(await self._call(lambda client: client.info()))
+        return None if names is None else frozenset(names)
 
     # What the hub also needs.
 
@@ -310,6 +323,7 @@ class DockerEngine:
             memory_mib=int(answer.get("MemTotal", 0)) // (1024 * 1024),
             delivery=delivery,
             cdi_known=cdi_known,
+            cdi_names=tuple(parse.cdi_names(answer) or ()),
         )
 
     async def image_config(self, image: str) -> ImageConfig | None:
@@ -406,6 +420,12 @@ class DockerEngine:
         client = getattr(self._local, "client", None)
         if client is None:
             client = APIClient(base_url=self.base_url, version=_API_VERSION, timeout=_QUICK_TIMEOUT)
+            if self.base_url.startswith("unix://"):
+                # It keeps a connection for each URL, and nearly each call has one of its own. The
+                # argument that should limit them, num_pools, is ignored (docker-py 7.1).
+                socket = self.base_url.replace("unix://", "http+unix://")
+                adapter = UnixHTTPAdapter(socket, _QUICK_TIMEOUT, pool_connections=1)
+                client.mount("http+docker://", adapter)
             self._local.client = client
         return client
 

@@ -91,20 +91,35 @@ def version_tuple(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".") if part.isdigit())
 
 
-def delivery(info: Mapping[str, Any]) -> tuple[GPUDelivery, bool]:
-    """Return how the engine gives GPUs, and whether it lists its CDI devices."""
+def cdi_names(info: Mapping[str, Any]) -> list[str] | None:
+    """Return the names of the NVIDIA devices in the engine's CDI specification, without their kind.
+
+    ``None``: the engine does not list them, which engines before 28 do not.
+    """
     discovered = info.get("DiscoveredDevices")
+    if discovered is None:
+        return None
+    names = (str(device.get("ID", "")) for device in discovered)
+    kind = f"{CDI_KIND}="
+    return [name.removeprefix(kind) for name in names if name.startswith(kind)]
+
+
+def delivery(info: Mapping[str, Any]) -> tuple[GPUDelivery, bool]:
+    """Return how the engine gives GPUs, and whether it lists its CDI devices.
+
+    Leases name devices by UUID, so a specification that names them by their numbers only does not
+    count: a number may stand for another GPU after the next boot.
+    """
+    names = cdi_names(info)
     has_runtime = "nvidia" in (info.get("Runtimes") or {})
-    if discovered is not None:
-        names = [str(device.get("ID", "")) for device in discovered]
-        if any(name.startswith(f"{CDI_KIND}=") for name in names):
-            return GPUDelivery.CDI, True
+    if names is not None and any(is_gpu_uuid(name) for name in names):
+        return GPUDelivery.CDI, True
     # Engines before 28 do not list their devices; the NVIDIA runtime is then the safe choice.
     if has_runtime:
         return GPUDelivery.NVIDIA_RUNTIME, False
-    if discovered is None and info.get("CDISpecDirs"):
+    if names is None and info.get("CDISpecDirs"):
         return GPUDelivery.CDI, False
-    return GPUDelivery.NONE, discovered is not None
+    return GPUDelivery.NONE, names is not None
 
 
 def from_list(document: Mapping[str, Any]) -> ObservedContainer:

@@ -100,3 +100,13 @@ class ContainerEngine(Protocol[S]):
             EngineError: the engine gave no proof either way.
         """
         ...
+
+    async def listed_gpus(self) -> frozenset[str] | None:
+        """Return the names of the GPUs in the engine's specification of devices.
+
+        ``None``: the engine does not list them.
+
+        Raises:
+            EngineError: the engine gave no answer.
+        """
+        ...

@@ -5,14 +5,20 @@
     StartError
     ├── OptionError     the spawn options are not valid
     ├── LaunchFailed    the container did not start
+    │   └── NotDelivered    the engine could not give it its GPUs
     └── ServerDied      the container exited before the server answered
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gpudock.broker import RequestDenied
 from gpudock.engine.protocol import EngineError
 from gpudock.store import StoreError
+
+if TYPE_CHECKING:
+    from gpudock.model import DeliveryFailure
 
 RETRY_HINT = "If this keeps happening, tell the administrator."
 
@@ -40,6 +46,18 @@ class OptionError(StartError):
 
 class LaunchFailed(StartError):  # noqa: N818 - an outcome
     """The container did not start."""
+
+
+class NotDelivered(LaunchFailed):
+    """The engine could not give the container its GPUs; others may be tried.
+
+    Attributes:
+        failure: what the engine said.
+    """
+
+    def __init__(self, message: str, failure: DeliveryFailure) -> None:
+        super().__init__(message, reason="engine", status=503)
+        self.failure = failure
 
 
 class ServerDied(StartError):  # noqa: N818 - an outcome

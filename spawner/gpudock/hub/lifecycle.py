@@ -5,7 +5,8 @@ steps against an engine that misbehaves.
 
 * A start is begin → create → bind → start → finish. The container is bound to its lease before it
   runs, and is started at most once. So a start that the engine carries out late finds a container
-  that is removed, or one whose lease still has its devices.
+  that is removed, or one whose lease still has its devices. Devices that the engine cannot give to
+  the container are reported to the broker before the lease ends, so that nobody else gets them.
 * A stop is stop → engine stop → engine remove → proof → end. Proof is the engine's answer that
   there is no such container, or that it has exited. Any error is "unknown": the lease stays in
   state stopping, for the reconciler.
@@ -14,13 +15,16 @@ steps against an engine that misbehaves.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gpudock.broker import LeaseConflictError, StopContainer
+from gpudock.engine.gpu_errors import recognize
 from gpudock.engine.protocol import EngineError, EngineUnknown, NameTaken, S
-from gpudock.hub.errors import LaunchFailed
-from gpudock.model import ContainerState, LeaseState
+from gpudock.hub.errors import LaunchFailed, NotDelivered
+from gpudock.model import ContainerState, LeaseState, is_gpu_uuid
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
@@ -42,6 +46,8 @@ async def launch(broker: Broker, engine: ContainerEngine[S], lease: Lease, spec:
 
     Raises:
         LeaseConflictError: the lease is over, or another call is starting its container.
+        NotDelivered: the engine could not give the container its devices. A request that waits
+            when the lab is busy has its place in the queue again.
         LaunchFailed: the container did not start; the message says why.
         EngineError: the lease has a container already, and it is not known whether that runs.
         StoreError: the database failed.
@@ -53,7 +59,13 @@ async def launch(broker: Broker, engine: ContainerEngine[S], lease: Lease, spec:
         raise LeaseConflictError(f"The lease {lease.id} already has or had a container.")
     broker.leases.begin_container(lease.id)
     try:
-        return await _create_and_start(broker, engine, lease, spec)
+        container_id = await _create_and_start(broker, engine, lease, spec)
+    except NotDelivered as error:
+        goes_on = _report(broker, lease, error)
+        await _take_back(broker, engine, lease, spec, str(error))
+        if goes_on:
+            raise
+        raise LaunchFailed(str(error)) from error
     except (EngineError, LaunchFailed) as error:
         await _take_back(broker, engine, lease, spec, str(error))
         raise LaunchFailed(f"The container could not be started: {error}") from error
@@ -61,6 +73,9 @@ async def launch(broker: Broker, engine: ContainerEngine[S], lease: Lease, spec:
         why = "was cancelled" if isinstance(error, asyncio.CancelledError) else f"failed: {error}"
         await _take_back(broker, engine, lease, spec, f"its start {why}")
         raise
+    else:
+        broker.leases.delivered(lease)
+        return container_id
     finally:
         broker.leases.finish_container(lease.id)
 
@@ -68,19 +83,48 @@ async def launch(broker: Broker, engine: ContainerEngine[S], lease: Lease, spec:
 async def _create_and_start(
     broker: Broker, engine: ContainerEngine[S], lease: Lease, spec: S
 ) -> str:
-    container_id = await _create(engine, lease, spec)
+    try:
+        container_id = await _create(engine, lease, spec)
+    except EngineError as error:
+        raise await _what_failed(engine, lease, error) from error
     broker.leases.bind(lease.id, container_id)
     try:
         await engine.start(container_id)
-    except EngineUnknown:
+    except EngineError as error:
         # Perhaps it started, and only the answer was lost.
-        if not await _runs(engine, container_id):
-            raise
+        if not isinstance(error, EngineUnknown) or not await _runs(engine, container_id):
+            raise await _what_failed(engine, lease, error) from error
     current = broker.leases.get(lease.id)
     if current is None or current.state is not LeaseState.ACTIVE:
         why = "its lease is gone" if current is None else current.end_reason
         raise LaunchFailed(f"The server was stopped while it started: {why}.")
     return container_id
+
+
+async def _what_failed(
+    engine: ContainerEngine[S], lease: Lease, error: EngineError
+) -> EngineError | NotDelivered:
+    """Return what to raise for an error of the engine: one about its GPUs has a name of its own."""
+    failure = recognize(str(error), lease.gpu_uuids)
+    if failure is None:
+        return error
+    if failure.unlisted:
+        with contextlib.suppress(EngineError):
+            listed = await engine.listed_gpus()
+            # Without any name that a lease could have, the specification itself is missing.
+            general = listed is not None and not any(map(is_gpu_uuid, listed))
+            failure = replace(failure, general=general)
+    return NotDelivered(f"The container could not be started: {error}", failure)
+
+
+def _report(broker: Broker, lease: Lease, error: NotDelivered) -> bool:
+    """Report devices that were not delivered; return whether the start may go on with others."""
+    try:
+        return broker.leases.not_delivered(lease.id, str(error), error.failure)
+    except StoreError as failed:
+        # They are still in service, and the next start would get them again.
+        log.warning("The GPUs of lease %s are not withdrawn: %s", lease.id, failed)
+        return False
 
 
 async def _create(engine: ContainerEngine[S], lease: Lease, spec: S) -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 from jupyterhub.app import JupyterHub
 
 from gpudock.broker import Broker, BrokerConfig
+from gpudock.config.remedies import GENERATE_CDI
 from gpudock.config.shared_volume import AGENT_TOKEN, HUB_PROBLEM, NO_GPUS, leave_note
 from gpudock.engine.client import DockerEngine, EngineInfo
 from gpudock.engine.protocol import EngineError
@@ -42,6 +43,9 @@ log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 2.0
 _HEALTH_SECONDS = 1.0
+_DELIVERY_SECONDS = 5.0
+_LOOKS_AT_DELIVERY = 2
+"""How many looks in a row must find that the engine gives GPUs in another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ class RuntimeConfig:
             places, and their servers start when they come back.
         engine_patience: seconds without an engine at its socket after which the hub ends itself,
             to be restarted; ``None``: never. An engine that restarts may create its socket again,
-            and a container that mounts the old one sees the new one only after its own restart.
+            and a container that mounts the old one sees the new one only after its own restart. A
+            hub that may end itself also does so when the engine gives GPUs in another way.
         orphan_interval: seconds between two searches for orphaned leases.
         orphan_grace: seconds for which a user who was never seen in the Hub must be missing.
     """
@@ -225,6 +230,7 @@ class Runtime:
                 tasks.create_task(self._reconciler.run())
                 tasks.create_task(SessionExpiry(self._broker, self.engine).run())
                 tasks.create_task(self._tend_servers())
+                tasks.create_task(self._watch_delivery(self.engine_info))
                 if JupyterHub.initialized():
                     tasks.create_task(ProxyRoutes(JupyterHub.instance()).run())
                 if self._agent is not None:
@@ -267,15 +273,42 @@ class Runtime:
                     info.name,
                     info.delivery,
                 )
+                if info.cdi_names and info.delivery is GPUDelivery.NVIDIA_RUNTIME:
+                    log.warning(
+                        'Its CDI specification names the GPUs by numbers only; "%s" names them by'
+                        " UUID.",
+                        GENERATE_CDI,
+                    )
                 return info
+
+    async def _watch_delivery(self, former: EngineInfo) -> None:
+        """End the hub, to be restarted, when the engine gives GPUs in another way than at first.
+
+        So it does once a CDI specification was written, or the NVIDIA runtime installed. The agent
+        and all later containers need the new way.
+        """
+        looks = 0
+        while looks < _LOOKS_AT_DELIVERY:
+            await asyncio.sleep(_DELIVERY_SECONDS)
+            try:
+                info = await self.engine.info()
+            except EngineError:
+                continue
+            # A specification that is being written is missing for a moment.
+            same = info.delivery in (former.delivery, GPUDelivery.NONE)
+            looks = 0 if same else looks + 1
+        log.warning(
+            "The engine gives GPUs by %s now, and no longer by %s.", info.delivery, former.delivery
+        )
+        if self.config.engine_patience is None:
+            log.warning("Restart the hub to use that.")
+        else:
+            log.warning("Ending the hub, to be restarted.")
+            _end_hub()
 
     async def _find_gpus(self, info: EngineInfo, patience: Patience) -> Inventory:
         if info.delivery is GPUDelivery.NONE:
-            return NoInventory(
-                "This server's Docker Engine has no NVIDIA GPUs, so servers run on the CPU. "
-                "If there is a GPU, install its driver and the NVIDIA Container Toolkit 1.17.8 "
-                "or later, and restart the lab."
-            )
+            return NoInventory(_why_no_gpus(info))
         self._agent = AgentContainer(
             self.engine,
             lab=self.config.lab,
@@ -305,6 +338,20 @@ class Runtime:
             interval=self.config.orphan_interval,
             grace=self.config.orphan_grace,
         ).run()
+
+
+def _why_no_gpus(info: EngineInfo) -> str:
+    if info.cdi_names:
+        return (
+            "This server's Docker Engine names its GPUs by numbers only, which may change when the"
+            " server boots, so servers run on the CPU. To offer the GPUs, run"
+            f' "{GENERATE_CDI}" on the server; the lab then uses them by itself.'
+        )
+    return (
+        "This server's Docker Engine has no NVIDIA GPUs, so servers run on the CPU. If there is a"
+        " GPU, install its driver and the NVIDIA Container Toolkit 1.17.8 or later, and run"
+        f' "{GENERATE_CDI}"; the lab then uses it by itself.'
+    )
 
 
 def _end_hub() -> None:

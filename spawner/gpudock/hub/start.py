@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpudock.engine.protocol import EngineError
 from gpudock.engine.spec import USER, ContainerContext, ImageConfig, Limits, container_config
-from gpudock.hub.errors import RETRY_HINT, LaunchFailed, ServerDied, StartError
+from gpudock.hub.errors import RETRY_HINT, LaunchFailed, NotDelivered, ServerDied, StartError
 from gpudock.hub.lifecycle import launch, terminate
 from gpudock.hub.progress import GRANTED, ProgressLog, position_in_words
 from gpudock.hub.readiness import wait_until_listening
@@ -127,6 +127,9 @@ class ServerStart:
     async def run(self, request: Request) -> RunningServer:
         """Get a lease for *request* and start its container.
 
+        When the engine cannot give the container its GPUs, the start goes on with others, or waits
+        for them as at first.
+
         Raises:
             StartError: the server does not start; the message says why.
             RequestDenied: the broker denied the request.
@@ -136,11 +139,15 @@ class ServerStart:
         """
         image = await self._image(request.image)
         await self._prepare_workspace(request.image, image)
-        lease = await self._lease(request)
-        if lease.state is LeaseState.ACTIVE:
-            return await self.reconnect(lease)
-        async with self._time_limit(lease, self._config.launch_timeout):
-            return await self._launch(lease, image)
+        latest = asyncio.get_running_loop().time() + self._config.queue_timeout
+        while (lease := await self._lease(request, latest)).state is not LeaseState.ACTIVE:
+            try:
+                async with self._time_limit(lease, self._config.launch_timeout):
+                    return await self._launch(lease, image)
+            except NotDelivered as error:
+                log.warning("The start for %s goes on with another lease. %s", lease.user, error)
+                self._progress.add(40, _not_delivered_in_words(lease))
+        return await self.reconnect(lease)
 
     async def reconnect(self, lease: Lease) -> RunningServer:
         """Connect to the running container of *lease*.
@@ -200,20 +207,26 @@ class ServerStart:
                 own_user=own_user,
             )
 
-    async def _lease(self, request: Request) -> Lease:
-        """Get the lease for *request*; show the queue position while it waits."""
-        broker, timeout = self._broker, self._config.queue_timeout
+    async def _lease(self, request: Request, latest: float) -> Lease:
+        """Get the lease for *request*; show the queue position while it waits.
+
+        Args:
+            request: the request.
+            latest: until when it may wait, on the event loop's clock.
+        """
+        broker = self._broker
         watchers = (
             asyncio.create_task(self._show_position(request)),
             asyncio.create_task(self._follow_user(request)),
         )
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout_at(latest):
                 lease = await broker.requests.acquire(request)
         except TimeoutError as error:
             broker.requests.withdraw(request.user, request.server)
+            waited = duration_in_words(self._config.queue_timeout)
             message = (
-                f"No GPU became free within {duration_in_words(timeout)}, so your request was "
+                f"No GPU became free within {waited}, so your request was "
                 "removed from the queue. Try again, or start without a GPU."
             )
             raise StartError(message, reason="queue_timeout", status=503) from error
@@ -263,9 +276,18 @@ class ServerStart:
         spec = self._spec(lease, image)
         try:
             self.container_id = await launch(self._broker, self._engine, lease, spec)
+        except NotDelivered:
+            raise
         except LaunchFailed as error:
             shown = await self._last_output(spec.name)
-            raise LaunchFailed(f"{error}{shown}") if shown else error from error
+            message = f"{error}{shown}"
+            raise LaunchFailed(message, reason=error.reason, status=error.status) from error
+        except asyncio.CancelledError:
+            # It may wait again already, because the engine could not give it its GPUs.
+            if not self._runtime.shutting_down:
+                with contextlib.suppress(StoreError):
+                    self._broker.requests.withdraw(lease.user, lease.server)
+            raise
         try:
             url = await self._url(self.container_id)
             self._progress.add(80, "Your container is running; JupyterLab is starting.")
@@ -358,3 +380,11 @@ class ServerStart:
     async def _has_exited(self, container_id: str) -> bool:
         container = await self._engine.inspect(container_id)
         return container is None or container.state is ContainerState.EXITED
+
+
+def _not_delivered_in_words(lease: Lease) -> str:
+    what = "the GPU" if len(lease.gpu_uuids) == 1 else "the GPUs"
+    return (
+        f"The Docker Engine could not give {what} to your container. Another try follows, with"
+        " other GPUs if there are any."
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.model import GPUState
 from gpudock.policy.cleanliness import LEFTOVER_MEMORY_MIB, check_cleanliness
+from gpudock.policy.delivery import is_undelivered
 from gpudock.policy.durations import duration_in_words
 from gpudock.policy.matching import overlap
 
@@ -229,7 +230,11 @@ def assess(
         )
         if record.admin_state.passes and health.transition is None:
             health = _recovering(record, health, transition, gate or doubt or barrier, rules)
-        elif clean and record.admin_state in (AdminState.QUARANTINED, AdminState.LOST):
+        elif (
+            clean
+            and record.admin_state in (AdminState.QUARANTINED, AdminState.LOST)
+            and not is_undelivered(record.reason)
+        ):
             health = replace(health, reason=f"{record.reason or ''} {_OVER}".strip())
         devices.append(replace(health, clean=clean))
     return devices

@@ -93,6 +93,7 @@ def _submit_in_a_process(url: str, user: str, rounds: int, barrier: object) -> N
             broker.leases.end(answer.id, "done")
 
 
+@pytest.mark.integration
 def test_processes_that_race_for_the_gpus_never_get_the_same_one(lab: BrokerLab) -> None:
     lab.store.close()
     fork = multiprocessing.get_context("fork")
@@ -533,6 +534,7 @@ def test_a_drain_outlasts_what_passes(opened: BrokerLab) -> None:
     assert opened.gpu_states()[uuid(0)] is GPUState.DRAINING
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("fault", "seconds"),
     [
@@ -558,6 +560,7 @@ def test_a_gpu_returns_by_itself_once_it_has_been_clean_for_long_enough(
     assert seconds <= seconds_out_of_service(opened, read) <= seconds + 7
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("fault", [{"fault": "2 memory errors."}, {"lost": True}])
 def test_a_gpu_with_broken_hardware_waits_for_a_person(opened: BrokerLab, fault: dict) -> None:
     idle = [GPUReading(item, Telemetry(processes=())) for item in LAB]

@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from doubles.docker import FakeDocker
+from doubles.inventory import SettableInventory, gpu, uuid
+from gpudock.cli import connection
+from gpudock.config.remedies import GENERATE_CDI
+
 if TYPE_CHECKING:
     import pytest
 
@@ -54,3 +59,33 @@ def test_people_read_sentences(gpudock):
 
 def test_gpus_without_readings_are_a_problem(gpudock, broker):
     assert levels(gpudock.json("doctor", "--lab-only"))["agent"] == "problem"
+
+
+def test_devices_are_compared_one_by_one(gpudock, broker, tmp_path, monkeypatch):
+    async def inventory(_settings):
+        return SettableInventory([gpu(0), gpu(1), gpu(2)])
+
+    monkeypatch.setattr(connection, "_inventory", inventory)
+    docker = FakeDocker(tmp_path)
+    docker.cdi_names = ["0", uuid(0), uuid(7), "all"]
+    monkeypatch.setenv("GPUDOCK_DOCKER_SOCKET", str(docker.socket))
+    found = [item for item in gpudock.json("doctor", "--lab-only") if item["about"] == "devices"]
+    docker.close()
+    by_level = {
+        level: [item["text"] for item in found if item["level"] == level]
+        for level in ("problem", "hint")
+    }
+    missing, unknown = by_level["problem"][:2], by_level["problem"][2:]
+    assert [uuid(n) in text for n, text in zip((1, 2), missing, strict=True)] == [True, True]
+    assert [uuid(2) in text for text in unknown] == [True], "the hub has not stored it yet"
+    assert [uuid(7) in text for text in by_level["hint"]] == [True]
+    assert GENERATE_CDI in found[0]["remedy"]
+
+
+def test_an_engine_that_is_not_asked_leaves_its_specification_unknown(gpudock, broker, monkeypatch):
+    async def inventory(_settings):
+        return SettableInventory([gpu(0), gpu(1)])
+
+    monkeypatch.setattr(connection, "_inventory", inventory)
+    found = [item for item in gpudock.json("doctor", "--lab-only") if item["about"] == "devices"]
+    assert [item["level"] for item in found] == ["ok", "unknown"]

@@ -47,6 +47,7 @@ def fields(draw, depth=1):
     return found
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("level", ["default", "group", "user"])
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(value=fields())

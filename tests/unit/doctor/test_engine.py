@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gpudock.doctor.engine import examine_engine, examine_images
+from gpudock.config.remedies import GENERATE_CDI
+from gpudock.doctor.engine import examine_engine, examine_images, listed_devices
 from gpudock.doctor.finding import Level
 
 UUID = "GPU-5c1a2b3d-0000-4000-8000-000000000001"
@@ -67,6 +68,28 @@ def test_each_problem_is_reported_with_its_fix(about, changes, level, word):
 def test_the_nvidia_runtime_replaces_cdi():
     (finding,) = found("NVIDIA runtime", DiscoveredDevices=None, Runtimes={"nvidia": {}})
     assert finding.level is Level.OK
+
+
+def test_names_by_index_alone_are_a_problem_with_the_command_that_fixes_it():
+    (finding,) = found("CDI", DiscoveredDevices=[{"ID": "nvidia.com/gpu=0"}])
+    assert finding.level is Level.PROBLEM
+    assert GENERATE_CDI in finding.remedy
+    assert "--device-name-strategy=uuid" in GENERATE_CDI
+
+
+def test_the_nvidia_runtime_replaces_names_by_index():
+    changes = {"DiscoveredDevices": [{"ID": "nvidia.com/gpu=0"}], "Runtimes": {"nvidia": {}}}
+    (finding,) = found("NVIDIA runtime", **changes)
+    assert finding.level is Level.OK
+    (finding,) = found("CDI", **changes)
+    assert finding.level is Level.HINT
+    assert GENERATE_CDI in finding.remedy
+
+
+def test_only_a_specification_that_the_lab_uses_is_compared():
+    assert listed_devices(SOUND) == ["0", UUID, "all"]
+    assert listed_devices({"DiscoveredDevices": [{"ID": "nvidia.com/gpu=0"}]}) is None
+    assert listed_devices({}) is None
 
 
 def test_a_default_runtime_that_gives_gpus_to_all_containers_is_a_hint():

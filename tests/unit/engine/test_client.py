@@ -13,6 +13,7 @@ from doubles.docker import MUTE_IMAGE, FakeDocker
 from gpudock.engine.client import DockerEngine
 from gpudock.engine.protocol import EngineRefused
 from gpudock.engine.spec import ContainerSpec
+from harness.waiting import wait_for
 
 LAB = "lab"
 SPAWNER = Path(__file__).parents[3] / "spawner"
@@ -220,3 +221,17 @@ def test_importing_the_client_imports_neither_broker_nor_database():
         "gpudock.engine",
         "gpudock.model",
     }
+
+
+@pytest.mark.integration
+async def test_calls_leave_few_connections_open(engine):
+    await engine.info()
+    before = _open_files()
+    for number in range(60):
+        assert await engine.inspect(f"none-{number}") is None
+    # One of each thread, of which there are eight, and both ends are in this process.
+    wait_for(lambda: _open_files() - before <= 2 * 8, "the other end has closed its own")
+
+
+def _open_files():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())

@@ -7,6 +7,13 @@ from gpudock.engine.spec import ContainerContext, GPUDelivery, container_config
 from gpudock.model import ContainerState, Lease
 
 UUID = "GPU-11111111-2222-3333-4444-555555555555"
+NVIDIA = {"Runtimes": {"runc": {}, "nvidia": {}}}
+
+
+def listing(*names):
+    """Return what an engine answers whose CDI specification has these names."""
+    devices = [{"Source": "cdi", "ID": f"nvidia.com/gpu={name}"} for name in names]
+    return {"DiscoveredDevices": devices, "CDISpecDirs": ["/etc/cdi"]}
 
 
 @pytest.mark.parametrize("word", ["running", "paused", "restarting", "removing", "invented-later"])
@@ -17,18 +24,14 @@ def test_whatever_may_hold_a_gpu_counts_as_running(word):
 @pytest.mark.parametrize(
     ("info", "expected"),
     [
-        (
-            {"DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=all"}]},
-            (GPUDelivery.CDI, True),
-        ),
-        (
-            {
-                "DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=all"}],
-                "Runtimes": {"runc": {}, "nvidia": {}},
-            },
-            (GPUDelivery.CDI, True),
-        ),
-        ({"Runtimes": {"runc": {}, "nvidia": {}}}, (GPUDelivery.NVIDIA_RUNTIME, False)),
+        (listing(UUID, "0", "all"), (GPUDelivery.CDI, True)),
+        (listing(UUID, "all") | NVIDIA, (GPUDelivery.CDI, True)),
+        (listing(f"MIG-{UUID}/1/0", "all"), (GPUDelivery.CDI, True)),
+        # Numbers may change when the server boots.
+        (listing("0", "1", "all") | NVIDIA, (GPUDelivery.NVIDIA_RUNTIME, False)),
+        (listing("0", "gpu1", "mig2:0", "all"), (GPUDelivery.NONE, True)),
+        (listing("all"), (GPUDelivery.NONE, True)),
+        (NVIDIA, (GPUDelivery.NVIDIA_RUNTIME, False)),
         ({"DiscoveredDevices": [], "CDISpecDirs": ["/etc/cdi"]}, (GPUDelivery.NONE, True)),
         ({"CDISpecDirs": ["/etc/cdi"]}, (GPUDelivery.CDI, False)),
         ({"DiscoveredDevices": [{"ID": "vendor.com/net=0"}]}, (GPUDelivery.NONE, True)),

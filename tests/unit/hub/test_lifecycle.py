@@ -11,9 +11,9 @@ import pytest
 from doubles.clock import HandClock
 from doubles.inventory import SettableInventory, gpu
 from gpudock.broker import Broker, LeaseConflictError
-from gpudock.hub.errors import LaunchFailed
+from gpudock.hub.errors import LaunchFailed, NotDelivered
 from gpudock.hub.lifecycle import launch, perform, terminate
-from gpudock.model import ContainerState, Lease, LeaseState, Request
+from gpudock.model import ContainerState, GPUState, Lease, LeaseState, Request
 from state_machine.engine import FakeEngine, Fate, Spec, Task
 from state_machine.hub import FlakyStore
 
@@ -119,6 +119,59 @@ async def test_a_start_whose_undoing_is_not_proven_keeps_the_gpu(lab: Lab) -> No
     lab.look()
     assert lab.state is LeaseState.ENDED
     assert lab.containers == []
+
+
+async def test_a_gpu_that_is_not_delivered_is_withdrawn_before_its_lease_ends(lab: Lab) -> None:
+    lab.engine.unlisted_devices = {gpu(0).uuid}
+    lab.engine.by_hand = True
+    start = Task("launch", lab.lease.id, launch(lab.broker, lab.engine, lab.lease, lab.spec))
+    while start.call is not None and start.call.verb != "remove":
+        start.advance(DONE)
+    assert lab.state is LeaseState.STOPPING
+    assert [status.state for status in lab.broker.gpus.all()] == [GPUState.QUARANTINED]
+    while not start.done:
+        start.advance(DONE)
+    assert isinstance(start.error, NotDelivered)
+    assert start.error.failure.named == (gpu(0).uuid,)
+    assert "unresolvable CDI devices" in str(start.error)
+    assert lab.state is LeaseState.ENDED
+    assert lab.containers == []
+    assert [request.user for request in lab.broker.queue.waiting()] == ["ada"]
+
+
+async def test_an_error_that_is_not_about_gpus_withdraws_none(lab: Lab) -> None:
+    with pytest.raises(LaunchFailed) as failed:
+        await lab.launch(DONE, FAILED)
+    assert not isinstance(failed.value, NotDelivered)
+    assert [status.state for status in lab.broker.gpus.all()] == [GPUState.FREE]
+    assert lab.broker.queue.waiting() == []
+
+
+async def test_a_start_that_was_stopped_does_not_go_on_with_other_gpus(lab: Lab) -> None:
+    lab.engine.unlisted_devices = {gpu(0).uuid}
+    lab.engine.by_hand = True
+    start = Task("launch", lab.lease.id, launch(lab.broker, lab.engine, lab.lease, lab.spec))
+    start.advance(DONE)
+    Task("stop", lab.lease.id, terminate(lab.broker, lab.engine, lab.lease, "changed mind"))
+    while not start.done:
+        start.advance(DONE)
+    assert isinstance(start.error, LaunchFailed)
+    assert not isinstance(start.error, NotDelivered)
+    assert lab.broker.queue.waiting() == []
+
+
+async def test_a_gpu_that_could_not_be_withdrawn_is_not_tried_again(lab: Lab) -> None:
+    lab.engine.unlisted_devices = {gpu(0).uuid}
+    lab.engine.by_hand = True
+    start = Task("launch", lab.lease.id, launch(lab.broker, lab.engine, lab.lease, lab.spec))
+    start.advance(DONE)
+    lab.store.failures = 1
+    while not start.done:
+        start.advance(DONE)
+    assert isinstance(start.error, LaunchFailed)
+    assert not isinstance(start.error, NotDelivered)
+    lab.look()
+    assert lab.state is LeaseState.ENDED
 
 
 async def test_a_start_that_is_cancelled_leaves_nothing(lab: Lab) -> None:

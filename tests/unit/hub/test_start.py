@@ -10,7 +10,7 @@ import pytest
 
 from doubles.docker import DYING_IMAGE, IMAGE, LAST_WORDS, MUTE_IMAGE, FakeDocker
 from doubles.inventory import SettableInventory, gpu
-from gpudock.broker import Broker
+from gpudock.broker import Broker, BrokerConfig, RequestDenied
 from gpudock.engine.client import DockerEngine
 from gpudock.engine.spec import Limits
 from gpudock.hub import readiness
@@ -18,7 +18,7 @@ from gpudock.hub.errors import LaunchFailed, ServerDied, StartError
 from gpudock.hub.lifecycle import perform
 from gpudock.hub.progress import ProgressLog
 from gpudock.hub.start import ServerStart, StartConfig
-from gpudock.model import GPUReading, LeaseState, Request
+from gpudock.model import GPUReading, LeaseState, Quota, Request, WhenBusy
 from gpudock.store import Store
 
 ENVIRONMENT = {
@@ -41,28 +41,62 @@ CONFIG = StartConfig(
 )
 
 
+FOUR = [gpu(number) for number in range(4)]
+NODE_IS_MISSING = (
+    "failed to create task for container: CDI device injection failed: failed to inject devices:"
+    ' failed to stat CDI host device "/dev/dri/card1": no such file or directory'
+)
+NO_DRIVER = (
+    "failed to create task for container: nvidia-container-cli: initialization error: nvml error:"
+    " driver not loaded: unknown"
+)
+
+
 @pytest.fixture
 async def lab(tmp_path):
-    docker = FakeDocker(tmp_path, [GPUReading(gpu(0))])
+    async for lab in made(tmp_path, FOUR[:1]):
+        yield lab
+
+
+@pytest.fixture
+async def large_lab(tmp_path):
+    async for lab in made(tmp_path, FOUR):
+        yield lab
+
+
+async def made(tmp_path, gpus):
+    docker = FakeDocker(tmp_path, map(GPUReading, gpus))
     engine = DockerEngine(f"unix://{docker.socket}", "lab")
     store = Store(f"sqlite:///{tmp_path / 'store.sqlite'}")
     store.migrate()
-    broker = Broker(store, SettableInventory([gpu(0)]))
+    quota = Quota(max_gpus=len(gpus))
+    broker = Broker(store, SettableInventory(gpus), BrokerConfig(default_quota=quota))
     broker.reconcile(await engine.observe(lambda devices: devices))
     yield SimpleNamespace(
         docker=docker,
         broker=broker,
+        store=store,
         engine=engine,
         engine_info=await engine.info(),
         config=SimpleNamespace(agent_image=None),
         shutting_down=False,
     )
+    store.close()
     engine.close()
     docker.close()
 
 
-def request(image=IMAGE):
-    return Request("r", "ada", "", 1, 0.0, image)
+def request(image=IMAGE, gpus=1, **options):
+    return Request("r", "ada", "", gpus, 0.0, image, **options)
+
+
+def names(*numbers):
+    """Return the names in a CDI specification that has these GPUs only."""
+    return [gpu(number).uuid for number in numbers]
+
+
+def states(lab):
+    return [status.state.value for status in lab.broker.gpus.all()]
 
 
 async def test_a_start_makes_the_container_that_the_config_describes(lab):
@@ -261,3 +295,183 @@ async def test_an_output_that_cannot_be_read_keeps_no_gpu(lab):
     assert "output" not in str(error.value)
     assert lab.docker.servers == []
     assert lab.broker.leases.of_server("ada", "") is None
+
+
+async def test_a_start_goes_on_with_another_gpu(large_lab):
+    lab = large_lab
+    lab.docker.cdi_names = names(2, 3)
+    progress = ProgressLog()
+    server = await ServerStart(lab, CONFIG, progress).run(request())
+    (container,) = lab.docker.servers
+    assert container.gpus == [gpu(2).uuid]
+    assert server.url == f"http://{container.address}:8888"
+    assert states(lab) == ["quarantined", "quarantined", "leased", "free"]
+    (reason,) = {item.reason for item in lab.broker.gpus.all() if item.gpu == gpu(0)}
+    assert f"unresolvable CDI devices nvidia.com/gpu={gpu(0).uuid}." in reason
+    said = [event["message"] for event in progress._events]
+    trying = "could not give the GPU to your container. Another try follows"
+    assert len([message for message in said if trying in message]) == 2
+    assert lab.broker.queue.waiting() == []
+
+
+async def test_a_gpu_that_is_not_named_is_tried_twice(large_lab):
+    lab = large_lab
+    lab.docker.broken_gpus = {gpu(0).uuid: NODE_IS_MISSING}
+    await ServerStart(lab, CONFIG, ProgressLog()).run(request())
+    assert len(lab.docker.calls_of("start")) == 3
+    assert states(lab) == ["quarantined", "leased", "free", "free"]
+
+
+async def test_several_gpus_are_all_delivered_or_others_are_tried(large_lab):
+    lab = large_lab
+    lab.docker.cdi_names = names(0, 2, 3)
+    await ServerStart(lab, CONFIG, ProgressLog()).run(request(gpus=2))
+    (container,) = lab.docker.servers
+    assert gpu(1).uuid not in container.gpus
+    assert states(lab).count("quarantined") == 1
+    assert states(lab).count("leased") == 2
+
+
+async def test_a_start_waits_when_no_gpu_is_left(lab):
+    """It goes on as soon as an administrator has put it right."""
+    lab.docker.broken_gpus = {gpu(0).uuid: NODE_IS_MISSING}
+    start = asyncio.create_task(ServerStart(lab, CONFIG, ProgressLog()).run(request()))
+    await until(lambda: NODE_IS_MISSING in reason_to_wait(lab))
+    assert states(lab) == ["quarantined"]
+    lab.docker.broken_gpus = {}
+    lab.broker.gpus.set_state(gpu(0).uuid, "active", "root")
+    lab.broker.tick()
+    assert (await start).image == IMAGE
+
+
+async def test_a_driver_that_is_gone_quarantines_no_gpu_for_good(large_lab):
+    lab = large_lab
+    lab.docker.broken_gpus = dict.fromkeys(names(0, 1, 2, 3), NO_DRIVER)
+    start = asyncio.create_task(ServerStart(lab, CONFIG, ProgressLog()).run(request()))
+    await until(lab.broker.queue.waiting)
+    assert len(lab.docker.calls_of("start")) == 1
+    assert states(lab) == ["quarantined"] * 4
+    reasons = {item.reason for item in lab.broker.gpus.all()}
+    assert len(reasons) == 1
+    assert "driver not loaded" in reasons.pop()
+    with lab.store.snapshot() as transaction:
+        assert all(record.admin_state.passes for record in transaction.gpus.records())
+    lab.docker.broken_gpus = {}
+    assert lab.broker.gpus.return_all("root")[1] == {}
+    lab.broker.tick()
+    assert (await start).image == IMAGE
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "unknown or invalid runtime name: nvidia",
+        'could not select device driver "cdi" with capabilities: []',
+    ],
+)
+async def test_a_refusal_to_create_a_container_with_gpus_is_not_the_fault_of_a_gpu(
+    large_lab, words
+):
+    lab = large_lab
+    lab.docker.fail("create", 400, words)
+    start = asyncio.create_task(ServerStart(lab, CONFIG, ProgressLog()).run(request()))
+    await until(lambda: words in reason_to_wait(lab))
+    assert len(lab.docker.calls_of("create")) == 1
+    with lab.store.snapshot() as transaction:
+        assert all(record.admin_state.passes for record in transaction.gpus.records())
+    lab.docker.forget_plans()
+    lab.broker.gpus.return_all("root")
+    lab.broker.tick()
+    assert (await start).image == IMAGE
+
+
+@pytest.mark.parametrize("listed", [[], ["0", "1", "all"]])
+async def test_a_specification_without_any_uuid_is_not_the_fault_of_a_gpu(large_lab, listed):
+    lab = large_lab
+    lab.docker.cdi_names = listed
+    start = asyncio.create_task(ServerStart(lab, CONFIG, ProgressLog()).run(request()))
+    await until(lab.broker.queue.waiting)
+    assert len(lab.docker.calls_of("start")) == 1
+    with lab.store.snapshot() as transaction:
+        assert all(record.admin_state.passes for record in transaction.gpus.records())
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    assert lab.broker.queue.waiting() == []
+
+
+async def test_who_does_not_wait_reads_why_there_is_no_gpu(lab):
+    lab.docker.broken_gpus = {gpu(0).uuid: NODE_IS_MISSING}
+    with pytest.raises(RequestDenied, match="could not give this GPU to a container"):
+        await ServerStart(lab, CONFIG, ProgressLog()).run(request(when_busy=WhenBusy.FAIL))
+    assert lab.docker.servers == []
+
+
+async def test_who_takes_none_when_the_lab_is_busy_starts_without_a_gpu(lab):
+    lab.docker.broken_gpus = {gpu(0).uuid: NODE_IS_MISSING}
+    await ServerStart(lab, CONFIG, ProgressLog()).run(request(when_busy=WhenBusy.CPU))
+    (container,) = lab.docker.running
+    assert container.gpus == []
+
+
+@pytest.mark.integration
+async def test_the_wait_for_another_gpu_has_an_end(lab):
+    lab.docker.broken_gpus = {gpu(0).uuid: NODE_IS_MISSING}
+    config = dataclasses.replace(CONFIG, queue_timeout=0.5)
+    with pytest.raises(StartError, match="No GPU became free within"):
+        await ServerStart(lab, config, ProgressLog()).run(request())
+    assert lab.broker.queue.waiting() == []
+
+
+@pytest.mark.parametrize("call", ["inspect", "remove", "info"])
+async def test_a_start_that_is_cancelled_while_it_fails_waits_no_more(lab, call):
+    lab.docker.cdi_names = names(7)
+    with lab.docker.hold(call) as hold:
+        start = asyncio.create_task(ServerStart(lab, CONFIG, ProgressLog()).run(request()))
+        await asyncio.to_thread(hold.wait)
+        start.cancel()
+        hold.release()
+        with pytest.raises(asyncio.CancelledError):
+            await start
+    assert lab.broker.queue.waiting() == []
+    await perform(lab.broker, lab.engine, lab.broker.reconcile(await observe(lab)))
+    lab.broker.reconcile(await observe(lab))
+    assert lab.broker.leases.live() == []
+
+
+@pytest.mark.integration
+async def test_a_start_that_takes_too_long_while_it_fails_waits_no_more(lab):
+    lab.docker.cdi_names = names(7)
+    config = dataclasses.replace(CONFIG, launch_timeout=0.5)
+    with lab.docker.hold("remove") as hold:
+        start = asyncio.create_task(ServerStart(lab, config, ProgressLog()).run(request()))
+        await asyncio.to_thread(hold.wait)
+        await until(lambda: not lab.broker.queue.waiting())
+        hold.release()
+        with pytest.raises(StartError, match="did not answer within"):
+            await start
+    assert lab.broker.queue.waiting() == []
+
+
+async def test_a_failure_that_is_not_about_gpus_never_counts(large_lab):
+    lab = large_lab
+    for words in ("no space left on device", "invalid mount config: path does not exist") * 2:
+        lab.docker.fail("start", 500, words)
+        with pytest.raises(LaunchFailed, match=words):
+            await ServerStart(lab, CONFIG, ProgressLog()).run(request())
+    assert states(lab) == ["free"] * 4
+
+
+def reason_to_wait(lab):
+    position = lab.broker.requests.position("ada", "")
+    return "" if position is None else position.reason
+
+
+async def observe(lab):
+    return await lab.engine.observe(lambda devices: devices)
+
+
+async def until(condition):
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 (only the broker knows)
+            await asyncio.sleep(0.01)

@@ -68,6 +68,7 @@ def test_nobody_becomes_an_administrator_by_signing_up(accounts):
     assert made is None or not made.is_authorized
 
 
+@pytest.mark.integration
 def test_a_blocked_user_is_signed_out(accounts):
     accounts.create_user(username="ada", password=PASSWORD)
     user = SimpleNamespace(name="ada", admin=False)
@@ -75,6 +76,7 @@ def test_a_blocked_user_is_signed_out(accounts):
         asyncio.run(accounts.refresh_user(user))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("active", [True, False])
 def test_an_account_is_not_deleted_while_the_hub_keeps_its_user(accounts, active):
     accounts.create_user(username="ada", password=PASSWORD)
@@ -88,6 +90,7 @@ def test_an_account_is_not_deleted_while_the_hub_keeps_its_user(accounts, active
     assert (accounts.get_user("ada") is not None) is active
 
 
+@pytest.mark.integration
 def test_a_long_password_is_refused_or_taken_but_no_crash(accounts):
     made = accounts.create_user(username="ada", password="x" * 73)
     assert made is None or check_password("x" * 73, made.password)

@@ -11,6 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from gpudock.broker import Broker, scheduling
 from gpudock.broker.cycle import SchedulingCycle
+from gpudock.broker.deliveries import Deliveries
 from gpudock.broker.gpus import GPUs
 from gpudock.broker.leases import Leases
 from gpudock.broker.process_state import ProcessState
@@ -143,6 +144,10 @@ def counts_from_the_first_clean_look(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Recovery, "due", due)
 
 
+def grants_what_the_engine_cannot_deliver(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Deliveries, "failed", lambda *_: None)
+
+
 def never_returns_a_gpu(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Recovery, "due", lambda *_: [])
 
@@ -268,6 +273,7 @@ BREAKS = [
     (returns_gpus_at_once, ("strangers",)),
     (returns_broken_gpus_by_itself, ("devices",)),
     (counts_from_the_first_clean_look, ("strangers",)),
+    (grants_what_the_engine_cannot_deliver, ("delivery",)),
     (never_returns_a_gpu, ("strangers",)),
     (gives_what_there_is, ("quotas",)),
     (a_late_stop_ends_the_newer_lease, ("cancellations",)),

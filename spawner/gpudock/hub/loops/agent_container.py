@@ -12,6 +12,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from gpudock.config.names import agent_name
+from gpudock.config.remedies import GENERATE_CDI
 from gpudock.config.shared_volume import AGENT_PORT, secret
 from gpudock.engine.protocol import EngineError, EngineRefused, NameTaken
 from gpudock.engine.spec import GPUDelivery, agent_config
@@ -107,7 +108,7 @@ class AgentContainer:
                 return False
             self._failed(
                 f"The Docker Engine could not give the GPUs to the agent: {error} "
-                'Run "nvidia-ctk cdi generate" on the host; the lab tries again by itself.'
+                f'Run "{GENERATE_CDI}" on the host; the lab tries again by itself.'
             )
         return True
 

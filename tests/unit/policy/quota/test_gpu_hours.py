@@ -61,6 +61,7 @@ def curve(items: list[Span], window: int | None) -> list[float]:
     return found
 
 
+@pytest.mark.integration
 @settings(deadline=None, max_examples=200)
 @given(spans, windows, limits)
 def test_hours_run_out_when_the_seconds_say_so(
@@ -76,6 +77,7 @@ def test_hours_run_out_when_the_seconds_say_so(
         assert NOW + reached - 1 - 1e-2 <= found <= NOW + reached + 1e-2
 
 
+@pytest.mark.integration
 @settings(deadline=None, max_examples=200)
 @given(st.lists(ended_spans, max_size=7), windows, limits)
 def test_hours_come_back_when_the_seconds_say_so(

@@ -73,6 +73,7 @@ names = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_
 )
 
 
+@pytest.mark.integration
 @given(st.dictionaries(names, st.integers(0, 1_000_000), max_size=20))
 def test_any_names_survive(limits):
     documents = [("user", name, {"max_gpus": limit}) for name, limit in limits.items()]
