@@ -119,7 +119,7 @@ class GPUs:
 
         return self._transactions.run(change)
 
-    def set_slots(self, uuid: str, slots: int, by: str) -> None:
+    def set_slots(self, uuid: str, slots: int, by: str) -> GPUStatus:
         """Set how many sessions may share a device; 1 gives all of it to one session.
 
         Args:
@@ -127,13 +127,16 @@ class GPUs:
             slots: from 1 to 16.
             by: the user who does so, for the audit trail.
 
+        Returns:
+            The device as :meth:`all` shows it from now on.
+
         Raises:
             GPUStateError: there is no such device or number, or the device is leased.
         """
         if isinstance(slots, bool) or not isinstance(slots, int) or not 1 <= slots <= MAX_SLOTS:
             raise GPUStateError(f"A GPU is shared by 1 to {MAX_SLOTS} sessions; 1 is not shared.")
 
-        def change(work: UnitOfWork) -> None:
+        def change(work: UnitOfWork) -> GPUStatus:
             record = _find(work, uuid)
             if _is_leased(work, uuid):
                 raise GPUStateError(
@@ -143,8 +146,9 @@ class GPUs:
             if slots != record.slots:
                 work.transaction.gpus.set_slots(uuid, slots)
                 work.transaction.audit.record(by, "gpu.slots", uuid, record.slots, slots)
+            return _status(work, record)
 
-        self._transactions.run(change)
+        return self._transactions.run(change)
 
     def forget(self, uuid: str, by: str) -> None:
         """Remove a device from the list that was removed from the lab.
@@ -221,7 +225,9 @@ def _status(work: UnitOfWork, record: GPURecord) -> GPUStatus:
             if item.gpu.parent_uuid == record.gpu.uuid and item.state is GPUState.LEASED
         ]
         state = GPUState.LEASED if parts else GPUState.FREE
-        health = DeviceHealth(record.gpu, state, _CUT, grantable=False, in_service=True)
+        health = DeviceHealth(
+            record.gpu, state, _CUT, grantable=False, in_service=True, slots=record.slots
+        )
     (status,) = _statuses(work, [health])
     return status
 
