@@ -17,6 +17,7 @@ from state_machine.strategies import USERS, any_index, in_a_lab_with
 
 if TYPE_CHECKING:
     from gpudock.broker import GPUStatus
+    from gpudock.model import GPU
 
 SLICES = tuple(item.uuid for item in GPUS if item.parent_uuid is not None)
 
@@ -143,13 +144,18 @@ class DeviceRules(LabState):
 
     @rule()
     def return_all(self) -> None:
+        # Before the call: it grants what has returned.
+        unfit, self.unfit = self.unfit, {}
         try:
             returned, kept = self.hub.broker.gpus.return_all("root")
         except StoreError:
+            self.unfit = unfit
             return
+        fit = {item.uuid for uuid in returned for item in self._with_slices(uuid)}
+        self.unfit = {uuid: value for uuid, value in unfit.items() if uuid not in fit}
+        listed = self._listed()
         for uuid in returned:
             self._has_returned(uuid)
-        listed = self._listed()
         for uuid in kept:
             assert not listed[uuid].in_service, "promise 10: kept back, and listed as in service"
         for uuid, status in listed.items():
@@ -157,18 +163,23 @@ class DeviceRules(LabState):
             assert not left or uuid in kept, "promise 10: out of service, and nothing was answered"
 
     def _return(self, uuid: str) -> None:
+        former = dict(self.unfit)
+        # Before the call: it grants what has returned.
+        for item in self._with_slices(uuid):
+            self.unfit.pop(item.uuid, None)
         try:
             self.hub.broker.gpus.set_state(uuid, "active", "root")
         except (GPUStateError, StoreError):
+            self.unfit = former
             return
         self._has_returned(uuid)
 
+    def _with_slices(self, uuid: str) -> list[GPU]:
+        """Return what returns to service together."""
+        return [item for item in GPUS if uuid in (item.uuid, item.parent_uuid)]
+
     def _has_returned(self, uuid: str) -> None:
         """Check that the list agrees with the answer."""
-        on_the_same_gpu = BY_UUID[uuid].physical_uuid
-        for item in GPUS:
-            if item.uuid == uuid or (item.parent_uuid == uuid == on_the_same_gpu):
-                self.unfit.pop(item.uuid, None)
         if self.hub.broker.ready and not self.store_is_older:
             assert uuid not in self.foreign_at_last_look, "promise 10: returned in use"
         status = self._listed().get(uuid)
