@@ -214,7 +214,7 @@ test.each<[Partial<IGPU>, string]>([
   [{ health: ['no_slices'] }, 'no MIG slices'],
   [{ throttle: ['hw_thermal'] }, 'slowed down']
 ])('of many GPUs the one with %o comes first, closed, with its word', (changes, word) => {
-  const gpus = EIGHT.map((one, place) => (place === 6 ? { ...one, ...changes } : one)) as IGPU[];
+  const gpus = EIGHT.map((one, place) => (place === 6 ? gpu({ ...one, ...changes }) : one));
   show({ gpus: { snapshot: snapshot({ gpus }) } });
   const rows = screen.getAllByRole('button', { name: /^GPU \d: A100/ });
   const names = rows.map(row => row.getAttribute('aria-label') ?? '');
@@ -225,7 +225,7 @@ test.each<[Partial<IGPU>, string]>([
 });
 
 test('the header counts the GPUs with problems', () => {
-  const gpus = EIGHT.map((one, place) => (place > 5 ? { ...one, state: 'lost' } : one)) as IGPU[];
+  const gpus = EIGHT.map((one, place) => (place > 5 ? gpu({ ...one, state: 'lost' }) : one));
   expect(show({ gpus: { snapshot: snapshot({ gpus }) } })).toContain('2 with problems');
 });
 
