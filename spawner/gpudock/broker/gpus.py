@@ -111,8 +111,10 @@ class GPUs:
             before = _out_of_service(work)
             # Whole GPUs first: what is wrong with one keeps its slices out of service.
             for uuid in sorted(before, key=lambda uuid: before[uuid].gpu.parent_uuid is not None):
-                if uuid in _out_of_service(work):
-                    _return(work, _find(work, uuid), by)
+                record = _find(work, uuid)
+                health = _health(work, record)
+                if health is not None and not health.in_service:
+                    _return(work, record, by)
             after = _out_of_service(work)
             kept = {uuid: _why_kept(work, health) for uuid, health in after.items()}
             return [uuid for uuid in before if uuid not in after], kept
@@ -240,7 +242,12 @@ def _health(
     ``None``: it is not in the list.
     """
     instead = {item.gpu.uuid: item for item in changed}
-    records = [instead.get(item.gpu.uuid, item) for item in work.transaction.gpus.records()]
+    # Nothing else bears on it than what is on the same physical GPU.
+    records = [
+        instead.get(item.gpu.uuid, item)
+        for item in work.transaction.gpus.records()
+        if item.gpu.physical_uuid == record.gpu.physical_uuid
+    ]
     found = (item for item in work.device_health(records) if item.gpu.uuid == record.gpu.uuid)
     return next(found, None)
 

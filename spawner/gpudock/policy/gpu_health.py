@@ -291,7 +291,9 @@ class _Presence:
         """Return whether a device is in nobody's list, as long as it is not leased."""
         if record.admin_state is AdminState.FORGOTTEN:
             return True
-        return self.is_gone(record.gpu.uuid) and record.gpu.parent_uuid is not None
+        # A slice that is known only from a container's labels has no parent.
+        is_slice = record.gpu.parent_uuid is not None or record.gpu.uuid.upper().startswith("MIG-")
+        return is_slice and self.is_gone(record.gpu.uuid)
 
     def gives_way_to_slices(self, record: GPURecord) -> bool:
         """Return whether the slices of a GPU are listed without the GPU itself."""
@@ -419,6 +421,9 @@ def _health(
 ) -> DeviceHealth:
     admin_state = transition.admin_state if transition else record.admin_state
     reason = transition.reason if transition else record.reason
+    if admin_state is AdminState.FORGOTTEN:
+        # A session has it, so it is there.
+        admin_state = AdminState.ACTIVE
 
     def health(
         state: GPUState,

@@ -493,3 +493,14 @@ def test_whether_a_gpu_is_gone_is_not_known_without_a_good_reading() -> None:
     record = GPURecord(ONE, AdminState.DRAINING, "Drained by root.")
     found = look(record, reading(problem="The agent is down."))
     assert (found.state, found.gone) == (GPUState.DRAINING, False)
+
+
+def test_a_forgotten_gpu_that_a_session_has_is_leased_also_while_nothing_is_read() -> None:
+    record = GPURecord(ONE, AdminState.FORGOTTEN)
+    for seen in (reading(GPUReading(ONE, BUSY)), reading(problem="The agent is down.")):
+        assert look(record, seen, {ONE.uuid: "x"}).state is GPUState.LEASED
+
+
+def test_a_slice_known_from_labels_alone_is_hidden_once_it_is_gone() -> None:
+    unknown = replace(PARTS[0], parent_uuid=None)
+    assert assess([GPURecord(unknown)], reading(GPUReading(ONE, IDLE)), {}, NOW, RULES) == []
