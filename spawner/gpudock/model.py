@@ -143,6 +143,7 @@ class GPUReading:
         minor: number of the GPU's device node ``/dev/nvidiaN``, for a slice of its GPU's;
             ``None``: not known.
         mig_number: for a slice, NVML's number of it on its GPU; ``None``: not known.
+        mig_enabled: the GPU is in MIG mode: its slices can be granted, the GPU itself cannot.
     """
 
     gpu: GPU
@@ -152,6 +153,7 @@ class GPUReading:
     fault_may_pass: bool = False
     minor: int | None = None
     mig_number: int | None = None
+    mig_enabled: bool = False
 
 
 class LinkKind(enum.IntEnum):

@@ -161,11 +161,17 @@ class Run:
     def _recover(self, faults: list[Fault], name: str, before: Standing) -> None:
         within = max(fault.within for fault in faults)
         what = f"everything answers ({name})"
+        # A part is back when it listens; how fast it starts is up to the machine.
+        until_true(self._proxy_listens, f"the proxy listens ({name})", 60)
         took = until_true(lambda: self._answers(before), what, within)
         self.report.recovered[name].append(took)
         healthy = took + until_true(self._is_healthy, f"all parts are healthy ({name})", 60)
         self.report.healthy[name].append(healthy)
         self._note(f"   all answers after {took:.1f} s, healthy after {healthy:.1f} s")
+
+    def _proxy_listens(self) -> bool:
+        httpx.get(self._scene.lab.url, timeout=5)
+        return True
 
     def _answers(self, before: Standing) -> bool:
         """Whether the pages answer, and the servers of all who have not stopped theirs since."""

@@ -116,6 +116,7 @@ class ReferenceScheduler:
             for unit in self.units
             if unit.serving
             and (unit.slots > 1) is shared
+            and (request.gpus == 1 or unit.gpu.parent_uuid is None)
             and suits(unit.gpu.model, request.gpu_model, item.effective.quota.gpu_models)
         ]
         pools: dict[tuple[int, str, str, bool], list[Unit]] = {}

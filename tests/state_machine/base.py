@@ -60,6 +60,7 @@ TROUBLES = (
     "quotas",
     "sessions",
     "sharing",
+    "slicing",
     "strangers",
 )
 
@@ -93,6 +94,12 @@ class LabState:
         self.unstable: set[str] = set()
         self.lost: set[str] = set()
         self.full: set[str] = set()
+        # Whole GPUs that were taken out of the server.
+        self.removed: set[str] = set()
+        # The slices of the last GPU while it is in MIG mode. ``None``: an old driver reports the
+        # GPU together with all of its slices.
+        self.mig_enabled: bool | None = None
+        self.slices: set[str] = set()
         self.tampered: set[str] = set()
         self.tampered_servers: set[tuple[str, str]] = set()
         self.agent_up = True
@@ -209,6 +216,24 @@ class LabState:
             for other in self.tampered
         )
 
+    def is_there(self, uuid: str) -> bool:
+        """Return whether the driver reports a device."""
+        item = BY_UUID[uuid]
+        if item.physical_uuid in self.removed:
+            return False
+        if item.parent_uuid is None or self.mig_enabled is None:
+            return True
+        return self.mig_enabled and uuid in self.slices
+
+    def is_divided(self, uuid: str) -> bool:
+        """Return whether only the slices of a device can be granted, if it has any."""
+        return uuid == _WHOLE.uuid and self.mig_enabled is True
+
+    def note_broken_devices(self) -> None:
+        """Keep the engine from starting containers with devices that do not work."""
+        absent = {uuid for uuid in BY_UUID if not self.is_there(uuid) or self.is_divided(uuid)}
+        self.engine.broken_devices = self.lost | self.faulty | absent
+
     def read_devices(self) -> None:
         busy: dict[str, list[GPUProcess]] = {}
         for number, container in enumerate(self._running()):
@@ -232,8 +257,10 @@ class LabState:
                     else None,
                     fault_may_pass=item.uuid not in self.faulty,
                     lost=item.uuid in self.lost,
+                    mig_enabled=self.is_divided(item.uuid),
                 )
                 for item in GPUS
+                if self.is_there(item.uuid)
             ),
         )
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from gpudock.broker import GPUStateError
-from gpudock.model import ContainerState, ForeignUse
+from gpudock.model import ContainerState, ForeignUse, GPUState
 from gpudock.store import StoreError
 from state_machine.base import BY_UUID, GPUS, LabState
 from state_machine.engine import Spec
 from state_machine.strategies import USERS, any_index, in_a_lab_with
+
+if TYPE_CHECKING:
+    from gpudock.broker import GPUStatus
+    from gpudock.model import GPU
+
+SLICES = tuple(item.uuid for item in GPUS if item.parent_uuid is not None)
 
 
 class DeviceRules(LabState):
@@ -47,7 +54,7 @@ class DeviceRules(LabState):
     def device_fails(self, index, lost) -> None:
         uuid = self._pick(GPUS, index).uuid
         (self.lost if lost else self.faulty).add(uuid)
-        self.engine.broken_devices = self.lost | self.faulty
+        self.note_broken_devices()
 
     @in_a_lab_with("devices")
     @rule(index=any_index)
@@ -73,7 +80,7 @@ class DeviceRules(LabState):
         self.lost.clear()
         self.faulty.clear()
         self.unstable.clear()
-        self.engine.broken_devices = set()
+        self.note_broken_devices()
         self.devices_are_read()
 
     @in_a_lab_with("delivery")
@@ -93,13 +100,64 @@ class DeviceRules(LabState):
         self.engine.unlisted_devices = set()
         self.engine.has_driver = True
 
+    @in_a_lab_with("slicing")
+    @rule(
+        mig_enabled=st.sampled_from([True, True, False]),
+        slices=st.sets(st.sampled_from(SLICES)),
+    )
+    def gpu_is_cut(self, mig_enabled, slices) -> None:
+        """An administrator changes MIG mode and slices, also under a session."""
+        self.mig_enabled, self.slices = mig_enabled, slices if mig_enabled else set()
+        self.note_broken_devices()
+        self.devices_are_read()
+
+    @in_a_lab_with("slicing")
+    @rule(index=any_index)
+    def gpu_is_taken_out(self, index) -> None:
+        self.removed.add(self._pick(GPUS, index).physical_uuid)
+        self.note_broken_devices()
+        self.devices_are_read()
+
+    @in_a_lab_with("slicing")
+    @rule()
+    def gpus_are_put_back(self) -> None:
+        self.removed.clear()
+        self.note_broken_devices()
+        self.devices_are_read()
+
+    @in_a_lab_with("slicing")
+    @rule(index=any_index)
+    def forget(self, index) -> None:
+        uuid = self._pick(GPUS, index).uuid
+        try:
+            self.hub.broker.gpus.forget(uuid, "root")
+        except (GPUStateError, StoreError):
+            return
+        self.unfit.pop(uuid, None)
+        assert uuid not in self._listed(), "promise 10: a GPU was forgotten and is still listed"
+
+    def _listed(self) -> dict[str, GPUStatus]:
+        return {status.gpu.uuid: status for status in self.hub.broker.gpus.all()}
+
     @in_a_lab_with("draining")
     @rule(index=any_index)
     def drain(self, index) -> None:
+        uuid = self._pick(GPUS, index).uuid
         try:
-            self.hub.broker.gpus.set_state(self._pick(GPUS, index).uuid, "draining", "root")
+            self.hub.broker.gpus.set_state(uuid, "draining", "root")
         except (GPUStateError, StoreError):
             return
+        state = self._listed()[uuid].state
+        assert state is GPUState.DRAINING, f"promise 10: drained, and listed as {state}"
+
+    @rule(index=any_index)
+    def return_one(self, index) -> None:
+        self._return(self._pick(GPUS, index).uuid)
+
+    @rule()
+    def return_each(self) -> None:
+        for item in GPUS:
+            self._return(item.uuid)
 
     @rule()
     def return_all(self) -> None:
@@ -115,6 +173,50 @@ class DeviceRules(LabState):
             self.returned_at[item.uuid] = self.clock()
             if self.hub.broker.ready and not self.store_is_older:
                 assert item.uuid not in self.foreign_at_last_look, "promise 10: returned in use"
+
+        # Before the call: it grants what has returned.
+        unfit, self.unfit = self.unfit, {}
+        try:
+            returned, kept = self.hub.broker.gpus.return_all("root")
+        except StoreError:
+            self.unfit = unfit
+            return
+        fit = {item.uuid for uuid in returned for item in self._with_slices(uuid)}
+        self.unfit = {uuid: value for uuid, value in unfit.items() if uuid not in fit}
+        listed = self._listed()
+        for uuid in returned:
+            self._has_returned(uuid)
+        for uuid in kept:
+            assert not listed[uuid].in_service, "promise 10: kept back, and listed as in service"
+        for uuid, status in listed.items():
+            left = not status.in_service and status.state is not GPUState.DRAINING
+            assert not left or uuid in kept, "promise 10: out of service, and nothing was answered"
+
+    def _return(self, uuid: str) -> None:
+        former = dict(self.unfit)
+        # Before the call: it grants what has returned.
+        for item in self._with_slices(uuid):
+            self.unfit.pop(item.uuid, None)
+        try:
+            self.hub.broker.gpus.set_state(uuid, "active", "root")
+        except (GPUStateError, StoreError):
+            self.unfit = former
+            return
+        self._has_returned(uuid)
+
+    def _with_slices(self, uuid: str) -> list[GPU]:
+        """Return what returns to service together."""
+        return [item for item in GPUS if uuid in (item.uuid, item.parent_uuid)]
+
+    def _has_returned(self, uuid: str) -> None:
+        """Check that the list agrees with the answer."""
+        if self.hub.broker.ready and not self.store_is_older:
+            assert uuid not in self.foreign_at_last_look, "promise 10: returned in use"
+        status = self._listed().get(uuid)
+        if status is None:
+            assert self.is_divided(uuid), "promise 10: returned, and not listed"
+        else:
+            assert status.in_service, f"promise 10: returned, and listed as out: {status.reason}"
 
     @in_a_lab_with("strangers")
     @rule(index=any_index)

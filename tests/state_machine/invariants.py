@@ -120,17 +120,29 @@ class Invariants(LabState):
         statuses = self.hub.broker.gpus.all()
         seen = [status.gpu.uuid for status in statuses]
         assert len(seen) == len(set(seen)), "promise 7: a GPU is counted twice"
-        if self.hub.broker.ready and not self.store_is_older:
-            assert set(BY_UUID) <= set(seen), "promise 7: a GPU is missing"
         live = [lease for lease in leases if lease.state is not LeaseState.ENDED]
         held = {uuid for lease in live for uuid in lease.gpu_uuids}
+        there = {item.gpu.uuid for item in self.inventory.current.readings}
+        if self.hub.broker.ready and not self.store_is_older:
+            expected = {
+                uuid for uuid in there if not (self.is_divided(uuid) and self.slices)
+            } | held
+            assert expected <= set(seen), "promise 7: a GPU is missing"
         for status in statuses:
+            if status.gpu.uuid not in there and self._reading_is_good():
+                gone = status.state is GPUState.LOST
+                assert gone, f"promise 10: a GPU that is gone is shown as {status.state}"
             shown = (status.lease is not None) == (status.gpu.uuid in held)
             assert shown, "promise 7: a lease is not shown with its GPU"
             if status.state is GPUState.FREE:
+                assert not self.is_divided(status.gpu.uuid), "promise 9: a GPU in MIG mode is free"
                 assert not any(
                     are_conflicting(status.gpu.uuid, uuid) for uuid in held if uuid in BY_UUID
                 ), "promise 9: a device is free while its physical GPU is leased"
+
+    def _reading_is_good(self) -> bool:
+        reading = self.inventory.current
+        return reading.problem is None and self.clock() - reading.taken_at <= 15
 
 
 class GrantInvariants(LabState):
@@ -161,7 +173,7 @@ class GrantInvariants(LabState):
             assert all(are_apart(lease, other) for other in others), "promise 1: a slot twice"
         self.a_grant_keeps_the_limits(lease, transaction)
         self.note_grant(lease)
-        healthy = all(
+        healthy = "slicing" not in self.troubles and all(
             record.admin_state is AdminState.ACTIVE and record.in_use_by is None
             for record in records.values()
         )
@@ -173,6 +185,9 @@ class GrantInvariants(LabState):
 
     def _is_fit(self, uuid: str, *, shared: bool) -> None:
         reading = self.inventory.current
+        there = {item.gpu.uuid for item in reading.readings}
+        assert uuid in there, "promise 10: granted although it is gone"
+        assert not self.is_divided(uuid), "promise 9: a GPU in MIG mode was granted as a whole"
         assert reading.problem is None, "promise 10: granted without a reading"
         assert self.clock() - reading.taken_at <= 15, "promise 10: granted on an old reading"
         for item in reading.readings:

@@ -84,9 +84,7 @@ class LabMachine(
             self.clock.advance(10)
             self.devices_are_read()
             self.look_and_reconcile()
-        with self.hub.store.snapshot() as transaction:
-            passing = [record for record in transaction.gpus.records() if record.admin_state.passes]
-        assert not passing, "promise 10: what is over keeps a GPU out of service"
+        self.nothing_absent_bars_a_gpu()
         running = {c.spec.lease_id for c in self.engine.containers.values()}
         for container in self.engine.containers.values():
             assert container.state is ContainerState.RUNNING, (
@@ -97,3 +95,18 @@ class LabMachine(
             assert lease.id in running or granted_meanwhile, "promise 7: a lease is left over"
             stuck = lease.state is LeaseState.STOPPING
             assert not stuck, "promise 7: a lease never stops stopping"
+
+    def nothing_absent_bars_a_gpu(self) -> None:
+        """Check that what is over keeps no GPU out of service, once a person has returned all."""
+        listed = {status.gpu.uuid: status for status in self.hub.broker.gpus.all()}
+        with self.hub.store.snapshot() as transaction:
+            passing = [
+                record.gpu.uuid
+                for record in transaction.gpus.records()
+                if record.admin_state.passes and self.is_there(record.gpu.uuid)
+            ]
+        assert not set(passing) & set(listed), "promise 10: what is over keeps a GPU out of service"
+        self.return_each()
+        for uuid, status in self._listed().items():
+            if self.is_there(uuid) and not self.is_divided(uuid):
+                assert status.in_service, f"promise 10: out of service for good: {status.reason}"

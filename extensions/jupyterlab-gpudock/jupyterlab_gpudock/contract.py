@@ -14,8 +14,11 @@ be true and was dropped."""
 
 Metric = int | float | Missing
 
-GPUState = Literal["ok", "no_driver", "no_gpu", "version_mismatch", "lost", "hanging", "failed"]
-"""``hanging``: its calls do not return; the other GPUs are still read."""
+GPUState = Literal[
+    "ok", "no_driver", "no_gpu", "version_mismatch", "lost", "hanging", "interrupted", "failed"
+]
+"""``hanging``: its calls do not return; the other GPUs are still read. ``interrupted``: the program
+that reads the GPUs ended unexpectedly, and is started again by itself."""
 
 ThrottleReason = Literal[
     "gpu_idle",
@@ -35,9 +38,11 @@ HealthNote = Literal[
     "remap_pending",
     "remap_failed",
     "retirement_pending",
+    "no_slices",
 ]
 """``ecc_uncorrected``: uncorrectable memory errors since the driver was loaded; ``remap_pending``,
-``retirement_pending``: bad memory is replaced at the next reset; ``remap_failed``: it cannot be."""
+``retirement_pending``: bad memory is replaced at the next reset; ``remap_failed``: it cannot be;
+``no_slices``: it is in MIG mode without slices, so nothing can use it."""
 
 
 class Owner(TypedDict):

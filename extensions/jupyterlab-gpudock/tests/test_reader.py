@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pynvml
 import pytest
-from fake_driver import GIB
+from fake_driver import GIB, raising
 
 from jupyterlab_gpudock.nvml.guarded import GuardedRead
 from jupyterlab_gpudock.nvml.reader import RELIST_SECONDS, REOPEN_SECONDS
@@ -170,6 +170,16 @@ def test_a_fault_is_not_asked_for_again_at_once(nvml, driver):
         driver.now += 0.4
         nvml.read()
     assert len(tries) == 1
+
+
+def test_a_gpu_in_mig_mode_without_slices_says_so(nvml, driver):
+    driver.set(
+        nvmlDeviceGetMigMode=lambda handle: [pynvml.NVML_DEVICE_MIG_ENABLE] * 2,
+        nvmlDeviceGetMaxMigDeviceCount=lambda handle: 7,
+        nvmlDeviceGetMigDeviceHandleByIndex=raising(pynvml.NVML_ERROR_NOT_FOUND),
+    )
+    (gpu,) = nvml.read().gpus
+    assert (gpu.state, gpu.health, gpu.mig_profile) == (State.OK, ("no_slices",), None)
 
 
 def test_each_mig_slice_is_a_card_with_its_profile(nvml, driver):

@@ -130,6 +130,7 @@ export const t = {
     host: (free: number, total: number) => `${free} of ${gpus(total)} free`,
     gpu: (index: number) => `GPU ${index}`,
     slice: (profile: string) => `slice ${profile}`,
+    gone: (uuid: string) => `${uuid}… (gone)`,
     shared: (taken: number, slots: number) => `${taken} of ${slots} slots taken`,
     freeSlot: 'free slot',
     you: 'you',

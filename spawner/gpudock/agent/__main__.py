@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 import tornado.httpserver
@@ -18,6 +19,7 @@ import tornado.netutil
 from gpudock.agent.reader import Reader
 from gpudock.agent.sampler import Sampler
 from gpudock.agent.server import Feed, make_application
+from gpudock.agent.slice_nodes import SliceWatch
 from gpudock_nvml.client import NVMLClient
 from gpudock_nvml.pids import in_host_pid_namespace
 
@@ -154,6 +156,7 @@ async def serve(options: argparse.Namespace, token: str, sockets: list[socket.so
     feed.start()
     log.info("listening on %s", ", ".join(_address(s) for s in sockets))
     status = 0
+    slices = SliceWatch(time.monotonic)
     while not ended.is_set():
         try:
             async with asyncio.timeout(options.interval):
@@ -164,6 +167,10 @@ async def serve(options: argparse.Namespace, token: str, sockets: list[socket.so
                 status = RESTART_STATUS
                 ended.set()
                 log.error("No GPU could be read for %.0f s; ending, to be restarted.", silence)
+            elif options.restart_after > 0 and slices.is_due():
+                status = RESTART_STATUS
+                ended.set()
+                log.warning("There are new MIG slices; ending, to be restarted with their devices.")
     log.info("ending")
     server.stop()
     await feed.stop(2.0)

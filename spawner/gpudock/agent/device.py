@@ -99,6 +99,7 @@ class DeviceReader:
         self._round = -1
         self._identities: dict[str, GPU] = {}
         self._minors: dict[str, int] = {}
+        self._mig_enabled: dict[str, bool] = {}
         self._slow: dict[str, tuple[str | None, float | None]] = {}
         self._names: dict[int, str | None] = {}
         self._named: set[int] = set()
@@ -120,7 +121,7 @@ class DeviceReader:
         """
         readings = Readings()
         gpu = self._identify(uuid, index, handle, readings)
-        mig_enabled = bool(readings.take("MIG mode", self._client.mig_enabled(handle)))
+        mig_enabled = self._mig_mode(uuid, handle, readings)
         minor = self._minor(uuid, handle, readings)
         memory_fault, power_limit = self._health(gpu, handle, readings)
         telemetry = self._telemetry(handle, readings, power_limit)
@@ -144,6 +145,13 @@ class DeviceReader:
                 for part in slices
             ]
         return DeviceRound((whole, *slices), mig_enabled, readings.fault is None)
+
+    def _mig_mode(self, uuid: str, handle: Any, readings: Readings) -> bool:
+        """Return whether MIG mode is on; a GPU that does not answer keeps the mode it had."""
+        enabled = readings.take("MIG mode", self._client.mig_enabled(handle))
+        if enabled is not None:
+            self._mig_enabled[uuid] = enabled
+        return self._mig_enabled.get(uuid, False)
 
     def _identify(self, uuid: str, index: int, handle: Any, readings: Readings) -> GPU:
         known = self._identities.get(uuid)

@@ -6,15 +6,16 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
 
-from gpudock.agent.device import DeviceReader, LibraryFailedError, Readings
+from gpudock.agent.device import DeviceReader, DeviceRound, LibraryFailedError, Readings
 from gpudock.agent.messages import device_message, library_message
 from gpudock.agent.report import Report
+from gpudock.agent.slice_nodes import NOT_GIVEN, missing_nodes
 from gpudock.agent.topology import read_links
 from gpudock.model import GPUReading, Telemetry, is_gpu_uuid
 from gpudock_nvml.failures import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from gpudock.model import Link
     from gpudock_nvml.client import NVMLClient
@@ -36,6 +37,7 @@ class Reader:
         *,
         sees_all_processes: bool,
         clock: Callable[[], float] = time.time,
+        missing: Callable[[], Mapping[int, frozenset[int]]] = missing_nodes,
     ) -> None:
         """Make a reader; the driver is first touched by :meth:`read`.
 
@@ -46,8 +48,10 @@ class Reader:
                 the processes of other namespaces, so without this an empty list would not prove
                 that a GPU is unused; processes are then reported as unknown.
             clock: Unix time.
+            missing: returns which nodes of MIG slices this process lacks, by their GPU's minor.
         """
         self._client = client
+        self._missing = missing
         self._clock = clock
         self._devices = DeviceReader(client, host, sees_all_processes=sees_all_processes)
         self._last = Report(host=host)
@@ -114,7 +118,7 @@ class Reader:
         all_answered = True
         for index, (handle, uuid, identity) in enumerate(found):
             if uuid is not None:
-                device = self._devices.read(uuid, index, handle)
+                device = self._explain_missing(self._devices.read(uuid, index, handle))
                 all_answered = all_answered and device.answered
                 readings.extend(device.readings)
                 if device.mig_enabled:
@@ -151,6 +155,16 @@ class Reader:
         elif self._links_are_due:
             self._links_are_due = False
             self._links = read_links(self._client, devices)
+
+    def _explain_missing(self, device: DeviceRound) -> DeviceRound:
+        """Distinguish a GPU whose slices this process cannot see from one that has none."""
+        whole, *slices = device.readings
+        if not device.mig_enabled or slices or whole.fault is not None:
+            return device
+        if whole.minor is None or whole.minor not in self._missing():
+            return device
+        whole = dataclasses.replace(whole, fault=NOT_GIVEN, fault_may_pass=True)
+        return dataclasses.replace(device, readings=(whole,))
 
     def _find(self, index: int) -> tuple[Any, str | None, Readings]:
         """Identify the GPU of a number; here every failure is a fault."""

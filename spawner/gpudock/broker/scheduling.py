@@ -57,7 +57,7 @@ class DecisionBasis:
     def of(cls, work: UnitOfWork, generation: int) -> DecisionBasis:
         """Return the basis of a decision in *work*."""
         devices = tuple(
-            (item.gpu, item.fault, item.lost, _pids(item.telemetry))
+            (item.gpu, item.fault, item.lost, item.mig_enabled, _pids(item.telemetry))
             for item in work.reading.readings
         )
         if work.transaction.changed:

@@ -83,8 +83,13 @@ class UnitOfWork:
     def save_devices(self) -> None:
         """Store which devices the newest reading shows."""
         known = {record.gpu.uuid: record for record in self.transaction.gpus.records()}
+        parents = {item.gpu.parent_uuid for item in self.reading.readings}
+        cut = {item.gpu.uuid for item in self.reading.readings if item.mig_enabled} & parents
         for item in self.reading.readings:
             record = known.get(item.gpu.uuid)
+            if record is None and item.gpu.uuid in cut and item.fault is None:
+                # Its slices are listed in its place.
+                continue
             if (
                 record is None
                 or record.gpu != item.gpu

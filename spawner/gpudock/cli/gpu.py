@@ -11,6 +11,8 @@ from gpudock.cli.output import print_json, print_table
 if TYPE_CHECKING:
     import argparse
 
+    from gpudock.broker import GPUStatus
+
 _UUID_HELP = 'full UUID, see "gpu list"'
 
 
@@ -55,7 +57,7 @@ async def _list(options: argparse.Namespace) -> int:
         ("INDEX", "UUID", "MODEL", "SLOTS", "STATE", "USER", "REASON"),
         [
             (
-                row.gpu.index,
+                row.gpu.index if row.reported else "-",
                 row.gpu.uuid,
                 row.gpu.model,
                 row.slots,
@@ -71,26 +73,30 @@ async def _list(options: argparse.Namespace) -> int:
 
 async def _drain(options: argparse.Namespace) -> int:
     async with connect() as lab:
-        lab.broker.gpus.set_state(options.uuid, "draining", by=BY)
-    print(f"{options.uuid} is draining.")
+        status = lab.broker.gpus.set_state(options.uuid, "draining", by=BY)
+    print(f"{options.uuid} is {status.state}.")
     return 0
 
 
 async def _return(options: argparse.Namespace) -> int:
-    returned: list[str] = [options.uuid]
     kept: dict[str, str] = {}
     async with connect() as lab:
         if options.all:
             returned, kept = lab.broker.gpus.return_all(by=BY)
+            statuses = [item for item in lab.broker.gpus.all() if item.gpu.uuid in returned]
         else:
-            lab.broker.gpus.set_state(options.uuid, "active", by=BY)
-    for uuid in returned:
-        print(f"{uuid} is active.")
+            statuses = [lab.broker.gpus.set_state(options.uuid, "active", by=BY)]
+    for status in statuses:
+        print(f"{status.gpu.uuid} is in service again: {_in_words(status)}")
     for uuid, why in kept.items():
         print(f"gpudock: {uuid} cannot return to service yet. {why}", file=sys.stderr)
-    if not returned and not kept:
+    if not statuses and not kept:
         print("No GPU is quarantined or lost.")
     return 1 if kept else 0
+
+
+def _in_words(status: GPUStatus) -> str:
+    return f"{status.state}. {status.reason or ''}".strip()
 
 
 async def _set_slots(options: argparse.Namespace) -> int:

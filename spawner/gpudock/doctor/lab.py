@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gpudock.doctor.devices import Device, compare_devices
 from gpudock.doctor.finding import Finding, hint, ok, problem
 from gpudock.model import GPUState, LeaseState
+from gpudock.policy.gpu_health import without_slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -70,15 +71,7 @@ def examine_inventory(reading: InventoryReading, gpus: Iterable[GPUStatus]) -> l
         ok("agent", f"It reads {len(shown)} GPUs; driver {reading.driver_version or 'unknown'}.")
     ]
     bad = [status for status in shown if status.state in _OUT_OF_SERVICE]
-    for status in bad:
-        name = f"GPU {status.gpu.index} ({status.gpu.model}, {status.gpu.uuid})"
-        findings.append(
-            problem(
-                "GPUs",
-                f"{name} is {status.state}. {status.reason or ''}".strip(),
-                f'Fix the cause, then run "gpudock gpu return {status.gpu.uuid}".',
-            )
-        )
+    findings += [_out_of_service(status) for status in bad]
     draining = [status for status in shown if status.state is GPUState.DRAINING]
     if draining:
         names = ", ".join(str(status.gpu.index) for status in draining)
@@ -114,6 +107,22 @@ def examine_devices(
 
 def _device(gpu: GPU, *, fit: bool = True) -> Device:
     return Device(gpu.uuid, f"GPU {gpu.index} ({gpu.model})", gpu.parent_uuid, fit)
+
+
+def _out_of_service(status: GPUStatus) -> Finding:
+    gpu = status.gpu
+    details = f"({gpu.model}, {gpu.uuid})"
+    if not status.reported and not status.leases:
+        return problem(
+            "GPUs",
+            f"A GPU {details} is gone. {status.reason or ''}".strip(),
+            f'If it was taken out, run "gpudock gpu forget {gpu.uuid}"; otherwise look for the'
+            ' cause with "dmesg | grep -i -e nvrm -e xid".',
+        )
+    text = f"GPU {gpu.index} {details} is {status.state}. {status.reason or ''}".strip()
+    if status.reason == without_slices(gpu):
+        return problem("GPUs", text, "Then it is in service by itself.")
+    return problem("GPUs", text, f'Fix the cause, then run "gpudock gpu return {gpu.uuid}".')
 
 
 def examine_work(

@@ -11,6 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gpudock.hub.progress import expected_start_in_words
 from gpudock.model import MAX_GPUS, Denial, GPUState, QueuePosition, Share, WhenBusy
 from gpudock.policy.durations import duration_in_words
+from gpudock.policy.gpu_health import without_slices
+from gpudock.policy.scheduling.reasons import ONE_SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +28,8 @@ BUSY_CHOICES = (
     (WhenBusy.CPU, "Start now without a GPU"),
     (WhenBusy.FAIL, "Do not start"),
 )
+
+_NO_SLICES = "MIG mode is on without slices: an administrator has to create some or turn it off."
 
 SHARE_CHOICES = (
     (Share.EXCLUSIVE, "GPUs of my own"),
@@ -46,6 +50,8 @@ class ModelRow:
         checked: how many are not leased but not free yet, for example because the last session on
             them has just ended. They become free without intervention.
         unavailable: how many are out of service.
+        sliced: whether they are MIG slices, of which a server gets one at most.
+        note: what keeps some of them from everybody, if a person has to act; empty otherwise.
     """
 
     name: str
@@ -55,6 +61,8 @@ class ModelRow:
     free: int
     checked: int
     unavailable: int
+    sliced: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class FormView:
     chosen_share: str = Share.EXCLUSIVE
     busy_choices: Sequence[tuple[str, str]] = BUSY_CHOICES
     share_choices: Sequence[tuple[str, str]] = SHARE_CHOICES
+    one_slice: str = ONE_SLICE
 
     @property
     def free(self) -> int:
@@ -84,6 +93,11 @@ class FormView:
     def total(self) -> int:
         """Number of GPUs of all models, without shared ones."""
         return sum(model.total for model in self.models if not model.shared)
+
+    @property
+    def slices(self) -> bool:
+        """Whether some of the GPUs are MIG slices."""
+        return any(model.sliced for model in self.models)
 
     @property
     def slots(self) -> int:
@@ -146,8 +160,8 @@ class FormView:
             now: Unix time.
         """
         models = _rows(gpus)
-        whole = sum(model.total for model in models if not model.shared)
-        # A server gets one slot of a shared GPU.
+        whole = sum(model.total for model in models if not model.shared and not model.sliced)
+        # A server gets one slot of a shared GPU, or one slice.
         total = max(whole, min(1, len(models)))
         limit = quota.quota.max_gpus
         most = min(MAX_GPUS, total, total if limit is None else limit)
@@ -202,9 +216,15 @@ def _rows(gpus: Iterable[GPUStatus]) -> list[ModelRow]:
                 if status.in_service and status.state not in (GPUState.FREE, GPUState.LEASED)
             ),
             unavailable=sum(status.slots for status in found if not status.in_service),
+            sliced=any(status.gpu.parent_uuid is not None for status in found),
+            note=next((_NO_SLICES for status in found if _has_no_slices(status)), ""),
         )
         for (name, memory_mib, shared), found in sorted(by_model.items())
     ]
+
+
+def _has_no_slices(status: GPUStatus) -> bool:
+    return status.reason == without_slices(status.gpu)
 
 
 def _limit_in_words(quota: EffectiveQuota) -> str:

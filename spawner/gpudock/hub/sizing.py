@@ -30,7 +30,9 @@ def memory_limit(settings: Settings) -> Callable[[Any], int | None]:
     def limit(_spawner: Any) -> int | None:
         runtime = Runtime.instance()
         host_mib = runtime.engine_info.memory_mib if runtime.engine_info else 0
-        memory_mib = settings.memory_for(host_mib, len(runtime.inventory.reading().readings))
+        readings = runtime.inventory.reading().readings
+        gpus = sum(not reading.mig_enabled for reading in readings)
+        memory_mib = settings.memory_for(host_mib, gpus)
         return None if memory_mib is None else memory_mib * _MIB
 
     return limit

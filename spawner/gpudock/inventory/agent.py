@@ -190,11 +190,9 @@ class AgentInventory:
         self._publish(
             InventoryReading(
                 taken_at=self._clock() - (self._monotonic() - taken),
-                # The devices of a GPU with MIG enabled are its slices.
                 readings=tuple(
-                    reading
-                    for reading in report.readings
-                    if reading.gpu.uuid not in report.mig_enabled
+                    dataclasses.replace(item, mig_enabled=item.gpu.uuid in report.mig_enabled)
+                    for item in report.readings
                 ),
                 driver_version=report.driver_version,
                 problem=report.problem,

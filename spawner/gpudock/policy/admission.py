@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gpudock.model import Denial, Share, WhenBusy
 from gpudock.policy.matching import eligible
 from gpudock.policy.quota import resolve as quota
+from gpudock.policy.scheduling.reasons import ONE_SLICE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -43,7 +44,7 @@ def refuse(request: Request, effective: EffectiveQuota, snapshot: Snapshot) -> D
     allowed = effective.quota.gpu_models
     offered = [device.gpu for device in snapshot.devices if (device.slots > 1) is shared]
     matching = eligible(request, offered, allowed)
-    if (matching and shared) or _max_at_once(matching) >= request.gpus:
+    if (matching and request.gpus == 1) or _max_at_once(matching) >= request.gpus:
         return None
     if not snapshot.devices:
         message = "This lab has no GPU at the moment. Ask for a server without a GPU."
@@ -65,6 +66,12 @@ def _impossible(
         return "This lab does not share GPUs between users. Ask for an exclusive GPU."
     if not offered:
         return "All GPUs of this lab are shared between users. Ask for a slot of a shared GPU."
+    if any(gpu.parent_uuid is not None for gpu in matching):
+        return (
+            f"This server asks for {request.gpus} GPUs, and no host of this lab has that many"
+            f" matching whole GPUs. {ONE_SLICE} Ask for 1 GPU, or start a server of its own for"
+            " each slice."
+        )
     if matching:
         return (
             f"This server asks for {request.gpus} GPUs on one host, and no host of this lab has"
@@ -83,12 +90,9 @@ def _impossible(
 
 
 def _max_at_once(gpus: Collection[GPU]) -> int:
-    """Return how many of *gpus* one host could give to one session."""
-    slices: dict[tuple[str, str], int] = {}
+    """Return how many of *gpus* one host could give to one session that needs several."""
+    hosts: dict[str, set[str]] = {}
     for gpu in gpus:
-        physical = (gpu.host, gpu.physical_uuid)
-        slices[physical] = slices.get(physical, 0) + (gpu.parent_uuid is not None)
-    hosts: dict[str, int] = {}
-    for (host, _), count in slices.items():
-        hosts[host] = hosts.get(host, 0) + max(1, count)
-    return max(hosts.values(), default=0)
+        if gpu.parent_uuid is None:
+            hosts.setdefault(gpu.host, set()).add(gpu.uuid)
+    return max((len(whole) for whole in hosts.values()), default=0)

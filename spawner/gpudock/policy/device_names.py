@@ -38,7 +38,11 @@ def resolve(
         known: devices of the lab that may be missing among these, for example because no reading
             has arrived yet.
     """
-    devices = {gpu.uuid: gpu for gpu in known}
+    parents = {reading.gpu.parent_uuid for reading in readings}
+    # A GPU that is cut into slices is in use if they are.
+    cut = {item.gpu.uuid for item in readings if item.mig_enabled and item.gpu.uuid in parents}
+    readings = [reading for reading in readings if reading.gpu.uuid not in cut]
+    devices = {gpu.uuid: gpu for gpu in known if gpu.uuid not in cut}
     devices.update((reading.gpu.uuid, reading.gpu) for reading in readings)
     found: set[str] = set()
     for name in names:

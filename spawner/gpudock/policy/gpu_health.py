@@ -103,6 +103,7 @@ class DeviceHealth:
             the same physical GPU.
         recovers_after: how long it has to stay clean until it returns to service by itself, in
             seconds; ``None``: it is in service, or returns only by an explicit act.
+        gone: it is known that the driver does not report it any more.
     """
 
     gpu: GPU
@@ -115,9 +116,26 @@ class DeviceHealth:
     cooling_down: bool = False
     clean: bool = False
     recovers_after: float | None = None
+    gone: bool = False
 
 
 _OVER = "This is over; an administrator can return the GPU to service."
+GONE = (
+    "The driver does not report it any more. If it was taken out of the server, an administrator"
+    " can remove it from the list."
+)
+_REMOVED_SLICE = "The slice was removed while a session had it. End the session."
+_CUT = "It is in MIG mode, so only its slices can be used."
+_ABSENT = "The driver stopped reporting it while it was leased."
+
+
+def without_slices(gpu: GPU) -> str:
+    """Return why a GPU in MIG mode that has no slices cannot be used, and what to do."""
+    return (
+        "MIG mode is on, but the GPU has no slices, so nobody can use it. An administrator creates"
+        f" some on the host (`nvidia-smi mig -i {gpu.index} -cgi PROFILE -C`) or turns MIG mode off"
+        f" (`nvidia-smi -i {gpu.index} -mig 0`)."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +192,8 @@ def assess(
 ) -> list[DeviceHealth]:
     """Assess every device that the store knows.
 
-    A device that is neither reported nor leased is left out if it was configured away: a slice, or
-    a GPU whose slices are reported in its place.
+    Two kinds of devices are left out unless they are leased: a slice that is not reported any more,
+    and a GPU whose slices are reported in its place, unless it is out of service itself.
 
     Args:
         records: what the store knows.
@@ -189,47 +207,51 @@ def assess(
             containers have them.
     """
     known = list(records)
-    seen = {reading.gpu.uuid: reading for reading in inventory.readings}
-    mig_enabled = {reading.gpu.parent_uuid for reading in inventory.readings}
-    doubt = check_staleness(inventory, now, rules)
+    presence = _Presence(inventory, check_staleness(inventory, now, rules))
     conflicting = _conflicting_records(known)
     devices = []
     for record in known:
         uuid = record.gpu.uuid
-        reading = seen.get(uuid)
-        if record.admin_state is AdminState.FORGOTTEN and uuid not in leased:
+        if uuid not in leased and presence.is_hidden(record):
             continue
-        configured_away = record.gpu.parent_uuid is not None or uuid in mig_enabled
-        if reading is None and configured_away and uuid not in leased and doubt is None:
-            continue
+        reading = presence.reading(uuid)
         overlapping = conflicting[uuid]
         conflict_leased = any(other.gpu.uuid in leased for other in overlapping)
-        freed_at = max((r.freed_at for r in overlapping if r.freed_at is not None), default=None)
         transition: StateTransition | None = None
         barrier: str | None = None
         clean = False
-        if doubt is None:
-            transition = _transition(record, reading, leased=uuid in leased)
+        if presence.doubt is None:
+            transition = _transition(record, presence, leased=uuid in leased)
             if transition is None and reading is not None and gate is None:
-                if not conflict_leased:
+                if not conflict_leased and not reading.mig_enabled:
+                    freed = [r.freed_at for r in overlapping if r.freed_at is not None]
+                    freed_at = max(freed, default=None)
                     use, barrier = check_cleanliness(reading, freed_at, inventory, now, rules)
                     if use is not None:
                         transition = StateTransition(AdminState.OCCUPIED, use.now, use.past)
                 if uuid in unchecked and transition is None:
                     barrier = "It is being checked which containers have it."
                 clean = transition is None and barrier is None
+        if presence.is_cut(uuid) and transition is not None and transition.admin_state.passes:
+            # Its slices have the same trouble, and are out of service until it is over.
+            transition = None
+        news = transition if _is_news(transition, record) else None
+        if news is None and uuid not in leased and presence.gives_way_to_slices(record):
+            continue
         health = _health(
             record,
-            transition if _is_news(transition, record) else None,
-            missing=reading is None and doubt is None,
+            news,
+            gone=presence.is_gone(uuid),
             leased=uuid in leased,
             conflict_leased=conflict_leased,
-            conflict=_conflict(record, overlapping, seen if doubt is None else None),
-            barrier=gate or doubt or barrier,
+            unusable=presence.why_unusable(record, leased=uuid in leased),
+            conflict=_conflict(record, overlapping, presence),
+            barrier=gate or presence.doubt or barrier,
             cooling_down=barrier is not None,
         )
-        if record.admin_state.passes and health.transition is None:
-            health = _recovering(record, health, transition, gate or doubt or barrier, rules)
+        if record.admin_state.passes and news is None and not health.gone:
+            barrier = gate or presence.doubt or barrier
+            health = _recovering(record, health, transition, barrier, rules)
         elif (
             clean
             and record.admin_state in (AdminState.QUARANTINED, AdminState.LOST)
@@ -238,6 +260,60 @@ def assess(
             health = replace(health, reason=f"{record.reason or ''} {_OVER}".strip())
         devices.append(replace(health, clean=clean))
     return devices
+
+
+class _Presence:
+    """Which devices are there, as far as the latest reading shows it.
+
+    Attributes:
+        doubt: why the reading does not show it; ``None``: it does.
+    """
+
+    def __init__(self, inventory: InventoryReading, doubt: str | None) -> None:
+        self.doubt = doubt
+        self._readings = {reading.gpu.uuid: reading for reading in inventory.readings}
+        self._physical = {reading.gpu.physical_uuid for reading in inventory.readings}
+        self._parents = {reading.gpu.parent_uuid for reading in inventory.readings}
+
+    def reading(self, uuid: str) -> GPUReading | None:
+        """Return the latest reading of a device."""
+        return self._readings.get(uuid)
+
+    def is_gone(self, uuid: str) -> bool:
+        """Return whether it is known that a device is not there, nor slices in its place."""
+        return self.doubt is None and uuid not in self._readings and not self.is_cut(uuid)
+
+    def has_its_gpu(self, gpu: GPU) -> bool:
+        """Return whether the physical GPU that a device is on is there."""
+        return gpu.physical_uuid in self._physical
+
+    def is_cut(self, uuid: str) -> bool:
+        """Return whether slices of a GPU are there in its place."""
+        reading = self._readings.get(uuid)
+        return uuid in self._parents and (reading is None or reading.mig_enabled)
+
+    def is_hidden(self, record: GPURecord) -> bool:
+        """Return whether a device is in nobody's list, as long as it is not leased."""
+        if record.admin_state is AdminState.FORGOTTEN:
+            return True
+        # A slice that is known only from a container's labels has no parent.
+        is_slice = record.gpu.parent_uuid is not None or record.gpu.uuid.upper().startswith("MIG-")
+        return is_slice and self.is_gone(record.gpu.uuid)
+
+    def gives_way_to_slices(self, record: GPURecord) -> bool:
+        """Return whether the slices of a GPU are listed without the GPU itself."""
+        in_service = record.admin_state is AdminState.ACTIVE or record.admin_state.passes
+        return in_service and self.is_cut(record.gpu.uuid)
+
+    def why_unusable(self, record: GPURecord, *, leased: bool) -> str | None:
+        """Return why MIG mode keeps a device from being used, however well it is."""
+        if record.gpu.uuid in self._readings:
+            if not self._readings[record.gpu.uuid].mig_enabled:
+                return None
+            return _CUT if self.is_cut(record.gpu.uuid) else without_slices(record.gpu)
+        if not leased or self.doubt is not None or not self.has_its_gpu(record.gpu):
+            return None
+        return _REMOVED_SLICE if record.gpu.parent_uuid is not None else _CUT
 
 
 def _conflicting_records(records: list[GPURecord]) -> dict[str, list[GPURecord]]:
@@ -255,14 +331,12 @@ def _conflicting_records(records: list[GPURecord]) -> dict[str, list[GPURecord]]
     }
 
 
-def _transition(
-    record: GPURecord, reading: GPUReading | None, *, leased: bool
-) -> StateTransition | None:
+def _transition(record: GPURecord, presence: _Presence, *, leased: bool) -> StateTransition | None:
+    reading = presence.reading(record.gpu.uuid)
     if reading is None:
-        if leased:
-            return StateTransition(
-                AdminState.LOST, "The driver stopped reporting it while it was leased."
-            )
+        # A slice that was removed, or a GPU that was cut into slices, is no broken device.
+        if leased and not presence.has_its_gpu(record.gpu):
+            return StateTransition(AdminState.LOST, _ABSENT)
         return None
     if reading.lost:
         return StateTransition(AdminState.LOST, reading.fault or "The driver reports it as lost.")
@@ -296,25 +370,28 @@ def _is_news(transition: StateTransition | None, record: GPURecord) -> bool:
     return former is not transition.admin_state
 
 
-def _conflict(
-    record: GPURecord, overlapping: list[GPURecord], seen: Mapping[str, GPUReading] | None
-) -> str | None:
+def _conflict(record: GPURecord, overlapping: list[GPURecord], presence: _Presence) -> str | None:
     """Return which device on the same physical GPU keeps this one from being granted.
 
     Args:
         record: the device.
         overlapping: the devices that overlap with it.
-        seen: what is reported; ``None``: that is not known.
+        presence: which devices are there. What is gone is in nobody's way.
     """
+    if presence.is_cut(record.gpu.uuid):
+        return None
     for other in overlapping:
-        if other.gpu.uuid == record.gpu.uuid:
+        uuid, admin_state = other.gpu.uuid, other.admin_state
+        if uuid == record.gpu.uuid or presence.is_gone(uuid):
             continue
-        # A passing cause passes with the device, for example when a GPU is cut into slices.
-        gone = seen is not None and other.gpu.uuid not in seen and other.admin_state.passes
-        barred = other.admin_state is not AdminState.ACTIVE and not gone
+        harmless = (AdminState.ACTIVE, AdminState.FORGOTTEN)
+        # What passes is seen on the slices themselves.
+        seen_elsewhere = admin_state.passes and presence.is_cut(uuid)
+        barred = admin_state not in harmless and not seen_elsewhere
         if barred or other.in_use_by is not None:
             what = "The GPU that it is cut from" if record.gpu.parent_uuid else "A slice of it"
-            return f"{what} is {other.admin_state.shown if other.in_use_by is None else 'in use'}."
+            shown = admin_state.shown if other.in_use_by is None else "in use"
+            return f"{what} ({uuid}) is {shown}."
     return None
 
 
@@ -339,48 +416,56 @@ def _health(
     record: GPURecord,
     transition: StateTransition | None,
     *,
-    missing: bool,
+    gone: bool,
     leased: bool,
     conflict_leased: bool,
+    unusable: str | None,
     conflict: str | None,
     barrier: str | None,
     cooling_down: bool,
 ) -> DeviceHealth:
     admin_state = transition.admin_state if transition else record.admin_state
     reason = transition.reason if transition else record.reason
+    if admin_state is AdminState.FORGOTTEN:
+        # A session has it, so it is there.
+        admin_state = AdminState.ACTIVE
 
     def health(
         state: GPUState,
         why: str | None,
         *,
-        grantable: bool,
-        in_service: bool,
+        grantable: bool = False,
+        in_service: bool = False,
         cooling_down: bool = False,
     ) -> DeviceHealth:
         return DeviceHealth(
-            record.gpu, state, why, grantable, in_service, transition, record.slots, cooling_down
+            record.gpu,
+            state,
+            why,
+            grantable,
+            in_service,
+            transition,
+            record.slots,
+            cooling_down,
+            gone=gone,
         )
 
+    if gone:
+        # Whatever else was wrong with it, or decided about it, matters only if it comes back.
+        story = reason if admin_state is AdminState.LOST else None
+        return health(GPUState.LOST, unusable or f"{story or ''} {GONE}".strip())
     if admin_state is not AdminState.ACTIVE:
-        return health(GPUState(admin_state.shown), reason, grantable=False, in_service=False)
-    if missing:
-        gone = "The driver does not report it any more."
-        return health(GPUState.LOST, gone, grantable=False, in_service=False)
+        return health(GPUState(admin_state.shown), reason)
+    if unusable is not None:
+        return health(GPUState.QUARANTINED, unusable)
     if leased:
         return health(GPUState.LEASED, barrier, grantable=barrier is None, in_service=True)
     if record.in_use_by is not None or conflict is not None:
-        why = record.in_use_by or conflict
-        return health(GPUState.QUARANTINED, why, grantable=False, in_service=False)
+        return health(GPUState.QUARANTINED, record.in_use_by or conflict)
     if conflict_leased:
         what = "The GPU that it is cut from" if record.gpu.parent_uuid else "A slice of it"
         leased_conflict = f"{what} is leased."
         return health(GPUState.LEASED, leased_conflict, grantable=barrier is None, in_service=True)
     if barrier is not None:
-        return health(
-            GPUState.QUARANTINED,
-            barrier,
-            grantable=False,
-            in_service=True,
-            cooling_down=cooling_down,
-        )
+        return health(GPUState.QUARANTINED, barrier, in_service=True, cooling_down=cooling_down)
     return health(GPUState.FREE, None, grantable=True, in_service=True)

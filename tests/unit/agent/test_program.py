@@ -175,6 +175,11 @@ def test_slices_are_devices_of_their_own(tmp_path):
         host.simulator.update(gpu.uuid, mig=False, slices=())
         now = agent.wait_for(lambda now: len(now["devices"]) == 2, "the slices to be gone")
         assert device(now, gpu.uuid)["mig_enabled"] is False
+        host.simulator.update(gpu.uuid, mig=True)
+        now = agent.wait_for(lambda now: device(now, gpu.uuid)["mig_enabled"], "MIG mode")
+        assert len(now["devices"]) == 2, "without slices"
+        host.simulator.update(gpu.uuid, slices=gpu.slices)
+        agent.wait_for(lambda now: len(now["devices"]) == 4, "the slices to be back")
 
 
 def test_slow_calls_on_sixteen_gpus_delay_readings_and_nothing_else(tmp_path):

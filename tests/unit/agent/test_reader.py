@@ -395,3 +395,14 @@ def test_slices_that_were_destroyed_are_gone():
 def test_a_code_that_nobody_knows_concerns_the_device():
     assert Failure(12345).meaning is Meaning.DEVICE
     assert "12345" in device_message(Failure(12345), "name")
+
+
+@pytest.mark.parametrize("failure", [Failure(failures.UNKNOWN), Failure(failures.NO_PERMISSION)])
+def test_a_gpu_that_does_not_report_its_mig_mode_keeps_the_one_it_had(failure):
+    card = Card(uuid_of(1), mig_enabled=True, slices=[slice_card(10)])
+    reader = reader_of(card)[0]
+    assert reader.read().mig_enabled == {uuid_of(1)}
+    card.mig_enabled = failure
+    report = reader.read()
+    assert report.mig_enabled == {uuid_of(1)}
+    assert [item.gpu.uuid for item in report.readings] == [uuid_of(1), uuid_of(10, "MIG")]

@@ -70,11 +70,25 @@ def test_what_cannot_return_is_named_with_the_reason(gpudock, broker, store):
     broker.reconcile(Observation(store.clock() + 1, foreign_use={gpu(0).uuid: use}))
     with store.transaction() as transaction:
         transaction.gpus.set_admin_state(gpu(1).uuid, AdminState.QUARANTINED, "It was broken.")
-    assert gpudock("gpu", "return", "--all") == f"{gpu(1).uuid} is active.\n"
+    assert gpudock("gpu", "return", "--all") == f"{gpu(1).uuid} is in service again: free.\n"
     assert gpudock.status == 1
     assert gpudock.err.splitlines()[-1] == (
         f"gpudock: {gpu(0).uuid} cannot return to service yet. Somebody has it."
     )
+
+
+@pytest.mark.usefixtures("seen")
+def test_a_gpu_that_is_gone_has_no_number_and_returns_never(gpudock, broker, store):
+    with store.transaction() as transaction:
+        transaction.gpus.save(gpu(7), 1.0)
+        transaction.gpus.set_admin_state(gpu(7).uuid, AdminState.QUARANTINED, "It was broken.")
+    (gone,) = (line for line in gpudock("gpu", "list").splitlines() if gpu(7).uuid in line)
+    assert gone.split()[0] == "-"
+    assert " lost " in gone
+    assert gpudock("gpu", "return", gpu(7).uuid) == ""
+    assert gpudock.status == 1
+    assert "does not report it any more" in gpudock.err
+    assert "removed from the list" in gpudock("gpu", "forget", gpu(7).uuid)
 
 
 @pytest.mark.parametrize("arguments", [(), (gpu(0).uuid, "--all")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from doubles.inventory import gpu
 from gpudock.broker import GPUStatus
@@ -15,6 +16,7 @@ from gpudock.doctor.lab import (
     examine_work,
 )
 from gpudock.model import GPUState, InventoryReading, Lease, LeaseState, Request, Telemetry
+from gpudock.policy.gpu_health import without_slices
 
 NOW = 100_000.0
 READ = InventoryReading(taken_at=NOW, driver_version="550.54.15")
@@ -116,3 +118,20 @@ def test_only_a_problem_makes_it_fail():
 def test_findings_survive_serialization():
     finding = problem("disk", "Full.", "Make room.")
     assert Finding.of_document(json.loads(json.dumps(finding.document()))) == finding
+
+
+def test_mig_mode_without_slices_is_a_problem_with_its_own_fix():
+    uncut = status(2, GPUState.QUARANTINED, without_slices(gpu(2)))
+    findings = examine_inventory(InventoryReading(taken_at=1.0), [uncut])
+    (found,) = (item for item in findings if item.level is Level.PROBLEM)
+    assert "MIG mode is on, but the GPU has no slices" in found.text
+    assert "nvidia-smi -i 2 -mig 0" in found.text
+    assert "gpu return" not in found.remedy
+
+
+def test_a_gpu_that_is_gone_has_no_number_and_can_be_forgotten():
+    gone = replace(status(2, GPUState.LOST, "The driver does not report it."), reported=False)
+    findings = examine_inventory(InventoryReading(taken_at=1.0), [gone])
+    (found,) = (item for item in findings if item.level is Level.PROBLEM)
+    assert "GPU 2" not in found.text
+    assert f"gpudock gpu forget {gpu(2).uuid}" in found.remedy

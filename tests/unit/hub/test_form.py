@@ -6,11 +6,12 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from doubles.inventory import gpu
+from doubles.inventory import gpu, mig_slice
 from gpudock.broker import GPUStatus
 from gpudock.hub.form import FormView, render_form
 from gpudock.hub.options import Offers
 from gpudock.model import Denial, GPUState, Lease, QueuePosition, Quota, Telemetry
+from gpudock.policy.gpu_health import without_slices
 from gpudock.policy.quota.resolve import Usage, resolve
 
 NOW = 1_000_000.0
@@ -99,3 +100,25 @@ def test_no_limits_are_no_words_about_them():
     page = form(status(0), quota=Quota(max_gpus=None, max_session_hours=None))
     assert "Your limit: none." in page
     assert "session lasts" not in page
+
+
+def test_a_server_gets_one_slice_at_most_and_the_form_says_why():
+    slices = [replace(status(0), gpu=mig_slice(number, gpu(0))) for number in (10, 11, 12)]
+    page = form(*slices, quota=Quota(max_gpus=4))
+    assert "<strong>3 of 3</strong> GPUs are free." in page
+    assert re.findall(r'<option value="(\d+)"', page) == ["0", "1"]
+    assert "at most one MIG slice, because a CUDA process can use only one" in page
+    mixed = form(*slices, status(1), status(2), quota=Quota(max_gpus=4))
+    assert re.findall(r'<option value="(\d+)" ?(?:selected)?>', mixed)[:3] == ["0", "1", "2"]
+    assert "MIG" not in form(status(1), status(2))
+
+
+def test_a_gpu_in_mig_mode_without_slices_is_out_of_service_with_the_reason():
+    uncut = replace(
+        status(0, GPUState.QUARANTINED), reason=without_slices(gpu(0)), in_service=False
+    )
+    page = form(uncut, status(1))
+    assert "1 of 2 free, 1 out of service" in page
+    assert (
+        "MIG mode is on without slices: an administrator has to create some or turn it off" in page
+    )

@@ -196,13 +196,13 @@ async def test_an_agent_that_never_holds_back_does_not_keep_the_hub_busy(
     assert all(later - one > 0.099 for one, later in itertools.pairwise(asked))
 
 
-async def test_of_a_divided_gpu_only_the_slices_are_devices(agent, follow):
+async def test_a_gpu_in_mig_mode_is_marked_as_such(agent, follow):
     part = GPUReading(
         GPU(uuid_of(3, "MIG"), 0, "node1", "NVIDIA L4 MIG 1g.5gb", 4864, uuid_of(1), "1g.5gb")
     )
     agent.report(GPU_1, part, GPU_2, mig_enabled=frozenset({uuid_of(1)}))
     reading = await reading_that(await follow(agent.url), well)
-    assert reading.readings == (part, GPU_2)
+    assert reading.readings == (dataclasses.replace(GPU_1, mig_enabled=True), part, GPU_2)
 
 
 async def test_a_problem_of_the_agent_is_the_inventorys_problem(agent, follow):

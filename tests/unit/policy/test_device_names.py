@@ -89,3 +89,11 @@ def test_devices_are_known_before_they_are_read():
     assert resolve(["1"], (), known) == []
     assert resolve(["all"], (), known) == resolve(["x"], (), known) == [ZERO.uuid, ONE.uuid]
     assert resolve(["all"], LAB, [*known, gpu(5)]) == [ZERO.uuid, ONE.uuid, uuid(5), *ON_TWO]
+
+
+def test_a_gpu_in_mig_mode_stands_for_its_slices_and_for_itself_without_any():
+    whole = GPUReading(TWO, minor=2, mig_enabled=True)
+    for name in ("2", TWO.uuid, "/dev/nvidia2"):
+        assert resolve([name], [*LAB, whole]) == ON_TWO
+        assert resolve([name], [*LAB[:2], whole], [TWO]) == [TWO.uuid]
+    assert resolve(["2:0"], [*LAB, whole], [TWO]) == ON_TWO[:1]

@@ -168,8 +168,10 @@ def test_a_passing_cause_is_gone_with_the_device_that_had_it() -> None:
     (found,) = assess(records, reading(GPUReading(piece, IDLE)), {}, NOW, RULES)
     assert (found.gpu, found.grantable) == (piece, True)
     broken = [GPURecord(ONE, AdminState.QUARANTINED, "Memory errors."), GPURecord(piece)]
-    (found,) = assess(broken, reading(GPUReading(piece, IDLE)), {}, NOW, RULES)
-    assert not found.grantable
+    whole, part = assess(broken, reading(GPUReading(piece, IDLE)), {}, NOW, RULES)
+    assert (whole.state, whole.reason) == (GPUState.QUARANTINED, "Memory errors.")
+    assert not part.grantable
+    assert part.reason == f"The GPU that it is cut from ({ONE.uuid}) is quarantined."
 
 
 XORG = GPUProcess(7, 4, "Xorg", computes=False)
@@ -391,3 +393,114 @@ def test_a_draining_device_drains_until_its_lease_ends_and_after() -> None:
 def test_a_forgotten_device_is_out_of_sight() -> None:
     gone = replace(GPURecord(ONE), admin_state=AdminState.FORGOTTEN)
     assert assess([gone], reading(), {}, NOW, RULES) == []
+
+
+# GPUs in MIG mode.
+
+WHOLE = GPUReading(ONE, IDLE, mig_enabled=True)
+PARTS = (mig_slice(8, ONE), mig_slice(9, ONE))
+LASTING = (AdminState.DRAINING, AdminState.QUARANTINED, AdminState.LOST)
+
+
+def test_mig_mode_without_slices_is_said_and_never_granted() -> None:
+    found = look(GPURecord(ONE), reading(WHOLE))
+    assert (found.state, found.grantable, found.in_service) == (GPUState.QUARANTINED, False, False)
+    assert found.transition is None
+    assert str(found.reason).startswith("MIG mode is on, but the GPU has no slices")
+    assert "nvidia-smi mig -i 0 -cgi" in str(found.reason)
+    assert "nvidia-smi -i 0 -mig 0" in str(found.reason)
+    assert look(GPURecord(ONE), reading(GPUReading(ONE, IDLE))).grantable
+    leased = look(GPURecord(ONE), reading(WHOLE), {ONE.uuid: "x"})
+    assert (leased.state, leased.transition) == (GPUState.QUARANTINED, None)
+
+
+def test_a_fault_comes_before_mig_mode() -> None:
+    found = look(GPURecord(ONE), reading(replace(WHOLE, fault="Memory errors.")))
+    assert found.reason == "Memory errors."
+
+
+def test_the_slices_stand_for_a_gpu_in_mig_mode() -> None:
+    records = [GPURecord(item) for item in (ONE, *PARTS)]
+    seen = reading(WHOLE, *(GPUReading(part, IDLE) for part in PARTS))
+    assert [(item.gpu, item.state) for item in assess(records, seen, {}, NOW, RULES)] == [
+        (part, GPUState.FREE) for part in PARTS
+    ]
+    # Also while nobody knows whether that is still so.
+    stale = replace(seen, problem="The agent is down.")
+    assert [item.gpu for item in assess(records, stale, {}, NOW, RULES)] == list(PARTS)
+
+
+@pytest.mark.parametrize("admin_state", LASTING)
+def test_a_gpu_that_keeps_its_slices_out_of_service_is_listed_with_them(
+    admin_state: AdminState,
+) -> None:
+    records = [GPURecord(ONE, admin_state, "Why."), GPURecord(PARTS[0])]
+    whole, part = assess(records, reading(WHOLE, GPUReading(PARTS[0], IDLE)), {}, NOW, RULES)
+    assert whole.state is GPUState(admin_state.shown)
+    assert (part.state, part.grantable) == (GPUState.QUARANTINED, False)
+    assert ONE.uuid in str(part.reason)
+
+
+def test_a_hardware_fault_is_kept_with_the_gpu_and_outlasts_its_slices() -> None:
+    sick = replace(WHOLE, fault="Memory errors.")
+    seen = reading(sick, GPUReading(PARTS[0], IDLE, fault="Memory errors."))
+    whole, part = assess([GPURecord(ONE), GPURecord(PARTS[0])], seen, {}, NOW, RULES)
+    assert whole.transition is not None
+    assert whole.transition == part.transition
+    # An error that may pass is that of the slices alone: the list keeps its length.
+    passing = replace(sick, fault_may_pass=True)
+    seen = reading(passing, GPUReading(PARTS[0], IDLE, fault="Error.", fault_may_pass=True))
+    (part,) = assess([GPURecord(ONE), GPURecord(PARTS[0])], seen, {}, NOW, RULES)
+    assert part.gpu == PARTS[0]
+
+
+@pytest.mark.parametrize("whole", [WHOLE, GPUReading(ONE, IDLE)], ids=["MIG on", "MIG off"])
+def test_a_slice_that_is_removed_under_a_session_is_no_broken_device(whole: GPUReading) -> None:
+    records = [GPURecord(item) for item in (ONE, *PARTS)]
+    found = {
+        item.gpu.uuid: item
+        for item in assess(records, reading(whole), {PARTS[0].uuid: "x"}, NOW, RULES)
+    }
+    assert set(found) == {ONE.uuid, PARTS[0].uuid}
+    part = found[PARTS[0].uuid]
+    assert (part.state, part.transition, part.gone) == (GPUState.LOST, None, True)
+    assert str(part.reason) == "The slice was removed while a session had it. End the session."
+    assert found[ONE.uuid].state is not GPUState.FREE
+
+
+@pytest.mark.parametrize("admin_state", AdminState)
+def test_a_slice_that_is_gone_keeps_nothing_out_of_service(admin_state: AdminState) -> None:
+    records = [
+        GPURecord(ONE),
+        GPURecord(PARTS[0], admin_state, "It was.", in_use_by="A container has it."),
+    ]
+    (whole,) = assess(records, reading(GPUReading(ONE, IDLE)), {}, NOW, RULES)
+    assert (whole.gpu, whole.state, whole.grantable) == (ONE, GPUState.FREE, True)
+
+
+@pytest.mark.parametrize("admin_state", [*LASTING, AdminState.ACTIVE, AdminState.OCCUPIED])
+def test_a_gpu_that_is_gone_is_shown_as_gone_whatever_was_wrong(admin_state: AdminState) -> None:
+    record = GPURecord(ONE, admin_state, "It was.", in_use_by="A container has it.")
+    found = look(record, reading(GPUReading(gpu(1), IDLE)))
+    assert (found.state, found.gone, found.in_service) == (GPUState.LOST, True, False)
+    assert "The driver does not report it any more." in str(found.reason)
+    assert found.recovers_after is None
+    leased = look(record, reading(), {ONE.uuid: "x"})
+    assert (leased.state, leased.gone) == (GPUState.LOST, True)
+
+
+def test_whether_a_gpu_is_gone_is_not_known_without_a_good_reading() -> None:
+    record = GPURecord(ONE, AdminState.DRAINING, "Drained by root.")
+    found = look(record, reading(problem="The agent is down."))
+    assert (found.state, found.gone) == (GPUState.DRAINING, False)
+
+
+def test_a_forgotten_gpu_that_a_session_has_is_leased_also_while_nothing_is_read() -> None:
+    record = GPURecord(ONE, AdminState.FORGOTTEN)
+    for seen in (reading(GPUReading(ONE, BUSY)), reading(problem="The agent is down.")):
+        assert look(record, seen, {ONE.uuid: "x"}).state is GPUState.LEASED
+
+
+def test_a_slice_known_from_labels_alone_is_hidden_once_it_is_gone() -> None:
+    unknown = replace(PARTS[0], parent_uuid=None)
+    assert assess([GPURecord(unknown)], reading(GPUReading(ONE, IDLE)), {}, NOW, RULES) == []

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from gpudock.broker import Broker, scheduling
+from gpudock.broker import Broker, gpus, scheduling
 from gpudock.broker.cycle import SchedulingCycle
 from gpudock.broker.deliveries import Deliveries
 from gpudock.broker.gpus import GPUs
@@ -22,7 +22,7 @@ from gpudock.broker.unit_of_work import UnitOfWork
 from gpudock.engine.protocol import EngineError
 from gpudock.hub import lifecycle
 from gpudock.model import ContainerState
-from gpudock.policy import cleanliness, sessions
+from gpudock.policy import cleanliness, gpu_health, sessions
 from gpudock.policy.gpu_health import AdminState, Rules
 from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling import ordering as queue
@@ -152,6 +152,28 @@ def never_returns_a_gpu(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Recovery, "due", lambda *_: [])
 
 
+def lets_what_is_gone_bar_its_gpu(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gpu_health._Presence, "is_gone", lambda *_: False)
+
+
+def gives_a_gpu_in_mig_mode(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gpu_health._Presence, "why_unusable", lambda *_, **__: None)
+
+
+def answers_that_a_gpu_has_returned(patch: pytest.MonkeyPatch) -> None:
+    def at_once(work: UnitOfWork, record: Any, by: str) -> None:
+        gpus._set_state(work, record, AdminState.ACTIVE, None, by)
+
+    patch.setattr(gpus, "_return", at_once)
+
+
+def answers_that_a_gpu_drains(patch: pytest.MonkeyPatch) -> None:
+    def at_once(work: UnitOfWork, record: Any, by: str) -> None:
+        gpus._set_state(work, record, AdminState.DRAINING, None, by)
+
+    patch.setattr(gpus, "_drain", at_once)
+
+
 def gives_what_there_is(patch: pytest.MonkeyPatch) -> None:
     original = DemandClasses.of
 
@@ -275,6 +297,10 @@ BREAKS = [
     (counts_from_the_first_clean_look, ("strangers",)),
     (grants_what_the_engine_cannot_deliver, ("delivery",)),
     (never_returns_a_gpu, ("strangers",)),
+    (lets_what_is_gone_bar_its_gpu, ("slicing", "draining")),
+    (gives_a_gpu_in_mig_mode, ("slicing",)),
+    (answers_that_a_gpu_has_returned, ("slicing", "devices")),
+    (answers_that_a_gpu_drains, ("draining", "devices")),
     (gives_what_there_is, ("quotas",)),
     (a_late_stop_ends_the_newer_lease, ("cancellations",)),
     (stops_what_it_does_not_know_from_before, ("hub",)),

@@ -30,10 +30,9 @@ FIRST_READING_TIMEOUT_S = 5.0
 
 def make_reader() -> Reader:
     """Return the reader of this machine's GPUs; it touches nothing before its first reading."""
-    from jupyterlab_gpudock.nvml.reader import GPUReader
-    from jupyterlab_gpudock.nvml.watchdog import WatchdogReader
+    from jupyterlab_gpudock.nvml.isolated import IsolatedReader
 
-    return WatchdogReader(GPUReader())
+    return IsolatedReader()
 
 
 class Services:

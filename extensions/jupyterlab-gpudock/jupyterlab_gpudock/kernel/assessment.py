@@ -25,6 +25,7 @@ _MESSAGES = {
     "version_mismatch": "The driver's library and kernel module have different versions.",
     "lost": "The GPU is lost, or this container has lost access to it.",
     "hanging": "The GPU does not respond.",
+    "interrupted": "The GPUs cannot be read at the moment.",
     "failed": "NVML fails.",
     "no_python": "This is not a Python kernel, or its command does not name a Python.",
     "python_missing": "This kernel's Python is missing.",

@@ -151,12 +151,23 @@ class GPUReader:
             with guard.calling(index):
                 try:
                     handle = required(self._client.handle(index))
-                    found = self._slices(index, handle) or [self._device(index, handle)]
+                    found = self._on_board(index, handle)
                 except ReadError as error:
                     found = self._as_known(index, error.state, error.detail)
             devices += found
         self._devices = devices
         self._relist_at = self._clock() + RELIST_SECONDS
+
+    def _on_board(self, index: int, handle: Any) -> list[_Device]:
+        """Return the slices of a board in MIG mode, otherwise the board itself."""
+        if not optional(self._client.mig_enabled(handle)):
+            return [self._device(index, handle)]
+        slices = self._slices(index, handle)
+        if slices:
+            return slices
+        device = self._device(index, handle)
+        health = ("no_slices", *device.known.health)
+        return [dataclasses.replace(device, known=dataclasses.replace(device.known, health=health))]
 
     def _device(self, index: int, handle: Any) -> _Device:
         known = GPU(
@@ -167,10 +178,8 @@ class GPUReader:
         return _Device(index, handle, handle, self._with_facts(known, handle))
 
     def _slices(self, index: int, board: Any) -> list[_Device]:
-        """Return the MIG slices that this process sees; empty without MIG mode."""
+        """Return the MIG slices that this process sees of a board in MIG mode."""
         client = self._client
-        if not optional(client.mig_enabled(board)):
-            return []
         memory = optional(client.memory(board))
         slices = []
         for number in range(optional(client.slice_count(board)) or 0):

@@ -36,6 +36,8 @@ class State(StrEnum):
     """A GPU no longer works, or this container lost access to it."""
     HANGING = "hanging"
     """A call to NVML has not returned for seconds; the other GPUs are still read."""
+    INTERRUPTED = "interrupted"
+    """The program that reads the GPUs ended unexpectedly; it is started again by itself."""
     FAILED = "failed"
     """NVML returns another error; the detail has its text."""
 
@@ -109,7 +111,7 @@ class GPU:
     ecc_uncorrected: Metric = Missing.NOT_AVAILABLE
     """Memory errors since the driver was loaded."""
     health: tuple[str, ...] = ()
-    """What is wrong with its memory, as ``HealthNote`` in the contract."""
+    """What is wrong with it though it can be read, as ``HealthNote`` in the contract."""
     processes: tuple[Process, ...] | Missing = Missing.NOT_AVAILABLE
 
     def document(self) -> dict[str, Any]:

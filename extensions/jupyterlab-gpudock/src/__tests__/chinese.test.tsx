@@ -72,6 +72,7 @@ const STATES: Exclude<GPUState, 'ok'>[] = [
   'version_mismatch',
   'lost',
   'hanging',
+  'interrupted',
   'failed'
 ];
 const VERDICTS = [
@@ -133,7 +134,7 @@ function* states(): Generator<[string, IChanges]> {
   const troubled = gpu({
     ...{ memory_used_mib: 40_900, temperature_c: 99, utilization_percent: 100 },
     throttle: ['sw_power_cap', 'sync_boost', 'sw_thermal', 'hw_thermal', 'hw_power_brake'],
-    health: ['ecc_uncorrected', 'remap_pending', 'remap_failed', 'retirement_pending'],
+    health: ['ecc_uncorrected', 'remap_pending', 'remap_failed', 'retirement_pending', 'no_slices'],
     ...{ ecc_uncorrected: 2, nvlinks: 4, mig_profile: '1g.5gb' }
   });
   yield ['a GPU with problems', { gpus: { snapshot: snapshot({ gpus: [troubled] }) } }];

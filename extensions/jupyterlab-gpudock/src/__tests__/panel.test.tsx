@@ -205,6 +205,36 @@ test('a row states what is wrong with its GPU', () => {
   screen.getByRole('button', { name: /^GPU 1: .*, nearly full$/ });
 });
 
+test.each<[Partial<IGPU>, string]>([
+  [{ state: 'lost' }, 'GPU lost'],
+  [{ state: 'interrupted' }, 'GPU readings are interrupted'],
+  [{ health: ['ecc_uncorrected'] }, 'memory errors'],
+  [{ health: ['remap_failed'] }, 'needs repair'],
+  [{ health: ['remap_pending'] }, 'needs a reset'],
+  [{ health: ['no_slices'] }, 'no MIG slices'],
+  [{ throttle: ['hw_thermal'] }, 'slowed down']
+])('of many GPUs the one with %o comes first, closed, with its word', (changes, word) => {
+  const gpus = EIGHT.map((one, place) => (place === 6 ? gpu({ ...one, ...changes }) : one));
+  show({ gpus: { snapshot: snapshot({ gpus }) } });
+  const rows = screen.getAllByRole('button', { name: /^GPU \d: A100/ });
+  const names = rows.map(row => row.getAttribute('aria-label') ?? '');
+  expect(names[0]).toMatch(/^GPU 6: /);
+  expect(names[0]).toContain(word);
+  expect(names.slice(1).every(name => !name.includes(word))).toBe(true);
+  expect(rows.every(row => row.getAttribute('aria-expanded') === 'false')).toBe(true);
+});
+
+test('the header counts the GPUs with problems', () => {
+  const gpus = EIGHT.map((one, place) => (place > 5 ? gpu({ ...one, state: 'lost' }) : one));
+  expect(show({ gpus: { snapshot: snapshot({ gpus }) } })).toContain('2 with problems');
+});
+
+test('a GPU in MIG mode without slices says what to do', () => {
+  const one = gpu({ health: ['no_slices'] });
+  const text = show({ gpus: { snapshot: snapshot({ gpus: [one] }) } });
+  expect(text).toContain('MIG mode is on, but there are no slices');
+});
+
 test('the notebook of a process can be opened, and its kernel shut down', () => {
   const [open, shutDown] = [vi.fn(), vi.fn()];
   const one = process();

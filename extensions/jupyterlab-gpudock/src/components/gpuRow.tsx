@@ -10,7 +10,7 @@ import {
   isNumber,
   percentOf
 } from '../messages/format';
-import { stateMessage } from '../messages/state';
+import { gpuTrouble } from '../messages/gpu';
 import type { IGPU } from '../model/contract';
 import { useDisplay } from './display';
 import { GPUDetails, type IGPUProps } from './gpuCard';
@@ -33,11 +33,10 @@ export function GPURow(props: IGPUProps & { open: boolean; onToggle: () => void 
   const memory = formatMemory(gpu, display);
   const temperature = formatTemperature(gpu, display);
   const values = isOK ? [utilization, memory, temperature] : [];
-  const words =
-    gpu.state === 'ok'
-      ? values.filter(({ level }) => level !== 'normal').map(({ word }) => word)
-      : [stateMessage(gpu.state, gpu.detail, lease, trans).title];
-  const isAlarm = isOK ? values.some(({ level }) => level === 'alarm') : gpu.state !== 'hanging';
+  const warnings = values.filter(({ level }) => level !== 'normal');
+  const trouble = gpuTrouble(gpu, lease, trans);
+  const words = [...warnings.map(({ word }) => word), ...(trouble ? [trouble.word] : [])];
+  const isAlarm = [...warnings, trouble].some(warning => warning?.level === 'alarm');
   const id = `jp-gpudock-${gpu.uuid || gpu.index}`;
   return (
     <section

@@ -1,5 +1,6 @@
 import { type ReactElement, useState } from 'react';
 
+import { gpuTrouble, gpuWeight } from '../messages/gpu';
 import { problemMessage, staleMessage } from '../messages/state';
 import type { IChecksView } from '../model/checks';
 import type { ILease } from '../model/contract';
@@ -98,7 +99,7 @@ export function Panel(props: {
   );
 }
 
-/** A few GPUs as cards, or many as rows of which one is open. */
+/** A few GPUs as cards, or many as rows of which one is open; those with a problem come first. */
 function GPUs(props: {
   view: IGPUView;
   lease: ILease | null;
@@ -128,6 +129,10 @@ function GPUs(props: {
       </>
     );
   }
+  const byWeight = [...all].sort(
+    (one, other) => gpuWeight(other.gpu, trans) - gpuWeight(one.gpu, trans)
+  );
+  const failing = all.filter(({ gpu }) => gpuTrouble(gpu, lease, trans)?.level === 'alarm').length;
   const [title, ...others] = new Set(all.map(({ gpu }) => gpuTitle(gpu, trans)));
   const isUniform = others.length === 0;
   return (
@@ -142,8 +147,15 @@ function GPUs(props: {
             ? trans.__('%1 × %2', all.length, title)
             : trans._n('%1 GPU', '%1 GPUs', all.length)}
         </h3>
+        {failing > 0 && (
+          <span className="jp-GPUDock-row-word" data-level="alarm">
+            <span className="jp-GPUDock-word">
+              {trans._n('%1 with a problem', '%1 with problems', failing)}
+            </span>
+          </span>
+        )}
       </header>
-      {all.map(({ key, ...gpu }) => (
+      {byWeight.map(({ key, ...gpu }) => (
         <GPURow
           key={key}
           {...gpu}

@@ -155,6 +155,7 @@ export function startErrorMessage(
       return message(trans.__('There is no longer a GPU to check.'));
     case 'lost':
     case 'hanging':
+    case 'interrupted':
     case 'failed':
     case 'version_mismatch':
       return {

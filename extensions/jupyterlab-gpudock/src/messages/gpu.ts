@@ -1,17 +1,39 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { HealthNote, IGPU, IProcess, ThrottleReason } from '../model/contract';
+import type { HealthNote, IGPU, ILease, IProcess, ThrottleReason } from '../model/contract';
 import { isNumber, type Level } from './format';
+import { stateMessage } from './state';
 
 /** A remark on a GPU, with the attention that it deserves. */
 export interface IRemark {
   readonly level: Level;
   readonly text: string;
+  /** The same in a word or two, for where there is little space. */
+  readonly word: string;
+}
+
+/** Return the worst that is to be said of a GPU in a word or two; null if all is well. */
+export function gpuTrouble(
+  gpu: IGPU,
+  lease: ILease | null,
+  trans: TranslationBundle
+): { level: Level; word: string } | null {
+  if (gpu.state !== 'ok') {
+    const { title } = stateMessage(gpu.state, gpu.detail, lease, trans);
+    return { level: gpu.state === 'hanging' ? 'notice' : 'alarm', word: title };
+  }
+  const [worst] = gpuRemarks(gpu, trans);
+  return worst && worst.level !== 'normal' ? worst : null;
+}
+
+/** Return how much attention a GPU needs; those with a higher number come first. */
+export function gpuWeight(gpu: IGPU, trans: TranslationBundle): number {
+  return WEIGHTS[gpuTrouble(gpu, null, trans)?.level ?? 'normal'];
 }
 
 const WEIGHTS = { normal: 0, notice: 1, alarm: 2 } as const;
 
-/** Return what slows a GPU down and what is wrong with its memory, the worst first. */
+/** Return what slows a GPU down and what is wrong with it, the worst first. */
 export function gpuRemarks(gpu: IGPU, trans: TranslationBundle): IRemark[] {
   const reasons = Array.isArray(gpu.throttle) ? gpu.throttle : [];
   const remarks = [
@@ -24,37 +46,50 @@ export function gpuRemarks(gpu: IGPU, trans: TranslationBundle): IRemark[] {
 
 /** Return the remark for a throttle reason, or null if the reason is harmless. */
 function throttleRemark(reason: ThrottleReason, trans: TranslationBundle): IRemark | null {
+  const word = trans.__('slowed down');
   switch (reason) {
     case 'gpu_idle':
     case 'applications_clocks':
     case 'display_clocks':
       return null;
     case 'sw_power_cap':
-      return { level: 'normal', text: trans.__('Slowed down to stay within its power limit.') };
+      return {
+        level: 'normal',
+        word,
+        text: trans.__('Slowed down to stay within its power limit.')
+      };
     case 'sync_boost':
       return {
         level: 'normal',
+        word,
         text: trans.__('Slowed down to stay in step with the other GPUs.')
       };
     case 'sw_thermal':
-      return { level: 'notice', text: trans.__('Slowed down because it is getting too warm.') };
+      return {
+        level: 'notice',
+        word,
+        text: trans.__('Slowed down because it is getting too warm.')
+      };
     case 'hw_thermal':
       return {
         level: 'alarm',
+        word,
         text: trans.__('Slowed down a lot because it is too hot. Check its cooling.')
       };
     case 'hw_power_brake':
       return {
         level: 'alarm',
+        word,
         text: trans.__("Slowed down a lot at the request of the machine's power supply.")
       };
     case 'hw_slowdown':
       return {
         level: 'alarm',
+        word,
         text: trans.__('Slowed down a lot by the hardware because of heat or power.')
       };
     default:
-      return { level: 'notice', text: trans.__('Slowed down: %1.', reason) };
+      return { level: 'notice', word, text: trans.__('Slowed down: %1.', reason) };
   }
 }
 
@@ -63,6 +98,7 @@ function healthRemark(note: HealthNote, gpu: IGPU, trans: TranslationBundle): IR
     case 'ecc_uncorrected':
       return {
         level: 'alarm',
+        word: trans.__('memory errors'),
         text: isNumber(gpu.ecc_uncorrected)
           ? trans._n(
               'Its memory had %1 error that could not be corrected. Results may be wrong. Contact the administrator.',
@@ -77,17 +113,31 @@ function healthRemark(note: HealthNote, gpu: IGPU, trans: TranslationBundle): IR
     case 'retirement_pending':
       return {
         level: 'notice',
+        word: trans.__('needs a reset'),
         text: trans.__('Bad memory will be replaced when the GPU is reset.')
       };
     case 'remap_failed':
       return {
         level: 'alarm',
+        word: trans.__('needs repair'),
         text: trans.__(
           'Bad memory could not be replaced: this GPU needs repair. Contact the administrator.'
         )
       };
+    case 'no_slices':
+      return {
+        level: 'alarm',
+        word: trans.__('no MIG slices'),
+        text: trans.__(
+          'MIG mode is on, but there are no slices, so nothing can use this GPU. An administrator has to create some or turn MIG mode off.'
+        )
+      };
     default:
-      return { level: 'notice', text: trans.__('Memory problem: %1.', note) };
+      return {
+        level: 'notice',
+        word: trans.__('memory problem'),
+        text: trans.__('Memory problem: %1.', note)
+      };
   }
 }
 

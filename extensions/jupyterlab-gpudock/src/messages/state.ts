@@ -79,6 +79,17 @@ export function stateMessage(
         ),
         advice: hangingAdvice(trans)
       };
+    case 'interrupted':
+      return {
+        title: trans.__('GPU readings are interrupted'),
+        reason: trans.__(
+          'The program that reads the GPUs ended unexpectedly. Kernels and terminals are not affected.'
+        ),
+        quote: detail,
+        advice: trans.__(
+          'It is started again by itself. If this persists, show the message to the administrator.'
+        )
+      };
     case 'failed':
       return {
         title: trans.__('GPU cannot be read'),

@@ -10,6 +10,7 @@ import {
   type IDisplay,
   inUnit
 } from './format';
+import { gpuTrouble } from './gpu';
 import { stateMessage } from './state';
 
 /** The age at which the status bar no longer shows a reading, in milliseconds. */
@@ -43,14 +44,16 @@ export function statusText(
   }
   const { gpus } = snapshot;
   if (gpus.length === 0) {
+    if (snapshot.state === 'interrupted') {
+      return { text: stateMessage('interrupted', '', null, trans).title, title: show };
+    }
     return snapshot.state === 'lost' ? { text: trans.__('GPU lost'), title: show } : null;
   }
   const name = names(gpus, trans);
   if (hideFigures) {
     return { text: name, title: show };
   }
-  const isLost = gpus.some(gpu => gpu.state === 'lost');
-  const figures = isLost ? [trans.__('GPU lost')] : totals(gpus, display);
+  const figures = failures(gpus, trans) ?? totals(gpus, display);
   return {
     text: [name, ...figures].join(' · '),
     title: [...gpus.map(gpu => details(gpu, display)), show].join('\n')
@@ -71,6 +74,25 @@ function names(gpus: readonly IGPU[], trans: TranslationBundle): string {
     return trans._n('%1 GPU', '%1 GPUs', gpus.length);
   }
   return gpus.length === 1 ? name : `${gpus.length} × ${name}`;
+}
+
+/** Return what is wrong with the worst GPU, and with how many others; null if all work. */
+function failures(gpus: readonly IGPU[], trans: TranslationBundle): string[] | null {
+  const found = gpus.flatMap(gpu => {
+    const trouble = gpuTrouble(gpu, null, trans);
+    return trouble?.level === 'alarm' ? [{ index: gpu.index, word: trouble.word }] : [];
+  });
+  const [first, ...others] = found;
+  if (first === undefined) {
+    return null;
+  }
+  const words = [...new Set(found.map(({ word }) => word))].join(', ');
+  if (gpus.length === 1 || (others.length > 0 && others.length + 1 === gpus.length)) {
+    return [words];
+  }
+  return others.length === 0
+    ? [trans.__('GPU %1: %2', first.index, words)]
+    : [trans._n('%1 with a problem', '%1 with problems', found.length), words];
 }
 
 /** Return the memory of all GPUs and their mean utilization. */

@@ -4,7 +4,7 @@ import type { IFinding } from '../model/contract';
 import type { IMessage } from './message';
 
 /** Findings that come with the output of a program. */
-const WITH_OUTPUT = ['failed', 'python_broken', 'torch_broken'];
+const WITH_OUTPUT = ['interrupted', 'failed', 'python_broken', 'torch_broken'];
 
 /** Return the message for a finding; one that only a newer server knows is quoted. */
 export function findingMessage(finding: IFinding, trans: TranslationBundle): IMessage {
@@ -34,6 +34,7 @@ function findingText({ code, parameters }: IFinding, trans: TranslationBundle): 
       return trans.__('Not usable: the GPU is lost.');
     case 'hanging':
       return trans.__('Not usable at the moment: the GPU is not responding.');
+    case 'interrupted':
     case 'failed':
       return trans.__('Not usable: the GPU cannot be read.');
     case 'torch_missing':

@@ -9,7 +9,10 @@ export type Missing = 'not_supported' | 'not_available' | 'nonsense';
 
 export type Metric = number | Missing;
 
-/** `hanging`: its calls do not return; the other GPUs are still read. */
+/**
+ * `hanging`: its calls do not return; the other GPUs are still read. `interrupted`: the program
+ * that reads the GPUs ended unexpectedly, and is started again by itself.
+ */
 export type GPUState =
   | 'ok'
   | 'no_driver'
@@ -17,6 +20,7 @@ export type GPUState =
   | 'version_mismatch'
   | 'lost'
   | 'hanging'
+  | 'interrupted'
   | 'failed';
 
 /** Why the clocks are not at their highest; the first two are harmless. */
@@ -33,13 +37,15 @@ export type ThrottleReason =
 
 /**
  * `ecc_uncorrected`: uncorrectable memory errors since the driver was loaded; `remap_pending`,
- * `retirement_pending`: bad memory is replaced at the next reset; `remap_failed`: it cannot be.
+ * `retirement_pending`: bad memory is replaced at the next reset; `remap_failed`: it cannot be;
+ * `no_slices`: it is in MIG mode without slices, so nothing can use it.
  */
 export type HealthNote =
   | 'ecc_uncorrected'
   | 'remap_pending'
   | 'remap_failed'
-  | 'retirement_pending';
+  | 'retirement_pending'
+  | 'no_slices';
 
 /** The owner of a process in this Jupyter server. */
 export interface IOwner {

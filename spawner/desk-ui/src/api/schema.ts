@@ -158,7 +158,7 @@ export interface components {
     /** @description A GPU, or a slice of one. */
     readonly GPU: {
       readonly uuid: string;
-      /** @description The driver's number, which may change; the UUID does not */
+      /** @description The driver's number, which may change; the UUID does not. Of a GPU that is gone, the number that it had */
       readonly index: number;
       readonly host: string;
       readonly model: string;
@@ -171,6 +171,8 @@ export interface components {
       readonly reason: string | null;
       /** @description It is free or leased, or only being checked */
       readonly in_service: boolean;
+      /** @description The driver reports it, as far as is known */
+      readonly reported: boolean;
       /** @description How many sessions may share it; 1: it is leased as a whole */
       readonly slots: number;
       readonly leases: readonly components['schemas']['Holder'][];

@@ -16,6 +16,7 @@ export function makeGPUs(now: number): GPU[] {
     state: 'free',
     reason: null,
     in_service: true,
+    reported: true,
     slots: 1,
     leases: [],
     telemetry: null,

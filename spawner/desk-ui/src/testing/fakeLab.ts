@@ -35,6 +35,8 @@ export interface FakeLabOptions {
   readonly empty: boolean;
   /** The lab is known to have no GPU. */
   readonly cpu?: boolean;
+  /** One of the GPUs is gone. */
+  readonly gone?: boolean;
   /** Every call fails. */
   readonly broken: boolean;
   readonly now: () => number;
@@ -75,6 +77,11 @@ export class FakeLab {
       ...Array.from({ length: options.users - 4 }, (_, i) => `user${String(i).padStart(4, '0')}`)
     ].slice(0, Math.max(1, options.users));
     this.gpus = options.empty ? [] : makeGPUs(now);
+    if (options.gone) {
+      this.gpus = this.gpus.map((gpu, place) =>
+        place === 5 ? { ...gpu, state: 'lost', reported: false, reason: 'It is gone.' } : gpu
+      );
+    }
     this.sessions = options.empty ? [] : makeSessions(now, options.user);
     this.queue = options.empty ? [] : makeQueue(now, options.user);
     this.past = options.empty ? [] : makePast(now, options.user);
@@ -98,6 +105,7 @@ export class FakeLab {
     if (method !== 'GET') this.calls.push(`${method} ${url.pathname.slice(1)}`);
     switch (parts[0]) {
       case 'gpus':
+        if (method === 'DELETE') this.gpus = this.gpus.filter(gpu => gpu.uuid !== parts[1]);
         if (method !== 'PATCH') return ok(this.lab());
         return parts[1] === undefined ? this.returnGPUs() : this.changeGPU(parts[1], body);
       case 'leases':

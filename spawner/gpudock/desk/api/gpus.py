@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from gpudock.broker import DeskBroker, GPUStatus
     from gpudock.policy.sessions import Session
+
+T = TypeVar("T")
 
 router = Router()
 
@@ -46,7 +48,10 @@ class GPU(ResponseModel):
     """A GPU, or a slice of one."""
 
     uuid: str
-    index: int = Field(description="The driver's number, which may change; the UUID does not")
+    index: int = Field(
+        description="The driver's number, which may change; the UUID does not. Of a GPU that is"
+        " gone, the number that it had"
+    )
     host: str
     model: str
     memory_mib: int
@@ -55,6 +60,7 @@ class GPU(ResponseModel):
     state: Literal["free", "leased", "draining", "quarantined", "lost"]
     reason: str | None = Field(description="Why it is neither free nor just leased")
     in_service: bool = Field(description="It is free or leased, or only being checked")
+    reported: bool = Field(description="The driver reports it, as far as is known")
     slots: int = Field(description="How many sessions may share it; 1: it is leased as a whole")
     leases: list[Holder]
     telemetry: Telemetry | None
@@ -162,18 +168,14 @@ async def change_gpu(request: APIRequest) -> GPU:
     """
     uuid, change, by = request.path["uuid"], request.body, request.principal.actor
 
-    def apply(broker: DeskBroker) -> None:
+    def apply(broker: DeskBroker) -> GPUStatus:
         if change.state is not None:
-            broker.gpus.set_state(uuid, change.state, by=by)
-        else:
-            broker.gpus.set_slots(uuid, change.slots, by=by)
+            return broker.gpus.set_state(uuid, change.state, by=by)
+        return broker.gpus.set_slots(uuid, change.slots, by=by)
 
-    await _change(request, apply)
-    gpus = await request.backend.read(_gpus, None)
-    gpu = next((item for item in gpus if item.uuid == uuid), None)
-    if gpu is None:
-        raise NotFoundError("The GPU was removed in the meantime.")
-    return gpu
+    status = await _change(request, apply)
+    sessions = await request.backend.read(_live_sessions)
+    return _gpu(status, sessions, None)
 
 
 @router.add("DELETE", "gpus/{uuid}", Audience.MANAGER, errors=(409,))
@@ -186,8 +188,8 @@ async def forget_gpu(request: APIRequest) -> None:
     await _change(request, lambda broker: broker.gpus.forget(uuid, by=by))
 
 
-async def _change(request: APIRequest, change: Callable[[DeskBroker], None]) -> None:
-    """Apply *change* to the GPU in the path.
+async def _change(request: APIRequest, change: Callable[[DeskBroker], T]) -> T:
+    """Apply *change* to the GPU in the path, and return what it returns.
 
     Raises:
         NotFoundError: there is no such GPU.
@@ -197,15 +199,19 @@ async def _change(request: APIRequest, change: Callable[[DeskBroker], None]) -> 
     if all(status.gpu.uuid != request.path["uuid"] for status in statuses):
         raise NotFoundError("This lab has no GPU with that UUID.")
     try:
-        await request.backend.write(change)
+        return await request.backend.write(change)
     except GPUStateError as error:
         raise ConflictError(str(error)) from error
 
 
 def _gpus(broker: DeskBroker, users: frozenset[str] | None) -> list[GPU]:
     """Return all GPUs, with the names of those holders who are in *users*; ``None``: all."""
-    sessions = {session.lease.id: session for session in broker.sessions.live()}
+    sessions = _live_sessions(broker)
     return [_gpu(status, sessions, users) for status in broker.gpus.all()]
+
+
+def _live_sessions(broker: DeskBroker) -> dict[str, Session]:
+    return {session.lease.id: session for session in broker.sessions.live()}
 
 
 def _gpu(status: GPUStatus, sessions: Mapping[str, Session], users: frozenset[str] | None) -> GPU:
@@ -226,6 +232,7 @@ def _gpu(status: GPUStatus, sessions: Mapping[str, Session], users: frozenset[st
         state=status.state.value,
         reason=status.reason,
         in_service=status.in_service,
+        reported=status.reported,
         slots=status.slots,
         leases=holders,
         telemetry=None if status.taken_at is None else Telemetry.model_validate(status.telemetry),

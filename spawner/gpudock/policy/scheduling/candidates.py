@@ -23,7 +23,7 @@ _by_availability = attrgetter("available", "gpu.index", "gpu.uuid")
 class Rating(NamedTuple):
     """How a candidate compares with others that can start a session now; the least is the best."""
 
-    mixed: bool  # several models, or whole GPUs and slices
+    mixed: bool  # several models
     unused_gpus: int  # that the session would begin to use
     memory_mib: int  # of the largest device, so that large ones stay free
     emptiness: float  # minus the used part of the fullest physical GPU
@@ -50,14 +50,7 @@ class Candidate:
             self.units: Sequence[Unit] = pools[0].units
             self._timeline: Sequence[Unit] | None = pools[0].timeline
         else:
-            # One session does not get a GPU together with slices of it.
-            self.units = [
-                unit
-                for pool in pools
-                for unit in pool.units
-                if unit.gpu.parent_uuid is not None
-                or not any(other.pool in pools for other in unit.conflicting)
-            ]
+            self.units = [unit for pool in pools for unit in pool.units]
             self._timeline = None
 
     def window(self) -> float:

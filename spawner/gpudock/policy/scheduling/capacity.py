@@ -51,10 +51,11 @@ class Node:
 
 @dataclass(slots=True, eq=False)
 class GPUPool:
-    """All units of one model in the lab, either slots of shared GPUs or not."""
+    """All units of one model in the lab: slots of shared GPUs, MIG slices, or neither."""
 
     model: str
     shared: bool
+    sliced: bool
     node_pools: list[NodePool] = field(default_factory=list)  # the units in service
     idle: int = 0  # how many units in service are not taken
     # Units in service that cannot be granted now, each with the reason.
@@ -122,7 +123,7 @@ class Unit:
 
 
 class Capacity:
-    """All units of the lab; ``gpu_pools`` has them by model and by whether they are slots."""
+    """All units of the lab; ``gpu_pools`` has them by model, whether they are slots, and slices."""
 
     def __init__(
         self,
@@ -133,7 +134,7 @@ class Capacity:
     ) -> None:
         """Divide *devices* into units, and give *leases* what they hold."""
         self.now = now
-        self.gpu_pools: dict[tuple[str, bool], GPUPool] = {}
+        self.gpu_pools: dict[tuple[str, bool, bool], GPUPool] = {}
         self._units: dict[str, list[Unit]] = {}
         self._slices: dict[str, list[Unit]] = {}
         self._links = links
@@ -166,7 +167,8 @@ class Capacity:
             self._units[gpu.uuid] = units
             if gpu.parent_uuid is not None:
                 self._slices.setdefault(gpu.parent_uuid, []).extend(units)
-            gpu_pool = self.gpu_pools.setdefault((gpu.model, shared), GPUPool(gpu.model, shared))
+            form = (gpu.model, shared, sliced)
+            gpu_pool = self.gpu_pools.setdefault(form, GPUPool(*form))
             if not device.in_service:
                 gpu_pool.out_of_service.append(device.reason or "")
                 continue

@@ -27,12 +27,20 @@ class DemandClass:
         possible: the units in service suffice, once they are free.
         waiting: how many of the requests wait.
         contenders: the contention group: all classes that accept some of the same models.
+        excludes_slices: there are matching MIG slices, of which a server gets one at most.
     """
 
     def __init__(
-        self, capacity: Capacity, gpu_pools: Sequence[GPUPool], count: int, *, shared: bool
+        self,
+        capacity: Capacity,
+        gpu_pools: Sequence[GPUPool],
+        count: int,
+        *,
+        shared: bool,
+        excludes_slices: bool = False,
     ) -> None:
         self.count = count
+        self.excludes_slices = excludes_slices
         self.shared = shared
         self.gpu_pools = gpu_pools
         self.waiting = 0
@@ -112,7 +120,7 @@ class DemandClasses:
     def __init__(self, capacity: Capacity) -> None:
         self._capacity = capacity
         self._by_form: dict[_Form, DemandClass] = {}
-        self._by_models: dict[tuple[int, bool, frozenset[str]], DemandClass] = {}
+        self._by_models: dict[tuple[int, bool, bool, frozenset[str]], DemandClass] = {}
 
     def of(self, request: Request, allowed: tuple[str, ...] | None) -> DemandClass:
         """Return the class of *request*, whose user's quota allows the models *allowed*."""
@@ -121,17 +129,26 @@ class DemandClasses:
         found = self._by_form.get(form)
         if found is not None:
             return found
-        pools = [
+        matching = [
             pool
             for pool in self._capacity.gpu_pools.values()
             if pool.shared is shared and suits(pool.model, request.gpu_model, allowed)
         ]
+        # A CUDA process can use one slice, and no whole GPU beside it.
+        pools = [pool for pool in matching if request.gpus == 1 or not pool.sliced]
+        excludes_slices = len(pools) < len(matching)
         models = frozenset(pool.model for pool in pools)
-        key = (request.gpus, shared, models)
+        key = (request.gpus, shared, excludes_slices, models)
         found = self._by_models.get(key)
         if found is None:
-            found = DemandClass(self._capacity, pools, request.gpus, shared=shared)
-            for (_, also_shared, others), other in self._by_models.items():
+            found = DemandClass(
+                self._capacity,
+                pools,
+                request.gpus,
+                shared=shared,
+                excludes_slices=excludes_slices,
+            )
+            for (_, also_shared, _, others), other in self._by_models.items():
                 if shared is also_shared and not models.isdisjoint(others):
                     found.contenders.append(other)
                     other.contenders.append(found)

@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gpudock.policy.scheduling.demand import DemandClass
 
+ONE_SLICE = "A server gets at most one MIG slice, because a CUDA process can use only one."
 PREVIOUS_CONTAINER = "The previous container of this server is still being stopped."
 
 
 def no_start(demand: DemandClass) -> str:
     """Return why a request of a possible class cannot start now."""
+    return _with_rule(demand, _no_start(demand))
+
+
+def _no_start(demand: DemandClass) -> str:
     idle = sum([pool.idle for pool in demand.gpu_pools])
     if not idle:
         what = "slots of shared GPUs" if demand.shared else "GPUs"
@@ -33,6 +38,12 @@ def no_start(demand: DemandClass) -> str:
 
 def not_in_service(demand: DemandClass) -> str:
     """Return why the units in service do not suffice for a class."""
+    return _with_rule(demand, _not_in_service(demand))
+
+
+def _not_in_service(demand: DemandClass) -> str:
+    if not demand.gpu_pools and demand.excludes_slices:
+        return f"This server needs {demand.count} GPUs, and all that match are MIG slices."
     if not demand.gpu_pools:
         return "No known GPU of this lab matches this request at the moment."
     serving = sum(len(pool.units) for each in demand.gpu_pools for pool in each.node_pools)
@@ -47,6 +58,10 @@ def not_in_service(demand: DemandClass) -> str:
         text = f"This server needs {demand.count} GPUs, and {_matching(serving)} in service."
     why = next((why for pool in demand.gpu_pools for why in pool.out_of_service if why), "")
     return f"{text} {why}".rstrip()
+
+
+def _with_rule(demand: DemandClass, reason: str) -> str:
+    return f"{reason} {ONE_SLICE}" if demand.excludes_slices else reason
 
 
 def _matching(count: int) -> str:

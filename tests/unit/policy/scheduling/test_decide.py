@@ -478,3 +478,43 @@ def test_gpus_that_are_not_in_one_host_are_told_as_such() -> None:
     assert decision.places["ada/"].reason == (
         "This server needs 2 GPUs on one host; 2 matching GPUs are free, but not all on one host."
     )
+
+
+SLICES = [mig_slice(10, gpu(0)), mig_slice(11, gpu(0)), mig_slice(12, gpu(0))]
+ONE_SLICE = "A server gets at most one MIG slice, because a CUDA process can use only one."
+
+
+def test_a_server_gets_one_slice_at_most() -> None:
+    assert decide(lab(ask("a"), gpus=SLICES)).grants
+    for model in (None, "*MIG*"):
+        denial = refuse(ask("a", 2, gpu_model=model), resolve(Quota(max_gpus=4)), lab(gpus=SLICES))
+        assert denial is not None
+        assert denial.reason == "impossible"
+        assert ONE_SLICE in denial.message
+    # Nor a slice together with a whole GPU, which CUDA would not show it.
+    denial = refuse(ask("a", 2), resolve(Quota(max_gpus=4)), lab(gpus=[*SLICES, gpu(1)]))
+    assert denial is not None
+    assert ONE_SLICE in denial.message
+    assert refuse(ask("a", 2), resolve(Quota(max_gpus=4)), lab(gpus=[*SLICES, *LAB])) is None
+
+
+def test_several_gpus_are_whole_ones_and_wait_for_them() -> None:
+    two, three = gpu(1), gpu(2)
+    decision = decide(lab(ask("a", 2), gpus=[*SLICES, two, three]))
+    assert decision.grants[0].gpu_uuids == (two.uuid, three.uuid)
+    waiting = decide(lab(ask("a", 2), gpus=[*SLICES, two, three], leases=[lease("b", two)]))
+    assert waiting.places["a/"].reason.endswith(ONE_SLICE)
+    # A request from before the slices were made.
+    waiting = decide(lab(ask("a", 2), gpus=SLICES))
+    assert waiting.places["a/"].reason == (
+        f"This server needs 2 GPUs, and all that match are MIG slices. {ONE_SLICE}"
+    )
+    refused = decide(lab(ask("a", 2, when_busy=WhenBusy.FAIL), gpus=SLICES))
+    assert ONE_SLICE in refused.refusals["a/"].message
+
+
+def test_a_request_for_several_gpus_keeps_nobody_from_a_slice() -> None:
+    decision = decide(
+        lab(ask("a", 2), ask("b"), gpus=[SLICES[0], *LAB[1:], gpu(2)], leases=[lease("c", gpu(2))])
+    )
+    assert [grant.request.user for grant in decision.grants] == ["b"]

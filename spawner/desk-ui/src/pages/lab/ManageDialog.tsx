@@ -100,7 +100,7 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
           disabled={change.isPending}
           onClick={() => send({ state: 'draining' }, t.lab.drained(name))}
         />
-      ) : (
+      ) : gpu.reported ? (
         <Action
           style="outline-success"
           icon="rotate-left"
@@ -109,8 +109,8 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
           disabled={change.isPending}
           onClick={() => send({ state: 'active' }, t.lab.returned(name))}
         />
-      )}
-      {gpu.state === 'lost' && gpu.leases.length === 0 && (
+      ) : null}
+      {!gpu.reported && gpu.leases.length === 0 && (
         <Action
           style="outline-danger"
           icon="trash"

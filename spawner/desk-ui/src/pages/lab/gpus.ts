@@ -2,6 +2,9 @@
 import type { GPU, GPUState } from '../../api/types';
 import { t } from '../../strings';
 
+/** How much of a UUID names a GPU: its kind and the first of its groups. */
+const UUID_BEGIN = 'GPU-01234567'.length;
+
 export type ShownState = GPUState | 'idle';
 
 /** The icon and color of each state. The name of the state is always shown beside them. */
@@ -66,8 +69,9 @@ export function byHost(gpus: readonly GPU[]): readonly Host[] {
     .sort((one, other) => one.name.localeCompare(other.name, 'en', { numeric: true }));
 }
 
-/** Return the short name of a GPU: `GPU 3`, or `GPU 0, slice 1g.5gb`. */
+/** Return the short name of a GPU: `GPU 3`, or `GPU 0, slice 1g.5gb`. One that is gone has no number. */
 export function gpuName(gpu: GPU): string {
+  if (!gpu.reported) return t.lab.gone(gpu.uuid.slice(0, UUID_BEGIN));
   const slice = gpu.mig_profile === null ? '' : `, ${t.lab.slice(gpu.mig_profile)}`;
   return `${t.lab.gpu(gpu.index)}${slice}`;
 }

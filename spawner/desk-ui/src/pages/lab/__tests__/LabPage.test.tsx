@@ -1,6 +1,7 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { expect, it } from 'vitest';
+import { t } from '../../../strings';
 import { renderPage } from '../../../testing/renderPage';
 import { LabPage } from '../LabPage';
 
@@ -72,6 +73,26 @@ it('says that no GPU could be returned', async () => {
   lab.gpus = lab.gpus.filter(gpu => gpu.state !== 'quarantined');
   await userEvent.click(await screen.findByRole('button', { name: 'Return all' }));
   expect(await screen.findByText('No GPU could be returned.')).toBeDefined();
+});
+
+it('shows a GPU that is gone without a number, and forgets it', async () => {
+  const { lab } = renderPage(<LabPage />, { admin: true, gone: true });
+  const gone = `${lab.gpus[5]?.uuid.slice(0, 12)}… (gone)`;
+  const shown = await tile('gpu-node-1', gone);
+  expect(shown.getByText('It is gone.')).toBeDefined();
+  expect(screen.queryByRole('article', { name: 'GPU 5' })).toBeNull();
+  await userEvent.click(screen.getByRole('button', { name: `Manage gpu-node-1, ${gone}` }));
+  expect(screen.queryByRole('button', { name: 'Return to service' })).toBeNull();
+  await userEvent.click(screen.getByRole('button', { name: t.lab.forget }));
+  await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+  expect(lab.calls.some(call => call.startsWith('DELETE gpus/'))).toBe(true);
+});
+
+it('keeps a lost GPU that is still reported', async () => {
+  renderPage(<LabPage />, { admin: true });
+  await userEvent.click(await screen.findByRole('button', { name: 'Manage gpu-node-1, GPU 6' }));
+  expect(screen.queryByRole('button', { name: t.lab.forget })).toBeNull();
+  expect(screen.getByRole('button', { name: 'Return to service' })).toBeDefined();
 });
 
 it('sets the slots only of a GPU that no session uses', async () => {
