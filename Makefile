@@ -111,7 +111,7 @@ test: ## all tests, the fast ones first; stops the engine that they were given
 	}; \
 	trap finish EXIT;) \
 	$(MAKE) test-unit test-integration test-machine test-extension test-desk test-hub \
-		test-gpu test-docker test-browser test-chaos
+		test-gpu test-docker test-browser
 
 test-unit: .venv/.stamp ## the fast tests; ARGS="-k quota" chooses among them, as in each tier
 	$(PYTEST) tests/unit --ignore=tests/unit/state_machine -p no:schemathesis \

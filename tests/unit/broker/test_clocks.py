@@ -224,6 +224,7 @@ def test_a_gpu_that_came_free_is_given_again(lab: Lab, jump: float) -> None:
     assert isinstance(lab.broker.requests.submit(ask("bob", gpus=2)), Lease)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("jump", JUMPS)
 def test_an_idle_gpu_is_taken_back_when_it_is_time(lab: Lab, jump: float) -> None:
     lab.broker.quotas.set("default", "", {"idle_minutes": 60.0}, "root")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpudock.model import QueuePosition, Request
 
 
+@pytest.mark.integration
 def test_a_start_in_ten_thousand_years_is_shown(gpudock, broker):
     broker.quotas.set("default", "", {"max_gpus": 2, "max_session_hours": 1_000_000.0}, "root")
     for number in range(90):

@@ -31,6 +31,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("change", CHANGES)
 async def test_an_unrelated_change_leaves_sessions_unchanged(
     tmp_path: Path, change: Callable[[DeskBroker], object]

@@ -56,6 +56,7 @@ def test_bad_options_are_told_what_to_do(raw, says):
         parse(raw, OFFERS)
 
 
+@pytest.mark.integration
 @given(
     st.dictionaries(
         st.sampled_from(["image", "gpus", "gpu_model", "share", "when_busy", "other"]),

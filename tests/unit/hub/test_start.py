@@ -139,6 +139,7 @@ async def test_threads_follow_the_processors_unless_the_image_says_otherwise(lab
     assert container.environment["NUMBA_NUM_THREADS"] == "4"
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("volumes", "workspace", "own", "prepared"),
     [
@@ -314,6 +315,7 @@ async def test_a_start_goes_on_with_another_gpu(large_lab):
     assert lab.broker.queue.waiting() == []
 
 
+@pytest.mark.integration
 async def test_a_gpu_that_is_not_named_is_tried_twice(large_lab):
     lab = large_lab
     lab.docker.broken_gpus = {gpu(0).uuid: NODE_IS_MISSING}
@@ -423,6 +425,7 @@ async def test_the_wait_for_another_gpu_has_an_end(lab):
     assert lab.broker.queue.waiting() == []
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("call", ["inspect", "remove", "info"])
 async def test_a_start_that_is_cancelled_while_it_fails_waits_no_more(lab, call):
     lab.docker.cdi_names = names(7)

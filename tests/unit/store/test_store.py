@@ -295,6 +295,7 @@ def test_a_database_without_tables_is_told_in_a_sentence(
     store.close()
 
 
+@pytest.mark.integration
 def test_a_database_that_the_server_does_not_have_is_told_in_a_sentence(postgres: Postgres) -> None:
     url = make_url(postgres.new_database()).set(database="nowhere")
     with pytest.raises(StoreError, match=r"cannot be opened. Check GPUDOCK_DB_URL"):

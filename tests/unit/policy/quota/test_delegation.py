@@ -357,6 +357,7 @@ def test_whatever_a_lead_is_allowed_gives_nothing_beyond_group_and_present(
             assert None in most or (got is not None and got <= max(most))
 
 
+@pytest.mark.integration
 @given(group=documents, limited=documents, steps=st.lists(documents, max_size=4))
 def test_no_number_of_steps_leads_beyond_an_administrators_limit(
     group: dict[str, Any], limited: dict[str, Any], steps: list[dict[str, Any]]
