@@ -203,6 +203,8 @@ class ChaosLab(Lab):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        # No bridge and no rule of a firewall survives that either.
+        _run("ip", "netns", "delete", str(self.paths.namespace))
 
 
 def _disk_group(container: Container) -> Path | None:

@@ -306,7 +306,7 @@ BREAKS = [
     (stops_what_it_does_not_know_from_before, ("hub",)),
     (loses_the_queue_at_a_restart, ("hub",)),
     (lets_a_lowered_limit_end_sessions, ("sessions",)),
-    (ends_sessions_by_the_limit_of_today, ("sessions",)),
+    (ends_sessions_by_the_limit_of_today, ("sessions", "quotas")),
     (never_ends_a_session, ("sessions",)),
     (extends_as_far_as_it_is_asked_to, ("sessions",)),
     (counts_no_hours, ("sessions",)),
