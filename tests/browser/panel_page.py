@@ -26,8 +26,15 @@ LANGUAGE = "@jupyterlab/translation-extension/plugin.jupyterlab-settings"
 DARK = {THEMES: {"theme": "JupyterLab Dark"}}
 CHINESE = {LANGUAGE: {"locale": "zh_CN"}}
 ASKS_AGAIN_SOON = """
-from jupyterlab_gpudock.nvml import reader
-reader.REOPEN_SECONDS = reader.RELIST_SECONDS = 0.5
+from jupyterlab_gpudock.nvml import isolated
+# The reader has a process of its own, which begins with this program.
+isolated._PROGRAM = isolated._PROGRAM.replace(
+    " from jupyterlab_gpudock.nvml.child",
+    " from jupyterlab_gpudock.nvml import reader;"
+    " reader.REOPEN_SECONDS = reader.RELIST_SECONDS = 0.5;"
+    " from jupyterlab_gpudock.nvml.child",
+)
+assert "RELIST_SECONDS" in isolated._PROGRAM
 """
 """A server's configuration, for tests of what is said and not of how long a driver is left alone
 after a fault."""
