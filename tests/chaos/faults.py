@@ -67,47 +67,35 @@ class Fault:
     stops_hub: bool = False
 
 
-def _restarted(part: str) -> Callable[[Scene], AbstractContextManager[None]]:
+def _done_to(
+    part: str, begin: Callable[[Container], object]
+) -> Callable[[Scene], AbstractContextManager[None]]:
+    """Return a fault of one part, which is brought back afterwards."""
+
     @contextmanager
     def happen(scene: Scene) -> Iterator[None]:
         container = scene.lab.docker.containers.get(f"{PROJECT}-{part}")
-        container.restart(timeout=20)
-        yield
-
-    return happen
-
-
-def _stopped(part: str) -> Callable[[Scene], AbstractContextManager[None]]:
-    @contextmanager
-    def happen(scene: Scene) -> Iterator[None]:
-        container = scene.lab.docker.containers.get(f"{PROJECT}-{part}")
-        container.stop(timeout=20)
+        begin(container)
         yield
         _bring_back(container)
 
     return happen
 
 
-def _killed(part: str) -> Callable[[Scene], AbstractContextManager[None]]:
-    @contextmanager
-    def happen(scene: Scene) -> Iterator[None]:
-        container = scene.lab.docker.containers.get(f"{PROJECT}-{part}")
-        container.kill("SIGKILL")
-        yield
-        _bring_back(container)
-
-    return happen
+def _restart(container: Container) -> None:
+    container.restart(timeout=20)
 
 
-def _frozen(part: str) -> Callable[[Scene], AbstractContextManager[None]]:
-    @contextmanager
-    def happen(scene: Scene) -> Iterator[None]:
-        container = scene.lab.docker.containers.get(f"{PROJECT}-{part}")
-        container.pause()
-        yield
-        _bring_back(container)
+def _stop(container: Container) -> None:
+    container.stop(timeout=20)
 
-    return happen
+
+def _kill(container: Container) -> None:
+    container.kill("SIGKILL")
+
+
+def _freeze(container: Container) -> None:
+    container.pause()
 
 
 def _bring_back(container: Container) -> None:
@@ -128,18 +116,18 @@ def _agent_killed(scene: Scene) -> Iterator[None]:
     yield
 
 
-@contextmanager
-def _engine_stopped(scene: Scene) -> Iterator[None]:
-    scene.lab.stop_engine(keep_containers=True)
-    yield
-    scene.lab.start_engine()
+def _engine_away(
+    begin: Callable[[ChaosLab], None],
+) -> Callable[[Scene], AbstractContextManager[None]]:
+    """Return a fault after which the engine has to be started again."""
 
+    @contextmanager
+    def happen(scene: Scene) -> Iterator[None]:
+        begin(scene.lab)
+        yield
+        scene.lab.start_engine()
 
-@contextmanager
-def _engine_killed(scene: Scene) -> Iterator[None]:
-    scene.lab.kill_engine()
-    yield
-    scene.lab.start_engine()
+    return happen
 
 
 @contextmanager
@@ -150,13 +138,6 @@ def _engine_frozen(scene: Scene) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
-
-
-@contextmanager
-def _power_fails(scene: Scene) -> Iterator[None]:
-    scene.lab.kill_host()
-    yield
-    scene.lab.start_engine()
 
 
 @contextmanager
@@ -228,26 +209,36 @@ def _driver_fails(scene: Scene) -> Iterator[None]:
 
 
 FAULTS = (
-    Fault("the proxy restarts", _restarted("proxy-1"), "proxy", 10, lasts=False),
-    Fault("the proxy is stopped for a while", _stopped("proxy-1"), "proxy", 10),
-    Fault("the proxy is killed", _killed("proxy-1"), "proxy", 10),
-    Fault("the proxy is frozen", _frozen("proxy-1"), "proxy", 10),
-    Fault("the hub restarts", _restarted("hub-1"), "hub", stops_hub=True, lasts=False),
-    Fault("the hub is stopped for a while", _stopped("hub-1"), "hub", stops_hub=True),
-    Fault("the hub is killed", _killed("hub-1"), "hub", stops_hub=True),
-    Fault("the hub is frozen", _frozen("hub-1"), "hub", stops_hub=True),
-    Fault("the desk restarts", _restarted("desk-1"), "desk", lasts=False),
-    Fault("the desk is stopped for a while", _stopped("desk-1"), "desk"),
-    Fault("the desk is killed", _killed("desk-1"), "desk"),
-    Fault("the desk is frozen", _frozen("desk-1"), "desk"),
+    Fault("the proxy restarts", _done_to("proxy-1", _restart), "proxy", 10, lasts=False),
+    Fault("the proxy is stopped for a while", _done_to("proxy-1", _stop), "proxy", 10),
+    Fault("the proxy is killed", _done_to("proxy-1", _kill), "proxy", 10),
+    Fault("the proxy is frozen", _done_to("proxy-1", _freeze), "proxy", 10),
+    Fault("the hub restarts", _done_to("hub-1", _restart), "hub", stops_hub=True, lasts=False),
+    Fault("the hub is stopped for a while", _done_to("hub-1", _stop), "hub", stops_hub=True),
+    Fault("the hub is killed", _done_to("hub-1", _kill), "hub", stops_hub=True),
+    Fault("the hub is frozen", _done_to("hub-1", _freeze), "hub", stops_hub=True),
+    Fault("the desk restarts", _done_to("desk-1", _restart), "desk", lasts=False),
+    Fault("the desk is stopped for a while", _done_to("desk-1", _stop), "desk"),
+    Fault("the desk is killed", _done_to("desk-1", _kill), "desk"),
+    Fault("the desk is frozen", _done_to("desk-1", _freeze), "desk"),
     Fault("the agent is killed", _agent_killed, "agent", lasts=False),
-    Fault("the agent is frozen", _frozen("agent"), "agent"),
-    Fault("the engine is stopped for a while", _engine_stopped, "engine", stops_hub=True),
-    Fault("the engine is killed", _engine_killed, "engine", stops_hub=True),
+    Fault("the agent is frozen", _done_to("agent", _freeze), "agent"),
+    Fault(
+        "the engine is stopped for a while",
+        _engine_away(lambda lab: lab.stop_engine(keep_containers=True)),
+        "engine",
+        stops_hub=True,
+    ),
+    Fault(
+        "the engine is killed",
+        _engine_away(lambda lab: lab.kill_engine()),
+        "engine",
+        stops_hub=True,
+    ),
     Fault("the engine is frozen", _engine_frozen, "engine", stops_hub=True),
     Fault(
         "the power of the host fails",
-        _power_fails,
+        _engine_away(lambda lab: lab.kill_host()),
         "engine",
         ends_sessions=True,
         stops_hub=True,
