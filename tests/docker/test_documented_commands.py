@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMAND = re.compile(r"^docker compose (exec hub .+?)(?:\s+#.*)?$", re.M)
 COMMANDS = sorted({line for page in PAGES for line in COMMAND.findall(page.read_text())})
+# Neither the settings of this run nor the flags of the make that began it: an administrator's
+# shell has none of them, and with flags passed on make prints which folder it works in.
+FOREIGN = ("GPUDOCK_", "MAKE", "MFLAGS")
 ENVIRON = {
-    **{name: value for name, value in os.environ.items() if not name.startswith("GPUDOCK_")},
+    **{name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)},
     "COMPOSE_PROJECT_NAME": PROJECT,
     "GPUDOCK_DOCKER_SOCKET": str(SOCKET),
     "GPUDOCK_PORT": str(PORT),
