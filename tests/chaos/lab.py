@@ -203,8 +203,12 @@ class ChaosLab(Lab):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        # No bridge and no rule of a firewall survives that either.
-        _run("ip", "netns", "delete", str(self.paths.namespace))
+        # No process, bridge or rule of a firewall survives that either.
+        namespace = str(self.paths.namespace)
+        for pid in _run("ip", "netns", "pids", namespace).split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        _run("ip", "netns", "delete", namespace)
 
 
 def _disk_group(container: Container) -> Path | None:

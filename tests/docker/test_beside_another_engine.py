@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import os
 import shutil
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gpudock.deploy import engine_packages
 from gpudock.deploy.engine_config import EnginePaths
+from gpudock.deploy.namespace import Namespace, enter, exists
 from harness.lab import ROOT
 from harness.other_machine import CLIENT_ADDRESS, OtherMachine
 
@@ -32,7 +36,10 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtherMachine]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="an engine needs root")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="an engine needs root")
+
+
+@needs_root
 def test_another_engine_that_starts_and_stops_is_not_noticed(machine):
     socket = Path("/run/gpudock-beside/docker.sock")
     command = ("env", f"PYTHONPATH={ROOT}/spawner", sys.executable, "-m", "gpudock.deploy")
@@ -59,6 +66,53 @@ def test_another_engine_that_starts_and_stops_is_not_noticed(machine):
         assert left == []
     finally:
         machine.run(*engine, "--stop", "--purge")
+
+
+@needs_root
+def test_a_namespace_that_was_deleted_in_use_is_made_again():
+    """What runs inside keeps a namespace alive without a name, and its link to the machine."""
+    namespace = Namespace("gpudock-t1", ipaddress.IPv4Network("10.213.0.0/16"))
+    environ = engine_packages.obtain(os.environ).environ(os.environ)
+    try:
+        namespace.make(environ, 1400)
+        with subprocess.Popen(
+            [*enter(namespace.name), "sh", "-c", "echo inside; exec sleep infinity"],
+            stdout=subprocess.PIPE,
+        ) as inside:
+            try:
+                assert inside.stdout.readline() == b"inside\n"
+                subprocess.run(["ip", "netns", "delete", namespace.name], check=True)
+                assert not exists(namespace.name)
+                namespace.make(environ, 1400)
+                where = ["ip", "-netns", namespace.name, "-brief", "address"]
+                shown = subprocess.run(where, capture_output=True, text=True, check=True).stdout
+                assert namespace.address in shown
+            finally:
+                inside.kill()
+    finally:
+        namespace.remove(environ)
+    assert not exists(namespace.name)
+
+
+@needs_root
+def test_the_last_namespace_takes_the_folder_of_namespaces_with_it():
+    """A machine on which nothing else has a namespace, as most have none."""
+    environ = engine_packages.obtain(os.environ).environ(os.environ)
+    there_and_gone = (
+        "import ipaddress, os; from gpudock.deploy.namespace import Namespace;"
+        "namespace = Namespace('gpudock-t2', ipaddress.IPv4Network('10.213.0.0/16'));"
+        "namespace.make(os.environ, 1400); namespace.remove(os.environ)"
+    )
+    done = subprocess.run(
+        [
+            *("unshare", "--mount", "--net", "sh", "-ec"),
+            'mount -t tmpfs none /run; "$0" -c "$1"; ls -A /run',
+            *(sys.executable, there_and_gone),
+        ],
+        env=environ | {"PYTHONPATH": f"{ROOT}/spawner"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "netns" not in done.stdout.split()
 
 
 def _read(file: Path) -> bytes:

@@ -112,7 +112,7 @@ def test_a_driver_that_is_gone_quarantines_no_gpu_for_good_and_costs_nobody_a_pl
     wait_for(lambda: hub.queue() == ["ada"], "ada waits")
     assert bob.ask_for_server().status_code == 202
     wait_for(lambda: hub.queue() == ["ada", "bob"], "bob waits behind ada")
-    assert withdrawn(hub) == {FIRST: "unstable", OTHER: "unstable"}
+    assert withdrawn(hub) == {FIRST: "undelivered", OTHER: "undelivered"}
     assert len(hub.docker.calls_of("start")) == starts + 1, "it is not tried again and again"
     assert "driver not loaded" in form(hub.admin)
     hub.docker.broken_gpus = {}

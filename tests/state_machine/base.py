@@ -42,8 +42,9 @@ GPUS = (gpu(0), gpu(1), _WHOLE, mig_slice(10, _WHOLE), mig_slice(11, _WHOLE))
 BY_UUID = {item.uuid: item for item in GPUS}
 
 LIMIT = 2
-# How long a device has to prove clean after a foreign user, and after errors of the driver.
-OCCUPIED_SECONDS, UNSTABLE_SECONDS = 30.0, 300.0
+# How long a device has to prove clean after a foreign user, after errors of the driver, and after
+# the engine could give none.
+OCCUPIED_SECONDS, UNSTABLE_SECONDS, UNDELIVERED_SECONDS = 30.0, 300.0, 30.0
 HOUR, DAY = 3600.0, 86400.0
 ROUNDING = 0.01
 
@@ -190,8 +191,9 @@ class LabState:
             if self.returned_at.get(uuid, -math.inf) >= refused_at:
                 continue
             # All devices that could be tried have failed: then each is tried again after a while.
-            wait = UNSTABLE_SECONDS if states[uuid] is AdminState.UNSTABLE else math.inf
-            if self.clock() - refused_at < UNSTABLE_SECONDS:
+            general = states[uuid] is AdminState.UNDELIVERED
+            wait = UNDELIVERED_SECONDS if general else math.inf
+            if self.clock() - refused_at < UNDELIVERED_SECONDS:
                 assert states[uuid] is not AdminState.ACTIVE, "promise 10: not delivered, yet kept"
                 self.unfit[uuid] = (refused_at, wait)
 

@@ -67,7 +67,7 @@ class Deliveries:
         """Take every device out of service for a while that no other lease has."""
         reason = general_reason(failure.words, GENERATE_CDI)
         for uuid in self._available(work, lease):
-            _withdraw(work, uuid, StateTransition(AdminState.UNSTABLE, reason))
+            _withdraw(work, uuid, StateTransition(AdminState.UNDELIVERED, reason))
         self._failures.clear()
         self._failed.clear()
         self._withdrawn.clear()

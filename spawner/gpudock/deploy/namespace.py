@@ -66,7 +66,9 @@ class Namespace:
         machine, inside = Network(environ), Network(environ, self.name)
         if not exists(self.name):
             machine.change("netns", "add", self.name)
-        if not machine.has_link(self.outer_link):
+        if not inside.has_link(self.inner_link):
+            # The other end of one that is left leads to a namespace that has lost its name.
+            machine.delete_link(self.outer_link)
             machine.change(
                 *("link", "add", self.outer_link, "mtu", str(mtu), "type", "veth"),
                 *("peer", "name", self.inner_link, "mtu", str(mtu), "netns", self.name),
@@ -108,8 +110,7 @@ class Namespace:
         machine = Network(environ)
         for table, chain, *rule in self._rules():
             machine.delete_rule(table, chain, *rule)
-        if machine.has_link(self.outer_link):
-            machine.change("link", "delete", self.outer_link)
+        machine.delete_link(self.outer_link)
         if exists(self.name):
             machine.change("netns", "delete", self.name)
         _forget_folder()
@@ -141,7 +142,8 @@ def outer_link(name: str) -> str:
 
 def _forget_folder() -> None:
     """Unmount the folder of namespaces, which the first ``ip netns add`` mounts, if it is empty."""
-    if NAMESPACES.is_mount() and not any(NAMESPACES.iterdir()):
+    if NAMESPACES.exists() and not any(NAMESPACES.iterdir()):
+        # Mounted on itself, so that its device is its parent's, and no check finds the mount.
         subprocess.run(["umount", NAMESPACES], capture_output=True, check=False)
         with contextlib.suppress(OSError):
             NAMESPACES.rmdir()

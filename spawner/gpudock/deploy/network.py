@@ -44,6 +44,17 @@ class Network:
         """Return whether an interface of this name exists."""
         return self._run([*self._ip, "link", "show", name]).returncode == 0
 
+    def delete_link(self, name: str) -> None:
+        """Delete an interface, if it exists.
+
+        Raises:
+            ProblemError: the kernel refuses.
+        """
+        done = self._run([*self._ip, "link", "delete", name])
+        # The kernel may delete it at the same time, some while after its namespace.
+        if done.returncode != 0 and self.has_link(name):
+            raise output.ProblemError(f'"ip link delete {name}" failed: {done.stderr.strip()}')
+
     def change(self, *arguments: str) -> None:
         """Run ``ip`` with these arguments.
 

@@ -21,16 +21,18 @@ if TYPE_CHECKING:
 class AdminState(enum.StrEnum):
     """What the lab has decided about a device.
 
-    A device is ``OCCUPIED`` after something foreign used it, and ``UNSTABLE`` after errors of the
-    driver. Both are over by themselves when it has proven clean for a while, and are shown as
-    ``QUARANTINED``. All others but ``ACTIVE`` last until an explicit act. ``FORGOTTEN`` is a device
-    that an administrator took out of the list after it had gone.
+    A device is ``OCCUPIED`` after something foreign used it, ``UNSTABLE`` after errors of the
+    driver, and ``UNDELIVERED`` after the engine could not give any device to a container. These are
+    over by themselves when it has proven clean for a while, and are shown as ``QUARANTINED``. All
+    others but ``ACTIVE`` last until an explicit act. ``FORGOTTEN`` is a device that an
+    administrator took out of the list after it had gone.
     """
 
     ACTIVE = "active"
     DRAINING = "draining"
     OCCUPIED = "occupied"
     UNSTABLE = "unstable"
+    UNDELIVERED = "undelivered"
     QUARANTINED = "quarantined"
     LOST = "lost"
     FORGOTTEN = "forgotten"
@@ -38,7 +40,7 @@ class AdminState(enum.StrEnum):
     @property
     def passes(self) -> bool:
         """Whether it is over by itself when the device has proven clean for a while."""
-        return self in (AdminState.OCCUPIED, AdminState.UNSTABLE)
+        return self in (AdminState.OCCUPIED, AdminState.UNSTABLE, AdminState.UNDELIVERED)
 
     @property
     def shown(self) -> str:
@@ -147,7 +149,8 @@ class Rules:
         reading_max_age: seconds after which a reading is too old to grant on.
         leftover_memory_mib: how much memory (MiB) of a device that no lease holds may be in use;
             ``None``: any amount. A process with less does not count as use.
-        quiet_seconds: how long a device has to stay unused after something foreign used it.
+        quiet_seconds: how long a device has to stay unused after something foreign used it, or
+            after the engine could not give any device to a container.
         stable_seconds: how long a device has to answer without an error after errors of the driver.
     """
 
@@ -159,7 +162,7 @@ class Rules:
 
     def recovery_seconds(self, admin_state: AdminState) -> float | None:
         """Return how long a device has to stay clean to leave a state by itself, if it does."""
-        if admin_state is AdminState.OCCUPIED:
+        if admin_state in (AdminState.OCCUPIED, AdminState.UNDELIVERED):
             return self.quiet_seconds
         return self.stable_seconds if admin_state is AdminState.UNSTABLE else None
 
@@ -366,7 +369,7 @@ def _is_news(transition: StateTransition | None, record: GPURecord) -> bool:
         # What passes by itself must not end a drain.
         return former is AdminState.ACTIVE
     if transition.admin_state is AdminState.UNSTABLE:
-        return former in (AdminState.ACTIVE, AdminState.OCCUPIED)
+        return former is AdminState.ACTIVE or (former.passes and former is not AdminState.UNSTABLE)
     return former is not transition.admin_state
 
 

@@ -152,9 +152,11 @@ def test_a_passing_cause_gives_way_to_a_worse_one_and_ends_no_drain() -> None:
         transition = look(GPURecord(ONE, admin_state, "First."), reading(item)).transition
         return transition and transition.admin_state
 
-    assert next_state(AdminState.OCCUPIED, driver) is AdminState.UNSTABLE
-    assert next_state(AdminState.UNSTABLE, GPUReading(ONE, BUSY)) is None
-    for passing in (AdminState.OCCUPIED, AdminState.UNSTABLE):
+    for passing in (AdminState.OCCUPIED, AdminState.UNDELIVERED):
+        assert next_state(passing, driver) is AdminState.UNSTABLE
+    for passing in (AdminState.UNSTABLE, AdminState.UNDELIVERED):
+        assert next_state(passing, GPUReading(ONE, BUSY)) is None
+    for passing in (AdminState.OCCUPIED, AdminState.UNSTABLE, AdminState.UNDELIVERED):
         assert next_state(passing, memory) is AdminState.QUARANTINED
         assert next_state(passing, GPUReading(ONE, lost=True)) is AdminState.LOST
     for lasting in (AdminState.QUARANTINED, AdminState.LOST, AdminState.DRAINING):
