@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from gpudock.config.shared_volume import HUB_PROBLEM
 from harness.lab import PROJECT, SOCKET
 from harness.waiting import wait_for
 
@@ -99,13 +100,12 @@ def _restart_engine(lab: Lab) -> None:
 
 def _move_database_away_and_back(lab: Lab) -> None:
     folder = lab.folder("shared-data")
-    lab.hub.stop(timeout=20)
-    for name in ("gpudock.sqlite", "gpudock.sqlite-wal", "gpudock.sqlite-shm"):
-        if (folder / name).exists():
-            (folder / name).rename(folder / f"{name}.away")
-    for away in folder.glob("*.away"):
-        away.rename(away.with_suffix(""))
-    lab.hub.start()
+    files = sorted(folder.glob("gpudock.sqlite*"))
+    for file in files:
+        file.rename(folder / f"away-{file.name}")
+    wait_for((folder / HUB_PROBLEM).exists, "the hub misses it")
+    for file in files:
+        (folder / f"away-{file.name}").rename(file)
 
 
 def _return_in_order(*parts: str) -> Callable[[Lab], None]:

@@ -135,7 +135,7 @@ def test_an_engine_that_is_down_ends_no_lease(hub, ada):
     ada.start_server()
     (container,) = hub.docker.running
     hub.docker.down()
-    wait_for(lambda: "No look at the engine" in hub.log.read_text(), "a look fails")
+    wait_for(lambda: "Leases stay as they are" in hub.log.read_text(), "a look fails")
     assert hub.leases()["ada"].state is LeaseState.ACTIVE
     hub.docker.up()
     assert hub.docker.running == [container]

@@ -148,3 +148,25 @@ def test_health_is_bad_while_the_engine_does_not_answer(new_hub):
     wait_for(lambda: "does not answer (connection refused)" in health(hub), "health is bad")
     hub.docker.up()
     wait_for(lambda: not health(hub), "all is well again")
+
+
+def test_a_database_that_is_moved_away_while_the_hub_runs_is_missed_and_found_again(new_hub):
+    hub = new_hub().start()
+    ada, bob, cleo, dora = (hub.client(name) for name in ("ada", "bob", "cleo", "dora"))
+    ada.start_server()
+    bob.start_server()
+    assert cleo.ask_for_server().status_code == 202
+    wait_for(lambda: hub.queue() == ["cleo"], "cleo waits")
+    before = hub.leases()
+    files = sorted((hub.state / "shared").glob("gpudock.sqlite*"))
+    for file in files:
+        file.rename(file.parent / f"away-{file.name}")
+    wait_for(lambda: "database cannot be opened" in health(hub), "health is bad")
+    assert "database cannot be opened" in dora.refusal()
+    assert not files[0].exists(), "an empty one would be taken for a lab without quotas"
+    for file in files:
+        (file.parent / f"away-{file.name}").rename(file)
+    wait_for(lambda: not health(hub), "all is well again")
+    assert (hub.leases(), hub.queue()) == (before, ["cleo"])
+    ada.stop_server()
+    wait_for(lambda: "cleo" in hub.leases(), "cleo has the GPU")

@@ -71,8 +71,8 @@ _MESSAGES = (
     (
         ("unable to open database", "could not connect", "connection refused", "connection failed"),
         (
-            "The lab's database cannot be opened. Check GPUDOCK_DB_URL, that the directory exists"
-            " or the server answers, and that the hub may use it."
+            "The lab's database cannot be opened. Check GPUDOCK_DB_URL, that the file exists or the"
+            " server answers, and that the hub may use it."
         ),
     ),
     (

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, event, exc, text
+from sqlalchemy import create_engine, exc, text
 from sqlalchemy.engine import make_url
 
 from gpudock.store.errors import StoreError, StoreLockedError, translate
+from gpudock.store.sqlite import SQLiteFile
 from gpudock.store.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -58,11 +58,11 @@ class Store:
         self._locked_out = False
         try:
             parsed = make_url(url)
-            self._sqlite = parsed.get_backend_name() == "sqlite"
+            is_sqlite = parsed.get_backend_name() == "sqlite"
             options: dict[str, Any] = {}
-            if self._sqlite:
+            if is_sqlite:
                 options["connect_args"] = {"timeout": busy_seconds, "check_same_thread": False}
-            self._engine: Engine = create_engine(parsed, pool_pre_ping=not self._sqlite, **options)
+            self._engine: Engine = create_engine(parsed, pool_pre_ping=not is_sqlite, **options)
         except exc.ArgumentError as error:
             msg = (
                 "GPUDOCK_DB_URL is not a database URL. Write it like"
@@ -72,18 +72,20 @@ class Store:
         except (exc.NoSuchModuleError, ImportError) as error:
             msg = f"The driver for the database in GPUDOCK_DB_URL is not installed ({error})."
             raise StoreError(msg) from error
-        if self._sqlite:
-            _prepare_sqlite(self._engine, durable=durable)
+        self._file = SQLiteFile(self._engine, durable=durable) if is_sqlite else None
 
     def migrate(self) -> None:
         """Bring the database to the schema of this version; do nothing when it is there already.
+
+        A database in a file is made if there is none. Nothing else makes it.
 
         Raises:
             StoreError: a newer version of gpudock wrote it, or it cannot be changed.
         """
         from gpudock.store.migrations import upgrade
 
-        with self._translated(), self._engine.connect() as connection:
+        made = nullcontext() if self._file is None else self._file.may_be_made()
+        with self._translated(), made, self._engine.connect() as connection:
             writing = self._writing(connection)
             with writing.begin():
                 self._lock(writing)
@@ -99,9 +101,8 @@ class Store:
         """
         from gpudock.store.migrations import is_current
 
-        file = self._engine.url.database if self._sqlite else None
-        if file and file != ":memory:" and not Path(file).exists():
-            return False  # opening it would make it
+        if self._file is not None and not self._file.exists():
+            return False
         with self._translated(), self._engine.connect() as connection:
             return is_current(connection)
 
@@ -128,7 +129,7 @@ class Store:
         Raises:
             StoreError: the database failed.
         """
-        options = {} if self._sqlite else {"isolation_level": "REPEATABLE READ"}
+        options = {} if self._file is not None else {"isolation_level": "REPEATABLE READ"}
         with self._translated(), self._engine.connect() as connection:
             reading = connection.execution_options(**options)
             with reading.begin() as outer:
@@ -154,7 +155,7 @@ class Store:
         return max(1, round(1000 * seconds))
 
     def _lock(self, connection: Connection) -> None:
-        if not self._sqlite:
+        if self._file is None:
             patience = f"{self._patience}ms"
             connection.execute(text("SELECT set_config('lock_timeout', :t, true)"), {"t": patience})
             connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _ADVISORY_LOCK})
@@ -167,25 +168,3 @@ class Store:
             found = translate(error)
             self._locked_out = self._locked_out or isinstance(found, StoreLockedError)
             raise found from error
-
-
-def _prepare_sqlite(engine: Engine, *, durable: bool) -> None:
-    @event.listens_for(engine, "connect")
-    def connect(connection: Any, _record: Any) -> None:
-        # The driver must not open transactions itself; the "begin" listener below does.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
-            cursor.execute("PRAGMA foreign_keys=ON")
-        finally:
-            cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A writer takes the lock before it reads: what it then reads stays true until it commits.
-        options = connection.get_execution_options()
-        if "gpudock_wait" in options:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {options['gpudock_wait']}")
-        connection.exec_driver_sql(options.get("gpudock_begin", "BEGIN"))

@@ -270,6 +270,42 @@ def test_readers_are_not_held_up_by_a_writer(store: Store, lab_url: str) -> None
     other.close()
 
 
+def test_a_file_that_is_moved_away_is_missed_and_found_again(file_store: Store, path: Path) -> None:
+    files = [file for file in path.parent.iterdir() if file.name.startswith(path.name)]
+    for file in files:
+        file.rename(path.parent / f"away-{file.name}")
+    for use in (file_store.transaction, file_store.snapshot):
+        with pytest.raises(StoreError, match="cannot be opened"), use():
+            pass
+    assert not file_store.is_current()
+    assert not path.exists(), "an empty one would be taken for a lab without quotas"
+    for file in files:
+        (path.parent / f"away-{file.name}").rename(file)
+    with file_store.transaction() as transaction:
+        assert len(transaction.gpus.records()) == 3
+
+
+def test_a_file_that_is_replaced_is_the_database_from_then_on(
+    file_store: Store, path: Path, tmp_path: Path
+) -> None:
+    with file_store.transaction() as transaction:
+        transaction.leases.add(lease("one", 0))
+    other = stocked(f"sqlite:///{tmp_path / 'other.sqlite'}")
+    with other.transaction() as transaction:
+        transaction.leases.add(lease("two", 1))
+    # Another process still uses it, and what it wrote is in the log only.
+    for suffix in ("", "-wal", "-shm"):
+        file = tmp_path / f"other.sqlite{suffix}"
+        if file.exists():
+            file.replace(f"{path}{suffix}")
+    with file_store.transaction() as transaction:
+        assert [item.id for item in transaction.leases.all()] == ["two"]
+        transaction.leases.add(lease("three", 2, user="bob"))
+    other.close()
+    with Store(f"sqlite:///{path}").snapshot() as transaction:
+        assert {item.id for item in transaction.leases.all()} == {"two", "three"}
+
+
 @pytest.mark.parametrize(
     ("prepare", "words"),
     [
@@ -286,7 +322,9 @@ def test_a_database_that_cannot_be_used_is_told_in_a_sentence(path, prepare, wor
 def test_a_database_without_tables_is_told_in_a_sentence(
     database_url: Callable[[], str],
 ) -> None:
-    store = Store(database_url())
+    url = database_url()
+    by_hand(url, "CREATE TABLE other (name TEXT)")
+    store = Store(url)
     with (
         pytest.raises(StoreError, match=r"lacks tables"),
         store.snapshot() as transaction,

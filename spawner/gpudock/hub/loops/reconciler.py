@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from gpudock.engine.protocol import EngineError
 from gpudock.hub.lifecycle import perform
 from gpudock.policy.device_names import resolve
+from gpudock.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,13 +96,16 @@ class Reconciler:
             if self._patience is not None:
                 self._patience.failed(error)
             return False
+        except StoreError as error:
+            self._note_problem(str(error))
+            return False
         except Exception:
             # The loop must not end: without it no GPU becomes free.
             log.exception("Reconciling the leases with the engine failed; trying again.")
             self._note_problem("The leases could not be reconciled with the engine; see the log.")
             return False
         if self.problem:
-            log.info("The engine answers again.")
+            log.info("The leases are reconciled with the engine again.")
             self.problem = None
         self.observation = observation
         if self._patience is not None:
@@ -115,7 +119,7 @@ class Reconciler:
 
     def _note_problem(self, problem: str) -> None:
         if problem != self.problem:
-            log.warning("No look at the engine: %s Leases stay as they are.", problem)
+            log.warning("Leases stay as they are: %s", problem)
         self.problem = problem
 
     async def _observe(self) -> Observation:
