@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+# Run in each transaction. To build a statement takes as long as to run it.
+_IS_KEY = schema.meta.c.key == bindparam("row_key")
+_NUMBER = select(schema.meta.c.value).where(_IS_KEY)
+_SET_NUMBER = update(schema.meta).where(_IS_KEY).values(value=bindparam("row_value"))
+
 
 class Statements:
     """Runs the statements of a transaction and counts those that change something.
@@ -31,9 +36,9 @@ class Statements:
         self.changes = 0
         self._cache: dict[str, Any] = {}
 
-    def read(self, query: Any) -> Any:
-        """Return the result of a query."""
-        return self.connection.execute(query)
+    def read(self, query: Any, values: dict[str, Any] | None = None) -> Any:
+        """Return the result of a query, with *values* for its parameters."""
+        return self.connection.execute(query, values)
 
     def cached(self, key: str, load: Callable[[], list[T]]) -> list[T]:
         """Return a copy of what *load* returned since the last change."""
@@ -41,8 +46,15 @@ class Statements:
             self._cache[key] = load()
         return list(self._cache[key])
 
-    def change(self, statement: Any, values: list[dict[str, Any]] | None = None) -> Any:
-        """Execute a statement that changes something, and return its result."""
+    def change(
+        self, statement: Any, values: dict[str, Any] | list[dict[str, Any]] | None = None
+    ) -> Any:
+        """Execute a statement that changes something, and return its result.
+
+        Args:
+            statement: what to execute.
+            values: for its parameters; of a list, for each item once.
+        """
         self.changes += 1
         self._cache.clear()
         return self.connection.execute(statement, values)
@@ -65,12 +77,9 @@ class Statements:
 
     def number(self, key: str) -> int:
         """Return one of the database's own numbers."""
-        table = schema.meta
-        found = self.read(select(table.c.value).where(table.c.key == key)).scalar()
-        return int(found or 0)
+        return int(self.read(_NUMBER, {"row_key": key}).scalar() or 0)
 
     def set_number(self, key: str, value: int) -> None:
         """Set one of the database's own numbers."""
-        table = schema.meta
-        if not self.change(update(table).where(table.c.key == key).values(value=value)).rowcount:
-            self.change(insert(table).values(key=key, value=value))
+        if not self.change(_SET_NUMBER, {"row_key": key, "row_value": value}).rowcount:
+            self.change(insert(schema.meta).values(key=key, value=value))

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from gpudock.store.base import Statements
 
+# Read in each transaction. To build a query takes as long as to run it.
+_ALL = select(schema.gpus).order_by(schema.gpus.c.host, schema.gpus.c.number, schema.gpus.c.uuid)
+
 
 class GPUs:
     """The devices that the lab knows."""
@@ -29,9 +32,7 @@ class GPUs:
         return self._db.cached("gpus", self._records)
 
     def _records(self) -> list[GPURecord]:
-        table = schema.gpus
-        rows = self._db.read(select(table).order_by(table.c.host, table.c.number, table.c.uuid))
-        return [_gpu_record(row) for row in rows]
+        return [_gpu_record(row) for row in self._db.read(_ALL)]
 
     def save(self, gpu: GPU, seen_at: float) -> None:
         """Store a device as it was reported at *seen_at* (Unix time)."""

@@ -13,7 +13,7 @@ from gpudock.store import schema
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sqlalchemy import ColumnElement, Row
+    from sqlalchemy import ColumnElement, Row, Select
 
     from gpudock.store.base import Statements
     from gpudock.store.usage import Usage
@@ -21,6 +21,24 @@ if TYPE_CHECKING:
 # Written out, not as a parameter: only then does a database see that its index of the live leases
 # holds them all, and leaves the leases of former years alone.
 IS_LIVE = schema.leases.c.state != literal_column(f"'{LeaseState.ENDED.value}'")
+
+
+def _queries(condition: Any, of_parts: Any) -> tuple[Select[Any], Select[Any]]:
+    """Return what reads some leases, and what reads their devices.
+
+    Args:
+        condition: which leases.
+        of_parts: the same for the table of their devices.
+    """
+    table, parts = schema.leases, schema.lease_gpus
+    return (
+        select(table).where(condition).order_by(table.c.granted_at, table.c.id),
+        select(parts.c.lease_id, parts.c.gpu_uuid, parts.c.slot).where(of_parts),
+    )
+
+
+# Read in each transaction. To build a query takes as long as to run it.
+_LIVE = _queries(IS_LIVE, text("live"))
 
 
 class Leases:
@@ -59,11 +77,11 @@ class Leases:
 
     def live(self) -> list[Lease]:
         """Return all leases that have not ended, oldest first."""
-        return self._db.cached("leases", lambda: self._select(IS_LIVE, text("live")))
+        return self._db.cached("leases", lambda: self._read(*_LIVE))
 
     def all(self) -> list[Lease]:
         """Return all leases, oldest first."""
-        return self._select(true(), true())
+        return self._read(*_queries(true(), true()))
 
     def history(
         self, users: Collection[str] | None, offset: int, limit: int
@@ -94,15 +112,11 @@ class Leases:
     def _of_ids(self, ids: Collection[str]) -> list[Lease]:
         if not ids:
             return []
-        return self._select(
-            schema.leases.c.id.in_(list(ids)), schema.lease_gpus.c.lease_id.in_(list(ids))
-        )
+        of_leases, of_parts = schema.leases.c.id, schema.lease_gpus.c.lease_id
+        return self._read(*_queries(of_leases.in_(list(ids)), of_parts.in_(list(ids))))
 
-    def _select(self, condition: Any, of_parts: Any) -> list[Lease]:
-        """Return some leases; *of_parts* is the same condition for the table of their devices."""
-        table, parts = schema.leases, schema.lease_gpus
-        query = select(table).where(condition).order_by(table.c.granted_at, table.c.id)
-        devices = select(parts.c.lease_id, parts.c.gpu_uuid, parts.c.slot).where(of_parts)
+    def _read(self, query: Select[Any], devices: Select[Any]) -> list[Lease]:
+        """Return the leases of *query*, with their *devices*."""
         uuids: dict[str, list[str]] = {}
         slots: dict[str, int] = {}
         for lease_id, uuid, slot in self._db.read(devices):

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 
 from gpudock.model import Request, Share, WhenBusy
 from gpudock.store import schema
@@ -15,7 +15,7 @@ from gpudock.store import schema
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from sqlalchemy import Row
+    from sqlalchemy import Row, Select
 
     from gpudock.store.base import Statements
 
@@ -49,6 +49,16 @@ class QueuedRequest:
 
 
 IS_WAITING = schema.requests.c.state == RequestState.WAITING.value
+
+
+def _query(condition: Any) -> Select[Any]:
+    """Return what reads some requests, in the order of arrival."""
+    table = schema.requests
+    return select(table).where(condition).order_by(table.c.sequence)
+
+
+# Read in each transaction. To build a query takes as long as to run it.
+_WAITING = _query(IS_WAITING)
 
 
 class Requests:
@@ -88,9 +98,7 @@ class Requests:
 
     def newest(self) -> float | None:
         """Return the Unix time at which the newest of the waiting requests was made."""
-        found = self._db.read(select(func.max(schema.requests.c.created_at)).where(IS_WAITING))
-        newest = found.scalar()
-        return None if newest is None else float(newest)
+        return max((item.request.created_at for item in self.waiting()), default=None)
 
     def settle(
         self,
@@ -106,12 +114,13 @@ class Requests:
 
     def waiting(self) -> list[QueuedRequest]:
         """Return the queue, in the order of arrival."""
-        return self._db.cached("requests", lambda: self._select(IS_WAITING))
+        return self._db.cached("requests", lambda: self._read(_WAITING))
 
     def waiting_of(self, user: str, server: str) -> QueuedRequest | None:
         """Return the waiting request of a server."""
         table = schema.requests
-        found = self._select(IS_WAITING & (table.c.username == user) & (table.c.server == server))
+        of_server = (table.c.username == user) & (table.c.server == server)
+        found = self._read(_query(IS_WAITING & of_server))
         return next(iter(found), None)
 
     def latest_of(self, user: str, server: str) -> QueuedRequest | None:
@@ -127,12 +136,10 @@ class Requests:
 
     def of_leases(self, lease_ids: Iterable[str]) -> list[QueuedRequest]:
         """Return the requests that were granted these leases, in the order of arrival."""
-        return self._select(schema.requests.c.lease_id.in_(list(lease_ids)))
+        return self._read(_query(schema.requests.c.lease_id.in_(list(lease_ids))))
 
-    def _select(self, condition: Any) -> list[QueuedRequest]:
-        table = schema.requests
-        rows = self._db.read(select(table).where(condition).order_by(table.c.sequence))
-        return [_queued(row) for row in rows]
+    def _read(self, query: Select[Any]) -> list[QueuedRequest]:
+        return [_queued(row) for row in self._db.read(query)]
 
     def _update(self, sequence: int, **values: object) -> None:
         table = schema.requests
