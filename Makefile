@@ -98,7 +98,8 @@ format: dev ## format all sources
 	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm run format
 
 .PHONY: test test-unit test-integration test-promises test-bites test-machine test-random \
-	test-extension test-desk test-hub test-docker test-browser test-chaos test-gpu test-engine chaos
+	test-extension test-desk test-hub test-docker test-browser test-chaos test-gpu test-engine chaos \
+	test-with-engine test-beside-engine
 # Make runs a line that calls make even for `make -n`, which must not touch an engine.
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 test: ## all tests, the fast ones first; stops the engine that they were given
@@ -110,8 +111,19 @@ test: ## all tests, the fast ones first; stops the engine that they were given
 		exit $$status; \
 	}; \
 	trap finish EXIT;) \
-	$(MAKE) test-unit test-integration test-machine test-extension test-desk test-hub \
-		test-gpu test-docker test-browser
+	$(MAKE) test-unit test-integration test-extension test-desk test-hub test-gpu; \
+	$(MAKE) desk .venv/.chromium; \
+	$(MAKE) --jobs 2 --output-sync=line test-with-engine test-beside-engine
+
+# An engine is waited for most of the time. What needs a processor only runs meanwhile, and gives way.
+test-with-engine:
+	$(MAKE) test-docker
+	$(MAKE) test-browser ARGS="-m lab $(ARGS)"
+	$(MAKE) test-chaos
+
+test-beside-engine:
+	nice $(MAKE) test-machine PROCESSES=1
+	nice $(PYTEST) tests/browser -m "not lab" $(ARGS)
 
 test-unit: .venv/.stamp ## the fast tests; ARGS="-k quota" chooses among them, as in each tier
 	$(PYTEST) tests/unit --ignore=tests/unit/state_machine -p no:schemathesis \
@@ -129,11 +141,12 @@ test-bites: .venv/.stamp ## the proof that the state machine finds what is broke
 	$(PYTEST) tests/unit/state_machine/test_machine_bites.py --numprocesses auto $(ARGS)
 
 # The long test first, and beside it the many short ones.
+test-machine: PROCESSES ?= auto
 test-machine: .venv/.stamp ## both of these at once, which takes less time
 	GPUDOCK_TEST_EXAMPLES=$${GPUDOCK_TEST_EXAMPLES:-300} \
 		$(PYTEST) tests/unit/state_machine/test_promises.py \
 		tests/unit/state_machine/test_machine_bites.py \
-		--numprocesses auto --dist worksteal $(ARGS)
+		--numprocesses $(PROCESSES) --dist worksteal $(ARGS)
 
 test-random: .venv/.stamp ## randomized tests with fresh examples; SEED=... repeats a run
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \

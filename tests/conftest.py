@@ -28,6 +28,7 @@ _lab: list[Lab] = []
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "lab" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.lab)
             # There is one lab: tests that run side by side keep these in one process.
             item.add_marker(pytest.mark.xdist_group("lab"))
 

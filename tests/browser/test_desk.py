@@ -78,8 +78,8 @@ def token(hub: HubProcess, desk: DeskProcess) -> str:
 
 
 @pytest.fixture
-def lab(hub: HubProcess, desk: DeskProcess, token: str) -> Iterator[HubProcess]:
-    """The lab, cleaned up after each test: no sessions, no quotas, all GPUs in service."""
+def clean_hub(hub: HubProcess, desk: DeskProcess, token: str) -> Iterator[HubProcess]:
+    """The hub, cleaned up after each test: no sessions, no quotas, all GPUs in service."""
     yield hub
     hub.admin.delete_servers()
     wait_for(lambda: not hub.leases() and not hub.queue(), "nothing runs and nobody waits")
@@ -147,7 +147,7 @@ def save(page: Page) -> None:
 # My GPUs.
 
 
-def test_the_hub_links_to_the_desk_and_an_empty_desk_to_the_spawn_page(lab, visit):
+def test_the_hub_links_to_the_desk_and_an_empty_desk_to_the_spawn_page(clean_hub, visit):
     ada = visit("ada")
     expect(ada.page.get_by_text("You have no GPU right now.")).to_be_visible()
     start = ada.page.get_by_role("link", name="Start a server").first
@@ -157,9 +157,9 @@ def test_the_hub_links_to_the_desk_and_an_empty_desk_to_the_spawn_page(lab, visi
     expect(heading(ada.page)).to_have_text("My GPUs")
 
 
-def test_a_session_counts_down_and_is_extended_and_released(lab, desk, token, visit):
+def test_a_session_counts_down_and_is_extended_and_released(clean_hub, desk, token, visit):
     set_quota(desk, token, "default", {"session_hours": 2, "max_session_hours": 6})
-    lab.client("ada").start_server(gpus=1)
+    clean_hub.client("ada").start_server(gpus=1)
     ada = visit("ada")
     card = tile(ada.page, "Your server")
     expect(card).to_contain_text("NVIDIA L4")
@@ -170,28 +170,28 @@ def test_a_session_counts_down_and_is_extended_and_released(lab, desk, token, vi
     card.get_by_role("button", name="Release Your server").click()
     dialog = ada.page.get_by_role("dialog")
     dialog.get_by_role("button", name="Keep it").click()
-    assert lab.leases()
+    assert clean_hub.leases()
     card.get_by_role("button", name="Release Your server").click()
     dialog.get_by_role("button", name="Stop and release").click()
     expect(ada.page.get_by_text("You have no GPU right now.")).to_be_visible()
-    assert not lab.leases()
+    assert not clean_hub.leases()
     expect(ada.page.get_by_role("region", name="Past sessions")).to_contain_text("released")
 
 
-def test_a_warning_is_shown_before_a_session_ends(lab, desk, token, visit):
+def test_a_warning_is_shown_before_a_session_ends(clean_hub, desk, token, visit):
     set_quota(desk, token, "users/ada", {"max_session_hours": 0.3})
-    lab.client("ada").start_server(gpus=1)
+    clean_hub.client("ada").start_server(gpus=1)
     ada = visit("ada")
     warning = ada.page.locator(".alert", has_text="Your server ends in")
     expect(warning).to_contain_text("Save your work. The workspace is kept.")
     expect(warning.get_by_role("alert")).to_be_attached()
 
 
-def test_a_waiting_user_sees_the_position_and_can_leave_the_queue(lab, desk, token, visit):
+def test_a_waiting_user_sees_the_position_and_can_leave_the_queue(clean_hub, desk, token, visit):
     set_quota(desk, token, "default", {"max_gpus": 3})
-    lab.client("grace").start_server(gpus=3)
-    assert lab.client("ada").ask_for_server(gpus=1).is_success
-    wait_for(lambda: lab.queue() == ["ada"], "ada waits")
+    clean_hub.client("grace").start_server(gpus=3)
+    assert clean_hub.client("ada").ask_for_server(gpus=1).is_success
+    wait_for(lambda: clean_hub.queue() == ["ada"], "ada waits")
     ada = visit("ada")
     card = tile(ada.page, "Your server")
     expect(card).to_contain_text("Position 1 of 1")
@@ -199,14 +199,14 @@ def test_a_waiting_user_sees_the_position_and_can_leave_the_queue(lab, desk, tok
     card.get_by_role("button", name="Cancel").click()
     ada.page.get_by_role("dialog").get_by_role("button", name="Leave the queue").click()
     expect(ada.page.get_by_text("You have no GPU right now.")).to_be_visible()
-    wait_for(lambda: not lab.queue(), "nobody waits")
+    wait_for(lambda: not clean_hub.queue(), "nobody waits")
 
 
 # Lab.
 
 
-def test_others_see_that_a_gpu_is_in_use_but_not_by_whom(lab, visit):
-    lab.client("grace").start_server(gpus=1)
+def test_others_see_that_a_gpu_is_in_use_but_not_by_whom(clean_hub, visit):
+    clean_hub.client("grace").start_server(gpus=1)
     ada = visit("ada", "lab")
     taken = tile(ada.page, "GPU 0")
     expect(taken).to_contain_text("In use")
@@ -216,7 +216,7 @@ def test_others_see_that_a_gpu_is_in_use_but_not_by_whom(lab, visit):
     expect(ada.page.get_by_role("button", name=re.compile("^Manage"))).to_have_count(0)
 
 
-def test_an_administrator_drains_shares_and_releases(lab, hub, visit):
+def test_an_administrator_drains_shares_and_releases(clean_hub, hub, visit):
     hub.client("grace").start_server(gpus=1)
     admin = visit("admin", "lab")
     page, dialog = admin.page, admin.page.get_by_role("dialog")
@@ -241,14 +241,14 @@ def test_an_administrator_drains_shares_and_releases(lab, hub, visit):
     page.get_by_role("button", name="Manage fake-host, GPU 0").click()
     dialog.get_by_role("button", name="Release grace").click()
     dialog.get_by_role("button", name="Stop the session").click()
-    wait_for(lambda: not lab.leases(), "the session has ended")
+    wait_for(lambda: not clean_hub.leases(), "the session has ended")
     expect(tile(page, "GPU 0")).to_contain_text("Free")
 
 
 # Quotas.
 
 
-def test_a_limit_is_edited_in_place_previewed_and_saved(lab, hub, desk, token, visit):
+def test_a_limit_is_edited_in_place_previewed_and_saved(clean_hub, hub, desk, token, visit):
     hub.client("ada").start_server(gpus=1)
     admin = visit("admin", "quotas")
     edit(admin.page, "GPUs at once", "ada", "0")
@@ -260,13 +260,13 @@ def test_a_limit_is_edited_in_place_previewed_and_saved(lab, hub, desk, token, v
     expect(admin.page.get_by_text("1 change saved.")).to_be_visible()
     stored = desk.ask("GET", "quotas/users/ada", token).json()
     assert (stored["document"], stored["updated_by"]) == ({"max_gpus": 0}, "admin")
-    assert lab.leases(), "lowering a limit ends nobody's session"
+    assert clean_hub.leases(), "lowering a limit ends nobody's session"
     admin.page.get_by_role("button", name="Details of ada").click()
     row = dialog.get_by_role("row", name=re.compile("^GPUs at once"))
     expect(row).to_have_text(re.compile("0user1$"))
 
 
-def test_concurrent_edits_are_shown_and_nothing_is_lost(lab, desk, token, visit):
+def test_concurrent_edits_are_shown_and_nothing_is_lost(clean_hub, desk, token, visit):
     set_quota(desk, token, "users/ada", {"max_gpus": 2})
     admin = visit("admin", "quotas")
     edit(admin.page, "GPUs at once", "ada", "5")
@@ -284,7 +284,7 @@ def test_concurrent_edits_are_shown_and_nothing_is_lost(lab, desk, token, visit)
     assert stored["document"] == {"max_gpus": 5, "weight": 4}
 
 
-def test_many_rows_are_edited_at_once_and_boosted(lab, desk, token, visit):
+def test_many_rows_are_edited_at_once_and_boosted(clean_hub, desk, token, visit):
     admin = visit("admin", "quotas")
     page, dialog = admin.page, admin.page.get_by_role("dialog")
     for name in ("ada", "grace"):
@@ -310,7 +310,7 @@ def test_many_rows_are_edited_at_once_and_boosted(lab, desk, token, visit):
 
 
 def test_quotas_are_exported_as_a_file_and_imported_completely_or_not_at_all(
-    lab, desk, token, visit, tmp_path
+    clean_hub, desk, token, visit, tmp_path
 ):
     set_quota(desk, token, "users/ada", {"max_gpus": 2})
     admin = visit("admin", "quotas")
@@ -345,7 +345,7 @@ def test_quotas_are_exported_as_a_file_and_imported_completely_or_not_at_all(
 # Usage and audit.
 
 
-def test_usage_is_shown_as_a_chart_and_a_table(lab, hub, visit):
+def test_usage_is_shown_as_a_chart_and_a_table(clean_hub, hub, visit):
     hub.client("ada").start_server(gpus=1)
     admin = visit("admin", "usage")
     expect(admin.page.get_by_role("img", name="GPU-hours by User")).to_be_visible()
@@ -359,7 +359,7 @@ def test_usage_is_shown_as_a_chart_and_a_table(lab, hub, visit):
     assert download.value.path().read_text().startswith("gpu,from,gpu_hours")
 
 
-def test_users_see_only_their_own_usage(lab, hub, visit):
+def test_users_see_only_their_own_usage(clean_hub, hub, visit):
     hub.client("grace").start_server(gpus=1)
     hub.client("ada").start_server(gpus=1)
     ada = visit("ada", "usage")
@@ -367,7 +367,9 @@ def test_users_see_only_their_own_usage(lab, hub, visit):
     expect(ada.page.locator("body")).not_to_contain_text("grace")
 
 
-def test_the_audit_shows_each_change_with_the_values_before_and_after(lab, desk, token, visit):
+def test_the_audit_shows_each_change_with_the_values_before_and_after(
+    clean_hub, desk, token, visit
+):
     set_quota(desk, token, "users/ada", {"max_gpus": 2})
     set_quota(desk, token, "users/ada", {"max_gpus": 3, "weight": 2})
     admin = visit("admin", "audit?target=user/ada")
@@ -388,7 +390,7 @@ def test_the_audit_shows_each_change_with_the_values_before_and_after(lab, desk,
     [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": PHONE, "has_touch": True}],
     ids=["light", "dark", "phone"],
 )
-def test_the_pages_are_accessible(lab, hub, desk, token, visit, look):
+def test_the_pages_are_accessible(clean_hub, hub, desk, token, visit, look):
     set_quota(desk, token, "default", {"max_gpus": 3, "max_session_hours": 0.5})
     set_quota(desk, token, "users/ada", {"weight": 2})
     hub.client("admin").start_server(gpus=3)
@@ -428,7 +430,7 @@ def assert_accessible(page: Page) -> None:
     assert wide <= 0, f"{page.url} is {wide} pixels too wide"
 
 
-def test_the_pages_cause_no_errors_in_the_console(lab, hub, visit):
+def test_the_pages_cause_no_errors_in_the_console(clean_hub, hub, visit):
     """The content security policy blocks no script or style, and no script fails."""
     hub.client("admin").start_server(gpus=1)
     admin = visit("admin")
@@ -444,7 +446,7 @@ def test_the_pages_cause_no_errors_in_the_console(lab, hub, visit):
     assert errors == []
 
 
-def test_the_pages_are_light(lab, visit):
+def test_the_pages_are_light(clean_hub, visit):
     """Scripts and styles are at most 200 kB with gzip. Charts are loaded only when needed."""
     files = [path for path in (DIST / "assets").iterdir() if path.suffix in (".js", ".css")]
     compressed = {path.name: len(gzip.compress(path.read_bytes(), mtime=0)) for path in files}
@@ -458,7 +460,7 @@ def test_the_pages_are_light(lab, visit):
     assert not any("UsageChart" in url for url in requested)
 
 
-def test_an_outage_of_the_desk_is_shown_and_ends_by_itself(lab, hub, desk, visit):
+def test_an_outage_of_the_desk_is_shown_and_ends_by_itself(clean_hub, hub, desk, visit):
     hub.client("ada").start_server(gpus=1)
     ada = visit("ada")
     expect(tile(ada.page, "Your server")).to_be_visible()
