@@ -181,17 +181,18 @@ class Run:
                 # So a server answers somebody without its cookie.
                 expected[f"/user/{person.name}/api/contents"] = httpx.codes.FORBIDDEN
         url = self._scene.lab.url
-        return all(
-            httpx.get(f"{url}{path}", timeout=5).status_code == status
-            for path, status in expected.items()
-        )
+        for path, status in expected.items():
+            found = httpx.get(f"{url}{path}", timeout=5).status_code
+            assert found == status, f"{path}: {found}"
+        return True
 
     def _is_healthy(self) -> bool:
-        parts = [
-            self._scene.lab.docker.containers.get(f"{PROJECT}-{part}-1")
-            for part in ("hub", "desk", "proxy")
-        ]
-        return all(part.attrs["State"]["Health"]["Status"] == "healthy" for part in parts)
+        for part in ("hub", "desk", "proxy"):
+            state = self._scene.lab.docker.containers.get(f"{PROJECT}-{part}-1").attrs["State"]
+            health = state["Health"]
+            said = [check["Output"].strip() for check in health["Log"][-1:]]
+            assert health["Status"] == "healthy", f"{part} is {health['Status']}: {said}"
+        return True
 
     def _settle(self) -> Standing:
         """Hold everybody back until leases, queue and containers fit; return what people have."""
