@@ -280,13 +280,9 @@ async def test_last_words_of_a_start_whose_answer_is_lost(lab):
 
 async def test_last_words_of_a_server_that_does_not_answer_in_time(lab):
     config = dataclasses.replace(CONFIG, launch_timeout=0.2)
-    start = ServerStart(lab, config, ProgressLog())
-    running = asyncio.create_task(start.run(request(MUTE_IMAGE)))
-    await eventually(lambda: lab.docker.running)
-    (container,) = lab.docker.running
-    container.log = LAST_WORDS.encode()
+    lab.docker.first_words = LAST_WORDS
     with pytest.raises(StartError, match=f"did not answer.*{LAST_WORDS}"):
-        await running
+        await ServerStart(lab, config, ProgressLog()).run(request(MUTE_IMAGE))
 
 
 async def test_an_output_that_cannot_be_read_keeps_no_gpu(lab):
