@@ -78,7 +78,8 @@ class Reconciler:
                 acted = await self._look_and_act()
                 pause = _MIN_PAUSE_SECONDS if acted else self._interval
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._new_devices.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._new_devices.wait()
         finally:
             unsubscribe()
 
