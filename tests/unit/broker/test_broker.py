@@ -692,6 +692,19 @@ def test_a_start_that_a_crash_cut_off_is_resumed_at_its_old_place(opened: Broker
     assert [request.user for request in opened.broker.requests.to_resume()] == ["bob"]
 
 
+def test_a_start_that_a_crash_cut_off_and_is_made_again_before_the_first_look_keeps_its_place(
+    opened: BrokerLab,
+) -> None:
+    lost = opened.grant("ada", gpus=2)
+    opened.broker.requests.submit(ask("bob"))
+    opened.broker = opened.new_broker()
+    opened.broker.requests.submit(ask("ada", gpus=2))
+    opened.look()
+    assert opened.broker.leases.get(lost.id).state is LeaseState.ENDED
+    assert [lease.user for lease in opened.broker.leases.live()] == ["ada"]
+    assert [request.user for request in opened.broker.queue.waiting()] == ["bob"]
+
+
 def test_a_running_server_is_not_touched_by_a_restart(opened: BrokerLab) -> None:
     lease = opened.grant()
     seen = opened.activate(lease)
