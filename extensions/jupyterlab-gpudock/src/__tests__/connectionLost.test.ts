@@ -7,13 +7,6 @@ import manifest from '../../package.json';
 import type { Answer } from '../model/outage';
 import { connectionLost } from '../plugins/connectionLost';
 
-vi.hoisted(() => {
-  // JupyterLab's packages need these when they are imported, and jsdom lacks them.
-  globalThis.DragEvent = class extends MouseEvent {} as typeof DragEvent;
-  window.requestIdleCallback = callback => window.setTimeout(callback);
-  window.matchMedia = (() => ({ addListener: () => undefined })) as never;
-});
-
 let answer: Answer;
 
 vi.mock('../model/outage', async original => ({
