@@ -74,6 +74,16 @@ test('an outage is shown until the server answers', async () => {
   expect(reconnected).toEqual(['k-2']);
 });
 
+test('many failed requests of an outage connect kernels once', async () => {
+  const report = activate();
+  const ends = [1, 2, 3].map(() => report(null as never, null as never));
+  await seconds(10);
+  answer = 'server';
+  await seconds(5);
+  await Promise.all(ends);
+  expect(reconnected).toEqual(['k-2']);
+});
+
 test('a stopped server is a dialog, which closes when the server is back', async () => {
   answer = 'hub';
   const end = activate()(null as never, null as never);
