@@ -99,7 +99,7 @@ format: dev ## format all sources
 
 .PHONY: test test-unit test-integration test-promises test-bites test-machine test-random \
 	test-extension test-desk test-hub test-docker test-browser test-chaos test-gpu test-engine chaos \
-	test-with-engine test-beside-engine
+	test-with-engine test-beside-engine test-browser-lab test-browser-pages
 # Make runs a line that calls make even for `make -n`, which must not touch an engine.
 DRY_RUN := $(findstring n,$(firstword -$(MAKEFLAGS)))
 test: ## all tests, the fast ones first; stops the engine that they were given
@@ -119,10 +119,10 @@ test: ## all tests, the fast ones first; stops the engine that they were given
 # An engine is waited for most of the time. What needs a processor only runs meanwhile, and gives way.
 test-with-engine:
 	$(MAKE) test-docker
-	$(MAKE) test-browser ARGS="-m lab $(ARGS)"
+	$(MAKE) test-browser-lab
 
 test-beside-engine:
-	nice $(PYTEST) tests/browser -m "not lab" $(ARGS)
+	$(MAKE) test-browser-pages
 	nice $(MAKE) test-machine
 
 test-unit: .venv/.stamp ## the fast tests; ARGS="-k quota" chooses among them, as in each tier
@@ -168,7 +168,14 @@ test-docker: .venv/.stamp test-engine ## the tests that need a Docker Engine
 	$(PYTEST) tests/docker $(ARGS)
 
 test-browser: dev test-engine .venv/.chromium $(DESK_BUNDLE) ## the tests that drive the lab in a browser
-	$(PYTEST) tests/browser $(ARGS)
+	$(MAKE) --jobs 2 --output-sync=line test-browser-lab test-browser-pages
+
+# The lab is waited for most of the time; the pages have hubs of their own, without an engine.
+test-browser-lab:
+	$(PYTEST) tests/browser -m lab $(ARGS)
+
+test-browser-pages:
+	nice $(PYTEST) tests/browser -m "not lab" $(ARGS)
 
 test-chaos: ## five minutes of chaos, the same faults each time
 	$(MAKE) chaos SEED=1 ARGS="--seconds 300 $(ARGS)"
