@@ -62,17 +62,31 @@ class SharedInventory:
             await self._inner.stop()
 
     async def _follow(self) -> None:
+        problem = ""
         while True:
-            reason = secret_in(self._shared / NO_GPUS)
-            found = (reason, "" if reason else secret_in(self._shared / AGENT_TOKEN))
-            if found != self._found:
-                former, self._inner = self._inner, self._make(*found)
-                self._found = found
-                if former is not None:
-                    await former.stop()
-                if self._inner is not None:
-                    await self._inner.start()
+            try:
+                await self._look()
+            except Exception as error:
+                # The task must not end: the GPUs would stay as they were for good.
+                if repr(error) != problem:
+                    log.exception("The shared folder could not be read; trying again.")
+                problem = repr(error)
+            else:
+                problem = ""
             await asyncio.sleep(_POLL_SECONDS)
+
+    async def _look(self) -> None:
+        """Follow another inventory if the hub has written something else."""
+        reason = secret_in(self._shared / NO_GPUS)
+        found = (reason, "" if reason else secret_in(self._shared / AGENT_TOKEN))
+        if found == self._found:
+            return
+        former, self._inner = self._inner, self._make(*found)
+        self._found = found
+        if former is not None:
+            await former.stop()
+        if self._inner is not None:
+            await self._inner.start()
 
     def _make(self, reason: str, token: str) -> Inventory | None:
         if reason:

@@ -13,7 +13,8 @@ import logging
 import os
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyterhub.app import JupyterHub
 
@@ -30,11 +31,13 @@ from gpudock.hub.loops.proxy_routes import ProxyRoutes
 from gpudock.hub.loops.reconciler import Reconciler
 from gpudock.hub.loops.resume_queue import resume_waiting
 from gpudock.hub.loops.session_expiry import SessionExpiry
+from gpudock.hub.supervisor import Supervisor
 from gpudock.hub_api import HubAPI
 from gpudock.inventory import Inventory, NoInventory, UnknownInventory, is_without_gpus
-from gpudock.store import Store, StoreError
+from gpudock.store import Store, StoreError, StoreUnusableError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from gpudock.model import Quota
@@ -42,8 +45,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 2.0
+_UNUSABLE_SECONDS = 30.0
+"""How often to try a database again that a person must replace."""
 _HEALTH_SECONDS = 1.0
 _DELIVERY_SECONDS = 5.0
+_STARTING = "The lab is starting."
 _LOOKS_AT_DELIVERY = 2
 """How many looks in a row must find that the engine gives GPUs in another way."""
 
@@ -69,7 +75,8 @@ class RuntimeConfig:
         engine_patience: seconds without an engine at its socket after which the hub ends itself,
             to be restarted; ``None``: never. An engine that restarts may create its socket again,
             and a container that mounts the old one sees the new one only after its own restart. A
-            hub that may end itself also does so when the engine gives GPUs in another way.
+            hub that may end itself also does so when the engine gives GPUs in another way, and when
+            one of its tasks fails again and again.
         orphan_interval: seconds between two searches for orphaned leases.
         orphan_grace: seconds for which a user who was never seen in the Hub must be missing.
     """
@@ -124,17 +131,22 @@ class Runtime:
         return cls._instance
 
     def __init__(self, config: RuntimeConfig, engine: DockerEngine | None = None) -> None:
-        """Prepare the parts that need no answer from the engine.
+        """Prepare the parts that need no answer from database or engine.
 
         Args:
             config: what to know.
             engine: the engine to use instead of the one at ``config.docker_url``.
+
+        Raises:
+            StoreError: ``config.database_url`` is not a database URL, or its driver is missing.
         """
         self.config = config
+        self.store = Store(config.database_url)
+        self.tasks = Supervisor(self._give_up)
         self.engine = engine or DockerEngine(config.docker_url, config.lab)
         self.engine_info: EngineInfo | None = None
         self.inventory: Inventory = UnknownInventory("The Docker Engine has not answered yet.")
-        self.problem: str | None = "The lab is starting."
+        self.problem: str | None = _STARTING
         self._broker: Broker | None = None
         self._reconciler: Reconciler | None = None
         self._ready = asyncio.Event()
@@ -170,7 +182,7 @@ class Runtime:
         return self._main is not None and (self._main.cancelling() > 0 or self._main.done())
 
     async def ready(self) -> None:
-        """Wait until the engine has answered and leases can be requested."""
+        """Wait until database and engine have answered and leases can be requested."""
         await self._ready.wait()
 
     def start(self) -> None:
@@ -180,8 +192,10 @@ class Runtime:
         gc.collect()
         gc.freeze()
         loop = asyncio.get_running_loop()
-        self._main = loop.create_task(self._run(), name="gpudock")
-        self._health = loop.create_task(self._note_health(), name="gpudock-health")
+        self._main = loop.create_task(self.tasks.keep("its start", self._run), name="gpudock")
+        self._health = loop.create_task(
+            self.tasks.keep("its health note", self._note_health), name="gpudock-health"
+        )
 
     async def stop(self) -> None:
         """Stop the runtime; leases, containers and the agent stay as they are."""
@@ -196,8 +210,7 @@ class Runtime:
             Runtime._instance = None
 
     async def _run(self) -> None:
-        store = Store(self.config.database_url)
-        store.migrate()
+        await self._open_database()
         patience = Patience(self.config.engine_patience, _end_hub)
         self.engine_info = await self._engine_info(patience)
         self.inventory = await self._find_gpus(self.engine_info, patience)
@@ -207,9 +220,8 @@ class Runtime:
             self.config.shared_directory / NO_GPUS,
             reading.problem if is_without_gpus(reading) else None,
         )
-        await self.inventory.start()
         self._broker = Broker(
-            store,
+            self.store,
             self.inventory,
             BrokerConfig(
                 default_quota=self.config.default_quota,
@@ -222,28 +234,68 @@ class Runtime:
             self.inventory,
             patience=patience,
         )
+        # Nothing fails from here on: a second try would make a second broker.
+        await self.inventory.start()
         unsubscribe = self.inventory.subscribe(lambda _reading: self.broker.tick())
         self.problem = None
         self._ready.set()
+        loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "the reconciler": self._reconciler.run,
+            "the end of sessions": SessionExpiry(self._broker, self.engine).run,
+            "the servers of waiting users": self._tend_servers,
+            "the watch over the engine": partial(self._watch_delivery, self.engine_info),
+        }
+        if JupyterHub.initialized():
+            loops["the proxy's routes"] = ProxyRoutes(JupyterHub.instance()).run
+        if self._agent is not None:
+            loops["the agent's container"] = self._agent.keep_running
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._reconciler.run())
-                tasks.create_task(SessionExpiry(self._broker, self.engine).run())
-                tasks.create_task(self._tend_servers())
-                tasks.create_task(self._watch_delivery(self.engine_info))
-                if JupyterHub.initialized():
-                    tasks.create_task(ProxyRoutes(JupyterHub.instance()).run())
-                if self._agent is not None:
-                    tasks.create_task(self._agent.keep_running())
+                for name, loop in loops.items():
+                    tasks.create_task(self.tasks.keep(name, loop), name=name)
         finally:
             unsubscribe()
+
+    async def _open_database(self) -> None:
+        """Bring the database up to date, as soon as it can be used.
+
+        It may be locked, or its server may start later than the hub. One that a person must replace
+        is tried more rarely: a hub that ended instead would be restarted all the time, and show
+        nobody why.
+        """
+        waited = False
+        while True:
+            try:
+                # It may block for as long as it takes to connect; the Hub answers meanwhile.
+                await asyncio.to_thread(self.store.migrate)
+            except StoreError as error:
+                waited = True
+                sentence = f"{error} The lab goes on by itself once its database can be used."
+                if sentence != self.problem:
+                    log.error("%s", sentence)
+                self.problem = sentence
+                unusable = isinstance(error, StoreUnusableError)
+                await asyncio.sleep(_UNUSABLE_SECONDS if unusable else _RETRY_SECONDS)
+            else:
+                if waited:
+                    log.info("The lab's database can be used now.")
+                self.problem = _STARTING
+                return
+
+    def _give_up(self) -> None:
+        """End the hub because one of its tasks fails again and again."""
+        if self.config.engine_patience is None:
+            log.error("Restart the hub.")
+        else:
+            log.error("Ending the hub, to be restarted.")
+            _end_hub()
 
     async def _note_health(self) -> None:
         """Keep the note for the health check true until cancelled."""
         file = self.config.shared_directory / HUB_PROBLEM
         reported: str | None = ""  # what an earlier hub has left there is not known
         while True:
-            problem = self.problem
+            problem = self.tasks.problem or self.problem
             if problem is None and self._reconciler is not None:
                 problem = self._reconciler.problem
             if problem != reported:

@@ -215,10 +215,19 @@ class ServerStart:
             latest: until when it may wait, on the event loop's clock.
         """
         broker = self._broker
-        watchers = (
-            asyncio.create_task(self._show_position(request)),
-            asyncio.create_task(self._follow_user(request)),
-        )
+        watchers = [
+            asyncio.create_task(
+                self._runtime.tasks.keep(
+                    f"{what} of {request.user}:{request.server}",
+                    partial(work, request),
+                    vital=False,
+                )
+            )
+            for what, work in (
+                ("the position", self._show_position),
+                ("the groups", self._follow_user),
+            )
+        ]
         try:
             async with asyncio.timeout_at(latest):
                 lease = await broker.requests.acquire(request)

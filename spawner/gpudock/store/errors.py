@@ -5,7 +5,8 @@ Every message says what happened and what to do, for an administrator to read::
     StoreError
     ├── StoreConflictError
     │   └── QuotaRevisionError
-    └── StoreLockedError
+    ├── StoreLockedError
+    └── StoreUnusableError
 """
 
 from __future__ import annotations
@@ -45,7 +46,16 @@ class StoreLockedError(StoreError):
     """Another process is writing, and did not finish in time."""
 
 
+class StoreUnusableError(StoreError):
+    """The database will not work until a person replaces it, or the program."""
+
+
 _LOCKED = ("database is locked", "database table is locked", "lock timeout")
+_DAMAGED = ("malformed", "not a database", "file is encrypted")
+_KINDS: dict[tuple[str, ...], type[StoreError]] = {
+    _LOCKED: StoreLockedError,
+    _DAMAGED: StoreUnusableError,
+}
 _MESSAGES = (
     (
         ("disk is full", "no space left"),
@@ -69,7 +79,28 @@ _MESSAGES = (
         ),
     ),
     (
-        ("unable to open database", "could not connect", "connection refused", "connection failed"),
+        (
+            "is starting up",
+            "is shutting down",
+            "not accepting connections",
+            "not yet accepting connections",
+            "in recovery mode",
+        ),
+        (
+            "The server of the lab's database is starting or stopping. If it stays so, look at"
+            " that server's log."
+        ),
+    ),
+    (
+        (
+            "unable to open database",
+            "could not connect",
+            "connection refused",
+            "connection failed",
+            "connection is bad",
+            "connection timeout",
+            "failed to resolve",
+        ),
         (
             "The lab's database cannot be opened. Check GPUDOCK_DB_URL, that the file exists or the"
             " server answers, and that the hub may use it."
@@ -83,7 +114,7 @@ _MESSAGES = (
         ),
     ),
     (
-        ("malformed", "not a database", "file is encrypted"),
+        _DAMAGED,
         (
             "The lab's database file is damaged. Stop the hub and restore the file from a backup,"
             " or move it away: leases are then rebuilt from the running containers, while quotas"
@@ -108,5 +139,5 @@ def translate(error: exc.SQLAlchemyError) -> StoreError:
     lowered = detail.lower()
     for signs, message in _MESSAGES:
         if any(sign in lowered for sign in signs):
-            return (StoreLockedError if signs is _LOCKED else StoreError)(message)
+            return _KINDS.get(signs, StoreError)(message)
     return StoreError(f"The lab's database failed: {detail}")

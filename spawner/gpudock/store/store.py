@@ -23,6 +23,7 @@ _ADVISORY_LOCK = 0x67707564
 # After a wait for a lock that timed out, the next waits are at most this long (seconds) until the
 # lock is free again: otherwise the hub would do nothing but wait.
 _IMPATIENT_SECONDS = 0.1
+_CONNECT_SECONDS = 10
 
 
 class Store:
@@ -62,8 +63,11 @@ class Store:
             options: dict[str, Any] = {}
             if is_sqlite:
                 options["connect_args"] = {"timeout": busy_seconds, "check_same_thread": False}
+            elif "connect_timeout" not in parsed.query:
+                # The driver would wait for two minutes for a server that does not answer.
+                options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
             self._engine: Engine = create_engine(parsed, pool_pre_ping=not is_sqlite, **options)
-        except exc.ArgumentError as error:
+        except (exc.ArgumentError, ValueError) as error:  # a port that is no number, for example
             msg = (
                 "GPUDOCK_DB_URL is not a database URL. Write it like"
                 " sqlite:////srv/gpudock/gpudock.sqlite or postgresql+psycopg://user@host/name."

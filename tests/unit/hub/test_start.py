@@ -18,6 +18,7 @@ from gpudock.hub.errors import LaunchFailed, ServerDied, StartError
 from gpudock.hub.lifecycle import perform
 from gpudock.hub.progress import ProgressLog
 from gpudock.hub.start import ServerStart, StartConfig
+from gpudock.hub.supervisor import Supervisor
 from gpudock.model import GPUReading, LeaseState, Quota, Request, WhenBusy
 from gpudock.store import Store
 
@@ -80,6 +81,7 @@ async def made(tmp_path, gpus):
         engine_info=await engine.info(),
         config=SimpleNamespace(agent_image=None),
         shutting_down=False,
+        tasks=Supervisor(lambda: None),
     )
     store.close()
     engine.close()

@@ -126,7 +126,14 @@ class Orphans:
                         twice.append(lease)
         self._orphans = orphans
         self._seen_users &= {lease.user for lease in leases}
-        await asyncio.gather(*(self._act(lease, orphans[lease.id]) for lease in twice))
+        results = await asyncio.gather(
+            *(self._act(lease, orphans[lease.id]) for lease in twice), return_exceptions=True
+        )
+        errors = [error for error in results if isinstance(error, Exception)]
+        for error in errors[1:]:
+            log.error("Acting on an orphaned lease failed.", exc_info=error)
+        if errors:
+            raise errors[0]
 
     async def _examine(self, lease: Lease) -> _Orphan | None:
         """Ask about one lease; return the earlier finding if it still holds."""
