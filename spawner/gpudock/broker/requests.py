@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker.errors import RequestDenied
 from gpudock.broker.queue import denial_of
-from gpudock.broker.scheduling import deny, withdraw
+from gpudock.broker.scheduling import TIMED_OUT, deny, kept_place, withdraw
 from gpudock.broker.validation import is_storable
 from gpudock.model import Denial, Lease, LeaseState, QueuePosition
 from gpudock.store import RequestState
@@ -33,6 +33,8 @@ class Requests:
           being stopped, the request waits.
         * A request that waits already takes the new options. It keeps its place unless it now
           asks for more devices or for another model or kind: then it goes to the end of the queue.
+        * A request that reached the time-out and is made again within a week keeps its waiting
+          time, unless it asks for more.
         * A request that is denied leaves the queue.
 
         ``when_busy`` takes effect at once, or at the first look at the engine, whichever is later.
@@ -112,6 +114,20 @@ class Requests:
 
         return self._cycle.run(change)
 
+    def time_out(self, user: str, server: str) -> bool:
+        """Remove the request of a server that has waited for too long; return whether one waited.
+
+        Its waiting time is kept for when it is made again.
+        """
+
+        def change(work: UnitOfWork) -> bool:
+            waiting = work.transaction.requests.waiting_of(user, server)
+            if waiting is not None:
+                withdraw(work, waiting, TIMED_OUT)
+            return waiting is not None
+
+        return self._cycle.run(change)
+
     def set_groups(self, user: str, server: str, groups: tuple[str, ...]) -> None:
         """Set the present groups of a user whose server waits; the request keeps its place.
 
@@ -165,13 +181,27 @@ def _enqueue(work: UnitOfWork, request: Request, live: Lease | None) -> None:
             deny(work, waiting, denial)
         work.outcome.denials[request.user, request.server] = denial
     elif waiting is None:
-        requests.add(request)
+        _add(work, request)
     elif _asks_no_more(request, waiting.request):
         if replace(request, id="", created_at=0) != replace(waiting.request, id="", created_at=0):
             requests.update(waiting.sequence, request)
     else:
         requests.settle(waiting.sequence, RequestState.WITHDRAWN)
         requests.add(request)
+
+
+def _add(work: UnitOfWork, request: Request) -> None:
+    """Put *request* at the end of the queue, or at its old place if the time-out removed it."""
+    requests = work.transaction.requests
+    kept = kept_place(work, request.user, request.server)
+    if kept is None or kept.settled_at is None or not _asks_no_more(request, kept.request):
+        requests.add(request)
+        return
+    requests.settle(kept.sequence, RequestState.WAITING)
+    requests.update(kept.sequence, request)
+    # The time in which it did not wait does not count.
+    waited = max(0.0, kept.settled_at - kept.request.created_at)
+    requests.set_created_at({kept.sequence: work.now - waited})
 
 
 def _asks_no_more(new: Request, old: Request) -> bool:

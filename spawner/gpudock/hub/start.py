@@ -232,11 +232,12 @@ class ServerStart:
             async with asyncio.timeout_at(latest):
                 lease = await broker.requests.acquire(request)
         except TimeoutError as error:
-            broker.requests.withdraw(request.user, request.server)
+            broker.requests.time_out(request.user, request.server)
             waited = duration_in_words(self._config.queue_timeout)
             message = (
                 f"No GPU became free within {waited}, so your request was "
-                "removed from the queue. Try again, or start without a GPU."
+                "removed from the queue. Start again within 7 days to keep your waiting time, or "
+                "start without a GPU."
             )
             raise StartError(message, reason="queue_timeout", status=503) from error
         except asyncio.CancelledError:

@@ -39,6 +39,7 @@ class QueuedRequest:
         state: what became of it.
         lease_id: the lease that it was granted.
         message: why it was denied or removed from the queue.
+        settled_at: when it ceased to wait (Unix time).
     """
 
     sequence: int
@@ -46,6 +47,7 @@ class QueuedRequest:
     state: RequestState
     lease_id: str | None = None
     message: str | None = None
+    settled_at: float | None = None
 
 
 IS_WAITING = schema.requests.c.state == RequestState.WAITING.value
@@ -177,4 +179,5 @@ def _queued(row: Row[Any]) -> QueuedRequest:
         state=RequestState(row.state),
         lease_id=row.lease_id,
         message=row.message,
+        settled_at=row.settled_at,
     )

@@ -723,6 +723,48 @@ def test_withdrawing_moves_the_others_up(opened: BrokerLab) -> None:
     assert place.position == 1
 
 
+def _waited(lab: BrokerLab, user: str) -> float:
+    return lab.clock() - next(r.created_at for r in lab.broker.queue.waiting() if r.user == user)
+
+
+def _ask(lab: BrokerLab, user: str, **options: object) -> Request:
+    return ask(user, created_at=lab.clock(), **options)
+
+
+def test_a_time_out_keeps_the_waiting_time_for_when_the_user_asks_again(opened: BrokerLab) -> None:
+    opened.grant("x", gpus=2)
+    opened.broker.requests.submit(_ask(opened, "ada"))
+    opened.clock.advance(3600)
+    opened.broker.requests.submit(_ask(opened, "bob"))
+    assert opened.broker.requests.time_out("ada", "")
+    assert not opened.broker.requests.time_out("ada", "")
+    assert [request.user for request in opened.broker.queue.waiting()] == ["bob"]
+    opened.clock.advance(1800)
+    opened.broker.requests.submit(_ask(opened, "ada", image="other"))
+    assert next((r.user, r.image) for r in opened.broker.queue.waiting()) == ("ada", "other")
+    # The half hour in which it did not wait does not count.
+    assert _waited(opened, "ada") == pytest.approx(3600, abs=60)
+
+
+@pytest.mark.parametrize("case", ["more", "withdrawn", "late", "served"])
+def test_other_requests_begin_to_wait_when_they_are_made(opened: BrokerLab, case: str) -> None:
+    held = opened.grant("x", gpus=2)
+    opened.broker.requests.submit(_ask(opened, "ada"))
+    opened.clock.advance(3600)
+    if case == "withdrawn":
+        opened.broker.requests.withdraw("ada", "")
+    else:
+        opened.broker.requests.time_out("ada", "")
+    if case == "late":
+        opened.clock.advance(8 * 86400)
+    if case == "served":
+        opened.broker.leases.end(held.id, "done")
+        opened.broker.leases.end(opened.grant("ada").id, "done")
+        opened.grant("x", gpus=2)
+    opened.broker.requests.submit(_ask(opened, "ada", gpus=2 if case == "more" else 1))
+    assert _waited(opened, "ada") < 60
+
+
 def test_a_forecast_asks_for_nothing(opened: BrokerLab) -> None:
     assert isinstance(opened.broker.queue.forecast(ask()), Grant)
     opened.grant("x", gpus=2)

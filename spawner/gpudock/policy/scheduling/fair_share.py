@@ -13,9 +13,9 @@ still use, and what their own requests ahead of this one ask for. The fair share
 mean usage of waiting users, by weight, plus one session, so that less than a session makes no
 great difference.
 
-Nobody starves: both handicaps together are at most a day, so a request that joins a day later comes
-later, whatever its user's weight and usage. Decision record 0010 compares this rule with simpler
-ones.
+Nobody starves: after a day of waiting the handicaps fall away. Both together are at most a day, so
+such a request comes before all that have waited for less than a day, and before all that joined
+after it. Decision record 0010 compares this rule with simpler ones.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ HALF_LIFE_DAYS = 7.0
 MAX_USAGE_HOURS = 6.0
 MAX_LENGTH_HOURS = 18.0
 LENGTH_PART = 0.75
+# Requests that have waited for so long have no handicap any more.
+MAX_HANDICAP_SECONDS = 24 * 3600.0
 # Added to each age for the usage handicap: among requests this close together, usage decides.
 TOGETHER_SECONDS = 15 * 60.0
 # The length of a session without an end, for the order of the queue only.
@@ -127,7 +129,9 @@ class FairShare:
             share = usage[user] / (fair_share * (quota.weight or _MIN_WEIGHT))
             usage_factor = 1 - 1 / (1 + share**6)
             usage_handicap = usage_factor * min(age + TOGETHER_SECONDS, max_usage)
-            priority = age - usage_handicap - min(LENGTH_PART * seconds, max_length)
+            priority = age
+            if age < MAX_HANDICAP_SECONDS:
+                priority -= usage_handicap + min(LENGTH_PART * seconds, max_length)
             # Requests of one user keep their order, whatever the clock did between them.
             last[user] = priority = min(priority, last[user])
             priorities.append(-priority)
