@@ -172,7 +172,9 @@ class ReferenceScheduler:
         answer = Answer()
         for item in order:
             request = item.request
-            if (request.user, request.server) in self.servers:
+            if self._is_barred(item):
+                answer.refused.add(request.id)
+            elif (request.user, request.server) in self.servers:
                 answer.starts[request.id] = None
             elif request.gpus == 0:
                 self._grant(answer, item, [])
@@ -180,15 +182,34 @@ class ReferenceScheduler:
                 self._decide_one(answer, item)
         return answer
 
+    def _is_barred(self, item: Waiting) -> bool:
+        """Return whether the limits in force bar a request, and not the devices of the lab."""
+        request, limits = item.request, item.effective.quota
+        if request.gpus == 0:
+            return False
+        if limits.max_gpus is not None and request.gpus > limits.max_gpus:
+            return True
+        if request.when_busy is WhenBusy.CPU:
+            return False
+        return self._could_have(request, None) and not self._could_have(request, limits.gpu_models)
+
+    def _could_have(self, request: Request, allowed: tuple[str, ...] | None) -> bool:
+        gpus = {
+            unit.gpu
+            for unit in self.units
+            if (unit.slots > 1) is (request.share is Share.SHARED)
+            and suits(unit.gpu.model, request.gpu_model, allowed)
+            and (request.gpus == 1 or unit.gpu.parent_uuid is None)
+        }
+        hosts = [gpu.host for gpu in gpus]
+        return any(hosts.count(host) >= request.gpus for host in hosts)
+
     def _decide_one(self, answer: Answer, item: Waiting) -> None:
         request, limits = item.request, item.effective.quota
-        if limits.max_gpus is not None:
-            if request.gpus > limits.max_gpus:
-                answer.refused.add(request.id)
-                return
-            if self.used.get(request.user, 0) + request.gpus > limits.max_gpus:
-                self._busy(answer, item)
-                return
+        used = self.used.get(request.user, 0)
+        if limits.max_gpus is not None and used + request.gpus > limits.max_gpus:
+            self._busy(answer, item)
+            return
         candidates = self.candidates(item)
         if not candidates:
             self._busy(answer, item)

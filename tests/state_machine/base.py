@@ -35,7 +35,7 @@ from state_machine.strategies import GROUP, Limits
 
 if TYPE_CHECKING:
     from gpudock.model import DeliveryFailure
-    from gpudock.store import Transaction
+    from gpudock.store import QueuedRequest, Transaction
 
 _WHOLE = gpu(2)
 GPUS = (gpu(0), gpu(1), _WHOLE, mig_slice(10, _WHOLE), mig_slice(11, _WHOLE))
@@ -120,6 +120,9 @@ class LabState:
         self.known_leases: list[Lease] = []
         self.news = True
         self.stopped_by_users: set[str] = set()
+        # Leases that somebody in the hub that runs has had, and for each lease its request.
+        self.claimed: set[str] = set()
+        self.granted_to: dict[str, QueuedRequest] = {}
         self.request_count = 0
         # Leases of the same moment are ordered by id: chance would make a run unrepeatable.
         self.lease_ids = itertools.count(1)
@@ -203,6 +206,7 @@ class LabState:
             self._check(task)
 
     def _launch(self, lease: Lease) -> Task | None:
+        self.claimed.add(lease.id)
         task = self.hub.launch(lease)
         return None if self._check(task) else task
 

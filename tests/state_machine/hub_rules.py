@@ -97,6 +97,7 @@ class HubRules(LabState):
         self.hub.store.close()
         self.graveyard.append(self.hub)
         self.look_taken = None
+        self.claimed.clear()
 
     @in_a_lab_with("hub")
     @rule(

@@ -8,6 +8,7 @@ from hypothesis.stateful import invariant
 
 from gpudock.model import GPUState, Lease, LeaseState, Share, WhenBusy
 from gpudock.policy.gpu_health import AdminState
+from gpudock.store import RequestState
 from state_machine.base import (
     BY_UUID,
     HOUR,
@@ -33,6 +34,7 @@ class Invariants(LabState):
             self.a_gpu_is_in_at_most_one_running_container,
             self.a_running_container_has_a_live_lease,
             self.a_lease_that_ended_has_no_start_to_come,
+            self.a_grant_that_nobody_claims_keeps_its_place,
             self.leases_change_only_as_promised,
             self.a_lease_has_at_most_one_container,
             self.live_leases_share_no_physical_gpu,
@@ -74,6 +76,31 @@ class Invariants(LabState):
                 assert lease is None or lease.state is not LeaseState.ENDED, (
                     "promise 3: ended although a start is on its way"
                 )
+
+    def a_grant_that_nobody_claims_keeps_its_place(self, leases: list[Lease]) -> None:
+        """Called before what was seen of the leases is renewed."""
+        for lease in leases:
+            former, request = self.before.get(lease.id), self.granted_to.get(lease.id)
+            if (
+                former is None
+                or request is None
+                or (former.state, lease.state) != (LeaseState.GRANTED, LeaseState.ENDED)
+                or lease.container_id is not None
+                or lease.id in self.claimed | self.stopped_by_users
+            ):
+                continue
+            with self.hub.store.snapshot() as transaction:
+                found = transaction.requests.latest_of(lease.user, lease.server)
+                again = transaction.leases.of_server(lease.user, lease.server)
+            assert found is not None, "promise 11: a request is gone"
+            same = (found.sequence, found.request.created_at) == (
+                request.sequence,
+                request.request.created_at,
+            )
+            assert same, "promise 11: a place was lost"
+            goes_on = found.state is RequestState.GRANTED and again is not None
+            settled = found.state in (RequestState.WAITING, RequestState.DENIED)
+            assert goes_on or settled, "promise 11: a place was lost to a grant nobody claimed"
 
     def leases_change_only_as_promised(self, leases: list[Lease]) -> None:
         known = {lease.id: lease for lease in leases}
@@ -173,6 +200,7 @@ class GrantInvariants(LabState):
             assert all(are_apart(lease, other) for other in others), "promise 1: a slot twice"
         self.a_grant_keeps_the_limits(lease, transaction)
         self.note_grant(lease)
+        self.granted_to[lease.id] = request
         healthy = "slicing" not in self.troubles and all(
             record.admin_state is AdminState.ACTIVE and record.in_use_by is None
             for record in records.values()

@@ -29,7 +29,7 @@ from gpudock.hub.loops.orphans import Orphans
 from gpudock.hub.loops.patience import Patience
 from gpudock.hub.loops.proxy_routes import ProxyRoutes
 from gpudock.hub.loops.reconciler import Reconciler
-from gpudock.hub.loops.resume_queue import resume_waiting
+from gpudock.hub.loops.resume_queue import QueueResume
 from gpudock.hub.loops.session_expiry import SessionExpiry
 from gpudock.hub.supervisor import Supervisor
 from gpudock.hub_api import HubAPI
@@ -375,21 +375,19 @@ class Runtime:
 
     async def _tend_servers(self) -> None:
         await self.reconciler.first_look()
-        if not self.config.hub_api_url or not self.config.hub_api_token:
-            return
-        hub = HubAPI(self.config.hub_api_url, self.config.hub_api_token)
-        try:
-            await resume_waiting(self.broker, hub)
-        except StoreError as error:
-            # The task group's other loops must continue: without them no GPU becomes free.
-            log.error("The queue could not be resumed: %s Waiting users keep their places.", error)
-        await Orphans(
-            self.broker,
-            self.engine,
-            hub,
-            interval=self.config.orphan_interval,
-            grace=self.config.orphan_grace,
-        ).run()
+        url, token = self.config.hub_api_url, self.config.hub_api_token
+        hub = HubAPI(url, token) if url and token else None
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(QueueResume(self.broker, hub).run())
+            if hub is not None:
+                orphans = Orphans(
+                    self.broker,
+                    self.engine,
+                    hub,
+                    interval=self.config.orphan_interval,
+                    grace=self.config.orphan_grace,
+                )
+                tasks.create_task(orphans.run())
 
 
 def _why_no_gpus(info: EngineInfo) -> str:

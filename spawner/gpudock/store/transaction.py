@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import true, update
+from sqlalchemy import select, true, update
 
 from gpudock.store import schema
 from gpudock.store.audit import AuditTrail
@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+# A request whose lease nobody claims returns to the queue, with the time that it has waited.
+_MAY_WAIT_AGAIN = schema.requests.c.lease_id.in_(select(schema.leases.c.id).where(IS_LIVE))
 # The rows whose moving times still matter; rows of what is over keep their times.
-_CURRENT = {schema.gpus: true(), schema.leases: IS_LIVE, schema.requests: IS_WAITING}
+_CURRENT = {
+    schema.gpus: true(),
+    schema.leases: IS_LIVE,
+    schema.requests: IS_WAITING | _MAY_WAIT_AGAIN,
+}
 
 
 class Transaction:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import create_engine, text
 
+from doubles.clock import HandClock
 from doubles.inventory import SettableInventory, gpu, mig_slice, uuid
 from gpudock.broker import (
     Broker,
@@ -692,6 +693,126 @@ def test_a_start_that_a_crash_cut_off_is_resumed_at_its_old_place(opened: Broker
     assert [request.user for request in opened.broker.requests.to_resume()] == ["bob"]
 
 
+def places(lab: BrokerLab) -> list[tuple[str, str, float]]:
+    """Return id, user and time of the requests that wait or have a lease that nobody claimed."""
+    return [(x.id, x.user, x.created_at) for x in lab.broker.requests.to_resume()]
+
+
+def test_a_grant_that_nobody_claims_returns_to_the_queue_with_its_place(opened: BrokerLab) -> None:
+    lease = opened.grant("x", gpus=2)
+    seen = opened.activate(lease)
+    for user, when_busy in (("ada", "wait"), ("bob", "wait"), ("cy", "wait")):
+        opened.clock.advance(60)
+        opened.broker.requests.submit(
+            ask(user, created_at=opened.clock(), when_busy=WhenBusy(when_busy))
+        )
+    opened.broker = opened.new_broker()
+    opened.look(seen)
+    before = places(opened)
+    assert [user for _, user, _ in before] == ["ada", "bob", "cy"]
+    opened.broker.leases.end(lease.id, "done")
+    for _ in range(3):
+        assert {x.user for x in opened.broker.leases.live()} == {"ada", "bob"}
+        assert places(opened) == before
+        opened.clock.advance(130)
+        opened.look()
+        opened.look()
+        opened.read(*map(GPUReading, LAB))
+    granted = opened.broker.requests.submit(ask("ada"))
+    assert isinstance(granted, Lease)
+    assert [user for _, user, _ in places(opened)] == ["bob", "cy"]
+
+
+@pytest.mark.parametrize("when_busy", WhenBusy)
+def test_a_start_that_a_crash_cut_off_is_resumed_whatever_it_does_when_the_lab_is_busy(
+    opened: BrokerLab, when_busy: WhenBusy
+) -> None:
+    opened.grant("ada", when_busy=when_busy)
+    opened.broker = opened.new_broker()
+    opened.look()
+    assert [user for _, user, _ in places(opened)] == ["ada"]
+
+
+def test_a_lease_that_its_start_has_is_not_granted_again_when_it_lapses(opened: BrokerLab) -> None:
+    opened.grant("ada")
+    opened.clock.advance(130)
+    opened.look()
+    assert opened.broker.leases.live() == []
+    assert places(opened) == []
+
+
+def test_a_grant_that_nobody_claims_keeps_its_waiting_time_when_the_clock_is_set(
+    lab_url: str,
+) -> None:
+    ticks = HandClock(0.0)
+    lab = BrokerLab(lab_url, ticks=ticks)
+    lab.inventory.current = InventoryReading(lab.clock(), tuple(map(GPUReading, LAB)))
+    lab.broker.requests.submit(ask("ada", created_at=lab.clock()))
+    lab.look()
+    assert lab.broker.leases.of_server("ada", "") is not None
+    lab.clock.advance(86400)
+    for _ in range(3):
+        ticks.advance(70)
+        lab.clock.advance(70)
+        lab.look()
+    ((_, _, since),) = places(lab)
+    assert lab.clock() - since < 1000
+    lab.store.close()
+
+
+def test_a_request_that_is_given_up_gives_its_lease_back(opened: BrokerLab) -> None:
+    lease = opened.grant("x", gpus=2)
+    for user in ("ada", "bob"):
+        opened.broker.requests.submit(ask(user, gpus=2))
+    opened.broker.leases.end(lease.id, "done")
+    assert opened.broker.leases.of_server("ada", "") is not None
+    opened.broker.requests.give_up("ada", "", "its time is up")
+    assert opened.broker.leases.of_server("ada", "") is None
+    assert opened.broker.leases.of_server("bob", "") is not None
+    assert [user for _, user, _ in places(opened)] == ["bob"]
+
+
+def test_what_is_given_up_while_the_database_fails_is_given_up_later(opened: BrokerLab) -> None:
+    lease = opened.grant("x", gpus=2)
+    for user in ("ada", "bob"):
+        opened.broker.requests.submit(ask(user))
+    opened.store.failures = 2
+    opened.broker.requests.give_up("ada", "", "its time is up")
+    opened.broker.requests.give_up("bob", "", "its time is up")
+    assert places(opened) == [], "nobody wants these servers to be started"
+    opened.broker.leases.end(lease.id, "done")
+    opened.broker.requests.submit(ask("bob"))  # who asks again wants it again
+    opened.broker.requests.finish_giving_up()
+    assert opened.broker.leases.of_server("ada", "") is None
+    assert opened.broker.leases.of_server("bob", "") is not None
+    assert opened.broker.queue.waiting() == []
+
+
+async def test_a_user_who_waits_goes_on_waiting_while_the_database_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpudock.broker.requests._RETRY_SECONDS", 0.0)
+    lab = BrokerLab(f"sqlite:///{tmp_path}/gpudock.sqlite", ticks=HandClock())
+    lab.look()
+    lab.grant("x", gpus=2)
+    waits = asyncio.create_task(lab.broker.requests.acquire(ask("ada")))
+    await asyncio.sleep(0)
+    # A database that was lost has lost the request, and then does not answer for a while.
+    with lab.store.transaction() as transaction:
+        (item,) = transaction.requests.waiting()
+        transaction._statements.connection.execute(text("DELETE FROM requests"))
+    lab.clock.advance(10)
+    lab.broker.tick()
+    lab.store.failures = 3
+    async with asyncio.timeout(20):
+        while lab.store.failures or not lab.broker.queue.waiting():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert not waits.done()
+    assert item.request.user == "ada"
+    waits.cancel()
+    lab.store.close()
+
+
 def test_a_running_server_is_not_touched_by_a_restart(opened: BrokerLab) -> None:
     lease = opened.grant()
     seen = opened.activate(lease)
@@ -736,8 +857,8 @@ def test_a_time_out_keeps_the_waiting_time_for_when_the_user_asks_again(opened: 
     opened.broker.requests.submit(_ask(opened, "ada"))
     opened.clock.advance(3600)
     opened.broker.requests.submit(_ask(opened, "bob"))
-    assert opened.broker.requests.time_out("ada", "")
-    assert not opened.broker.requests.time_out("ada", "")
+    for _ in range(2):
+        opened.broker.requests.give_up("ada", "", "timed out", timed_out=True)
     assert [request.user for request in opened.broker.queue.waiting()] == ["bob"]
     opened.clock.advance(1800)
     opened.broker.requests.submit(_ask(opened, "ada", image="other"))
@@ -754,7 +875,7 @@ def test_other_requests_begin_to_wait_when_they_are_made(opened: BrokerLab, case
     if case == "withdrawn":
         opened.broker.requests.withdraw("ada", "")
     else:
-        opened.broker.requests.time_out("ada", "")
+        opened.broker.requests.give_up("ada", "", "timed out", timed_out=True)
     if case == "late":
         opened.clock.advance(8 * 86400)
     if case == "served":

@@ -17,6 +17,7 @@ from gpudock.broker.leases import Leases
 from gpudock.broker.process_state import ProcessState
 from gpudock.broker.reconcile import Comparison
 from gpudock.broker.recovery import Recovery
+from gpudock.broker.requests import Requests
 from gpudock.broker.sessions import ExpiringSessions
 from gpudock.broker.unit_of_work import UnitOfWork
 from gpudock.engine.protocol import EngineError
@@ -276,6 +277,23 @@ def changes_slots_under_a_session(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(GPUs, "set_slots", at_once)
 
 
+def loses_the_place_of_a_grant_that_nobody_claims(patch: pytest.MonkeyPatch) -> None:
+    original = Comparison._queue_again
+
+    def only_after_a_crash(self: Comparison, lease: Any) -> None:
+        if not self.process_state.is_own(lease.id):
+            original(self, lease)
+
+    patch.setattr(Comparison, "_queue_again", only_after_a_crash)
+
+
+def leaves_the_lease_of_a_start_that_gives_up(patch: pytest.MonkeyPatch) -> None:
+    def withdraws(self: Requests, user: str, server: str, _: str) -> None:
+        self.withdraw(user, server)
+
+    patch.setattr(Requests, "_give_up", withdraws)
+
+
 # Each with the kinds of trouble that bring it to light soonest.
 BREAKS = [
     (grants_before_the_first_look, ("hub",)),
@@ -314,6 +332,8 @@ BREAKS = [
     (gives_a_slot_twice, ("sharing",)),
     (forgets_slots_when_it_adopts, ("sharing", "database")),
     (changes_slots_under_a_session, ("sharing",)),
+    (loses_the_place_of_a_grant_that_nobody_claims, ("hub",)),
+    (leaves_the_lease_of_a_start_that_gives_up, ("cancellations",)),
 ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gpudock.model import Denial, QueuePosition, WhenBusy
+from gpudock.policy import admission
 from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling import reasons
 from gpudock.policy.scheduling.capacity import NEVER, UNRESERVED, Capacity
@@ -17,6 +18,7 @@ from gpudock.policy.sessions import session_hours
 
 if TYPE_CHECKING:
     from gpudock.model import Request
+    from gpudock.policy.quota.resolve import EffectiveQuota
     from gpudock.policy.scheduling.capacity import Unit
     from gpudock.policy.scheduling.ordering import Ordering
     from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
@@ -89,6 +91,8 @@ class _Cycle:
         self._now = snapshot.now
         self._gate = snapshot.gate
         self._backfill = backfill
+        self._devices = snapshot.devices if snapshot.inventory_known else ()
+        self._barred: dict[tuple[object, ...], Denial | None] = {}
         capacity = Capacity(snapshot.devices, snapshot.leases, snapshot.links, snapshot.now)
         self._classes = DemandClasses(capacity)
         self._servers = {(lease.user, lease.server) for lease in snapshot.leases}
@@ -113,6 +117,10 @@ class _Cycle:
         # 1. Some requests wait for nothing that others could use, so they keep nobody waiting.
         if self._gate is not None:
             return self._wait(request, self._gate)
+        denial = self._bar(request, effective)
+        if denial is not None:
+            self._refusals[request.id] = denial
+            return None
         if (request.user, request.server) in self._servers:
             return self._wait(request, reasons.PREVIOUS_CONTAINER)
         if not request.gpus:
@@ -121,7 +129,7 @@ class _Cycle:
             request, effective, self._granted_to[request.user], self._granted_in
         )
         if own_limit is not None:
-            return self._held_back(item, own_limit)
+            return self._busy(item, own_limit)
         limits = effective.quota
         demand = self._classes.of(request, limits.gpu_models)
         if not demand.possible:
@@ -165,14 +173,21 @@ class _Cycle:
         for group in request.groups:
             self._granted_in[group] += len(units)
 
-    def _held_back(self, item: Waiting, reason: str) -> None:
-        request, limit = item.request, item.effective.quota.max_gpus
-        if limit is not None and request.gpus > limit:
-            denial = quota.check(request, item.effective, quota.Usage())
-            if denial is not None:
-                self._refusals[request.id] = denial
-                return
-        self._busy(item, reason)
+    def _bar(self, request: Request, effective: EffectiveQuota) -> Denial | None:
+        """Return why the limits in force bar a request however long it waits, if they do."""
+        denial = quota.check_waiting(request, effective)
+        if denial is not None or effective.quota.gpu_models is None:
+            return denial
+        form = (
+            request.gpus,
+            request.gpu_model,
+            request.share,
+            request.when_busy,
+            effective.quota.gpu_models,
+        )
+        if form not in self._barred:
+            self._barred[form] = admission.bar_waiting(request, effective, self._devices)
+        return self._barred[form]
 
     def _busy(self, item: Waiting, reason: str) -> None:
         """Do what the request asks for where no suitable GPU is free."""
