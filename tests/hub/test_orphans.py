@@ -46,6 +46,20 @@ def forget_server(hub, user):
         )
 
 
+def test_a_server_that_the_hub_forgot_is_adopted_within_seconds_of_its_restart(new_hub):
+    """With the intervals that are shipped: so a start ends that a restart of the hub cut short."""
+    hub = new_hub().start()
+    ada = hub.client("ada")
+    ada.start_server()
+    running = hub.docker.running
+    hub.kill()
+    forget_server(hub, "ada")
+    hub.start()
+    assert not ready(ada)
+    wait_for(lambda: ready(ada), "the Hub knows the server again", 30)
+    assert hub.docker.running == running
+
+
 def test_servers_that_are_known_are_left_alone(impatient_hub):
     hub = impatient_hub
     ada, bob = hub.client("ada"), hub.client("bob")

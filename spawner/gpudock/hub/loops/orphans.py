@@ -36,6 +36,10 @@ log = logging.getLogger(__name__)
 
 REASON = "its user is not in the Hub any more"
 
+# Until a Hub that has just started answers, and until the second look at a server that it does not
+# know. A start that a restart of the hub cut short is so over within seconds.
+_SOON_SECONDS = 3.0
+
 
 @dataclass(slots=True)
 class _Orphan:
@@ -89,11 +93,16 @@ class Orphans:
 
     async def run(self) -> None:
         """Look until cancelled; no error ends the loop."""
+        soon = min(_SOON_SECONDS, self._interval)
+        pause = soon
         while True:
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(pause)
+            pause = self._interval
             try:
-                await self.look()
+                if await self.look():
+                    pause = soon
             except (HubError, StoreError) as error:
+                pause = soon
                 if str(error) != self._problem:
                     log.warning("The Hub could not be asked about the leases: %s", error)
                 self._problem = str(error)
@@ -102,8 +111,11 @@ class Orphans:
             else:
                 self._problem = None
 
-    async def look(self) -> None:
+    async def look(self) -> bool:
         """Ask the Hub about every live lease, and act on those found a second time.
+
+        Returns:
+            Whether a server was found for the first time whose user the Hub knows.
 
         Raises:
             HubError: the Hub did not answer; earlier findings still hold.
@@ -134,6 +146,8 @@ class Orphans:
             log.error("Acting on an orphaned lease failed.", exc_info=error)
         if errors:
             raise errors[0]
+        known = {lease.id for lease in twice}
+        return any(not item.user_gone for key, item in orphans.items() if key not in known)
 
     async def _examine(self, lease: Lease) -> _Orphan | None:
         """Ask about one lease; return the earlier finding if it still holds."""
