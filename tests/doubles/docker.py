@@ -134,6 +134,8 @@ class FakeDocker:
     def __init__(self, directory: Path, readings: Iterable[GPUReading] = ()) -> None:
         self.socket = directory / "docker.sock"
         self.agent = FakeAgent(readings)
+        # What each server writes when it starts.
+        self.first_words = ""
         self.images = {IMAGE, DYING_IMAGE, MUTE_IMAGE, AGENT_IMAGE}
         self.image_environment: list[str] = []
         self.image_volumes = ["/workspace"]
@@ -334,6 +336,7 @@ class FakeDocker:
             if container.is_agent and self.agent_error is not None:
                 raise ApiError(500, self.agent_error)
             self._give_devices(container)
+            container.log += self.first_words.encode()
             container.status = "running"
         image = container.config["Image"]
         if container.is_agent:

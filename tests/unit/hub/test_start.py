@@ -283,13 +283,9 @@ async def test_last_words_of_a_start_whose_answer_is_lost(lab):
 
 async def test_last_words_of_a_server_that_does_not_answer_in_time(lab):
     config = dataclasses.replace(CONFIG, launch_timeout=0.2)
-    start = ServerStart(lab, config, ProgressLog())
-    running = asyncio.create_task(start.run(request(MUTE_IMAGE)))
-    await eventually(lambda: lab.docker.running)
-    (container,) = lab.docker.running
-    container.log = LAST_WORDS.encode()
+    lab.docker.first_words = LAST_WORDS
     with pytest.raises(StartError, match=f"did not answer.*{LAST_WORDS}"):
-        await running
+        await ServerStart(lab, config, ProgressLog()).run(request(MUTE_IMAGE))
 
 
 async def test_an_output_that_cannot_be_read_keeps_no_gpu(lab):
@@ -465,11 +461,11 @@ async def test_a_start_that_ends_in_the_moment_of_the_grant_gives_the_lease_back
     other = lab.broker.requests.submit(
         dataclasses.replace(request(), id="other", user="bob", created_at=1.0)
     )
-    config = dataclasses.replace(CONFIG, queue_timeout=0.5 if ends_by == "time-out" else 60)
+    config = dataclasses.replace(CONFIG, queue_timeout=3 if ends_by == "time-out" else 60)
     start = asyncio.create_task(ServerStart(lab, config, ProgressLog()).run(request()))
     await until(lambda: reason_to_wait(lab))
     # The grant is there before the start can see it, and so is its end.
-    end = asyncio.get_running_loop().time() + (0.5 if ends_by == "time-out" else 0)
+    end = asyncio.get_running_loop().time() + (3 if ends_by == "time-out" else 0)
     lab.broker.leases.end(other.id, "done")
     while asyncio.get_running_loop().time() < end:
         pass
