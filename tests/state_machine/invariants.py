@@ -20,6 +20,7 @@ from state_machine.base import (
 from state_machine.strategies import GROUP, MEMBERS
 
 if TYPE_CHECKING:
+    from gpudock.broker import GPUStatus
     from gpudock.store import Transaction
 
 
@@ -132,6 +133,11 @@ class Invariants(LabState):
             if status.gpu.uuid not in there and self._reading_is_good():
                 gone = status.state is GPUState.LOST
                 assert gone, f"promise 10: a GPU that is gone is shown as {status.state}"
+            if self._reading_is_good() and status.gpu.uuid not in held:
+                self._is_counted_once(status)
+            assert status.state in (GPUState.FREE, GPUState.LEASED) or status.reason, (
+                f"promise 10: {status.state} without a reason"
+            )
             shown = (status.lease is not None) == (status.gpu.uuid in held)
             assert shown, "promise 7: a lease is not shown with its GPU"
             if status.state is GPUState.FREE:
@@ -139,6 +145,19 @@ class Invariants(LabState):
                 assert not any(
                     are_conflicting(status.gpu.uuid, uuid) for uuid in held if uuid in BY_UUID
                 ), "promise 9: a device is free while its physical GPU is leased"
+
+    def _is_counted_once(self, status: GPUStatus) -> None:
+        """Check that no device is listed beside what has become of it, unless it bars that."""
+        uuid = status.gpu.uuid
+        assert status.reported or status.gpu.parent_uuid is None, (
+            "promise 7: a slice that was removed is counted"
+        )
+        assert not (status.in_service and self.is_divided(uuid) and self._read_slices()), (
+            "promise 7: a GPU is counted beside its slices"
+        )
+
+    def _read_slices(self) -> set[str]:
+        return {x.gpu.uuid for x in self.inventory.current.readings if x.gpu.parent_uuid}
 
     def _reading_is_good(self) -> bool:
         reading = self.inventory.current

@@ -114,6 +114,7 @@ def test_without_a_name_all_gpus_of_the_container_are_blamed(four: BrokerLab) ->
 
 def test_a_gpu_may_be_named_by_its_node(four: BrokerLab) -> None:
     four.read(*(GPUReading(item, minor=7 - number) for number, item in enumerate(FOUR)))
+    four.look()
     fail(four, four.grant(gpus=2), DeliveryFailure('"/dev/nvidia6": no such file.', minors=(6,)))
     assert states(four) == ["active", "quarantined", "active", "active"]
 
