@@ -125,9 +125,7 @@ class Invariants(LabState):
         held = {uuid for lease in live for uuid in lease.gpu_uuids}
         there = {item.gpu.uuid for item in self.inventory.current.readings}
         if self.hub.broker.ready and not self.store_is_older:
-            expected = {
-                uuid for uuid in there if not (self.is_divided(uuid) and self.slices)
-            } | held
+            expected = there - self._read_as_cut() | held
             assert expected <= set(seen), "promise 7: a GPU is missing"
         for status in statuses:
             if status.gpu.uuid not in there and self._reading_is_good():
@@ -152,12 +150,15 @@ class Invariants(LabState):
         assert status.reported or status.gpu.parent_uuid is None, (
             "promise 7: a slice that was removed is counted"
         )
-        assert not (status.in_service and self.is_divided(uuid) and self._read_slices()), (
+        assert not (status.in_service and uuid in self._read_as_cut()), (
             "promise 7: a GPU is counted beside its slices"
         )
 
-    def _read_slices(self) -> set[str]:
-        return {x.gpu.uuid for x in self.inventory.current.readings if x.gpu.parent_uuid}
+    def _read_as_cut(self) -> set[str]:
+        """Return the GPUs that are cut into slices, as far as the latest reading shows."""
+        readings = self.inventory.current.readings
+        parents = {item.gpu.parent_uuid for item in readings}
+        return {x.gpu.uuid for x in readings if x.mig_enabled and x.gpu.uuid in parents}
 
     def _reading_is_good(self) -> bool:
         reading = self.inventory.current
