@@ -206,6 +206,21 @@ def test_a_slice_is_out_of_service_alone(lab_url: str) -> None:
     lab.store.close()
 
 
+def test_slices_that_all_fail_are_not_all_at_fault(lab_url: str) -> None:
+    """The specification was written before the GPU was cut, and is written again later."""
+    whole = gpu(0)
+    parts = [mig_slice(number, whole) for number in (10, 11)]
+    lab = BrokerLab(lab_url, (whole,))
+    lab.read(GPUReading(whole))
+    lab.look()
+    lab.read(GPUReading(whole, mig_enabled=True), *map(GPUReading, parts))
+    lab.look()
+    for part in parts:
+        fail(lab, lab.grant(), DeliveryFailure(f"{part.uuid}: unknown.", named=(part.uuid,)))
+    assert states(lab) == ["active", "undelivered", "undelivered"]
+    lab.store.close()
+
+
 def test_a_person_returns_it_and_a_restart_does_not(four: BrokerLab) -> None:
     fail(four, four.grant(), named(0))
     succeed(four, four.grant())
