@@ -131,7 +131,7 @@ class Invariants(LabState):
             if status.gpu.uuid not in there and self._reading_is_good():
                 gone = status.state is GPUState.LOST
                 assert gone, f"promise 10: a GPU that is gone is shown as {status.state}"
-            if self._reading_is_good() and status.gpu.uuid not in held:
+            if there and status.gpu.uuid not in held:
                 self._is_counted_once(status)
             assert status.state in (GPUState.FREE, GPUState.LEASED) or status.reason, (
                 f"promise 10: {status.state} without a reason"
@@ -147,9 +147,9 @@ class Invariants(LabState):
     def _is_counted_once(self, status: GPUStatus) -> None:
         """Check that no device is listed beside what has become of it, unless it bars that."""
         uuid = status.gpu.uuid
-        assert status.reported or status.gpu.parent_uuid is None, (
-            "promise 7: a slice that was removed is counted"
-        )
+        seen = {item.gpu.uuid: item.gpu for item in self.inventory.current.readings}
+        on_it = status.gpu.parent_uuid in {item.physical_uuid for item in seen.values()}
+        assert uuid in seen or not on_it, "promise 7: a slice that was removed is counted"
         assert not (status.in_service and uuid in self._read_as_cut()), (
             "promise 7: a GPU is counted beside its slices"
         )

@@ -355,8 +355,11 @@ class _Presence:
         if record.admin_state is AdminState.FORGOTTEN:
             return True
         # A slice that is known only from a container's labels has no parent.
-        is_slice = record.gpu.parent_uuid is not None or record.gpu.uuid.upper().startswith("MIG-")
-        return is_slice and self.is_gone(record.gpu.uuid)
+        uuid = record.gpu.uuid
+        is_slice = record.gpu.parent_uuid is not None or uuid.upper().startswith("MIG-")
+        # An agent that is down does not bring back what was removed before.
+        was_removed = uuid not in self._readings and self.has_its_gpu(record.gpu)
+        return is_slice and (was_removed or self.is_gone(uuid))
 
     def gives_way_to_slices(self, record: GPURecord) -> bool:
         """Return whether the slices of a GPU are listed without the GPU itself."""
