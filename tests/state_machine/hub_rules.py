@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from gpudock.broker import StopContainer
-from gpudock.model import LeaseState
+from gpudock.model import ForeignUse, LeaseState
+from gpudock.policy.device_names import names_of, resolve
 from gpudock.store import StoreError
-from state_machine.base import GPUS, LIMIT, LabState
+from state_machine.base import GPUS, LIMIT, NOT_READ_YET, LabState
 from state_machine.strategies import Limits, in_a_lab_with
+
+if TYPE_CHECKING:
+    from gpudock.model import Observation
 
 
 class HubRules(LabState):
@@ -22,30 +27,38 @@ class HubRules(LabState):
         """Look at the engine; the result is reported later."""
         self.look_taken = self._observe()
 
-    def _observe(self):
+    def _observe(self) -> tuple[Observation, set[str]]:
+        """Return what the hub sees, and which devices strangers really have."""
         self.clock.advance(0.001)
-        observation = self.engine.observe(dict(self.foreign))
+        readings = self.inventory.current.readings
+        known = [status.gpu for status in self.hub.broker.gpus.all()]
+        use = {
+            uuid: ForeignUse("A container has it.", "A container had it.")
+            for stranger in self.strangers
+            for uuid in resolve(stranger.names, readings, known)
+        }
+        observation = self.engine.observe(use, names_of(readings))
         self.clock.advance(0.001)
-        return observation
+        return observation, {uuid for stranger in self.strangers for uuid in stranger.held}
 
     @precondition(lambda self: self.look_taken is not None)
     @rule()
     def reconcile(self) -> None:
-        observation, self.look_taken = self.look_taken, None
-        actions = self._reconcile(observation)
+        (observation, foreign), self.look_taken = self.look_taken, None
+        actions = self._reconcile(observation, foreign)
         if actions and not any(task.what == "perform" for task in self.hub.tasks):
             self._check(self.hub.perform(actions))
 
     @rule()
     def look_and_reconcile(self) -> None:
         self.look_taken = None
-        actions = self._reconcile(self._observe())
+        actions = self._reconcile(*self._observe())
         if actions:
             self._finish(self.hub.perform(actions))
 
-    def _reconcile(self, observation) -> list:
+    def _reconcile(self, observation: Observation, foreign: set[str]) -> list:
         stopping = {lease.id for lease in self._leases(LeaseState.STOPPING)}
-        former, self.foreign_at_last_look = self.foreign_at_last_look, set(observation.foreign_use)
+        former, self.foreign_at_last_look = self.foreign_at_last_look, foreign
         self.reconciling = True
         try:
             actions = self.hub.broker.reconcile(observation)
@@ -103,13 +116,16 @@ class HubRules(LabState):
     @rule(
         landings=st.lists(st.sampled_from(["before", "later", "never"]), min_size=4, max_size=4),
         database=st.sampled_from(["kept", "kept", "kept", "lost", "older"]),
+        agent_is_late=st.booleans(),
     )
-    def hub_crashes(self, landings, database) -> None:
+    def hub_crashes(self, landings, database, agent_is_late) -> None:
         waiting = self.hub.broker.queue.waiting()
         self._crash(landings)
         if database != "kept":
             self._replace_database(database)
             self.store_is_older = True
+        if agent_is_late and "strangers" in self.troubles:
+            self.inventory.current = NOT_READ_YET
         self.hub = self._new_hub()
         if database == "kept":
             assert self.hub.broker.queue.waiting() == waiting, (

@@ -21,6 +21,7 @@ from state_machine.base import (
 from state_machine.strategies import GROUP, MEMBERS
 
 if TYPE_CHECKING:
+    from gpudock.broker import GPUStatus
     from gpudock.store import Transaction
 
 
@@ -151,14 +152,17 @@ class Invariants(LabState):
         held = {uuid for lease in live for uuid in lease.gpu_uuids}
         there = {item.gpu.uuid for item in self.inventory.current.readings}
         if self.hub.broker.ready and not self.store_is_older:
-            expected = {
-                uuid for uuid in there if not (self.is_divided(uuid) and self.slices)
-            } | held
+            expected = there - self._read_as_cut() | held
             assert expected <= set(seen), "promise 7: a GPU is missing"
         for status in statuses:
             if status.gpu.uuid not in there and self._reading_is_good():
                 gone = status.state is GPUState.LOST
                 assert gone, f"promise 10: a GPU that is gone is shown as {status.state}"
+            if there and status.gpu.uuid not in held:
+                self._is_counted_once(status)
+            assert status.state in (GPUState.FREE, GPUState.LEASED) or status.reason, (
+                f"promise 10: {status.state} without a reason"
+            )
             shown = (status.lease is not None) == (status.gpu.uuid in held)
             assert shown, "promise 7: a lease is not shown with its GPU"
             if status.state is GPUState.FREE:
@@ -166,6 +170,22 @@ class Invariants(LabState):
                 assert not any(
                     are_conflicting(status.gpu.uuid, uuid) for uuid in held if uuid in BY_UUID
                 ), "promise 9: a device is free while its physical GPU is leased"
+
+    def _is_counted_once(self, status: GPUStatus) -> None:
+        """Check that no device is listed beside what has become of it, unless it bars that."""
+        uuid = status.gpu.uuid
+        seen = {item.gpu.uuid: item.gpu for item in self.inventory.current.readings}
+        on_it = status.gpu.parent_uuid in {item.physical_uuid for item in seen.values()}
+        assert uuid in seen or not on_it, "promise 7: a slice that was removed is counted"
+        assert not (status.in_service and uuid in self._read_as_cut()), (
+            "promise 7: a GPU is counted beside its slices"
+        )
+
+    def _read_as_cut(self) -> set[str]:
+        """Return the GPUs that are cut into slices, as far as the latest reading shows."""
+        readings = self.inventory.current.readings
+        parents = {item.gpu.parent_uuid for item in readings}
+        return {x.gpu.uuid for x in readings if x.mig_enabled and x.gpu.uuid in parents}
 
     def _reading_is_good(self) -> bool:
         reading = self.inventory.current

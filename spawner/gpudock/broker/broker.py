@@ -37,6 +37,7 @@ from gpudock.broker.requests import Requests
 from gpudock.broker.sessions import ExpiringSessions, Sessions
 from gpudock.broker.transactions import Transactions
 from gpudock.broker.usage import AuditTrail, UsageReports
+from gpudock.policy.device_names import names_of
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from gpudock.broker.unit_of_work import UnitOfWork
     from gpudock.inventory import Inventory
-    from gpudock.model import Observation
+    from gpudock.model import DeviceNames, Observation
     from gpudock.store import Store
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ class Broker:
         self.quotas = Quotas(cycle)
         self.usage = UsageReports(cycle)
         self.audit = AuditTrail(cycle)
+        self._inventory = inventory
         self._problem: str | None = None
 
     @property
@@ -111,15 +113,16 @@ class Broker:
         """
         cycle = self._cycle
 
-        def change(work: UnitOfWork) -> tuple[Comparison, frozenset[str] | None]:
+        def change(work: UnitOfWork) -> tuple[Comparison, frozenset[DeviceNames] | None]:
             comparison = Comparison(work, cycle.process_state, observation)
             # A look that began before the database was found replaced says nothing about it.
             if observation.started_at <= cycle.untrusted_until:
                 return comparison, None
             comparison.run()
-            work.gate = work.looked_for = None
-            known = frozenset(item.gpu.uuid for item in work.device_health())
-            return comparison, known if observation.looked_for is None else observation.looked_for
+            work.gate, work.looked_for = None, observation.looked_for
+            if observation.looked_for is None:
+                return comparison, names_of(work.reading.readings)
+            return comparison, observation.looked_for
 
         comparison, looked_for = cycle.run(change)
         for lease_id in comparison.ended:
@@ -128,6 +131,13 @@ class Broker:
             cycle.ready = True
             cycle.looked_for = looked_for
         return comparison.actions
+
+    @property
+    def has_unchecked_devices(self) -> bool:
+        """Whether there are devices that a look at the engine is needed for before a grant."""
+        looked_for = self._cycle.looked_for
+        names = names_of(self._inventory.reading().readings)
+        return looked_for is not None and not names <= looked_for
 
     def tick(self) -> None:
         """Grant what can be granted now. A database that fails is logged, not raised."""

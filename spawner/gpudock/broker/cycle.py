@@ -18,6 +18,7 @@ from gpudock.broker.scheduling import (
     schedule,
 )
 from gpudock.broker.transactions import Transactions
+from gpudock.policy.device_names import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from gpudock.broker.config import BrokerConfig
     from gpudock.broker.unit_of_work import Outcome, UnitOfWork
     from gpudock.inventory import Inventory
-    from gpudock.model import Lease, QueuePosition
+    from gpudock.model import DeviceNames, Lease, QueuePosition
     from gpudock.store import Store, Transaction
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,9 @@ class SchedulingCycle(Transactions):
         notifications: the coroutines that wait in the queue.
         positions: where the waiting requests stand, by (user, server).
         ready: whether the engine was looked at, so that grants are open.
-        looked_for: the devices that the latest look at the engine knew of. Which containers have
-            others, such as new ones, is known only after the next look.
+        looked_for: the devices that the latest look at the engine knew of and that have been there
+            ever since, by the names that they had then. Which containers have others, such as new
+            ones, is known only after the next look.
         untrusted_until: a look at the engine that began before this says nothing (seconds of a
             clock that cannot be set).
     """
@@ -58,7 +60,7 @@ class SchedulingCycle(Transactions):
         self.notifications = Notifications()
         self.positions: dict[tuple[str, str], QueuePosition] = {}
         self.ready = False
-        self.looked_for: frozenset[str] | None = None
+        self.looked_for: frozenset[DeviceNames] | None = None
         self.untrusted_until = float("-inf")
         self._activity = ActivityTracker()
         self._recovery = Recovery(clock.monotonic)
@@ -156,6 +158,8 @@ class SchedulingCycle(Transactions):
 
     def _begin(self, transaction: Transaction) -> UnitOfWork:
         work = super()._begin(transaction)
+        if self.looked_for is not None:
+            self.looked_for &= names_of(work.reading.readings)
         work.looked_for = self.looked_for
         return work
 

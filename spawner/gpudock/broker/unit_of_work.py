@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker.limits import Limits
 from gpudock.model import GPU, Denial, Lease, QueuePosition
+from gpudock.policy.device_names import names_of
 from gpudock.policy.gpu_health import AdminState, assess, check_staleness
 from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
 from gpudock.policy.sessions import session
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from gpudock.broker.config import BrokerConfig
     from gpudock.broker.limits import Documents
     from gpudock.broker.usage_cache import UsageCache
-    from gpudock.model import InventoryReading, Request
+    from gpudock.model import DeviceNames, InventoryReading, Request
     from gpudock.policy.gpu_health import DeviceHealth, GPURecord
     from gpudock.policy.quota.resolve import EffectiveQuota
     from gpudock.policy.sessions import Session
@@ -54,7 +55,8 @@ class UnitOfWork:
         now: Unix time.
         gate: one sentence on why nothing may be granted; ``None``: grants are open.
         usage_cache: what leases that have ended used.
-        looked_for: the devices that the latest look at the engine knew of; ``None``: all.
+        looked_for: the devices that the latest look at the engine knew of, by the names that they
+            had then; ``None``: all.
         outcome: filled in as the work proceeds.
     """
 
@@ -73,7 +75,7 @@ class UnitOfWork:
         self.now = now
         self.gate = gate
         self.usage_cache = usage_cache
-        self.looked_for: frozenset[str] | None = None
+        self.looked_for: frozenset[DeviceNames] | None = None
         self.outcome = Outcome()
         self._limits: Limits | None = None
         self._limits_as_of = 0
@@ -125,7 +127,8 @@ class UnitOfWork:
         """Return the devices of which it is not known yet which containers have them."""
         if self.looked_for is None:
             return frozenset()
-        return frozenset(item.gpu.uuid for item in self.reading.readings) - self.looked_for
+        names = names_of(self.reading.readings)
+        return frozenset(item.uuid for item in names - self.looked_for)
 
     @property
     def is_reading_fresh(self) -> bool:

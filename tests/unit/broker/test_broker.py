@@ -518,13 +518,23 @@ def test_a_gpu_that_appears_after_a_look_is_granted_only_after_the_next(opened: 
     assert lease.gpu_uuids == (new.uuid,)
 
 
-def test_a_known_gpu_needs_no_second_look_when_it_is_read_again(opened: BrokerLab) -> None:
+def test_a_known_gpu_that_was_not_read_yet_is_granted_only_after_the_next_look(
+    opened: BrokerLab,
+) -> None:
     opened.look()
     opened.broker = opened.new_broker()
     seen, opened.inventory.current = opened.inventory.current, InventoryReading(None)
     opened.look()
+    # A container that has GPU "0" may have any: the numbers are known only from now on.
     opened.inventory.current = seen
-    opened.grant(gpus=2)
+    assert opened.broker.has_unchecked_devices
+    waits = opened.broker.requests.submit(ask(gpus=2))
+    assert isinstance(waits, QueuePosition)
+    opened.look()
+    assert not opened.broker.has_unchecked_devices
+    lease = opened.broker.leases.of_server("ada", "")
+    assert lease is not None
+    assert len(lease.gpu_uuids) == 2
 
 
 def test_a_drain_outlasts_what_passes(opened: BrokerLab) -> None:
@@ -654,6 +664,8 @@ def test_a_gpu_that_was_taken_out_can_be_forgotten_and_comes_back(opened: Broker
     assert list(opened.gpu_states()) == [uuid(1)]
     opened.clock.advance(1)
     opened.read(*(GPUReading(item) for item in LAB))
+    assert reason_of(opened, 0) == "It is being checked which containers have it."
+    opened.look()
     assert opened.gpu_states()[uuid(0)] is GPUState.FREE
 
 

@@ -175,6 +175,23 @@ def answers_that_a_gpu_drains(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(gpus, "_drain", at_once)
 
 
+def grants_what_appeared_during_the_look(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(UnitOfWork, "_unchecked", lambda _: frozenset())
+
+
+def answers_that_a_gpu_has_returned_and_does_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gpus, "_return", lambda *_: None)
+
+
+def counts_a_gpu_beside_its_slices(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gpu_health._Presence, "gives_way_to_slices", lambda *_: False)
+    patch.setattr(gpu_health._Presence, "why_unusable", lambda *_, **__: None)
+
+
+def counts_slices_that_were_removed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gpu_health._Presence, "is_hidden", lambda *_: False)
+
+
 def gives_what_there_is(patch: pytest.MonkeyPatch) -> None:
     original = DemandClasses.of
 
@@ -319,6 +336,10 @@ BREAKS = [
     (gives_a_gpu_in_mig_mode, ("slicing",)),
     (answers_that_a_gpu_has_returned, ("slicing", "devices")),
     (answers_that_a_gpu_drains, ("draining", "devices")),
+    (grants_what_appeared_during_the_look, ("strangers", "slicing")),
+    (answers_that_a_gpu_has_returned_and_does_nothing, ("changes",)),
+    (counts_a_gpu_beside_its_slices, ("slicing",)),
+    (counts_slices_that_were_removed, ("slicing",)),
     (gives_what_there_is, ("cancellations",)),
     (a_late_stop_ends_the_newer_lease, ("cancellations",)),
     (stops_what_it_does_not_know_from_before, ("hub",)),
