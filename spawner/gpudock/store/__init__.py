@@ -1,7 +1,12 @@
 """gpudock's own database: devices, requests, leases, quotas and the audit trail."""
 
 from gpudock.store.audit import BY_LEAD, AuditEntry, AuditFilter
-from gpudock.store.errors import QuotaRevisionError, StoreConflictError, StoreError
+from gpudock.store.errors import (
+    QuotaRevisionError,
+    StoreConflictError,
+    StoreError,
+    StoreInterruptedError,
+)
 from gpudock.store.leases import shifted
 from gpudock.store.quotas import QuotaChange, QuotaDocument, plain
 from gpudock.store.requests import QueuedRequest, RequestState
@@ -22,6 +27,7 @@ __all__ = [
     "Store",
     "StoreConflictError",
     "StoreError",
+    "StoreInterruptedError",
     "Transaction",
     "plain",
     "shifted",
