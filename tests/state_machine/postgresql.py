@@ -54,7 +54,7 @@ class PostgresDatabase:
 
 
 def _continue_numbers(connection: Connection, table: Table) -> None:
-    """Let the next row have the number after the last one's."""
+    """Continue the numbers of a table after those of its rows."""
     column = table.autoincrement_column
     if column is not None:
         sequence = func.pg_get_serial_sequence(table.name, column.name)
