@@ -36,6 +36,7 @@ from state_machine.strategies import GROUP, Limits
 if TYPE_CHECKING:
     from gpudock.model import DeliveryFailure, Observation
     from gpudock.store import QueuedRequest, Transaction
+    from state_machine.hub import Database
 
 _WHOLE = gpu(2)
 PARTS = tuple(replace(mig_slice(number, _WHOLE), index=_WHOLE.index) for number in (10, 11))
@@ -109,7 +110,7 @@ class LabState:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp(dir=IN_MEMORY, prefix="gpudock-machine-"))
         self.clock = HandClock()
-        self.database = DatabaseFile(self.directory, migrated_database())
+        self.database = self.new_database()
         self.inventory = SettableInventory()
         self.engine = FakeEngine(self.clock, by_hand=True)
         self.graveyard: list[Hub] = []
@@ -157,6 +158,9 @@ class LabState:
         self.announced: dict[str, float | None] = {}
         self.hours_then: dict[str, tuple[float | None, float | None]] = {}
         self.hub = self._new_hub()
+
+    def new_database(self) -> Database:
+        return DatabaseFile(self.directory, migrated_database())
 
     def _new_hub(self) -> Hub:
         hub = Hub(

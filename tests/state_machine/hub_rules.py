@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
@@ -148,8 +147,7 @@ class HubRules(LabState):
             return transaction.generation
 
     def _replace_database(self, how: str) -> None:
-        source = self.database.template if how == "lost" else self.database.backup
-        self.database.replace(source)
+        self.database.replace(how)
         self.before = {}
         self.unfit.clear()
         self.returned_at = {item.uuid: self.clock() for item in GPUS}
@@ -161,8 +159,7 @@ class HubRules(LabState):
     @rule()
     def database_is_copied(self) -> None:
         self.hub.store.close()
-        self.database.backup.unlink(missing_ok=True)
-        shutil.copy(self.database.path, self.database.backup)
+        self.database.copy()
         self.limits_in_backup = self.limits
 
     @in_a_lab_with("disk")

@@ -18,7 +18,7 @@ from state_machine.base import (
     are_conflicting,
     used_hours,
 )
-from state_machine.strategies import GROUP, MEMBERS
+from state_machine.strategies import GROUP, MEMBERS, NO_MODEL
 
 if TYPE_CHECKING:
     from gpudock.broker import GPUStatus
@@ -141,10 +141,33 @@ class Invariants(LabState):
                                 "promises 1 and 9: two leases on one GPU"
                             )
 
+    def nobody_waits_for_what_a_limit_bars(self) -> None:
+        if not self.hub.broker.ready or self.store_is_older or self.hub.store.failures:
+            return
+        limits = self.limits
+        devices = [status for status in self.hub.broker.gpus.all() if status.slots == 1]
+        for request in self.hub.broker.queue.waiting():
+            if request.gpus == 0:
+                continue
+            assert request.gpus <= limits.gpus, "promise 8: waits beyond the quota"
+            assert limits.hours != 0, "promise 8: waits for hours that nobody may have"
+            if GROUP in request.groups:
+                assert limits.cap is None or request.gpus <= limits.cap, (
+                    "promise 8: waits beyond the group's cap"
+                )
+                assert limits.cap_hours != 0, "promise 8: waits for hours that no group has"
+            plain = request.gpus == 1 and request.share is Share.EXCLUSIVE
+            if limits.models == NO_MODEL and plain and devices and self._reading_is_good():
+                assert any(
+                    request.gpu_model is not None and not fits(status.gpu.model, request.gpu_model)
+                    for status in devices
+                ), "promise 8: waits for a model that nobody may use"
+
     def every_gpu_has_one_state(self, leases: list[Lease]) -> None:
         if not self.news:
             return
         self.news = False
+        self.nobody_waits_for_what_a_limit_bars()
         statuses = self.hub.broker.gpus.all()
         seen = [status.gpu.uuid for status in statuses]
         assert len(seen) == len(set(seen)), "promise 7: a GPU is counted twice"
@@ -289,6 +312,11 @@ class GrantInvariants(LabState):
             )
         if not lease.gpu_uuids:
             return
+        for uuid in lease.gpu_uuids:
+            model = BY_UUID[uuid].model.lower()
+            assert limits.models is None or limits.models.strip("*") in model, (
+                "promise 8: a model that nobody may use"
+            )
         leases = transaction.leases.all()
         own = [x for x in leases if x.user == lease.user]
         _has_hours(lease, own, limits.hours, now)

@@ -250,9 +250,9 @@ export const t = {
     },
     invalid: {
       count: 'Enter a whole number from 0 to 1,000,000, or "none".',
-      amount: 'Enter a number from 0 to 1,000,000, or "none".',
-      positive: 'Enter a number above 0 and up to 1,000,000, or "none".',
-      weight: 'Enter a number above 0 and up to 1,000,000.',
+      amount: 'Enter 0, a number from 0.01 to 1,000,000, or "none".',
+      positive: 'Enter a number from 0.01 to 1,000,000, or "none".',
+      weight: 'Enter a number from 0.001 to 1,000.',
       until: 'Enter a time in the future.',
       needed: 'Enter a value, or choose another option.',
       empty: 'A boost needs at least one limit.'

@@ -5,6 +5,7 @@ from gpudock.store.errors import (
     QuotaRevisionError,
     StoreConflictError,
     StoreError,
+    StoreInterruptedError,
     StoreUnusableError,
 )
 from gpudock.store.leases import shifted
@@ -27,6 +28,7 @@ __all__ = [
     "Store",
     "StoreConflictError",
     "StoreError",
+    "StoreInterruptedError",
     "StoreUnusableError",
     "Transaction",
     "plain",

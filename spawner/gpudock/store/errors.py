@@ -6,6 +6,7 @@ Every message says what happened and what to do, for an administrator to read::
     ├── StoreConflictError
     │   └── QuotaRevisionError
     ├── StoreLockedError
+    ├── StoreInterruptedError
     └── StoreUnusableError
 """
 
@@ -14,6 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlalchemy import exc
+
+from gpudock.store.postgresql import is_interrupted, is_lost, state_of
 
 if TYPE_CHECKING:
     from gpudock.store.quotas import QuotaDocument
@@ -50,6 +53,36 @@ class StoreUnusableError(StoreError):
     """The database will not work until a person replaces it, or the program."""
 
 
+class StoreInterruptedError(StoreError):
+    """The connection was lost, or another program was in the way: repeat the transaction."""
+
+
+_LOST = (
+    "The connection to the lab's database was lost, and nothing was changed. The lab connects again"
+    " by itself: try again. If this keeps happening, check the database server and the network."
+)
+_UNKNOWN = (
+    "The connection to the lab's database was lost in the moment of a change, so it is not known"
+    " whether that was stored. The lab connects again by itself: look whether the change is there,"
+    " and try again if it is not."
+)
+_IN_THE_WAY = (
+    "The lab's database undid a change because another program was working on the same data at the"
+    " same time. Nothing was changed: try again."
+)
+# PostgreSQL's SQLSTATE to the sign of a message below: its own words may be in any language.
+_STATES = {
+    "55P03": "lock timeout",
+    "53100": "disk is full",
+    "25006": "read-only",
+    "42P01": "no such table",
+    "42703": "no such column",
+    "57014": "statement timeout",
+    "53300": "could not connect",
+    "28000": "could not connect",
+    "28P01": "could not connect",
+    "3D000": "could not connect",
+}
 _LOCKED = ("database is locked", "database table is locked", "lock timeout")
 _DAMAGED = ("malformed", "not a database", "file is encrypted")
 _KINDS: dict[tuple[str, ...], type[StoreError]] = {
@@ -122,21 +155,39 @@ _MESSAGES = (
         ),
     ),
     (
+        ("statement timeout",),
+        (
+            "A statement in the lab's database took too long and was canceled. Try again; if it"
+            " stays so, check the load of the database server."
+        ),
+    ),
+    (
         ("disk i/o error",),
         "The disk that holds the lab's database reports an input/output error. Check the disk.",
     ),
 )
 
 
-def translate(error: exc.SQLAlchemyError) -> StoreError:
-    """Return a database's error as one with a message for people."""
+def translate(error: exc.SQLAlchemyError, *, commits: bool = False) -> StoreError:
+    """Return a database's error as one with a message for people.
+
+    Args:
+        error: the error.
+        commits: whether it came with the commit, which may have been done before it.
+    """
     cause = getattr(error, "orig", None) or error
     detail = " ".join(str(cause).split())
     if isinstance(error, exc.IntegrityError):
         return StoreConflictError(
             f"The lab's database refused a change that contradicts what it holds ({detail})."
         )
-    lowered = detail.lower()
+    state = state_of(error)
+    invalidated = isinstance(error, exc.DBAPIError) and error.connection_invalidated
+    if is_lost(state) or (invalidated and not state):
+        return StoreError(_UNKNOWN) if commits else StoreInterruptedError(_LOST)
+    if is_interrupted(state):
+        return StoreInterruptedError(_IN_THE_WAY)
+    lowered = f"{_STATES.get(state, '')} {detail}".lower()
     for signs, message in _MESSAGES:
         if any(sign in lowered for sign in signs):
             return _KINDS.get(signs, StoreError)(message)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import create_engine, exc, text
+from sqlalchemy import create_engine, exc
 from sqlalchemy.engine import make_url
 
+from gpudock.store import postgresql
 from gpudock.store.errors import StoreError, StoreLockedError, translate
 from gpudock.store.sqlite import SQLiteFile
 from gpudock.store.transaction import Transaction
@@ -18,12 +19,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine
 
-# PostgreSQL: all writers of one lab queue up behind this lock, as SQLite's writers do by nature.
-_ADVISORY_LOCK = 0x67707564
 # After a wait for a lock that timed out, the next waits are at most this long (seconds) until the
 # lock is free again: otherwise the hub would do nothing but wait.
 _IMPATIENT_SECONDS = 0.1
-_CONNECT_SECONDS = 10
 
 
 class Store:
@@ -63,9 +61,8 @@ class Store:
             options: dict[str, Any] = {}
             if is_sqlite:
                 options["connect_args"] = {"timeout": busy_seconds, "check_same_thread": False}
-            elif "connect_timeout" not in parsed.query:
-                # The driver would wait for two minutes for a server that does not answer.
-                options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
+            else:
+                options["connect_args"] = postgresql.connect_args(parsed)
             self._engine: Engine = create_engine(parsed, pool_pre_ping=not is_sqlite, **options)
         except (exc.ArgumentError, ValueError) as error:  # a port that is no number, for example
             msg = (
@@ -89,11 +86,8 @@ class Store:
         from gpudock.store.migrations import upgrade
 
         made = nullcontext() if self._file is None else self._file.may_be_made()
-        with self._translated(), made, self._engine.connect() as connection:
-            writing = self._writing(connection)
-            with writing.begin():
-                self._lock(writing)
-                upgrade(writing)
+        with self._translated(), made, self._begun(writing=True, migrates=True) as connection:
+            upgrade(connection)
 
     def is_current(self) -> bool:
         """Return whether the database exists and has the schema of this version.
@@ -117,14 +111,16 @@ class Store:
         Raises:
             StoreError: the database failed; nothing was changed.
         """
-        with self._translated(), self._engine.connect() as connection:
-            writing = self._writing(connection)
-            with writing.begin():
-                self._lock(writing)
+        commits = False
+        try:
+            with self._begun(writing=True) as connection:
                 self._locked_out = False
-                transaction = Transaction(writing, self.clock)
+                transaction = Transaction(connection, self.clock)
                 yield transaction
                 transaction.close()
+                commits = True
+        except exc.SQLAlchemyError as error:
+            raise self._translate(error, commits=commits) from error
 
     @contextmanager
     def snapshot(self) -> Iterator[Transaction]:
@@ -133,22 +129,49 @@ class Store:
         Raises:
             StoreError: the database failed.
         """
-        options = {} if self._file is not None else {"isolation_level": "REPEATABLE READ"}
-        with self._translated(), self._engine.connect() as connection:
-            reading = connection.execution_options(**options)
-            with reading.begin() as outer:
-                yield Transaction(reading, self.clock)
-                outer.rollback()
+        with self._translated(), self._begun(writing=False) as connection:
+            yield Transaction(connection, self.clock)
+            connection.rollback()
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
 
-    def _writing(self, connection: Connection) -> Connection:
-        """Return a connection whose next transaction waits for other processes that write."""
-        return connection.execution_options(
-            gpudock_begin="BEGIN IMMEDIATE", gpudock_wait=self._patience
-        )
+    @contextmanager
+    def _begun(self, *, writing: bool, migrates: bool = False) -> Iterator[Connection]:
+        """Open a connection in a transaction that is committed when the block ends.
+
+        Nothing was done yet when a connection is lost here, so another one is tried.
+        """
+        try:
+            opened, connection = self._begin(writing=writing, migrates=migrates)
+        except exc.SQLAlchemyError as error:
+            if self._file is not None or not postgresql.is_worth_a_retry(error):
+                raise
+            opened, connection = self._begin(writing=writing, migrates=migrates)
+        with opened:
+            yield connection
+
+    def _begin(self, *, writing: bool, migrates: bool) -> tuple[ExitStack, Connection]:
+        """Begin a transaction; one that writes waits for others that do.
+
+        Returns:
+            What ends the transaction and returns the connection, and the connection.
+        """
+        with ExitStack() as opened:
+            connection = opened.enter_context(self._engine.connect())
+            options: dict[str, Any] = {}
+            if self._file is None:
+                options = postgresql.execution_options(writing=writing)
+            elif writing:
+                options = {"gpudock_begin": "BEGIN IMMEDIATE", "gpudock_wait": self._patience}
+            connection = connection.execution_options(**options)
+            opened.enter_context(connection.begin())
+            if self._file is None and writing:
+                postgresql.begin_writing(connection, f"{self._patience}ms", migrates=migrates)
+            elif self._file is None:
+                postgresql.begin_reading(connection)
+            return opened.pop_all(), connection
 
     @property
     def _patience(self) -> int:
@@ -158,17 +181,14 @@ class Store:
             seconds = min(seconds, _IMPATIENT_SECONDS)
         return max(1, round(1000 * seconds))
 
-    def _lock(self, connection: Connection) -> None:
-        if self._file is None:
-            patience = f"{self._patience}ms"
-            connection.execute(text("SELECT set_config('lock_timeout', :t, true)"), {"t": patience})
-            connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _ADVISORY_LOCK})
-
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except exc.SQLAlchemyError as error:
-            found = translate(error)
-            self._locked_out = self._locked_out or isinstance(found, StoreLockedError)
-            raise found from error
+            raise self._translate(error) from error
+
+    def _translate(self, error: exc.SQLAlchemyError, *, commits: bool = False) -> StoreError:
+        found = translate(error, commits=commits)
+        self._locked_out = self._locked_out or isinstance(found, StoreLockedError)
+        return found

@@ -23,7 +23,7 @@ from gpudock.broker.unit_of_work import UnitOfWork
 from gpudock.engine.protocol import EngineError
 from gpudock.hub import lifecycle
 from gpudock.model import ContainerState
-from gpudock.policy import cleanliness, gpu_health, sessions
+from gpudock.policy import admission, cleanliness, gpu_health, sessions
 from gpudock.policy.gpu_health import AdminState, Rules
 from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling import ordering as queue
@@ -85,6 +85,7 @@ def does_not_notice_an_older_database(patch: pytest.MonkeyPatch) -> None:
 
 def ignores_quotas(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(quota, "check", lambda *_: None)
+    patch.setattr(quota, "check_waiting", lambda *_: None)
     patch.setattr(quota, "held_back", lambda *_: None)
 
 
@@ -311,6 +312,19 @@ def leaves_the_lease_of_a_start_that_gives_up(patch: pytest.MonkeyPatch) -> None
     patch.setattr(Requests, "_give_up", withdraws)
 
 
+def lets_wait_what_the_caps_of_groups_bar(patch: pytest.MonkeyPatch) -> None:
+    original = quota.check_waiting
+    patch.setattr(
+        quota,
+        "check_waiting",
+        lambda request, effective: original(request, replace(effective, caps=())),
+    )
+
+
+def lets_wait_what_no_model_can_serve(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(admission, "bar_waiting", lambda *_: None)
+
+
 # Each with the kinds of trouble that bring it to light soonest.
 BREAKS = [
     (grants_before_the_first_look, ("hub",)),
@@ -353,6 +367,8 @@ BREAKS = [
     (gives_a_slot_twice, ("sharing",)),
     (forgets_slots_when_it_adopts, ("sharing", "database")),
     (changes_slots_under_a_session, ("sharing",)),
+    (lets_wait_what_the_caps_of_groups_bar, ("quotas",)),
+    (lets_wait_what_no_model_can_serve, ("quotas",)),
     (loses_the_place_of_a_grant_that_nobody_claims, ("hub",)),
     (leaves_the_lease_of_a_start_that_gives_up, ("cancellations",)),
 ]

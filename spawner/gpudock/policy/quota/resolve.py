@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gpudock.model import Denial, LeaseState, Quota
-from gpudock.policy.quota.documents import BOOST, FIELDS, UNTIL, boost_end
+from gpudock.policy.quota.documents import (
+    BOOST,
+    FIELDS,
+    UNTIL,
+    boost_end,
+    within_bounds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -100,7 +106,7 @@ def resolve(
 
     Of several groups that set a field the most generous counts; the first by name when two are
     equally generous. ``gpu_models`` of several groups add up. While a level's boost lasts, its
-    fields stand in place of that level's own.
+    fields stand in place of that level's own. A number beyond its bounds counts as the nearest.
 
     Args:
         base: the lab's shipped or configured default.
@@ -123,7 +129,7 @@ def resolve(
         elif name in of_default:
             values[name], origin[name] = of_default[name]
         else:
-            values[name], origin[name] = getattr(base, name), "default"
+            values[name], origin[name] = within_bounds(name, getattr(base, name)), "default"
     if values["gpu_models"] is not None:
         values["gpu_models"] = tuple(values["gpu_models"])
     window = of_default["window_days"][0] if "window_days" in of_default else base.window_days
@@ -148,7 +154,7 @@ def _stated(level: str, document: Mapping[str, Any] | None, now: float) -> dict[
     if boost is not None and now < boost_end(boost):
         origin = f"{level} boost until {boost[UNTIL]}"
         stated |= {name: (value, origin) for name, value in boost.items() if name != UNTIL}
-    return stated
+    return {name: (within_bounds(name, value), where) for name, (value, where) in stated.items()}
 
 
 def _value(level: Mapping[str, Any], name: str, otherwise: Any = None) -> Any:
