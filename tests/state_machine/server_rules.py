@@ -13,6 +13,8 @@ from state_machine.base import LabState
 from state_machine.strategies import (
     GROUP,
     MEMBERS,
+    SERVERS,
+    USERS,
     any_index,
     fates,
     in_a_lab_with,
@@ -177,8 +179,14 @@ class ServerRules(LabState):
     @in_a_lab_with("hub")
     @rule()
     def the_hub_is_slow(self) -> None:
-        """Nobody comes for what is granted."""
-        for _ in range(2):
+        """More ask than the lab can serve, one server stops, and nobody comes for its GPU."""
+        for user in USERS:
+            for server in SERVERS:
+                self._submit(user, server)
+        lease = self._pick(self._leases(), 0)
+        if lease is not None:
+            self.stop_server(lease.user, lease.server)
+        for _ in range(3):
             self.clock.advance(70)
             self.devices_are_read()
             self.look_and_reconcile()
