@@ -113,13 +113,13 @@ test: ## all tests, the fast ones first; stops the engine that they were given
 	trap finish EXIT;) \
 	$(MAKE) test-unit test-integration test-extension test-desk test-hub test-gpu; \
 	$(MAKE) desk .venv/.chromium; \
-	$(MAKE) --jobs 2 --output-sync=line test-with-engine test-beside-engine
+	$(MAKE) --jobs 2 --output-sync=line test-with-engine test-beside-engine; \
+	$(MAKE) test-chaos
 
 # An engine is waited for most of the time. What needs a processor only runs meanwhile, and gives way.
 test-with-engine:
 	$(MAKE) test-docker
 	$(MAKE) test-browser ARGS="-m lab $(ARGS)"
-	$(MAKE) test-chaos
 
 test-beside-engine:
 	nice $(MAKE) test-machine PROCESSES=1
