@@ -317,7 +317,7 @@ def _query(endpoint: Endpoint, arguments: Mapping[str, list[bytes]]) -> BaseMode
 def _number(text: str) -> float:
     """Read a number; to JSON, 2.0 and 2 are the same."""
     number = float(text)
-    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+    return int(number) if number.is_integer() and abs(number) <= 2**53 else number
 
 
 def _json(text: str) -> Any:

@@ -7,6 +7,7 @@ import math
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from gpudock.desk import handlers
 from gpudock.desk.api.gpus import GPUChange
 from gpudock.desk.api.leases import Extension
 from gpudock.desk.api.quota_models import QuotaChanges
@@ -55,6 +56,16 @@ BAD = [
     (QuotaChanges, {"changes": CHANGE}),
     (QuotaChanges, None),
 ]
+
+
+@pytest.mark.parametrize("text", ["3.0", "30e-1", "9007199254740992.0"])
+def test_a_whole_number_may_be_written_with_a_fraction(text: str) -> None:
+    """To JSON it is one, up to the largest that may be given."""
+    body = (
+        f'{{"changes": [{{"level": "user", "name": "a", "document": {{}}, "revision": {text}}}]}}'
+    )
+    (change,) = QuotaChanges.model_validate(handlers._json(body)).changes
+    assert change.revision == float(text)
 
 
 @pytest.mark.parametrize(("kind", "body"), GOOD)
