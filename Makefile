@@ -122,8 +122,8 @@ test-with-engine:
 	$(MAKE) test-browser ARGS="-m lab $(ARGS)"
 
 test-beside-engine:
-	nice $(MAKE) test-machine PROCESSES=1
 	nice $(PYTEST) tests/browser -m "not lab" $(ARGS)
+	nice $(MAKE) test-machine
 
 test-unit: .venv/.stamp ## the fast tests; ARGS="-k quota" chooses among them, as in each tier
 	$(PYTEST) tests/unit --ignore=tests/unit/state_machine -p no:schemathesis \
@@ -141,12 +141,11 @@ test-bites: .venv/.stamp ## the proof that the state machine finds what is broke
 	$(PYTEST) tests/unit/state_machine/test_machine_bites.py --numprocesses auto $(ARGS)
 
 # The long test first, and beside it the many short ones.
-test-machine: PROCESSES ?= auto
 test-machine: .venv/.stamp ## both of these at once, which takes less time
 	GPUDOCK_TEST_EXAMPLES=$${GPUDOCK_TEST_EXAMPLES:-300} \
 		$(PYTEST) tests/unit/state_machine/test_promises.py \
 		tests/unit/state_machine/test_machine_bites.py \
-		--numprocesses $(PROCESSES) --dist worksteal $(ARGS)
+		--numprocesses auto --dist worksteal $(ARGS)
 
 test-random: .venv/.stamp ## randomized tests with fresh examples; SEED=... repeats a run
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; \
