@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import docker.errors
@@ -82,6 +83,21 @@ def _done_to(
     return happen
 
 
+@contextmanager
+def _unless_it_has_ended() -> Iterator[None]:
+    """Do nothing to a container that does not run, or not any more.
+
+    Another fault may have ended it meanwhile, and the hub replaces an agent that does not answer.
+    """
+    try:
+        yield
+    except docker.errors.NotFound:
+        pass
+    except docker.errors.APIError as error:
+        if error.status_code != HTTPStatus.CONFLICT:
+            raise
+
+
 def _restart(container: Container) -> None:
     container.restart(timeout=20)
 
@@ -91,16 +107,17 @@ def _stop(container: Container) -> None:
 
 
 def _kill(container: Container) -> None:
-    container.kill("SIGKILL")
+    with _unless_it_has_ended():
+        container.kill("SIGKILL")
 
 
 def _freeze(container: Container) -> None:
-    container.pause()
+    with _unless_it_has_ended():
+        container.pause()
 
 
 def _bring_back(container: Container) -> None:
-    # Another fault may have ended it meanwhile, and the hub replaces an agent that does not answer.
-    with contextlib.suppress(docker.errors.NotFound):
+    with _unless_it_has_ended():
         container.reload()
         if container.status == "paused":
             container.unpause()
@@ -111,7 +128,7 @@ def _bring_back(container: Container) -> None:
 @contextmanager
 def _agent_killed(scene: Scene) -> Iterator[None]:
     # The hub makes another one; nobody has to start it.
-    with contextlib.suppress(docker.errors.NotFound):
+    with _unless_it_has_ended():
         scene.lab.agent.kill("SIGKILL")
     yield
 

@@ -6,8 +6,11 @@ import random
 import threading
 from types import SimpleNamespace
 
+import docker.errors
 import pytest
+import requests
 
+from chaos import faults
 from chaos.faults import FAULTS, Scene, choose
 from chaos.invariants import Books, Broken, Watch, disagreement, until_true
 from chaos.people import Gate
@@ -155,3 +158,21 @@ def test_in_time_every_fault_happens_alone_and_with_another():
     together = {fault.name for faults in chosen if len(faults) == 2 for fault in faults}
     assert alone == together == {fault.name for fault in FAULTS}
     assert all(len({fault.of for fault in faults}) == len(faults) for faults in chosen)
+
+
+class Ended:
+    """A container that does not run any more."""
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+
+    def kill(self, _: str) -> None:
+        response = requests.Response()
+        response.status_code = self._status
+        raise docker.errors.APIError("cannot kill container", response)
+
+
+def test_what_has_ended_by_itself_cannot_be_killed_which_is_no_failure() -> None:
+    faults._kill(Ended(409))
+    with pytest.raises(docker.errors.APIError):
+        faults._kill(Ended(500))
