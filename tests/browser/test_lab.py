@@ -75,6 +75,9 @@ def test_two_users_at_once_get_a_gpu_each_and_a_third_starts_when_the_first_stop
         "You are number 1 of 1 in the queue. All matching GPUs are in use."
     )
     one.stop_server()
+    stopped = one.page.get_by_role("dialog", name="Your server is not running")
+    stopped.get_by_role("button", name="Start a server").click(timeout=CELL)
+    expect(one.start_button).to_be_visible()
     three.wait_for_lab()
     assert three.gpus_in_sidebar() == [first]
     assert two.gpus_in_sidebar() == [second]
@@ -146,6 +149,20 @@ def test_open_pages_go_on_by_themselves_after_a_part_has_restarted(
     finally:
         lab.run_in(lab.hub, "gpudock", "gpu", "return", uuid)
     expect(overview).not_to_contain_text("Draining", timeout=CELL)
+
+
+def test_an_open_page_shows_that_its_server_cannot_be_reached_and_connects_again(lab, ada):
+    proxy = lab.docker.containers.get(f"{PROJECT}-proxy-1")
+    notice = ada.page.get_by_role("status").filter(has_text="Your server cannot be reached")
+    proxy.stop(timeout=20)
+    try:
+        expect(notice).to_be_visible(timeout=CELL)
+    finally:
+        proxy.start()
+    expect(notice).to_have_count(0, timeout=CELL)
+    expect(ada.run_cell("print(7 * 8)")).to_have_text("56", timeout=CELL)
+    expect(ada.page.get_by_role("dialog")).to_have_count(0)
+    lab.wait_until_up()
 
 
 def test_an_outage_of_the_hub_is_shown_and_ends_by_itself(lab, admin):

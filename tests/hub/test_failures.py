@@ -171,6 +171,19 @@ def test_a_start_that_takes_long_to_take_down_is_over_all_the_same(hub, ada):
     ada.start_server()
 
 
+def test_a_cancelled_start_that_ends_late_leaves_the_next_one_alone(hub, ada):
+    with hub.docker.hold("start") as start, hub.docker.hold("remove") as remove:
+        assert ada.ask_for_server().status_code == 202
+        start.wait()
+        assert ada.api("DELETE", "/users/ada/server").status_code == 500
+        remove.wait()
+        # Cancelled once more, the Hub no longer waits for it.
+        assert ada.api("DELETE", "/users/ada/server").status_code == 204
+        assert ada.ask_for_server().status_code == 202
+    wait_for(lambda: ada.server_model()["ready"], "the next start is over")
+    assert len(hub.docker.running) == 1
+
+
 def test_a_start_that_is_cancelled_while_the_server_does_not_answer_cleans_up(hub, ada):
     ada.ask_for_server(image=MUTE_IMAGE)
     page = ada.follow()

@@ -253,8 +253,11 @@ class LabState:
 
     def is_there(self, uuid: str) -> bool:
         """Return whether the driver reports a device."""
-        item = BY_UUID[uuid]
-        if item.physical_uuid in self.removed or (item in FIRST and uuid != self.first):
+        item = BY_UUID.get(uuid)
+        # A container may be labeled with any UUID.
+        if item is None or item.physical_uuid in self.removed:
+            return False
+        if item in FIRST and uuid != self.first:
             return False
         if item.parent_uuid is None or self.mig_enabled is None:
             return True

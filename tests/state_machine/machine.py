@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from gpudock.broker import GPUStateError
 from gpudock.model import ContainerState, GPUState, LeaseState
@@ -61,6 +61,13 @@ class LabMachine(
                 self.start_server_on_a_slot(user, server)
             else:
                 self.start_server(user, server)
+
+    @rule(user=users, server=servers)
+    def a_start_overtakes_a_look(self, user, server) -> None:
+        """What a look at the engine has found is reported after a whole start."""
+        self.look()
+        self.start_server(user, server)
+        self.reconcile()
 
     def teardown(self) -> None:
         try:

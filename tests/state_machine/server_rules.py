@@ -93,6 +93,15 @@ class ServerRules(LabState):
         if isinstance(answer, Lease) and answer.state is LeaseState.GRANTED:
             self._finish(self._launch(answer))
 
+    @in_a_lab_with("delivery")
+    @rule(user=users, server=servers)
+    def start_server_with_devices_that_the_engine_lacks(self, user, server) -> None:
+        """A whole start; the engine's specification has none of the devices that were granted."""
+        answer = self._submit(user, server)
+        if isinstance(answer, Lease) and answer.state is LeaseState.GRANTED:
+            self.engine.unlisted_devices = self.engine.unlisted_devices | set(answer.gpu_uuids)
+            self._finish(self._launch(answer))
+
     @rule(user=users, server=servers, answers=some_fates)
     def start_server_in_bad_weather(self, user, server, answers) -> None:
         """A start whose first calls meet these fates, and which then hangs."""

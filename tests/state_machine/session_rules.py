@@ -103,6 +103,15 @@ class SessionRules(LabState):
             self.sessions_expire()
 
     @in_a_lab_with("sessions")
+    @rule(lower=st.sampled_from([{"longest": 0.1}, {"longest": 0.5}, {"hours": 0.0}]))
+    def a_limit_is_lowered_under_sessions(self, lower) -> None:
+        """Sessions run on while a new limit would have ended them."""
+        self.set_limits(replace(self.limits, **lower))
+        for _ in range(3):
+            self.hours_pass(0.6)
+            self.sessions_expire()
+
+    @in_a_lab_with("sessions")
     @rule()
     def sessions_expire(self) -> None:
         """What ``gpudock.hub.loops.session_expiry`` does, step by step."""

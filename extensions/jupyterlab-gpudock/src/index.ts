@@ -1,4 +1,5 @@
 import { commands } from './plugins/commands';
+import { connectionLost } from './plugins/connectionLost';
 import { kernelEnds } from './plugins/kernelEnds';
 import { model } from './plugins/model';
 import { notifications } from './plugins/notifications';
@@ -8,4 +9,13 @@ import { statusBar } from './plugins/statusBar';
 
 export { IGPUModel } from './model/tokens';
 
-export default [model, settings, panel, statusBar, notifications, kernelEnds, commands];
+export default [
+  model,
+  settings,
+  panel,
+  statusBar,
+  notifications,
+  kernelEnds,
+  connectionLost,
+  commands
+];

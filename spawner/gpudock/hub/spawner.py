@@ -287,10 +287,13 @@ class GPUDockerSpawner(DockerSpawner):
         self._progress = ProgressLog()
         self._server_start = None
         self.http_timeout = self._configured_http_timeout
+        address = self.orm_spawner.server
         try:
             return await self._start()
         except asyncio.CancelledError:
-            if not Runtime.instance().shutting_down:
+            # What takes long to take down may end after the next start has begun.
+            is_latest = self.orm_spawner.server is address
+            if is_latest and not Runtime.instance().shutting_down:
                 # A server with an address counts as ready. The Hub removes the address of a
                 # cancelled start only if that ends within a second, and undoes at the next request
                 # what is not committed; JupyterHub 6.1 has no other way to commit from here.

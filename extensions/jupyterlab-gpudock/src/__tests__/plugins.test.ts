@@ -1,4 +1,4 @@
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import { IStatusBar } from '@jupyterlab/statusbar';
 import type { Token } from '@lumino/coreutils';
@@ -71,6 +71,7 @@ function activate(name = 'JupyterLab'): void {
     }
   } as unknown as JupyterFrontEnd;
   const services = new Map<Token<unknown>, unknown>([
+    [JupyterFrontEnd.IPaths, { urls: {} }],
     [ICommandPalette, { addItem: ({ command }: { command: string }) => palette.push(command) }]
   ]);
   if (name === 'JupyterLab') {
