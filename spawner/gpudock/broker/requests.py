@@ -235,7 +235,7 @@ def _enqueue(work: UnitOfWork, request: Request, live: Lease | None) -> None:
             deny(work, waiting, denial)
         work.outcome.denials[request.user, request.server] = denial
     elif waiting is None:
-        _add(work, request)
+        _add(work, request, live)
     elif _asks_no_more(request, waiting.request):
         if replace(request, id="", created_at=0) != replace(waiting.request, id="", created_at=0):
             requests.update(waiting.sequence, request)
@@ -244,9 +244,19 @@ def _enqueue(work: UnitOfWork, request: Request, live: Lease | None) -> None:
         requests.add(request)
 
 
-def _add(work: UnitOfWork, request: Request) -> None:
-    """Put *request* at the end of the queue, or at its old place if the time-out removed it."""
+def _add(work: UnitOfWork, request: Request, live: Lease | None) -> None:
+    """Put *request* at the end of the queue, or at its old place.
+
+    It has one if the time-out removed it, and if it was granted a lease that may turn out to have
+    come to nothing, because a former process ended before the server began.
+    """
     requests = work.transaction.requests
+    if live is not None and live.state is LeaseState.GRANTED:
+        for item in requests.of_leases([live.id]):
+            if _asks_no_more(request, item.request):
+                requests.settle(item.sequence, RequestState.WAITING)
+                requests.update(item.sequence, request)
+                return
     kept = kept_place(work, request.user, request.server)
     if kept is None or kept.settled_at is None or not _asks_no_more(request, kept.request):
         requests.add(request)

@@ -705,6 +705,19 @@ def test_a_start_that_a_crash_cut_off_is_resumed_at_its_old_place(opened: Broker
     assert [request.user for request in opened.broker.requests.to_resume()] == ["bob"]
 
 
+def test_a_start_that_a_crash_cut_off_and_is_made_again_before_the_first_look_keeps_its_place(
+    opened: BrokerLab,
+) -> None:
+    lost = opened.grant("ada", gpus=2)
+    opened.broker.requests.submit(ask("bob"))
+    opened.broker = opened.new_broker()
+    opened.broker.requests.submit(ask("ada", gpus=2))
+    opened.look()
+    assert opened.broker.leases.get(lost.id).state is LeaseState.ENDED
+    assert [lease.user for lease in opened.broker.leases.live()] == ["ada"]
+    assert [request.user for request in opened.broker.queue.waiting()] == ["bob"]
+
+
 def places(lab: BrokerLab) -> list[tuple[str, str, float]]:
     """Return id, user and time of the requests that wait or have a lease that nobody claimed."""
     return [(x.id, x.user, x.created_at) for x in lab.broker.requests.to_resume()]
