@@ -116,7 +116,8 @@ def main() -> None:
         pid = os.fork()
         if pid == 0:
             _become(order)
-            os._exit(0)
+            # As any program ends: it waits for its threads.
+            sys.exit()
         started.append(os.pidfd_open(pid))
         sys.stdout.write(f"{pid}\n")
         sys.stdout.flush()

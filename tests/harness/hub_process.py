@@ -122,9 +122,9 @@ class HubProcess:
         """End the hub between two of its instructions."""
         self._end(signal.SIGKILL)
 
-    def stop(self) -> None:
-        """End the hub as ``docker stop`` does."""
-        self._end(signal.SIGTERM)
+    def stop(self, patience: float = 30.0) -> None:
+        """End the hub as ``docker stop`` does, within so many seconds."""
+        self._end(signal.SIGTERM, patience)
 
     def has_ended(self) -> bool:
         """Whether the hub has ended by itself."""
@@ -210,10 +210,10 @@ class HubProcess:
         except httpx.TransportError:
             return False
 
-    def _end(self, how: signal.Signals) -> None:
+    def _end(self, how: signal.Signals, patience: float = 30.0) -> None:
         process, self._process = self._process, None
         if process is not None:
-            process.end(how)
+            process.end(how, patience)
 
 
 def _key(item: Lease | Request) -> str:

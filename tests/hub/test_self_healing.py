@@ -150,6 +150,19 @@ def test_health_is_bad_while_the_engine_does_not_answer(new_hub):
     wait_for(lambda: not health(hub), "all is well again")
 
 
+def test_a_hub_does_not_wait_for_an_answer_of_the_engine_before_it_ends(new_hub):
+    hub = new_hub().start()
+    ada = hub.client("ada")
+    ada.start_server()
+    with hub.docker.hold("remove") as remove:
+        ada.delete_server()
+        remove.wait()
+        # The time that docker-compose.yml gives it. The call itself may take ten minutes.
+        hub.stop(patience=20)
+    hub.start()
+    wait_for(lambda: hub.leases() == {} and hub.docker.servers == [], "the next hub ends it")
+
+
 def test_a_database_that_is_moved_away_while_the_hub_runs_is_missed_and_found_again(new_hub):
     hub = new_hub().start()
     ada, bob, cleo, dora = (hub.client(name) for name in ("ada", "bob", "cleo", "dora"))

@@ -137,6 +137,8 @@ class LabState:
         # Device to when the hub last saw what speaks against it, and for how many seconds it must
         # be clean from then on; infinitely, if a person has to return it.
         self.unfit: dict[str, tuple[float, float]] = {}
+        # Devices that the engine could not give to a container, while it could give others.
+        self.failed_alone: set[str] = set()
         # Device to when a person last returned it to service.
         self.returned_at: dict[str, float] = {}
         self.limits = self.limits_in_backup = Limits(LIMIT)
@@ -228,6 +230,8 @@ class LabState:
             if self.clock() - refused_at < UNDELIVERED_SECONDS:
                 assert states[uuid] is not AdminState.ACTIVE, "promise 10: not delivered, yet kept"
                 self.unfit[uuid] = (refused_at, wait)
+                if not general:
+                    self.failed_alone.add(uuid)
 
     def _finish(self, task: Task | None) -> None:
         if task is not None:
@@ -315,6 +319,12 @@ class LabState:
         """Remember what the hub has seen now that speaks against a device, if it could store it."""
         with self.hub.store.snapshot() as transaction:
             records = {record.gpu.uuid: record for record in transaction.gpus.records()}
+        for uuid in sorted(self.failed_alone):
+            if uuid in records and records[uuid].admin_state is AdminState.UNDELIVERED:
+                # Now all fail, so it may not be the device's fault: it is tried again with them.
+                self.failed_alone.remove(uuid)
+                since, wait = self.unfit.get(uuid, (0.0, 0.0))
+                self.unfit[uuid] = (since, min(wait, UNDELIVERED_SECONDS))
         for item in self.inventory.current.readings:
             uuid = item.gpu.uuid
             state = records[uuid].admin_state if uuid in records else AdminState.ACTIVE

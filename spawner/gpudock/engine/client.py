@@ -12,7 +12,6 @@ import contextlib
 import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,6 +30,7 @@ from gpudock.engine.protocol import (
     EngineUnreachable,
     NameTaken,
 )
+from gpudock.engine.threads import DaemonThreads
 from gpudock.model import Observation, ObservedContainer
 
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ class DockerEngine:
         self.lab = lab
         self.observers = tuple(observers)
         self._local = threading.local()
-        self._quick = ThreadPoolExecutor(_QUICK_THREADS, thread_name_prefix="docker")
-        self._slow = ThreadPoolExecutor(_SLOW_THREADS, thread_name_prefix="docker-slow")
-        self._pulls = ThreadPoolExecutor(_PULL_THREADS, thread_name_prefix="docker-pull")
+        self._quick = DaemonThreads(_QUICK_THREADS, "docker")
+        self._slow = DaemonThreads(_SLOW_THREADS, "docker-slow")
+        self._pulls = DaemonThreads(_PULL_THREADS, "docker-pull")
         # A container's devices never change, so each container is inspected at most once.
         self._devices: dict[str, Sequence[str]] = {}
         self._fetching: dict[str, asyncio.Lock] = {}
@@ -434,7 +434,7 @@ class DockerEngine:
         function: Callable[[APIClient], T],
         *,
         slow: bool = False,
-        pool: ThreadPoolExecutor | None = None,
+        pool: DaemonThreads | None = None,
     ) -> T:
         def work() -> T:
             client = self._client()

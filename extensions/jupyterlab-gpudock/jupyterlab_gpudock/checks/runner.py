@@ -174,7 +174,8 @@ class Checks:
     async def _run(self, check: Check, interpreter: Interpreter) -> None:
         self._notify(check.document())
         try:
-            await asyncio.wait_for(self._measure(check, interpreter), self._timeout_s)
+            async with asyncio.timeout(self._timeout_s):
+                await self._measure(check, interpreter)
         except TimeoutError:
             self._end(check, "failed", "timeout")
         except asyncio.CancelledError:
@@ -213,7 +214,8 @@ class Checks:
             kill(process)
             with contextlib.suppress(TimeoutError):
                 # A process that hangs in the driver cannot be killed; that is not waited for.
-                await asyncio.wait_for(process.wait(), _END_TIMEOUT_S)
+                async with asyncio.timeout(_END_TIMEOUT_S):
+                    await process.wait()
         self._end(check, *outcome)
 
     def _take(self, check: Check, message: dict[str, Any]) -> tuple[str, str | None, str] | None:

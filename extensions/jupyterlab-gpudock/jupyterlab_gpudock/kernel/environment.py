@@ -165,7 +165,8 @@ class Prober:
                 problem=Problem.PYTHON_BROKEN, detail=str(error), executable=interpreter.path
             )
         try:
-            output, errors = await asyncio.wait_for(_read_both(process), self._timeout_s)
+            async with asyncio.timeout(self._timeout_s):
+                output, errors = await _read_both(process)
         except TimeoutError:
             return Environment(
                 problem=Problem.PROBE_TIMEOUT,
@@ -210,7 +211,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     kill(process)
     with contextlib.suppress(TimeoutError):
         # A child that has left the group may keep the pipes open; do not wait for that.
-        await asyncio.wait_for(_read_both(process), _END_TIMEOUT_S)
+        async with asyncio.timeout(_END_TIMEOUT_S):
+            await _read_both(process)
 
 
 def _parse(output: bytes, errors: bytes, returncode: int | None) -> Environment:

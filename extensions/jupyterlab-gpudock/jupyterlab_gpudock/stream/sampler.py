@@ -134,7 +134,8 @@ class Sampler:
             self._requested = True
             self._wake.notify()
         try:
-            await asyncio.wait_for(done, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await done
         except TimeoutError:
             return self._newest
         finally:

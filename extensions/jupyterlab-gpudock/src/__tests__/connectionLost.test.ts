@@ -7,13 +7,6 @@ import manifest from '../../package.json';
 import type { Answer } from '../model/outage';
 import { connectionLost } from '../plugins/connectionLost';
 
-vi.hoisted(() => {
-  // JupyterLab's packages need these when they are imported, and jsdom lacks them.
-  globalThis.DragEvent = class extends MouseEvent {} as typeof DragEvent;
-  window.requestIdleCallback = callback => window.setTimeout(callback);
-  window.matchMedia = (() => ({ addListener: () => undefined })) as never;
-});
-
 let answer: Answer;
 
 vi.mock('../model/outage', async original => ({
@@ -78,6 +71,16 @@ test('an outage is shown until the server answers', async () => {
   expect(screen.queryByText(UNREACHABLE)).toBeNull();
   expect(notifications()).toEqual(['Your server can be reached again.']);
   expect(info.isConnected).toBe(true);
+  expect(reconnected).toEqual(['k-2']);
+});
+
+test('many failed requests of an outage connect kernels once', async () => {
+  const report = activate();
+  const ends = [1, 2, 3].map(() => report(null as never, null as never));
+  await seconds(10);
+  answer = 'server';
+  await seconds(5);
+  await Promise.all(ends);
   expect(reconnected).toEqual(['k-2']);
 });
 

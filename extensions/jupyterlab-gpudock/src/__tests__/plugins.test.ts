@@ -11,13 +11,6 @@ import plugins from '../index';
 import { FakeAPI } from './fakes';
 import { gpu, kernelEnd, lease, snapshot } from './samples';
 
-vi.hoisted(() => {
-  // JupyterLab's packages need these when they are imported, and jsdom lacks them.
-  globalThis.DragEvent = class extends MouseEvent {} as typeof DragEvent;
-  window.requestIdleCallback = callback => window.setTimeout(callback);
-  window.matchMedia = (() => ({ addListener: () => undefined })) as never;
-});
-
 let server: FakeAPI;
 
 vi.mock('../model/api', async original => ({

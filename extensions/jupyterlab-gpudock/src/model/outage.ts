@@ -48,6 +48,11 @@ export class Outage {
     return this._changed;
   }
 
+  /** Emitted once for each outage, when the server answers, however short it was. */
+  get ended(): ISignal<Outage, void> {
+    return this._ended;
+  }
+
   /** Take a request as failed. Resolves when the server answers. */
   follow(): Promise<void> {
     this.following ??= this.waitForServer().finally(() => {
@@ -64,6 +69,7 @@ export class Outage {
       const answer = await this.ask();
       if (answer === 'server') {
         this.setState('none');
+        this._ended.emit();
         return;
       }
       const now = Date.now();
@@ -86,6 +92,7 @@ export class Outage {
   }
 
   private readonly _changed = new Signal<Outage, OutageState>(this);
+  private readonly _ended = new Signal<Outage, void>(this);
   private _state: OutageState = 'none';
   private following: Promise<void> | null = null;
 }

@@ -44,17 +44,20 @@ export const connectionLost: JupyterFrontEndPlugin<IConnectionLost> = {
     const outage = new Outage(() => askServer(app.serviceManager.serverSettings));
     const display = new OutageDisplay(spawnPage(paths.urls), trans);
     outage.changed.connect((_sender, state) => display.show(state));
-    return async () => {
-      if (info) {
-        // JupyterLab does not save documents by itself meanwhile.
-        info.isConnected = false;
-      }
-      await outage.follow();
+    outage.ended.connect(() => {
       if (info) {
         info.isConnected = true;
       }
       reconnectKernels(app.shell);
       gpus?.reconnect();
+    });
+    // Called for each failed request of an outage.
+    return () => {
+      if (info) {
+        // JupyterLab does not save documents by itself meanwhile.
+        info.isConnected = false;
+      }
+      return outage.follow();
     };
   }
 };

@@ -53,7 +53,8 @@ class ProxyRoutes:
         app = self._app
         if getattr(app, "hub", None) is None:
             return  # the Hub has not read its configuration to the end
-        routes = await asyncio.wait_for(app.proxy.get_all_routes(), self._timeout)
+        async with asyncio.timeout(self._timeout):
+            routes = await app.proxy.get_all_routes()
         if app.hub.routespec not in routes:
             log.warning("The proxy has lost its routes, as after a restart; adding them again.")
             # JupyterHub has no other way to its services than this.
