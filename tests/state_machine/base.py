@@ -59,6 +59,7 @@ TROUBLES = (
     "forgery",
     "hub",
     "quotas",
+    "rivals",
     "sessions",
     "sharing",
     "slicing",
@@ -90,6 +91,8 @@ class LabState:
         self.inventory = SettableInventory()
         self.engine = FakeEngine(self.clock, by_hand=True)
         self.graveyard: list[Hub] = []
+        # A hub that another one has replaced, and that goes on.
+        self.rival: Hub | None = None
         self.foreign: dict[str, ForeignUse] = {}
         self.faulty: set[str] = set()
         self.unstable: set[str] = set()

@@ -9,7 +9,7 @@ from hypothesis.stateful import precondition, rule
 
 from gpudock.broker import StopContainer
 from gpudock.model import LeaseState
-from gpudock.store import StoreError
+from gpudock.store import Store, StoreError
 from state_machine.base import GPUS, LIMIT, LabState
 from state_machine.strategies import Limits, in_a_lab_with
 
@@ -117,20 +117,37 @@ class HubRules(LabState):
         self.clock.advance(1)
 
     @in_a_lab_with("database")
-    @rule(database=st.sampled_from(["lost", "older"]))
-    def database_is_replaced(self, database) -> None:
-        """The database is replaced under a hub that goes on running."""
+    @rule(database=st.sampled_from(["lost", "older"]), written=st.booleans())
+    def database_is_replaced(self, database, written) -> None:
+        """The database is replaced under a hub that goes on running.
+
+        Another process may write to the copy before the hub does.
+        """
         former = self._generation()
-        self.hub.store.close()
         self._replace_database(database)
         # A copy that is as new as the original is the original.
         self.store_is_older = self.store_is_older or self._generation() < former
+        if written:
+            self._write_beyond(former)
+
+    def _write_beyond(self, generation: int) -> None:
+        """Write as another process does, until there were more changes than the hub has seen."""
+        other = Store(self.database.url, self.clock, durable=False)
+        with other.transaction() as transaction:
+            transaction.audit.record("the desk", "gpu.state", "GPU-x", None, None)
+        while self._generation() <= generation:
+            with other.transaction() as transaction:
+                transaction.audit.record("the desk", "gpu.state", "GPU-x", None, None)
+        other.close()
 
     def _generation(self) -> int:
         with self.hub.store.snapshot() as transaction:
             return transaction.generation
 
     def _replace_database(self, how: str) -> None:
+        for hub in (self.hub, self.rival):
+            if hub is not None:
+                hub.store.close()
         source = self.database.template if how == "lost" else self.database.backup
         self.database.replace(source)
         self.before = {}
@@ -143,7 +160,9 @@ class HubRules(LabState):
     @in_a_lab_with("database")
     @rule()
     def database_is_copied(self) -> None:
-        self.hub.store.close()
+        for hub in (self.hub, self.rival):
+            if hub is not None:
+                hub.store.close()
         self.database.backup.unlink(missing_ok=True)
         shutil.copy(self.database.path, self.database.backup)
         self.limits_in_backup = self.limits

@@ -2,11 +2,15 @@
 
 from gpudock.store.audit import BY_LEAD, AuditEntry, AuditFilter
 from gpudock.store.errors import (
+    EpochHeldError,
+    EpochLostError,
     QuotaRevisionError,
     StoreConflictError,
     StoreError,
     StoreUnusableError,
+    WrongLabError,
 )
+from gpudock.store.lab import REMEDY, LabRecord, check_record
 from gpudock.store.leases import shifted
 from gpudock.store.quotas import QuotaChange, QuotaDocument, plain
 from gpudock.store.requests import QueuedRequest, RequestState
@@ -16,8 +20,12 @@ from gpudock.store.usage import PastUse
 
 __all__ = [
     "BY_LEAD",
+    "REMEDY",
     "AuditEntry",
     "AuditFilter",
+    "EpochHeldError",
+    "EpochLostError",
+    "LabRecord",
     "PastUse",
     "QueuedRequest",
     "QuotaChange",
@@ -29,6 +37,8 @@ __all__ = [
     "StoreError",
     "StoreUnusableError",
     "Transaction",
+    "WrongLabError",
+    "check_record",
     "plain",
     "shifted",
 ]

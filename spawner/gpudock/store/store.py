@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, exc, text
 from sqlalchemy.engine import make_url
 
 from gpudock.store.errors import StoreError, StoreLockedError, translate
+from gpudock.store.lab import check_lab, check_record
 from gpudock.store.sqlite import SQLiteFile
 from gpudock.store.transaction import Transaction
 
@@ -40,6 +41,7 @@ class Store:
         *,
         busy_seconds: float = 5.0,
         durable: bool = True,
+        lab_id: Callable[[], str | None] | None = None,
     ) -> None:
         """Prepare to use the database at *url*; it is opened at first use.
 
@@ -50,6 +52,8 @@ class Store:
                 wait that timed out, the next ones are short until that process is done.
             durable: whether SQLite waits for the disk at each commit, so that a power cut loses
                 no grant.
+            lab_id: returns the id of the lab whose database this must be, for each transaction;
+                without it any lab's is used.
 
         Raises:
             StoreError: *url* is not a database URL, or its driver is not installed.
@@ -57,6 +61,7 @@ class Store:
         self.clock = clock
         self._busy_seconds = busy_seconds
         self._locked_out = False
+        self._lab_id = lab_id
         try:
             parsed = make_url(url)
             is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -78,12 +83,16 @@ class Store:
             raise StoreError(msg) from error
         self._file = SQLiteFile(self._engine, durable=durable) if is_sqlite else None
 
-    def migrate(self) -> None:
+    def migrate(self, lab_id: str | None = None) -> None:
         """Bring the database to the schema of this version; do nothing when it is there already.
 
         A database in a file is made if there is none. Nothing else makes it.
 
+        Args:
+            lab_id: the id of the lab that is to have it; ``None``: any.
+
         Raises:
+            WrongLabError: it belongs to another lab; it stays as it is.
             StoreError: a newer version of gpudock wrote it, or it cannot be changed.
         """
         from gpudock.store.migrations import upgrade
@@ -93,6 +102,8 @@ class Store:
             writing = self._writing(connection)
             with writing.begin():
                 self._lock(writing)
+                if lab_id is not None:
+                    check_lab(writing, lab_id)
                 upgrade(writing)
 
     def is_current(self) -> bool:
@@ -101,6 +112,7 @@ class Store:
         For a process that leaves the migration to another one.
 
         Raises:
+            WrongLabError: it belongs to another lab.
             StoreError: it does not answer.
         """
         from gpudock.store.migrations import is_current
@@ -108,7 +120,10 @@ class Store:
         if self._file is not None and not self._file.exists():
             return False
         with self._translated(), self._engine.connect() as connection:
-            return is_current(connection)
+            current = is_current(connection)
+            if current and self._lab_id is not None:
+                check_lab(connection, self._lab_id())
+            return current
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -122,7 +137,7 @@ class Store:
             with writing.begin():
                 self._lock(writing)
                 self._locked_out = False
-                transaction = Transaction(writing, self.clock)
+                transaction = self._begun(writing)
                 yield transaction
                 transaction.close()
 
@@ -137,8 +152,14 @@ class Store:
         with self._translated(), self._engine.connect() as connection:
             reading = connection.execution_options(**options)
             with reading.begin() as outer:
-                yield Transaction(reading, self.clock)
+                yield self._begun(reading)
                 outer.rollback()
+
+    def _begun(self, connection: Connection) -> Transaction:
+        transaction = Transaction(connection, self.clock)
+        if self._lab_id is not None:
+            check_record(transaction.lab.read(), self._lab_id())
+        return transaction
 
     def close(self) -> None:
         """Close all connections."""
