@@ -11,11 +11,15 @@ from gpudock.broker import StopContainer
 from gpudock.model import LeaseState
 from gpudock.store import Store, StoreError
 from state_machine.base import GPUS, LIMIT, LabState
-from state_machine.strategies import Limits, in_a_lab_with
+from state_machine.strategies import Limits, in_a_lab_with, servers, users
 
 
 class HubRules(LabState):
     """What happens to the hub and its database."""
+
+    def start_server(self, user, server) -> None:
+        """Start a server on an engine that behaves."""
+        raise NotImplementedError
 
     @rule()
     def look(self) -> None:
@@ -117,11 +121,16 @@ class HubRules(LabState):
         self.clock.advance(1)
 
     @in_a_lab_with("database")
-    @rule(database=st.sampled_from(["lost", "older"]), written=st.booleans())
-    def database_is_replaced(self, database, written) -> None:
+    @rule(
+        database=st.sampled_from(["lost", "older"]),
+        written=st.booleans(),
+        starts=st.none() | st.tuples(users, servers),
+    )
+    def database_is_replaced(self, database, written, starts) -> None:
         """The database is replaced under a hub that goes on running.
 
-        Another process may write to the copy before the hub does.
+        Another process may write to the copy before the hub does, and somebody may start a server
+        before the hub looks at the engine.
         """
         former = self._generation()
         self._replace_database(database)
@@ -129,6 +138,8 @@ class HubRules(LabState):
         self.store_is_older = self.store_is_older or self._generation() < former
         if written:
             self._write_beyond(former)
+        if starts is not None:
+            self.start_server(*starts)
 
     def _write_beyond(self, generation: int) -> None:
         """Write as another process does, until there were more changes than the hub has seen."""

@@ -6,7 +6,7 @@ taken over: this one may not change anything any more, and ends.
 
 With all that it writes the hub also replaces the row's stamp, and likewise when it has seen what
 another process wrote. So a copy of the database that lacks anything the hub has seen has another
-stamp, whoever has written to that copy since. The stamp is also the hub's heartbeat: a hub that
+stamp, whatever was written to that copy since. The stamp is also the hub's heartbeat: a hub that
 starts elsewhere waits while the stamp changes.
 """
 
