@@ -80,7 +80,7 @@ class RivalRules(LabState):
         self.rival = None
 
     def _goes_on(self, act: Callable[[Hub], None]) -> None:
-        """Let the first hub do something, and check that it changes nothing."""
+        """Have the first hub do something, and check that it changes nothing."""
         assert self.rival is not None
         before = self.rival.store.writes
         with contextlib.suppress(StoreError, LeaseConflictError, RequestDenied):

@@ -1,4 +1,4 @@
-"""How a hub comes to have its lab: lock, database and epoch, each as soon as it can be had.
+"""How a hub takes its lab: lock, database and epoch, each as soon as it is available.
 
 Whatever is in the way, the hub waits and says so on its pages and to its health check. A hub that
 ended instead would be restarted all the time, and show nobody why.
