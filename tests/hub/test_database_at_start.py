@@ -11,7 +11,7 @@ from gpudock.config.shared_volume import HUB_PROBLEM
 from harness.postgres import Postgres, find_programs
 from harness.waiting import wait_for
 
-QUICK = "import gpudock.hub.runtime as module\nmodule._UNUSABLE_SECONDS = 1.0\n"
+QUICK = "import gpudock.hub.claim as module\nmodule._UNUSABLE_SECONDS = 1.0\n"
 
 
 def health(hub):

@@ -68,6 +68,7 @@ TROUBLES = (
     "forgery",
     "hub",
     "quotas",
+    "rivals",
     "sessions",
     "sharing",
     "slicing",
@@ -115,6 +116,8 @@ class LabState:
         self.engine = FakeEngine(self.clock, by_hand=True)
         self.graveyard: list[Hub] = []
         self.strangers: list[Stranger] = []
+        # A hub that another one has replaced, and that goes on.
+        self.rival: Hub | None = None
         self.faulty: set[str] = set()
         self.unstable: set[str] = set()
         self.lost: set[str] = set()

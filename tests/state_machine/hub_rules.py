@@ -10,9 +10,9 @@ from hypothesis.stateful import precondition, rule
 from gpudock.broker import StopContainer
 from gpudock.model import ForeignUse, LeaseState
 from gpudock.policy.device_names import names_of, resolve
-from gpudock.store import StoreError
+from gpudock.store import Store, StoreError
 from state_machine.base import GPUS, LIMIT, NOT_READ_YET, LabState
-from state_machine.strategies import Limits, in_a_lab_with
+from state_machine.strategies import Limits, in_a_lab_with, servers, users
 
 if TYPE_CHECKING:
     from gpudock.model import Observation
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 class HubRules(LabState):
     """What happens to the hub and its database."""
+
+    def start_server(self, user, server) -> None:
+        """Start a server on an engine that behaves."""
+        raise NotImplementedError
 
     @rule()
     def look(self) -> None:
@@ -133,20 +137,44 @@ class HubRules(LabState):
         self.clock.advance(1)
 
     @in_a_lab_with("database")
-    @rule(database=st.sampled_from(["lost", "older"]))
-    def database_is_replaced(self, database) -> None:
-        """The database is replaced under a hub that goes on running."""
+    @rule(
+        database=st.sampled_from(["lost", "older"]),
+        written=st.booleans(),
+        starts=st.none() | st.tuples(users, servers),
+    )
+    def database_is_replaced(self, database, written, starts) -> None:
+        """The database is replaced under a hub that goes on running.
+
+        Another process may write to the copy before the hub does, and somebody may start a server
+        before the hub looks at the engine.
+        """
         former = self._generation()
-        self.hub.store.close()
         self._replace_database(database)
         # A copy that is as new as the original is the original.
         self.store_is_older = self.store_is_older or self._generation() < former
+        if written:
+            self._write_beyond(former)
+        if starts is not None:
+            self.start_server(*starts)
+
+    def _write_beyond(self, generation: int) -> None:
+        """Write as another process does, until there were more changes than the hub has seen."""
+        other = Store(self.database.url, self.clock, durable=False)
+        with other.transaction() as transaction:
+            transaction.audit.record("the desk", "gpu.state", "GPU-x", None, None)
+        while self._generation() <= generation:
+            with other.transaction() as transaction:
+                transaction.audit.record("the desk", "gpu.state", "GPU-x", None, None)
+        other.close()
 
     def _generation(self) -> int:
         with self.hub.store.snapshot() as transaction:
             return transaction.generation
 
     def _replace_database(self, how: str) -> None:
+        for hub in (self.hub, self.rival):
+            if hub is not None:
+                hub.store.close()
         self.database.replace(how)
         self.before = {}
         self.unfit.clear()
@@ -158,7 +186,9 @@ class HubRules(LabState):
     @in_a_lab_with("database")
     @rule()
     def database_is_copied(self) -> None:
-        self.hub.store.close()
+        for hub in (self.hub, self.rival):
+            if hub is not None:
+                hub.store.close()
         self.database.copy()
         self.limits_in_backup = self.limits
 

@@ -20,6 +20,7 @@ from state_machine.base import BY_UUID, COMBINED, NOT_READ_YET
 from state_machine.device_rules import DeviceRules
 from state_machine.hub_rules import HubRules
 from state_machine.invariants import GrantInvariants, Invariants
+from state_machine.rival_rules import RivalRules
 from state_machine.server_rules import ServerRules
 from state_machine.session_rules import SessionRules
 from state_machine.strategies import any_index, servers, users
@@ -28,6 +29,7 @@ from state_machine.strategies import any_index, servers, users
 class LabMachine(
     ServerRules,
     HubRules,
+    RivalRules,
     DeviceRules,
     SessionRules,
     Invariants,
@@ -73,13 +75,16 @@ class LabMachine(
         try:
             self.settle()
         finally:
-            for hub in (*self.graveyard, self.hub):
-                hub.store.close()
+            for hub in (*self.graveyard, self.rival, self.hub):
+                if hub is not None:
+                    hub.store.close()
             shutil.rmtree(self.directory)
 
     def settle(self) -> None:
         """End all troubles; then nothing may be left that no one will ever clean up."""
         self.hub.store.failures = 0
+        if self.rival is not None:
+            self.the_first_hub_ends("before")
         self.strangers.clear()
         self.devices_are_repaired()
         self.engine_delivers_again()

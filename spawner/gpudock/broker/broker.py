@@ -43,6 +43,7 @@ from gpudock.store import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gpudock.broker.epoch import Epoch
     from gpudock.broker.unit_of_work import UnitOfWork
     from gpudock.inventory import Inventory
     from gpudock.model import DeviceNames, Observation
@@ -73,6 +74,7 @@ class Broker:
         *,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] | None = None,
+        epoch: Epoch | None = None,
     ) -> None:
         """Make a broker over a store that is up to date (see ``Store.migrate``).
 
@@ -84,9 +86,10 @@ class Broker:
             ticks: returns the seconds of a clock that cannot be set, so that sessions keep the time
                 that they have left when *clock* is set. By default that of the system if *clock*
                 is, otherwise *clock*.
+            epoch: the hub's epoch; by default the first transaction takes one.
         """
         self._cycle = cycle = SchedulingCycle(
-            store, inventory, config or BrokerConfig(), SteadyClock(clock, ticks)
+            store, inventory, config or BrokerConfig(), SteadyClock(clock, ticks), epoch
         )
         self.requests = Requests(cycle)
         self.leases = Leases(cycle)
@@ -138,6 +141,15 @@ class Broker:
         looked_for = self._cycle.looked_for
         names = names_of(self._inventory.reading().readings)
         return looked_for is not None and not names <= looked_for
+
+    def keep_epoch(self) -> None:
+        """Show other hubs that this one is alive, and check that no other one has taken over.
+
+        Raises:
+            EpochLostError: another one has: nothing can be changed any more.
+            StoreError: the database failed.
+        """
+        self._cycle.keep_epoch()
 
     def tick(self) -> None:
         """Grant what can be granted now. A database that fails is logged, not raised."""

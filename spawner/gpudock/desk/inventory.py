@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from gpudock.config.shared_volume import AGENT_TOKEN, NO_GPUS
+from gpudock.config.shared_volume import AGENT_TOKEN, NO_GPUS, secret_in
 from gpudock.inventory import AgentInventory, Inventory, NoInventory
 from gpudock.model import InventoryReading
 
@@ -92,10 +92,3 @@ class SharedInventory:
         if reason:
             return NoInventory(reason)
         return AgentInventory(self._url, token) if token else None
-
-
-def secret_in(file: Path) -> str:
-    """Return what the hub wrote to *file*; empty if it has written nothing yet."""
-    with contextlib.suppress(FileNotFoundError):
-        return file.read_text().strip()
-    return ""

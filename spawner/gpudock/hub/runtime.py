@@ -20,10 +20,16 @@ from jupyterhub.app import JupyterHub
 
 from gpudock.broker import Broker, BrokerConfig
 from gpudock.config.remedies import GENERATE_CDI
-from gpudock.config.shared_volume import AGENT_TOKEN, HUB_PROBLEM, NO_GPUS, leave_note
+from gpudock.config.shared_volume import (
+    AGENT_TOKEN,
+    HUB_PROBLEM,
+    NO_GPUS,
+    leave_note,
+)
 from gpudock.engine.client import DockerEngine, EngineInfo
 from gpudock.engine.protocol import EngineError
 from gpudock.engine.spec import GPUDelivery
+from gpudock.hub.claim import STARTING, LabClaim
 from gpudock.hub.loops.agent_container import AgentContainer
 from gpudock.hub.loops.orphans import Orphans
 from gpudock.hub.loops.patience import Patience
@@ -34,7 +40,7 @@ from gpudock.hub.loops.session_expiry import SessionExpiry
 from gpudock.hub.supervisor import Supervisor
 from gpudock.hub_api import HubAPI
 from gpudock.inventory import Inventory, NoInventory, UnknownInventory, is_without_gpus
-from gpudock.store import Store, StoreError, StoreUnusableError
+from gpudock.store import Store, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -45,11 +51,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 2.0
-_UNUSABLE_SECONDS = 30.0
-"""How often to try a database again that a person must replace."""
 _HEALTH_SECONDS = 1.0
 _DELIVERY_SECONDS = 5.0
-_STARTING = "The lab is starting."
 _LOOKS_AT_DELIVERY = 2
 """How many looks in a row must find that the engine gives GPUs in another way."""
 
@@ -143,10 +146,13 @@ class Runtime:
         self.config = config
         self.store = Store(config.database_url)
         self.tasks = Supervisor(self._give_up)
+        self._claim = LabClaim(
+            self.store, config.shared_directory, config.lab, self._report_problem
+        )
         self.engine = engine or DockerEngine(config.docker_url, config.lab)
         self.engine_info: EngineInfo | None = None
         self.inventory: Inventory = UnknownInventory("The Docker Engine has not answered yet.")
-        self.problem: str | None = _STARTING
+        self.problem: str | None = STARTING
         self._broker: Broker | None = None
         self._reconciler: Reconciler | None = None
         self._ready = asyncio.Event()
@@ -210,9 +216,11 @@ class Runtime:
             Runtime._instance = None
 
     async def _run(self) -> None:
-        await self._open_database()
+        await self._claim.wait_for_lock()
+        await self._claim.open_database()
         patience = Patience(self.config.engine_patience, _end_hub)
         self.engine_info = await self._engine_info(patience)
+        epoch = await self._claim.take_epoch(self.engine_info)
         self.inventory = await self._find_gpus(self.engine_info, patience)
         reading = self.inventory.reading()
         # The desk follows the agent on its own, and needs to know if there is none.
@@ -227,6 +235,7 @@ class Runtime:
                 default_quota=self.config.default_quota,
                 leftover_memory_mib=self.config.leftover_memory_mib,
             ),
+            epoch=epoch,
         )
         self._reconciler = Reconciler(
             self._broker,
@@ -240,6 +249,7 @@ class Runtime:
         self.problem = None
         self._ready.set()
         loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "the hub's epoch": partial(self._claim.keep_epoch, self._broker, _end_hub),
             "the reconciler": self._reconciler.run,
             "the end of sessions": SessionExpiry(self._broker, self.engine).run,
             "the servers of waiting users": self._tend_servers,
@@ -255,32 +265,13 @@ class Runtime:
                     tasks.create_task(self.tasks.keep(name, loop), name=name)
         finally:
             unsubscribe()
+            with contextlib.suppress(StoreError):
+                epoch.release(self.store)
 
-    async def _open_database(self) -> None:
-        """Bring the database up to date, as soon as it can be used.
-
-        It may be locked, or its server may start later than the hub. One that a person must replace
-        is tried more rarely: a hub that ended instead would be restarted all the time, and show
-        nobody why.
-        """
-        waited = False
-        while True:
-            try:
-                # It may block for as long as it takes to connect; the Hub answers meanwhile.
-                await asyncio.to_thread(self.store.migrate)
-            except StoreError as error:
-                waited = True
-                sentence = f"{error} The lab goes on by itself once its database can be used."
-                if sentence != self.problem:
-                    log.error("%s", sentence)
-                self.problem = sentence
-                unusable = isinstance(error, StoreUnusableError)
-                await asyncio.sleep(_UNUSABLE_SECONDS if unusable else _RETRY_SECONDS)
-            else:
-                if waited:
-                    log.info("The lab's database can be used now.")
-                self.problem = _STARTING
-                return
+    def _report_problem(self, problem: str) -> None:
+        if problem not in (self.problem, STARTING):
+            log.error("%s", problem)
+        self.problem = problem
 
     def _give_up(self) -> None:
         """End the hub because one of its tasks fails again and again."""
@@ -291,14 +282,17 @@ class Runtime:
             _end_hub()
 
     async def _note_health(self) -> None:
-        """Keep the note for the health check true until cancelled."""
+        """Keep the note for the health check true until cancelled.
+
+        The hub that holds the lock writes it, and none that waits for that one to end.
+        """
         file = self.config.shared_directory / HUB_PROBLEM
         reported: str | None = ""  # what an earlier hub has left there is not known
         while True:
             problem = self.tasks.problem or self.problem
             if problem is None and self._reconciler is not None:
                 problem = self._reconciler.problem
-            if problem != reported:
+            if problem != reported and self._claim.is_locked:
                 try:
                     leave_note(file, problem)
                 except OSError as error:

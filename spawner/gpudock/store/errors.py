@@ -7,7 +7,10 @@ Every message says what happened and what to do, for an administrator to read::
     │   └── QuotaRevisionError
     ├── StoreLockedError
     ├── StoreInterruptedError
-    └── StoreUnusableError
+    ├── StoreUnusableError
+    ├── WrongLabError
+    ├── EpochHeldError
+    └── EpochLostError
 """
 
 from __future__ import annotations
@@ -51,6 +54,18 @@ class StoreLockedError(StoreError):
 
 class StoreUnusableError(StoreError):
     """The database will not work until a person replaces it, or the program."""
+
+
+class WrongLabError(StoreError):
+    """The database belongs to another lab, or to this lab on another server."""
+
+
+class EpochHeldError(StoreError):
+    """Another hub of this lab uses the database."""
+
+
+class EpochLostError(StoreError):
+    """Another hub has taken over the database: this one may not change anything any more."""
 
 
 class StoreInterruptedError(StoreError):

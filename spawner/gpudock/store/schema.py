@@ -206,6 +206,21 @@ meta = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+# One row: whose database this is, and which hub may write to it; see ``gpudock.store.lab``.
+lab = Table(
+    "lab",
+    metadata,
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    Column("lab_id", String(64)),
+    Column("name", Text),
+    Column("engine_id", Text),
+    Column("engine_name", Text),
+    Column("epoch", BigInteger, nullable=False),
+    Column("token", String(64), nullable=False),
+    Column("stamp", String(64), nullable=False),
+    Column("place", String(64)),
+)
+
 
 def moving_times(table: Table) -> list[str]:
     """Return the names of a table's times that move when the clock is set."""

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 
 from gpudock.store import postgresql
 from gpudock.store.errors import StoreError, StoreLockedError, translate
+from gpudock.store.lab import check_lab, check_record
 from gpudock.store.sqlite import SQLiteFile
 from gpudock.store.transaction import Transaction
 
@@ -38,6 +39,7 @@ class Store:
         *,
         busy_seconds: float = 5.0,
         durable: bool = True,
+        lab_id: Callable[[], str | None] | None = None,
     ) -> None:
         """Prepare to use the database at *url*; it is opened at first use.
 
@@ -48,6 +50,8 @@ class Store:
                 wait that timed out, the next ones are short until that process is done.
             durable: whether SQLite waits for the disk at each commit, so that a power cut loses
                 no grant.
+            lab_id: returns the id of the lab whose database this must be, for each transaction;
+                without it any lab's is used.
 
         Raises:
             StoreError: *url* is not a database URL, or its driver is not installed.
@@ -55,6 +59,7 @@ class Store:
         self.clock = clock
         self._busy_seconds = busy_seconds
         self._locked_out = False
+        self._lab_id = lab_id
         try:
             parsed = make_url(url)
             is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -75,18 +80,24 @@ class Store:
             raise StoreError(msg) from error
         self._file = SQLiteFile(self._engine, durable=durable) if is_sqlite else None
 
-    def migrate(self) -> None:
+    def migrate(self, lab_id: str | None = None) -> None:
         """Bring the database to the schema of this version; do nothing when it is there already.
 
         A database in a file is made if there is none. Nothing else makes it.
 
+        Args:
+            lab_id: the id of the lab that is to have it; ``None``: any.
+
         Raises:
+            WrongLabError: it belongs to another lab; it stays as it is.
             StoreError: a newer version of gpudock wrote it, or it cannot be changed.
         """
         from gpudock.store.migrations import upgrade
 
         made = nullcontext() if self._file is None else self._file.may_be_made()
         with self._translated(), made, self._begun(writing=True, migrates=True) as connection:
+            if lab_id is not None:
+                check_lab(connection, lab_id)
             upgrade(connection)
 
     def is_current(self) -> bool:
@@ -95,6 +106,7 @@ class Store:
         For a process that leaves the migration to another one.
 
         Raises:
+            WrongLabError: it belongs to another lab.
             StoreError: it does not answer.
         """
         from gpudock.store.migrations import is_current
@@ -102,7 +114,10 @@ class Store:
         if self._file is not None and not self._file.exists():
             return False
         with self._translated(), self._engine.connect() as connection:
-            return is_current(connection)
+            current = is_current(connection)
+            if current and self._lab_id is not None:
+                check_lab(connection, self._lab_id())
+            return current
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -115,7 +130,7 @@ class Store:
         try:
             with self._begun(writing=True) as connection:
                 self._locked_out = False
-                transaction = Transaction(connection, self.clock)
+                transaction = self._of_lab(connection)
                 yield transaction
                 transaction.close()
                 commits = True
@@ -130,8 +145,15 @@ class Store:
             StoreError: the database failed.
         """
         with self._translated(), self._begun(writing=False) as connection:
-            yield Transaction(connection, self.clock)
+            yield self._of_lab(connection)
             connection.rollback()
+
+    def _of_lab(self, connection: Connection) -> Transaction:
+        """Return a transaction on the database, if it is this lab's."""
+        transaction = Transaction(connection, self.clock)
+        if self._lab_id is not None:
+            check_record(transaction.lab.read(), self._lab_id())
+        return transaction
 
     def close(self) -> None:
         """Close all connections."""

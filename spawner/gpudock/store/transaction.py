@@ -10,6 +10,7 @@ from gpudock.store import schema
 from gpudock.store.audit import AuditTrail
 from gpudock.store.base import Statements
 from gpudock.store.gpus import GPUs
+from gpudock.store.lab import LabRow
 from gpudock.store.leases import IS_LIVE, Leases
 from gpudock.store.quotas import Quotas
 from gpudock.store.requests import IS_WAITING, Requests
@@ -33,15 +34,17 @@ _CURRENT = {
 class Transaction:
     """Reads and changes that happen together or not at all.
 
-    Each writing transaction increases :attr:`generation` by one, so that a database that was
-    replaced by an older copy of itself can be recognized.
+    Each writing transaction increases :attr:`generation` by one, so that a process can see whether
+    another one has changed anything.
 
     Attributes:
+        lab: whose database it is.
         gpus, leases, requests, usage, quotas, audit: what is stored of each.
     """
 
     def __init__(self, connection: Connection, clock: Callable[[], float]) -> None:
         self._statements = statements = Statements(connection, clock)
+        self.lab = LabRow(statements)
         self.gpus = GPUs(statements)
         self.usage = Usage(statements)
         self.leases = Leases(statements, self.usage)

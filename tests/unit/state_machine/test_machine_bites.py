@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -12,6 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from gpudock.broker import Broker, gpus, scheduling
 from gpudock.broker.cycle import SchedulingCycle
 from gpudock.broker.deliveries import Deliveries
+from gpudock.broker.epoch import Epoch
 from gpudock.broker.gpus import GPUs
 from gpudock.broker.leases import Leases
 from gpudock.broker.process_state import ProcessState
@@ -81,6 +83,22 @@ def does_not_adopt(patch: pytest.MonkeyPatch) -> None:
 
 def does_not_notice_an_older_database(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SchedulingCycle, "_close_gate", lambda _: None)
+
+
+def lets_a_hub_go_on_that_another_has_replaced(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Epoch, "enter", lambda *_: False)
+    patch.setattr(Epoch, "is_current", lambda *_: True)
+
+
+def knows_a_restored_database_by_the_number_of_its_changes(patch: pytest.MonkeyPatch) -> None:
+    original, known = Epoch.enter, WeakKeyDictionary[Epoch, int]()
+
+    def enter(self: Epoch, transaction: Any) -> bool:
+        original(self, transaction)
+        former, known[self] = known.get(self, 0), transaction.generation
+        return transaction.generation < former
+
+    patch.setattr(Epoch, "enter", enter)
 
 
 def ignores_quotas(patch: pytest.MonkeyPatch) -> None:
@@ -335,6 +353,8 @@ BREAKS = [
     (frees_a_gpu_whose_start_may_still_come, ("hub", "cancellations")),
     (does_not_adopt, ("hub", "database")),
     (does_not_notice_an_older_database, ("database",)),
+    (lets_a_hub_go_on_that_another_has_replaced, ("rivals",)),
+    (knows_a_restored_database_by_the_number_of_its_changes, ("database",)),
     (ignores_quotas, ("quotas",)),
     (serves_the_last_first, ("cancellations",)),
     (gives_a_gpu_and_its_slices, ("cancellations",)),
