@@ -145,7 +145,7 @@ def gain(
     Args:
         trick: the trick.
         gpus: of the lab.
-        others: how many users there are besides those of the trick.
+        others: how many users there are not counting those of the trick.
         hours: length of all sessions.
         days: for how long.
         ordering: the order of the queue.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gpudock.model import Denial, QueuePosition, WhenBusy
 from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling import reasons
+from gpudock.policy.scheduling.allowances import Allowances, start_of
 from gpudock.policy.scheduling.capacity import NEVER, UNRESERVED, Capacity
 from gpudock.policy.scheduling.demand import DemandClasses
 from gpudock.policy.scheduling.ordering import FirstCome
@@ -17,6 +18,7 @@ from gpudock.policy.sessions import session_hours
 
 if TYPE_CHECKING:
     from gpudock.model import Request
+    from gpudock.policy.scheduling.allowances import Allowance
     from gpudock.policy.scheduling.capacity import Unit
     from gpudock.policy.scheduling.ordering import Ordering
     from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
@@ -91,6 +93,7 @@ class _Cycle:
         self._backfill = backfill
         capacity = Capacity(snapshot.devices, snapshot.leases, snapshot.links, snapshot.now)
         self._classes = DemandClasses(capacity)
+        self._allowances = Allowances(snapshot.leases, snapshot.now)
         self._servers = {(lease.user, lease.server) for lease in snapshot.leases}
         self._granted_to: Counter[str] = Counter()  # GPUs, by user
         self._granted_in: Counter[str] = Counter()  # GPUs, by group
@@ -117,34 +120,50 @@ class _Cycle:
             return self._wait(request, reasons.PREVIOUS_CONTAINER)
         if not request.gpus:
             return self._grant(item, [])
+        limits = effective.quota
+        hours = limits.max_session_hours
+        seconds = math.inf if hours is None else hours * 3600
+        end = self._now + seconds
+        allowances = self._allowances.of(item)
         own_limit = quota.held_back(
             request, effective, self._granted_to[request.user], self._granted_in
         )
         if own_limit is not None:
-            return self._held_back(item, own_limit)
-        limits = effective.quota
+            return self._held_back(item, own_limit, allowances, seconds)
         demand = self._classes.of(request, limits.gpu_models)
         if not demand.possible:
             return self._busy(item, reasons.not_in_service(demand))
+        allowed = all(each.allows(request.gpus, end) for each in allowances)
         # 2. Start where that delays nobody ahead.
-        hours = limits.max_session_hours
-        seconds = math.inf if hours is None else hours * 3600
-        end = self._now + seconds
         #    Without backfill, devices that a request ahead could use stay idle.
         units = None
-        if self._backfill or not demand.ahead():
+        if allowed and (self._backfill or not demand.ahead()):
             units = demand.start(end if self._backfill else math.inf)
         if units is not None:
             return self._grant(item, units)
         # 3. Otherwise reserve what is available first, or give up where the request does not wait.
-        reason = reasons.no_start(demand)
+        reason = reasons.no_start(demand) if allowed else reasons.BEHIND_OWN
         if request.when_busy is WhenBusy.WAIT:
-            start = demand.reserve(seconds)
-        elif demand.start_after_cool_down(end):
-            start = self._now
-        else:
-            return self._busy(item, reason)
-        return self._wait(request, reason, start if start < NEVER else None)
+            not_before = start_of(allowances, request.gpus)
+            return self._reserve(item, reason, allowances, seconds, not_before)
+        if allowed and demand.start_after_cool_down(end):
+            return self._wait(request, reason, self._now)
+        return self._busy(item, reason)
+
+    def _reserve(
+        self,
+        item: Waiting,
+        reason: str,
+        allowances: list[Allowance],
+        seconds: float,
+        not_before: float,
+    ) -> None:
+        request = item.request
+        demand = self._classes.of(request, item.effective.quota.gpu_models)
+        start = demand.reserve(seconds, not_before)
+        for allowance in allowances:
+            allowance.reserve(request.gpus, start, start + seconds)
+        self._wait(request, reason, start if start < NEVER else None)
 
     def _wait(self, request: Request, reason: str, start: float | None = None) -> None:
         self._waits.append((request.id, reason, start))
@@ -158,6 +177,8 @@ class _Cycle:
         slot, slots = (units[0].slot, units[0].slots) if units else (0, 1)
         for unit in units:
             unit.take(NEVER if latest_end is None else latest_end)
+        for allowance in self._allowances.of(item) if units else ():
+            allowance.take(len(units), math.inf if latest_end is None else latest_end)
         uuids = tuple(sorted(unit.gpu.uuid for unit in units))
         self._grants.append(Grant(request, uuids, expires_at, latest_end, backfilled, slot, slots))
         self._servers.add((request.user, request.server))
@@ -165,14 +186,27 @@ class _Cycle:
         for group in request.groups:
             self._granted_in[group] += len(units)
 
-    def _held_back(self, item: Waiting, reason: str) -> None:
+    def _held_back(
+        self, item: Waiting, reason: str, allowances: list[Allowance], seconds: float
+    ) -> None:
+        """Plan the start of a request that its user's limit or a group's holds back."""
         request, limit = item.request, item.effective.quota.max_gpus
         if limit is not None and request.gpus > limit:
             denial = quota.check(request, item.effective, quota.Usage())
             if denial is not None:
                 self._refusals[request.id] = denial
                 return
-        self._busy(item, reason)
+        start = start_of(allowances, request.gpus)
+        # Nothing is planned where it is not known when a limit allows more: others go on.
+        foreseeable = (
+            request.when_busy is WhenBusy.WAIT
+            and self._now < start < NEVER
+            and self._classes.of(request, item.effective.quota.gpu_models).possible
+        )
+        if foreseeable:
+            self._reserve(item, reason, allowances, seconds, start)
+        else:
+            self._busy(item, reason)
 
     def _busy(self, item: Waiting, reason: str) -> None:
         """Do what the request asks for where no suitable GPU is free."""
