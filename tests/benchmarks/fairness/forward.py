@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gpudock.model import GPU, GPUState, Lease, Quota, Request
 from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.quota.resolve import Cap, Usage, resolve, usage
 from gpudock.policy.scheduling.decide import decide
+from gpudock.policy.scheduling.fair_share import recent_use
 from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
+from gpudock.policy.scheduling.waiting_time import Claim, counted_since
+
+if TYPE_CHECKING:
+    from gpudock.policy.scheduling.ordering import Ordering
 
 HOUR = 3600.0
 START = 1_000_000.0
@@ -133,22 +139,24 @@ def random_lab(kind: Kind, seed: int) -> Snapshot:
     )
 
 
-def run_forward(snapshot: Snapshot) -> Kept:
-    """Run a lab on until nothing changes, and compare the starts with those that were shown."""
-    first = decide(snapshot)
+def run_forward(snapshot: Snapshot, ordering: Ordering | None = None) -> Kept:
+    """Run a lab on until nothing changes, and compare the starts with those that were shown.
+
+    A start is late if it comes after the latest one that was shown.
+    """
     shown = {
-        name: place.expected_start
-        for name, place in first.places.items()
-        if place.expected_start is not None
+        name: place.latest_start
+        for name, place in decide(snapshot, ordering).places.items()
+        if place.latest_start is not None
     }
+    sequences = {item.request.id: item.sequence for item in snapshot.waiting}
+    history = list(snapshot.leases)
     started: dict[str, float] = {}
-    number = 0
     while True:
-        for grant in decide(snapshot).grants:
-            number += 1
+        for grant in decide(snapshot, ordering).grants:
             started[grant.request.id] = snapshot.now
             lease = Lease(
-                f"granted{number}",
+                grant.request.id,
                 grant.request.user,
                 grant.request.server,
                 "image",
@@ -161,6 +169,7 @@ def run_forward(snapshot: Snapshot) -> Kept:
                 slots=grant.slots,
             )
             snapshot = replace(snapshot, leases=(*snapshot.leases, lease))
+            history.append(lease)
         snapshot = replace(
             snapshot,
             waiting=tuple(x for x in snapshot.waiting if x.request.id not in started),
@@ -168,7 +177,18 @@ def run_forward(snapshot: Snapshot) -> Kept:
         ends = [lease.latest_end for lease in snapshot.leases if lease.latest_end is not None]
         if not ends:
             break
-        snapshot = _at(snapshot, min(ends))
+        now = min(ends)
+        snapshot = _at(snapshot, now)
+        claims = [
+            Claim(x.user, len(x.gpu_uuids), x.granted_at, x.latest_end or now, sequences.get(x.id))
+            for x in history
+        ]
+        ended = [replace(x, ended_at=min(x.latest_end or now, now)) for x in history]
+        snapshot = replace(
+            snapshot,
+            recent_use=recent_use(ended, now),
+            counted_since=counted_since(snapshot.waiting, claims, now),
+        )
     late = [
         (started.get(name, float("inf")) - start) / HOUR
         for name, start in shown.items()

@@ -17,6 +17,8 @@ from gpudock.policy.scheduling.ordering import FirstCome
 from gpudock.policy.sessions import session_hours
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gpudock.model import Request
     from gpudock.policy.scheduling.allowances import Allowance
     from gpudock.policy.scheduling.capacity import Unit
@@ -78,10 +80,11 @@ def decide(
         ordering: the order of the queue; first come, first served by default.
         backfill: whether later requests may use devices that earlier ones wait for.
     """
+    ordering = ordering or FirstCome()
     cycle = _Cycle(snapshot, backfill=backfill)
-    for item in (ordering or FirstCome()).order(snapshot):
+    for item in ordering.order(snapshot):
         cycle.decide_one(item)
-    return cycle.decision()
+    return cycle.decision(ordering.delays(snapshot))
 
 
 class _Cycle:
@@ -101,13 +104,15 @@ class _Cycle:
         self._refusals: dict[str, Denial] = {}
         self._waits: list[tuple[str, str, float | None]] = []
 
-    def decision(self) -> Decision:
-        """Return what was decided."""
+    def decision(self, delays: Mapping[str, float]) -> Decision:
+        """Return what was decided; *delays* as of the ordering."""
         length = len(self._waits)
-        places = {
-            request_id: QueuePosition(position, length, reason, start)
-            for position, (request_id, reason, start) in enumerate(self._waits, 1)
-        }
+        places = {}
+        for position, (request_id, reason, start) in enumerate(self._waits, 1):
+            latest = NEVER if start is None else start + delays.get(request_id, 0.0)
+            places[request_id] = QueuePosition(
+                position, length, reason, start, latest if latest < NEVER else None
+            )
         return Decision(self._grants, self._refusals, places)
 
     def decide_one(self, item: Waiting) -> None:

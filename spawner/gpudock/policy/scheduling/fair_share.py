@@ -139,7 +139,7 @@ class FairShare:
             weight = quota.weight or _MIN_WEIGHT
             age = max(0.0, snapshot.now - snapshot.waiting_since(request))
             share = usage[user] / (fair_share * weight)
-            fair_part = (fair_share - NOMINAL_SECONDS) * weight + TOLERANCE * seconds
+            fair_part = _fair_part(fair_share - NOMINAL_SECONDS, item)
             usage_factor = 1 - 1 / (1 + share**6)
             usage_handicap = usage_factor * min(age + TOGETHER_SECONDS, max_usage)
             priority = age
@@ -155,6 +155,41 @@ class FairShare:
         # Sorting is stable: of equal priorities the request that joined first stays first.
         order = sorted(range(len(items)), key=ranks.__getitem__, reverse=True)
         return [items[index] for index in order]
+
+    def delays(self, snapshot: Snapshot) -> dict[str, float]:
+        """Return for how long others may still come before each request, and their sessions last.
+
+        Seconds by request id. Others come first until the request has waited for a day, or for a
+        week if its user has had more than the fair part.
+        """
+        usage, fair_share = usage_by_user(snapshot, snapshot.waiting)
+        longest = _longest_session(snapshot)
+        delays = {}
+        for item in snapshot.waiting:
+            is_due = usage[item.request.user] <= _fair_part(fair_share - NOMINAL_SECONDS, item)
+            age = snapshot.now - snapshot.waiting_since(item.request)
+            left = (MAX_HANDICAP_SECONDS if is_due else MAX_WAIT_SECONDS) - age
+            if left > 0:
+                delays[item.request.id] = left + longest
+        return delays
+
+
+def _fair_part(mean: float, item: Waiting) -> float:
+    """Return with how many GPU-seconds a user still comes before others."""
+    quota = item.effective.quota
+    return mean * (quota.weight or _MIN_WEIGHT) + TOLERANCE * nominal_seconds(quota)
+
+
+def _longest_session(snapshot: Snapshot) -> float:
+    """Return the longest session that runs or may begin, seconds; infinite without an end."""
+    longest = 0.0
+    for item in snapshot.waiting:
+        hours = item.effective.quota.max_session_hours
+        longest = max(longest, math.inf if hours is None else hours * _HOUR)
+    for lease in snapshot.leases:
+        end = lease.latest_end
+        longest = max(longest, math.inf if end is None else end - lease.granted_at)
+    return longest
 
 
 def usage_by_user(snapshot: Snapshot, items: Iterable[Waiting]) -> tuple[dict[str, float], float]:

@@ -70,6 +70,9 @@ def test_two_policies_are_compared_run_by_run() -> None:
         def order(self, snapshot: Snapshot) -> list[Waiting]:
             return FirstCome().order(snapshot)[::-1]
 
+        def delays(self, snapshot: Snapshot) -> dict[str, float]:
+            return {}
+
     policies = [Policy("first", FirstCome(), True), Policy("last", LastComeFirst(), True)]
     results = seeds.replay(lambda seed: setting, range(4), policies)
     found = seeds.compare(results["first"], results["last"])
