@@ -369,12 +369,15 @@ class QueuePosition(NamedTuple):
         reason: one sentence on what it waits for.
         expected_start: when it can start if all leases in the way run to their latest end and
             nobody joins the queue ahead of it (Unix time); ``None`` when that is unknown.
+        latest_start: the same if all that may still come first do so (Unix time): requests of users
+            who have used less, or whose sessions are shorter. ``None`` when that is unknown.
     """
 
     position: int
     length: int
     reason: str
     expected_start: float | None = None
+    latest_start: float | None = None
 
 
 class ContainerState(enum.StrEnum):

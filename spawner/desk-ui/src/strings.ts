@@ -93,6 +93,8 @@ export const t = {
     request: (number: number, model: string | null, shared: boolean) =>
       `${shared ? 'One slot of a shared GPU' : gpus(number)}${model ? ` (${model})` : ''}`,
     expected: (when: string) => `Expected to start by ${when}.`,
+    expectedRange: (when: string, latest: string) =>
+      `Expected to start by ${when}, or by ${latest} if users who have used less, or whose sessions are shorter, come first.`,
     notExpected: 'The start time cannot be estimated yet.',
     waitingSince: (time: string) => `Waiting for ${time}.`,
     cancelRequest: 'Cancel',

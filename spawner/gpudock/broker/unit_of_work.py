@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from gpudock.model import GPU, Denial, Lease, QueuePosition
 from gpudock.policy.device_names import names_of
 from gpudock.policy.gpu_health import AdminState, assess, check_staleness
 from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
+from gpudock.policy.scheduling.waiting_time import Claim, counted_since
 from gpudock.policy.sessions import session
 
 if TYPE_CHECKING:
@@ -192,16 +194,58 @@ class UnitOfWork:
         quotas = limits.of_all([(request.user, request.groups) for _, request in waiting])
         # A lab that has no agent and no list of GPUs has none, whatever the reason.
         has_no_gpus = not self.reading.expects_readings and not self.reading.readings
+        queue_items = tuple(
+            Waiting(sequence, request, effective)
+            for (sequence, request), effective in zip(waiting, quotas, strict=True)
+        )
         return Snapshot(
             now=self.now,
             devices=tuple(self.device_health()),
             leases=tuple(self.transaction.leases.live()),
-            waiting=tuple(
-                Waiting(sequence, request, effective)
-                for (sequence, request), effective in zip(waiting, quotas, strict=True)
-            ),
+            waiting=queue_items,
             gate=self.gate,
             inventory_known=self.is_reading_fresh or has_no_gpus,
             recent_use=limits.recent_use() if waiting else {},
             links=self.reading.links,
+            counted_since=self._counted_since(queue_items),
         )
+
+    def _counted_since(self, waiting: tuple[Waiting, ...]) -> dict[str, float]:
+        """Return since when the waiting time of requests counts, where not from the beginning."""
+        if not waiting:
+            return {}
+        since = min(item.request.created_at for item in waiting)
+        users = {item.request.user for item in waiting}
+        live = [
+            lease
+            for lease in self.transaction.leases.live()
+            if lease.user in users and lease.gpu_uuids
+        ]
+        ended = [use for use in self.transaction.usage.of_ended(since) if use.user in users]
+        sequences = {
+            item.lease_id: item.sequence
+            for item in self.transaction.requests.of_leases(
+                [*(lease.id for lease in live), *(use.lease_id for use in ended)]
+            )
+        }
+        claims = [
+            Claim(
+                lease.user,
+                len(lease.gpu_uuids),
+                lease.granted_at,
+                math.inf,
+                sequences.get(lease.id),
+            )
+            for lease in live
+        ]
+        claims += [
+            Claim(
+                use.user,
+                len(use.gpu_uuids),
+                use.granted_at,
+                use.ended_at,
+                sequences.get(use.lease_id),
+            )
+            for use in ended
+        ]
+        return counted_since(waiting, claims, self.now)

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from benchmarks.fairness.jobs import device
 from gpudock.model import GPUState, Lease, LeaseState, Quota, Request
 from gpudock.policy.gpu_health import DeviceHealth
-from gpudock.policy.quota.resolve import resolve, usage
+from gpudock.policy.quota.resolve import Cap, Usage, resolve, usage
 from gpudock.policy.scheduling.decide import decide
-from gpudock.policy.scheduling.fair_share import FairShare, decayed_use
+from gpudock.policy.scheduling.fair_share import HALF_LIFE_DAYS, FairShare, decayed_use
 from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
+from gpudock.policy.scheduling.waiting_time import Claim, counted_since
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gpudock.policy.quota.resolve import EffectiveQuota
     from gpudock.policy.scheduling.ordering import Ordering
 
     Strategy = Callable[["ClosedLoop", str], None]
@@ -39,11 +42,13 @@ class User:
     Attributes:
         acts: what the user does in each step.
         quota: the limits in force.
+        group: the group whose cap counts.
         got: GPU-seconds so far.
     """
 
     acts: Strategy
     quota: Quota = field(default_factory=Quota)
+    group: str | None = None
     got: float = 0.0
 
 
@@ -56,6 +61,7 @@ class ClosedLoop:
         timeout: after this many seconds a request is removed from the queue.
         ordering: the order of the queue.
         users: by name; the members may change while the lab runs.
+        caps: group to the GPUs that its members may have at once.
         waits: user to the waiting times of their requests, seconds.
         timed_out: how often the time-out removed a request.
         ended: how many sessions have ended.
@@ -65,6 +71,7 @@ class ClosedLoop:
     timeout: float = math.inf
     ordering: Ordering = field(default_factory=FairShare)
     users: dict[str, User] = field(default_factory=dict)
+    caps: dict[str, int] = field(default_factory=dict)
     now: float = 0.0
     waits: dict[str, list[float]] = field(default_factory=dict)
     timed_out: int = 0
@@ -76,6 +83,9 @@ class ClosedLoop:
     _leases: dict[tuple[str, str], Lease] = field(default_factory=dict)
     _ends: dict[tuple[str, str], float] = field(default_factory=dict)
     _history: list[Lease] = field(default_factory=list)
+    _counted: int = 0
+    _ended_use: dict[str, float] = field(default_factory=dict)
+    _ended_use_at: float = 0.0
 
     def __post_init__(self) -> None:
         self._gpus = [device(number, number, "host", "T4", 15360) for number in range(self.gpus)]
@@ -99,7 +109,9 @@ class ClosedLoop:
         if kept is not None:
             item, settled = kept
             sequence, created = item.sequence, self.now - (settled - item.request.created_at)
-        request = Request(f"r{sequence}", user, server, gpus, created, "image")
+        group = self.users[user].group
+        groups = () if group is None else (group,)
+        request = Request(f"r{sequence}", user, server, gpus, created, "image", groups=groups)
         self._waiting[key] = Waiting(sequence, request, resolve(self.users[user].quota))
         self._since[key] = self.now
 
@@ -136,7 +148,7 @@ class ClosedLoop:
         leases = tuple(self._leases.values())
         taken = {uuid for lease in leases for uuid in lease.gpu_uuids}
         waiting = tuple(
-            replace(item, effective=replace(item.effective, used=usage(leases, item.request.user)))
+            replace(item, effective=self._effective(item, leases))
             for item in self._waiting.values()
         )
         return Snapshot(
@@ -154,7 +166,42 @@ class ClosedLoop:
             leases=leases,
             waiting=waiting,
             recent_use=self._recent_use({item.request.user for item in waiting}),
+            counted_since=counted_since(waiting, self._claims(waiting), self.now),
         )
+
+    def _effective(self, item: Waiting, leases: tuple[Lease, ...]) -> EffectiveQuota:
+        """Return the limits of a request's user, with what is used of them."""
+        used = usage(leases, item.request.user)
+        caps = tuple(
+            Cap(
+                group,
+                self.caps[group],
+                used=Usage(
+                    sum(
+                        len(lease.gpu_uuids)
+                        for lease in leases
+                        if self.users[lease.user].group == group
+                    )
+                ),
+            )
+            for group in item.request.groups
+        )
+        return replace(item.effective, used=used, caps=caps)
+
+    def _claims(self, waiting: tuple[Waiting, ...]) -> list[Claim]:
+        """Return the sessions since the oldest request that waits."""
+        since = min((item.request.created_at for item in waiting), default=self.now)
+        ended = takewhile(lambda lease: lease.ended_at >= since, reversed(self._history))
+        return [
+            Claim(
+                lease.user,
+                len(lease.gpu_uuids),
+                lease.granted_at,
+                math.inf if lease.ended_at is None else lease.ended_at,
+                int(lease.id[1:]),
+            )
+            for lease in [*self._leases.values(), *ended]
+        ]
 
     def _step(self) -> None:
         for key, end in list(self._ends.items()):
@@ -193,11 +240,20 @@ class ClosedLoop:
             self._ends[key] = math.inf if grant.expires_at is None else grant.expires_at
 
     def _recent_use(self, users: set[str]) -> dict[str, float]:
-        use = dict.fromkeys(users, 0.0)
-        for lease in [*self._history, *self._leases.values()]:
+        # The sum over ended leases fades as a whole, from step to step.
+        fading = math.exp2(-(self.now - self._ended_use_at) / (HALF_LIFE_DAYS * DAY))
+        self._ended_use = {user: seconds * fading for user, seconds in self._ended_use.items()}
+        self._ended_use_at = self.now
+        for lease in self._history[self._counted :]:
+            seconds = decayed_use(lease.gpu_share, lease.granted_at, lease.ended_at, self.now)
+            self._ended_use[lease.user] = self._ended_use.get(lease.user, 0.0) + seconds
+        self._counted = len(self._history)
+        use = {user: self._ended_use.get(user, 0.0) for user in users}
+        for lease in self._leases.values():
             if lease.user in use:
-                until = self.now if lease.ended_at is None else lease.ended_at
-                use[lease.user] += decayed_use(lease.gpu_share, lease.granted_at, until, self.now)
+                use[lease.user] += decayed_use(
+                    lease.gpu_share, lease.granted_at, self.now, self.now
+                )
         return use
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from gpudock.model import GPUState, Lease, Quota, Request, Share
@@ -13,6 +14,7 @@ from gpudock.policy.quota.resolve import resolve, usage
 from gpudock.policy.scheduling.decide import decide
 from gpudock.policy.scheduling.fair_share import HALF_LIFE_DAYS
 from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
+from gpudock.policy.scheduling.waiting_time import Claim, counted_since
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,8 +188,17 @@ class Replay:
                 for item in waiting.values()
             ),
             recent_use={user: use[user].now(now) for user in users},
+            counted_since=counted_since(waiting.values(), self._claims(waiting), now),
         )
         return decide(snapshot, self.policy.ordering, backfill=self.policy.backfill).grants
+
+    def _claims(self, waiting: dict[str, Waiting]) -> list[Claim]:
+        """Return the sessions since the oldest request that waits."""
+        since = min(item.request.created_at for item in waiting.values())
+        return [
+            Claim(run.job.user, run.job.gpus, run.start, math.inf, run.job.number)
+            for run in takewhile(lambda run: run.start >= since, reversed(self.runs))
+        ]
 
 
 def _waiting(job: Job, limits: EffectiveQuota) -> Waiting:

@@ -11,14 +11,18 @@ from gpudock.model import Denial, QueuePosition, WhenBusy
 from gpudock.policy import admission
 from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling import reasons
+from gpudock.policy.scheduling.allowances import Allowances, start_of
 from gpudock.policy.scheduling.capacity import NEVER, UNRESERVED, Capacity
 from gpudock.policy.scheduling.demand import DemandClasses
 from gpudock.policy.scheduling.ordering import FirstCome
 from gpudock.policy.sessions import session_hours
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gpudock.model import Request
     from gpudock.policy.quota.resolve import EffectiveQuota
+    from gpudock.policy.scheduling.allowances import Allowance
     from gpudock.policy.scheduling.capacity import Unit
     from gpudock.policy.scheduling.ordering import Ordering
     from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
@@ -78,10 +82,11 @@ def decide(
         ordering: the order of the queue; first come, first served by default.
         backfill: whether later requests may use devices that earlier ones wait for.
     """
+    ordering = ordering or FirstCome()
     cycle = _Cycle(snapshot, backfill=backfill)
-    for item in (ordering or FirstCome()).order(snapshot):
+    for item in ordering.order(snapshot):
         cycle.decide_one(item)
-    return cycle.decision()
+    return cycle.decision(ordering.delays(snapshot))
 
 
 class _Cycle:
@@ -95,6 +100,7 @@ class _Cycle:
         self._barred: dict[tuple[object, ...], Denial | None] = {}
         capacity = Capacity(snapshot.devices, snapshot.leases, snapshot.links, snapshot.now)
         self._classes = DemandClasses(capacity)
+        self._allowances = Allowances(snapshot.leases, snapshot.now)
         self._servers = {(lease.user, lease.server) for lease in snapshot.leases}
         self._granted_to: Counter[str] = Counter()  # GPUs, by user
         self._granted_in: Counter[str] = Counter()  # GPUs, by group
@@ -102,13 +108,15 @@ class _Cycle:
         self._refusals: dict[str, Denial] = {}
         self._waits: list[tuple[str, str, float | None]] = []
 
-    def decision(self) -> Decision:
-        """Return what was decided."""
+    def decision(self, delays: Mapping[str, float]) -> Decision:
+        """Return what was decided; *delays* as of the ordering."""
         length = len(self._waits)
-        places = {
-            request_id: QueuePosition(position, length, reason, start)
-            for position, (request_id, reason, start) in enumerate(self._waits, 1)
-        }
+        places = {}
+        for position, (request_id, reason, start) in enumerate(self._waits, 1):
+            latest = NEVER if start is None else start + delays.get(request_id, 0.0)
+            places[request_id] = QueuePosition(
+                position, length, reason, start, latest if latest < NEVER else None
+            )
         return Decision(self._grants, self._refusals, places)
 
     def decide_one(self, item: Waiting) -> None:
@@ -125,34 +133,50 @@ class _Cycle:
             return self._wait(request, reasons.PREVIOUS_CONTAINER)
         if not request.gpus:
             return self._grant(item, [])
+        limits = effective.quota
+        hours = limits.max_session_hours
+        seconds = math.inf if hours is None else hours * 3600
+        end = self._now + seconds
+        allowances = self._allowances.of(item)
         own_limit = quota.held_back(
             request, effective, self._granted_to[request.user], self._granted_in
         )
         if own_limit is not None:
-            return self._busy(item, own_limit)
-        limits = effective.quota
+            return self._held_back(item, own_limit, allowances, seconds)
         demand = self._classes.of(request, limits.gpu_models)
         if not demand.possible:
             return self._busy(item, reasons.not_in_service(demand))
+        allowed = all(each.allows(request.gpus, end) for each in allowances)
         # 2. Start where that delays nobody ahead.
-        hours = limits.max_session_hours
-        seconds = math.inf if hours is None else hours * 3600
-        end = self._now + seconds
         #    Without backfill, devices that a request ahead could use stay idle.
         units = None
-        if self._backfill or not demand.ahead():
+        if allowed and (self._backfill or not demand.ahead()):
             units = demand.start(end if self._backfill else math.inf)
         if units is not None:
             return self._grant(item, units)
         # 3. Otherwise reserve what is available first, or give up where the request does not wait.
-        reason = reasons.no_start(demand)
+        reason = reasons.no_start(demand) if allowed else reasons.BEHIND_OWN
         if request.when_busy is WhenBusy.WAIT:
-            start = demand.reserve(seconds)
-        elif demand.start_after_cool_down(end):
-            start = self._now
-        else:
-            return self._busy(item, reason)
-        return self._wait(request, reason, start if start < NEVER else None)
+            not_before = start_of(allowances, request.gpus)
+            return self._reserve(item, reason, allowances, seconds, not_before)
+        if allowed and demand.start_after_cool_down(end):
+            return self._wait(request, reason, self._now)
+        return self._busy(item, reason)
+
+    def _reserve(
+        self,
+        item: Waiting,
+        reason: str,
+        allowances: list[Allowance],
+        seconds: float,
+        not_before: float,
+    ) -> None:
+        request = item.request
+        demand = self._classes.of(request, item.effective.quota.gpu_models)
+        start = demand.reserve(seconds, not_before)
+        for allowance in allowances:
+            allowance.reserve(request.gpus, start, start + seconds)
+        self._wait(request, reason, start if start < NEVER else None)
 
     def _wait(self, request: Request, reason: str, start: float | None = None) -> None:
         self._waits.append((request.id, reason, start))
@@ -166,6 +190,8 @@ class _Cycle:
         slot, slots = (units[0].slot, units[0].slots) if units else (0, 1)
         for unit in units:
             unit.take(NEVER if latest_end is None else latest_end)
+        for allowance in self._allowances.of(item) if units else ():
+            allowance.take(len(units), math.inf if latest_end is None else latest_end)
         uuids = tuple(sorted(unit.gpu.uuid for unit in units))
         self._grants.append(Grant(request, uuids, expires_at, latest_end, backfilled, slot, slots))
         self._servers.add((request.user, request.server))
@@ -188,6 +214,23 @@ class _Cycle:
         if form not in self._barred:
             self._barred[form] = admission.bar_waiting(request, effective, self._devices)
         return self._barred[form]
+
+    def _held_back(
+        self, item: Waiting, reason: str, allowances: list[Allowance], seconds: float
+    ) -> None:
+        """Plan the start of a request that its user's limit or a group's holds back."""
+        request = item.request
+        start = start_of(allowances, request.gpus)
+        # Nothing is planned where it is not known when a limit allows more: others go on.
+        foreseeable = (
+            request.when_busy is WhenBusy.WAIT
+            and self._now < start < NEVER
+            and self._classes.of(request, item.effective.quota.gpu_models).possible
+        )
+        if foreseeable:
+            self._reserve(item, reason, allowances, seconds, start)
+        else:
+            self._busy(item, reason)
 
     def _busy(self, item: Waiting, reason: str) -> None:
         """Do what the request asks for where no suitable GPU is free."""
