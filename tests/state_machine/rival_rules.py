@@ -66,7 +66,8 @@ class RivalRules(LabState):
         def look(rival: Hub) -> None:
             if devices:
                 rival.broker.tick()
-            rival.finish(rival.perform(rival.broker.reconcile(self._observe())))
+            observation, _ = self._observe()
+            rival.finish(rival.perform(rival.broker.reconcile(observation)))
 
         self._goes_on(look)
 
