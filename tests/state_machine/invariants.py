@@ -282,7 +282,7 @@ class GrantInvariants(LabState):
                 or request.when_busy is not WhenBusy.WAIT
                 or request.gpus == 0
                 or request.share is not lease.share
-                or not self._within_the_cap(request, live)
+                or not self._within_the_caps(request, live)
                 or (request.user, request.server) in served
                 or _used(live, request.user) + request.gpus > self.limits.gpus
             ):
@@ -293,12 +293,11 @@ class GrantInvariants(LabState):
             ]
             assert not could_use, "promise 11: a later request passed an earlier one"
 
-    def _within_the_cap(self, request, live) -> bool:
+    def _within_the_caps(self, request, live) -> bool:
+        cap, hours = self.limits.cap, self.limits.cap_hours
         held = sum(len(lease.gpu_uuids) for lease in live if GROUP in lease.groups)
-        return (
-            GROUP not in request.groups
-            or self.limits.cap is None
-            or held + request.gpus <= self.limits.cap
+        return GROUP not in request.groups or (
+            (cap is None or held + request.gpus <= cap) and hours != 0
         )
 
     def a_grant_keeps_the_limits(self, lease: Lease, transaction: Transaction) -> None:

@@ -33,6 +33,8 @@ class Requests:
         self._cycle = cycle
         # Servers that were given up, with the reason, while the database failed.
         self._given_up: dict[tuple[str, str], tuple[str, bool]] = {}
+        # The id of the latest request that this process made for each server.
+        self._latest: dict[tuple[str, str], str] = {}
 
     def submit(self, request: Request) -> Lease | QueuePosition | Denial:
         """Ask for a lease; repeating it changes nothing, as there is one request per server.
@@ -67,6 +69,7 @@ class Requests:
         server = (request.user, request.server)
         outcome = self._cycle.run(change)
         self._given_up.pop(server, None)
+        self._latest[server] = request.id
         if server in outcome.grants:
             self._cycle.process_state.claim(outcome.grants[server].id)
             return outcome.grants[server]
@@ -132,7 +135,15 @@ class Requests:
 
         return self._cycle.run(change)
 
-    def give_up(self, user: str, server: str, reason: str, *, timed_out: bool = False) -> None:
+    def give_up(
+        self,
+        user: str,
+        server: str,
+        reason: str,
+        *,
+        timed_out: bool = False,
+        request_id: str | None = None,
+    ) -> None:
         """Withdraw the request of a server, or end the lease that it was granted meanwhile.
 
         For a start that will not use its lease. A lease of which a container may have been made is
@@ -145,7 +156,11 @@ class Requests:
             reason: why a lease ends, in a few words.
             timed_out: whether it has waited for too long. Its waiting time is then kept for when
                 it is made again.
+            request_id: what the start asked for. A start that ends late gives up nothing if the
+                server was asked for again since, because that is the next start's.
         """
+        if request_id is not None and self._latest.get((user, server), request_id) != request_id:
+            return
         try:
             self._give_up(user, server, reason, timed_out=timed_out)
         except StoreError as error:

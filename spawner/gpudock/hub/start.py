@@ -148,7 +148,7 @@ class ServerStart:
         while (lease := await self._lease(request, latest)).state is not LeaseState.ACTIVE:
             try:
                 async with self._time_limit(lease, self._config.launch_timeout):
-                    return await self._launch(lease, image)
+                    return await self._launch(request, lease, image)
             except NotDelivered as error:
                 log.warning("The start for %s goes on with another lease. %s", lease.user, error)
                 self._progress.add(40, _not_delivered_in_words(lease))
@@ -256,13 +256,15 @@ class ServerStart:
         self._progress.add(GRANTED, given)
         return lease
 
-    def _give_up(self, request: Request | Lease, reason: str, *, timed_out: bool = False) -> None:
+    def _give_up(self, request: Request, reason: str, *, timed_out: bool = False) -> None:
         """Withdraw the request of a start that ends, or the lease that it was granted just now.
 
         A hub that stops cancels its spawns too, but their places in the queue are kept.
         """
         if not self._runtime.shutting_down:
-            self._broker.requests.give_up(request.user, request.server, reason, timed_out=timed_out)
+            self._broker.requests.give_up(
+                request.user, request.server, reason, timed_out=timed_out, request_id=request.id
+            )
 
     async def _show_position(self, request: Request) -> None:
         async for position in self._broker.requests.positions(request.user, request.server):
@@ -288,7 +290,7 @@ class ServerStart:
             else:
                 known = groups
 
-    async def _launch(self, lease: Lease, image: ImageConfig) -> RunningServer:
+    async def _launch(self, request: Request, lease: Lease, image: ImageConfig) -> RunningServer:
         """Create and start the container of a new lease."""
         self._progress.add(60, "Starting your container.")
         spec = self._spec(lease, image)
@@ -302,7 +304,7 @@ class ServerStart:
             raise LaunchFailed(message, reason=error.reason, status=error.status) from error
         except asyncio.CancelledError:
             # It may wait again already, because the engine could not give it its GPUs.
-            self._give_up(lease, "cancelled")
+            self._give_up(request, "cancelled")
             raise
         try:
             url = await self._url(self.container_id)

@@ -806,6 +806,18 @@ def test_a_request_that_is_given_up_gives_its_lease_back(opened: BrokerLab) -> N
     assert [user for _, user, _ in places(opened)] == ["bob"]
 
 
+def test_a_start_that_ends_late_does_not_give_up_what_the_next_one_asked_for(
+    opened: BrokerLab,
+) -> None:
+    first, second = (replace(ask("ada"), id=number) for number in ("1", "2"))
+    opened.broker.requests.submit(first)
+    opened.broker.requests.submit(second)
+    opened.broker.requests.give_up("ada", "", "cancelled", request_id=first.id)
+    assert opened.broker.leases.of_server("ada", "") is not None
+    opened.broker.requests.give_up("ada", "", "cancelled", request_id=second.id)
+    assert opened.broker.leases.of_server("ada", "") is None
+
+
 def test_what_is_given_up_while_the_database_fails_is_given_up_later(opened: BrokerLab) -> None:
     lease = opened.grant("x", gpus=2)
     for user in ("ada", "bob"):
