@@ -30,6 +30,8 @@ class RivalRules(LabState):
     @in_a_lab_with("rivals", lambda self: self.rival is None)
     @rule(looks=st.booleans())
     def a_second_hub_starts(self, looks) -> None:
+        # A hub takes its epoch when it starts; here it does so with its first transaction.
+        self.hub.broker.tick()
         self.rival, self.look_taken = self.hub, None
         self.hub = self._new_hub()
         # It takes the epoch: from now on the first one may change nothing.
