@@ -288,8 +288,12 @@ class GrantInvariants(LabState):
             ):
                 continue
             models = [BY_UUID[uuid].model for uuid in lease.gpu_uuids]
+            # Several devices are several GPUs, never slices.
             could_use = [
-                m for m in models if request.gpu_model is None or fits(m, request.gpu_model)
+                m
+                for m in models
+                if (request.gpus == 1 or "MIG" not in m)
+                and (request.gpu_model is None or fits(m, request.gpu_model))
             ]
             assert not could_use, "promise 11: a later request passed an earlier one"
 

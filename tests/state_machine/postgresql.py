@@ -33,7 +33,10 @@ class PostgresDatabase:
         """Copy all rows."""
         with self._engine.connect() as connection:
             self._backup = {
-                table: [dict(row) for row in connection.execute(select(table)).mappings()]
+                table: [
+                    {column.key: row[column] for column in table.columns}
+                    for row in connection.execute(select(table)).mappings()
+                ]
                 for table in metadata.sorted_tables
             }
 

@@ -58,6 +58,8 @@ async def test_the_reconciler_ends_in_the_moment_in_which_new_devices_appear() -
             return Observation(0.0, ())
 
     class NothingToDo:
+        has_unchecked_devices = True
+
         def reconcile(self, observation: Observation) -> list[object]:
             return []
 

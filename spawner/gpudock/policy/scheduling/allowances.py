@@ -53,7 +53,7 @@ class Allowance:
         self._reserved = False
 
     def allows(self, count: int, end: float) -> bool:
-        """Return whether *count* GPUs may be had from now until *end* without delaying anybody."""
+        """Return whether *count* GPUs are allowed from now until *end* without delaying anybody."""
         if not self._reserved:
             return self._untaken >= count + self._excess
         return len(self._free(end)) >= count + self._excess
@@ -66,7 +66,7 @@ class Allowance:
             place.available = max(place.available, min(end, NEVER))
 
     def start(self, count: int) -> float:
-        """Return from when *count* GPUs may be had (Unix time)."""
+        """Return from when *count* GPUs are allowed (Unix time)."""
         found = self._earliest(count)
         return found[-1].available if len(found) == count + self._excess else NEVER
 
