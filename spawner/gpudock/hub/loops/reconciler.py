@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MIN_PAUSE_SECONDS = 0.2
-"""Pause after an action, before the look that proves its effect."""
+"""Pause after an action, before the look that proves its effect, and before one at new devices."""
 
 
 class Reconciler:
@@ -75,11 +75,9 @@ class Reconciler:
             while True:
                 acted = await self._look_and_act()
                 self._new_devices.clear()
-                if self.problem is None:
-                    # Some may have appeared during the look. One that failed is not repeated at
-                    # once.
-                    self._notice_new_devices()
-                pause = _MIN_PAUSE_SECONDS if acted else self._interval
+                # Devices may have appeared during the look. One that failed is not repeated soon.
+                missed = self.problem is None and self._broker.has_unchecked_devices
+                pause = _MIN_PAUSE_SECONDS if acted or missed else self._interval
                 # Not wait_for(): it loses a cancellation that comes together with the event.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
