@@ -110,6 +110,8 @@ def schedule(work: UnitOfWork) -> None:
     for request_id, position in decision.places.items():
         request = queued[request_id].request
         work.outcome.positions[request.user, request.server] = position
+    if work.gate is None:
+        work.transaction.requests.set_next(decision.next_request)
 
 
 def take_out_of_service(work: UnitOfWork, uuid: str, transition: StateTransition) -> None:

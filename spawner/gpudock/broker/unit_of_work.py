@@ -184,19 +184,22 @@ class UnitOfWork:
             queue: whether to include the queue at all.
         """
         waiting = (
-            [(item.sequence, item.request) for item in self.transaction.requests.waiting()]
+            [
+                (item.sequence, item.request, item.is_next)
+                for item in self.transaction.requests.waiting()
+            ]
             if queue
             else []
         )
         if extra is not None:
-            waiting.append((waiting[-1][0] + 1 if waiting else 1, extra))
+            waiting.append((waiting[-1][0] + 1 if waiting else 1, extra, False))
         limits = limits or self.limits
-        quotas = limits.of_all([(request.user, request.groups) for _, request in waiting])
+        quotas = limits.of_all([(request.user, request.groups) for _, request, _ in waiting])
         # A lab that has no agent and no list of GPUs has none, whatever the reason.
         has_no_gpus = not self.reading.expects_readings and not self.reading.readings
         queue_items = tuple(
-            Waiting(sequence, request, effective)
-            for (sequence, request), effective in zip(waiting, quotas, strict=True)
+            Waiting(sequence, request, effective, is_next)
+            for (sequence, request, is_next), effective in zip(waiting, quotas, strict=True)
         )
         return Snapshot(
             now=self.now,

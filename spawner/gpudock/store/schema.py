@@ -141,6 +141,7 @@ requests = Table(
     _time("settled_at", moves=False),
     Column("lease_id", ForeignKey("leases.id")),
     Column("message", Text),
+    Column("is_next", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,
 )
 Index(

@@ -77,6 +77,7 @@ class ClosedLoop:
     timed_out: int = 0
     ended: int = 0
     _number: int = 0
+    _next: str | None = None
     _waiting: dict[tuple[str, str], Waiting] = field(default_factory=dict)
     _since: dict[tuple[str, str], float] = field(default_factory=dict)
     _kept: dict[tuple[str, str], tuple[Waiting, float]] = field(default_factory=dict)
@@ -148,7 +149,11 @@ class ClosedLoop:
         leases = tuple(self._leases.values())
         taken = {uuid for lease in leases for uuid in lease.gpu_uuids}
         waiting = tuple(
-            replace(item, effective=self._effective(item, leases))
+            replace(
+                item,
+                effective=self._effective(item, leases),
+                is_next=item.request.id == self._next,
+            )
             for item in self._waiting.values()
         )
         return Snapshot(
@@ -221,7 +226,9 @@ class ClosedLoop:
             self.users[lease.user].got += len(lease.gpu_uuids) * STEP
 
     def _grant(self) -> None:
-        for grant in decide(self.snapshot(), self.ordering).grants:
+        decision = decide(self.snapshot(), self.ordering)
+        self._next = decision.next_request
+        for grant in decision.grants:
             request = grant.request
             key = (request.user, request.server)
             del self._waiting[key]

@@ -153,7 +153,8 @@ def run_forward(snapshot: Snapshot, ordering: Ordering | None = None) -> Kept:
     history = list(snapshot.leases)
     started: dict[str, float] = {}
     while True:
-        for grant in decide(snapshot, ordering).grants:
+        decision = decide(snapshot, ordering)
+        for grant in decision.grants:
             started[grant.request.id] = snapshot.now
             lease = Lease(
                 grant.request.id,
@@ -172,7 +173,11 @@ def run_forward(snapshot: Snapshot, ordering: Ordering | None = None) -> Kept:
             history.append(lease)
         snapshot = replace(
             snapshot,
-            waiting=tuple(x for x in snapshot.waiting if x.request.id not in started),
+            waiting=tuple(
+                replace(x, is_next=x.request.id == decision.next_request)
+                for x in snapshot.waiting
+                if x.request.id not in started
+            ),
         )
         ends = [lease.latest_end for lease in snapshot.leases if lease.latest_end is not None]
         if not ends:

@@ -89,6 +89,7 @@ class Replay:
     policy: Policy
     runs: list[Run] = field(default_factory=list)
     decisions: int = 0
+    _next: str | None = None
 
     def go(self) -> Replay:
         """Run to the end of the last job."""
@@ -184,13 +185,19 @@ class Replay:
             ),
             leases=leases,
             waiting=tuple(
-                replace(item, effective=replace(item.effective, used=used[item.request.user]))
+                replace(
+                    item,
+                    effective=replace(item.effective, used=used[item.request.user]),
+                    is_next=item.request.id == self._next,
+                )
                 for item in waiting.values()
             ),
             recent_use={user: use[user].now(now) for user in users},
             counted_since=counted_since(waiting.values(), self._claims(waiting), now),
         )
-        return decide(snapshot, self.policy.ordering, backfill=self.policy.backfill).grants
+        decision = decide(snapshot, self.policy.ordering, backfill=self.policy.backfill)
+        self._next = decision.next_request
+        return decision.grants
 
     def _claims(self, waiting: dict[str, Waiting]) -> list[Claim]:
         """Return the sessions since the oldest request that waits."""

@@ -806,6 +806,27 @@ def test_a_request_that_is_given_up_gives_its_lease_back(opened: BrokerLab) -> N
     assert [user for _, user, _ in places(opened)] == ["bob"]
 
 
+def test_who_is_next_is_known_to_each_process_and_after_a_restart(opened: BrokerLab) -> None:
+    def following() -> list[str]:
+        with opened.store.snapshot() as transaction:
+            return [x.request.user for x in transaction.requests.waiting() if x.is_next]
+
+    lease = opened.grant("x", gpus=2)
+    seen = opened.activate(lease)
+    for user in ("ada", "bob"):
+        opened.broker.requests.submit(ask(user))
+        assert following() == ["ada"]
+    opened.broker = opened.new_broker()
+    opened.broker.tick()
+    assert following() == ["ada"]
+    opened.look(seen)
+    opened.broker.requests.withdraw("ada", "")
+    assert following() == ["bob"]
+    # A request that gets its old place back is not next by that.
+    opened.broker.leases.end(lease.id, "done")
+    assert following() == []
+
+
 def test_a_start_that_ends_late_does_not_give_up_what_the_next_one_asked_for(
     opened: BrokerLab,
 ) -> None:

@@ -58,11 +58,13 @@ class Decision:
         grants: in the order in which they are to be made.
         refusals: request id to the refusal.
         places: request id to its place in the queue, in the queue's order.
+        next_request: id of the first request for which GPUs are reserved, if there is one.
     """
 
     grants: list[Grant] = field(default_factory=list)
     refusals: dict[str, Denial] = field(default_factory=dict)
     places: dict[str, QueuePosition] = field(default_factory=dict)
+    next_request: str | None = None
 
     def outcome(self, request: Request) -> Grant | Denial | QueuePosition:
         """Return the decision on *request*, which must have been waiting."""
@@ -107,6 +109,7 @@ class _Cycle:
         self._grants: list[Grant] = []
         self._refusals: dict[str, Denial] = {}
         self._waits: list[tuple[str, str, float | None]] = []
+        self._next: str | None = None
 
     def decision(self, delays: Mapping[str, float]) -> Decision:
         """Return what was decided; *delays* as of the ordering."""
@@ -117,7 +120,7 @@ class _Cycle:
             places[request_id] = QueuePosition(
                 position, length, reason, start, latest if latest < NEVER else None
             )
-        return Decision(self._grants, self._refusals, places)
+        return Decision(self._grants, self._refusals, places, self._next)
 
     def decide_one(self, item: Waiting) -> None:
         """Decide on the next request in the queue's order."""
@@ -157,6 +160,7 @@ class _Cycle:
         # 3. Otherwise reserve what is available first, or give up where the request does not wait.
         reason = reasons.no_start(demand) if allowed else reasons.BEHIND_OWN
         if request.when_busy is WhenBusy.WAIT:
+            self._next = self._next or request.id
             not_before = start_of(allowances, request.gpus)
             return self._reserve(item, reason, allowances, seconds, not_before)
         if allowed and demand.start_after_cool_down(end):

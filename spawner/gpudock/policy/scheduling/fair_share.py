@@ -18,6 +18,10 @@ earlier request of the user was granted (``waiting_time``). Users who have had m
 part (the mean usage of waiting users, by weight, plus half a session) come after all others. So
 nobody gains by waiting more often than others do.
 
+The request that is next stays next: once GPUs are reserved for it and nobody is ahead, those who
+join later do not pass it. Otherwise a request for many GPUs would collect them in vain, as often as
+somebody joins who has had less.
+
 Nobody starves: after a day of waiting the handicaps fall away. Both together are at most a day, so
 such a request comes before all that have waited for less than a day, and before all that joined
 after it. After a week the same holds for the next request of a user who has had more than their
@@ -130,9 +134,9 @@ class FairShare:
         items = sorted(snapshot.waiting, key=attrgetter("sequence"))
         usage, fair_share = usage_by_user(snapshot, items)
         slot = largest_slot(snapshot)
-        last = dict.fromkeys(usage, (True, math.inf))
+        last = dict.fromkeys(usage, (True, True, math.inf))
         seen: set[str] = set()
-        ranks: list[tuple[bool, float]] = []
+        ranks: list[tuple[bool, bool, float]] = []
         for item in items:
             request, quota = item.request, item.effective.quota
             user, seconds = request.user, nominal_seconds(quota)
@@ -148,7 +152,7 @@ class FairShare:
             # Requests of one user keep their order, whatever the clock did between them.
             is_due = usage[user] <= fair_part or (age >= MAX_WAIT_SECONDS and user not in seen)
             seen.add(user)
-            last[user] = rank = min((is_due, priority), last[user])
+            last[user] = rank = min((item.is_next, is_due, priority), last[user])
             ranks.append(rank)
             gpus = request.gpus if request.share is not Share.SHARED else min(request.gpus, slot)
             usage[user] += gpus * seconds
@@ -159,13 +163,16 @@ class FairShare:
     def delays(self, snapshot: Snapshot) -> dict[str, float]:
         """Return for how long others may still come before each request, and their sessions last.
 
-        Seconds by request id. Others come first until the request has waited for a day, or for a
+        Seconds by request id. Nobody comes before the request that is next. Others may come before
+        another one until the request has waited for a day, or for a
         week if its user has had more than the fair part.
         """
         usage, fair_share = usage_by_user(snapshot, snapshot.waiting)
         longest = _longest_session(snapshot)
         delays = {}
         for item in snapshot.waiting:
+            if item.is_next:
+                continue
             is_due = usage[item.request.user] <= _fair_part(fair_share - NOMINAL_SECONDS, item)
             age = snapshot.now - snapshot.waiting_since(item.request)
             left = (MAX_HANDICAP_SECONDS if is_due else MAX_WAIT_SECONDS) - age

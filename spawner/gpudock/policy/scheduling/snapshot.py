@@ -21,11 +21,13 @@ class Waiting:
         sequence: grows with every request that joins the queue.
         request: the request.
         effective: the limits in force for its user.
+        is_next: it was the first in the latest decision for which GPUs were reserved.
     """
 
     sequence: int
     request: Request
     effective: EffectiveQuota
+    is_next: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,16 @@ def test_a_later_request_of_the_same_user_delays_no_planned_one() -> None:
     assert decision.places["ada/c"].expected_start == NOW + 7 * 3600
 
 
+def test_the_first_request_for_which_gpus_are_reserved_is_next() -> None:
+    held = [lease("ada", LAB[0], hours=3), lease("cy", LAB[1], hours=3)]
+    quota = Quota(max_gpus=1)
+    waiting = [ask("ada", server="b"), ask("bob"), ask("dan")]
+    # Ada's own limit holds hers back, so it is not for others that it waits.
+    assert decide(lab(*waiting, leases=held, quota=quota)).next_request == waiting[1].id
+    assert decide(lab(waiting[0], leases=held, quota=quota)).next_request is None
+    assert decide(lab(*waiting, quota=quota, gate="Not now.")).next_request is None
+
+
 def test_nothing_is_planned_for_a_limit_that_has_no_foreseeable_end() -> None:
     held = [lease("ada", LAB[0], hours=None)]
     decision = decide(lab(ask("ada", server="b"), leases=held, quota=Quota(max_gpus=1)))

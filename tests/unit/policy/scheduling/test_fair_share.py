@@ -35,12 +35,13 @@ def wait(
     since: float = 0.0,
     weight: float = 1.0,
     share: Share = Share.EXCLUSIVE,
+    is_next: bool = False,
     **quota: float | None,
 ) -> Waiting:
     """Make a request that joined *since* seconds before now."""
     request = Request(f"r{number}", user, f"s{number}", gpus, NOW - since, "image", share=share)
     terms = {"max_gpus": None, "session_hours": None, "max_session_hours": 1.0, **quota}
-    return Waiting(number, request, resolve(Quota(weight=weight, **terms)))
+    return Waiting(number, request, resolve(Quota(weight=weight, **terms)), is_next)
 
 
 def order(*items: Waiting, now: float = NOW, **rest: object) -> list[str]:
@@ -111,6 +112,22 @@ def test_who_has_had_more_than_the_fair_part_comes_after_all_others_for_a_week()
     heavy = wait(0, "ada", since=3 * HOUR, weight=3)
     use = {"ada": 150 * HOUR, "bob": 50 * HOUR}
     assert order(heavy, wait(1, "bob", since=0.5 * HOUR), recent_use=use) == ["r0", "r1"]
+
+
+def test_who_is_next_is_not_passed_by_those_who_join_later() -> None:
+    use = {"ada": 100 * HOUR, "bob": 90 * HOUR, "cy": 0.0}
+    ada, newcomer = wait(0, "ada", 8, since=HOUR), wait(2, "cy")
+    assert order(ada, newcomer, recent_use=use) == ["r2", "r0"]
+    assert order(replace(ada, is_next=True), newcomer, recent_use=use) == ["r0", "r2"]
+    # Requests of one user keep their order all the same.
+    second = wait(3, "ada", is_next=True)
+    assert order(ada, newcomer, second, recent_use=use) == ["r2", "r0", "r3"]
+
+
+def test_nobody_comes_before_who_is_next() -> None:
+    items = (wait(0, "ada", is_next=True), wait(1, "bob"))
+    snapshot = Snapshot(NOW, (), (), items)
+    assert FairShare().delays(snapshot).keys() == {"r1"}
 
 
 def test_nothing_is_subtracted_after_a_day() -> None:

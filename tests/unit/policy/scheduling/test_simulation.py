@@ -130,21 +130,21 @@ def test_a_replay_of_three_jobs_on_one_gpu() -> None:
 # times their fair part, and it is they who wait longest. docs/queue.md explains both.
 @pytest.mark.simulation
 @pytest.mark.parametrize(
-    ("make", "p95", "mean", "use"),
+    ("make", "p95", "mean"),
     [
-        (synthetic.course, 1.0, 1.02, -0.001),
-        (synthetic.research, 0.85, 0.85, -0.001),
-        (synthetic.company, 1.1, 0.4, -0.04),
+        (synthetic.course, 1.0, 1.02),
+        (synthetic.research, 0.85, 0.6),
+        (synthetic.company, 1.0, 0.3),
     ],
 )
-def test_the_queue_is_fairer_than_first_come_and_waits_are_no_longer(make, p95, mean, use) -> None:
+def test_the_queue_is_fairer_than_first_come_and_waits_are_no_longer(make, p95, mean) -> None:
     """In the mean of several labs: in a single one luck decides more than any rule."""
     results = seeds.replay(make, range(1, 7), [POLICIES[0], POLICIES[-1]])
     found = seeds.compare(results[POLICIES[-1].name], results[POLICIES[0].name])
     assert found.jain.least > 0
     assert found.p95.mean <= p95
     assert found.mean.mean <= mean
-    assert found.use.mean >= use
+    assert found.use.mean >= -0.001
 
 
 def test_a_trace_is_read_and_a_folder_without_one_is_named(tmp_path) -> None:
