@@ -369,12 +369,15 @@ class QueuePosition(NamedTuple):
         reason: one sentence on what it waits for.
         expected_start: when it can start if all leases in the way run to their latest end and
             nobody joins the queue ahead of it (Unix time); ``None`` when that is unknown.
+        latest_start: the same if all that may still come first do so (Unix time): requests of users
+            who have used less, or whose sessions are shorter. ``None`` when that is unknown.
     """
 
     position: int
     length: int
     reason: str
     expected_start: float | None = None
+    latest_start: float | None = None
 
 
 class ContainerState(enum.StrEnum):
@@ -449,6 +452,23 @@ class ForeignUse:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceNames:
+    """By which names containers can ask for a device.
+
+    Attributes:
+        uuid: its UUID.
+        index: the driver's index of its GPU.
+        minor: number of its GPU's device node; ``None``: not known.
+        mig_number: for a slice, its number on its GPU; ``None``: not known.
+    """
+
+    uuid: str
+    index: int
+    minor: int | None
+    mig_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One complete, successful look at an engine.
 
@@ -460,11 +480,12 @@ class Observation:
         containers: every container with gpudock's labels, whatever its state.
         foreign_use: device UUID to who uses it: running containers which have NVIDIA devices and
             which gpudock did not start.
-        looked_for: the devices that were read when the look began. It says nothing of others, which
-            are granted after the next one. ``None``: it says all of all devices.
+        looked_for: the devices that were read when the look began, by the names that they had then.
+            It says nothing of others, which are granted after the next one. ``None``: those that
+            are read when the leases are compared with it.
     """
 
     started_at: float
     containers: tuple[ObservedContainer, ...] = ()
     foreign_use: Mapping[str, ForeignUse] = field(default_factory=dict)
-    looked_for: frozenset[str] | None = None
+    looked_for: frozenset[DeviceNames] | None = None

@@ -144,6 +144,7 @@ class FakeDocker:
         self.agent_error: str | None = None
         """Why the agent does not start, as on a host without a CDI specification."""
         self.cdi_names: list[str] | None = None
+        self.id, self.name = "engine-1", "fake-host"
         """The names in the CDI specification; by default the UUIDs of all GPUs."""
         self.broken_gpus: dict[str, str] = {}
         """UUID to what the engine says when it starts a container that has this GPU."""
@@ -471,7 +472,8 @@ class FakeDocker:
             names = [item.gpu.uuid for item in self.agent.readings]
         devices = [{"Source": "cdi", "ID": f"{_CDI_KIND}{name}"} for name in names]
         host = {
-            "Name": "fake-host",
+            "ID": self.id,
+            "Name": self.name,
             "MemTotal": 64 << 30,
             "Runtimes": self.runtimes,
             "DefaultRuntime": self.default_runtime,

@@ -32,6 +32,26 @@ class Unit:
     conflicting: list[Unit] = field(default_factory=list)
 
 
+@dataclass(eq=False)
+class Place:
+    """One of the GPUs that a user's limit allows, or one that is in use beyond it."""
+
+    sessions: list[float] = field(default_factory=list)
+    reservations: list[tuple[float, float]] = field(default_factory=list)
+
+    def available(self, now: float) -> float:
+        return max([now, *self.sessions, *(end for _, end in self.reservations)])
+
+    def first_reservation(self) -> float:
+        return min([start for start, _ in self.reservations], default=math.inf)
+
+    def is_free(self, end: float) -> bool:
+        """Return whether a session until *end* disturbs no reservation."""
+        if self.sessions:
+            return False
+        return not self.reservations or (not math.isinf(end) and end <= self.first_reservation())
+
+
 @dataclass
 class Reservation:
     request: Request
@@ -65,6 +85,8 @@ class ReferenceScheduler:
             unit.conflicting = [other for other in self.units if self.excludes(unit, other)]
         self.servers = {(lease.user, lease.server) for lease in snapshot.leases}
         self.used: dict[str, int] = {}
+        self.leases = snapshot.leases
+        self.places: dict[tuple[str, int], list[Place]] = {}
         for lease in snapshot.leases:
             self._enter(lease)
 
@@ -172,7 +194,9 @@ class ReferenceScheduler:
         answer = Answer()
         for item in order:
             request = item.request
-            if (request.user, request.server) in self.servers:
+            if self._is_barred(item):
+                answer.refused.add(request.id)
+            elif (request.user, request.server) in self.servers:
                 answer.starts[request.id] = None
             elif request.gpus == 0:
                 self._grant(answer, item, [])
@@ -180,22 +204,49 @@ class ReferenceScheduler:
                 self._decide_one(answer, item)
         return answer
 
+    def _is_barred(self, item: Waiting) -> bool:
+        """Return whether the limits in force bar a request, and not the devices of the lab."""
+        request, limits = item.request, item.effective.quota
+        if request.gpus == 0:
+            return False
+        if limits.max_gpus is not None and request.gpus > limits.max_gpus:
+            return True
+        if request.when_busy is WhenBusy.CPU:
+            return False
+        return self._could_have(request, None) and not self._could_have(request, limits.gpu_models)
+
+    def _could_have(self, request: Request, allowed: tuple[str, ...] | None) -> bool:
+        gpus = {
+            unit.gpu
+            for unit in self.units
+            if (unit.slots > 1) is (request.share is Share.SHARED)
+            and suits(unit.gpu.model, request.gpu_model, allowed)
+            and (request.gpus == 1 or unit.gpu.parent_uuid is None)
+        }
+        hosts = [gpu.host for gpu in gpus]
+        return any(hosts.count(host) >= request.gpus for host in hosts)
+
     def _decide_one(self, answer: Answer, item: Waiting) -> None:
         request, limits = item.request, item.effective.quota
-        if limits.max_gpus is not None:
-            if request.gpus > limits.max_gpus:
-                answer.refused.add(request.id)
-                return
-            if self.used.get(request.user, 0) + request.gpus > limits.max_gpus:
-                self._busy(answer, item)
-                return
         candidates = self.candidates(item)
+        places, excess = self._places_of(item)
+        allowed_from = self._allowed_from(places, request.gpus + excess)
+        used = self.used.get(request.user, 0)
+        if limits.max_gpus is not None and used + request.gpus > limits.max_gpus:
+            waits = request.when_busy is WhenBusy.WAIT
+            if waits and candidates and self.now < allowed_from < math.inf:
+                self._reserve_earliest(answer, item, candidates, allowed_from)
+            else:
+                self._busy(answer, item)
+            return
         if not candidates:
             self._busy(answer, item)
             return
         hours = limits.max_session_hours
         end = math.inf if hours is None else self.now + hours * 3600
-        for until in (math.inf, end):
+        free = sum(place.is_free(end) for place in places)
+        allowed = limits.max_gpus is None or free >= request.gpus + excess
+        for until in (math.inf, end) if allowed else ():
             options = []
             for candidate in candidates:
                 usable = [t for t in candidate if self.is_free(t) and self.allows(t, until)]
@@ -206,15 +257,40 @@ class ReferenceScheduler:
                 self._grant(answer, item, self._packed(usable)[: request.gpus])
                 return
         if request.when_busy is WhenBusy.WAIT:
-            self._reserve_earliest(answer, item, candidates, hours)
+            self._reserve_earliest(answer, item, candidates, allowed_from)
             return
         # Requests that do not wait for others still wait for checks, and reserve what is checked.
-        for candidate in candidates:
+        for candidate in candidates if allowed else ():
             units = self._after_cool_down(candidate, end, request.gpus)
             if units:
                 self._reserve(answer, item, units, self.now, end)
                 return
         self._busy(answer, item)
+
+    # Users' limits.
+
+    def _places_of(self, item: Waiting) -> tuple[list[Place], int]:
+        """Return the places of the user's limit, and how many are in use beyond it."""
+        user, limit = item.request.user, item.effective.quota.max_gpus
+        if limit is None:
+            return [], 0
+        held = [
+            math.inf if lease.latest_end is None else max(lease.latest_end, self.now)
+            for lease in self.leases
+            if lease.user == user
+            for _ in lease.gpu_uuids
+        ]
+        if (user, limit) not in self.places:
+            self.places[user, limit] = [Place([end]) for end in held] + [
+                Place() for _ in range(limit - len(held))
+            ]
+        return self.places[user, limit], max(0, len(held) - limit)
+
+    def _allowed_from(self, places: list[Place], count: int) -> float:
+        if not places:
+            return self.now
+        moments = sorted(place.available(self.now) for place in places)
+        return moments[count - 1] if count <= len(moments) else math.inf
 
     def _after_cool_down(self, candidate: list[Unit], end: float, count: int) -> list[Unit]:
         """Return *count* units of *candidate* that are free once all checks have ended well."""
@@ -229,9 +305,13 @@ class ReferenceScheduler:
         return fit[:count] if len(fit) >= count else []
 
     def _reserve_earliest(
-        self, answer: Answer, item: Waiting, candidates: list[list[Unit]], hours: float | None
+        self,
+        answer: Answer,
+        item: Waiting,
+        candidates: list[list[Unit]],
+        not_before: float,
     ) -> None:
-        count = item.request.gpus
+        count, hours = item.request.gpus, item.effective.quota.max_session_hours
         best: list[Unit] = []
         start = math.nan
         for candidate in candidates:
@@ -242,8 +322,24 @@ class ReferenceScheduler:
             at = self.available(soonest[-1])
             if not best or at < start:
                 best, start = soonest, at
+        if start < not_before:
+            best, start = self._latest(candidates, count, not_before), not_before
         end = math.inf if hours is None else start + hours * 3600
         self._reserve(answer, item, best, start, end)
+        places, excess = self._places_of(item)
+        places = sorted(places, key=lambda place: place.available(self.now))
+        for place in places[excess : count + excess]:
+            place.reservations.append((start, end))
+
+    def _latest(self, candidates: list[list[Unit]], count: int, moment: float) -> list[Unit]:
+        """Return the units that become available last, of those available at *moment*."""
+        options = []
+        for candidate in candidates:
+            units = [unit for unit in candidate if self.available(unit) <= moment]
+            if len(units) >= count:
+                units.sort(key=lambda t: (-self.available(t), t.gpu.index, t.gpu.uuid, t.slot))
+                options.append(units[:count])
+        return max(options, key=lambda units: self.available(units[-1]))
 
     def _reserve(
         self, answer: Answer, item: Waiting, units: list[Unit], start: float, end: float
@@ -257,6 +353,11 @@ class ReferenceScheduler:
         request, hours = item.request, item.effective.quota.max_session_hours
         end = math.inf if hours is None else self.now + hours * 3600
         backfilled = any(self.first_reservation(unit) is not None for unit in units)
+        if units:
+            places = [place for place in self._places_of(item)[0] if place.is_free(end)]
+            places.sort(key=Place.first_reservation)
+            for place in places[: len(units)]:
+                place.sessions.append(end)
         for unit in units:
             unit.sessions.append(end)
         self.servers.add((request.user, request.server))

@@ -46,6 +46,11 @@ class Postgres:
             for path in (self._directory, self._data):
                 os.chown(path, _NOBODY, _NOBODY)
         self._run("initdb", "--pgdata", str(self._data), "--auth", "trust", "--username", "lab")
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
         self._process = subprocess.Popen(
             [
                 str(self._programs / "postgres"),
@@ -60,14 +65,17 @@ class Postgres:
             **self._user(),
         )
         wait_for(self._answers, "PostgreSQL answers")
-        return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+        shutil.rmtree(self._directory)
+
+    def stop(self) -> None:
+        """End the server at once; what it has stored is kept."""
         assert self._process is not None
         # It is to wait for nobody, and nothing of it is to be kept.
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait(30)
-        shutil.rmtree(self._directory)
 
     def new_database(self) -> str:
         """Make an empty database and return its URL."""

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import math
 import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,7 +19,6 @@ from gpudock.engine.protocol import EngineUnknown
 from gpudock.hub.errors import LaunchFailed, NotDelivered
 from gpudock.model import (
     ContainerState,
-    ForeignUse,
     GPUProcess,
     GPUReading,
     InventoryReading,
@@ -34,11 +34,15 @@ from state_machine.hub import IN_MEMORY, DatabaseFile, Hub, migrated_database
 from state_machine.strategies import GROUP, Limits
 
 if TYPE_CHECKING:
-    from gpudock.model import DeliveryFailure
-    from gpudock.store import Transaction
+    from gpudock.model import DeliveryFailure, Observation
+    from gpudock.store import QueuedRequest, Transaction
+    from state_machine.hub import Database
 
 _WHOLE = gpu(2)
-GPUS = (gpu(0), gpu(1), _WHOLE, mig_slice(10, _WHOLE), mig_slice(11, _WHOLE))
+PARTS = tuple(replace(mig_slice(number, _WHOLE), index=_WHOLE.index) for number in (10, 11))
+# The first GPU, and another one that may be put into its place.
+FIRST = (gpu(0), replace(gpu(3), index=0))
+GPUS = (FIRST[0], gpu(1), _WHOLE, *PARTS, FIRST[1])
 BY_UUID = {item.uuid: item for item in GPUS}
 
 LIMIT = 2
@@ -48,8 +52,13 @@ OCCUPIED_SECONDS, UNSTABLE_SECONDS, UNDELIVERED_SECONDS = 30.0, 300.0, 30.0
 HOUR, DAY = 3600.0, 86400.0
 ROUNDING = 0.01
 
+NOT_READ_YET = InventoryReading(None, problem="The GPU agent has not been reached yet.")
+
+# What comes with each other in some labs; all else may.
+COMBINED = {"changes": ("devices", "draining", "hub", "slicing", "strangers")}
 TROUBLES = (
     "cancellations",
+    "changes",
     "database",
     "delivery",
     "devices",
@@ -59,6 +68,7 @@ TROUBLES = (
     "forgery",
     "hub",
     "quotas",
+    "rivals",
     "sessions",
     "sharing",
     "slicing",
@@ -77,6 +87,21 @@ def are_apart(one, other) -> bool:
     return one.slots == other.slots > 1 and one.slot != other.slot
 
 
+@dataclass(frozen=True)
+class Stranger:
+    """A container of others.
+
+    Attributes:
+        names: the devices that it was started with, by the names that were given.
+        held: the UUIDs of those that it has, and of those that will be a part of them.
+        computes: processes of it are seen on them.
+    """
+
+    names: tuple[str, ...]
+    held: frozenset[str]
+    computes: bool
+
+
 class LabState:
     """The parts of the lab, and what the machine knows of them."""
 
@@ -86,17 +111,20 @@ class LabState:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp(dir=IN_MEMORY, prefix="gpudock-machine-"))
         self.clock = HandClock()
-        self.database = DatabaseFile(self.directory, migrated_database())
+        self.database = self.new_database()
         self.inventory = SettableInventory()
         self.engine = FakeEngine(self.clock, by_hand=True)
         self.graveyard: list[Hub] = []
-        self.foreign: dict[str, ForeignUse] = {}
+        self.strangers: list[Stranger] = []
+        # A hub that another one has replaced, and that goes on.
+        self.rival: Hub | None = None
         self.faulty: set[str] = set()
         self.unstable: set[str] = set()
         self.lost: set[str] = set()
         self.full: set[str] = set()
-        # Whole GPUs that were taken out of the server.
+        # Whole GPUs that were taken out of the server, and which one is at the first place.
         self.removed: set[str] = set()
+        self.first = FIRST[0].uuid
         # The slices of the last GPU while it is in MIG mode. ``None``: an old driver reports the
         # GPU together with all of its slices.
         self.mig_enabled: bool | None = None
@@ -106,7 +134,8 @@ class LabState:
         self.agent_up = True
         self.reports_processes = True
         self.troubles: set[str] = set()
-        self.look_taken = None
+        self.look_taken: tuple[Observation, set[str]] | None = None
+        # What strangers had by then, whether or not the hub could know.
         self.foreign_at_last_look: set[str] = set()
         # Device to when the hub last saw what speaks against it, and for how many seconds it must
         # be clean from then on; infinitely, if a person has to return it.
@@ -122,6 +151,9 @@ class LabState:
         self.known_leases: list[Lease] = []
         self.news = True
         self.stopped_by_users: set[str] = set()
+        # Leases that somebody in the hub that runs has had, and for each lease its request.
+        self.claimed: set[str] = set()
+        self.granted_to: dict[str, QueuedRequest] = {}
         self.request_count = 0
         # Leases of the same moment are ordered by id: chance would make a run unrepeatable.
         self.lease_ids = itertools.count(1)
@@ -131,6 +163,9 @@ class LabState:
         self.announced: dict[str, float | None] = {}
         self.hours_then: dict[str, tuple[float | None, float | None]] = {}
         self.hub = self._new_hub()
+
+    def new_database(self) -> Database:
+        return DatabaseFile(self.directory, migrated_database())
 
     def _new_hub(self) -> Hub:
         hub = Hub(
@@ -207,6 +242,7 @@ class LabState:
             self._check(task)
 
     def _launch(self, lease: Lease) -> Task | None:
+        self.claimed.add(lease.id)
         task = self.hub.launch(lease)
         return None if self._check(task) else task
 
@@ -228,6 +264,8 @@ class LabState:
         # A container may be labeled with any UUID.
         if item is None or item.physical_uuid in self.removed:
             return False
+        if item in FIRST and uuid != self.first:
+            return False
         if item.parent_uuid is None or self.mig_enabled is None:
             return True
         return self.mig_enabled and uuid in self.slices
@@ -246,7 +284,7 @@ class LabState:
         for number, container in enumerate(self._running()):
             for uuid in container.spec.gpu_uuids:
                 busy.setdefault(uuid, []).append(GPUProcess(1000 + number, 2000))
-        for uuid in self.foreign:
+        for uuid in sorted(held for x in self.strangers if x.computes for held in x.held):
             busy.setdefault(uuid, []).append(GPUProcess(77, 2000))
         self.inventory.current = InventoryReading(
             taken_at=self.clock(),
@@ -264,6 +302,8 @@ class LabState:
                     else None,
                     fault_may_pass=item.uuid not in self.faulty,
                     lost=item.uuid in self.lost,
+                    minor=item.index,
+                    mig_number=PARTS.index(item) if item in PARTS else None,
                     mig_enabled=self.is_divided(item.uuid),
                 )
                 for item in GPUS

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from gpudock.broker import GPUStateError
-from gpudock.model import ContainerState, ForeignUse, GPUState
+from gpudock.model import ContainerState, GPUState
 from gpudock.store import StoreError
-from state_machine.base import BY_UUID, GPUS, LabState
+from state_machine.base import BY_UUID, FIRST, GPUS, PARTS, LabState, Stranger
 from state_machine.engine import Spec
 from state_machine.strategies import USERS, any_index, in_a_lab_with
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gpudock.broker import GPUStatus
     from gpudock.model import GPU
 
-SLICES = tuple(item.uuid for item in GPUS if item.parent_uuid is not None)
+SLICES = tuple(item.uuid for item in PARTS)
 
 
 class DeviceRules(LabState):
@@ -120,6 +120,14 @@ class DeviceRules(LabState):
 
     @in_a_lab_with("slicing")
     @rule()
+    def gpu_is_replaced(self) -> None:
+        """Another GPU is put into the place of the first one, with its number; or the other way."""
+        (self.first,) = {item.uuid for item in FIRST} - {self.first}
+        self.note_broken_devices()
+        self.devices_are_read()
+
+    @in_a_lab_with("slicing")
+    @rule()
     def gpus_are_put_back(self) -> None:
         self.removed.clear()
         self.note_broken_devices()
@@ -172,7 +180,7 @@ class DeviceRules(LabState):
                 continue
             self.returned_at[item.uuid] = self.clock()
             if self.hub.broker.ready and not self.store_is_older:
-                assert item.uuid not in self.foreign_at_last_look, "promise 10: returned in use"
+                assert not self._is_seen_in_use(item.uuid), "promise 10: returned in use"
 
         # Before the call: it grants what has returned.
         unfit, self.unfit = self.unfit, {}
@@ -204,6 +212,12 @@ class DeviceRules(LabState):
             return
         self._has_returned(uuid)
 
+    def _is_seen_in_use(self, uuid: str) -> bool:
+        """Return whether a stranger has a device, and the hub knows it."""
+        with self.hub.store.snapshot() as transaction:
+            records = {record.gpu.uuid: record for record in transaction.gpus.records()}
+        return uuid in records and records[uuid].in_use_by is not None
+
     def _with_slices(self, uuid: str) -> list[GPU]:
         """Return what returns to service together."""
         return [item for item in GPUS if uuid in (item.uuid, item.parent_uuid)]
@@ -211,7 +225,7 @@ class DeviceRules(LabState):
     def _has_returned(self, uuid: str) -> None:
         """Check that the list agrees with the answer."""
         if self.hub.broker.ready and not self.store_is_older:
-            assert uuid not in self.foreign_at_last_look, "promise 10: returned in use"
+            assert not self._is_seen_in_use(uuid), "promise 10: returned in use"
         status = self._listed().get(uuid)
         if status is None:
             assert self.is_divided(uuid), "promise 10: returned, and not listed"
@@ -219,16 +233,30 @@ class DeviceRules(LabState):
             assert status.in_service, f"promise 10: returned, and listed as out: {status.reason}"
 
     @in_a_lab_with("strangers")
-    @rule(index=any_index)
-    def stranger_takes_a_gpu(self, index) -> None:
-        uuid = self._pick(GPUS, index).uuid
-        self.foreign[uuid] = ForeignUse("A container has it.", "A container had it.")
-        self.tampered.add(uuid)
+    @rule(
+        index=any_index,
+        named=st.sampled_from(["uuid", "uuid", "number", "all"]),
+        computes=st.booleans(),
+    )
+    def stranger_takes_a_gpu(self, index, named, computes) -> None:
+        """Somebody starts a container with a device, or with all that there are and will be."""
+        item = self._pick(GPUS, index)
+        if named == "all":
+            names, held = ["all"], set(BY_UUID)
+        elif named == "number":
+            names = [str(item.index)]
+            held = {x.uuid for x in GPUS if x.index == item.index and self.is_there(x.uuid)}
+        else:
+            names, held = [item.uuid], {item.uuid}
+        # A GPU stands for the slices that it is cut into.
+        held |= {part.uuid for part in PARTS if part.parent_uuid in held}
+        self.strangers.append(Stranger(tuple(names), frozenset(held), computes))
+        self.tampered |= held
 
     @in_a_lab_with("strangers")
     @rule()
     def strangers_leave(self) -> None:
-        self.foreign.clear()
+        self.strangers.clear()
 
     @in_a_lab_with("strangers")
     @rule(index=any_index)

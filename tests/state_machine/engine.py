@@ -21,7 +21,7 @@ from gpudock.model import ContainerState, Observation, ObservedContainer
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
 
-    from gpudock.model import ForeignUse, Lease
+    from gpudock.model import DeviceNames, ForeignUse, Lease
 
 
 class Fate(enum.Enum):
@@ -140,11 +140,16 @@ class FakeEngine:
     async def listed_gpus(self) -> frozenset[str] | None:
         return await self._call("info", "", lambda: None)
 
-    def observe(self, foreign_use: dict[str, ForeignUse] | None = None) -> Observation:
+    def observe(
+        self,
+        foreign_use: dict[str, ForeignUse] | None = None,
+        looked_for: frozenset[DeviceNames] | None = None,
+    ) -> Observation:
         return Observation(
             self.clock(),
             tuple(container.observed() for container in self.containers.values()),
             foreign_use or {},
+            looked_for,
         )
 
     # Fates.

@@ -8,7 +8,7 @@ import tempfile
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from gpudock.broker import Broker, BrokerConfig
 from gpudock.hub.lifecycle import launch, perform, terminate
@@ -89,6 +89,17 @@ def migrated_database() -> Path:
     return path
 
 
+class Database(Protocol):
+    """The database of a lab, which can be lost, copied, and replaced by an older copy."""
+
+    @property
+    def url(self) -> str: ...
+
+    def copy(self) -> None: ...
+
+    def replace(self, how: str) -> None: ...
+
+
 class DatabaseFile:
     """The file of a database, which can be lost, copied, and replaced by an older copy."""
 
@@ -103,8 +114,18 @@ class DatabaseFile:
     def url(self) -> str:
         return f"sqlite:///{self.path}"
 
-    def replace(self, source: Path) -> None:
-        """Put *source* in place of the database, which nobody may have open."""
+    def copy(self) -> None:
+        """Copy the database, which nobody may have open."""
+        self.backup.unlink(missing_ok=True)
+        shutil.copy(self.path, self.backup)
+
+    def replace(self, how: str) -> None:
+        """Put a new one or the copy in place of the database, which nobody may have open.
+
+        Args:
+            how: ``lost`` or ``older``.
+        """
+        source = self.template if how == "lost" else self.backup
         for suffix in ("-wal", "-shm"):
             self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
         shutil.copy(source, self.path)
@@ -115,7 +136,7 @@ class Hub:
 
     def __init__(
         self,
-        database: DatabaseFile,
+        database: Database,
         engine: FakeEngine,
         inventory: SettableInventory,
         clock: HandClock,

@@ -8,6 +8,7 @@ from hypothesis.stateful import invariant
 
 from gpudock.model import GPUState, Lease, LeaseState, Share, WhenBusy
 from gpudock.policy.gpu_health import AdminState
+from gpudock.store import RequestState
 from state_machine.base import (
     BY_UUID,
     HOUR,
@@ -17,9 +18,10 @@ from state_machine.base import (
     are_conflicting,
     used_hours,
 )
-from state_machine.strategies import GROUP, MEMBERS
+from state_machine.strategies import GROUP, MEMBERS, NO_MODEL
 
 if TYPE_CHECKING:
+    from gpudock.broker import GPUStatus
     from gpudock.store import Transaction
 
 
@@ -33,6 +35,7 @@ class Invariants(LabState):
             self.a_gpu_is_in_at_most_one_running_container,
             self.a_running_container_has_a_live_lease,
             self.a_lease_that_ended_has_no_start_to_come,
+            self.a_grant_that_nobody_claims_keeps_its_place,
             self.leases_change_only_as_promised,
             self.a_lease_has_at_most_one_container,
             self.live_leases_share_no_physical_gpu,
@@ -75,6 +78,31 @@ class Invariants(LabState):
                     "promise 3: ended although a start is on its way"
                 )
 
+    def a_grant_that_nobody_claims_keeps_its_place(self, leases: list[Lease]) -> None:
+        """Called before what was seen of the leases is renewed."""
+        for lease in leases:
+            former, request = self.before.get(lease.id), self.granted_to.get(lease.id)
+            if (
+                former is None
+                or request is None
+                or (former.state, lease.state) != (LeaseState.GRANTED, LeaseState.ENDED)
+                or lease.container_id is not None
+                or lease.id in self.claimed | self.stopped_by_users
+            ):
+                continue
+            with self.hub.store.snapshot() as transaction:
+                found = transaction.requests.latest_of(lease.user, lease.server)
+                again = transaction.leases.of_server(lease.user, lease.server)
+            assert found is not None, "promise 11: a request is gone"
+            same = (found.sequence, found.request.created_at) == (
+                request.sequence,
+                request.request.created_at,
+            )
+            assert same, "promise 11: a place was lost"
+            goes_on = found.state is RequestState.GRANTED and again is not None
+            settled = found.state in (RequestState.WAITING, RequestState.DENIED)
+            assert goes_on or settled, "promise 11: a place was lost to a grant nobody claimed"
+
     def leases_change_only_as_promised(self, leases: list[Lease]) -> None:
         known = {lease.id: lease for lease in leases}
         order = list(LeaseState)
@@ -113,10 +141,33 @@ class Invariants(LabState):
                                 "promises 1 and 9: two leases on one GPU"
                             )
 
+    def nobody_waits_for_what_a_limit_bars(self) -> None:
+        if not self.hub.broker.ready or self.store_is_older or self.hub.store.failures:
+            return
+        limits = self.limits
+        devices = [status for status in self.hub.broker.gpus.all() if status.slots == 1]
+        for request in self.hub.broker.queue.waiting():
+            if request.gpus == 0:
+                continue
+            assert request.gpus <= limits.gpus, "promise 8: waits beyond the quota"
+            assert limits.hours != 0, "promise 8: waits for hours that nobody may have"
+            if GROUP in request.groups:
+                assert limits.cap is None or request.gpus <= limits.cap, (
+                    "promise 8: waits beyond the group's cap"
+                )
+                assert limits.cap_hours != 0, "promise 8: waits for hours that no group has"
+            plain = request.gpus == 1 and request.share is Share.EXCLUSIVE
+            if limits.models == NO_MODEL and plain and devices and self._reading_is_good():
+                assert any(
+                    request.gpu_model is not None and not fits(status.gpu.model, request.gpu_model)
+                    for status in devices
+                ), "promise 8: waits for a model that nobody may use"
+
     def every_gpu_has_one_state(self, leases: list[Lease]) -> None:
         if not self.news:
             return
         self.news = False
+        self.nobody_waits_for_what_a_limit_bars()
         statuses = self.hub.broker.gpus.all()
         seen = [status.gpu.uuid for status in statuses]
         assert len(seen) == len(set(seen)), "promise 7: a GPU is counted twice"
@@ -124,14 +175,17 @@ class Invariants(LabState):
         held = {uuid for lease in live for uuid in lease.gpu_uuids}
         there = {item.gpu.uuid for item in self.inventory.current.readings}
         if self.hub.broker.ready and not self.store_is_older:
-            expected = {
-                uuid for uuid in there if not (self.is_divided(uuid) and self.slices)
-            } | held
+            expected = there - self._read_as_cut() | held
             assert expected <= set(seen), "promise 7: a GPU is missing"
         for status in statuses:
             if status.gpu.uuid not in there and self._reading_is_good():
                 gone = status.state is GPUState.LOST
                 assert gone, f"promise 10: a GPU that is gone is shown as {status.state}"
+            if there and status.gpu.uuid not in held:
+                self._is_counted_once(status)
+            assert status.state in (GPUState.FREE, GPUState.LEASED) or status.reason, (
+                f"promise 10: {status.state} without a reason"
+            )
             shown = (status.lease is not None) == (status.gpu.uuid in held)
             assert shown, "promise 7: a lease is not shown with its GPU"
             if status.state is GPUState.FREE:
@@ -139,6 +193,22 @@ class Invariants(LabState):
                 assert not any(
                     are_conflicting(status.gpu.uuid, uuid) for uuid in held if uuid in BY_UUID
                 ), "promise 9: a device is free while its physical GPU is leased"
+
+    def _is_counted_once(self, status: GPUStatus) -> None:
+        """Check that no device is listed beside what has become of it, unless it bars that."""
+        uuid = status.gpu.uuid
+        seen = {item.gpu.uuid: item.gpu for item in self.inventory.current.readings}
+        on_it = status.gpu.parent_uuid in {item.physical_uuid for item in seen.values()}
+        assert uuid in seen or not on_it, "promise 7: a slice that was removed is counted"
+        assert not (status.in_service and uuid in self._read_as_cut()), (
+            "promise 7: a GPU is counted beside its slices"
+        )
+
+    def _read_as_cut(self) -> set[str]:
+        """Return the GPUs that are cut into slices, as far as the latest reading shows."""
+        readings = self.inventory.current.readings
+        parents = {item.gpu.parent_uuid for item in readings}
+        return {x.gpu.uuid for x in readings if x.mig_enabled and x.gpu.uuid in parents}
 
     def _reading_is_good(self) -> bool:
         reading = self.inventory.current
@@ -173,6 +243,7 @@ class GrantInvariants(LabState):
             assert all(are_apart(lease, other) for other in others), "promise 1: a slot twice"
         self.a_grant_keeps_the_limits(lease, transaction)
         self.note_grant(lease)
+        self.granted_to[lease.id] = request
         healthy = "slicing" not in self.troubles and all(
             record.admin_state is AdminState.ACTIVE and record.in_use_by is None
             for record in records.values()
@@ -211,23 +282,26 @@ class GrantInvariants(LabState):
                 or request.when_busy is not WhenBusy.WAIT
                 or request.gpus == 0
                 or request.share is not lease.share
-                or not self._within_the_cap(request, live)
+                or not self._within_the_caps(request, live)
                 or (request.user, request.server) in served
                 or _used(live, request.user) + request.gpus > self.limits.gpus
             ):
                 continue
             models = [BY_UUID[uuid].model for uuid in lease.gpu_uuids]
+            # Several devices are several GPUs, never slices.
             could_use = [
-                m for m in models if request.gpu_model is None or fits(m, request.gpu_model)
+                m
+                for m in models
+                if (request.gpus == 1 or "MIG" not in m)
+                and (request.gpu_model is None or fits(m, request.gpu_model))
             ]
             assert not could_use, "promise 11: a later request passed an earlier one"
 
-    def _within_the_cap(self, request, live) -> bool:
+    def _within_the_caps(self, request, live) -> bool:
+        cap, hours = self.limits.cap, self.limits.cap_hours
         held = sum(len(lease.gpu_uuids) for lease in live if GROUP in lease.groups)
-        return (
-            GROUP not in request.groups
-            or self.limits.cap is None
-            or held + request.gpus <= self.limits.cap
+        return GROUP not in request.groups or (
+            (cap is None or held + request.gpus <= cap) and hours != 0
         )
 
     def a_grant_keeps_the_limits(self, lease: Lease, transaction: Transaction) -> None:
@@ -241,6 +315,11 @@ class GrantInvariants(LabState):
             )
         if not lease.gpu_uuids:
             return
+        for uuid in lease.gpu_uuids:
+            model = BY_UUID[uuid].model.lower()
+            assert limits.models is None or limits.models.strip("*") in model, (
+                "promise 8: a model that nobody may use"
+            )
         leases = transaction.leases.all()
         own = [x for x in leases if x.user == lease.user]
         _has_hours(lease, own, limits.hours, now)

@@ -14,10 +14,13 @@ import shutil
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from gpudock.model import ContainerState, LeaseState
+from gpudock.broker import GPUStateError
+from gpudock.model import ContainerState, GPUState, LeaseState
+from state_machine.base import BY_UUID, COMBINED, NOT_READ_YET
 from state_machine.device_rules import DeviceRules
 from state_machine.hub_rules import HubRules
 from state_machine.invariants import GrantInvariants, Invariants
+from state_machine.rival_rules import RivalRules
 from state_machine.server_rules import ServerRules
 from state_machine.session_rules import SessionRules
 from state_machine.strategies import any_index, servers, users
@@ -26,6 +29,7 @@ from state_machine.strategies import any_index, servers, users
 class LabMachine(
     ServerRules,
     HubRules,
+    RivalRules,
     DeviceRules,
     SessionRules,
     Invariants,
@@ -38,11 +42,18 @@ class LabMachine(
         processes=st.booleans(),
         troubles=st.lists(any_index, min_size=1, max_size=4),
         at_work=st.lists(st.tuples(users, servers, st.booleans()), max_size=5),
+        agent_is_late=st.booleans(),
     )
-    def lab_opens(self, processes: bool, troubles: list[int], at_work: list) -> None:
+    def lab_opens(
+        self, processes: bool, troubles: list[int], at_work: list, agent_is_late: bool
+    ) -> None:
         self.reports_processes = processes
-        self.troubles = {self.kinds[index % len(self.kinds)] for index in troubles}
-        self.read_devices()
+        kinds = {self.kinds[index % len(self.kinds)] for index in troubles}
+        self.troubles = {part for kind in kinds for part in COMBINED.get(kind, (kind,))}
+        if agent_is_late and "strangers" in self.troubles:
+            self.inventory.current = NOT_READ_YET
+        else:
+            self.read_devices()
         if "sharing" in self.troubles:
             self.share_a_gpu(0, 3)
         if at_work:
@@ -64,14 +75,17 @@ class LabMachine(
         try:
             self.settle()
         finally:
-            for hub in (*self.graveyard, self.hub):
-                hub.store.close()
+            for hub in (*self.graveyard, self.rival, self.hub):
+                if hub is not None:
+                    hub.store.close()
             shutil.rmtree(self.directory)
 
     def settle(self) -> None:
         """End all troubles; then nothing may be left that no one will ever clean up."""
         self.hub.store.failures = 0
-        self.foreign.clear()
+        if self.rival is not None:
+            self.the_first_hub_ends("before")
+        self.strangers.clear()
         self.devices_are_repaired()
         self.engine_delivers_again()
         self.agent_returns()
@@ -103,6 +117,7 @@ class LabMachine(
             assert lease.id in running or granted_meanwhile, "promise 7: a lease is left over"
             stuck = lease.state is LeaseState.STOPPING
             assert not stuck, "promise 7: a lease never stops stopping"
+        self.every_device_can_be_had_again()
 
     def nothing_absent_bars_a_gpu(self) -> None:
         """Check that what is over keeps no GPU out of service, once a person has returned all."""
@@ -118,3 +133,37 @@ class LabMachine(
         for uuid, status in self._listed().items():
             if self.is_there(uuid) and not self.is_divided(uuid):
                 assert status.in_service, f"promise 10: out of service for good: {status.reason}"
+
+    def every_device_can_be_had_again(self) -> None:
+        """Check that commands of administrators lead back from every state that a device is in."""
+        if self.mig_enabled and not self.slices:
+            # The list says so.
+            self.mig_enabled = False
+            self.note_broken_devices()
+        for request in self.hub.broker.queue.waiting():
+            self.hub.broker.requests.withdraw(request.user, request.server)
+        for lease in self._leases():
+            self.hub.finish(self.hub.terminate(lease))
+        self._quiet_minute()
+        for uuid, status in self._listed().items():
+            if status.in_service:
+                continue
+            try:
+                self.hub.broker.gpus.set_state(uuid, "active", "root")
+            except GPUStateError as error:
+                assert not status.reported, f"promise 7: no way back: {error}"
+                self.hub.broker.gpus.forget(uuid, "root")
+        self._quiet_minute()
+        listed = self._listed()
+        divided = {uuid for uuid in BY_UUID if self.is_divided(uuid)}
+        there = {uuid for uuid in BY_UUID if self.is_there(uuid)} - divided
+        assert listed.keys() == there, f"promise 7: {listed.keys() ^ there} are listed, or not"
+        for status in listed.values():
+            free = status.state is GPUState.FREE
+            assert free, f"promise 7: {status.state} after all is over: {status.reason}"
+
+    def _quiet_minute(self) -> None:
+        for _ in range(6):
+            self.clock.advance(10)
+            self.devices_are_read()
+            self.look_and_reconcile()

@@ -13,6 +13,8 @@ from state_machine.base import LabState
 from state_machine.strategies import (
     GROUP,
     MEMBERS,
+    SERVERS,
+    USERS,
     any_index,
     fates,
     in_a_lab_with,
@@ -77,6 +79,7 @@ class ServerRules(LabState):
             assert was_ready, "promise 6: granted before the first look"
             usable = answer.state in (LeaseState.GRANTED, LeaseState.ACTIVE)
             assert usable, "promise 4: handed out a lease that is over"
+            self.claimed.add(answer.id)
         if gpus > self.limits.gpus and was_ready and self.hub.broker.ready:
             assert isinstance(answer, Denial | Lease), "promise 8: queued beyond the quota"
         return answer
@@ -161,6 +164,54 @@ class ServerRules(LabState):
             return
         waiting = {(request.user, request.server) for request in self.hub.broker.queue.waiting()}
         assert (user, server) not in waiting, "promise 11: withdrawn and still waiting"
+
+    @in_a_lab_with("cancellations")
+    @rule(user=users, server=servers)
+    def a_start_gives_up(self, user, server) -> None:
+        """A start is cancelled, or its time is up, perhaps in the moment of the grant."""
+        lease = self.hub.broker.leases.of_server(user, server)
+        if lease is not None and lease.state is LeaseState.GRANTED:
+            self.stopped_by_users.add(lease.id)
+        works = not self.hub.store.failures
+        self.hub.broker.requests.give_up(user, server, "given up")
+        if works:
+            self._has_left(user, server)
+
+    def _has_left(self, user, server) -> None:
+        waiting = {(request.user, request.server) for request in self.hub.broker.queue.waiting()}
+        assert (user, server) not in waiting, "promise 11: given up and still waiting"
+        lease = self.hub.broker.leases.of_server(user, server)
+        assert lease is None or lease.state is not LeaseState.GRANTED, (
+            "promise 7: a lease that nobody takes is kept"
+        )
+
+    @in_a_lab_with("hub")
+    @rule()
+    def the_hub_is_slow(self) -> None:
+        """More ask than the lab can serve, one server stops, and nobody comes for its GPU."""
+        for user in USERS:
+            for server in SERVERS:
+                self._submit(user, server)
+        lease = self._pick(self._leases(), 0)
+        if lease is not None:
+            self.stop_server(lease.user, lease.server)
+        for _ in range(3):
+            self.clock.advance(70)
+            self.devices_are_read()
+            self.look_and_reconcile()
+
+    @in_a_lab_with("hub")
+    @rule()
+    def starts_are_resumed(self) -> None:
+        """What ``gpudock.hub.loops.resume_queue`` does."""
+        requests = self.hub.broker.requests.to_resume()
+        servers = {(request.user, request.server) for request in requests}
+        waiting = {(request.user, request.server) for request in self.hub.broker.queue.waiting()}
+        assert waiting <= servers, "promise 11: a request that nobody will follow"
+        for item in requests:
+            self._submit(
+                item.user, item.server, item.gpus, item.when_busy, item.gpu_model, item.share
+            )
 
     @precondition(lambda self: self.hub.tasks)
     @rule(index=any_index, fate=fates)

@@ -11,8 +11,16 @@ from doubles.inventory import gpu
 from gpudock.broker import EndCause, ExtensionError, GPUStateError, QuotaChange
 from gpudock.model import Lease, LeaseState
 from gpudock.store import StoreError
-from state_machine.base import HOUR, ROUNDING, LabState, used_hours
-from state_machine.strategies import GROUP, Limits, any_index, in_a_lab_with
+from state_machine.base import HOUR, LIMIT, ROUNDING, LabState, used_hours
+from state_machine.strategies import (
+    GROUP,
+    NO_MODEL,
+    SERVERS,
+    USERS,
+    Limits,
+    any_index,
+    in_a_lab_with,
+)
 
 
 class SessionRules(LabState):
@@ -43,6 +51,24 @@ class SessionRules(LabState):
     @rule(cap=st.sampled_from([None, 0, 1, 2]))
     def cap_changes(self, cap) -> None:
         self.set_limits(replace(self.limits, cap=cap))
+
+    @in_a_lab_with("quotas")
+    @rule(models=st.sampled_from([None, None, "*a100*", NO_MODEL]))
+    def models_change(self, models) -> None:
+        self.set_limits(replace(self.limits, models=models))
+
+    @in_a_lab_with("quotas")
+    @rule()
+    def each_limit_is_lowered_under_a_queue(self) -> None:
+        """More ask than the lab can serve, and then nobody may have a GPU any more."""
+        for none in ({"gpus": 0}, {"cap": 0}, {"models": NO_MODEL}, {"hours": 0}, {"cap_hours": 0}):
+            self.set_limits(Limits(LIMIT))
+            self.devices_are_read()
+            for user in USERS:
+                for server in SERVERS:
+                    self._submit(user, server)
+            self.set_limits(replace(self.limits, **none))
+            self.nobody_waits_for_what_a_limit_bars()
 
     @in_a_lab_with("sessions")
     @rule(

@@ -13,6 +13,7 @@ USERS = ("ada", "bob", "../x{0}")
 SERVERS = ("", "second")
 GROUP = "class"
 MEMBERS = ("ada", "bob")
+NO_MODEL = "*none of this lab*"
 
 fates = st.sampled_from([Fate.DONE, Fate.DONE, Fate.DONE, *Fate, Fate.FAILED, Fate.LATE])
 some_fates = st.lists(fates, max_size=6)
@@ -40,6 +41,7 @@ class Limits:
         longest: hours that it lasts at most.
         cap: devices at once for the whole group.
         cap_hours: GPU-hours of the whole group in any day.
+        models: pattern of the models that everybody may use; ``None``: all.
     """
 
     gpus: int
@@ -48,6 +50,7 @@ class Limits:
     longest: float | None = 12.0
     cap: int | None = None
     cap_hours: float | None = None
+    models: str | None = None
 
     def of_all(self) -> dict[str, object]:
         """Return the default level's document."""
@@ -57,6 +60,7 @@ class Limits:
             "window_days": 1,
             "session_hours": self.session,
             "max_session_hours": self.longest,
+            "gpu_models": None if self.models is None else [self.models],
         }
 
     def of_group(self) -> dict[str, object]:

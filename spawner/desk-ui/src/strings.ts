@@ -93,6 +93,8 @@ export const t = {
     request: (number: number, model: string | null, shared: boolean) =>
       `${shared ? 'One slot of a shared GPU' : gpus(number)}${model ? ` (${model})` : ''}`,
     expected: (when: string) => `Expected to start by ${when}.`,
+    expectedRange: (when: string, latest: string) =>
+      `Expected to start by ${when}, or by ${latest} if users who have used less, or whose sessions are shorter, come first.`,
     notExpected: 'The start time cannot be estimated yet.',
     waitingSince: (time: string) => `Waiting for ${time}.`,
     cancelRequest: 'Cancel',
@@ -250,9 +252,9 @@ export const t = {
     },
     invalid: {
       count: 'Enter a whole number from 0 to 1,000,000, or "none".',
-      amount: 'Enter a number from 0 to 1,000,000, or "none".',
-      positive: 'Enter a number above 0 and up to 1,000,000, or "none".',
-      weight: 'Enter a number above 0 and up to 1,000,000.',
+      amount: 'Enter 0, a number from 0.01 to 1,000,000, or "none".',
+      positive: 'Enter a number from 0.01 to 1,000,000, or "none".',
+      weight: 'Enter a number from 0.001 to 1,000.',
       until: 'Enter a time in the future.',
       needed: 'Enter a value, or choose another option.',
       empty: 'A boost needs at least one limit.'

@@ -37,14 +37,16 @@ from gpudock.broker.requests import Requests
 from gpudock.broker.sessions import ExpiringSessions, Sessions
 from gpudock.broker.transactions import Transactions
 from gpudock.broker.usage import AuditTrail, UsageReports
+from gpudock.policy.device_names import names_of
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gpudock.broker.epoch import Epoch
     from gpudock.broker.unit_of_work import UnitOfWork
     from gpudock.inventory import Inventory
-    from gpudock.model import Observation
+    from gpudock.model import DeviceNames, Observation
     from gpudock.store import Store
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Broker:
         *,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] | None = None,
+        epoch: Epoch | None = None,
     ) -> None:
         """Make a broker over a store that is up to date (see ``Store.migrate``).
 
@@ -83,9 +86,10 @@ class Broker:
             ticks: returns the seconds of a clock that cannot be set, so that sessions keep the time
                 that they have left when *clock* is set. By default that of the system if *clock*
                 is, otherwise *clock*.
+            epoch: the hub's epoch; by default the first transaction takes one.
         """
         self._cycle = cycle = SchedulingCycle(
-            store, inventory, config or BrokerConfig(), SteadyClock(clock, ticks)
+            store, inventory, config or BrokerConfig(), SteadyClock(clock, ticks), epoch
         )
         self.requests = Requests(cycle)
         self.leases = Leases(cycle)
@@ -95,6 +99,7 @@ class Broker:
         self.quotas = Quotas(cycle)
         self.usage = UsageReports(cycle)
         self.audit = AuditTrail(cycle)
+        self._inventory = inventory
         self._problem: str | None = None
 
     @property
@@ -111,15 +116,16 @@ class Broker:
         """
         cycle = self._cycle
 
-        def change(work: UnitOfWork) -> tuple[Comparison, frozenset[str] | None]:
+        def change(work: UnitOfWork) -> tuple[Comparison, frozenset[DeviceNames] | None]:
             comparison = Comparison(work, cycle.process_state, observation)
             # A look that began before the database was found replaced says nothing about it.
             if observation.started_at <= cycle.untrusted_until:
                 return comparison, None
             comparison.run()
-            work.gate = work.looked_for = None
-            known = frozenset(item.gpu.uuid for item in work.device_health())
-            return comparison, known if observation.looked_for is None else observation.looked_for
+            work.gate, work.looked_for = None, observation.looked_for
+            if observation.looked_for is None:
+                return comparison, names_of(work.reading.readings)
+            return comparison, observation.looked_for
 
         comparison, looked_for = cycle.run(change)
         for lease_id in comparison.ended:
@@ -128,6 +134,22 @@ class Broker:
             cycle.ready = True
             cycle.looked_for = looked_for
         return comparison.actions
+
+    @property
+    def has_unchecked_devices(self) -> bool:
+        """Whether there are devices that a look at the engine is needed for before a grant."""
+        looked_for = self._cycle.looked_for
+        names = names_of(self._inventory.reading().readings)
+        return looked_for is not None and not names <= looked_for
+
+    def keep_epoch(self) -> None:
+        """Show other hubs that this one is alive, and check that no other one has taken over.
+
+        Raises:
+            EpochLostError: another one has: nothing can be changed any more.
+            StoreError: the database failed.
+        """
+        self._cycle.keep_epoch()
 
     def tick(self) -> None:
         """Grant what can be granted now. A database that fails is logged, not raised."""

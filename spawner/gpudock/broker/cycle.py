@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from gpudock.broker.activity import ActivityTracker
 from gpudock.broker.clock_jumps import fix_future
+from gpudock.broker.epoch import Epoch
 from gpudock.broker.notifications import Notifications
 from gpudock.broker.process_state import ProcessState
 from gpudock.broker.recovery import Recovery
@@ -18,15 +20,16 @@ from gpudock.broker.scheduling import (
     schedule,
 )
 from gpudock.broker.transactions import Transactions
+from gpudock.policy.device_names import names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gpudock.broker.clock import SteadyClock
     from gpudock.broker.config import BrokerConfig
     from gpudock.broker.unit_of_work import Outcome, UnitOfWork
     from gpudock.inventory import Inventory
-    from gpudock.model import Lease, QueuePosition
+    from gpudock.model import DeviceNames, Lease, QueuePosition
     from gpudock.store import Store, Transaction
 
 log = logging.getLogger(__name__)
@@ -44,27 +47,35 @@ class SchedulingCycle(Transactions):
         notifications: the coroutines that wait in the queue.
         positions: where the waiting requests stand, by (user, server).
         ready: whether the engine was looked at, so that grants are open.
-        looked_for: the devices that the latest look at the engine knew of. Which containers have
-            others, such as new ones, is known only after the next look.
+        looked_for: the devices that the latest look at the engine knew of and that have been there
+            ever since, by the names that they had then. Which containers have others, such as new
+            ones, is known only after the next look.
+        epoch: whether this process may change the lab.
         untrusted_until: a look at the engine that began before this says nothing (seconds of a
             clock that cannot be set).
     """
 
     def __init__(
-        self, store: Store, inventory: Inventory, config: BrokerConfig, clock: SteadyClock
+        self,
+        store: Store,
+        inventory: Inventory,
+        config: BrokerConfig,
+        clock: SteadyClock,
+        epoch: Epoch | None = None,
     ) -> None:
         super().__init__(store, inventory, config, clock)
+        self.epoch = epoch or Epoch()
         self.process_state = ProcessState(clock.monotonic)
         self.notifications = Notifications()
         self.positions: dict[tuple[str, str], QueuePosition] = {}
         self.ready = False
-        self.looked_for: frozenset[str] | None = None
+        self.looked_for: frozenset[DeviceNames] | None = None
         self.untrusted_until = float("-inf")
         self._activity = ActivityTracker()
         self._recovery = Recovery(clock.monotonic)
         # How far the clock had jumped when the stored times last followed it.
         self._shifted = 0.0
-        self._generation = 0
+        self._generation = -1
         self._basis: DecisionBasis | None = None
 
     @overload
@@ -85,9 +96,9 @@ class SchedulingCycle(Transactions):
         """
         # 1. Open a transaction. Writers follow one another, so what it reads stays true.
         with self._changing() as transaction:
-            generation = transaction.generation
-            if generation < self._generation:
+            if self.epoch.enter(transaction):
                 self._close_gate()
+            generation = transaction.generation
             work = self._begin(transaction)
 
             # 2. Follow the clock.
@@ -112,7 +123,9 @@ class SchedulingCycle(Transactions):
             look_up_settled(work, (x for x in self.notifications.servers() if x not in settled))
             self._activity.record(work)
 
-            # 7. Commit: the transaction ends here.
+            # 7. Commit: the transaction ends here. A copy from before it has another stamp.
+            if transaction.changed or generation != self._generation:
+                self.epoch.stamp(transaction)
             generation += transaction.changed
 
         # Only now: had the commit failed, none of this would be true.
@@ -133,8 +146,20 @@ class SchedulingCycle(Transactions):
         self._activity.mark_active(lease_id, now)
 
     def is_replaced(self, transaction: Transaction) -> bool:
-        """Return whether the database was replaced by an older copy of itself."""
-        return transaction.generation < self._generation
+        """Return whether the database was replaced by a copy, or taken over by another hub."""
+        return not self.epoch.is_current(transaction)
+
+    def keep_epoch(self) -> None:
+        """Show other hubs that this one is alive, and check that no other one has taken over.
+
+        Raises:
+            EpochLostError: another one has.
+            StoreError: the database failed.
+        """
+        with self._changing() as transaction:
+            if self.epoch.enter(transaction):
+                self._close_gate()
+            self.epoch.stamp(transaction)
 
     @property
     def times_are_shifted(self) -> bool:
@@ -145,17 +170,29 @@ class SchedulingCycle(Transactions):
         return None if self.ready else FIRST_LOOK
 
     def _close_gate(self) -> None:
-        """Stop granting until the next look: the database was replaced by an older copy."""
+        """Stop granting until the next look: the database is not the one that is known."""
         if self.ready:
-            log.warning("The database was replaced by an older one; looking at the engine again.")
+            log.warning("The database was replaced by a copy; looking at the engine again.")
         self.ready = False
         self.untrusted_until = self.clock.monotonic()
-        self._generation = 0
+        self._generation = -1
         self._basis = None
         self._usage_cache.clear()
 
+    @contextmanager
+    def _changing(self) -> Iterator[Transaction]:
+        try:
+            with super()._changing() as transaction:
+                yield transaction
+        except BaseException:
+            self.epoch.failed()
+            raise
+        self.epoch.committed()
+
     def _begin(self, transaction: Transaction) -> UnitOfWork:
         work = super()._begin(transaction)
+        if self.looked_for is not None:
+            self.looked_for &= names_of(work.reading.readings)
         work.looked_for = self.looked_for
         return work
 

@@ -74,7 +74,7 @@ class Deliveries:
 
     def _available(self, work: UnitOfWork, lease: Lease) -> list[str]:
         """Return the devices that *lease* or no lease has, in service but for failures here."""
-        reported = {item.gpu.uuid for item in work.reading.readings}
+        reported = {item.gpu.uuid for item in work.reading.readings if not item.mig_enabled}
         held = {
             uuid
             for other in work.transaction.leases.live()

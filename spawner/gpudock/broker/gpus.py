@@ -299,10 +299,13 @@ def _active(record: GPURecord) -> GPURecord:
 def _fit_slices(work: UnitOfWork, record: GPURecord) -> list[GPURecord]:
     """Return the slices of a GPU that are out of service and well.
 
-    In MIG mode drained slices stay so; a GPU that is used as a whole needs all of them.
+    Slices that were drained one by one stay so when the GPU that they are cut from returns; a GPU
+    that is used as a whole needs all of them, and one that is in service can only mean them.
     """
     in_place = [AdminState.ACTIVE, AdminState.FORGOTTEN]
-    if any(item.gpu == record.gpu and item.mig_enabled for item in work.reading.readings):
+    if record.admin_state is not AdminState.ACTIVE and any(
+        item.gpu == record.gpu and item.mig_enabled for item in work.reading.readings
+    ):
         in_place.append(AdminState.DRAINING)
     parts = []
     for part in work.transaction.gpus.records():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker.scheduling import take_out_of_service
 from gpudock.broker.validation import has_valid_labels
-from gpudock.model import ContainerState, ForeignUse, Lease, LeaseState, Share, WhenBusy
+from gpudock.model import ContainerState, ForeignUse, Lease, LeaseState, Share
 from gpudock.policy.gpu_health import AdminState, StateTransition
 from gpudock.policy.matching import overlap
 from gpudock.policy.sessions import session_hours, with_hour_limits
@@ -155,12 +155,15 @@ class Comparison:
         log.info("The lease %s of %s ended: %s.", lease.id, lease.user, reason)
 
     def _queue_again(self, lease: Lease) -> None:
-        """Give a request its old place back when a former process died before its server ran."""
-        if self.process_state.is_own(lease.id):
+        """Give a request its old place back when nobody in this process has had its lease.
+
+        A former process died before the server ran, or the start that is to follow the request has
+        not come yet.
+        """
+        if self.process_state.get(lease.id).claimed:
             return
         for item in self.transaction.requests.of_leases([lease.id]):
-            waiting = self.transaction.requests.waiting_of(lease.user, lease.server)
-            if item.request.when_busy is WhenBusy.WAIT and waiting is None:
+            if self.transaction.requests.waiting_of(lease.user, lease.server) is None:
                 self.transaction.requests.settle(item.sequence, RequestState.WAITING)
 
     # Containers that are not a live lease's own.

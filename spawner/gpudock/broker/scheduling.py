@@ -32,6 +32,11 @@ WITHDRAWN = Denial(
     "The request was removed from the queue. Start the server again to ask for a GPU.",
 )
 
+# How long a request that reached the time-out keeps its waiting time, until it is made again.
+KEPT_SECONDS = 7 * 86400.0
+# Stored with such a request, to know it from those that somebody removed.
+TIMED_OUT = "No GPU became free within the longest time that a request may wait."
+
 
 @dataclass(frozen=True, slots=True)
 class DecisionBasis:
@@ -105,6 +110,8 @@ def schedule(work: UnitOfWork) -> None:
     for request_id, position in decision.places.items():
         request = queued[request_id].request
         work.outcome.positions[request.user, request.server] = position
+    if work.gate is None:
+        work.transaction.requests.set_next(decision.next_request)
 
 
 def take_out_of_service(work: UnitOfWork, uuid: str, transition: StateTransition) -> None:
@@ -130,10 +137,20 @@ def deny(work: UnitOfWork, item: QueuedRequest, denial: Denial) -> None:
     work.outcome.denials[item.request.user, item.request.server] = denial
 
 
-def withdraw(work: UnitOfWork, item: QueuedRequest) -> None:
-    """Remove a waiting request from the queue because somebody asked to."""
-    work.transaction.requests.settle(item.sequence, RequestState.WITHDRAWN)
+def withdraw(work: UnitOfWork, item: QueuedRequest, message: str | None = None) -> None:
+    """Remove a waiting request from the queue because somebody asked to, or for its age."""
+    work.transaction.requests.settle(item.sequence, RequestState.WITHDRAWN, message=message)
     work.outcome.denials[item.request.user, item.request.server] = WITHDRAWN
+
+
+def kept_place(work: UnitOfWork, user: str, server: str) -> QueuedRequest | None:
+    """Return the request of a server that the time-out removed lately, if it was the latest."""
+    found = work.transaction.requests.latest_of(user, server)
+    if found is None or found.state is not RequestState.WITHDRAWN or found.message != TIMED_OUT:
+        return None
+    if found.settled_at is None or work.now - found.settled_at > KEPT_SECONDS:
+        return None
+    return found
 
 
 def look_up_settled(work: UnitOfWork, servers: Iterable[tuple[str, str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gpudock.broker.unit_of_work import UnitOfWork
 from gpudock.broker.usage_cache import UsageCache
 from gpudock.policy.scheduling.fair_share import HALF_LIFE_DAYS
+from gpudock.store import StoreInterruptedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from gpudock.inventory import Inventory
     from gpudock.model import Lease
     from gpudock.store import Store, Transaction
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -54,9 +58,19 @@ class Transactions:
     def run(self, change: Callable[[UnitOfWork], T]) -> T:
         """Make a change in a transaction, and return what *change* returns.
 
+        It is made again in another transaction if the database interrupts the first one and undoes
+        it.
+
         Raises:
             StoreError: the database failed; nothing was changed.
         """
+        try:
+            return self._run(change)
+        except StoreInterruptedError as error:
+            log.warning("%s Trying again.", error)
+            return self._run(change)
+
+    def _run(self, change: Callable[[UnitOfWork], T]) -> T:
         with self._changing() as transaction:
             return change(self._begin(transaction))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gpudock.broker.limits import Limits
 from gpudock.model import GPU, Denial, Lease, QueuePosition
+from gpudock.policy.device_names import names_of
 from gpudock.policy.gpu_health import AdminState, assess, check_staleness
 from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
+from gpudock.policy.scheduling.waiting_time import Claim, counted_since
 from gpudock.policy.sessions import session
 
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from gpudock.broker.config import BrokerConfig
     from gpudock.broker.limits import Documents
     from gpudock.broker.usage_cache import UsageCache
-    from gpudock.model import InventoryReading, Request
+    from gpudock.model import DeviceNames, InventoryReading, Request
     from gpudock.policy.gpu_health import DeviceHealth, GPURecord
     from gpudock.policy.quota.resolve import EffectiveQuota
     from gpudock.policy.sessions import Session
@@ -54,7 +57,8 @@ class UnitOfWork:
         now: Unix time.
         gate: one sentence on why nothing may be granted; ``None``: grants are open.
         usage_cache: what leases that have ended used.
-        looked_for: the devices that the latest look at the engine knew of; ``None``: all.
+        looked_for: the devices that the latest look at the engine knew of, by the names that they
+            had then; ``None``: all.
         outcome: filled in as the work proceeds.
     """
 
@@ -73,7 +77,7 @@ class UnitOfWork:
         self.now = now
         self.gate = gate
         self.usage_cache = usage_cache
-        self.looked_for: frozenset[str] | None = None
+        self.looked_for: frozenset[DeviceNames] | None = None
         self.outcome = Outcome()
         self._limits: Limits | None = None
         self._limits_as_of = 0
@@ -125,7 +129,8 @@ class UnitOfWork:
         """Return the devices of which it is not known yet which containers have them."""
         if self.looked_for is None:
             return frozenset()
-        return frozenset(item.gpu.uuid for item in self.reading.readings) - self.looked_for
+        names = names_of(self.reading.readings)
+        return frozenset(item.uuid for item in names - self.looked_for)
 
     @property
     def is_reading_fresh(self) -> bool:
@@ -179,26 +184,71 @@ class UnitOfWork:
             queue: whether to include the queue at all.
         """
         waiting = (
-            [(item.sequence, item.request) for item in self.transaction.requests.waiting()]
+            [
+                (item.sequence, item.request, item.is_next)
+                for item in self.transaction.requests.waiting()
+            ]
             if queue
             else []
         )
         if extra is not None:
-            waiting.append((waiting[-1][0] + 1 if waiting else 1, extra))
+            waiting.append((waiting[-1][0] + 1 if waiting else 1, extra, False))
         limits = limits or self.limits
-        quotas = limits.of_all([(request.user, request.groups) for _, request in waiting])
+        quotas = limits.of_all([(request.user, request.groups) for _, request, _ in waiting])
         # A lab that has no agent and no list of GPUs has none, whatever the reason.
         has_no_gpus = not self.reading.expects_readings and not self.reading.readings
+        queue_items = tuple(
+            Waiting(sequence, request, effective, is_next)
+            for (sequence, request, is_next), effective in zip(waiting, quotas, strict=True)
+        )
         return Snapshot(
             now=self.now,
             devices=tuple(self.device_health()),
             leases=tuple(self.transaction.leases.live()),
-            waiting=tuple(
-                Waiting(sequence, request, effective)
-                for (sequence, request), effective in zip(waiting, quotas, strict=True)
-            ),
+            waiting=queue_items,
             gate=self.gate,
             inventory_known=self.is_reading_fresh or has_no_gpus,
             recent_use=limits.recent_use() if waiting else {},
             links=self.reading.links,
+            counted_since=self._counted_since(queue_items),
         )
+
+    def _counted_since(self, waiting: tuple[Waiting, ...]) -> dict[str, float]:
+        """Return since when the waiting time of requests counts, where not from the beginning."""
+        if not waiting:
+            return {}
+        since = min(item.request.created_at for item in waiting)
+        users = {item.request.user for item in waiting}
+        live = [
+            lease
+            for lease in self.transaction.leases.live()
+            if lease.user in users and lease.gpu_uuids
+        ]
+        ended = [use for use in self.transaction.usage.of_ended(since) if use.user in users]
+        sequences = {
+            item.lease_id: item.sequence
+            for item in self.transaction.requests.of_leases(
+                [*(lease.id for lease in live), *(use.lease_id for use in ended)]
+            )
+        }
+        claims = [
+            Claim(
+                lease.user,
+                len(lease.gpu_uuids),
+                lease.granted_at,
+                math.inf,
+                sequences.get(lease.id),
+            )
+            for lease in live
+        ]
+        claims += [
+            Claim(
+                use.user,
+                len(use.gpu_uuids),
+                use.granted_at,
+                use.ended_at,
+                sequences.get(use.lease_id),
+            )
+            for use in ended
+        ]
+        return counted_since(waiting, claims, self.now)

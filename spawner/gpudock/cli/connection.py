@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gpudock.broker import BrokerConfig, DeskBroker
 from gpudock.config.names import agent_name
 from gpudock.config.settings import Settings
-from gpudock.config.shared_volume import AGENT_PORT, AGENT_TOKEN, FOLDER
+from gpudock.config.shared_volume import AGENT_PORT, AGENT_TOKEN, FOLDER, LAB_ID, secret_in
 from gpudock.inventory import AgentInventory, Inventory, NoInventory
 from gpudock.store import Store
 
@@ -52,7 +52,8 @@ async def connect() -> AsyncIterator[Connection]:
         config = BrokerConfig(
             default_quota=settings.default_quota, leftover_memory_mib=settings.leftover_memory
         )
-        broker = DeskBroker(Store(settings.db_url), inventory, config)
+        store = Store(settings.db_url, lab_id=lambda: secret_in(Path(FOLDER) / LAB_ID))
+        broker = DeskBroker(store, inventory, config)
         yield Connection(settings, inventory, broker)
     finally:
         await inventory.stop()

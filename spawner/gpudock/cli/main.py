@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from gpudock.broker import BrokerError, QuotaDocumentError
-from gpudock.cli import doctor, gpu, lease, queue, quota, report
+from gpudock.cli import doctor, gpu, lab, lease, queue, quota, report
 from gpudock.config.settings import SettingsError
 from gpudock.policy.quota.errors import QuotaTableError
 from gpudock.store import StoreError
@@ -20,7 +20,7 @@ from gpudock.store import StoreError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NOUNS = (gpu, lease, queue, quota, report, doctor)
+_NOUNS = (gpu, lease, queue, quota, report, lab, doctor)
 _ERRORS = (
     BrokerError,
     OSError,

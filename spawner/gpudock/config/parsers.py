@@ -15,6 +15,8 @@ MIN_PASSWORD_LENGTH = 10
 MAX_PASSWORD_BYTES = 1024
 """A longer password is no safer."""
 MIN_MEMORY_MIB = 512
+MAX_MEMORY_MIB = 64 * 1024**2
+"""No host has more; a larger size is a typing error."""
 
 Parser = Callable[[str], Any]
 
@@ -94,7 +96,18 @@ def mebibytes(value: str) -> int:
     match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([MGT])(?:i?B)?", value, re.IGNORECASE)
     if match is None:
         raise ValueError("give a size such as 512M or 32G")
-    return int(float(match[1]) * {"M": 1, "G": 1024, "T": 1024**2}[match[2].upper()])
+    size = int(float(match[1]) * {"M": 1, "G": 1024, "T": 1024**2}[match[2].upper()])
+    if size > MAX_MEMORY_MIB:
+        raise ValueError("give at most 64T")
+    return size
+
+
+def shared_memory(value: str) -> int:
+    """Sizes, as MiB, that are not 0, for which Docker would take its own default."""
+    size = mebibytes(value)
+    if size < 1:
+        raise ValueError("give at least 1M")
+    return size
 
 
 def memory(value: str) -> int:

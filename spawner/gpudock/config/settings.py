@@ -152,7 +152,7 @@ SETTINGS = (
         "8G",
         "Size of `/dev/shm` in each container, which PyTorch's DataLoader workers need. Its content"
         " counts as memory, so it is never larger than half of the memory limit.",
-        parsers.mebibytes,
+        parsers.shared_memory,
     ),
     Setting(
         "GPUDOCK_LEFTOVER_MEMORY",

@@ -32,6 +32,12 @@ NO_GPUS = "no-gpus"
 HUB_PROBLEM = "hub-problem"
 """File in which the hub says why no server can start; its container's health check reads it."""
 
+LAB_ID = "lab-id"
+"""File with the lab's random id, which its database has as well."""
+
+HUB_LOCK = "hub-lock"
+"""File that the hub locks while it runs."""
+
 AGENT_PORT = 8089
 DESK_PORT = 10101
 DESK_NAME = "gpudock"
@@ -59,6 +65,13 @@ def secret(file: Path) -> str:
     if not file.exists():
         _write_atomically(file, secrets.token_hex(32).encode())
     return file.read_text().strip()
+
+
+def secret_in(file: Path) -> str:
+    """Return what the hub wrote to *file*; empty if it has written nothing yet."""
+    with contextlib.suppress(FileNotFoundError):
+        return file.read_text().strip()
+    return ""
 
 
 def leave_note(file: Path, sentence: str | None) -> None:

@@ -20,13 +20,15 @@ from gpudock.config.shared_volume import (
     AGENT_PORT,
     DESK_NAME,
     DESK_TOKEN,
+    LAB_ID,
     desk_prefix,
+    secret_in,
 )
 from gpudock.desk.app import make_app
 from gpudock.desk.backend import Backend
 from gpudock.desk.config import HUB, DeskConfig, cookie_secret
 from gpudock.desk.hub_client import DeskOAuth, HubClient
-from gpudock.desk.inventory import SharedInventory, secret_in
+from gpudock.desk.inventory import SharedInventory
 from gpudock.hub_api import HubAPI
 from gpudock.store import Store, StoreError
 
@@ -66,7 +68,7 @@ async def serve(settings: Settings, config: DeskConfig) -> None:
         )
     )
     backend = Backend(
-        Store(settings.db_url),
+        Store(settings.db_url, lab_id=lambda: secret_in(config.shared / LAB_ID)),
         inventory,
         hub,
         BrokerConfig(

@@ -139,6 +139,12 @@ class HubClient:
                 raise
             log.warning("The users could not be read from the Hub; using the last list: %s", error)
             return
+        except Exception:
+            if self._read_at is None:
+                raise
+            # Nobody may be waiting for this task; the next request begins another one.
+            log.exception("The users could not be read from the Hub; using the last list.")
+            return
         self._users = {user.name: user for user in users}
         self._groups = tuple(sorted(groups))
         self._read_at = self._monotonic()

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
-from gpudock.config.shared_volume import AGENT_TOKEN, NO_GPUS
+from gpudock.config.shared_volume import AGENT_TOKEN, NO_GPUS, secret_in
 from gpudock.inventory import AgentInventory, Inventory, NoInventory
 from gpudock.model import InventoryReading
 
@@ -62,26 +62,33 @@ class SharedInventory:
             await self._inner.stop()
 
     async def _follow(self) -> None:
+        problem = ""
         while True:
-            reason = secret_in(self._shared / NO_GPUS)
-            found = (reason, "" if reason else secret_in(self._shared / AGENT_TOKEN))
-            if found != self._found:
-                former, self._inner = self._inner, self._make(*found)
-                self._found = found
-                if former is not None:
-                    await former.stop()
-                if self._inner is not None:
-                    await self._inner.start()
+            try:
+                await self._look()
+            except Exception as error:
+                # The task must not end: the GPUs would stay as they were for good.
+                if repr(error) != problem:
+                    log.exception("The shared folder could not be read; trying again.")
+                problem = repr(error)
+            else:
+                problem = ""
             await asyncio.sleep(_POLL_SECONDS)
+
+    async def _look(self) -> None:
+        """Follow another inventory if the hub has written something else."""
+        reason = secret_in(self._shared / NO_GPUS)
+        found = (reason, "" if reason else secret_in(self._shared / AGENT_TOKEN))
+        if found == self._found:
+            return
+        former, self._inner = self._inner, self._make(*found)
+        self._found = found
+        if former is not None:
+            await former.stop()
+        if self._inner is not None:
+            await self._inner.start()
 
     def _make(self, reason: str, token: str) -> Inventory | None:
         if reason:
             return NoInventory(reason)
         return AgentInventory(self._url, token) if token else None
-
-
-def secret_in(file: Path) -> str:
-    """Return what the hub wrote to *file*; empty if it has written nothing yet."""
-    with contextlib.suppress(FileNotFoundError):
-        return file.read_text().strip()
-    return ""

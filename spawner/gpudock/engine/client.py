@@ -70,6 +70,7 @@ class EngineInfo:
             an assumption that the start of the agent confirms or refutes.
         cdi_names: the names of the NVIDIA devices that it lists, for example a UUID, ``0`` or
             ``all``.
+        id: the engine's own id, which it keeps until it is installed again.
     """
 
     version: str
@@ -79,6 +80,7 @@ class EngineInfo:
     delivery: GPUDelivery
     cdi_known: bool
     cdi_names: tuple[str, ...] = ()
+    id: str = ""
 
 
 class DockerEngine:
@@ -324,6 +326,7 @@ class DockerEngine:
             delivery=delivery,
             cdi_known=cdi_known,
             cdi_names=tuple(parse.cdi_names(answer) or ()),
+            id=str(answer.get("ID") or ""),
         )
 
     async def image_config(self, image: str) -> ImageConfig | None:

@@ -25,7 +25,7 @@ from gpudock.engine.gpu_errors import recognize
 from gpudock.engine.protocol import EngineError, EngineUnknown, NameTaken, S
 from gpudock.hub.errors import LaunchFailed, NotDelivered
 from gpudock.model import ContainerState, LeaseState, is_gpu_uuid
-from gpudock.store import StoreError
+from gpudock.store import EpochLostError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -136,7 +136,8 @@ async def _create(engine: ContainerEngine[S], lease: Lease, spec: S) -> str:
             raise
         # Left over from a hub that crashed. A start of it may still be on its way, so it must be
         # gone before another one is created.
-        await engine.remove(spec.name, force=True)
+        # Without force: if another hub has taken over the lease meanwhile, its container runs.
+        await engine.remove(spec.name)
         return await engine.create(spec)
     except EngineUnknown:
         found = await engine.inspect(spec.name)
@@ -160,6 +161,10 @@ async def _take_back(
     """Undo a start; what is not proven undone is left to the reconciler."""
     try:
         broker.leases.stop(lease.id, reason)
+    except EpochLostError as error:
+        # The lease and its container are another hub's, which may have made it again by this name.
+        log.warning("The start of lease %s is left to another hub: %s", lease.id, error)
+        return
     except StoreError as error:
         # The broker catches up later; the container can be removed now.
         log.warning("The lease %s is not marked as stopping yet: %s", lease.id, error)

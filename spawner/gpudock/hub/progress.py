@@ -62,11 +62,23 @@ def position_in_words(position: QueuePosition, now: float) -> str:
 def expected_start_in_words(position: QueuePosition, now: float) -> str:
     """Return when a request should start, or nothing where that is not known.
 
-    It starts earlier when sessions end early, and later when a user with less usage joins.
+    It starts earlier when sessions end early, and later when others come first, who may as long as
+    the latest start is after the expected one.
     """
-    if position.expected_start is None:
+    expected, latest = position.expected_start, position.latest_start
+    if expected is None:
         return ""
-    minutes = max(1, math.ceil((position.expected_start - now) / 60))
+    text = f" It should be your turn within {_within(expected - now)}"
+    if latest is None or latest <= expected:
+        return f"{text}."
+    return (
+        f"{text}, or within {_within(latest - now)} if users who have used less, or whose sessions"
+        " are shorter, come first."
+    )
+
+
+def _within(seconds: float) -> str:
+    minutes = max(1, math.ceil(seconds / 60))
     if minutes < _MINUTES_SHOWN:
-        return f" It should be your turn within {minutes} minute{'s' * (minutes > 1)}."
-    return f" It should be your turn within {math.ceil(minutes / 60)} hours."
+        return f"{minutes} minute{'s' * (minutes > 1)}"
+    return f"{math.ceil(minutes / 60)} hours"

@@ -13,28 +13,37 @@ import logging
 import os
 import signal
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyterhub.app import JupyterHub
 
 from gpudock.broker import Broker, BrokerConfig
 from gpudock.config.remedies import GENERATE_CDI
-from gpudock.config.shared_volume import AGENT_TOKEN, HUB_PROBLEM, NO_GPUS, leave_note
+from gpudock.config.shared_volume import (
+    AGENT_TOKEN,
+    HUB_PROBLEM,
+    NO_GPUS,
+    leave_note,
+)
 from gpudock.engine.client import DockerEngine, EngineInfo
 from gpudock.engine.protocol import EngineError
 from gpudock.engine.spec import GPUDelivery
+from gpudock.hub.claim import STARTING, LabClaim
 from gpudock.hub.loops.agent_container import AgentContainer
 from gpudock.hub.loops.orphans import Orphans
 from gpudock.hub.loops.patience import Patience
 from gpudock.hub.loops.proxy_routes import ProxyRoutes
 from gpudock.hub.loops.reconciler import Reconciler
-from gpudock.hub.loops.resume_queue import resume_waiting
+from gpudock.hub.loops.resume_queue import QueueResume
 from gpudock.hub.loops.session_expiry import SessionExpiry
+from gpudock.hub.supervisor import Supervisor
 from gpudock.hub_api import HubAPI
 from gpudock.inventory import Inventory, NoInventory, UnknownInventory, is_without_gpus
 from gpudock.store import Store, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
     from gpudock.model import Quota
@@ -69,7 +78,8 @@ class RuntimeConfig:
         engine_patience: seconds without an engine at its socket after which the hub ends itself,
             to be restarted; ``None``: never. An engine that restarts may create its socket again,
             and a container that mounts the old one sees the new one only after its own restart. A
-            hub that may end itself also does so when the engine gives GPUs in another way.
+            hub that may end itself also does so when the engine gives GPUs in another way, and when
+            one of its tasks fails again and again.
         orphan_interval: seconds between two searches for orphaned leases.
         orphan_grace: seconds for which a user who was never seen in the Hub must be missing.
     """
@@ -124,17 +134,25 @@ class Runtime:
         return cls._instance
 
     def __init__(self, config: RuntimeConfig, engine: DockerEngine | None = None) -> None:
-        """Prepare the parts that need no answer from the engine.
+        """Prepare the parts that need no answer from database or engine.
 
         Args:
             config: what to know.
             engine: the engine to use instead of the one at ``config.docker_url``.
+
+        Raises:
+            StoreError: ``config.database_url`` is not a database URL, or its driver is missing.
         """
         self.config = config
+        self.store = Store(config.database_url)
+        self.tasks = Supervisor(self._give_up)
+        self._claim = LabClaim(
+            self.store, config.shared_directory, config.lab, self._report_problem
+        )
         self.engine = engine or DockerEngine(config.docker_url, config.lab)
         self.engine_info: EngineInfo | None = None
         self.inventory: Inventory = UnknownInventory("The Docker Engine has not answered yet.")
-        self.problem: str | None = "The lab is starting."
+        self.problem: str | None = STARTING
         self._broker: Broker | None = None
         self._reconciler: Reconciler | None = None
         self._ready = asyncio.Event()
@@ -170,7 +188,7 @@ class Runtime:
         return self._main is not None and (self._main.cancelling() > 0 or self._main.done())
 
     async def ready(self) -> None:
-        """Wait until the engine has answered and leases can be requested."""
+        """Wait until database and engine have answered and leases can be requested."""
         await self._ready.wait()
 
     def start(self) -> None:
@@ -180,8 +198,10 @@ class Runtime:
         gc.collect()
         gc.freeze()
         loop = asyncio.get_running_loop()
-        self._main = loop.create_task(self._run(), name="gpudock")
-        self._health = loop.create_task(self._note_health(), name="gpudock-health")
+        self._main = loop.create_task(self.tasks.keep("its start", self._run), name="gpudock")
+        self._health = loop.create_task(
+            self.tasks.keep("its health note", self._note_health), name="gpudock-health"
+        )
 
     async def stop(self) -> None:
         """Stop the runtime; leases, containers and the agent stay as they are."""
@@ -196,10 +216,11 @@ class Runtime:
             Runtime._instance = None
 
     async def _run(self) -> None:
-        store = Store(self.config.database_url)
-        store.migrate()
+        await self._claim.wait_for_lock()
+        await self._claim.open_database()
         patience = Patience(self.config.engine_patience, _end_hub)
         self.engine_info = await self._engine_info(patience)
+        epoch = await self._claim.take_epoch(self.engine_info)
         self.inventory = await self._find_gpus(self.engine_info, patience)
         reading = self.inventory.reading()
         # The desk follows the agent on its own, and needs to know if there is none.
@@ -207,14 +228,14 @@ class Runtime:
             self.config.shared_directory / NO_GPUS,
             reading.problem if is_without_gpus(reading) else None,
         )
-        await self.inventory.start()
         self._broker = Broker(
-            store,
+            self.store,
             self.inventory,
             BrokerConfig(
                 default_quota=self.config.default_quota,
                 leftover_memory_mib=self.config.leftover_memory_mib,
             ),
+            epoch=epoch,
         )
         self._reconciler = Reconciler(
             self._broker,
@@ -222,31 +243,56 @@ class Runtime:
             self.inventory,
             patience=patience,
         )
+        # Nothing fails from here on: a second try would make a second broker.
+        await self.inventory.start()
         unsubscribe = self.inventory.subscribe(lambda _reading: self.broker.tick())
         self.problem = None
         self._ready.set()
+        loops: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "the hub's epoch": partial(self._claim.keep_epoch, self._broker, _end_hub),
+            "the reconciler": self._reconciler.run,
+            "the end of sessions": SessionExpiry(self._broker, self.engine).run,
+            "the servers of waiting users": self._tend_servers,
+            "the watch over the engine": partial(self._watch_delivery, self.engine_info),
+        }
+        if JupyterHub.initialized():
+            loops["the proxy's routes"] = ProxyRoutes(JupyterHub.instance()).run
+        if self._agent is not None:
+            loops["the agent's container"] = self._agent.keep_running
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._reconciler.run())
-                tasks.create_task(SessionExpiry(self._broker, self.engine).run())
-                tasks.create_task(self._tend_servers())
-                tasks.create_task(self._watch_delivery(self.engine_info))
-                if JupyterHub.initialized():
-                    tasks.create_task(ProxyRoutes(JupyterHub.instance()).run())
-                if self._agent is not None:
-                    tasks.create_task(self._agent.keep_running())
+                for name, loop in loops.items():
+                    tasks.create_task(self.tasks.keep(name, loop), name=name)
         finally:
             unsubscribe()
+            with contextlib.suppress(StoreError):
+                epoch.release(self.store)
+
+    def _report_problem(self, problem: str) -> None:
+        if problem not in (self.problem, STARTING):
+            log.error("%s", problem)
+        self.problem = problem
+
+    def _give_up(self) -> None:
+        """End the hub because one of its tasks fails again and again."""
+        if self.config.engine_patience is None:
+            log.error("Restart the hub.")
+        else:
+            log.error("Ending the hub, to be restarted.")
+            _end_hub()
 
     async def _note_health(self) -> None:
-        """Keep the note for the health check true until cancelled."""
+        """Keep the note for the health check true until cancelled.
+
+        The hub that holds the lock writes it, and none that waits for that one to end.
+        """
         file = self.config.shared_directory / HUB_PROBLEM
         reported: str | None = ""  # what an earlier hub has left there is not known
         while True:
-            problem = self.problem
+            problem = self.tasks.problem or self.problem
             if problem is None and self._reconciler is not None:
                 problem = self._reconciler.problem
-            if problem != reported:
+            if problem != reported and self._claim.is_locked:
                 try:
                     leave_note(file, problem)
                 except OSError as error:
@@ -323,21 +369,19 @@ class Runtime:
 
     async def _tend_servers(self) -> None:
         await self.reconciler.first_look()
-        if not self.config.hub_api_url or not self.config.hub_api_token:
-            return
-        hub = HubAPI(self.config.hub_api_url, self.config.hub_api_token)
-        try:
-            await resume_waiting(self.broker, hub)
-        except StoreError as error:
-            # The task group's other loops must continue: without them no GPU becomes free.
-            log.error("The queue could not be resumed: %s Waiting users keep their places.", error)
-        await Orphans(
-            self.broker,
-            self.engine,
-            hub,
-            interval=self.config.orphan_interval,
-            grace=self.config.orphan_grace,
-        ).run()
+        url, token = self.config.hub_api_url, self.config.hub_api_token
+        hub = HubAPI(url, token) if url and token else None
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(QueueResume(self.broker, hub).run())
+            if hub is not None:
+                orphans = Orphans(
+                    self.broker,
+                    self.engine,
+                    hub,
+                    interval=self.config.orphan_interval,
+                    grace=self.config.orphan_grace,
+                )
+                tasks.create_task(orphans.run())
 
 
 def _why_no_gpus(info: EngineInfo) -> str:

@@ -137,13 +137,18 @@ class ServerStart:
             EngineError: the engine failed.
             StoreError: the database failed.
         """
-        image = await self._image(request.image)
-        await self._prepare_workspace(request.image, image)
+        try:
+            image = await self._image(request.image)
+            await self._prepare_workspace(request.image, image)
+        except (StartError, asyncio.CancelledError):
+            # After a restart of the hub it waits already. An engine that fails costs no place.
+            self._give_up(request, "its start failed")
+            raise
         latest = asyncio.get_running_loop().time() + self._config.queue_timeout
         while (lease := await self._lease(request, latest)).state is not LeaseState.ACTIVE:
             try:
                 async with self._time_limit(lease, self._config.launch_timeout):
-                    return await self._launch(lease, image)
+                    return await self._launch(request, lease, image)
             except NotDelivered as error:
                 log.warning("The start for %s goes on with another lease. %s", lease.user, error)
                 self._progress.add(40, _not_delivered_in_words(lease))
@@ -215,28 +220,33 @@ class ServerStart:
             latest: until when it may wait, on the event loop's clock.
         """
         broker = self._broker
-        watchers = (
-            asyncio.create_task(self._show_position(request)),
-            asyncio.create_task(self._follow_user(request)),
-        )
+        watchers = [
+            asyncio.create_task(
+                self._runtime.tasks.keep(
+                    f"{what} of {request.user}:{request.server}",
+                    partial(work, request),
+                    vital=False,
+                )
+            )
+            for what, work in (
+                ("the position", self._show_position),
+                ("the groups", self._follow_user),
+            )
+        ]
         try:
             async with asyncio.timeout_at(latest):
                 lease = await broker.requests.acquire(request)
         except TimeoutError as error:
-            broker.requests.withdraw(request.user, request.server)
+            self._give_up(request, "its start had waited for too long", timed_out=True)
             waited = duration_in_words(self._config.queue_timeout)
             message = (
                 f"No GPU became free within {waited}, so your request was "
-                "removed from the queue. Try again, or start without a GPU."
+                "removed from the queue. Start again within 7 days to keep your waiting time, or "
+                "start without a GPU."
             )
             raise StartError(message, reason="queue_timeout", status=503) from error
         except asyncio.CancelledError:
-            # A hub that stops cancels its spawns too, but their places in the queue are kept.
-            if not self._runtime.shutting_down:
-                broker.requests.withdraw(request.user, request.server)
-                granted = broker.leases.of_server(request.user, request.server)
-                if granted is not None and granted.state is LeaseState.GRANTED:
-                    await terminate(broker, self._engine, granted, "cancelled")
+            self._give_up(request, "cancelled")
             raise
         finally:
             for watcher in watchers:
@@ -245,6 +255,16 @@ class ServerStart:
         given = f"You have {count} GPU{'s' * (count != 1)}." if count else "Starting without a GPU."
         self._progress.add(GRANTED, given)
         return lease
+
+    def _give_up(self, request: Request, reason: str, *, timed_out: bool = False) -> None:
+        """Withdraw the request of a start that ends, or the lease that it was granted just now.
+
+        A hub that stops cancels its spawns too, but their places in the queue are kept.
+        """
+        if not self._runtime.shutting_down:
+            self._broker.requests.give_up(
+                request.user, request.server, reason, timed_out=timed_out, request_id=request.id
+            )
 
     async def _show_position(self, request: Request) -> None:
         async for position in self._broker.requests.positions(request.user, request.server):
@@ -270,7 +290,7 @@ class ServerStart:
             else:
                 known = groups
 
-    async def _launch(self, lease: Lease, image: ImageConfig) -> RunningServer:
+    async def _launch(self, request: Request, lease: Lease, image: ImageConfig) -> RunningServer:
         """Create and start the container of a new lease."""
         self._progress.add(60, "Starting your container.")
         spec = self._spec(lease, image)
@@ -284,9 +304,7 @@ class ServerStart:
             raise LaunchFailed(message, reason=error.reason, status=error.status) from error
         except asyncio.CancelledError:
             # It may wait again already, because the engine could not give it its GPUs.
-            if not self._runtime.shutting_down:
-                with contextlib.suppress(StoreError):
-                    self._broker.requests.withdraw(lease.user, lease.server)
+            self._give_up(request, "cancelled")
             raise
         try:
             url = await self._url(self.container_id)

@@ -10,9 +10,10 @@ from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling.reasons import ONE_SLICE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from gpudock.model import GPU, Request
+    from gpudock.policy.gpu_health import DeviceHealth
     from gpudock.policy.quota.resolve import EffectiveQuota
     from gpudock.policy.scheduling.snapshot import Snapshot
 
@@ -44,12 +45,43 @@ def refuse(request: Request, effective: EffectiveQuota, snapshot: Snapshot) -> D
     allowed = effective.quota.gpu_models
     offered = [device.gpu for device in snapshot.devices if (device.slots > 1) is shared]
     matching = eligible(request, offered, allowed)
-    if (matching and request.gpus == 1) or _max_at_once(matching) >= request.gpus:
+    if _suffice(matching, request.gpus):
         return None
     if not snapshot.devices:
         message = "This lab has no GPU at the moment. Ask for a server without a GPU."
         return Denial("impossible", message)
     return Denial("impossible", _impossible(request, allowed, offered, matching))
+
+
+def bar_waiting(
+    request: Request, effective: EffectiveQuota, devices: Iterable[DeviceHealth]
+) -> Denial | None:
+    """Return why the quota's models bar a waiting request however long it waits, if they do.
+
+    A request that the lab's own devices cannot serve waits: they may come back. The denial is that
+    of :func:`refuse` for a request made now.
+
+    Args:
+        request: the request.
+        effective: the limits in force for its user.
+        devices: all devices of the lab.
+    """
+    allowed = effective.quota.gpu_models
+    if allowed is None or request.gpus == 0 or request.when_busy is WhenBusy.CPU:
+        return None
+    shared = request.share is Share.SHARED
+    offered = [device.gpu for device in devices if (device.slots > 1) is shared]
+    matching = eligible(request, offered, allowed)
+    if _suffice(matching, request.gpus):
+        return None
+    if not _suffice(eligible(request, offered, None), request.gpus):
+        return None
+    return Denial("impossible", _impossible(request, allowed, offered, matching))
+
+
+def _suffice(gpus: Collection[GPU], count: int) -> bool:
+    """Return whether the lab could give *count* of *gpus* to one session."""
+    return (len(gpus) > 0 and count == 1) or _max_at_once(gpus) >= count
 
 
 def _impossible(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gpudock.model import DEVICE_NODE, is_gpu_uuid
+from gpudock.model import DEVICE_NODE, DeviceNames, is_gpu_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,6 +23,17 @@ _SLICE = re.compile(r"(?:mig)?(\d{1,9}):(\d{1,9})", re.ASCII | re.IGNORECASE)
 # A slice as drivers before 470 name it, by its GPU and its instances on it.
 _OLD_SLICE = re.compile(r"MIG-(GPU-[0-9a-f-]+)/\d+/\d+", re.IGNORECASE)
 _PREFIX_OF_GPU = re.compile(r"GPU-[0-9a-f-]+", re.IGNORECASE)
+
+
+def names_of(readings: Sequence[GPUReading]) -> frozenset[DeviceNames]:
+    """Return the devices that a container can have, each with the names that stand for it.
+
+    A GPU that is cut into slices is not among them: who has it has its slices.
+    """
+    return frozenset(
+        DeviceNames(item.gpu.uuid, item.gpu.index, item.minor, item.mig_number)
+        for item in _undivided(readings)
+    )
 
 
 def resolve(
@@ -38,10 +49,9 @@ def resolve(
         known: devices of the lab that may be missing among these, for example because no reading
             has arrived yet.
     """
-    parents = {reading.gpu.parent_uuid for reading in readings}
-    # A GPU that is cut into slices is in use if they are.
-    cut = {item.gpu.uuid for item in readings if item.mig_enabled and item.gpu.uuid in parents}
-    readings = [reading for reading in readings if reading.gpu.uuid not in cut]
+    reported = {reading.gpu.uuid for reading in readings}
+    readings = _undivided(readings)
+    cut = reported - {reading.gpu.uuid for reading in readings}
     devices = {gpu.uuid: gpu for gpu in known if gpu.uuid not in cut}
     devices.update((reading.gpu.uuid, reading.gpu) for reading in readings)
     found: set[str] = set()
@@ -55,6 +65,12 @@ def resolve(
             return list(devices)
         found |= held
     return [uuid for uuid in devices if uuid in found]
+
+
+def _undivided(readings: Sequence[GPUReading]) -> list[GPUReading]:
+    """Return *readings* without GPUs that are cut into slices: they are in use if those are."""
+    parents = {item.gpu.parent_uuid for item in readings}
+    return [item for item in readings if not (item.mig_enabled and item.gpu.uuid in parents)]
 
 
 def _resolve(name: str, readings: Sequence[GPUReading], devices: Iterable[GPU]) -> set[str] | None:

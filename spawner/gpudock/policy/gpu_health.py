@@ -212,57 +212,112 @@ def assess(
     known = list(records)
     presence = _Presence(inventory, check_staleness(inventory, now, rules))
     conflicting = _conflicting_records(known)
+    findings = {
+        record.gpu.uuid: _look_at(
+            record,
+            conflicting[record.gpu.uuid],
+            presence,
+            inventory,
+            leased,
+            now,
+            rules,
+            gate,
+            is_unchecked=record.gpu.uuid in unchecked,
+        )
+        for record in known
+    }
+    states = {
+        record.gpu.uuid: news.admin_state
+        if (news := findings[record.gpu.uuid].news) is not None
+        else record.admin_state
+        for record in known
+    }
     devices = []
     for record in known:
         uuid = record.gpu.uuid
         if uuid not in leased and presence.is_hidden(record):
             continue
-        reading = presence.reading(uuid)
-        overlapping = conflicting[uuid]
-        conflict_leased = any(other.gpu.uuid in leased for other in overlapping)
-        transition: StateTransition | None = None
-        barrier: str | None = None
-        clean = False
-        if presence.doubt is None:
-            transition = _transition(record, presence, leased=uuid in leased)
-            if transition is None and reading is not None and gate is None:
-                if not conflict_leased and not reading.mig_enabled:
-                    freed = [r.freed_at for r in overlapping if r.freed_at is not None]
-                    freed_at = max(freed, default=None)
-                    use, barrier = check_cleanliness(reading, freed_at, inventory, now, rules)
-                    if use is not None:
-                        transition = StateTransition(AdminState.OCCUPIED, use.now, use.past)
-                if uuid in unchecked and transition is None:
-                    barrier = "It is being checked which containers have it."
-                clean = transition is None and barrier is None
-        if presence.is_cut(uuid) and transition is not None and transition.admin_state.passes:
-            # Its slices have the same trouble, and are out of service until it is over.
-            transition = None
-        news = transition if _is_news(transition, record) else None
-        if news is None and uuid not in leased and presence.gives_way_to_slices(record):
+        found = findings[uuid]
+        if found.news is None and uuid not in leased and presence.gives_way_to_slices(record):
             continue
+        overlapping = conflicting[uuid]
+        barrier = gate or presence.doubt or found.barrier
         health = _health(
             record,
-            news,
+            found.news,
             gone=presence.is_gone(uuid),
             leased=uuid in leased,
-            conflict_leased=conflict_leased,
+            conflict_leased=any(other.gpu.uuid in leased for other in overlapping),
             unusable=presence.why_unusable(record, leased=uuid in leased),
-            conflict=_conflict(record, overlapping, presence),
-            barrier=gate or presence.doubt or barrier,
-            cooling_down=barrier is not None,
+            conflict=_conflict(record, overlapping, states, presence),
+            barrier=barrier,
+            cooling_down=found.barrier is not None,
         )
-        if record.admin_state.passes and news is None and not health.gone:
-            barrier = gate or presence.doubt or barrier
-            health = _recovering(record, health, transition, barrier, rules)
+        if record.admin_state.passes and found.news is None and not health.gone:
+            health = _recovering(record, health, found.transition, barrier, rules)
         elif (
-            clean
+            found.clean
             and record.admin_state in (AdminState.QUARANTINED, AdminState.LOST)
             and not is_undelivered(record.reason)
         ):
             health = replace(health, reason=f"{record.reason or ''} {_OVER}".strip())
-        devices.append(replace(health, clean=clean))
+        devices.append(replace(health, clean=found.clean))
     return devices
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What the readings show of one device.
+
+    Attributes:
+        transition: an administrative state that they call for.
+        news: the same if the device does not have that state yet.
+        barrier: one sentence on why it is not to be granted for the moment.
+        clean: see :class:`DeviceHealth`.
+    """
+
+    transition: StateTransition | None
+    news: StateTransition | None
+    barrier: str | None
+    clean: bool
+
+
+def _look_at(
+    record: GPURecord,
+    overlapping: list[GPURecord],
+    presence: _Presence,
+    inventory: InventoryReading,
+    leased: Collection[str],
+    now: float,
+    rules: Rules,
+    gate: str | None,
+    *,
+    is_unchecked: bool,
+) -> _Finding:
+    uuid = record.gpu.uuid
+    reading = presence.reading(uuid)
+    transition: StateTransition | None = None
+    barrier: str | None = None
+    clean = False
+    if presence.doubt is None:
+        transition = _transition(record, presence, leased=uuid in leased)
+        if transition is None and reading is not None and gate is None:
+            conflict_leased = any(other.gpu.uuid in leased for other in overlapping)
+            if not conflict_leased and not reading.mig_enabled:
+                freed = [r.freed_at for r in overlapping if r.freed_at is not None]
+                freed_at = max(freed, default=None)
+                use, barrier = check_cleanliness(reading, freed_at, inventory, now, rules)
+                if use is not None:
+                    transition = StateTransition(AdminState.OCCUPIED, use.now, use.past)
+            if is_unchecked and transition is None:
+                barrier = "It is being checked which containers have it."
+            clean = transition is None and barrier is None
+    if presence.is_cut(uuid) and transition is not None and transition.admin_state.passes:
+        # Its slices have the same trouble, and are out of service until it is over.
+        transition = None
+    return _Finding(
+        transition, transition if _is_news(transition, record) else None, barrier, clean
+    )
 
 
 class _Presence:
@@ -300,8 +355,11 @@ class _Presence:
         if record.admin_state is AdminState.FORGOTTEN:
             return True
         # A slice that is known only from a container's labels has no parent.
-        is_slice = record.gpu.parent_uuid is not None or record.gpu.uuid.upper().startswith("MIG-")
-        return is_slice and self.is_gone(record.gpu.uuid)
+        uuid = record.gpu.uuid
+        is_slice = record.gpu.parent_uuid is not None or uuid.upper().startswith("MIG-")
+        # An agent that is down does not bring back what was removed before.
+        was_removed = uuid not in self._readings and self.has_its_gpu(record.gpu)
+        return is_slice and (was_removed or self.is_gone(uuid))
 
     def gives_way_to_slices(self, record: GPURecord) -> bool:
         """Return whether the slices of a GPU are listed without the GPU itself."""
@@ -373,18 +431,25 @@ def _is_news(transition: StateTransition | None, record: GPURecord) -> bool:
     return former is not transition.admin_state
 
 
-def _conflict(record: GPURecord, overlapping: list[GPURecord], presence: _Presence) -> str | None:
+def _conflict(
+    record: GPURecord,
+    overlapping: list[GPURecord],
+    states: Mapping[str, AdminState],
+    presence: _Presence,
+) -> str | None:
     """Return which device on the same physical GPU keeps this one from being granted.
 
     Args:
         record: the device.
         overlapping: the devices that overlap with it.
+        states: the administrative state of each device, with what the readings call for.
         presence: which devices are there. What is gone is in nobody's way.
     """
     if presence.is_cut(record.gpu.uuid):
         return None
     for other in overlapping:
-        uuid, admin_state = other.gpu.uuid, other.admin_state
+        uuid = other.gpu.uuid
+        admin_state = states[uuid]
         if uuid == record.gpu.uuid or presence.is_gone(uuid):
             continue
         harmless = (AdminState.ACTIVE, AdminState.FORGOTTEN)

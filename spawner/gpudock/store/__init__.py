@@ -1,7 +1,17 @@
 """gpudock's own database: devices, requests, leases, quotas and the audit trail."""
 
 from gpudock.store.audit import BY_LEAD, AuditEntry, AuditFilter
-from gpudock.store.errors import QuotaRevisionError, StoreConflictError, StoreError
+from gpudock.store.errors import (
+    EpochHeldError,
+    EpochLostError,
+    QuotaRevisionError,
+    StoreConflictError,
+    StoreError,
+    StoreInterruptedError,
+    StoreUnusableError,
+    WrongLabError,
+)
+from gpudock.store.lab import REMEDY, LabRecord, check_record
 from gpudock.store.leases import shifted
 from gpudock.store.quotas import QuotaChange, QuotaDocument, plain
 from gpudock.store.requests import QueuedRequest, RequestState
@@ -11,8 +21,12 @@ from gpudock.store.usage import PastUse
 
 __all__ = [
     "BY_LEAD",
+    "REMEDY",
     "AuditEntry",
     "AuditFilter",
+    "EpochHeldError",
+    "EpochLostError",
+    "LabRecord",
     "PastUse",
     "QueuedRequest",
     "QuotaChange",
@@ -22,7 +36,11 @@ __all__ = [
     "Store",
     "StoreConflictError",
     "StoreError",
+    "StoreInterruptedError",
+    "StoreUnusableError",
     "Transaction",
+    "WrongLabError",
+    "check_record",
     "plain",
     "shifted",
 ]

@@ -5,7 +5,12 @@ Every message says what happened and what to do, for an administrator to read::
     StoreError
     ├── StoreConflictError
     │   └── QuotaRevisionError
-    └── StoreLockedError
+    ├── StoreLockedError
+    ├── StoreInterruptedError
+    ├── StoreUnusableError
+    ├── WrongLabError
+    ├── EpochHeldError
+    └── EpochLostError
 """
 
 from __future__ import annotations
@@ -13,6 +18,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sqlalchemy import exc
+
+from gpudock.store.postgresql import is_interrupted, is_lost, state_of
 
 if TYPE_CHECKING:
     from gpudock.store.quotas import QuotaDocument
@@ -45,7 +52,58 @@ class StoreLockedError(StoreError):
     """Another process is writing, and did not finish in time."""
 
 
+class StoreUnusableError(StoreError):
+    """The database will not work until a person replaces it, or the program."""
+
+
+class WrongLabError(StoreError):
+    """The database belongs to another lab, or to this lab on another server."""
+
+
+class EpochHeldError(StoreError):
+    """Another hub of this lab uses the database."""
+
+
+class EpochLostError(StoreError):
+    """Another hub has taken over the database: this one may not change anything any more."""
+
+
+class StoreInterruptedError(StoreError):
+    """The connection was lost, or another program was in the way: repeat the transaction."""
+
+
+_LOST = (
+    "The connection to the lab's database was lost, and nothing was changed. The lab connects again"
+    " by itself: try again. If this keeps happening, check the database server and the network."
+)
+_UNKNOWN = (
+    "The connection to the lab's database was lost in the moment of a change, so it is not known"
+    " whether that was stored. The lab connects again by itself: look whether the change is there,"
+    " and try again if it is not."
+)
+_IN_THE_WAY = (
+    "The lab's database undid a change because another program was working on the same data at the"
+    " same time. Nothing was changed: try again."
+)
+# PostgreSQL's SQLSTATE to the sign of a message below: its own words may be in any language.
+_STATES = {
+    "55P03": "lock timeout",
+    "53100": "disk is full",
+    "25006": "read-only",
+    "42P01": "no such table",
+    "42703": "no such column",
+    "57014": "statement timeout",
+    "53300": "could not connect",
+    "28000": "could not connect",
+    "28P01": "could not connect",
+    "3D000": "could not connect",
+}
 _LOCKED = ("database is locked", "database table is locked", "lock timeout")
+_DAMAGED = ("malformed", "not a database", "file is encrypted")
+_KINDS: dict[tuple[str, ...], type[StoreError]] = {
+    _LOCKED: StoreLockedError,
+    _DAMAGED: StoreUnusableError,
+}
 _MESSAGES = (
     (
         ("disk is full", "no space left"),
@@ -69,7 +127,28 @@ _MESSAGES = (
         ),
     ),
     (
-        ("unable to open database", "could not connect", "connection refused", "connection failed"),
+        (
+            "is starting up",
+            "is shutting down",
+            "not accepting connections",
+            "not yet accepting connections",
+            "in recovery mode",
+        ),
+        (
+            "The server of the lab's database is starting or stopping. If it stays so, look at"
+            " that server's log."
+        ),
+    ),
+    (
+        (
+            "unable to open database",
+            "could not connect",
+            "connection refused",
+            "connection failed",
+            "connection is bad",
+            "connection timeout",
+            "failed to resolve",
+        ),
         (
             "The lab's database cannot be opened. Check GPUDOCK_DB_URL, that the file exists or the"
             " server answers, and that the hub may use it."
@@ -83,11 +162,18 @@ _MESSAGES = (
         ),
     ),
     (
-        ("malformed", "not a database", "file is encrypted"),
+        _DAMAGED,
         (
             "The lab's database file is damaged. Stop the hub and restore the file from a backup,"
             " or move it away: leases are then rebuilt from the running containers, while quotas"
             " and the queue start empty."
+        ),
+    ),
+    (
+        ("statement timeout",),
+        (
+            "A statement in the lab's database took too long and was canceled. Try again; if it"
+            " stays so, check the load of the database server."
         ),
     ),
     (
@@ -97,16 +183,27 @@ _MESSAGES = (
 )
 
 
-def translate(error: exc.SQLAlchemyError) -> StoreError:
-    """Return a database's error as one with a message for people."""
+def translate(error: exc.SQLAlchemyError, *, commits: bool = False) -> StoreError:
+    """Return a database's error as one with a message for people.
+
+    Args:
+        error: the error.
+        commits: whether it came with the commit, which may have been done before it.
+    """
     cause = getattr(error, "orig", None) or error
     detail = " ".join(str(cause).split())
     if isinstance(error, exc.IntegrityError):
         return StoreConflictError(
             f"The lab's database refused a change that contradicts what it holds ({detail})."
         )
-    lowered = detail.lower()
+    state = state_of(error)
+    invalidated = isinstance(error, exc.DBAPIError) and error.connection_invalidated
+    if is_lost(state) or (invalidated and not state):
+        return StoreError(_UNKNOWN) if commits else StoreInterruptedError(_LOST)
+    if is_interrupted(state):
+        return StoreInterruptedError(_IN_THE_WAY)
+    lowered = f"{_STATES.get(state, '')} {detail}".lower()
     for signs, message in _MESSAGES:
         if any(sign in lowered for sign in signs):
-            return (StoreLockedError if signs is _LOCKED else StoreError)(message)
+            return _KINDS.get(signs, StoreError)(message)
     return StoreError(f"The lab's database failed: {detail}")

@@ -39,6 +39,8 @@ class QueuedRequest:
         state: what became of it.
         lease_id: the lease that it was granted.
         message: why it was denied or removed from the queue.
+        settled_at: when it ceased to wait (Unix time).
+        is_next: it was the first in the latest decision for which GPUs were reserved.
     """
 
     sequence: int
@@ -46,6 +48,8 @@ class QueuedRequest:
     state: RequestState
     lease_id: str | None = None
     message: str | None = None
+    settled_at: float | None = None
+    is_next: bool = False
 
 
 IS_WAITING = schema.requests.c.state == RequestState.WAITING.value
@@ -110,7 +114,25 @@ class Requests:
     ) -> None:
         """Store what became of a request; ``WAITING`` gives it its old place back."""
         at = None if state is RequestState.WAITING else self._db.clock()
-        self._update(sequence, state=state.value, settled_at=at, lease_id=lease_id, message=message)
+        self._update(
+            sequence,
+            state=state.value,
+            settled_at=at,
+            lease_id=lease_id,
+            message=message,
+            is_next=False,
+        )
+
+    def set_next(self, request_id: str | None) -> None:
+        """Store which waiting request is next; ``None``: none is."""
+        marked = {item.request.id: item.sequence for item in self.waiting() if item.is_next}
+        if marked.keys() == ({request_id} - {None}):
+            return
+        for sequence in marked.values():
+            self._update(sequence, is_next=False)
+        for item in self.waiting():
+            if item.request.id == request_id:
+                self._update(item.sequence, is_next=True)
 
     def waiting(self) -> list[QueuedRequest]:
         """Return the queue, in the order of arrival."""
@@ -177,4 +199,6 @@ def _queued(row: Row[Any]) -> QueuedRequest:
         state=RequestState(row.state),
         lease_id=row.lease_id,
         message=row.message,
+        settled_at=row.settled_at,
+        is_next=row.is_next,
     )

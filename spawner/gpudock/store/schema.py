@@ -141,6 +141,7 @@ requests = Table(
     _time("settled_at", moves=False),
     Column("lease_id", ForeignKey("leases.id")),
     Column("message", Text),
+    Column("is_next", Boolean, nullable=False, server_default=false()),
     sqlite_autoincrement=True,
 )
 Index(
@@ -204,6 +205,21 @@ meta = Table(
     metadata,
     Column("key", String(64), primary_key=True),
     Column("value", BigInteger, nullable=False),
+)
+
+# One row: whose database this is, and which hub may write to it; see ``gpudock.store.lab``.
+lab = Table(
+    "lab",
+    metadata,
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    Column("lab_id", String(64)),
+    Column("name", Text),
+    Column("engine_id", Text),
+    Column("engine_name", Text),
+    Column("epoch", BigInteger, nullable=False),
+    Column("token", String(64), nullable=False),
+    Column("stamp", String(64), nullable=False),
+    Column("place", String(64)),
 )
 
 

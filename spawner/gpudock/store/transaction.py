@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import true, update
+from sqlalchemy import select, true, update
 
 from gpudock.store import schema
 from gpudock.store.audit import AuditTrail
 from gpudock.store.base import Statements
 from gpudock.store.gpus import GPUs
+from gpudock.store.lab import LabRow
 from gpudock.store.leases import IS_LIVE, Leases
 from gpudock.store.quotas import Quotas
 from gpudock.store.requests import IS_WAITING, Requests
@@ -20,22 +21,30 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+# A request whose lease nobody claims returns to the queue, with the time that it has waited.
+_MAY_WAIT_AGAIN = schema.requests.c.lease_id.in_(select(schema.leases.c.id).where(IS_LIVE))
 # The rows whose moving times still matter; rows of what is over keep their times.
-_CURRENT = {schema.gpus: true(), schema.leases: IS_LIVE, schema.requests: IS_WAITING}
+_CURRENT = {
+    schema.gpus: true(),
+    schema.leases: IS_LIVE,
+    schema.requests: IS_WAITING | _MAY_WAIT_AGAIN,
+}
 
 
 class Transaction:
     """Reads and changes that happen together or not at all.
 
-    Each writing transaction increases :attr:`generation` by one, so that a database that was
-    replaced by an older copy of itself can be recognized.
+    Each writing transaction increases :attr:`generation` by one, so that a process can see whether
+    another one has changed anything.
 
     Attributes:
+        lab: whose database it is.
         gpus, leases, requests, usage, quotas, audit: what is stored of each.
     """
 
     def __init__(self, connection: Connection, clock: Callable[[], float]) -> None:
         self._statements = statements = Statements(connection, clock)
+        self.lab = LabRow(statements)
         self.gpus = GPUs(statements)
         self.usage = Usage(statements)
         self.leases = Leases(statements, self.usage)

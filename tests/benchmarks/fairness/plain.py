@@ -27,3 +27,7 @@ class PlainFairShare:
             usage[request.user] += gpus * nominal_seconds(quota)
         ranked.sort(key=lambda entry: entry[:2])
         return [item for _, _, item in ranked]
+
+    def delays(self, snapshot: Snapshot) -> dict[str, float]:
+        """Return nothing: starts are not of interest here."""
+        return {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from gpudock.model import GPUState, Lease, Quota, Request, Share
@@ -13,6 +14,7 @@ from gpudock.policy.quota.resolve import resolve, usage
 from gpudock.policy.scheduling.decide import decide
 from gpudock.policy.scheduling.fair_share import HALF_LIFE_DAYS
 from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
+from gpudock.policy.scheduling.waiting_time import Claim, counted_since
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +89,7 @@ class Replay:
     policy: Policy
     runs: list[Run] = field(default_factory=list)
     decisions: int = 0
+    _next: str | None = None
 
     def go(self) -> Replay:
         """Run to the end of the last job."""
@@ -182,12 +185,27 @@ class Replay:
             ),
             leases=leases,
             waiting=tuple(
-                replace(item, effective=replace(item.effective, used=used[item.request.user]))
+                replace(
+                    item,
+                    effective=replace(item.effective, used=used[item.request.user]),
+                    is_next=item.request.id == self._next,
+                )
                 for item in waiting.values()
             ),
             recent_use={user: use[user].now(now) for user in users},
+            counted_since=counted_since(waiting.values(), self._claims(waiting), now),
         )
-        return decide(snapshot, self.policy.ordering, backfill=self.policy.backfill).grants
+        decision = decide(snapshot, self.policy.ordering, backfill=self.policy.backfill)
+        self._next = decision.next_request
+        return decision.grants
+
+    def _claims(self, waiting: dict[str, Waiting]) -> list[Claim]:
+        """Return the sessions since the oldest request that waits."""
+        since = min(item.request.created_at for item in waiting.values())
+        return [
+            Claim(run.job.user, run.job.gpus, run.start, math.inf, run.job.number)
+            for run in takewhile(lambda run: run.start >= since, reversed(self.runs))
+        ]
 
 
 def _waiting(job: Job, limits: EffectiveQuota) -> Waiting:

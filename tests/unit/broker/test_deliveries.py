@@ -114,6 +114,7 @@ def test_without_a_name_all_gpus_of_the_container_are_blamed(four: BrokerLab) ->
 
 def test_a_gpu_may_be_named_by_its_node(four: BrokerLab) -> None:
     four.read(*(GPUReading(item, minor=7 - number) for number, item in enumerate(FOUR)))
+    four.look()
     fail(four, four.grant(gpus=2), DeliveryFailure('"/dev/nvidia6": no such file.', minors=(6,)))
     assert states(four) == ["active", "quarantined", "active", "active"]
 
@@ -202,6 +203,21 @@ def test_a_slice_is_out_of_service_alone(lab_url: str) -> None:
     fail(lab, lease, DeliveryFailure("x", named=lease.gpu_uuids))
     assert sorted(states(lab)) == ["active", "quarantined"]
     assert lab.broker.leases.of_server("ada", "") is not None
+    lab.store.close()
+
+
+def test_slices_that_all_fail_are_not_all_at_fault(lab_url: str) -> None:
+    """The specification was written before the GPU was cut, and is written again later."""
+    whole = gpu(0)
+    parts = [mig_slice(number, whole) for number in (10, 11)]
+    lab = BrokerLab(lab_url, (whole,))
+    lab.read(GPUReading(whole))
+    lab.look()
+    lab.read(GPUReading(whole, mig_enabled=True), *map(GPUReading, parts))
+    lab.look()
+    for part in parts:
+        fail(lab, lab.grant(), DeliveryFailure(f"{part.uuid}: unknown.", named=(part.uuid,)))
+    assert states(lab) == ["active", "undelivered", "undelivered"]
     lab.store.close()
 
 

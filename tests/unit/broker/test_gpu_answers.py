@@ -205,3 +205,64 @@ def test_a_gpu_with_a_fault_that_lasts_is_listed_with_its_slices_and_returns_wit
         gpu(0).uuid: GPUState.FREE,
         PARTS[0].uuid: GPUState.FREE,
     }
+
+
+def test_the_answer_counts_with_what_was_read_just_now(lab: BrokerLab) -> None:
+    lab.look()
+    lab.read(BESIDE, WELL, PART)
+    lab.look()
+    lab.broker.gpus.set_state(ONE.uuid, "draining", "root")
+    lab.clock.advance(1)
+    sick = replace(PART, fault="Memory errors.")
+    lab.inventory.current = InventoryReading(lab.clock(), (BESIDE, WELL, sick))
+    with pytest.raises(GPUStateError, match=r"A slice of it .* is quarantined"):
+        lab.broker.gpus.set_state(ONE.uuid, "active", "root")
+
+
+def test_a_gpu_that_was_drained_before_it_was_cut_returns_in_either_shape(lab: BrokerLab) -> None:
+    lab.look()
+    lab.read(BESIDE, WELL)
+    lab.look()
+    lab.broker.gpus.set_state(ONE.uuid, "draining", "root")
+    for readings, free in (((CUT, PART), PARTS[0].uuid), ((WELL,), ONE.uuid)):
+        lab.read(BESIDE, *readings)
+        lab.look()
+        assert listed(lab.broker)[ONE.uuid].state is GPUState.DRAINING
+        assert all(status.state is not GPUState.FREE for status in on_one(lab))
+        lab.broker.gpus.set_state(ONE.uuid, "active", "root")
+        assert [(x.gpu.uuid, x.state) for x in on_one(lab)] == [(free, GPUState.FREE)]
+        lab.broker.gpus.set_state(ONE.uuid, "draining", "root")
+
+
+def test_slices_that_were_drained_keep_the_gpu_from_nothing_once_they_are_gone(
+    lab: BrokerLab,
+) -> None:
+    lab.look()
+    parts = [GPUReading(item, IDLE) for item in PARTS]
+    lab.read(BESIDE, CUT, *parts)
+    lab.look()
+    for part in PARTS:
+        lab.broker.gpus.set_state(part.uuid, "draining", "root")
+    lab.read(BESIDE, CUT, parts[1])
+    lab.look()
+    lab.read(BESIDE, CUT)
+    lab.look()
+    assert [x.state for x in on_one(lab)] == [GPUState.QUARANTINED]
+    lab.read(BESIDE, WELL)
+    lab.look()
+    assert [(x.gpu.uuid, x.state) for x in on_one(lab)] == [(ONE.uuid, GPUState.FREE)]
+
+
+def test_returning_a_gpu_that_is_in_service_returns_its_drained_slices(lab: BrokerLab) -> None:
+    lab.look()
+    lab.read(BESIDE, WELL)
+    lab.read(BESIDE, CUT, PART)
+    lab.look()
+    lab.broker.gpus.set_state(PARTS[0].uuid, "draining", "root")
+    lab.broker.gpus.set_state(ONE.uuid, "active", "root")
+    assert [(x.gpu.uuid, x.state) for x in on_one(lab)] == [(PARTS[0].uuid, GPUState.FREE)]
+
+
+def on_one(lab: BrokerLab) -> list[GPUStatus]:
+    """Return what is listed of one physical GPU."""
+    return [x for x in lab.broker.gpus.all() if x.gpu.physical_uuid == ONE.uuid]

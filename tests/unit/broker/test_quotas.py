@@ -15,7 +15,8 @@ from gpudock.broker import (
     QuotaTableConflictError,
 )
 from gpudock.model import Lease, QueuePosition
-from gpudock.store import StoreError
+from gpudock.store import AuditEntry, StoreError, StoreInterruptedError
+from gpudock.store.audit import AuditTrail
 from state_machine.lab import BrokerLab, ask
 
 BOOST = {"until": "2999-01-01T00:00:00+00:00", "gpu_models": ["*H100*"]}
@@ -364,6 +365,30 @@ def test_a_preview_tells_what_would_become_of_the_queue(opened: BrokerLab) -> No
     assert [(r.request.user, r.why[:24]) for r in lowered.total.refused] == [
         ("bob", "Your quota allows no GPU")
     ]
+
+
+def test_a_change_that_the_database_interrupts_is_made_again_once(
+    opened: BrokerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = opened.desk_broker()
+    failures = 1
+    add = AuditTrail.add
+
+    def interrupted(self: AuditTrail, entries: list[AuditEntry]) -> None:
+        nonlocal failures
+        add(self, entries)
+        if failures:
+            failures -= 1
+            raise StoreInterruptedError("Another program was in the way.")
+
+    monkeypatch.setattr(AuditTrail, "add", interrupted)
+    desk.quotas.set("user", "ada", {"max_gpus": 1}, "root")
+    assert documents(opened) == {("user", "ada"): {"max_gpus": 1}}
+    assert len(desk.audit.page()[0]) == 1
+    failures = 2
+    with pytest.raises(StoreInterruptedError):
+        desk.quotas.set("user", "ada", {"max_gpus": 2}, "root")
+    assert documents(opened) == {("user", "ada"): {"max_gpus": 1}}
 
 
 # The queue, as people deal with it.

@@ -86,6 +86,15 @@ def test_the_place_and_when_it_should_be_ones_turn():
     assert "It should be your turn within 90 minutes." in page
 
 
+def test_where_others_may_come_first_the_form_shows_a_range_and_why():
+    place = QueuePosition(2, 2, "All are in use.", NOW + 90 * 60, NOW + 25 * 3600)
+    page = form(status(0, GPUState.LEASED), outlook=place)
+    assert (
+        "It should be your turn within 90 minutes, or within 25 hours if users who have used less,"
+        " or whose sessions are shorter, come first." in page
+    )
+
+
 def test_limits_are_told_with_what_is_left_of_them():
     page = form(
         status(0),

@@ -58,14 +58,18 @@ async def test_the_reconciler_ends_in_the_moment_in_which_new_devices_appear() -
             return Observation(0.0, ())
 
     class NothingToDo:
+        has_unchecked_devices = False
+
         def reconcile(self, observation: Observation) -> list[object]:
             return []
 
-    task = asyncio.create_task(Reconciler(NothingToDo(), Engine(), inventory, interval=3600).run())
+    broker = NothingToDo()
+    task = asyncio.create_task(Reconciler(broker, Engine(), inventory, interval=3600).run())
     await looked.wait()
     # The loop waits for its next round.
     for _ in range(5):
         await asyncio.sleep(0)
+    broker.has_unchecked_devices = True
     inventory.callback(InventoryReading(1.0, (GPUReading(gpu(0)),)))
     await asyncio.sleep(0)
     task.cancel()

@@ -12,14 +12,16 @@ from doubles.docker import DYING_IMAGE, IMAGE, LAST_WORDS, MUTE_IMAGE, FakeDocke
 from doubles.inventory import SettableInventory, gpu
 from gpudock.broker import Broker, BrokerConfig, RequestDenied
 from gpudock.engine.client import DockerEngine
+from gpudock.engine.protocol import EngineError
 from gpudock.engine.spec import Limits
 from gpudock.hub import readiness
 from gpudock.hub.errors import LaunchFailed, ServerDied, StartError
 from gpudock.hub.lifecycle import perform
 from gpudock.hub.progress import ProgressLog
 from gpudock.hub.start import ServerStart, StartConfig
+from gpudock.hub.supervisor import Supervisor
 from gpudock.model import GPUReading, LeaseState, Quota, Request, WhenBusy
-from gpudock.store import Store
+from gpudock.store import Store, StoreError
 
 ENVIRONMENT = {
     "JUPYTERHUB_API_TOKEN": "token",
@@ -80,6 +82,7 @@ async def made(tmp_path, gpus):
         engine_info=await engine.info(),
         config=SimpleNamespace(agent_image=None),
         shutting_down=False,
+        tasks=Supervisor(lambda: None),
     )
     store.close()
     engine.close()
@@ -450,6 +453,73 @@ async def test_a_start_that_takes_too_long_while_it_fails_waits_no_more(lab):
         with pytest.raises(StartError, match="did not answer within"):
             await start
     assert lab.broker.queue.waiting() == []
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("ends_by", ["time-out", "cancellation"])
+async def test_a_start_that_ends_in_the_moment_of_the_grant_gives_the_lease_back(lab, ends_by):
+    other = lab.broker.requests.submit(
+        dataclasses.replace(request(), id="other", user="bob", created_at=1.0)
+    )
+    config = dataclasses.replace(CONFIG, queue_timeout=3 if ends_by == "time-out" else 60)
+    start = asyncio.create_task(ServerStart(lab, config, ProgressLog()).run(request()))
+    await until(lambda: reason_to_wait(lab))
+    # The grant is there before the start can see it, and so is its end.
+    end = asyncio.get_running_loop().time() + (3 if ends_by == "time-out" else 0)
+    lab.broker.leases.end(other.id, "done")
+    while asyncio.get_running_loop().time() < end:
+        pass
+    assert lab.broker.leases.of_server("ada", "").state is LeaseState.GRANTED
+    if ends_by == "cancellation":
+        start.cancel()
+    with pytest.raises((StartError, asyncio.CancelledError)) as caught:
+        await start
+    if ends_by == "time-out":
+        assert "No GPU became free within" in str(caught.value)
+    assert lab.broker.leases.of_server("ada", "") is None
+    assert lab.broker.requests.to_resume() == []
+    assert states(lab) == ["free"]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("ends_by", ["time-out", "cancellation"])
+async def test_a_start_that_ends_while_the_database_fails_is_not_resumed(lab, ends_by, monkeypatch):
+    other = dataclasses.replace(request(), id="other", user="bob", created_at=1.0)
+    lab.broker.requests.submit(other)
+    config = dataclasses.replace(CONFIG, queue_timeout=0.5 if ends_by == "time-out" else 60)
+    start = asyncio.create_task(ServerStart(lab, config, ProgressLog()).run(request()))
+    await until(lambda: reason_to_wait(lab))
+    with monkeypatch.context() as patch:
+
+        def fails():
+            raise StoreError("The disk is full.")
+
+        patch.setattr(lab.store, "transaction", fails)
+        if ends_by == "cancellation":
+            start.cancel()
+        with pytest.raises((StartError, asyncio.CancelledError)):
+            await start
+    assert lab.broker.requests.to_resume() == []
+    lab.broker.requests.finish_giving_up()
+    assert lab.broker.queue.waiting() == []
+
+
+@pytest.mark.parametrize("what", ["image", "engine"])
+async def test_a_start_that_fails_before_it_waits_gives_up_its_place_only_for_good_reasons(
+    lab, what
+):
+    other = dataclasses.replace(request(), id="other", user="bob", created_at=1.0)
+    lab.broker.requests.submit(other)
+    lab.broker.requests.submit(request())  # before a restart of the hub
+    if what == "image":
+        with pytest.raises(StartError, match="is not on this server"):
+            await ServerStart(lab, CONFIG, ProgressLog()).run(request("gpudock/none:1"))
+    else:
+        lab.docker.fail("image", 500, "the engine is ill")
+        with pytest.raises(EngineError):
+            await ServerStart(lab, CONFIG, ProgressLog()).run(request())
+    waiting = [item.user for item in lab.broker.queue.waiting()]
+    assert waiting == ([] if what == "image" else ["ada"])
 
 
 async def test_a_failure_that_is_not_about_gpus_never_counts(large_lab):

@@ -497,6 +497,22 @@ def test_whether_a_gpu_is_gone_is_not_known_without_a_good_reading() -> None:
     assert (found.state, found.gone) == (GPUState.DRAINING, False)
 
 
+@pytest.mark.parametrize(
+    "seen",
+    [
+        (GPUReading(ONE, IDLE),),
+        (GPUReading(ONE, IDLE, mig_enabled=True), GPUReading(PARTS[0], IDLE)),
+    ],
+)
+def test_what_was_removed_is_not_counted_while_the_agent_is_down(
+    seen: tuple[GPUReading, ...],
+) -> None:
+    records = [GPURecord(item) for item in (ONE, *PARTS)]
+    up = {x.gpu.uuid for x in assess(records, reading(*seen), {}, NOW, RULES)}
+    for doubt in (reading(*seen, problem="The agent is down."), reading(*seen, at=NOW - 60)):
+        assert {x.gpu.uuid for x in assess(records, doubt, {}, NOW, RULES)} == up
+
+
 def test_a_forgotten_gpu_that_a_session_has_is_leased_also_while_nothing_is_read() -> None:
     record = GPURecord(ONE, AdminState.FORGOTTEN)
     for seen in (reading(GPUReading(ONE, BUSY)), reading(problem="The agent is down.")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -12,17 +13,19 @@ from hypothesis.stateful import run_state_machine_as_test
 from gpudock.broker import Broker, gpus, scheduling
 from gpudock.broker.cycle import SchedulingCycle
 from gpudock.broker.deliveries import Deliveries
+from gpudock.broker.epoch import Epoch
 from gpudock.broker.gpus import GPUs
 from gpudock.broker.leases import Leases
 from gpudock.broker.process_state import ProcessState
 from gpudock.broker.reconcile import Comparison
 from gpudock.broker.recovery import Recovery
+from gpudock.broker.requests import Requests
 from gpudock.broker.sessions import ExpiringSessions
 from gpudock.broker.unit_of_work import UnitOfWork
 from gpudock.engine.protocol import EngineError
 from gpudock.hub import lifecycle
 from gpudock.model import ContainerState
-from gpudock.policy import cleanliness, gpu_health, sessions
+from gpudock.policy import admission, cleanliness, gpu_health, sessions
 from gpudock.policy.gpu_health import AdminState, Rules
 from gpudock.policy.quota import resolve as quota
 from gpudock.policy.scheduling import ordering as queue
@@ -82,8 +85,25 @@ def does_not_notice_an_older_database(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(SchedulingCycle, "_close_gate", lambda _: None)
 
 
+def lets_a_hub_go_on_that_another_has_replaced(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Epoch, "enter", lambda *_: False)
+    patch.setattr(Epoch, "is_current", lambda *_: True)
+
+
+def knows_a_restored_database_by_the_number_of_its_changes(patch: pytest.MonkeyPatch) -> None:
+    original, known = Epoch.enter, WeakKeyDictionary[Epoch, int]()
+
+    def enter(self: Epoch, transaction: Any) -> bool:
+        original(self, transaction)
+        former, known[self] = known.get(self, 0), transaction.generation
+        return transaction.generation < former
+
+    patch.setattr(Epoch, "enter", enter)
+
+
 def ignores_quotas(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(quota, "check", lambda *_: None)
+    patch.setattr(quota, "check_waiting", lambda *_: None)
     patch.setattr(quota, "held_back", lambda *_: None)
 
 
@@ -172,6 +192,23 @@ def answers_that_a_gpu_drains(patch: pytest.MonkeyPatch) -> None:
         gpus._set_state(work, record, AdminState.DRAINING, None, by)
 
     patch.setattr(gpus, "_drain", at_once)
+
+
+def grants_what_appeared_during_the_look(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(UnitOfWork, "_unchecked", lambda _: frozenset())
+
+
+def answers_that_a_gpu_has_returned_and_does_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gpus, "_return", lambda *_: None)
+
+
+def counts_a_gpu_beside_its_slices(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gpu_health._Presence, "gives_way_to_slices", lambda *_: False)
+    patch.setattr(gpu_health._Presence, "why_unusable", lambda *_, **__: None)
+
+
+def counts_slices_that_were_removed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gpu_health._Presence, "is_hidden", lambda *_: False)
 
 
 def gives_what_there_is(patch: pytest.MonkeyPatch) -> None:
@@ -276,6 +313,36 @@ def changes_slots_under_a_session(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(GPUs, "set_slots", at_once)
 
 
+def loses_the_place_of_a_grant_that_nobody_claims(patch: pytest.MonkeyPatch) -> None:
+    original = Comparison._queue_again
+
+    def only_after_a_crash(self: Comparison, lease: Any) -> None:
+        if not self.process_state.is_own(lease.id):
+            original(self, lease)
+
+    patch.setattr(Comparison, "_queue_again", only_after_a_crash)
+
+
+def leaves_the_lease_of_a_start_that_gives_up(patch: pytest.MonkeyPatch) -> None:
+    def withdraws(self: Requests, user: str, server: str, _: str) -> None:
+        self.withdraw(user, server)
+
+    patch.setattr(Requests, "_give_up", withdraws)
+
+
+def lets_wait_what_the_caps_of_groups_bar(patch: pytest.MonkeyPatch) -> None:
+    original = quota.check_waiting
+    patch.setattr(
+        quota,
+        "check_waiting",
+        lambda request, effective: original(request, replace(effective, caps=())),
+    )
+
+
+def lets_wait_what_no_model_can_serve(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(admission, "bar_waiting", lambda *_: None)
+
+
 # Each with the kinds of trouble that bring it to light soonest.
 BREAKS = [
     (grants_before_the_first_look, ("hub",)),
@@ -286,6 +353,8 @@ BREAKS = [
     (frees_a_gpu_whose_start_may_still_come, ("hub", "cancellations")),
     (does_not_adopt, ("hub", "database")),
     (does_not_notice_an_older_database, ("database",)),
+    (lets_a_hub_go_on_that_another_has_replaced, ("rivals",)),
+    (knows_a_restored_database_by_the_number_of_its_changes, ("database",)),
     (ignores_quotas, ("quotas",)),
     (serves_the_last_first, ("cancellations",)),
     (gives_a_gpu_and_its_slices, ("cancellations",)),
@@ -301,6 +370,10 @@ BREAKS = [
     (gives_a_gpu_in_mig_mode, ("slicing",)),
     (answers_that_a_gpu_has_returned, ("slicing", "devices")),
     (answers_that_a_gpu_drains, ("draining", "devices")),
+    (grants_what_appeared_during_the_look, ("strangers", "slicing")),
+    (answers_that_a_gpu_has_returned_and_does_nothing, ("changes",)),
+    (counts_a_gpu_beside_its_slices, ("slicing",)),
+    (counts_slices_that_were_removed, ("slicing",)),
     (gives_what_there_is, ("cancellations",)),
     (a_late_stop_ends_the_newer_lease, ("cancellations",)),
     (stops_what_it_does_not_know_from_before, ("hub",)),
@@ -314,6 +387,10 @@ BREAKS = [
     (gives_a_slot_twice, ("sharing",)),
     (forgets_slots_when_it_adopts, ("sharing", "database")),
     (changes_slots_under_a_session, ("sharing",)),
+    (lets_wait_what_the_caps_of_groups_bar, ("quotas",)),
+    (lets_wait_what_no_model_can_serve, ("quotas",)),
+    (loses_the_place_of_a_grant_that_nobody_claims, ("hub",)),
+    (leaves_the_lease_of_a_start_that_gives_up, ("cancellations",)),
 ]
 
 

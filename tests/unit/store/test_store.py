@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy import create_engine, event, exc, inspect, text
 from sqlalchemy.engine import make_url
 
 from doubles.clock import HandClock
@@ -18,6 +18,7 @@ from doubles.inventory import gpu, uuid
 from gpudock.model import Lease, LeaseState, Request
 from gpudock.policy.gpu_health import AdminState
 from gpudock.store import QuotaChange, RequestState, Store, StoreConflictError, StoreError
+from gpudock.store.errors import translate
 from gpudock.store.schema import metadata
 
 if TYPE_CHECKING:
@@ -340,7 +341,10 @@ def test_a_database_that_the_server_does_not_have_is_told_in_a_sentence(postgres
         Store(url.render_as_string(hide_password=False)).migrate()
 
 
-@pytest.mark.parametrize("url", ["", "nonsense", "nosuchdb://x", "postgresql+nodriver://x/y"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "nonsense", "nosuchdb://x", "postgresql+nodriver://x/y", "postgresql://lab@x:port/y"],
+)
 def test_a_url_that_means_nothing_is_told_in_a_sentence(url: str) -> None:
     with pytest.raises(StoreError, match=r"GPUDOCK_DB_URL"):
         Store(url)
@@ -468,3 +472,16 @@ def test_a_process_that_dies_leaves_all_of_its_transaction_or_nothing(
     assert process.exitcode == 9
     with store.snapshot() as transaction:
         assert [item.id for item in transaction.leases.live()] == (["one"] if commits else [])
+
+
+@pytest.mark.parametrize(
+    ("said", "meaning"),
+    [
+        ("connection failed: FATAL:  the database system is starting up", "starting or stopping"),
+        ("connection is bad: no such file or directory", "cannot be opened"),
+        ("failed to resolve host 'database'", "cannot be opened"),
+    ],
+)
+def test_a_server_that_is_not_there_yet_is_named(said: str, meaning: str) -> None:
+    error = exc.OperationalError("SELECT 1", None, Exception(said))
+    assert meaning in str(translate(error))

@@ -541,6 +541,8 @@ export interface components {
       readonly reason: string;
       /** @description When it starts if no session ends early and no request goes before it */
       readonly expected_start: number | null;
+      /** @description The same if all requests that may still come first do so; null when that is unknown */
+      readonly latest_start: number | null;
     };
   };
   responses: never;

@@ -146,7 +146,8 @@ export function makeQueue(now: number, user: string): WaitingRequest[] {
       position === 1
         ? 'It is waiting for 4 free GPUs of the model "*A100*" on one host. 2 are free.'
         : 'All matching GPUs are in use or reserved for earlier requests.',
-    expected_start: position === 3 ? null : now + position * HOUR
+    expected_start: position === 3 ? null : now + position * HOUR,
+    latest_start: position === 3 ? null : now + (position === 1 ? 1 : 24 + position) * HOUR
   });
   return [entry('r1', 'margaret', 1, 4), entry('r2', user, 2, 2), entry('r3', 'user0009', 3, 1)];
 }

@@ -33,6 +33,10 @@ class WaitingRequest(ResponseModel):
     expected_start: float | None = Field(
         description="When it starts if no session ends early and no request goes before it"
     )
+    latest_start: float | None = Field(
+        description="The same if all requests that may still come first do so; null when that is"
+        " unknown"
+    )
 
 
 class Queue(ResponseModel):

@@ -11,11 +11,22 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, WithJsonSchema
 from typing_extensions import TypeAliasType
 
-from gpudock.policy.quota.documents import MAX_VALUE, parse_document
+from gpudock.policy.quota.documents import (
+    MAX_VALUE,
+    MAX_WEIGHT,
+    MIN_AMOUNT,
+    MIN_WEIGHT,
+    parse_document,
+)
 
 _COUNT = {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_VALUE}
-_AMOUNT = {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": MAX_VALUE}
-_HOURS = {"type": ["number", "null"], "minimum": 0, "maximum": MAX_VALUE}
+_AMOUNT = {"type": ["number", "null"], "minimum": MIN_AMOUNT, "maximum": MAX_VALUE}
+_HOURS = {
+    "type": ["number", "null"],
+    "minimum": 0,
+    "maximum": MAX_VALUE,
+    "not": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": MIN_AMOUNT},
+}
 _PATTERN = {
     "type": "string",
     "minLength": 1,
@@ -32,8 +43,8 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "idle_minutes": {**_AMOUNT, "description": "A GPU that is idle for longer is taken back"},
     "weight": {
         "type": "number",
-        "exclusiveMinimum": 0,
-        "maximum": MAX_VALUE,
+        "minimum": MIN_WEIGHT,
+        "maximum": MAX_WEIGHT,
         "description": "Share of a busy lab",
     },
     "gpu_models": {

@@ -138,7 +138,14 @@ class Orphans:
                         twice.append(lease)
         self._orphans = orphans
         self._seen_users &= {lease.user for lease in leases}
-        await asyncio.gather(*(self._act(lease, orphans[lease.id]) for lease in twice))
+        results = await asyncio.gather(
+            *(self._act(lease, orphans[lease.id]) for lease in twice), return_exceptions=True
+        )
+        errors = [error for error in results if isinstance(error, Exception)]
+        for error in errors[1:]:
+            log.error("Acting on an orphaned lease failed.", exc_info=error)
+        if errors:
+            raise errors[0]
         known = {lease.id for lease in twice}
         return any(not item.user_gone for key, item in orphans.items() if key not in known)
 

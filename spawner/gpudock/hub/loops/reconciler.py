@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.engine.protocol import EngineError
 from gpudock.hub.lifecycle import perform
-from gpudock.policy.device_names import resolve
+from gpudock.policy.device_names import names_of, resolve
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from gpudock.engine.client import DockerEngine
     from gpudock.hub.loops.patience import Patience
     from gpudock.inventory import Inventory
-    from gpudock.model import InventoryReading, Observation
+    from gpudock.model import Observation
 
 log = logging.getLogger(__name__)
 
 _MIN_PAUSE_SECONDS = 0.2
-"""Pause after an action, before the look that proves its effect."""
+"""Pause after an action, before the look that proves its effect, and before one at new devices."""
 
 
 class Reconciler:
@@ -60,7 +60,6 @@ class Reconciler:
         self._interval = interval
         self._patience = patience
         self._looked = asyncio.Event()
-        self._looked_for: frozenset[str] = frozenset()
         self._new_devices = asyncio.Event()
         self.observation: Observation | None = None
         self.problem: str | None = None
@@ -71,21 +70,24 @@ class Reconciler:
 
     async def run(self) -> None:
         """Look and act until cancelled; no error ends the loop."""
-        unsubscribe = self._inventory.subscribe(self._notice_new_devices)
+        unsubscribe = self._inventory.subscribe(lambda _reading: self._notice_new_devices())
         try:
             while True:
-                self._new_devices.clear()
                 acted = await self._look_and_act()
-                pause = _MIN_PAUSE_SECONDS if acted else self._interval
+                self._new_devices.clear()
+                # Devices may have appeared during the look. One that failed is not repeated soon.
+                missed = self.problem is None and self._broker.has_unchecked_devices
+                pause = _MIN_PAUSE_SECONDS if acted or missed else self._interval
+                # Not wait_for(): it loses a cancellation that comes together with the event.
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._new_devices.wait()
         finally:
             unsubscribe()
 
-    def _notice_new_devices(self, reading: InventoryReading) -> None:
+    def _notice_new_devices(self) -> None:
         """Look again soon when there are devices that the last look did not look for."""
-        if not self._looked_for.issuperset(item.gpu.uuid for item in reading.readings):
+        if self._broker.has_unchecked_devices:
             self._new_devices.set()
 
     async def _look_and_act(self) -> bool:
@@ -130,6 +132,5 @@ class Reconciler:
             known = [status.gpu for status in self._broker.gpus.all()]
             return resolve(devices, readings, known)
 
-        self._looked_for = frozenset(reading.gpu.uuid for reading in readings)
         observation = await self._engine.observe(resolve_names)
-        return replace(observation, looked_for=self._looked_for)
+        return replace(observation, looked_for=names_of(readings))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import math
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import fields
@@ -29,6 +28,11 @@ UNTIL = "until"
 
 MAX_VALUE = 1_000_000
 """No limit of a lab is beyond this; a larger number is a typing error."""
+MIN_AMOUNT = 0.01
+"""A smaller number of hours, days or minutes is a typing error, unless it is 0."""
+MIN_WEIGHT = 0.001
+MAX_WEIGHT = 1000
+"""Beyond these weights others have next to nothing, or nobody notices a difference."""
 _MAX_NAME = 255
 _MAX_PATTERNS = 100
 
@@ -70,6 +74,19 @@ def parse_document(document: object, level: str) -> dict[str, Any]:
     for name, value in document.items():
         parsed[name] = _boost(value, level) if name == BOOST else _field(name, value, level)
     return parsed
+
+
+def within_bounds(name: str, value: Any) -> Any:
+    """Return the value of a limit as it counts: a number beyond its bounds counts as the nearest.
+
+    An earlier version, or a configuration, may have stored what :func:`parse_document` refuses.
+    """
+    if name not in _BOUNDS or value is None:
+        return value
+    low, high, zero = _BOUNDS[name]
+    # In this order, so that what is no number counts as the least.
+    nearest = 0 if zero and value <= 0 else min(high, max(low, value))
+    return int(nearest) if name in _COUNTS else nearest
 
 
 def boost_end(boost: Mapping[str, Any]) -> float:
@@ -128,28 +145,20 @@ def _count(name: str, value: object) -> int | None:
     return value
 
 
-def _amount(name: str, value: object, *, zero: bool) -> float:
-    number = math.nan
+def _amount(name: str, value: object) -> float:
+    low, high, zero = _BOUNDS[name]
     if isinstance(value, int | float) and not isinstance(value, bool):
         # A huge int does not fit a float; compare before converting.
-        number = float(value) if -MAX_VALUE <= value <= MAX_VALUE else math.inf
-    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
-        least = "0 or more" if zero else "more than 0"
-        msg = f"{name} is a number, {least} and at most {MAX_VALUE}."
-        raise QuotaDocumentError(msg)
-    return number
+        if low <= value <= high:
+            return float(value)
+        if zero and value == 0:
+            return 0.0
+    least = "0, or a number" if zero else "a number"
+    raise QuotaDocumentError(f"{name} is {least} from {low:g} to {high:,}.")
 
 
 def _amount_or_none(name: str, value: object) -> float | None:
-    return None if value is None else _amount(name, value, zero=False)
-
-
-def _hours(name: str, value: object) -> float | None:
-    return None if value is None else _amount(name, value, zero=True)
-
-
-def _weight(name: str, value: object) -> float:
-    return _amount(name, value, zero=False)
+    return None if value is None else _amount(name, value)
 
 
 def _patterns(name: str, value: object) -> tuple[str, ...] | None:
@@ -171,15 +180,30 @@ def _is_text(value: str) -> bool:
     return all(unicodedata.category(character) not in ("Cc", "Cs") for character in value)
 
 
+# Field to the least and the largest number that make sense, and whether 0 does as well.
+_BOUNDS: dict[str, tuple[float, float, bool]] = {
+    "max_gpus": (0, MAX_VALUE, True),
+    "gpu_hours": (MIN_AMOUNT, MAX_VALUE, True),
+    "window_days": (MIN_AMOUNT, MAX_VALUE, False),
+    "session_hours": (MIN_AMOUNT, MAX_VALUE, False),
+    "max_session_hours": (MIN_AMOUNT, MAX_VALUE, False),
+    "idle_minutes": (MIN_AMOUNT, MAX_VALUE, False),
+    "weight": (MIN_WEIGHT, MAX_WEIGHT, False),
+    "group_max_gpus": (0, MAX_VALUE, True),
+    "group_gpu_hours": (MIN_AMOUNT, MAX_VALUE, True),
+}
+
+_COUNTS = ("max_gpus", "group_max_gpus")
+
 _PARSERS: dict[str, Callable[[str, object], Any]] = {
     "max_gpus": _count,
-    "gpu_hours": _hours,
+    "gpu_hours": _amount_or_none,
     "window_days": _amount_or_none,
     "session_hours": _amount_or_none,
     "max_session_hours": _amount_or_none,
     "idle_minutes": _amount_or_none,
-    "weight": _weight,
+    "weight": _amount,
     "gpu_models": _patterns,
     "group_max_gpus": _count,
-    "group_gpu_hours": _hours,
+    "group_gpu_hours": _amount_or_none,
 }

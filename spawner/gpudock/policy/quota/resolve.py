@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gpudock.model import Denial, LeaseState, Quota
-from gpudock.policy.quota.documents import BOOST, FIELDS, UNTIL, boost_end
+from gpudock.policy.quota.documents import (
+    BOOST,
+    FIELDS,
+    UNTIL,
+    boost_end,
+    within_bounds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -100,7 +106,7 @@ def resolve(
 
     Of several groups that set a field the most generous counts; the first by name when two are
     equally generous. ``gpu_models`` of several groups add up. While a level's boost lasts, its
-    fields stand in place of that level's own.
+    fields stand in place of that level's own. A number beyond its bounds counts as the nearest.
 
     Args:
         base: the lab's shipped or configured default.
@@ -123,7 +129,7 @@ def resolve(
         elif name in of_default:
             values[name], origin[name] = of_default[name]
         else:
-            values[name], origin[name] = getattr(base, name), "default"
+            values[name], origin[name] = within_bounds(name, getattr(base, name)), "default"
     if values["gpu_models"] is not None:
         values["gpu_models"] = tuple(values["gpu_models"])
     window = of_default["window_days"][0] if "window_days" in of_default else base.window_days
@@ -148,7 +154,7 @@ def _stated(level: str, document: Mapping[str, Any] | None, now: float) -> dict[
     if boost is not None and now < boost_end(boost):
         origin = f"{level} boost until {boost[UNTIL]}"
         stated |= {name: (value, origin) for name, value in boost.items() if name != UNTIL}
-    return stated
+    return {name: (within_bounds(name, value), where) for name, (value, where) in stated.items()}
 
 
 def _value(level: Mapping[str, Any], name: str, otherwise: Any = None) -> Any:
@@ -193,25 +199,42 @@ def check(request: Request, effective: EffectiveQuota, used: Usage) -> Denial | 
     if request.gpus == 0:
         return None
     limit = effective.quota.max_gpus
-    if limit is not None:
-        if request.gpus > limit:
-            if limit == 0:
-                allowance = "Your quota allows no GPU"
-            else:
-                allowance = f"Your quota allows {_gpus(limit)} at once"
-            return Denial(
-                "quota",
-                f"{allowance}, and this server asks for {request.gpus}. Ask for fewer GPUs, or ask"
-                " an administrator for a larger quota.",
-            )
-        held = used.gpus - used.stopping
-        if held + request.gpus > limit:
-            return Denial(
-                "quota",
-                f"You already use {held} of your {_gpus(limit)}, and this server asks for"
-                f" {request.gpus}. Stop another server of yours first, or ask an administrator for"
-                " a larger quota.",
-            )
+    held = used.gpus - used.stopping
+    if limit is not None and request.gpus <= limit < held + request.gpus:
+        return Denial(
+            "quota",
+            f"You already use {held} of your {_gpus(limit)}, and this server asks for"
+            f" {request.gpus}. Stop another server of yours first, or ask an administrator for"
+            " a larger quota.",
+        )
+    return _too_many(request, effective) or _no_hours(_hours_used_up(request, effective))
+
+
+def check_waiting(request: Request, effective: EffectiveQuota) -> Denial | None:
+    """Return why the limits in force bar a waiting request however long it waits, if they do.
+
+    Other limits only let it wait: for GPUs that the user or a group has now, or for hours that come
+    back. The denial is that of :func:`check` for a request made now.
+    """
+    if request.gpus == 0:
+        return None
+    barred = _too_many(request, effective)
+    return barred or _no_hours(_hours_used_up(request, effective, for_good=True))
+
+
+def _too_many(request: Request, effective: EffectiveQuota) -> Denial | None:
+    """Return why a request asks for more devices than its user, or a group, may ever have."""
+    limit = effective.quota.max_gpus
+    if limit is not None and request.gpus > limit:
+        if limit == 0:
+            allowance = "Your quota allows no GPU"
+        else:
+            allowance = f"Your quota allows {_gpus(limit)} at once"
+        return Denial(
+            "quota",
+            f"{allowance}, and this server asks for {request.gpus}. Ask for fewer GPUs, or ask"
+            " an administrator for a larger quota.",
+        )
     for cap in effective.caps:
         if cap.max_gpus is not None and request.gpus > cap.max_gpus:
             return Denial(
@@ -220,8 +243,13 @@ def check(request: Request, effective: EffectiveQuota, used: Usage) -> Denial | 
                 f" asks for {request.gpus}. Ask for fewer GPUs, or ask an administrator for a"
                 " larger quota of the group.",
             )
-    hours = _hours_used_up(request, effective)
-    return None if hours is None else Denial("hours", f"{hours} Choose a server without a GPU.")
+    return None
+
+
+def _no_hours(used_up: str | None) -> Denial | None:
+    if used_up is None:
+        return None
+    return Denial("hours", f"{used_up} Choose a server without a GPU.")
 
 
 def held_back(
@@ -268,16 +296,27 @@ def held_back(
     return _hours_used_up(request, effective)
 
 
-def _hours_used_up(request: Request, effective: EffectiveQuota) -> str | None:
+def _hours_used_up(
+    request: Request, effective: EffectiveQuota, *, for_good: bool = False
+) -> str | None:
+    """Return which hours are used up, with *for_good* only those that never come back."""
+
+    def count(limit: float | None, window_days: float | None) -> bool:
+        return not for_good or limit == 0 or window_days is None
+
     quota = effective.quota
-    if _are_used_up(quota.gpu_hours, effective.used, request.gpus):
+    if count(quota.gpu_hours, quota.window_days) and _are_used_up(
+        quota.gpu_hours, effective.used, request.gpus
+    ):
         return (
             f"You have used {_amount(effective.used.gpu_hours)} of your"
             f" {_amount(quota.gpu_hours)} GPU-hours{_window(quota.window_days)}."
             f"{_again(effective.used)}"
         )
     for cap in effective.caps:
-        if _are_used_up(cap.gpu_hours, cap.used, request.gpus):
+        if count(cap.gpu_hours, cap.window_days) and _are_used_up(
+            cap.gpu_hours, cap.used, request.gpus
+        ):
             return (
                 f"The group {cap.group} has used {_amount(cap.used.gpu_hours)} of its"
                 f" {_amount(cap.gpu_hours)} GPU-hours{_window(cap.window_days)}."

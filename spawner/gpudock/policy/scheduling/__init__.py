@@ -6,14 +6,17 @@ it.
 
 1. **Order** (``ordering``, ``fair_share``). Sort the queue: first come, first served, or by fair
    share. Everything below happens once per request, in this order.
-2. **Set aside** (``decide``). A request that waits for nothing that others could use, such as its
-   user's own limit or its server's previous container, waits without a reservation.
+2. **Set aside** (``decide``). A request that waits for something without a foreseeable end, such as
+   its server's previous container or GPU-hours, waits without a reservation.
 3. **Candidates** (``candidates``). A request for *n* units can be served by any *node pool* (units
    of one kind on one node) of at least *n* units, or by a mix of the pools of one node.
 4. **Start** (``demand``). If enough units of a candidate are free and not reserved, the request
    starts there. If not, it starts where its latest end is not after the begin of any reservation of
    the units it takes: the *backfill window*. Of several candidates the one with the least
    :class:`~.candidates.Rating` is best.
+   Limits of users and caps of groups (``allowances``) are planned like pools of units: a request
+   that one of them holds back reserves from the time at which it clears, on units that become
+   available shortly before.
 5. **Placement** (``placement``). On a candidate, parts of the fullest GPU come first; of whole GPUs
    the set with the best connections.
 6. **Reserve** (``demand``). A request that cannot start reserves the units that become available

@@ -104,6 +104,11 @@ class Candidate:
         timeline = self._timeline or sorted(self.units, key=_by_availability)
         return timeline[: self.count]
 
+    def latest(self, moment: float) -> Sequence[Unit]:
+        """Return the units that become available last, of those available at *moment*."""
+        units = [unit for unit in self.units if unit.available <= moment]
+        return sorted(units, key=lambda unit: (-unit.available, *by_index(unit)))[: self.count]
+
     def start(self) -> float:
         """Return from when enough units can be reserved here (Unix time)."""
         if self._timeline is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from heapq import heapreplace
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
@@ -91,8 +92,12 @@ class DemandClass:
                 return units
         return None
 
-    def reserve(self, seconds: float) -> float:
+    def reserve(self, seconds: float, not_before: float = -math.inf) -> float:
         """Reserve the units that become available first for a session of at most *seconds*.
+
+        Args:
+            seconds: of the session; infinite for one without an end.
+            not_before: from when the session is allowed (Unix time).
 
         Returns:
             When the session starts at the latest (Unix time); :data:`NEVER` when that is not known.
@@ -105,8 +110,17 @@ class DemandClass:
             if start == noted:
                 break
             heapreplace(agenda, (start, rank, candidate))
-        self._reserve(candidate.earliest(), start, start + seconds)
-        return start
+        if start >= not_before:
+            self._reserve(candidate.earliest(), start, start + seconds)
+            return start
+        # Units that become available shortly before leave the others to requests that can use them.
+        in_time = [each for each in self._candidates if each.start() <= not_before]
+        units = min(
+            ((each.latest(not_before), each.rank) for each in in_time),
+            key=lambda found: (-found[0][-1].available, found[1]),
+        )[0]
+        self._reserve(units, not_before, not_before + seconds)
+        return not_before
 
     def _reserve(self, units: Iterable[Unit], start: float, end: float) -> None:
         for unit in units:

@@ -13,9 +13,19 @@ still use, and what their own requests ahead of this one ask for. The fair share
 mean usage of waiting users, by weight, plus one session, so that less than a session makes no
 great difference.
 
-Nobody starves: both handicaps together are at most a day, so a request that joins a day later comes
-later, whatever its user's weight and usage. Decision record 0010 compares this rule with simpler
-ones.
+Time in which the user's own limit held a request back does not count, nor what had passed when an
+earlier request of the user was granted (``waiting_time``). Users who have had more than their fair
+part (the mean usage of waiting users, by weight, plus half a session) come after all others. So
+nobody gains by waiting more often than others do.
+
+The request that is next stays next: once GPUs are reserved for it and nobody is ahead, those who
+join later do not pass it. Otherwise a request for many GPUs would collect them in vain, as often as
+somebody joins who has had less.
+
+Nobody starves: after a day of waiting the handicaps fall away. Both together are at most a day, so
+such a request comes before all that have waited for less than a day, and before all that joined
+after it. After a week the same holds for the next request of a user who has had more than their
+fair part. Decision record 0010 compares this rule with simpler ones.
 """
 
 from __future__ import annotations
@@ -37,6 +47,12 @@ HALF_LIFE_DAYS = 7.0
 MAX_USAGE_HOURS = 6.0
 MAX_LENGTH_HOURS = 18.0
 LENGTH_PART = 0.75
+# Requests that have waited for so long have no handicap any more.
+MAX_HANDICAP_SECONDS = 24 * 3600.0
+# A user who has waited for so long comes before others, whatever they have had.
+MAX_WAIT_SECONDS = 7 * 86400.0
+# By which part of a session a user may be beyond the fair part and still come before others.
+TOLERANCE = 0.5
 # Added to each age for the usage handicap: among requests this close together, usage decides.
 TOGETHER_SECONDS = 15 * 60.0
 # The length of a session without an end, for the order of the queue only.
@@ -118,23 +134,69 @@ class FairShare:
         items = sorted(snapshot.waiting, key=attrgetter("sequence"))
         usage, fair_share = usage_by_user(snapshot, items)
         slot = largest_slot(snapshot)
-        last = dict.fromkeys(usage, math.inf)
-        priorities = []
+        last = dict.fromkeys(usage, (True, True, math.inf))
+        seen: set[str] = set()
+        ranks: list[tuple[bool, bool, float]] = []
         for item in items:
             request, quota = item.request, item.effective.quota
             user, seconds = request.user, nominal_seconds(quota)
-            age = max(0.0, snapshot.now - request.created_at)
-            share = usage[user] / (fair_share * (quota.weight or _MIN_WEIGHT))
+            weight = quota.weight or _MIN_WEIGHT
+            age = max(0.0, snapshot.now - snapshot.waiting_since(request))
+            share = usage[user] / (fair_share * weight)
+            fair_part = _fair_part(fair_share - NOMINAL_SECONDS, item)
             usage_factor = 1 - 1 / (1 + share**6)
             usage_handicap = usage_factor * min(age + TOGETHER_SECONDS, max_usage)
-            priority = age - usage_handicap - min(LENGTH_PART * seconds, max_length)
+            priority = age
+            if age < MAX_HANDICAP_SECONDS:
+                priority -= usage_handicap + min(LENGTH_PART * seconds, max_length)
             # Requests of one user keep their order, whatever the clock did between them.
-            last[user] = priority = min(priority, last[user])
-            priorities.append(-priority)
+            is_due = usage[user] <= fair_part or (age >= MAX_WAIT_SECONDS and user not in seen)
+            seen.add(user)
+            last[user] = rank = min((item.is_next, is_due, priority), last[user])
+            ranks.append(rank)
             gpus = request.gpus if request.share is not Share.SHARED else min(request.gpus, slot)
             usage[user] += gpus * seconds
         # Sorting is stable: of equal priorities the request that joined first stays first.
-        return [items[index] for index in sorted(range(len(items)), key=priorities.__getitem__)]
+        order = sorted(range(len(items)), key=ranks.__getitem__, reverse=True)
+        return [items[index] for index in order]
+
+    def delays(self, snapshot: Snapshot) -> dict[str, float]:
+        """Return for how long others may still come before each request, and their sessions last.
+
+        Seconds by request id. Nobody comes before the request that is next. Others may come before
+        another one until the request has waited for a day, or for a
+        week if its user has had more than the fair part.
+        """
+        usage, fair_share = usage_by_user(snapshot, snapshot.waiting)
+        longest = _longest_session(snapshot)
+        delays = {}
+        for item in snapshot.waiting:
+            if item.is_next:
+                continue
+            is_due = usage[item.request.user] <= _fair_part(fair_share - NOMINAL_SECONDS, item)
+            age = snapshot.now - snapshot.waiting_since(item.request)
+            left = (MAX_HANDICAP_SECONDS if is_due else MAX_WAIT_SECONDS) - age
+            if left > 0:
+                delays[item.request.id] = left + longest
+        return delays
+
+
+def _fair_part(mean: float, item: Waiting) -> float:
+    """Return with how many GPU-seconds a user still comes before others."""
+    quota = item.effective.quota
+    return mean * (quota.weight or _MIN_WEIGHT) + TOLERANCE * nominal_seconds(quota)
+
+
+def _longest_session(snapshot: Snapshot) -> float:
+    """Return the longest session that runs or may begin, seconds; infinite without an end."""
+    longest = 0.0
+    for item in snapshot.waiting:
+        hours = item.effective.quota.max_session_hours
+        longest = max(longest, math.inf if hours is None else hours * _HOUR)
+    for lease in snapshot.leases:
+        end = lease.latest_end
+        longest = max(longest, math.inf if end is None else end - lease.granted_at)
+    return longest
 
 
 def usage_by_user(snapshot: Snapshot, items: Iterable[Waiting]) -> tuple[dict[str, float], float]:

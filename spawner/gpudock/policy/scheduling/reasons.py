@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from gpudock.policy.scheduling.demand import DemandClass
 
 ONE_SLICE = "A server gets at most one MIG slice, because a CUDA process can use only one."
+BEHIND_OWN = (
+    "Requests ahead of this one need the rest of what your quota, or the cap of your group, allows."
+)
 PREVIOUS_CONTAINER = "The previous container of this server is still being stopped."
 
 

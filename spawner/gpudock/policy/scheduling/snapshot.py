@@ -21,11 +21,13 @@ class Waiting:
         sequence: grows with every request that joins the queue.
         request: the request.
         effective: the limits in force for its user.
+        is_next: it was the first in the latest decision for which GPUs were reserved.
     """
 
     sequence: int
     request: Request
     effective: EffectiveQuota
+    is_next: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Snapshot:
             refused instead of waiting for devices that are not known yet.
         recent_use: user to GPU-seconds of the past, of which older ones count less.
         links: how the devices are connected, as far as that is known.
+        counted_since: request id to the Unix time since when its waiting time counts; without an
+            entry it counts from the beginning. See ``waiting_time``.
     """
 
     now: float
@@ -52,3 +56,8 @@ class Snapshot:
     inventory_known: bool = True
     recent_use: Mapping[str, float] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
+    counted_since: Mapping[str, float] = field(default_factory=dict)
+
+    def waiting_since(self, request: Request) -> float:
+        """Return since when the waiting time of *request* counts (Unix time)."""
+        return max(request.created_at, self.counted_since.get(request.id, 0.0))

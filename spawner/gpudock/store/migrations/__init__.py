@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from gpudock.store.errors import StoreError
+from gpudock.store.errors import StoreUnusableError
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -25,7 +25,7 @@ def upgrade(connection: Connection) -> None:
     """Bring the database to the newest schema, within the connection's open transaction.
 
     Raises:
-        StoreError: a newer version of gpudock wrote it.
+        StoreUnusableError: a newer version of gpudock wrote it.
     """
     config = _config()
     scripts = _scripts(config)
@@ -39,7 +39,7 @@ def upgrade(connection: Connection) -> None:
             f"The lab's database was written by a newer version of gpudock (schema {current})."
             " Install that version or a later one, or restore a backup made before the upgrade."
         )
-        raise StoreError(msg)
+        raise StoreUnusableError(msg)
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 

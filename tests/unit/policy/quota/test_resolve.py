@@ -1,5 +1,7 @@
 """Which limits hold, where they come from, and what they refuse."""
 
+import math
+
 import pytest
 
 from gpudock.model import Lease, LeaseState, Quota, Request
@@ -328,3 +330,43 @@ def test_usage_counts_all_servers_of_the_user_and_of_nobody_else() -> None:
         lease("bob", 4, LeaseState.ACTIVE),
     ]
     assert usage(leases, "ada") == Usage(gpus=3, stopping=2)
+
+
+NUMBERS = [
+    "gpu_hours",
+    "window_days",
+    "session_hours",
+    "max_session_hours",
+    "idle_minutes",
+    "weight",
+    "group_gpu_hours",
+]
+
+
+@pytest.mark.parametrize("value", [1e-320, 5e-324, 0.0001, 1_000_000.5, 1e300, 10**400])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_have_bounds_that_make_sense(name: str, value: float) -> None:
+    with pytest.raises(QuotaDocumentError, match=rf"^{name} is .*from 0.0.* to 1,000.*\.$"):
+        parse_document({name: value}, "group")
+
+
+@pytest.mark.parametrize("value", [1e-320, -1.0, 1e300, 10**400, math.inf, math.nan])
+@pytest.mark.parametrize("name", FIELDS)
+def test_numbers_that_are_stored_beyond_their_bounds_count_as_the_nearest(
+    name: str, value: float
+) -> None:
+    if name == "gpu_models":
+        return
+    for effective in (
+        resolve(Quota(), user={name: value}),
+        resolve(Quota(), groups={"class": {name: value}}),
+        resolve(Quota(**{name: value})),
+    ):
+        counted = getattr(effective.quota, name)
+        assert parse_document({name: counted}, "user") == {name: counted}
+
+
+def test_caps_that_are_stored_beyond_their_bounds_count_as_the_nearest() -> None:
+    document = {"group_max_gpus": 10**400, "group_gpu_hours": 1e-320, "window_days": 1e-320}
+    (cap,) = resolve(Quota(), groups={"class": document}).caps
+    assert (cap.max_gpus, cap.gpu_hours, cap.window_days) == (1_000_000, 0.01, 0.01)

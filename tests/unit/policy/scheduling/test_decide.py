@@ -12,6 +12,7 @@ from gpudock.model import Denial, GPUState, Lease, LeaseState, Quota, Request, S
 from gpudock.policy.admission import refuse
 from gpudock.policy.gpu_health import DeviceHealth
 from gpudock.policy.quota.resolve import Cap, resolve, usage
+from gpudock.policy.scheduling import reasons
 from gpudock.policy.scheduling.decide import Decision, decide
 from gpudock.policy.scheduling.snapshot import Snapshot, Waiting
 
@@ -136,6 +137,47 @@ def test_a_request_that_only_its_own_quota_holds_back_blocks_nobody() -> None:
     )
     assert granted(decision) == {"bob": 1}
     assert "You use 1 of the 1 GPU that your quota allows" in decision.places["ada/second"].reason
+
+
+def test_what_the_own_quota_holds_back_is_planned_for_when_it_clears() -> None:
+    """The second server gets the first one's GPU, so the other GPU is there for all others."""
+    decision = decide(
+        lab(
+            *(ask("ada", server=name) for name in "bc"),
+            leases=[lease("ada", LAB[0], hours=3)],
+            quota=Quota(max_gpus=1, max_session_hours=2.0),
+        )
+    )
+    starts = {name: place.expected_start for name, place in decision.places.items()}
+    assert starts == {"ada/b": NOW + 3 * 3600, "ada/c": NOW + 5 * 3600}
+
+
+def test_a_later_request_of_the_same_user_delays_no_planned_one() -> None:
+    held = [lease("ada", LAB[0], hours=3)]
+    later = ask("ada", 1, server="c")
+    for hours, grants in ((2.0, {"ada": 1}), (4.0, {})):
+        quota = Quota(max_gpus=2, max_session_hours=hours)
+        decision = decide(lab(ask("ada", 2, server="b"), later, leases=held, quota=quota))
+        assert granted(decision) == grants
+        assert decision.places["ada/b"].expected_start == NOW + 3 * 3600
+    assert decision.places["ada/c"].reason == reasons.BEHIND_OWN
+    assert decision.places["ada/c"].expected_start == NOW + 7 * 3600
+
+
+def test_the_first_request_for_which_gpus_are_reserved_is_next() -> None:
+    held = [lease("ada", LAB[0], hours=3), lease("cy", LAB[1], hours=3)]
+    quota = Quota(max_gpus=1)
+    waiting = [ask("ada", server="b"), ask("bob"), ask("dan")]
+    # Ada's own limit holds hers back, so it is not for others that it waits.
+    assert decide(lab(*waiting, leases=held, quota=quota)).next_request == waiting[1].id
+    assert decide(lab(waiting[0], leases=held, quota=quota)).next_request is None
+    assert decide(lab(*waiting, quota=quota, gate="Not now.")).next_request is None
+
+
+def test_nothing_is_planned_for_a_limit_that_has_no_foreseeable_end() -> None:
+    held = [lease("ada", LAB[0], hours=None)]
+    decision = decide(lab(ask("ada", server="b"), leases=held, quota=Quota(max_gpus=1)))
+    assert decision.places["ada/b"].expected_start is None
 
 
 def test_the_quota_holds_across_named_servers_in_one_round() -> None:

@@ -35,12 +35,13 @@ def wait(
     since: float = 0.0,
     weight: float = 1.0,
     share: Share = Share.EXCLUSIVE,
+    is_next: bool = False,
     **quota: float | None,
 ) -> Waiting:
     """Make a request that joined *since* seconds before now."""
     request = Request(f"r{number}", user, f"s{number}", gpus, NOW - since, "image", share=share)
     terms = {"max_gpus": None, "session_hours": None, "max_session_hours": 1.0, **quota}
-    return Waiting(number, request, resolve(Quota(weight=weight, **terms)))
+    return Waiting(number, request, resolve(Quota(weight=weight, **terms)), is_next)
 
 
 def order(*items: Waiting, now: float = NOW, **rest: object) -> list[str]:
@@ -95,19 +96,51 @@ def test_of_those_who_ask_at_about_the_same_time_use_decides() -> None:
     assert order(*items) == ["r0", "r1"]
 
 
-def test_waiting_makes_up_for_use() -> None:
-    # Ada has had nearly twice what is usual, so of four hours of waiting nothing counts.
-    use = {"ada": 100 * HOUR}
-    ada = wait(0, "ada", since=4 * HOUR)
-    assert order(ada, wait(1, "bob", since=0.1 * HOUR), recent_use=use) == ["r1", "r0"]
-    # What use takes is limited to six hours.
-    patient = wait(0, "ada", since=10 * HOUR)
-    assert order(patient, wait(1, "bob", since=3.9 * HOUR), recent_use=use) == ["r0", "r1"]
-    assert order(patient, wait(1, "bob", since=4.5 * HOUR), recent_use=use) == ["r1", "r0"]
-    # With a weight of 4 it is what is usual, and half of the time counts.
-    heavy = wait(0, "ada", since=4 * HOUR, weight=4)
-    assert order(heavy, wait(1, "bob", since=1.6 * HOUR), recent_use=use) == ["r0", "r1"]
-    assert order(heavy, wait(1, "bob", since=2.0 * HOUR), recent_use=use) == ["r1", "r0"]
+def test_who_has_had_more_than_the_fair_part_comes_after_all_others_for_a_week() -> None:
+    use = {"ada": 100 * HOUR, "bob": 90 * HOUR, "cy": 0.0}
+    newcomer = wait(2, "cy")
+    for since, found in ((6.9 * DAY, ["r2", "r0"]), (7.1 * DAY, ["r0", "r2"])):
+        assert order(wait(0, "ada", since=since), newcomer, recent_use=use) == found
+    # Then it is the turn of one request, not of all that have waited for so long.
+    two = [wait(0, "ada", since=8 * DAY), wait(1, "ada", since=8 * DAY)]
+    assert order(*two, newcomer, recent_use=use) == ["r0", "r2", "r1"]
+    # Half a session more than the mean makes no difference.
+    near = [wait(0, "ada", since=3 * HOUR), wait(1, "bob", since=0.5 * HOUR)]
+    for more, found in ((0.9, ["r0", "r1"]), (1.1, ["r1", "r0"])):
+        assert order(*near, recent_use={"ada": (50 + more) * HOUR, "bob": 50 * HOUR}) == found
+    # With three times the weight the fair part is three times as large.
+    heavy = wait(0, "ada", since=3 * HOUR, weight=3)
+    use = {"ada": 150 * HOUR, "bob": 50 * HOUR}
+    assert order(heavy, wait(1, "bob", since=0.5 * HOUR), recent_use=use) == ["r0", "r1"]
+
+
+def test_who_is_next_is_not_passed_by_those_who_join_later() -> None:
+    use = {"ada": 100 * HOUR, "bob": 90 * HOUR, "cy": 0.0}
+    ada, newcomer = wait(0, "ada", 8, since=HOUR), wait(2, "cy")
+    assert order(ada, newcomer, recent_use=use) == ["r2", "r0"]
+    assert order(replace(ada, is_next=True), newcomer, recent_use=use) == ["r0", "r2"]
+    # Requests of one user keep their order all the same.
+    second = wait(3, "ada", is_next=True)
+    assert order(ada, newcomer, second, recent_use=use) == ["r2", "r0", "r3"]
+
+
+def test_nobody_comes_before_who_is_next() -> None:
+    items = (wait(0, "ada", is_next=True), wait(1, "bob"))
+    snapshot = Snapshot(NOW, (), (), items)
+    assert FairShare().delays(snapshot).keys() == {"r1"}
+
+
+def test_nothing_is_subtracted_after_a_day() -> None:
+    long = {"max_session_hours": 24.0}
+    for since, found in ((23.9, ["r1", "r0"]), (24.1, ["r0", "r1"])):
+        mine = wait(0, "ada", since=since * HOUR, **long)
+        assert order(mine, wait(1, "bob", since=20 * HOUR, max_session_hours=0.5)) == found
+
+
+def test_time_that_does_not_count_moves_nobody_forward() -> None:
+    items = [wait(0, "ada", since=9 * HOUR), wait(1, "bob", since=2 * HOUR)]
+    assert order(*items) == ["r0", "r1"]
+    assert order(*items, counted_since={"r0": NOW - HOUR}) == ["r1", "r0"]
 
 
 def test_who_has_had_as_much_as_the_others_is_passed_by_nobody_who_comes_later() -> None:
@@ -241,7 +274,7 @@ def test_the_order_does_not_depend_on_how_the_queue_is_listed(
 @given(
     queues,
     uses,
-    st.floats(0, 1e12),
+    st.one_of(st.just(0.0), st.floats(0, 1e12)),
     st.floats(0, 1e7),
     st.integers(1, 30),
     st.floats(0.001, 1000),
@@ -259,11 +292,13 @@ def test_nobody_starves(
     hours: float | None,
 ) -> None:
     """Requests that join more than a day after another one come after it, even if their users have
-    used nothing, want short sessions and have any weight. So only requests that were there before
-    it, or joined within the day, can be served first.
+    used nothing, want short sessions and have any weight; a week, if its user has had more than the
+    fair part. So only requests that were there before it, or joined within that time, can be served
+    first.
     """
     items = queue_of(people)
-    mine = wait(100, "me", since=waited + DAY + 1, weight=my_weight, max_session_hours=hours)
+    older = waited + (7 * DAY if charge else DAY) + 1
+    mine = wait(100, "me", since=older, weight=my_weight, max_session_hours=hours)
     others = [
         wait(200 + number, f"new{number}", since=waited, weight=weight, max_session_hours=0.1)
         for number in range(newcomers)

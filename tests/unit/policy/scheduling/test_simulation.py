@@ -70,6 +70,9 @@ def test_two_policies_are_compared_run_by_run() -> None:
         def order(self, snapshot: Snapshot) -> list[Waiting]:
             return FirstCome().order(snapshot)[::-1]
 
+        def delays(self, snapshot: Snapshot) -> dict[str, float]:
+            return {}
+
     policies = [Policy("first", FirstCome(), True), Policy("last", LastComeFirst(), True)]
     results = seeds.replay(lambda seed: setting, range(4), policies)
     found = seeds.compare(results["first"], results["last"])
@@ -123,18 +126,24 @@ def test_a_replay_of_three_jobs_on_one_gpu() -> None:
     assert [entry.job.number for entry in replay.runs] == [0, 1, 2]
 
 
-# If all want one GPU of one kind, reordering gains little; docs/queue.md explains why.
+# If all want one GPU of one kind, reordering gains little. In the company, two users want several
+# times their fair part, and it is they who wait longest. docs/queue.md explains both.
 @pytest.mark.simulation
 @pytest.mark.parametrize(
-    ("make", "longer"),
-    [(synthetic.course, 1.0), (synthetic.research, 0.85), (synthetic.company, 0.7)],
+    ("make", "p95", "mean"),
+    [
+        (synthetic.course, 1.0, 1.02),
+        (synthetic.research, 0.85, 0.6),
+        (synthetic.company, 1.0, 0.3),
+    ],
 )
-def test_the_queue_is_fairer_than_first_come_and_waits_are_no_longer(make, longer) -> None:
+def test_the_queue_is_fairer_than_first_come_and_waits_are_no_longer(make, p95, mean) -> None:
     """In the mean of several labs: in a single one luck decides more than any rule."""
     results = seeds.replay(make, range(1, 7), [POLICIES[0], POLICIES[-1]])
     found = seeds.compare(results[POLICIES[-1].name], results[POLICIES[0].name])
     assert found.jain.least > 0
-    assert found.p95.mean <= longer
+    assert found.p95.mean <= p95
+    assert found.mean.mean <= mean
     assert found.use.mean >= -0.001
 
 

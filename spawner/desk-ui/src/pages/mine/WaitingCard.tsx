@@ -39,7 +39,12 @@ export function WaitingCard({ entry }: { readonly entry: WaitingRequest }) {
         <p className="text-body-secondary small mb-0">
           {entry.expected_start === null
             ? t.mine.notExpected
-            : t.mine.expected(shortDateTime(entry.expected_start, now))}{' '}
+            : entry.latest_start === null || entry.latest_start <= entry.expected_start
+              ? t.mine.expected(shortDateTime(entry.expected_start, now))
+              : t.mine.expectedRange(
+                  shortDateTime(entry.expected_start, now),
+                  shortDateTime(entry.latest_start, now)
+                )}{' '}
           {t.mine.waitingSince(duration(now - entry.created_at))}
         </p>
       </div>

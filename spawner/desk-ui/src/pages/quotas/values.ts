@@ -4,6 +4,15 @@ import { amount } from '../../lib/format';
 import { t } from '../../strings';
 
 const MAX_VALUE = 1_000_000;
+const MAX_WEIGHT = 1000;
+/** The least number that makes sense. Hours may be 0 as well. */
+const LEAST: Readonly<Record<Kind, number>> = {
+  count: 0,
+  amount: 0.01,
+  positive: 0.01,
+  weight: 0.001,
+  models: 0
+};
 const SEPARATOR = '; ';
 
 type Kind = 'count' | 'amount' | 'positive' | 'weight' | 'models';
@@ -85,9 +94,10 @@ export function parseValue(field: QuotaField, input: string): Parsed {
     return { ok: true, value: [...new Set(patterns)] };
   }
   const number = /^\d{1,7}([.,]\d{1,6})?$/.test(text) ? Number(text.replace(',', '.')) : NaN;
-  const min = kind === 'positive' || kind === 'weight' ? Number.MIN_VALUE : 0;
+  const max = kind === 'weight' ? MAX_WEIGHT : MAX_VALUE;
+  const inside = (number >= LEAST[kind] && number <= max) || (kind === 'amount' && number === 0);
   const whole = kind !== 'count' || Number.isInteger(number);
-  if (!(number >= min && number <= MAX_VALUE && whole)) {
+  if (!inside || !whole) {
     return { ok: false, message: t.quotas.invalid[kind] };
   }
   return { ok: true, value: number };

@@ -10,7 +10,10 @@ describe('an input', () => {
     ['max_gpus', 'None', null],
     ['gpu_hours', '12,5', 12.5],
     ['gpu_hours', '0', 0],
+    ['gpu_hours', '0.01', 0.01],
     ['weight', '0.5', 0.5],
+    ['weight', '0.001', 0.001],
+    ['weight', '1000', 1000],
     ['gpu_models', '*A100*; *L4* ;*A100*', ['*A100*', '*L4*']],
     ['gpu_models', ';', []],
     ['gpu_models', 'all', null],
@@ -28,8 +31,12 @@ describe('an input', () => {
     ['gpu_hours', 'NaN'],
     ['gpu_hours', 'Infinity'],
     ['gpu_hours', '0x10'],
+    ['gpu_hours', '0.009'],
     ['session_hours', '0'],
+    ['session_hours', '0.009'],
     ['weight', '0'],
+    ['weight', '0.0001'],
+    ['weight', '1001'],
     ['weight', 'none']
   ])('of %s, "%s", is rejected with a message', (field, text) => {
     const parsed = parseValue(field, text);
