@@ -19,8 +19,8 @@ part (the mean usage of waiting users, by weight, plus half a session) come afte
 nobody gains by waiting more often than others do.
 
 The request that is next stays next: once GPUs are reserved for it and nobody is ahead, those who
-join later do not pass it. Otherwise a request for many GPUs would collect them in vain, as often as
-somebody joins who has had less.
+join later do not pass it. Otherwise a request for many GPUs would lose those that it has collected,
+as often as somebody joins who has had less.
 
 Nobody starves: after a day of waiting the handicaps fall away. Both together are at most a day, so
 such a request comes before all that have waited for less than a day, and before all that joined
