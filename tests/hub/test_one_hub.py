@@ -107,6 +107,10 @@ def test_a_hub_refuses_the_database_of_another_lab_until_the_lab_is_moved(
     refused = gpudock(second, "lab", "move-here")
     assert refused.returncode == 1
     assert 'The hub on the server "fake-host" is alive' in refused.stderr
+    at_home = gpudock(first, "lab", "move-here")
+    assert at_home.returncode == 0, at_home.stderr
+    assert "is this lab's already" in at_home.stdout
+    assert first.held() == held
     first.stop()
     moved = gpudock(second, "lab", "move-here")
     assert moved.returncode == 0, moved.stderr

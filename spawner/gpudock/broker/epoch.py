@@ -277,6 +277,17 @@ class LabMove:
         self._name = name
         self._heartbeat = Heartbeat(monotonic)
 
+    def is_here(self, place: str | None) -> bool:
+        """Return whether the database is this lab's already, and the hub at *place* uses it.
+
+        Raises:
+            StoreError: the database failed.
+        """
+        with self._store.snapshot() as transaction:
+            record = transaction.lab.read()
+        owner = (record.lab_id, record.name)
+        return place is not None and record.place == place and owner == (self._lab_id, self._name)
+
     def attempt(self) -> bool:
         """Make the database this lab's, for the next hub that starts here.
 

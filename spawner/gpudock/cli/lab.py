@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from gpudock.broker.epoch import LabMove
 from gpudock.cli.output import print_json, print_table
 from gpudock.config.settings import Settings
-from gpudock.config.shared_volume import FOLDER, LAB_ID, secret
+from gpudock.config.shared_volume import FOLDER, HUB_LOCK, LAB_ID, secret
+from gpudock.hub.lock import place_of
 from gpudock.store import Store
 
 if TYPE_CHECKING:
@@ -56,7 +57,12 @@ async def _show(options: argparse.Namespace) -> int:
 async def _move_here(_options: argparse.Namespace) -> int:
     settings = Settings.from_environ(os.environ)
     store = Store(settings.db_url)
-    move = LabMove(store, secret(Path(FOLDER) / LAB_ID), settings.network)
+    shared = Path(FOLDER)
+    move = LabMove(store, secret(shared / LAB_ID), settings.network)
+    if move.is_here(place_of(shared / HUB_LOCK)):
+        print("The database is this lab's already, and its hub on this server uses it.")
+        store.close()
+        return 0
     waits = False
     while not move.attempt():
         if not waits:

@@ -60,6 +60,14 @@ class HubLock:
         return True
 
 
+def place_of(file: Path) -> str | None:
+    """Return the place of the hub that locks *file*; ``None``: no hub has ever."""
+    try:
+        return _place(file.stat())
+    except OSError:
+        return None
+
+
 def _place(found: os.stat_result) -> str:
     try:
         boot = _BOOT_ID.read_text().strip()
