@@ -169,19 +169,6 @@ class DeviceRules(LabState):
 
     @rule()
     def return_all(self) -> None:
-        for item in GPUS:
-            # Before the call: it grants what has returned.
-            unfit = self.unfit.pop(item.uuid, None)
-            try:
-                self.hub.broker.gpus.set_state(item.uuid, "active", "root")
-            except (GPUStateError, StoreError):
-                if unfit is not None:
-                    self.unfit[item.uuid] = unfit
-                continue
-            self.returned_at[item.uuid] = self.clock()
-            if self.hub.broker.ready and not self.store_is_older:
-                assert not self._is_seen_in_use(item.uuid), "promise 10: returned in use"
-
         # Before the call: it grants what has returned.
         unfit, self.unfit = self.unfit, {}
         try:
@@ -224,6 +211,8 @@ class DeviceRules(LabState):
 
     def _has_returned(self, uuid: str) -> None:
         """Check that the list agrees with the answer."""
+        for item in self._with_slices(uuid):
+            self.returned_at[item.uuid] = self.clock()
         if self.hub.broker.ready and not self.store_is_older:
             assert not self._is_seen_in_use(uuid), "promise 10: returned in use"
         status = self._listed().get(uuid)
@@ -252,6 +241,17 @@ class DeviceRules(LabState):
         held |= {part.uuid for part in PARTS if part.parent_uuid in held}
         self.strangers.append(Stranger(tuple(names), frozenset(held), computes))
         self.tampered |= held
+
+    @in_a_lab_with("strangers", lambda self: "slicing" in self.troubles)
+    @rule(index=any_index)
+    def a_gpu_appears_under_a_stranger(self, index) -> None:
+        """Somebody has all GPUs, also the one that appears after a look, and users wait for it."""
+        self.gpu_is_taken_out(index)
+        self.stranger_takes_a_gpu(index, "all", computes=False)
+        self.look_and_reconcile()
+        for user in USERS:
+            self._submit(user, "")
+        self.gpus_are_put_back()
 
     @in_a_lab_with("strangers")
     @rule()

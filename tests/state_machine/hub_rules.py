@@ -12,7 +12,7 @@ from gpudock.model import ForeignUse, LeaseState
 from gpudock.policy.device_names import names_of, resolve
 from gpudock.store import Store, StoreError
 from state_machine.base import GPUS, LIMIT, NOT_READ_YET, LabState
-from state_machine.strategies import Limits, in_a_lab_with, servers, users
+from state_machine.strategies import USERS, Limits, in_a_lab_with, servers, users
 
 if TYPE_CHECKING:
     from gpudock.model import Observation
@@ -156,6 +156,15 @@ class HubRules(LabState):
             self._write_beyond(former)
         if starts is not None:
             self.start_server(*starts)
+
+    @in_a_lab_with("database", lambda self: "sharing" in self.troubles)
+    @rule()
+    def sessions_on_slots_outlive_the_database(self) -> None:
+        """The database is lost while servers share a GPU; their containers are adopted."""
+        for user in USERS:
+            self.start_server_on_a_slot(user, "")
+        self.database_is_replaced("lost", written=False, starts=None)
+        self.look_and_reconcile()
 
     def _write_beyond(self, generation: int) -> None:
         """Write as another process does, until there were more changes than the hub has seen."""

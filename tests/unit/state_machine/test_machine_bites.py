@@ -324,7 +324,7 @@ def loses_the_place_of_a_grant_that_nobody_claims(patch: pytest.MonkeyPatch) -> 
 
 
 def leaves_the_lease_of_a_start_that_gives_up(patch: pytest.MonkeyPatch) -> None:
-    def withdraws(self: Requests, user: str, server: str, _: str) -> None:
+    def withdraws(self: Requests, user: str, server: str, _: str, *, timed_out: bool) -> None:
         self.withdraw(user, server)
 
     patch.setattr(Requests, "_give_up", withdraws)

@@ -18,9 +18,9 @@ earlier request of the user was granted (``waiting_time``). Users who have had m
 part (the mean usage of waiting users, by weight, plus half a session) come after all others. So
 nobody gains by waiting more often than others do.
 
-The request that is next stays next: once GPUs are reserved for it and nobody is ahead, those who
-join later do not pass it. Otherwise a request for many GPUs would lose those that it has collected,
-as often as somebody joins who has had less.
+That ends when it is their turn: once nobody is ahead of a request and GPUs are reserved for it, it
+counts as one within the fair part. Otherwise a request for many GPUs would lose those that it has
+collected, as often as somebody joins who has had less.
 
 Nobody starves: after a day of waiting the handicaps fall away. Both together are at most a day, so
 such a request comes before all that have waited for less than a day, and before all that joined
@@ -134,9 +134,9 @@ class FairShare:
         items = sorted(snapshot.waiting, key=attrgetter("sequence"))
         usage, fair_share = usage_by_user(snapshot, items)
         slot = largest_slot(snapshot)
-        last = dict.fromkeys(usage, (True, True, math.inf))
+        last = dict.fromkeys(usage, (True, math.inf))
         seen: set[str] = set()
-        ranks: list[tuple[bool, bool, float]] = []
+        ranks: list[tuple[bool, float]] = []
         for item in items:
             request, quota = item.request, item.effective.quota
             user, seconds = request.user, nominal_seconds(quota)
@@ -150,9 +150,13 @@ class FairShare:
             if age < MAX_HANDICAP_SECONDS:
                 priority -= usage_handicap + min(LENGTH_PART * seconds, max_length)
             # Requests of one user keep their order, whatever the clock did between them.
-            is_due = usage[user] <= fair_part or (age >= MAX_WAIT_SECONDS and user not in seen)
+            is_due = (
+                item.is_next
+                or usage[user] <= fair_part
+                or (age >= MAX_WAIT_SECONDS and user not in seen)
+            )
             seen.add(user)
-            last[user] = rank = min((item.is_next, is_due, priority), last[user])
+            last[user] = rank = min((is_due, priority), last[user])
             ranks.append(rank)
             gpus = request.gpus if request.share is not Share.SHARED else min(request.gpus, slot)
             usage[user] += gpus * seconds
@@ -163,17 +167,15 @@ class FairShare:
     def delays(self, snapshot: Snapshot) -> dict[str, float]:
         """Return for how long others may still come before each request, and their sessions last.
 
-        Seconds by request id. Nobody comes before the request that is next. Others may come before
-        another one until the request has waited for a day, or for a
+        Seconds by request id. Others come first until the request has waited for a day, or for a
         week if its user has had more than the fair part.
         """
         usage, fair_share = usage_by_user(snapshot, snapshot.waiting)
         longest = _longest_session(snapshot)
         delays = {}
         for item in snapshot.waiting:
-            if item.is_next:
-                continue
-            is_due = usage[item.request.user] <= _fair_part(fair_share - NOMINAL_SECONDS, item)
+            fair_part = _fair_part(fair_share - NOMINAL_SECONDS, item)
+            is_due = item.is_next or usage[item.request.user] <= fair_part
             age = snapshot.now - snapshot.waiting_since(item.request)
             left = (MAX_HANDICAP_SECONDS if is_due else MAX_WAIT_SECONDS) - age
             if left > 0:

@@ -114,9 +114,9 @@ def test_who_has_had_more_than_the_fair_part_comes_after_all_others_for_a_week()
     assert order(heavy, wait(1, "bob", since=0.5 * HOUR), recent_use=use) == ["r0", "r1"]
 
 
-def test_who_is_next_is_not_passed_by_those_who_join_later() -> None:
+def test_who_is_next_does_not_fall_back_behind_those_who_have_had_less() -> None:
     use = {"ada": 100 * HOUR, "bob": 90 * HOUR, "cy": 0.0}
-    ada, newcomer = wait(0, "ada", 8, since=HOUR), wait(2, "cy")
+    ada, newcomer = wait(0, "ada", 8, since=9 * HOUR), wait(2, "cy")
     assert order(ada, newcomer, recent_use=use) == ["r2", "r0"]
     assert order(replace(ada, is_next=True), newcomer, recent_use=use) == ["r0", "r2"]
     # Requests of one user keep their order all the same.
@@ -124,10 +124,12 @@ def test_who_is_next_is_not_passed_by_those_who_join_later() -> None:
     assert order(ada, newcomer, second, recent_use=use) == ["r2", "r0", "r3"]
 
 
-def test_nobody_comes_before_who_is_next() -> None:
-    items = (wait(0, "ada", is_next=True), wait(1, "bob"))
-    snapshot = Snapshot(NOW, (), (), items)
-    assert FairShare().delays(snapshot).keys() == {"r1"}
+def test_others_come_before_who_is_next_for_a_day_at_most() -> None:
+    items = (wait(0, "ada"), wait(1, "bob"))
+    for is_next, days in ((False, 7), (True, 1)):
+        waiting = (replace(items[0], is_next=is_next), items[1])
+        snapshot = Snapshot(NOW, (), (), waiting, recent_use={"ada": 100 * HOUR})
+        assert FairShare().delays(snapshot)["r0"] == days * DAY + HOUR
 
 
 def test_nothing_is_subtracted_after_a_day() -> None:
