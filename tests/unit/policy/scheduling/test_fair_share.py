@@ -119,7 +119,7 @@ def test_who_is_next_does_not_fall_back_behind_those_who_have_had_less() -> None
     ada, newcomer = wait(0, "ada", 8, since=9 * HOUR), wait(2, "cy")
     assert order(ada, newcomer, recent_use=use) == ["r2", "r0"]
     assert order(replace(ada, is_next=True), newcomer, recent_use=use) == ["r0", "r2"]
-    # Requests of one user keep their order all the same.
+    # Requests of one user keep their order.
     second = wait(3, "ada", is_next=True)
     assert order(ada, newcomer, second, recent_use=use) == ["r2", "r0", "r3"]
 
