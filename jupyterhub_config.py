@@ -17,6 +17,7 @@ from gpudock.config.settings import Settings
 from gpudock.engine.client import DockerEngine
 from gpudock.hub import hub_api_rules
 from gpudock.hub import roles as hub_roles
+from gpudock.hub.accounts.changes import withhold_routes_of_deactivated
 from gpudock.hub.authenticators import load_authenticator
 from gpudock.hub.database import SQLITE_ARGUMENTS
 from gpudock.hub.runtime import Runtime, RuntimeConfig
@@ -66,6 +67,7 @@ elif "GPUDOCK_ADMIN" in os.environ:
     c.Authenticator.admin_users = {settings.admin}
 if settings.authenticator == "native":
     c.JupyterHub.authenticator_class = "gpudock.hub.accounts.GPUDockAuthenticator"
+    withhold_routes_of_deactivated()
     c.GPUDockAuthenticator.first_admin = settings.admin
     c.GPUDockAuthenticator.first_admin_password = settings.admin_password or ""
     c.GPUDockAuthenticator.one_time_password_file = str(state / "admin-password")
