@@ -46,7 +46,7 @@ def listed(admin, where):
     """Return the names in one of the lists on the Accounts page."""
     page = admin.page("/hub/authorize").text
     _, found, rest = page.partition(f'id="gpudock-{where}"')
-    part = rest.partition("</ul>\n")[0] if found else ""
+    part = rest.partition("<h2")[0] if found else ""
     return [line.split('id="')[1].split('"')[0] for line in part.splitlines() if "<li " in line]
 
 
