@@ -236,7 +236,7 @@ def test_a_class_gets_accounts_at_once(hub, admin, newcomer):
     list_ = {"name": "class.csv", "mimeType": "text/csv", "buffer": b"user,room\ngwen,1\nhal,2\n"}
     admin.page.get_by_label("Or a text or CSV file").set_input_files([list_])
     admin.page.get_by_role("button", name="Preview").click()
-    expect(admin.page.locator("#gpudock-preview")).to_have_text("2 of 2 names will be changed")
+    expect(admin.page.locator("#gpudock-preview")).to_have_text("2 of 2 accounts will be created")
     admin.page.get_by_role("button", name="Create 2 accounts").click()
     expect(admin.page.get_by_role("alert")).to_contain_text("2 accounts were created")
     with admin.page.expect_download() as download:

@@ -174,7 +174,7 @@ def test_many_accounts_are_created_and_get_new_passwords(hub, admin, member):
 
     text = "user;course\nIda;ML\ngus;ML\nhal;ML\n-x;ML\nida;ML\njan@uni.de;ML\n"
     page = send("create", text).text
-    assert "2 of 5 names will be changed" in page
+    assert "2 of 5 accounts will be created" in page
     assert [s in page for s in ("Exists already", "Not a valid", "earlier account")] == [True] * 3
     assert not {"ida", "jan@uni.de"} & set(listed(admin, "members"))
     answer = send("create", text, confirmed="yes")
@@ -188,7 +188,7 @@ def test_many_accounts_are_created_and_get_new_passwords(hub, admin, member):
     ida.change_password("my-own-password")
     assert ida.try_to_sign_in().url.path != "/hub/change-password"
     page = send("reset", "ida\nadmin\nnobody", confirmed="").text
-    assert "1 of 3 names will be changed" in page
+    assert "1 of 3 passwords will be reset" in page
     again = passwords(send("reset", "ida\nadmin\nnobody", confirmed="yes").text)
     assert list(again) == ["ida"]
     assert ida.page("/hub/home").status_code == 302
