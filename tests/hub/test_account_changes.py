@@ -131,9 +131,12 @@ def test_a_name_is_not_given_again_together_with_the_files(hub, admin, member):
     assert "running server" in answer.text
     eve.stop_server()
     hub.docker.volumes["gpudock-workspace-eve"] = 12_300_032
+    hub.set_quota("user", "eve", {"max_gpus": 8})
     assert "12.3 MB" in admin.page("/hub/accounts/delete/eve").text
     change(admin, "delete", "eve").raise_for_status()
     assert "gpudock-workspace-eve" in hub.docker.volumes
+    (unset,) = hub.audit("quota.unset")
+    assert (unset.by, unset.target) == ("admin", "user/eve")
     stranger = HubClient(hub.url, "eve", "a-strangers-password")
     stranger.sign_up()
     page = admin.change_account("authorize", "eve", approved="yes")

@@ -6,6 +6,8 @@ from typing import Any
 
 from jupyterhub import orm
 
+from gpudock.hub.runtime import Runtime
+
 
 def reason_to_keep(handler: Any, name: str) -> str | None:
     """Return why a user must stay, and stay an administrator, in a sentence; ``None``: nothing.
@@ -29,6 +31,21 @@ def reason_to_keep(handler: Any, name: str) -> str | None:
 def administrators(db: Any) -> set[str]:
     """Return the names of all administrators."""
     return {user.name for user in db.query(orm.User).filter(orm.User.admin) if user.name}
+
+
+def forget_quota(by: str, name: str) -> None:
+    """Remove the quota of a user whose account is deleted; another one would inherit it.
+
+    Args:
+        by: the administrator, for the audit trail.
+        name: the user's name.
+    """
+    runtime = Runtime.instance()
+    if not runtime.is_ready:
+        return
+    quotas = runtime.broker.quotas
+    if any((found.level, found.name) == ("user", name) for found in quotas.documents()):
+        quotas.set("user", name, None, by)
 
 
 def _others(handler: Any, name: str) -> set[str]:

@@ -22,7 +22,7 @@ from jupyterhub.scopes import needs_scope
 from jupyterhub.user import User
 from tornado import web
 
-from gpudock.hub.administrators import reason_to_keep
+from gpudock.hub.administrators import forget_quota, reason_to_keep
 from gpudock.hub.audit import record
 
 _BAD_REQUEST = 400
@@ -59,7 +59,10 @@ class _UserHandler(UserAPIHandler):
             if reason is not None:
                 raise web.HTTPError(_CONFLICT, reason)
             check_is_stopped(user)
-            record(self.current_user.name, "account.delete", user.name, {"admin": user.admin}, None)
+            by = self.current_user.name
+            record(by, "account.delete", user.name, {"admin": bool(user.admin)}, None)
+            if getattr(self.authenticator, "has_accounts_page", False):
+                forget_quota(by, user.name)
         await super().delete(user_name)
 
     @needs_scope("admin:users")

@@ -172,7 +172,7 @@ class AccountHandler(_AskingPage):
         await changes.delete(name)
 
     def _is_ticked(self, option: str) -> bool:
-        return self.get_body_argument(option, "") == "yes"
+        return bool(self.get_body_argument(option, "") == "yes")
 
     async def _question(self, what: str, name: str) -> Question:
         changes = AccountChanges(self)
@@ -206,8 +206,8 @@ class AccountHandler(_AskingPage):
 
 
 _DELETED = (
-    '"{name}" can no longer sign in. What the account used stays in the usage reports and in the '
-    "audit trail."
+    '"{name}" can no longer sign in, and quotas set for this name are removed. What the account '
+    "used stays in the usage reports and in the audit trail."
 )
 _NO_FILES = "There is no workspace."
 _FILES_STAY = (

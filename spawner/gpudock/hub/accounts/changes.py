@@ -11,7 +11,7 @@ from jupyterhub.roles import assign_default_roles
 from tornado import web
 
 from gpudock.hub.accounts.states import deactivations
-from gpudock.hub.administrators import reason_to_keep
+from gpudock.hub.administrators import forget_quota, reason_to_keep
 from gpudock.hub.audit import record
 from gpudock.hub.hub_api_rules import check_is_stopped, check_may_lose_rights
 from gpudock.hub.runtime import Runtime
@@ -127,7 +127,7 @@ class AccountChanges:
         self._db.commit()
 
     async def delete(self, name: str) -> None:
-        """Delete an account whose servers are stopped; the workspace stays."""
+        """Delete an account and its quota; its servers must be stopped. The workspace stays."""
         self.check_may_leave(name)
         account = self.account(name)
         user = self._handler.find_user(name)
@@ -135,6 +135,7 @@ class AccountChanges:
             check_is_stopped(user)
         was = "active" if account.is_authorized else "deactivated"
         record(self._by, "account.delete", name, was, None)
+        forget_quota(self._by, name)
         self._handler.authenticator.delete_user(user or _Named(name))
         if user is not None:
             await user.delete_spawners()
