@@ -241,3 +241,35 @@ def test_a_sign_up_that_needs_no_approval_is_held_if_there_are_files(new_hub):
         user = HubClient(hub.url, name, PASSWORD)
         user.sign_up()
         assert ("has not approved" in user.try_to_sign_in().text) is held
+
+
+def test_a_deactivated_user_does_not_activate_the_account_by_an_e_mail(new_hub):
+    extra = """
+c.GPUDockAuthenticator.ask_email_on_signup = True
+c.GPUDockAuthenticator.allow_self_approval_for = "^.*@uni[.]de$"
+c.GPUDockAuthenticator.secret_key = "a-very-long-and-really-secret-key"
+from gpudock.hub.accounts import GPUDockAuthenticator
+def keep_link(self, address, url):
+    with open("link", "w") as file:
+        file.write(url)
+GPUDockAuthenticator.send_approval_email = keep_link
+"""
+    hub = new_hub(extra=extra, AUTHENTICATOR="native", ADMIN_PASSWORD=ADMIN_PASSWORD).start()
+    admin = HubClient(hub.url, "admin", ADMIN_PASSWORD).sign_in()
+    ola = HubClient(hub.url, "ola", PASSWORD)
+    ola.http.get("/hub/signup")
+    form = {
+        "username": "ola",
+        "email": "ola@uni.de",
+        "signup_password": PASSWORD,
+        "signup_password_confirmation": PASSWORD,
+        "_xsrf": ola._xsrf(),
+    }
+    ola.http.post("/hub/signup", data=form)
+    link = (hub.state / "link").read_text()
+    path = link[link.index("/confirm/") :]
+    assert ola.http.get(f"/hub{path}").status_code == 200
+    ola.sign_in()
+    change(admin, "deactivate", "ola").raise_for_status()
+    assert ola.http.get(f"/hub{path}").status_code == 403
+    assert "has deactivated your account" in ola.try_to_sign_in().text

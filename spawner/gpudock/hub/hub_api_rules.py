@@ -23,7 +23,7 @@ from jupyterhub.user import User
 from tornado import web
 
 from gpudock.hub.administrators import forget_quota, reason_to_keep
-from gpudock.hub.audit import record
+from gpudock.hub.audit import record, record_all
 
 _BAD_REQUEST = 400
 _NO_CONTENT = 204
@@ -112,6 +112,14 @@ class _UserListHandler(UserListAPIHandler):
     async def post(self) -> None:
         """Add users."""
         _check_accounts_are_elsewhere(self)
+        data = self.get_json_body()
+        given = data.get("usernames") if isinstance(data, dict) else None
+        if isinstance(given, list) and all(isinstance(name, str) for name in given):
+            names = [self.authenticator.normalize_username(name) for name in given]
+            if all(self.authenticator.validate_username(name) for name in names):
+                after = {"admin": bool(data.get("admin"))}
+                new = [(name, None, after) for name in names if self.find_user(name) is None]
+                record_all(self.current_user.name, "account.create", new)
         await super().post()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -12,6 +13,7 @@ from nativeauthenticator.handlers import (
     ChangePasswordAdminHandler,
     ChangePasswordHandler,
     DiscardHandler,
+    EmailAuthorizationHandler,
     SignUpHandler,
     ToggleAuthorizationHandler,
 )
@@ -24,10 +26,12 @@ from gpudock.hub.accounts.password_pages import (
     PasswordOfUserHandler,
     password_problem,
 )
+from gpudock.hub.accounts.states import is_deactivated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_FORBIDDEN = 403
 _NOT_FOUND = 404
 _RECAPTCHA = "g-recaptcha-response"
 _RECAPTCHA_SECONDS = 10
@@ -135,6 +139,21 @@ class _SignUpHandler(SignUpHandler):
         return password_problem(self.authenticator, password)
 
 
+class _ConfirmHandler(EmailAuthorizationHandler):
+    """The link in an e-mail by which users approve themselves, where that is configured."""
+
+    async def get(self, slug: str) -> None:
+        """Approve an account that waits; NativeAuthenticator would also activate others."""
+        name = None
+        if self.authenticator.allow_self_approval_for:
+            with contextlib.suppress(ValueError):  # reported below
+                name = self.validate_slug(slug, self.authenticator.secret_key)["username"]
+        if name is not None and is_deactivated(name):
+            message = "An administrator has deactivated this account. Ask one to activate it."
+            raise web.HTTPError(_FORBIDDEN, message)
+        await super().get(slug)
+
+
 def _is_human(secret: str, answer: str) -> bool:
     """Ask Google whether a person has filled in the form."""
     data = {"secret": secret, "response": answer}
@@ -152,5 +171,6 @@ OURS: Mapping[type, type] = {
     AuthorizationAreaHandler: AccountsHandler,
     ToggleAuthorizationHandler: ApproveHandler,
     DiscardHandler: RejectHandler,
+    EmailAuthorizationHandler: _ConfirmHandler,
 }
 """NativeAuthenticator's pages and their replacements."""
