@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,10 +44,11 @@ class Host:
     async def wait(self, container: str) -> int:
         config = self.specs[container]
         (mount,) = config["HostConfig"]["Mounts"]
+        source = shlex.quote(mount["Source"])
         shell, option, script = config["Entrypoint"]
         done = await asyncio.to_thread(
             subprocess.run,
-            [shell, option, script.replace("/workspace", mount["Source"]), *config["Cmd"]],
+            [shell, option, script.replace("/workspace", source), *config["Cmd"]],
             capture_output=True,
             text=True,
             check=False,
