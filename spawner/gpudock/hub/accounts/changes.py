@@ -75,7 +75,7 @@ class AccountChanges:
             self._handler.users.delete(user)
 
     async def activate(self, name: str) -> None:
-        """Let a deactivated account sign in again."""
+        """Allow a deactivated account to sign in again."""
         account = self.account(name)
         if account.is_authorized:
             return
