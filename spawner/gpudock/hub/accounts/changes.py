@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 from jupyterhub import orm
@@ -15,11 +16,13 @@ from gpudock.hub.administrators import forget_quota, reason_to_keep
 from gpudock.hub.audit import record
 from gpudock.hub.hub_api_rules import check_is_stopped, check_may_lose_rights
 from gpudock.hub.runtime import Runtime
-from gpudock.hub_api import HubAPI, HubUnavailableError
+from gpudock.hub_api import HubAPI, HubError
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
     from nativeauthenticator.orm import UserInfo
+
+log = logging.getLogger(__name__)
 
 _NOT_FOUND = 404
 _CONFLICT = 409
@@ -201,11 +204,13 @@ class AccountChanges:
             for _ in range(_STOP_TRIES):
                 try:
                     await hub.stop_server(user.name, server)
-                except HubUnavailableError:
+                except HubError as error:
                     # So the Hub answers if a start takes more than a second to stop.
+                    log.info("Stopping a server of %s again: %s", user.name, error)
                     await asyncio.sleep(1)
                 else:
                     return
+            log.warning('The server "%s" of %s could not be stopped.', server, user.name)
         finally:
             hub.close()
 
