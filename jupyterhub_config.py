@@ -15,7 +15,9 @@ from gpudock.config import shared_volume as shared
 from gpudock.config.parsers import MIN_PASSWORD_LENGTH
 from gpudock.config.settings import Settings
 from gpudock.engine.client import DockerEngine
+from gpudock.hub import hub_api_rules
 from gpudock.hub import roles as hub_roles
+from gpudock.hub.accounts.changes import withhold_routes_of_deactivated
 from gpudock.hub.authenticators import load_authenticator
 from gpudock.hub.database import SQLITE_ARGUMENTS
 from gpudock.hub.runtime import Runtime, RuntimeConfig
@@ -65,6 +67,7 @@ elif "GPUDOCK_ADMIN" in os.environ:
     c.Authenticator.admin_users = {settings.admin}
 if settings.authenticator == "native":
     c.JupyterHub.authenticator_class = "gpudock.hub.accounts.GPUDockAuthenticator"
+    withhold_routes_of_deactivated()
     c.GPUDockAuthenticator.first_admin = settings.admin
     c.GPUDockAuthenticator.first_admin_password = settings.admin_password or ""
     c.GPUDockAuthenticator.one_time_password_file = str(state / "admin-password")
@@ -114,6 +117,7 @@ c.JupyterHub.custom_scopes = hub_roles.CUSTOM_SCOPES
 c.JupyterHub.extra_user_scopes = [hub_roles.ACCESS]
 c.Spawner.server_token_scopes = hub_roles.SERVER_TOKEN_SCOPES
 hub_roles.extend_admin_role()
+hub_api_rules.install()
 c.JupyterHub.load_roles = [
     {"name": "gpudock-resume", "scopes": ["servers", "list:users"], "services": ["gpudock-resume"]},
     {"name": "gpudock-desk", "scopes": hub_roles.DESK_SCOPES, "services": [shared.DESK_NAME]},

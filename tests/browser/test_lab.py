@@ -10,9 +10,12 @@ from playwright.sync_api import expect
 
 from browser.person import CELL, Person
 from harness.lab import PROJECT
+from harness.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from playwright.sync_api import WebSocket
 
     from harness.lab import Lab
 
@@ -125,6 +128,31 @@ def test_the_sidebar_shows_that_a_server_has_no_gpu(lab, admin, newcomer):
     panel = bob.open_sidebar()
     expect(panel).to_contain_text("No GPU was requested")
     expect(panel.locator("[data-uuid]")).to_have_count(0)
+
+
+def test_a_deactivated_user_is_cut_off_from_an_open_jupyterlab(lab, admin, newcomer):
+    """The server goes on, but neither its files nor its kernels answer the open page."""
+    eve = newcomer(f"eve-{RUN}", lab.url)
+    join(admin, eve)
+    sockets: list[WebSocket] = []
+    eve.page.on("websocket", sockets.append)
+    eve.start(gpus=0)
+    eve.open_notebook()
+    connected = [socket for socket in sockets if not socket.is_closed()]
+    assert any("/channels" in socket.url for socket in connected)
+    admin.open(f"/hub/accounts/deactivate/{eve.name}")
+    admin.page.get_by_label("Also stop running servers").uncheck()
+    admin.page.get_by_role("button", name="Deactivate").click()
+    expect(admin.page.locator(f"#gpudock-deactivated #{eve.name}")).to_be_visible()
+
+    def are_closed() -> bool:
+        eve.page.title()  # events are only read during a call
+        return all(socket.is_closed() for socket in connected)
+
+    wait_for(are_closed, "the connections to the kernel end")
+    answer = eve.page.request.get(f"{lab.url}/user/{eve.name}/api/contents", max_redirects=0)
+    assert not answer.ok
+    assert eve.name in lab.leases()
 
 
 @pytest.mark.parametrize(

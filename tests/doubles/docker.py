@@ -76,6 +76,10 @@ class Container:
         return dict(pair.split("=", 1) for pair in self.config.get("Env") or [])
 
     @property
+    def mounts(self) -> list[dict[str, Any]]:
+        return (self.config.get("HostConfig") or {}).get("Mounts") or []
+
+    @property
     def networks(self) -> dict[str, dict[str, str]]:
         network = (self.config.get("HostConfig") or {}).get("NetworkMode", "none")
         running = self.status == "running"
@@ -128,7 +132,7 @@ class FakeDocker:
     """See the module's text.
 
     The calls are named ``create``, ``start``, ``stop``, ``remove``, ``inspect``, ``list``,
-    ``logs``, ``image``, ``pull``, ``info``, ``version``.
+    ``logs``, ``wait``, ``image``, ``pull``, ``info``, ``version``, ``volumes``, ``remove-volume``.
     """
 
     def __init__(self, directory: Path, readings: Iterable[GPUReading] = ()) -> None:
@@ -139,6 +143,8 @@ class FakeDocker:
         self.images = {IMAGE, DYING_IMAGE, MUTE_IMAGE, AGENT_IMAGE}
         self.image_environment: list[str] = []
         self.image_volumes = ["/workspace"]
+        self.volumes: dict[str, int] = {}
+        """Name to size in bytes."""
         self.pullable: set[str] = set()
         self.pull_error: str | None = None
         self.agent_error: str | None = None
@@ -319,6 +325,9 @@ class FakeDocker:
                 raise ApiError(409, message)
             container = Container(os.urandom(32).hex(), name, config, new_address())
             self.containers[container.id] = container
+            for mount in container.mounts:
+                if mount["Type"] == "volume":
+                    self.volumes.setdefault(mount["Source"], 4096)
         return container
 
     def agent_url(self) -> str:
@@ -346,7 +355,7 @@ class FakeDocker:
             container.server = self.agent.serve(container.address, port, token)
         elif image == DYING_IMAGE:
             self.exit(container, 1, LAST_WORDS + "\n")
-        elif image != MUTE_IMAGE:
+        elif image != MUTE_IMAGE and LABEL_LEASE in container.labels:
             self.answer_again(container)
         return 204
 
@@ -444,6 +453,26 @@ class FakeDocker:
         log = self._get(groups[0]).log
         return 200, (struct.pack(">BxxxL", 2, len(log)) + log) if log else b""
 
+    def _wait_call(self, groups: Any, _: Any, __: Any) -> tuple[int, bytes]:
+        container = self._get(groups[0])
+        # Only the hub's helpers are waited for. The one on a volume measures it.
+        size = max((self.volumes.get(mount["Source"], 0) for mount in container.mounts), default=0)
+        self.exit(container, 0, f"{size // 1024}\t/workspace\n")
+        return _json(200, {"StatusCode": container.exit_code})
+
+    def _volumes_call(self, _: Any, __: Any, ___: Any) -> tuple[int, bytes]:
+        return _json(200, {"Volumes": [{"Name": name} for name in sorted(self.volumes)]})
+
+    def _remove_volume_call(self, groups: Any, _: Any, __: Any) -> tuple[int, bytes]:
+        name = groups[0]
+        with self._lock:
+            for container in self.containers.values():
+                if name in [mount["Source"] for mount in container.mounts]:
+                    raise ApiError(409, f"remove {name}: volume is in use - [{container.id}]")
+        if self.volumes.pop(name, None) is None:
+            raise ApiError(404, f"get {name}: no such volume")
+        return 204, b""
+
     def _image_call(self, groups: Any, _: Any, __: Any) -> tuple[int, bytes]:
         if groups[0] not in self.images:
             raise ApiError(404, f"No such image: {groups[0]}")
@@ -488,6 +517,9 @@ class FakeDocker:
         ("GET", r"/containers/json", "list", _list_call),
         ("GET", r"/containers/([^/]+)/json", "inspect", _inspect_call),
         ("GET", r"/containers/([^/]+)/logs", "logs", _logs_call),
+        ("POST", r"/containers/([^/]+)/wait", "wait", _wait_call),
+        ("GET", r"/volumes", "volumes", _volumes_call),
+        ("DELETE", r"/volumes/([^/]+)", "remove-volume", _remove_volume_call),
         ("GET", r"/images/(.+)/json", "image", _image_call),
         ("POST", r"/images/create", "pull", _pull_call),
         ("GET", r"/version", "version", _version_call),

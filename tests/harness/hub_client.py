@@ -98,11 +98,11 @@ class HubClient:
         assert "success" in answer.text, answer.text
 
     def authorize(self, name: str) -> None:
-        """As an administrator, let *name* in."""
-        self.change_account("authorize", name, approved="yes").raise_for_status()
+        """As an administrator, approve *name*, with the files of an account of before."""
+        self.change_account("authorize", name, approved="yes", files="keep").raise_for_status()
 
     def change_account(self, act: str, name: str, **fields: str) -> httpx.Response:
-        """``authorize`` or ``discard`` an account, as the form on the accounts' page does."""
+        """Change an account, for example by ``discard``, as the form on the Accounts page does."""
         return self.http.post(f"/hub/{act}/{quote(name)}", data={"_xsrf": self._xsrf(), **fields})
 
     # Servers.

@@ -16,7 +16,7 @@ import httpx
 from gpudock.broker import DeskBroker
 from gpudock.inventory import NoInventory
 from gpudock.policy.gpu_health import AdminState
-from gpudock.store import Store
+from gpudock.store import AuditFilter, Store
 from harness.forge import Forge, Process
 from harness.hub_client import HubClient
 from harness.ports import free_port
@@ -25,6 +25,7 @@ from harness.waiting import wait_for
 if TYPE_CHECKING:
     from doubles.docker import FakeDocker
     from gpudock.model import Lease, Request
+    from gpudock.store import AuditEntry
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "correct-horse-battery"
@@ -201,6 +202,11 @@ class HubProcess:
         """Return the proxy's routes: path to target."""
         document = json.loads((self.state / "routes.json").read_text())
         return {spec: route["target"] for spec, route in document.items()}
+
+    def audit(self, what: str) -> list[AuditEntry]:
+        """Return the changes of this kind in the audit trail, the latest first."""
+        with self._store.snapshot() as transaction:
+            return transaction.audit.page(0, 1000, AuditFilter(what=what))[0]
 
     def _answers(self) -> bool:
         assert self._process is not None

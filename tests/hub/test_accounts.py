@@ -95,21 +95,6 @@ def test_accounts_are_changed_from_the_labs_own_pages_only(native_hub, admin, ac
     admin.change_account("discard", name).raise_for_status()
 
 
-def test_a_blocked_user_is_signed_out(native_hub, admin):
-    name = "outcast"
-    outcast = HubClient(native_hub.url, name, PASSWORD)
-    outcast.sign_up()
-    admin.authorize(name)
-    outcast.sign_in()
-    token = outcast.api("POST", f"/users/{name}/tokens").json()["token"]
-    answer = admin.change_account("authorize", name, approved="no")
-    assert answer.status_code == 200
-    headers = {"Authorization": f"token {token}"}
-    assert httpx.get(f"{native_hub.url}/hub/api/user", headers=headers).status_code == 403
-    assert outcast.ask_for_server(gpus=0).status_code == 403
-    assert "An administrator has not approved your account." in outcast.try_to_sign_in().text
-
-
 def test_wrong_passwords_are_counted_for_each_account(native_hub, admin):
     for name in ("victim", "neighbor"):
         HubClient(native_hub.url, name, PASSWORD).sign_up()

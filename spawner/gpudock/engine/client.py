@@ -363,6 +363,31 @@ class DockerEngine:
 
         await self._call(call, slow=True, pool=self._pulls)
 
+    async def volume_names(self) -> set[str]:
+        """Return the names of all volumes.
+
+        Raises:
+            EngineUnknown: the engine does not answer.
+        """
+        answer = await self._call(lambda client: client.volumes())
+        return {str(volume["Name"]) for volume in answer.get("Volumes") or ()}
+
+    async def remove_volume(self, name: str) -> None:
+        """Remove a volume with all that is in it; one that is gone counts as removed.
+
+        Raises:
+            EngineRefused: a container uses it.
+            EngineUnknown: it may still be there.
+        """
+
+        def call(client: APIClient) -> None:
+            try:
+                client.remove_volume(name)
+            except docker.errors.NotFound:
+                return
+
+        await self._call(call, slow=True)
+
     async def own_image(self, container: str) -> str | None:
         """Return the image id of a container, or ``None`` if there is no such container."""
 

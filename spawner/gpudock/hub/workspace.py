@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import uuid
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpudock.engine.labels import LABEL_LAB
 from gpudock.engine.protocol import EngineRefused
@@ -18,12 +18,16 @@ from gpudock.engine.spec import USER, WORKSPACE_PATH, ContainerSpec, workspace_m
 from gpudock.hub.errors import StartError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gpudock.engine.client import DockerEngine
     from gpudock.engine.spec import ImageConfig
 
 log = logging.getLogger(__name__)
 
-_ROOT = "0:0"
+ROOT = "0:0"
+"""User and group of a container that works on files of several users."""
+
 _FOREIGN = 3
 # Docker creates the workspace with the first container that mounts it.
 _CHECK = f"[ -w /workspace ] && [ -x /workspace ] || exit {_FOREIGN}"
@@ -78,7 +82,7 @@ async def prepare_workspace(
     """
     code, output = await _run(engine, _preparation(lab, image, workspace, _CHECK, USER))
     if code == _FOREIGN:
-        code, output = await _run(engine, _preparation(lab, image, workspace, _GIVE, _ROOT))
+        code, output = await _run(engine, _preparation(lab, image, workspace, _GIVE, ROOT))
     if code == _FOREIGN:
         message = _whose(workspace, output, image)
         if own_user:
@@ -133,12 +137,37 @@ def _preparation(lab: str, image: str, workspace: str, script: str, user: str) -
     else:
         # The first server's image fills an empty volume.
         mount["VolumeOptions"] = {"NoCopy": True}
+    capabilities = ["CHOWN"] if user == ROOT else []
+    return helper_container(lab, image, mount, script, user=user, capabilities=capabilities)
+
+
+def helper_container(
+    lab: str,
+    image: str,
+    mount: dict[str, Any],
+    script: str,
+    arguments: Sequence[str] = (),
+    *,
+    user: str = ROOT,
+    capabilities: Sequence[str] = (),
+) -> ContainerSpec:
+    """Describe a short-lived container that runs a shell script on the host's files.
+
+    Args:
+        lab: name of the lab.
+        image: an image with a shell.
+        mount: what the script sees of the host, in the format of the Docker Engine API.
+        script: for ``/bin/sh``.
+        arguments: of the script.
+        user: user and group that run it.
+        capabilities: what it may do beyond reading and writing files of that user.
+    """
     return ContainerSpec(
         name=f"{lab}-prepare-{uuid.uuid4().hex[:12]}",
         config={
             "Image": image,
             "Entrypoint": ["/bin/sh", "-c", script],
-            "Cmd": [],
+            "Cmd": ["sh", *arguments] if arguments else [],
             "User": user,
             "Env": ["NVIDIA_VISIBLE_DEVICES=void"],
             "Healthcheck": {"Test": ["NONE"]},
@@ -147,7 +176,7 @@ def _preparation(lab: str, image: str, workspace: str, script: str, user: str) -
                 "NetworkMode": "none",
                 "Mounts": [mount],
                 "CapDrop": ["ALL"],
-                "CapAdd": ["CHOWN"] if user == _ROOT else [],
+                "CapAdd": list(capabilities),
                 "SecurityOpt": ["no-new-privileges:true"],
                 "ReadonlyRootfs": True,
                 "PidsLimit": 16,

@@ -1,5 +1,6 @@
 """gpudock's own database: devices, requests, leases, quotas and the audit trail."""
 
+from gpudock.store.accounts import Deactivation
 from gpudock.store.audit import BY_LEAD, AuditEntry, AuditFilter
 from gpudock.store.errors import (
     EpochHeldError,
@@ -24,6 +25,7 @@ __all__ = [
     "REMEDY",
     "AuditEntry",
     "AuditFilter",
+    "Deactivation",
     "EpochHeldError",
     "EpochLostError",
     "LabRecord",

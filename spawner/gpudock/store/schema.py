@@ -200,6 +200,15 @@ audit = Table(
 )
 Index("ix_audit_at", audit.c.at)
 
+# Accounts of the lab that an administrator has deactivated; all others are in the Hub's database.
+deactivated_accounts = Table(
+    "deactivated_accounts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _time("at", moves=False, nullable=False),
+    Column("by", Text, nullable=False),
+)
+
 meta = Table(
     "meta",
     metadata,

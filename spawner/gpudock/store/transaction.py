@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, true, update
 
 from gpudock.store import schema
+from gpudock.store.accounts import DeactivatedAccounts
 from gpudock.store.audit import AuditTrail
 from gpudock.store.base import Statements
 from gpudock.store.gpus import GPUs
@@ -40,6 +41,7 @@ class Transaction:
     Attributes:
         lab: whose database it is.
         gpus, leases, requests, usage, quotas, audit: what is stored of each.
+        deactivated: which accounts are deactivated.
     """
 
     def __init__(self, connection: Connection, clock: Callable[[], float]) -> None:
@@ -51,6 +53,7 @@ class Transaction:
         self.requests = Requests(statements)
         self.audit = AuditTrail(statements)
         self.quotas = Quotas(statements, self.audit)
+        self.deactivated = DeactivatedAccounts(statements)
 
     @property
     def changes(self) -> int:

@@ -21,9 +21,18 @@ from tornado import web
 from traitlets import List, Unicode
 
 from gpudock.config.parsers import MAX_PASSWORD_BYTES
+from gpudock.engine.protocol import EngineError
+from gpudock.hub.accounts import states
+from gpudock.hub.accounts.account_pages import ACCOUNT_PAGES
+from gpudock.hub.accounts.files import AccountFiles
 from gpudock.hub.accounts.guard import Allowance, Guard
 from gpudock.hub.accounts.pages import OURS
-from gpudock.hub.accounts.passwords import BusyError, PasswordThreads, hash_password
+from gpudock.hub.accounts.passwords import (
+    BusyError,
+    PasswordThreads,
+    hash_password,
+    is_one_time,
+)
 from gpudock.hub.accounts.proxies import ProxyAddresses, address_of
 
 if TYPE_CHECKING:
@@ -105,10 +114,27 @@ class GPUDockAuthenticator(NativeAuthenticator):
             )
             raise ValueError(message)
 
+    has_accounts_page = True
+    """Whether users have accounts of the lab, which administrators manage on the Accounts page."""
+
+    def can_sign_in(self, name: str) -> bool:
+        """Return whether an account exists, is approved, and is not deactivated."""
+        account = self.get_user(name)
+        return account is not None and bool(account.is_authorized)
+
+    @property
+    def pending_accounts(self) -> int:
+        """How many accounts wait for approval."""
+        return len(states.pending(self.db))
+
     def is_one_time_password(self, username: str, password: str) -> bool:
-        """Return whether this is the one-time password of a new lab."""
+        """Return whether this right password was made by the lab, and must be changed."""
         file = Path(self.one_time_password_file)
-        if self.normalize_username(username) != self.first_admin or not file.exists():
+        name = self.normalize_username(username)
+        account = self.get_user(name)
+        if account is not None and is_one_time(account.password):
+            return True
+        if name != self.first_admin or not file.exists():
             return False
         return hmac.compare_digest(file.read_text().strip().encode(), password.encode())
 
@@ -136,6 +162,8 @@ class GPUDockAuthenticator(NativeAuthenticator):
             return None
         if not account.is_authorized:
             message = "An administrator has not approved your account. Ask one, and try again."
+            if states.is_deactivated(name):
+                message = "An administrator has deactivated your account. Ask one to activate it."
             raise web.HTTPError(_FORBIDDEN, message)
         return str(name)
 
@@ -192,7 +220,7 @@ class GPUDockAuthenticator(NativeAuthenticator):
         name = self.normalize_username(name)
         if not self.user_exists(name) or not self.is_password_strong(password):
             return False
-        return self._store(name, await self._hash(handler, name, password))
+        return self.store_password(name, await self._hash(handler, name, password))
 
     async def _hash(self, handler: Any, name: str, password: str) -> bytes:
         try:
@@ -205,10 +233,14 @@ class GPUDockAuthenticator(NativeAuthenticator):
         name = self.normalize_username(username)
         if not self.user_exists(name) or not self.is_password_strong(new_password):
             return None
-        return self._store(name, hash_password(new_password))
+        return self.store_password(name, hash_password(new_password))
 
-    def _store(self, name: str, hashed: bytes) -> bool:
-        """Store a new password; the first administrator's ends the one-time password."""
+    def store_password(self, name: str, hashed: bytes) -> bool:
+        """Store the hash of a new password; the first administrator's ends the one-time password.
+
+        Returns:
+            Whether there is such an account.
+        """
         account = self.get_user(name)
         if account is None:
             return False
@@ -222,11 +254,12 @@ class GPUDockAuthenticator(NativeAuthenticator):
         """Return whether a session may continue.
 
         Raises:
-            web.HTTPError: the account is blocked. (The Hub would accept a token after ``False``.)
+            web.HTTPError: the account is deactivated. (The Hub would accept a token after
+                ``False``.)
         """
         account = self.get_user(user.name)
         if account is not None and not account.is_authorized:
-            message = "An administrator has blocked this account. Ask one to approve it again."
+            message = "An administrator has deactivated this account. Ask one to activate it."
             raise web.HTTPError(_FORBIDDEN, message)
         return True
 
@@ -251,8 +284,29 @@ class GPUDockAuthenticator(NativeAuthenticator):
             raise _too_many("Too many people have signed up from your network", wait)
         self._sign_ups.take(address)
         hashed = await self._hash(handler, name, password)
+        held = self._needs_no_approval(name) and await self._may_have_files(name)
         # The name may be taken by now.
-        return self._add(name, hashed, details) if self._accepts(name, password, details) else None
+        if not self._accepts(name, password, details):
+            return None
+        return self._add(name, hashed, details, held=held)
+
+    def _needs_no_approval(self, name: str) -> bool:
+        by_mail = bool(self.allow_self_approval_for)
+        return self.open_signup or by_mail or name in self.allowed_users | self.admin_users
+
+    async def _may_have_files(self, name: str) -> bool:
+        """Return whether files of an earlier account may be waiting for this name."""
+        try:
+            return bool(await AccountFiles(self.parent).existing([name]))
+        except EngineError as error:
+            self.log.warning('The sign-up of "%s" waits for approval: %s', name, error)
+            return True
+
+    def add_account(self, name: str, hashed: bytes) -> bool:
+        """Add an approved account with the hash of its password; return whether it was added."""
+        if self.user_exists(name) or not self.validate_username(name):
+            return False
+        return self._add(name, hashed, {"is_authorized": True}) is not None
 
     def create_user(self, username: str, password: str, **details: Any) -> Any:
         """Create an account; return ``None`` if the name or the password is not acceptable.
@@ -276,10 +330,13 @@ class GPUDockAuthenticator(NativeAuthenticator):
             and self.is_password_strong(password)
         )
 
-    def _add(self, name: str, hashed: bytes, details: dict[str, Any]) -> Any:
-        """Add an account as NativeAuthenticator does, which would hash the password itself."""
+    def _add(self, name: str, hashed: bytes, details: dict[str, Any], *, held: bool = False) -> Any:
+        """Add an account as NativeAuthenticator does, which would hash the password itself.
+
+        One that is *held* waits for an administrator in any case.
+        """
         approved = self.open_signup or name in self.allowed_users | self.admin_users
-        if approved:
+        if approved and not held:
             details = {**details, "is_authorized": True}
         try:
             account = UserInfo(username=name, password=hashed, **details)
@@ -287,7 +344,7 @@ class GPUDockAuthenticator(NativeAuthenticator):
             return None
         if (
             self.allow_self_approval_for
-            and not approved
+            and not (approved or held)
             and re.match(self.allow_self_approval_for, account.email or "")
         ):
             self.send_approval_email(account.email, self.generate_approval_url(name))
@@ -310,12 +367,12 @@ class GPUDockAuthenticator(NativeAuthenticator):
                 "remove the user."
             )
             raise web.HTTPError(_CONFLICT, message)
+        states.forget(user.name)
         return super().delete_user(user)
 
     def too_many_waiting(self) -> bool:
         """Return whether so many accounts wait for approval that no more are accepted."""
-        waiting = self.db.query(UserInfo).filter(UserInfo.is_authorized.isnot(True))
-        return bool(waiting.count() >= _MAX_WAITING)
+        return self.pending_accounts >= _MAX_WAITING
 
     def is_password_strong(self, password: str) -> bool:
         """Return whether a password is strong enough, and not too long."""
@@ -325,7 +382,8 @@ class GPUDockAuthenticator(NativeAuthenticator):
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
         """Return the account pages, some of them replaced."""
-        return [(path, OURS.get(page, page)) for path, page in super().get_handlers(app)]
+        pages = [(path, OURS.get(page, page)) for path, page in super().get_handlers(app)]
+        return [*pages, *ACCOUNT_PAGES]
 
 
 def _too_many(what: str, wait: float) -> web.HTTPError:

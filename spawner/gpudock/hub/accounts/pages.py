@@ -3,35 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import requests
-from jupyterhub import orm
 from jupyterhub.handlers.login import LoginHandler
 from nativeauthenticator.handlers import (
+    AuthorizationAreaHandler,
     ChangePasswordAdminHandler,
     ChangePasswordHandler,
     DiscardHandler,
+    EmailAuthorizationHandler,
     SignUpHandler,
     ToggleAuthorizationHandler,
-    admin_users_scope,
 )
 from nativeauthenticator.handlers import LoginHandler as NativeLoginHandler
-from nativeauthenticator.orm import UserInfo
 from tornado import web
 
+from gpudock.hub.accounts.account_pages import AccountsHandler, ApproveHandler, RejectHandler
 from gpudock.hub.accounts.password_pages import (
     OwnPasswordHandler,
     PasswordOfUserHandler,
     password_problem,
 )
+from gpudock.hub.accounts.states import is_deactivated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_FORBIDDEN = 403
 _NOT_FOUND = 404
-_METHOD_NOT_ALLOWED = 405
-_CONFLICT = 409
 _RECAPTCHA = "g-recaptcha-response"
 _RECAPTCHA_SECONDS = 10
 
@@ -138,6 +139,21 @@ class _SignUpHandler(SignUpHandler):
         return password_problem(self.authenticator, password)
 
 
+class _ConfirmHandler(EmailAuthorizationHandler):
+    """The link in an e-mail by which users approve themselves, where that is configured."""
+
+    async def get(self, slug: str) -> None:
+        """Approve an account that waits; NativeAuthenticator would also activate others."""
+        name = None
+        if self.authenticator.allow_self_approval_for:
+            with contextlib.suppress(ValueError):  # reported below
+                name = self.validate_slug(slug, self.authenticator.secret_key)["username"]
+        if name is not None and is_deactivated(name):
+            message = "An administrator has deactivated this account. Ask one to activate it."
+            raise web.HTTPError(_FORBIDDEN, message)
+        await super().get(slug)
+
+
 def _is_human(secret: str, answer: str) -> bool:
     """Ask Google whether a person has filled in the form."""
     data = {"secret": secret, "response": answer}
@@ -147,71 +163,14 @@ def _is_human(secret: str, answer: str) -> bool:
     return bool(checked.json().get("success"))
 
 
-class _ChangeByPostOnly:
-    """Accepts changes of accounts only from the form on the Accounts page.
-
-    NativeAuthenticator changes accounts on GET, which any page, even a notebook, can make an
-    administrator's browser send. POST passes the Hub's XSRF check.
-    """
-
-    def get(self, _name: str) -> None:
-        message = "Change accounts on the Accounts page (/hub/authorize)."
-        raise web.HTTPError(_METHOD_NOT_ALLOWED, message)
-
-    def account(self, name: str) -> Any:
-        found = self.authenticator.get_user(name)  # type: ignore[attr-defined]
-        if found is None:
-            raise web.HTTPError(_NOT_FOUND, "There is no such account. Reload /hub/authorize.")
-        return found
-
-
-class _ToggleAuthorizationHandler(_ChangeByPostOnly, ToggleAuthorizationHandler):
-    """Approves or blocks a user; the form names which, so that pressing twice is harmless."""
-
-    @admin_users_scope
-    async def post(self, name: str) -> None:
-        account = self.account(name)
-        approved = self.get_body_argument("approved") == "yes"
-        if bool(account.is_authorized) is not approved:
-            if not approved:
-                self._end_sessions(name)
-            UserInfo.change_authorization(self.db, account.username)  # commits
-        self.redirect(f"{self.hub.base_url}authorize")
-
-    def _end_sessions(self, name: str) -> None:
-        """Delete all tokens of a user except those of running servers."""
-        user = self.find_user(name)
-        if user is None:
-            return
-        kept = {
-            found.id
-            for spawner in user.spawners.values()
-            if (found := orm.APIToken.find(self.db, spawner.api_token)) is not None
-        }
-        for token in list(user.orm_user.api_tokens):
-            if token.id not in kept:
-                self.db.delete(token)
-
-
-class _DiscardHandler(_ChangeByPostOnly, DiscardHandler):
-    """Deletes an account that waits for approval or is blocked."""
-
-    @admin_users_scope
-    async def post(self, name: str) -> None:
-        self.account(name)
-        user = self.find_user(name)
-        if user is not None and any(spawner.active for spawner in user.spawners.values()):
-            message = f'"{name}" has an active server. Stop it on the Admin page first.'
-            raise web.HTTPError(_CONFLICT, message)
-        await DiscardHandler.get(self, name)
-
-
 OURS: Mapping[type, type] = {
     NativeLoginHandler: _LoginHandler,
     SignUpHandler: _SignUpHandler,
     ChangePasswordHandler: OwnPasswordHandler,
     ChangePasswordAdminHandler: PasswordOfUserHandler,
-    ToggleAuthorizationHandler: _ToggleAuthorizationHandler,
-    DiscardHandler: _DiscardHandler,
+    AuthorizationAreaHandler: AccountsHandler,
+    ToggleAuthorizationHandler: ApproveHandler,
+    DiscardHandler: RejectHandler,
+    EmailAuthorizationHandler: _ConfirmHandler,
 }
 """NativeAuthenticator's pages and their replacements."""

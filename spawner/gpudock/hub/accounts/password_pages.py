@@ -13,6 +13,7 @@ from nativeauthenticator.handlers import (
 from tornado import web
 
 from gpudock.config.parsers import MAX_PASSWORD_BYTES
+from gpudock.hub.audit import record
 
 _NOT_FOUND = 404
 
@@ -29,6 +30,24 @@ def password_problem(authenticator: Any, password: str) -> str | None:
     return None
 
 
+def end_sessions(handler: Any, user: Any) -> None:
+    """End all sessions of a user in browsers; the one that this request belongs to stays.
+
+    A user's API tokens stay too: programs have them, and the Hub's Token page lists them.
+    """
+    is_own = user.name == handler.current_user.name
+    kept = handler.get_session_cookie() if is_own else None
+    user.orm_user.cookie_id = orm.new_token()
+    for item in [*user.orm_user.api_tokens, *user.orm_user.oauth_codes]:
+        if item.session_id and item.session_id != kept:
+            handler.db.delete(item)
+    handler.db.commit()
+    if is_own:
+        handler.set_login_cookie(user)
+        # It is derived from the sign-in, and was read when the form was checked.
+        vars(handler).pop("_xsrf_token", None)
+
+
 class _PasswordPage:
     """What both pages have in common."""
 
@@ -43,29 +62,10 @@ class _PasswordPage:
         if problem is None and not await handler.authenticator.set_password(self, name, password):
             raise web.HTTPError(_NOT_FOUND, "There is no such account. Reload /hub/authorize.")
         if problem is None:
-            self._end_sessions(name)
+            user = handler.find_user(name)
+            if user is not None:
+                end_sessions(handler, user)
         return problem
-
-    def _end_sessions(self, name: str) -> None:
-        """End all sessions of a user in browsers; the one that this request belongs to stays.
-
-        A user's API tokens stay too: programs have them, and the Hub's Token page lists them.
-        """
-        handler: Any = self
-        user = handler.find_user(name)
-        if user is None:
-            return
-        is_own = user.name == handler.current_user.name
-        kept = handler.get_session_cookie() if is_own else None
-        user.orm_user.cookie_id = orm.new_token()
-        for item in [*user.orm_user.api_tokens, *user.orm_user.oauth_codes]:
-            if item.session_id and item.session_id != kept:
-                handler.db.delete(item)
-        handler.db.commit()
-        if is_own:
-            handler.set_login_cookie(user)
-            # It is derived from the sign-in, and was read when the form was checked.
-            vars(handler).pop("_xsrf_token", None)
 
     async def show(self, template: str, name: str, problem: str | None, success: str) -> None:
         """Send the page with the result."""
@@ -102,5 +102,7 @@ class PasswordOfUserHandler(_PasswordPage, ChangePasswordAdminHandler):
     async def post(self, user_name: str) -> None:
         """Set the password from the form."""
         problem = await self.change(user_name)
+        if problem is None:
+            record(self.current_user.name, "account.password", user_name, None, "set")
         success = f"The password of {user_name} has been changed successfully."
         await self.show("change-password-admin.html", user_name, problem, success)

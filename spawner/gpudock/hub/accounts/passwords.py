@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import secrets
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,11 @@ _THREADS = 2
 _BCRYPT_BYTES = 72
 # Marks the hashes of passwords that are longer than bcrypt supports. All others are plain bcrypt.
 _LONG = b"bcrypt-sha256:"
+# Marks the hashes of passwords that the lab has made, which their users must change.
+_ONE_TIME = b"one-time:"
+# Without the letters and digits that look alike; 20 of them cannot be guessed.
+_READABLE = "abcdefghjkmnpqrstuvwxyz23456789"
+_PARTS, _PART_LENGTH = 4, 5
 # Checked if there is no account, so that the response time does not reveal which accounts exist.
 _NOBODY = bcrypt.hashpw(b"nobody has this password", bcrypt.gensalt())
 
@@ -64,13 +70,25 @@ def hash_password(password: str) -> bytes:
     return bcrypt.hashpw(given, bcrypt.gensalt())
 
 
+def new_one_time_password() -> tuple[str, bytes]:
+    """Return a random password and its hash; this takes some tenths of a second."""
+    parts = ("".join(secrets.choice(_READABLE) for _ in range(_PART_LENGTH)) for _ in range(_PARTS))
+    password = "-".join(parts)
+    return password, _ONE_TIME + hash_password(password)
+
+
+def is_one_time(hashed: bytes) -> bool:
+    """Return whether a hash is that of a password from :func:`new_one_time_password`."""
+    return hashed.startswith(_ONE_TIME)
+
+
 def check_password(password: str, hashed: bytes | None) -> bool:
     """Return whether *password* is the one that was hashed; ``False`` without a hash.
 
     This takes some tenths of a second, whatever the answer.
     """
     given = password.encode()
-    wanted = hashed or _NOBODY
+    wanted = (hashed or _NOBODY).removeprefix(_ONE_TIME)
     is_long = len(given) > _BCRYPT_BYTES
     comparable = is_long == wanted.startswith(_LONG) and len(given) <= MAX_PASSWORD_BYTES
     same = bcrypt.checkpw(_shortened(given) if is_long else given, wanted.removeprefix(_LONG))

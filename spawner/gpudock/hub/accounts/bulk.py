@@ -1,0 +1,167 @@
+"""The page on which many accounts are created, or get new passwords, at once."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyterhub.handlers.base import BaseHandler
+from nativeauthenticator.handlers import admin_users_scope
+from tornado import web
+
+from gpudock.engine.protocol import EngineError
+from gpudock.hub.accounts.files import AccountFiles
+from gpudock.hub.accounts.password_pages import end_sessions
+from gpudock.hub.accounts.passwords import new_one_time_password
+from gpudock.hub.accounts.states import deactivations
+from gpudock.hub.audit import record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_NAMES = 300
+"""How many accounts are changed at once; each password takes a quarter of a second."""
+
+_BAD_REQUEST = 400
+_UNAVAILABLE = 503
+_HEADINGS = {"name", "names", "user", "users", "username", "user name", "user_name", "login"}
+_DELIMITERS = ",;\t"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One name of a list, and what would happen.
+
+    Attributes:
+        name: the name.
+        outcome: what happens, or why nothing does.
+        changes: whether anything happens.
+    """
+
+    name: str
+    outcome: str
+    changes: bool
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names in a pasted list or CSV file, each once, in order.
+
+    Of several lines only the first column counts. One line may have all names.
+    """
+    lines = [line for line in text.removeprefix("\ufeff").splitlines() if line.strip()]
+    if not lines:
+        return []
+    delimiter = max(_DELIMITERS, key=lines[0].count)
+    rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+    cells = rows[0] if len(rows) == 1 else [row[0] for row in rows]
+    if len(rows) == 1 and len(cells) == 1:
+        cells = cells[0].split()
+    names = [cell.strip() for cell in cells]
+    if names and names[0].lower() in _HEADINGS:
+        names = names[1:]
+    return list(dict.fromkeys(name for name in names if name))
+
+
+class BulkHandler(BaseHandler):
+    """Creates many accounts, or gives many a new one-time password."""
+
+    @admin_users_scope
+    async def get(self) -> None:
+        """Show the form."""
+        await self._show(text="", action=self.get_argument("action", "create"))
+
+    @admin_users_scope
+    async def post(self) -> None:
+        """Show what would happen or, once that is confirmed, make it happen."""
+        action = self.get_body_argument("action")
+        if action not in ("create", "reset"):
+            raise web.HTTPError(_BAD_REQUEST, "Choose whether to create accounts or passwords.")
+        text = self.get_body_argument("names", "")
+        for file in self.request.files.get("file", ()):
+            text += "\n" + file["body"].decode("utf-8-sig", "replace")
+        normalize = self.authenticator.normalize_username
+        names = list(dict.fromkeys(normalize(name) for name in names_in(text)))
+        problem = None
+        if not names:
+            problem = "The list has no names. Paste them, one in each line, or choose a file."
+        elif len(names) > MAX_NAMES:
+            problem = f"The list has {len(names)} names. Use lists of at most {MAX_NAMES}."
+        if problem is not None:
+            await self._show(text=text, action=action, problem=problem)
+            return
+        rows = await self._rows(action, names)
+        if self.get_body_argument("confirmed", "") != "yes":
+            await self._show(text="\n".join(names), action=action, rows=rows)
+            return
+        made = await self._apply(action, [row.name for row in rows if row.changes])
+        self.set_header("Cache-Control", "no-store")
+        await self._show(text="", action=action, made=made)
+
+    async def _rows(self, action: str, names: Sequence[str]) -> list[Row]:
+        if action == "reset":
+            return [self._reset_row(name) for name in names]
+        new = [name for name in names if self._reason_not_to_create(name) is None]
+        try:
+            with_files = await AccountFiles(self.app).existing(new)
+        except EngineError as error:
+            message = (
+                f"Nothing was changed: it is not known whose files would be given away. {error}"
+            )
+            raise web.HTTPError(_UNAVAILABLE, message) from error
+        return [self._creation_row(name, name in with_files) for name in names]
+
+    def _creation_row(self, name: str, has_files: bool) -> Row:
+        reason = self._reason_not_to_create(name)
+        if reason is not None:
+            return Row(name, reason, changes=False)
+        if has_files:
+            outcome = (
+                "Not created: the workspace of an earlier account with this name exists. If it is "
+                "the same person, let them sign up, and approve them with these files."
+            )
+            return Row(name, outcome, changes=False)
+        return Row(name, "New account", changes=True)
+
+    def _reason_not_to_create(self, name: str) -> str | None:
+        account = self.authenticator.get_user(name)
+        if account is None:
+            valid = self.authenticator.validate_username(name)
+            return None if valid else "Not a valid user name"
+        if account.is_authorized:
+            return "Exists already"
+        return "Deactivated" if name in deactivations() else "Waits for approval: approve it"
+
+    def _reset_row(self, name: str) -> Row:
+        if name == self.current_user.name:
+            return Row(name, "Your own: change it on the Password page", changes=False)
+        if not self.authenticator.user_exists(name):
+            return Row(name, "There is no such account", changes=False)
+        return Row(name, "New password, and signed out everywhere", changes=True)
+
+    async def _apply(self, action: str, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Make the changes; return the names and passwords of the accounts that were changed."""
+        made = []
+        by = self.current_user.name
+        for name in names:
+            password, hashed = await asyncio.to_thread(new_one_time_password)
+            if action == "create":
+                if self.authenticator.user_exists(name):
+                    continue
+                record(by, "account.create", name, None, "active")
+                if not self.authenticator.add_account(name, hashed):
+                    continue
+            else:
+                record(by, "account.password", name, None, "one-time password")
+                if not self.authenticator.store_password(name, hashed):
+                    continue
+                user = self.find_user(name)
+                if user is not None:
+                    end_sessions(self, user)
+            made.append((name, password))
+        return made
+
+    async def _show(self, **namespace: Any) -> None:
+        names = {"problem": None, "rows": None, "made": None, "max_names": MAX_NAMES, **namespace}
+        self.finish(await self.render_template("account_bulk.html", **names))

@@ -1,0 +1,275 @@
+"""What administrators do on the Accounts page, and that it holds at once."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from harness.hub_client import HubClient
+from harness.hub_process import PASSWORD
+from harness.waiting import wait_for
+from hub.conftest import GPUS
+
+ADMIN_PASSWORD = "battery-staple-horse"
+
+
+@pytest.fixture(scope="module")
+def hub(new_module_hub):
+    return new_module_hub(
+        gpus=GPUS[:1], AUTHENTICATOR="native", ADMIN_PASSWORD=ADMIN_PASSWORD
+    ).start()
+
+
+@pytest.fixture(scope="module")
+def admin(hub):
+    return HubClient(hub.url, "admin", ADMIN_PASSWORD).sign_in()
+
+
+@pytest.fixture
+def member(hub, admin):
+    """Make a user with an account."""
+
+    def make(name):
+        user = HubClient(hub.url, name, PASSWORD)
+        user.sign_up()
+        admin.authorize(name)
+        return user.sign_in()
+
+    return make
+
+
+def change(admin, what, name, **fields):
+    return admin.change_account(f"accounts/{what}", name, **fields)
+
+
+def listed(admin, where):
+    """Return the names in one of the lists on the Accounts page."""
+    page = admin.page("/hub/authorize").text
+    _, found, rest = page.partition(f'id="gpudock-{where}"')
+    part = rest.partition("<h2")[0] if found else ""
+    return [line.split('id="')[1].split('"')[0] for line in part.splitlines() if "<li " in line]
+
+
+def kinds(hub, name):
+    """Return what the audit trail has of an account, the latest last."""
+    return [entry.what for entry in hub.audit("account")[::-1] if entry.target == name]
+
+
+def test_a_deactivated_user_loses_all_access_at_once(hub, admin, member):
+    ada = member("ada")
+    ada.start_server(gpus=1)
+    token = ada.api("POST", "/users/ada/tokens").json()["token"]
+    server_token = hub.docker.running[0].environment["JUPYTERHUB_API_TOKEN"]
+    assert "/user/ada/" in hub.routes()
+    assert "Also stop running servers" in admin.page("/hub/accounts/deactivate/ada").text
+    change(admin, "deactivate", "ada").raise_for_status()
+    for found in (token, server_token):
+        headers = {"Authorization": f"token {found}"}
+        assert httpx.get(f"{hub.url}/hub/api/user", headers=headers).status_code == 403
+    assert ada.page("/hub/home").status_code == 302
+    assert "has deactivated your account" in ada.try_to_sign_in().text
+    # The server still runs, and nobody reaches it.
+    assert "ada" in hub.leases()
+    assert "/user/ada/" not in hub.routes()
+    assert listed(admin, "deactivated") == ["ada"]
+    assert "ada" not in listed(admin, "waiting") + listed(admin, "members")
+    change(admin, "activate", "ada").raise_for_status()
+    wait_for(lambda: "/user/ada/" in hub.routes(), "the server can be reached again")
+    ada.sign_in()
+    assert listed(admin, "deactivated") == []
+    ada.stop_server()
+    assert kinds(hub, "ada") == ["account.approve", "account.deactivate", "account.activate"]
+
+
+def test_servers_and_waits_of_a_deactivated_user_end(hub, admin, member):
+    bob, cleo = member("bob"), member("cleo")
+    bob.start_server(gpus=1)
+    cleo.ask_for_server(gpus=1)
+    wait_for(lambda: hub.queue() == ["cleo"], "Cleo waits")
+    # Without the tick: a wait is over in any case.
+    change(admin, "deactivate", "cleo").raise_for_status()
+    wait_for(lambda: not hub.queue(), "nobody waits")
+    change(admin, "deactivate", "bob", stop="yes").raise_for_status()
+    wait_for(lambda: not hub.leases(), "the GPU is free")
+    answer = admin.api("POST", "/users/bob/server", {"gpus": 0})
+    assert answer.status_code == 403
+    assert "deactivated" in answer.json()["message"]
+    # It holds after a restart, too.
+    hub.stop()
+    hub.start()
+    admin.sign_in()
+    assert listed(admin, "deactivated") == ["bob", "cleo"]
+    assert "has deactivated your account" in bob.try_to_sign_in().text
+
+
+def test_administrators_are_made_and_unmade(hub, admin, member):
+    dan = member("dan")
+    assert dan.page("/hub/authorize").status_code == 403
+    change(admin, "admin", "dan").raise_for_status()
+    assert dan.page("/hub/authorize").status_code == 200
+    for name, sentence in (
+        ("dan", "your own administrator rights"),
+        ("admin", "GPUDOCK_ADMIN"),
+    ):
+        answer = change(dan, "no-admin", name)
+        assert answer.status_code == 409
+        assert sentence in answer.text
+    for what in ("deactivate", "delete"):
+        assert change(dan, what, "admin").status_code == 409
+        assert change(dan, what, "dan").status_code == 409
+        assert "own account" in dan.page(f"/hub/accounts/{what}/dan").text
+    change(admin, "no-admin", "dan").raise_for_status()
+    assert dan.page("/hub/authorize").status_code == 403
+    assert kinds(hub, "dan") == ["account.approve", "account.admin", "account.admin"]
+
+
+def test_a_name_is_not_given_again_together_with_the_files(hub, admin, member):
+    eve = member("eve")
+    eve.start_server(gpus=0)
+    answer = change(admin, "delete", "eve")
+    assert answer.status_code == 409
+    assert "running server" in answer.text
+    eve.stop_server()
+    hub.docker.volumes["gpudock-workspace-eve"] = 12_300_032
+    hub.set_quota("user", "eve", {"max_gpus": 8})
+    assert "12.3 MB" in admin.page("/hub/accounts/delete/eve").text
+    change(admin, "delete", "eve").raise_for_status()
+    assert "gpudock-workspace-eve" in hub.docker.volumes
+    (unset,) = hub.audit("quota.unset")
+    assert (unset.by, unset.target) == ("admin", "user/eve")
+    stranger = HubClient(hub.url, "eve", "a-strangers-password")
+    stranger.sign_up()
+    page = admin.change_account("authorize", "eve", approved="yes")
+    assert "earlier account" in page.text
+    assert "12.3 MB" in page.text
+    assert "has not approved" in stranger.try_to_sign_in().text
+    assert "earlier account" in admin.change_account("authorize", "eve", files="maybe").text
+    admin.change_account("authorize", "eve", files="delete").raise_for_status()
+    assert "gpudock-workspace-eve" not in hub.docker.volumes
+    stranger.sign_in()
+    hub.docker.volumes["gpudock-workspace-eve"] = 1
+    change(admin, "delete", "eve", files="yes").raise_for_status()
+    assert "gpudock-workspace-eve" not in hub.docker.volumes
+    assert kinds(hub, "eve")[1:] == [
+        "account.delete", "account.files", "account.approve", "account.files", "account.delete",
+    ]  # fmt: skip
+
+
+def test_an_engine_that_does_not_answer_gives_no_files_away(hub, admin):
+    HubClient(hub.url, "finn", PASSWORD).sign_up()
+    hub.docker.fail("volumes", 500, "cannot look")
+    answer = admin.change_account("authorize", "finn", approved="yes")
+    hub.docker.forget_plans()
+    assert answer.status_code == 503
+    assert "Nothing was changed" in answer.text
+    assert "finn" in listed(admin, "waiting")
+    admin.change_account("discard", "finn").raise_for_status()
+    assert kinds(hub, "finn") == ["account.reject"]
+
+
+def test_many_accounts_are_created_and_get_new_passwords(hub, admin, member):
+    member("gus")
+    hub.docker.volumes["gpudock-workspace-hal"] = 1
+
+    def send(action, text, **fields):
+        form = {"action": action, "names": text, "_xsrf": admin._xsrf(), **fields}
+        return admin.http.post("/hub/accounts/bulk", data=form)
+
+    text = "user;course\nIda;ML\ngus;ML\nhal;ML\n-x;ML\nida;ML\njan@uni.de;ML\n"
+    page = send("create", text).text
+    assert "2 of 5 accounts will be created" in page
+    assert [s in page for s in ("Exists already", "Not a valid", "earlier account")] == [True] * 3
+    assert not {"ida", "jan@uni.de"} & set(listed(admin, "members"))
+    answer = send("create", text, confirmed="yes")
+    assert answer.headers["Cache-Control"] == "no-store"
+    made = passwords(answer.text)
+    assert list(made) == ["ida", "jan@uni.de"]
+    ida = HubClient(hub.url, "ida", made["ida"])
+    # The password is good once: it leads to the page for another one.
+    assert ida.try_to_sign_in().url.path == "/hub/change-password"
+    assert ida.try_to_sign_in().url.path == "/hub/change-password"
+    ida.change_password("my-own-password")
+    assert ida.try_to_sign_in().url.path != "/hub/change-password"
+    page = send("reset", "ida\nadmin\nnobody", confirmed="").text
+    assert "1 of 3 passwords will be reset" in page
+    again = passwords(send("reset", "ida\nadmin\nnobody", confirmed="yes").text)
+    assert list(again) == ["ida"]
+    assert ida.page("/hub/home").status_code == 302
+    assert HubClient(hub.url, "ida", again["ida"]).try_to_sign_in().url.path == (
+        "/hub/change-password"
+    )
+    assert kinds(hub, "ida") == ["account.create", "account.password"]
+    for action, sent in (("create", ""), ("create", "\n".join(f"u{n}" for n in range(301)))):
+        assert 'role="alert"' in send(action, sent).text
+    log = hub.log.read_text()
+    assert not [password for password in (*made.values(), *again.values()) if password in log]
+
+
+def passwords(page):
+    rows = [line for line in page.splitlines() if "<code>" in line]
+    return {
+        row.split('">')[1].split("</td>")[0]: row.split("<code>")[1].split("</code>")[0]
+        for row in rows
+    }
+
+
+def test_users_without_an_account_are_not_added(hub, admin):
+    for path, body in (("/users/kim", None), ("/users", {"usernames": ["kim"]})):
+        answer = admin.api("POST", path, body)
+        assert answer.status_code == 409
+        assert "/hub/accounts/bulk" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("what", ["activate", "deactivate", "delete", "admin", "no-admin"])
+def test_a_link_changes_nothing(hub, admin, member, what):
+    name = f"lee-{what}"
+    member(name)
+    assert admin.page(f"/hub/accounts/{what}/{name}").status_code == 200
+    forged = {"stop": "yes", "_xsrf": "guessed"}
+    assert admin.http.post(f"/hub/accounts/{what}/{name}", data=forged).status_code == 403
+    assert change(admin, what, "nobody-of-that-name").status_code == 404
+    assert kinds(hub, name) == ["account.approve"]
+    assert name in listed(admin, "members")
+
+
+def test_a_sign_up_that_needs_no_approval_is_held_if_there_are_files(new_hub):
+    hub = new_hub(
+        extra="c.GPUDockAuthenticator.open_signup = True\n", AUTHENTICATOR="native"
+    ).start()
+    hub.docker.volumes["gpudock-workspace-mia"] = 1
+    for name, held in (("mia", True), ("noa", False)):
+        user = HubClient(hub.url, name, PASSWORD)
+        user.sign_up()
+        assert ("has not approved" in user.try_to_sign_in().text) is held
+
+
+def test_a_deactivated_user_does_not_activate_the_account_by_an_e_mail(new_hub):
+    extra = """
+c.GPUDockAuthenticator.ask_email_on_signup = True
+c.GPUDockAuthenticator.allow_self_approval_for = "^.*@uni[.]de$"
+c.GPUDockAuthenticator.secret_key = "a-very-long-and-really-secret-key"
+from gpudock.hub.accounts import GPUDockAuthenticator
+def keep_link(self, address, url):
+    with open("link", "w") as file:
+        file.write(url)
+GPUDockAuthenticator.send_approval_email = keep_link
+"""
+    hub = new_hub(extra=extra, AUTHENTICATOR="native", ADMIN_PASSWORD=ADMIN_PASSWORD).start()
+    admin = HubClient(hub.url, "admin", ADMIN_PASSWORD).sign_in()
+    ola = HubClient(hub.url, "ola", PASSWORD)
+    ola.http.get("/hub/signup")
+    form = {
+        "username": "ola",
+        "email": "ola@uni.de",
+        "signup_password": PASSWORD,
+        "signup_password_confirmation": PASSWORD,
+        "_xsrf": ola._xsrf(),
+    }
+    ola.http.post("/hub/signup", data=form)
+    link = (hub.state / "link").read_text()
+    path = link[link.index("/confirm/") :]
+    assert ola.http.get(f"/hub{path}").status_code == 200
+    ola.sign_in()
+    change(admin, "deactivate", "ola").raise_for_status()
+    assert ola.http.get(f"/hub{path}").status_code == 403
+    assert "has deactivated your account" in ola.try_to_sign_in().text
