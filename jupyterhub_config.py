@@ -1,7 +1,8 @@
 """JupyterHub's configuration for gpudock.
 
 Settings come from the environment; docs/reference/settings.md lists them. For anything else add
-``*.py`` files to ``jupyterhub_config.d`` next to this file. They are loaded last and can use ``c``.
+``*.py`` files to ``jupyterhub_config.d`` next to docker-compose.yml. They are loaded last and can
+use ``c``.
 """
 
 import os
@@ -12,9 +13,11 @@ from tornado.httpserver import HTTPServer
 
 import gpudock
 from gpudock.config import shared_volume as shared
+from gpudock.config.extra_config import FOLDER, RECORD
 from gpudock.config.parsers import MIN_PASSWORD_LENGTH
 from gpudock.config.settings import Settings
 from gpudock.engine.client import DockerEngine
+from gpudock.hub import extra_config
 from gpudock.hub import roles as hub_roles
 from gpudock.hub.authenticators import load_authenticator
 from gpudock.hub.database import SQLITE_ARGUMENTS
@@ -90,8 +93,8 @@ c.GPUDockerSpawner.mem_limit = memory_limit(settings)
 c.GPUDockerSpawner.cpu_limit = settings.cpu_limit
 c.GPUDockerSpawner.pids_limit = settings.pids_limit
 c.GPUDockerSpawner.shm_size = settings.shm_size * 2**20
-if settings.queue_timeout_hours is not None:
-    c.GPUDockerSpawner.queue_timeout = settings.queue_timeout_hours * 3600
+queue_hours = settings.queue_timeout_hours
+c.GPUDockerSpawner.queue_timeout = None if queue_hours is None else queue_hours * 3600
 
 # The hub's own access to its REST API. It restarts the servers of waiting users after a restart of
 # the hub, adopts running containers that the Hub does not know, and checks whether a lease's user
@@ -140,5 +143,4 @@ Runtime.install(
     )
 )
 
-for extra in sorted((Path(__file__).parent / "jupyterhub_config.d").glob("*.py")):
-    load_subconfig(str(extra))  # noqa: F821
+extra_config.load(Path(__file__).parent / FOLDER, c, state / RECORD.name)

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from gpudock.cli.connection import Connection, connect
 from gpudock.cli.output import print_json
+from gpudock.config import extra_config
 from gpudock.config.settings import Settings, SettingsError
 from gpudock.deploy import docker_api
 from gpudock.deploy.up import PASSWORD_FILE
 from gpudock.doctor.devices import ABOUT as DEVICES
 from gpudock.doctor.engine import examine_engine, examine_images, listed_devices
+from gpudock.doctor.extra_config import examine_loaded_files
 from gpudock.doctor.finding import Finding, as_text, has_problems, ok, problem, unknown
 from gpudock.doctor.host import Host, examine_folder
 from gpudock.doctor.lab import (
@@ -80,6 +82,7 @@ async def examine(*, lab_only: bool) -> list[Finding]:
 
 def _files(*, lab_only: bool) -> list[Finding]:
     findings = examine_one_time_password(exists=Path(PASSWORD_FILE).exists())
+    findings += examine_loaded_files(extra_config.IN_THE_HUB, extra_config.RECORD)
     return findings if lab_only else [*findings, examine_folder(Path.cwd())]
 
 

@@ -6,11 +6,29 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from gpudock.config import extra_config
 from gpudock.deploy import output, reachability
 from gpudock.deploy.engine import Engine
 
 BUILD_BYTES = 15 * 2**30
 RUN_BYTES = 2**30
+
+
+def check_extra_configuration(root: Path) -> None:
+    """Make sure that the hub can load the files in ``jupyterhub_config.d``.
+
+    What it passes over is reported once the lab is up.
+
+    Args:
+        root: the project's folder.
+
+    Raises:
+        ProblemError: it cannot, with a sentence for each reason.
+    """
+    found = extra_config.examine(root / extra_config.FOLDER, extra_config.HUB_ID)
+    fatal = [complaint.text for complaint in found if complaint.fatal]
+    if fatal:
+        raise output.ProblemError("\n".join(fatal))
 
 
 def check_port(engine: Engine, project: str, port: int) -> None:
