@@ -7,6 +7,7 @@ use ``c``.
 
 import os
 import secrets
+import sys
 from pathlib import Path
 
 from tornado.httpserver import HTTPServer
@@ -15,16 +16,19 @@ import gpudock
 from gpudock.config import shared_volume as shared
 from gpudock.config.extra_config import FOLDER, RECORD
 from gpudock.config.parsers import MIN_PASSWORD_LENGTH
-from gpudock.config.settings import Settings
+from gpudock.config.settings import Settings, contradictions
 from gpudock.engine.client import DockerEngine
 from gpudock.hub import extra_config
 from gpudock.hub import roles as hub_roles
 from gpudock.hub.authenticators import load_authenticator
 from gpudock.hub.database import SQLITE_ARGUMENTS
+from gpudock.hub.logo import logo_handler
 from gpudock.hub.runtime import Runtime, RuntimeConfig
 from gpudock.hub.sizing import memory_limit
 
 settings = Settings.from_environ(os.environ)
+for contradiction in contradictions(settings, os.environ):
+    sys.stderr.write(f"gpudock: {contradiction}\n")
 state = Path.cwd()  # the hub's volume, for everything that must outlive the hub
 # Shared with the desk, in a separate volume.
 shared_directory = shared.open_shared(state, settings.db_url)
@@ -48,6 +52,13 @@ c.JupyterHub.cleanup_proxy = False
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = "http://proxy-api:8001"
 c.JupyterHub.template_paths = [str(Path(gpudock.__file__).parent / "hub" / "templates" / "hub")]
+extra_configuration = Path(__file__).parent / FOLDER
+c.JupyterHub.template_vars = {
+    "lab_name": settings.lab_name or "",
+    "lab_logo": settings.lab_logo is not None,
+}
+if settings.lab_logo is not None:
+    c.JupyterHub.extra_handlers = [logo_handler(extra_configuration / settings.lab_logo)]
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = 3
 # Waiting for a GPU is a pending spawn, and any number of users may wait.
@@ -143,4 +154,4 @@ Runtime.install(
     )
 )
 
-extra_config.load(Path(__file__).parent / FOLDER, c, state / RECORD.name)
+extra_config.load(extra_configuration, c, state / RECORD.name, settings.lab_logo)

@@ -99,13 +99,14 @@ def digest(folder: Path) -> str:
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
 
 
-def examine(folder: Path, reader: int | None = None) -> list[Complaint]:
+def examine(folder: Path, reader: int | None = None, logo: str | None = None) -> list[Complaint]:
     """Check the folder without running any of its files.
 
     Args:
         folder: where it is, as this process sees it.
         reader: the number of the user who will load the files, if that is not this process; the
             permissions decide then.
+        logo: the name of the lab's logo, which is in the folder as well.
     """
     if not folder.exists():
         return []
@@ -124,7 +125,7 @@ def examine(folder: Path, reader: int | None = None) -> list[Complaint]:
                 f'The hub\'s user may not read {FOLDER}. Run "chmod 755 {FOLDER}".', fatal=True
             )
         ]
-    return [found for path in paths for found in _complaints(path, reader)]
+    return [found for path in paths if path.name != logo for found in _complaints(path, reader)]
 
 
 def changed_since(record: Record, folder: Path) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpudock.config import extra_config
-from gpudock.config.settings import Settings, SettingsError, unknown_settings
+from gpudock.config.settings import Settings, SettingsError, contradictions, unknown_settings
 from gpudock.deploy import dotenv, images, output, preflight, reachability, simulated_gpus
 from gpudock.deploy.base_image import ensure_base_image
 from gpudock.deploy.engine import Engine, ensure_engine, find_engine
@@ -96,7 +96,9 @@ def up(root: Path, simulate_gpus: int | None) -> None:
 
 def _up(configuration: Configuration, root: Path, simulate_gpus: int | None) -> None:
     settings = configuration.settings
-    preflight.check_extra_configuration(root)
+    for contradiction in contradictions(settings, configuration.environ):
+        output.problem(contradiction)
+    preflight.check_extra_configuration(root, settings.lab_logo)
     engine = ensure_engine(settings.docker_socket, environ=configuration.environ)
     preflight.check_port(engine, configuration.project, settings.port)
     preflight.check_labs(engine, configuration.project)

@@ -25,8 +25,14 @@ from gpudock.doctor.engine import (
     listed_devices,
 )
 from gpudock.doctor.extra_config import examine_files
-from gpudock.doctor.finding import Finding, as_text, has_problems, ok, problem, unknown
-from gpudock.doctor.host import Host, examine_folder, examine_host, examine_memory
+from gpudock.doctor.finding import Finding, as_text, has_problems, problem, unknown
+from gpudock.doctor.host import (
+    Host,
+    examine_environment,
+    examine_folder,
+    examine_host,
+    examine_memory,
+)
 
 _MIB = 2**20
 _EXEC_SECONDS = 60.0
@@ -44,11 +50,11 @@ def main() -> int:
             problem("settings", " ".join(str(error).splitlines()), "Fix it in .env and try again.")
         )
     else:
-        findings.append(ok("settings", "All settings are valid."))
+        findings += examine_environment(configuration.settings, configuration.environ)
         lab = _engine_and_lab(host, configuration)
         # The hub, where it runs, has looked at its configuration from inside.
         if not any(finding.about == extra_config.FOLDER for finding in lab):
-            lab += examine_files(Path.cwd() / extra_config.FOLDER)
+            lab += examine_files(Path.cwd() / extra_config.FOLDER, configuration.settings.lab_logo)
         findings += lab
     sys.stdout.write(as_text(findings) + "\n")
     return 1 if has_problems(findings) else 0

@@ -11,19 +11,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def examine_files(folder: Path) -> list[Finding]:
-    """Check from outside the hub's container whether the hub can load the files of the folder."""
-    return _findings(folder, HUB_ID)
+def examine_files(folder: Path, logo: str | None = None) -> list[Finding]:
+    """Check from outside the hub's container whether the hub can load the files of the folder.
+
+    Args:
+        folder: the folder ``jupyterhub_config.d``.
+        logo: the name of the lab's logo, which is in the folder as well.
+    """
+    return _findings(folder, HUB_ID, logo)
 
 
-def examine_loaded_files(folder: Path, record: Path) -> list[Finding]:
+def examine_loaded_files(folder: Path, record: Path, logo: str | None = None) -> list[Finding]:
     """Check, as the hub's user, the files that the hub loads, and whether it has loaded them.
 
     Args:
         folder: the folder ``jupyterhub_config.d``.
         record: what the hub's last start loaded.
+        logo: the name of the lab's logo, which is in the folder as well.
     """
-    findings = _findings(folder, None)
+    findings = _findings(folder, None, logo)
     loaded = Record.read(record)
     if loaded is None:
         return findings
@@ -43,10 +49,10 @@ def examine_loaded_files(folder: Path, record: Path) -> list[Finding]:
     return findings
 
 
-def _findings(folder: Path, reader: int | None) -> list[Finding]:
+def _findings(folder: Path, reader: int | None, logo: str | None) -> list[Finding]:
     return [
         problem(FOLDER, complaint.text, 'Then run "make up".')
         if complaint.fatal
         else hint(FOLDER, complaint.text, "")
-        for complaint in examine(folder, reader)
+        for complaint in examine(folder, reader, logo)
     ]

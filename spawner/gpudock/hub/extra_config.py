@@ -28,7 +28,7 @@ _AGAIN = 'Fix the file, then run "make up" or "docker compose restart hub".'
 _CHOSEN_CLASSES = ("spawner_class", "authenticator_class", "proxy_class")
 
 
-def load(folder: Path, config: Config, record: Path) -> None:
+def load(folder: Path, config: Config, record: Path, logo: str | None = None) -> None:
     """Run each file of the folder with ``c``, the configuration so far.
 
     Lines that have no effect are reported on standard error, and kept in the record.
@@ -37,11 +37,12 @@ def load(folder: Path, config: Config, record: Path) -> None:
         folder: the folder; it need not exist.
         config: the configuration, which the files change.
         record: where to write what was loaded.
+        logo: the name of the lab's logo, which is in the folder as well.
 
     Raises:
         SystemExit: a file cannot be loaded; the message names file and line.
     """
-    complaints = examine(folder)
+    complaints = examine(folder, logo=logo)
     fatal = [complaint.text for complaint in complaints if complaint.fatal]
     if fatal:
         raise SystemExit("\n".join(f"gpudock: {text}" for text in fatal))
