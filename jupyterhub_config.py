@@ -1,29 +1,35 @@
 """JupyterHub's configuration for gpudock.
 
 Settings come from the environment; docs/reference/settings.md lists them. For anything else add
-``*.py`` files to ``jupyterhub_config.d`` next to this file. They are loaded last and can use ``c``.
+``*.py`` files to ``jupyterhub_config.d`` next to docker-compose.yml. They are loaded last and can
+use ``c``.
 """
 
 import os
 import secrets
+import sys
 from pathlib import Path
 
 from tornado.httpserver import HTTPServer
 
 import gpudock
 from gpudock.config import shared_volume as shared
+from gpudock.config.extra_config import FOLDER, RECORD
 from gpudock.config.parsers import MIN_PASSWORD_LENGTH
-from gpudock.config.settings import Settings
+from gpudock.config.settings import Settings, contradictions
 from gpudock.engine.client import DockerEngine
-from gpudock.hub import hub_api_rules
+from gpudock.hub import extra_config, hub_api_rules
 from gpudock.hub import roles as hub_roles
 from gpudock.hub.accounts.changes import withhold_routes_of_deactivated
 from gpudock.hub.authenticators import load_authenticator
 from gpudock.hub.database import SQLITE_ARGUMENTS
+from gpudock.hub.logo import logo_handler
 from gpudock.hub.runtime import Runtime, RuntimeConfig
 from gpudock.hub.sizing import memory_limit
 
 settings = Settings.from_environ(os.environ)
+for contradiction in contradictions(settings, os.environ):
+    sys.stderr.write(f"gpudock: {contradiction}\n")
 state = Path.cwd()  # the hub's volume, for everything that must outlive the hub
 # Shared with the desk, in a separate volume.
 shared_directory = shared.open_shared(state, settings.db_url)
@@ -47,6 +53,13 @@ c.JupyterHub.cleanup_proxy = False
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = "http://proxy-api:8001"
 c.JupyterHub.template_paths = [str(Path(gpudock.__file__).parent / "hub" / "templates" / "hub")]
+extra_configuration = Path(__file__).parent / FOLDER
+c.JupyterHub.template_vars = {
+    "lab_name": settings.lab_name or "",
+    "lab_logo": settings.lab_logo is not None,
+}
+if settings.lab_logo is not None:
+    c.JupyterHub.extra_handlers = [logo_handler(extra_configuration / settings.lab_logo)]
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = 3
 # Waiting for a GPU is a pending spawn, and any number of users may wait.
@@ -93,8 +106,8 @@ c.GPUDockerSpawner.mem_limit = memory_limit(settings)
 c.GPUDockerSpawner.cpu_limit = settings.cpu_limit
 c.GPUDockerSpawner.pids_limit = settings.pids_limit
 c.GPUDockerSpawner.shm_size = settings.shm_size * 2**20
-if settings.queue_timeout_hours is not None:
-    c.GPUDockerSpawner.queue_timeout = settings.queue_timeout_hours * 3600
+queue_hours = settings.queue_timeout_hours
+c.GPUDockerSpawner.queue_timeout = None if queue_hours is None else queue_hours * 3600
 
 # The hub's own access to its REST API. It restarts the servers of waiting users after a restart of
 # the hub, adopts running containers that the Hub does not know, and checks whether a lease's user
@@ -144,5 +157,4 @@ Runtime.install(
     )
 )
 
-for extra in sorted((Path(__file__).parent / "jupyterhub_config.d").glob("*.py")):
-    load_subconfig(str(extra))  # noqa: F821
+extra_config.load(extra_configuration, c, state / RECORD.name, settings.lab_logo)

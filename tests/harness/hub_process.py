@@ -103,6 +103,10 @@ class HubProcess:
         text = _CONFIGURATION.format(port=self.port, base_url=self.base_url) + extra
         (self._config.parent / "jupyterhub_config.d" / "test.py").write_text(text)
 
+    def put_beside_the_configuration(self, name: str, content: bytes) -> None:
+        """Put a file into ``jupyterhub_config.d``."""
+        (self._config.parent / "jupyterhub_config.d" / name).write_bytes(content)
+
     def start(self) -> HubProcess:
         """Start the hub and wait until it answers."""
         self.launch()

@@ -21,7 +21,7 @@ DESK = f"{BASE}services/gpudock/"
 
 @pytest.fixture(scope="module")
 def desk(new_module_hub) -> Iterator[DeskProcess]:
-    hub = new_module_hub(BASE_URL=BASE).start()
+    hub = new_module_hub(BASE_URL=BASE, SESSION_HOURS_DEFAULT="12").start()
     desk = DeskProcess(hub).start()
     yield desk
     desk.close()

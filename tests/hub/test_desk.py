@@ -231,6 +231,18 @@ def test_a_preview_shows_effects_and_changes_nothing(hub, admin):
     assert admin("GET", "quotas/users/ada").json()["revision"] == 0
 
 
+def test_limits_that_contradict_each_other_are_said_where_they_are_set(hub, admin):
+    change = {"level": "user", "name": "ada", "document": {"session_hours": 24}}
+    found = admin("POST", "quotas/preview", json={"changes": [change]}).json()
+    assert "sessions will last 12 h, the maximum" in found["contradictions"][0]
+    answer = put(admin, {"session_hours": 24, "max_session_hours": 8}).json()
+    assert answer["document"]["session_hours"] == 24
+    assert "sessions will last 8 h, the maximum" in answer["contradictions"][0]
+    assert put(admin, {"session_hours": 6, "max_session_hours": 8}).json()["contradictions"] == []
+    answer = put(admin, {"idle_minutes": 600}, "quotas/default").json()
+    assert "For the default: idle_minutes is 600" in answer["contradictions"][0]
+
+
 def test_an_effective_limit_names_its_level(hub, admin):
     hub.client("ada")
     put(admin, {"max_gpus": 1, "weight": 3}, "quotas/default")

@@ -48,7 +48,7 @@ def test_the_form_says_what_waiting_means(hub, ada):
     page = form(ada)
     assert "<strong>0 of 2</strong> GPUs are free." in page
     assert "If you start now, you are number 1 in the queue. All matching GPUs are in use." in page
-    # Sessions last 12 hours, and the first of these two has just begun.
+    # Sessions last at most 12 hours, and the first of these two has just begun.
     assert "It should be your turn within 12 hours, or within 48 hours if users who have" in page
 
 

@@ -276,6 +276,8 @@ export const t = {
     reviewTitle: (number: number) => `Save ${count(number, 'change')}`,
     previewing: 'Checking the impact…',
     noImpact: 'No running session or waiting request is affected.',
+    contradictions: (number: number) =>
+      number === 1 ? 'A limit contradicts another one:' : 'Some limits contradict each other:',
     exceeding: (number: number) =>
       number === 1
         ? '1 running session would exceed its limits. It continues, but nothing new is granted beyond the limits.'

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gpudock.model import Quota
 from gpudock.policy.matching import matches
+from gpudock.policy.quota.contradictions import contradictions
+from gpudock.policy.quota.resolve import resolve
 from gpudock.policy.scheduling.decide import decide
 
 if TYPE_CHECKING:
@@ -44,6 +47,7 @@ class Effect:
         refused: the waiting requests that would be denied.
         starting: the waiting requests that would start at once, and cannot now.
         held_back: the waiting requests that would start now, and could not then.
+        contradictions: sentences about limits that cancel each other.
     """
 
     level: str
@@ -52,6 +56,7 @@ class Effect:
     refused: tuple[DeniedRequest, ...] = ()
     starting: tuple[Request, ...] = ()
     held_back: tuple[Request, ...] = ()
+    contradictions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,62 @@ def effect_of(
         ),
         tuple(requests[key] for key in requests if key in would_start - starts),
         tuple(requests[key] for key in requests if key in starts - would_start),
+        tuple(contradictions_of(work, changes, groups_of)),
     )
+
+
+def contradictions_of(
+    work: UnitOfWork,
+    changes: Mapping[tuple[str, str], Mapping[str, object] | None],
+    groups_of: Mapping[str, tuple[str, ...]],
+) -> Iterable[str]:
+    """Yield a sentence for each limit of the changes that another one cancels.
+
+    Args:
+        work: the unit of work.
+        changes: as for :func:`effect_of`.
+        groups_of: user to groups. For others, a sentence is yielded only if it is true both for a
+            user in no group and for one in all groups.
+    """
+    documents: dict[tuple[str, str], Mapping[str, object] | None] = {
+        (item.level, item.name): item.document for item in work.transaction.quotas.all()
+    }
+    documents |= changes
+    stated = {place: document for place, document in documents.items() if document is not None}
+    groups = {name: document for (level, name), document in stated.items() if level == "group"}
+    together = _merged(groups, work)
+
+    def limits(
+        of_groups: Mapping[str, Mapping[str, object]], own: Mapping[str, object] | None
+    ) -> Quota:
+        default = stated.get(("default", ""))
+        return resolve(work.config.default_quota, default, of_groups, own, work.now).quota
+
+    for (level, name), document in changes.items():
+        if document is None:
+            continue
+        if level != "user":
+            quotas = [limits({name: document} if name else {}, None)]
+        elif name in groups_of:
+            own = {group: groups[group] for group in groups_of[name] if group in groups}
+            quotas = [limits(own, document)]
+        else:
+            quotas = [limits({}, document), limits({"": together}, document)]
+        first, *others = (contradictions(document, quota, work.now) for quota in quotas)
+        whose = f'{level} "{name}"' if name else "default"
+        for text in first:
+            if all(text in other for other in others):
+                yield f"For the {whose}: {text}"
+
+
+def _merged(groups: Mapping[str, Mapping[str, object]], work: UnitOfWork) -> dict[str, object]:
+    """Return the document of one group that gives its members what all these give together."""
+    found = resolve(Quota(), None, groups, None, work.now)
+    return {
+        name: getattr(found.quota, name)
+        for name, origin in found.origin.items()
+        if origin.startswith("group ")
+    }
 
 
 def _granted(decision: Decision) -> set[str]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpudock.broker.errors import DelegationError, QuotaConflictError, QuotaTableConflictError
-from gpudock.broker.preview import QuotaPreview, TableChange, TablePreview, effect_of, preview_of
+from gpudock.broker.preview import (
+    QuotaPreview,
+    TableChange,
+    TablePreview,
+    contradictions_of,
+    effect_of,
+    preview_of,
+)
 from gpudock.policy.quota.delegation import (
     DocumentChange,
     Levels,
@@ -141,6 +148,28 @@ class Quotas:
                 {(change.level, change.name): change.document for change in parsed},
                 {user: tuple(groups) for user, groups in groups_of.items()},
             )
+
+    def contradictions(
+        self, changes: Sequence[QuotaChange], groups_of: Mapping[str, Iterable[str]]
+    ) -> list[str]:
+        """Return a sentence for each limit in documents that another limit cancels.
+
+        Args:
+            changes: the documents.
+            groups_of: as for :meth:`preview`.
+
+        Raises:
+            QuotaDocumentError: one of the documents is not valid.
+        """
+        parsed = _parse(changes)
+        with self._transactions.reading() as work:
+            return [
+                *contradictions_of(
+                    work,
+                    {(change.level, change.name): change.document for change in parsed},
+                    {user: tuple(groups) for user, groups in groups_of.items()},
+                )
+            ]
 
     def import_table(
         self, rows: Sequence[QuotaChange], by: str, revision: int | None = None

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from gpudock.cli.connection import Connection, connect
 from gpudock.cli.output import print_json
+from gpudock.config import extra_config
 from gpudock.config.settings import Settings, SettingsError
 from gpudock.deploy import docker_api
 from gpudock.deploy.up import PASSWORD_FILE
 from gpudock.doctor.devices import ABOUT as DEVICES
 from gpudock.doctor.engine import examine_engine, examine_images, listed_devices
+from gpudock.doctor.extra_config import examine_loaded_files
 from gpudock.doctor.finding import Finding, as_text, has_problems, ok, problem, unknown
-from gpudock.doctor.host import Host, examine_folder
+from gpudock.doctor.host import Host, examine_environment, examine_folder
 from gpudock.doctor.lab import (
     examine_devices,
     examine_inventory,
@@ -62,8 +64,10 @@ async def examine(*, lab_only: bool) -> list[Finding]:
             for text in error.problems
         ]
     findings = [] if lab_only else _engine(settings)
+    if not lab_only:  # "make doctor" has these
+        findings += examine_environment(settings, os.environ)
     findings += examine_settings(settings)
-    findings += _files(lab_only=lab_only)
+    findings += _files(settings, lab_only=lab_only)
     try:
         async with connect() as lab:
             findings += _lab(lab)
@@ -78,8 +82,11 @@ async def examine(*, lab_only: bool) -> list[Finding]:
     return findings
 
 
-def _files(*, lab_only: bool) -> list[Finding]:
+def _files(settings: Settings, *, lab_only: bool) -> list[Finding]:
     findings = examine_one_time_password(exists=Path(PASSWORD_FILE).exists())
+    findings += examine_loaded_files(
+        extra_config.IN_THE_HUB, extra_config.RECORD, settings.lab_logo
+    )
     return findings if lab_only else [*findings, examine_folder(Path.cwd())]
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gpudock.broker import Effect, EffectiveQuota, QuotaDocument, TablePreview
 
 _LEVELS = ("default", "group", "user")
+_MAX_SHOWN = 20
 
 
 def add_to(nouns: Any) -> None:
@@ -252,8 +253,10 @@ def _done(levels: int, *, dry_run: bool) -> str:
 
 
 def _effects(total: Effect) -> list[str]:
-    """Return sentences on what a change means for running sessions and waiting requests."""
-    sentences = []
+    """Return sentences on what a change means, and on limits that contradict each other."""
+    sentences = list(total.contradictions[:_MAX_SHOWN])
+    if len(total.contradictions) > _MAX_SHOWN:
+        sentences.append(f"And {len(total.contradictions) - _MAX_SHOWN} more like these.")
     if total.exceeding:
         sentences.append(
             f"{_counted(len(total.exceeding), 'running session')} beyond the new limits; they"

@@ -15,6 +15,7 @@ MIN_PASSWORD_LENGTH = 10
 MAX_PASSWORD_BYTES = 1024
 """A longer password is no safer."""
 MIN_MEMORY_MIB = 512
+MAX_LAB_NAME = 40
 MAX_MEMORY_MIB = 64 * 1024**2
 """No host has more; a larger size is a typing error."""
 
@@ -123,6 +124,22 @@ def absolute_path(value: str) -> Path:
     if not value.startswith("/") or "\0" in value:
         raise ValueError("give an absolute path, which starts with /")
     return Path(value)
+
+
+def lab_name(value: str) -> str:
+    """Names that fit into the navigation of a page."""
+    if len(value) > MAX_LAB_NAME or not value.isprintable():
+        raise ValueError(f"give at most {MAX_LAB_NAME} characters, in one line")
+    return value
+
+
+def logo_file(value: str) -> str:
+    """Names of files, whether or not they exist."""
+    if not re.fullmatch(r"[\w][\w.@ -]{0,99}", value, re.ASCII) or value.endswith((".py", " ")):
+        raise ValueError(
+            "give the name of an image file in the folder jupyterhub_config.d, such as logo.svg"
+        )
+    return value
 
 
 def web_address(value: str) -> str:

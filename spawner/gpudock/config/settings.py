@@ -19,6 +19,10 @@ HOST_RESERVE = 0.1
 """The part of the host's memory that ``auto`` reserves for the hub and the host itself."""
 
 
+SESSION_HOURS = 4.0
+"""How long a session lasts where nobody has set anything, hours."""
+
+
 class SettingsError(Exception):
     """Settings that are not valid.
 
@@ -70,6 +74,20 @@ SETTINGS = (
         parsers.base_path,
     ),
     Setting(
+        "GPUDOCK_LAB_NAME",
+        "",
+        "The lab's name, which its pages show beside the logo and in the title, such as"
+        " `Vision Lab`.",
+        parsers.lab_name,
+    ),
+    Setting(
+        "GPUDOCK_LAB_LOGO",
+        "",
+        "The lab's logo in place of JupyterHub's: the name of a file in the folder"
+        " `jupyterhub_config.d`, such as `logo.svg`. PNG, JPEG, GIF, WebP or SVG, at most 1 MiB.",
+        parsers.logo_file,
+    ),
+    Setting(
         "GPUDOCK_ADMIN",
         "admin",
         "The user name of the first administrator.",
@@ -119,6 +137,29 @@ SETTINGS = (
         "Maximum number of GPUs that a user can have at once, unless an administrator sets another"
         " limit.",
         parsers.integer(0, MAX_GPUS),
+    ),
+    Setting(
+        "GPUDOCK_SESSION_HOURS_DEFAULT",
+        f"{SESSION_HOURS:g}",
+        "How long a session lasts unless its user extends it, in hours, unless an administrator"
+        " sets another length. Where a quota sets `max_session_hours` alone, sessions have that"
+        " length. `none`: as long as the maximum allows.",
+        parsers.or_word({"none": None}, parsers.number(0.01, 8760)),
+    ),
+    Setting(
+        "GPUDOCK_MAX_SESSION_HOURS_DEFAULT",
+        "12",
+        "The longest session, extensions included, in hours, unless an administrator sets another"
+        " limit. `none`: no limit.",
+        parsers.or_word({"none": None}, parsers.number(0.01, 8760)),
+    ),
+    Setting(
+        "GPUDOCK_IDLE_MINUTES_DEFAULT",
+        "none",
+        "A session ends after its GPUs were idle for this long, in minutes, unless an administrator"
+        " sets another limit. `none`: it is only shown as idle, because work that needs no GPU for"
+        " a while would be lost.",
+        parsers.or_word({"none": None}, parsers.number(1, 525600)),
     ),
     Setting(
         "GPUDOCK_QUEUE_TIMEOUT_HOURS",
@@ -254,6 +295,8 @@ class Settings:
 
     port: int
     base_url: str
+    lab_name: str | None
+    lab_logo: str | None
     admin: str
     admin_password: str | None = field(repr=False)
     authenticator: str
@@ -261,6 +304,9 @@ class Settings:
     images: tuple[Image, ...]
     workspaces: Workspaces
     max_gpus_default: int
+    session_hours_default: float | None
+    max_session_hours_default: float | None
+    idle_minutes_default: float | None
     queue_timeout_hours: float | None
     memory_limit: int | Literal["auto"] | None
     cpu_limit: float | None
@@ -304,12 +350,21 @@ class Settings:
             problems.append("GPUDOCK_ADMIN_PASSWORD is the user name: choose another password.")
         if problems:
             raise SettingsError(problems)
+        longest = values["max_session_hours_default"]
+        if longest is not None and not _is_set(environ, "GPUDOCK_SESSION_HOURS_DEFAULT"):
+            # Who sets the maximum alone contradicts nothing.
+            values["session_hours_default"] = min(values["session_hours_default"], longest)
         return cls(**values)
 
     @property
     def default_quota(self) -> Quota:
         """The limits of users who have no others."""
-        return Quota(max_gpus=self.max_gpus_default)
+        return Quota(
+            max_gpus=self.max_gpus_default,
+            session_hours=self.session_hours_default,
+            max_session_hours=self.max_session_hours_default,
+            idle_minutes=self.idle_minutes_default,
+        )
 
     def memory_for(self, host_mib: int, gpus: int) -> int | None:
         """Return the memory limit of a container in MiB, or ``None`` for no limit.
@@ -325,6 +380,51 @@ class Settings:
     def shm_for(self, memory_mib: int | None) -> int:
         """Return the size of ``/dev/shm`` in MiB for a container with this memory limit."""
         return self.shm_size if memory_mib is None else min(self.shm_size, memory_mib // 2)
+
+
+def contradictions(settings: Settings, environ: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each setting of the environment that another one cancels."""
+    found = []
+    usual, longest = settings.session_hours_default, settings.max_session_hours_default
+    if usual is not None and longest is not None and usual > longest:
+        found.append(
+            f"GPUDOCK_SESSION_HOURS_DEFAULT is {usual:g}, and GPUDOCK_MAX_SESSION_HOURS_DEFAULT"
+            f" only {longest:g}: sessions will last {longest:g} h, the maximum, and cannot be"
+            " extended."
+        )
+    hours = min((h for h in (usual, longest) if h is not None), default=None)
+    idle = settings.idle_minutes_default
+    if idle is not None and hours is not None and idle >= 60 * hours:
+        found.append(
+            f"GPUDOCK_IDLE_MINUTES_DEFAULT is {idle:g}, and sessions last {hours:g} h: they are"
+            " over before they can be idle for so long, unless they are extended."
+        )
+    wait = settings.queue_timeout_hours
+    if (
+        _is_set(environ, "GPUDOCK_QUEUE_TIMEOUT_HOURS")
+        and wait is not None
+        and hours is not None
+        and wait < hours
+    ):
+        found.append(
+            f"GPUDOCK_QUEUE_TIMEOUT_HOURS is {wait:g}, and sessions last {hours:g} h: in a full lab"
+            " most requests are removed before a session ends."
+        )
+    shared, memory = settings.shm_size, settings.memory_limit
+    if (
+        _is_set(environ, "GPUDOCK_SHM_SIZE")
+        and isinstance(memory, int)
+        and settings.shm_for(memory) < shared
+    ):
+        found.append(
+            f"GPUDOCK_SHM_SIZE is {shared} MiB, and GPUDOCK_MEMORY_LIMIT {memory} MiB: /dev/shm"
+            f" will have {settings.shm_for(memory)} MiB, half of the memory."
+        )
+    return found
+
+
+def _is_set(environ: Mapping[str, str], name: str) -> bool:
+    return bool(environ.get(name, "").strip())
 
 
 def unknown_settings(names: Iterable[str]) -> list[str]:

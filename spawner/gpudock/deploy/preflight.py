@@ -6,11 +6,40 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from gpudock.config import extra_config
+from gpudock.config.logo import media_type
 from gpudock.deploy import output, reachability
 from gpudock.deploy.engine import Engine
 
 BUILD_BYTES = 15 * 2**30
 RUN_BYTES = 2**30
+
+
+def check_extra_configuration(root: Path, logo: str | None = None) -> None:
+    """Make sure that the hub can load the files in ``jupyterhub_config.d``.
+
+    What it passes over is reported once the lab is up.
+
+    Args:
+        root: the project's folder.
+        logo: the name of the lab's logo, which must be there, too.
+
+    Raises:
+        ProblemError: it cannot, with a sentence for each reason.
+    """
+    folder = root / extra_config.FOLDER
+    found = extra_config.examine(folder, extra_config.HUB_ID, logo)
+    fatal = [complaint.text for complaint in found if complaint.fatal]
+    if logo is not None:
+        try:
+            media_type(folder / logo)
+        except ValueError as error:
+            fatal.append(
+                f"GPUDOCK_LAB_LOGO names {extra_config.FOLDER}/{logo}, which {error}. Put an image"
+                " there, or remove the setting."
+            )
+    if fatal:
+        raise output.ProblemError("\n".join(fatal))
 
 
 def check_port(engine: Engine, project: str, port: int) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpudock.config.settings import Settings, SettingsError, unknown_settings
+from gpudock.config import extra_config
+from gpudock.config.settings import Settings, SettingsError, contradictions, unknown_settings
 from gpudock.deploy import dotenv, images, output, preflight, reachability, simulated_gpus
 from gpudock.deploy.base_image import ensure_base_image
 from gpudock.deploy.engine import Engine, ensure_engine, find_engine
@@ -22,6 +23,8 @@ STOP_SECONDS = 20
 LOG_LINES = 40
 DEFAULT_PROJECT = "gpudock"
 PASSWORD_FILE = "/srv/gpudock/admin-password"  # noqa: S105 (the file's name, not a password)
+
+RECORD = str(extra_config.RECORD)
 
 NOT_SETTINGS = ("GPUDOCK_TEST_SOCKET", "GPUDOCK_TEST_THOROUGH")
 """Names that look like settings but belong to the tests."""
@@ -64,6 +67,7 @@ def read_configuration(root: Path, environ: Mapping[str, str]) -> Configuration:
         output.problem(f"In the environment: {problem}")
     merged = {**in_file, **environ}
     merged.setdefault("GPUDOCK_CA_BUNDLE", _ca_bundle())
+    merged["GPUDOCK_CONFIGURATION_DIGEST"] = extra_config.digest(root / extra_config.FOLDER)
     try:
         settings = Settings.from_environ(merged)
     except SettingsError as error:
@@ -92,6 +96,9 @@ def up(root: Path, simulate_gpus: int | None) -> None:
 
 def _up(configuration: Configuration, root: Path, simulate_gpus: int | None) -> None:
     settings = configuration.settings
+    for contradiction in contradictions(settings, configuration.environ):
+        output.problem(contradiction)
+    preflight.check_extra_configuration(root, settings.lab_logo)
     engine = ensure_engine(settings.docker_socket, environ=configuration.environ)
     preflight.check_port(engine, configuration.project, settings.port)
     preflight.check_labs(engine, configuration.project)
@@ -100,6 +107,7 @@ def _up(configuration: Configuration, root: Path, simulate_gpus: int | None) -> 
     output.step("Starting the lab")
     if compose.show("up", "--detach", "--no-build", "--wait", "--wait-timeout", str(START_SECONDS)):
         _explain_failure(compose)
+    _show_ignored_lines(compose)
     reachability.ensure(engine, configuration.project, settings)
     _show_address(compose, engine, settings)
 
@@ -272,6 +280,14 @@ def _stop_containers(tools: Tools, project: str) -> None:
 def _one_time_password(compose: Compose) -> str | None:
     status, text = compose.run("exec", "--no-TTY", "--user", "gpudock", "hub", "cat", PASSWORD_FILE)
     return text.strip() if status == 0 else None
+
+
+def _show_ignored_lines(compose: Compose) -> None:
+    """Show the lines of the lab's own configuration that have no effect."""
+    status, text = compose.run("exec", "--no-TTY", "--user", "gpudock", "hub", "cat", RECORD)
+    record = extra_config.Record.parse(text) if status == 0 else None
+    for warning in [] if record is None else record.warnings:
+        output.problem(warning)
 
 
 def _show_address(compose: Compose, engine: Engine, settings: Settings) -> None:

@@ -81,6 +81,8 @@ async def serve(settings: Settings, config: DeskConfig) -> None:
         sign_in(hub, token, settings.base_url),
         cookie_secret=cookie_secret(token),
         metrics_token=settings.metrics_token,
+        lab_name=settings.lab_name,
+        has_logo=settings.lab_logo is not None,
     )
     # Modules stay loaded for good. Scanning them took the garbage collector half of the time of
     # a response with thousands of rows.

@@ -49,7 +49,13 @@ class StaticFiles(StaticFileHandler):
 
 
 def make_app(
-    backend: Backend, hub_auth: DeskOAuth, *, cookie_secret: bytes, metrics_token: str | None = None
+    backend: Backend,
+    hub_auth: DeskOAuth,
+    *,
+    cookie_secret: bytes,
+    metrics_token: str | None = None,
+    lab_name: str | None = None,
+    has_logo: bool = False,
 ) -> Application:
     """Return the application.
 
@@ -58,6 +64,8 @@ def make_app(
         hub_auth: the Hub's sign-in, which has the desk's own path.
         cookie_secret: signs the cookies of browsers.
         metrics_token: lets Prometheus read the metrics; ``None``: only a token of the Hub does.
+        lab_name: the lab's name, which the pages show.
+        has_logo: whether the lab has a logo of its own, which the Hub serves.
     """
     common: dict[str, Any] = {"backend": backend, "hub_auth": hub_auth}
     here = re.escape(hub_auth.base_url)
@@ -78,6 +86,8 @@ def make_app(
         routes,
         cookie_secret=cookie_secret,
         metrics_token=metrics_token,
+        lab_name=lab_name,
+        has_logo=has_logo,
         default_handler_class=NotFoundHandler,
         default_handler_args=common,
         log_function=_log_request,

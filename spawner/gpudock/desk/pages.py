@@ -96,6 +96,8 @@ class PageHandler(DeskHandler):
             _TEMPLATES.get_template(template).render(
                 base=self.hub_auth.base_url,
                 hub=hub,
+                lab_name=self.settings.get("lab_name"),
+                lab_logo=self.settings.get("has_logo", False),
                 user=principal.user if principal is not None else None,
                 sections={
                     name: title

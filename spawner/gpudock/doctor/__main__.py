@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from gpudock.config import extra_config
 from gpudock.deploy import docker_api, output
 from gpudock.deploy.engine import Engine, find_engine
 from gpudock.deploy.tools import Tools, find_tools
@@ -23,8 +24,15 @@ from gpudock.doctor.engine import (
     examine_images,
     listed_devices,
 )
-from gpudock.doctor.finding import Finding, as_text, has_problems, ok, problem, unknown
-from gpudock.doctor.host import Host, examine_folder, examine_host, examine_memory
+from gpudock.doctor.extra_config import examine_files
+from gpudock.doctor.finding import Finding, as_text, has_problems, problem, unknown
+from gpudock.doctor.host import (
+    Host,
+    examine_environment,
+    examine_folder,
+    examine_host,
+    examine_memory,
+)
 
 _MIB = 2**20
 _EXEC_SECONDS = 60.0
@@ -42,8 +50,12 @@ def main() -> int:
             problem("settings", " ".join(str(error).splitlines()), "Fix it in .env and try again.")
         )
     else:
-        findings.append(ok("settings", "All settings are valid."))
-        findings += _engine_and_lab(host, configuration)
+        findings += examine_environment(configuration.settings, configuration.environ)
+        lab = _engine_and_lab(host, configuration)
+        # The hub, where it runs, has looked at its configuration from inside.
+        if not any(finding.about == extra_config.FOLDER for finding in lab):
+            lab += examine_files(Path.cwd() / extra_config.FOLDER, configuration.settings.lab_logo)
+        findings += lab
     sys.stdout.write(as_text(findings) + "\n")
     return 1 if has_problems(findings) else 0
 
@@ -88,6 +100,8 @@ def _lab(engine: Engine, configuration: Configuration) -> list[Finding]:
         hub = _container(tools, configuration.project)
         if hub is None:
             return [problem("lab", "The lab's hub is not running.", 'Run "make up".')]
+        if (text := _last_words(tools, hub)) is not None:
+            return [problem("lab", f"The lab's hub does not start: {text}", 'Then run "make up".')]
         done = tools.run("exec", hub, *IN_THE_HUB, timeout=_EXEC_SECONDS)
         return [Finding.of_document(document) for document in json.loads(done.stdout)]
     except output.ProblemError as error:
@@ -100,6 +114,20 @@ def _lab(engine: Engine, configuration: Configuration) -> list[Finding]:
                 'See its log with "make logs".',
             )
         ]
+
+
+def _last_words(tools: Tools, hub: str) -> str | None:
+    """Return why a hub that keeps restarting does not start; ``None`` if it runs, or gives none."""
+    state = tools.run("inspect", "--format", "{{.State.Status}}", hub).stdout.strip()
+    if state == "running":
+        return None
+    log = tools.run("logs", "--tail", "20", hub)
+    sentences = [
+        line.removeprefix("gpudock: ")
+        for line in (log.stdout + log.stderr).splitlines()
+        if line.startswith("gpudock: ")
+    ]
+    return " ".join(dict.fromkeys(sentences)) or None
 
 
 def _container(tools: Tools, project: str) -> str | None:

@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpudock.config.remedies import GENERATE_CDI
+from gpudock.config.settings import contradictions
 from gpudock.doctor.finding import Finding, hint, ok, problem, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gpudock.config.settings import Settings
 
 MIN_DRIVER = (525, 60, 13)
 MIN_TOOLKIT = (1, 17, 8)
@@ -290,3 +293,18 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def _first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def examine_environment(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
+    """Check that no setting cancels another.
+
+    Args:
+        settings: the settings.
+        environ: where they come from.
+    """
+    found = contradictions(settings, environ)
+    if not found:
+        return [ok("settings", "All settings are valid.")]
+    return [
+        hint("settings", text, 'Change one of them in .env and run "make up".') for text in found
+    ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gpudock.doctor.devices import Device, compare_devices
 from gpudock.doctor.finding import Finding, hint, ok, problem
 from gpudock.model import GPUState, LeaseState
+from gpudock.policy.durations import duration_in_words
 from gpudock.policy.gpu_health import without_slices
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 # A stop takes seconds; after this time the engine probably cannot prove it.
 _SLOW_STOP_SECONDS = 300.0
+_LONG_IDLE_SECONDS = 3600.0
 _OUT_OF_SERVICE = (GPUState.QUARANTINED, GPUState.LOST)
 
 
@@ -146,6 +148,22 @@ def examine_work(
         for lease in leases
         if lease.state is LeaseState.STOPPING and now - lease.granted_at > _SLOW_STOP_SECONDS
     ]
+    idle = {
+        lease.user: now - max(lease.active_at, lease.granted_at)
+        for lease in leases
+        if lease.state is LeaseState.ACTIVE and lease.gpu_uuids and lease.active_at is not None
+    }
+    long_idle = {user: seconds for user, seconds in idle.items() if seconds > _LONG_IDLE_SECONDS}
+    if long_idle:
+        shown = ", ".join(f"{user} ({duration_in_words(s)})" for user, s in long_idle.items())
+        findings.append(
+            hint(
+                "sessions",
+                f"The GPUs of these users have been idle for more than an hour: {shown}.",
+                "Ask them to stop their servers. The limit idle_minutes ends such sessions by"
+                " itself.",
+            )
+        )
     free = sum(status.state is GPUState.FREE for status in gpus)
     if waiting and free:
         findings.append(

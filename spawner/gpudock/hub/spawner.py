@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dockerspawner import DockerSpawner
 from jupyterhub.spawner import SpawnException
 from jupyterhub.traitlets import ByteSpecification
-from traitlets import Float, Int, List, Unicode, default
+from traitlets import Int, List, Unicode, default
 
 from gpudock.broker import LeaseConflictError, RequestDenied
 from gpudock.config.http_proxy import http_proxy_environment
@@ -27,6 +27,7 @@ from gpudock.hub.progress import ProgressLog
 from gpudock.hub.runtime import Runtime
 from gpudock.hub.sizing import open_files
 from gpudock.hub.start import RECONNECT_SECONDS, ServerStart, StartConfig
+from gpudock.hub.traits import MAX_SECONDS, Seconds
 from gpudock.model import ContainerState, Denial, Lease, LeaseState, QueuePosition, Request, Share
 from gpudock.store import StoreError
 
@@ -100,19 +101,18 @@ class GPUDockerSpawner(DockerSpawner):
         """,
     )
 
-    queue_timeout = Float(
+    queue_timeout = Seconds(
         24 * 3600.0,
-        min=1.0,
+        allow_none=True,
         config=True,
         help="""
         Longest time a request may wait, in seconds. After that it is removed and the user is
-        notified.
+        notified. ``None``: no limit.
         """,
     )
 
-    launch_timeout = Float(
+    launch_timeout = Seconds(
         180.0,
-        min=1.0,
         config=True,
         help="""
         Longest time between the grant of a GPU and the server's first answer, in seconds. Pulling
@@ -140,7 +140,8 @@ class GPUDockerSpawner(DockerSpawner):
     @default("start_timeout")
     def _default_start_timeout(self) -> int:
         # The Hub's limit includes the wait for a GPU; each step of a start has its own limit.
-        return int(self.queue_timeout + 2 * self.launch_timeout + 3600)
+        wait = MAX_SECONDS if self.queue_timeout is None else self.queue_timeout
+        return int(wait + 2 * self.launch_timeout + 3600)
 
     @default("poll_interval")
     def _default_poll_interval(self) -> int:

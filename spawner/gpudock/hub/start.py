@@ -57,7 +57,7 @@ class StartConfig:
         command: starts the server; empty: the image's own command.
         arguments: the command's arguments.
         extra_mounts: more mounts, in the Engine API's form.
-        queue_timeout: longest time that the request may wait, in seconds.
+        queue_timeout: longest time that the request may wait, in seconds; ``None``: no limit.
         launch_timeout: longest time between the grant and the server's first answer, in seconds.
         environment: returns the container's variables.
         limits: returns what the container may use. Like ``environment`` it is called when the
@@ -74,7 +74,7 @@ class StartConfig:
     command: Sequence[str]
     arguments: Sequence[str]
     extra_mounts: Sequence[Mapping[str, Any]]
-    queue_timeout: float
+    queue_timeout: float | None
     launch_timeout: float
     environment: Callable[[], Mapping[str, str]]
     limits: Callable[[], Limits]
@@ -144,7 +144,8 @@ class ServerStart:
             # After a restart of the hub it waits already. An engine that fails costs no place.
             self._give_up(request, "its start failed")
             raise
-        latest = asyncio.get_running_loop().time() + self._config.queue_timeout
+        limit = self._config.queue_timeout
+        latest = None if limit is None else asyncio.get_running_loop().time() + limit
         while (lease := await self._lease(request, latest)).state is not LeaseState.ACTIVE:
             try:
                 async with self._time_limit(lease, self._config.launch_timeout):
@@ -212,12 +213,12 @@ class ServerStart:
                 own_user=own_user,
             )
 
-    async def _lease(self, request: Request, latest: float) -> Lease:
+    async def _lease(self, request: Request, latest: float | None) -> Lease:
         """Get the lease for *request*; show the queue position while it waits.
 
         Args:
             request: the request.
-            latest: until when it may wait, on the event loop's clock.
+            latest: until when it may wait, on the event loop's clock; ``None``: forever.
         """
         broker = self._broker
         watchers = [
@@ -238,7 +239,7 @@ class ServerStart:
                 lease = await broker.requests.acquire(request)
         except TimeoutError as error:
             self._give_up(request, "its start had waited for too long", timed_out=True)
-            waited = duration_in_words(self._config.queue_timeout)
+            waited = duration_in_words(self._config.queue_timeout or 0.0)
             message = (
                 f"No GPU became free within {waited}, so your request was "
                 "removed from the queue. Start again within 7 days to keep your waiting time, or "

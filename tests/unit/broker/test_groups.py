@@ -17,7 +17,7 @@ def lab(tmp_path) -> BrokerLab:
     quota = Quota(max_gpus=1, session_hours=4.0, max_session_hours=4.0)
     lab = BrokerLab(f"sqlite:///{tmp_path}/gpudock.sqlite", default_quota=quota)
     lab.look()
-    document = {"max_gpus": 2, "max_session_hours": 12.0}
+    document = {"max_gpus": 2, "session_hours": 4.0, "max_session_hours": 12.0}
     lab.broker.quotas.set("group", "vision", document, "root")
     return lab
 

@@ -155,3 +155,30 @@ def test_hours_are_reported(gpudock, broker):
 def test_an_invalid_date(gpudock):
     with pytest.raises(SystemExit):
         gpudock("report", "--from", "yesterday")
+
+
+def test_limits_that_contradict_each_other_are_said_where_they_are_set(gpudock, broker, tmp_path):
+    words = 'For the user "ada": session_hours is 24, and max_session_hours only 12'
+    for more in (("--dry-run",), ()):
+        assert words in gpudock("quota", "set", "user:ada", "session_hours=24", *more)
+    assert words not in gpudock("quota", "set", "user:ada", "max_gpus=2", "session_hours=6")
+    assert "contradictions" in gpudock.json("quota", "set", "user:bob", "max_gpus=2")["total"]
+    broker.quotas.set("group", "vision", {"max_session_hours": 48}, "admin")
+    # The command line does not know whether this user is in the group.
+    assert words.replace("ada", "cleo") not in gpudock(
+        "quota", "set", "user:cleo", "session_hours=24"
+    )
+    table = tmp_path / "quotas.csv"
+    table.write_text("level,name,session_hours\ngroup,vision,72\ndefault,,20\n")
+    shown = gpudock("quota", "import", str(table))
+    assert 'For the group "vision": session_hours is 72' in shown
+    assert "For the default: session_hours is 20" in shown
+
+
+def test_many_contradictions_are_counted(gpudock, broker, tmp_path):
+    table = tmp_path / "quotas.csv"
+    rows = "".join(f"user,u{n},24,2\n" for n in range(25))
+    table.write_text(f"level,name,session_hours,max_session_hours\n{rows}")
+    shown = gpudock("quota", "import", str(table))
+    assert shown.count("the maximum") == 20
+    assert "And 5 more like these." in shown

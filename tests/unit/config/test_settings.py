@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from gpudock.config.settings import SETTINGS, Settings, SettingsError, unknown_settings
+from gpudock.config.settings import (
+    SETTINGS,
+    Settings,
+    SettingsError,
+    contradictions,
+    unknown_settings,
+)
 
 ROOT = Path(__file__).parents[3]
 
@@ -51,6 +57,11 @@ def test_a_variable_that_is_empty_or_blank_counts_as_not_set():
         ("GPUDOCK_BASE_URL", "//jupyter/"),
         ("GPUDOCK_BASE_URL", "/../"),
         ("GPUDOCK_BASE_URL", "/{user}/"),
+        ("GPUDOCK_LAB_NAME", "x" * 41),
+        ("GPUDOCK_LAB_NAME", "two\twords"),
+        ("GPUDOCK_LAB_LOGO", "../logo.svg"),
+        ("GPUDOCK_LAB_LOGO", "/etc/passwd"),
+        ("GPUDOCK_LAB_LOGO", "10-logo.py"),
         ("GPUDOCK_ADMIN", "Admin"),
         ("GPUDOCK_ADMIN", "../root"),
         ("GPUDOCK_ADMIN_PASSWORD", "short"),
@@ -78,6 +89,10 @@ def test_a_variable_that_is_empty_or_blank_counts_as_not_set():
         ("GPUDOCK_WORKSPACES", "relative/{user}"),
         ("GPUDOCK_MAX_GPUS_DEFAULT", "-1"),
         ("GPUDOCK_MAX_GPUS_DEFAULT", "1.5"),
+        ("GPUDOCK_SESSION_HOURS_DEFAULT", "0"),
+        ("GPUDOCK_SESSION_HOURS_DEFAULT", "nan"),
+        ("GPUDOCK_MAX_SESSION_HOURS_DEFAULT", "inf"),
+        ("GPUDOCK_IDLE_MINUTES_DEFAULT", "0.5"),
         ("GPUDOCK_QUEUE_TIMEOUT_HOURS", "0"),
         ("GPUDOCK_MEMORY_LIMIT", "32"),
         ("GPUDOCK_MEMORY_LIMIT", "100M"),
@@ -248,3 +263,65 @@ def test_the_example_file_names_every_setting_with_its_default():
     example = (ROOT / ".env.example").read_text()
     for setting in SETTINGS:
         assert f"# {setting.name}={setting.default}\n" in example
+
+
+def contradictions_in(**environ):
+    given = {f"GPUDOCK_{name}": value for name, value in environ.items()}
+    return contradictions(Settings.from_environ(given), given)
+
+
+def test_sessions_last_four_hours_and_can_be_extended_to_twelve():
+    quota = Settings.from_environ({}).default_quota
+    assert (quota.session_hours, quota.max_session_hours) == (4.0, 12.0)
+    assert quota.idle_minutes is None, "work that needs no GPU for a while is not lost"
+
+
+def test_a_lower_maximum_alone_shortens_sessions_without_a_word():
+    given = {"GPUDOCK_MAX_SESSION_HOURS_DEFAULT": "2"}
+    assert Settings.from_environ(given).default_quota.session_hours == 2.0
+    assert contradictions_in(MAX_SESSION_HOURS_DEFAULT="2") == []
+
+
+def test_no_limit_is_no_limit():
+    found = Settings.from_environ(
+        {
+            "GPUDOCK_SESSION_HOURS_DEFAULT": "none",
+            "GPUDOCK_MAX_SESSION_HOURS_DEFAULT": "none",
+            "GPUDOCK_QUEUE_TIMEOUT_HOURS": "none",
+        }
+    )
+    assert found.default_quota.session_hours is found.default_quota.max_session_hours is None
+    assert found.queue_timeout_hours is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"SESSION_HOURS_DEFAULT": "24"}, "sessions will last 12 h, the maximum"),
+        (
+            {"SESSION_HOURS_DEFAULT": "4", "MAX_SESSION_HOURS_DEFAULT": "2"},
+            "sessions will last 2 h, the maximum",
+        ),
+        ({"IDLE_MINUTES_DEFAULT": "240"}, "over before they can be idle"),
+        ({"QUEUE_TIMEOUT_HOURS": "1"}, "most requests are removed before a session ends"),
+        ({"SHM_SIZE": "8G", "MEMORY_LIMIT": "4G"}, "/dev/shm will have 2048 MiB"),
+    ],
+)
+def test_settings_that_cancel_each_other_are_said_in_a_sentence(environ, words):
+    (text,) = contradictions_in(**environ)
+    assert words in text
+    assert text.startswith(f"GPUDOCK_{next(iter(environ))}")
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"MEMORY_LIMIT": "4G"},
+        {"SESSION_HOURS_DEFAULT": "none"},
+        {"SESSION_HOURS_DEFAULT": "24", "MAX_SESSION_HOURS_DEFAULT": "none"},
+        {"IDLE_MINUTES_DEFAULT": "60", "QUEUE_TIMEOUT_HOURS": "none"},
+    ],
+)
+def test_settings_that_agree_need_no_sentence(environ):
+    assert contradictions_in(**environ) == []

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from doubles.inventory import gpu
 from gpudock.broker import GPUStatus
 from gpudock.config.settings import Settings
@@ -77,6 +79,24 @@ def test_a_session_that_stops_slowly():
     findings = examine_work([lease], [], [], NOW)
     assert findings[0].level is Level.HINT
     assert "ada" in findings[0].text
+
+
+@pytest.mark.parametrize(("idle", "is_reported"), [(3500.0, False), (3700.0, True), (None, False)])
+def test_a_session_whose_gpus_are_idle_for_an_hour_is_reported(idle, is_reported):
+    lease = Lease(
+        "l1",
+        "ada",
+        "",
+        "image",
+        (gpu(0).uuid,),
+        NOW - 9000,
+        state=LeaseState.ACTIVE,
+        active_at=None if idle is None else NOW - idle,
+    )
+    hints = [item for item in examine_work([lease], [], [], NOW) if item.level is Level.HINT]
+    assert ["idle for more than an hour: ada" in item.text for item in hints] == (
+        [True] if is_reported else []
+    )
 
 
 def test_a_queue_despite_free_gpus():

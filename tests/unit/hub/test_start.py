@@ -544,3 +544,9 @@ async def until(condition):
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 (only the broker knows)
             await asyncio.sleep(0.01)
+
+
+async def test_a_wait_without_limit_ends_with_a_gpu(lab):
+    config = dataclasses.replace(CONFIG, queue_timeout=None)
+    await ServerStart(lab, config, ProgressLog()).run(request())
+    assert lab.docker.running

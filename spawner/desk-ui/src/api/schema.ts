@@ -100,6 +100,21 @@ export interface components {
     readonly ChangedCount: {
       readonly changed: number;
     };
+    /** @description The document of one level after a change. */
+    readonly ChangedQuota: {
+      /** @enum {string} */
+      readonly level: 'default' | 'group' | 'user';
+      /** @description Of the group or user; empty for the default */
+      readonly name: string;
+      /** @description The fields that the level sets; null: there is no document */
+      readonly document: components['schemas']['GroupQuotaDocument'] | null;
+      /** @description Changes with the document; 0: there is none */
+      readonly revision: number;
+      readonly updated_at: number | null;
+      readonly updated_by: string | null;
+      /** @description Sentences about limits of which one has no effect because of another */
+      readonly contradictions: readonly string[];
+    };
     /** @description A change of the default. */
     readonly DefaultQuotaChange: {
       /** @description Of the document that the change was made from; 0: there was none; left out: any */
@@ -379,6 +394,8 @@ export interface components {
       readonly startable: readonly components['schemas']['Affected'][];
       /** @description Waiting requests that could start now, and would have to wait */
       readonly held_back: readonly components['schemas']['Affected'][];
+      /** @description Sentences about limits of which one has no effect because of another; at most 200 */
+      readonly contradictions: readonly string[];
     };
     /**
      * @description A row of the table: the level's document, and the limits in force for a user or by default.

@@ -48,7 +48,7 @@ const SHIPPED: { readonly [limit in Limit]: QuotaValue } = {
   max_gpus: 1,
   gpu_hours: null,
   window_days: 30,
-  session_hours: null,
+  session_hours: 4,
   max_session_hours: 12,
   idle_minutes: null,
   weight: 1,
@@ -300,7 +300,14 @@ export class FakeLab {
       })),
       refused: [],
       startable: [],
-      held_back: []
+      held_back: [],
+      contradictions: changes.flatMap(({ level, name, document }) => {
+        const hours = document?.session_hours ?? 0;
+        const longest = document?.max_session_hours ?? SHIPPED.max_session_hours;
+        return typeof longest === 'number' && hours > longest
+          ? [`For the ${level} "${name}": sessions will last ${longest} h, the maximum.`]
+          : [];
+      })
     };
   }
 

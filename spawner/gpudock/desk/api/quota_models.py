@@ -41,6 +41,14 @@ class StoredQuota(ResponseModel):
         )
 
 
+class ChangedQuota(StoredQuota):
+    """The document of one level after a change."""
+
+    contradictions: list[str] = Field(
+        description="Sentences about limits of which one has no effect because of another"
+    )
+
+
 class QuotaUsage(ResponseModel):
     """What is used of limits."""
 
@@ -169,6 +177,10 @@ class QuotaPreview(ResponseModel):
     held_back: list[Affected] = Field(
         description="Waiting requests that could start now, and would have to wait"
     )
+    contradictions: list[str] = Field(
+        description="Sentences about limits of which one has no effect because of another; at most"
+        f" {MAX_SHOWN}"
+    )
 
     @classmethod
     def of(cls, effect: broker.Effect, users: frozenset[str] | None = None) -> QuotaPreview:
@@ -192,6 +204,7 @@ class QuotaPreview(ResponseModel):
                 for request in effect.held_back
                 for row in affected(request, "It could start now, and would have to wait.")
             ],
+            contradictions=list(effect.contradictions[:MAX_SHOWN]),
         )
 
 

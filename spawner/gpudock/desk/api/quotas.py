@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gpudock.broker import DelegationError, QuotaChange, QuotaConflictError, QuotaDocumentError
 from gpudock.desk.api.quota_models import (
     ChangedCount,
+    ChangedQuota,
     EffectiveLimits,
     EffectiveQuota,
     GroupCap,
@@ -80,9 +81,14 @@ async def _set(
         if present is None:
             raise ChangedError("There is no such document (any more).")
         revision = present.revision
-    (found,) = await _apply(request, [QuotaChange(level, name, document, revision)], lead)
+    change = QuotaChange(level, name, document, revision)
+    (found,) = await _apply(request, [change], lead)
+    contradictions = await request.backend.read(
+        lambda broker: broker.quotas.contradictions([change], {})
+    )
     stored = StoredQuota.of(level, name, found)
-    return Response(stored, revision=stored.revision)
+    changed = ChangedQuota(**stored.model_dump(), contradictions=contradictions)
+    return Response(changed, revision=stored.revision)
 
 
 async def _stored(request: APIRequest, level: Level, name: str) -> broker.QuotaDocument | None:
@@ -107,6 +113,7 @@ async def _apply(
 
 
 _DOCUMENT: dict[str, Any] = {"conditional": True, "answer": StoredQuota}
+_CHANGE: dict[str, Any] = {"conditional": True, "answer": ChangedQuota}
 
 
 @router.add("GET", "quotas/default", Audience.READER, **_DOCUMENT)
@@ -118,7 +125,7 @@ async def get_default_quota(request: APIRequest) -> Response:
     return await _get(request, "default", "")
 
 
-@router.add("PUT", "quotas/default", Audience.MANAGER, body=QuotaDocument, **_DOCUMENT)
+@router.add("PUT", "quotas/default", Audience.MANAGER, body=QuotaDocument, **_CHANGE)
 async def set_default_quota(request: APIRequest) -> Response:
     """Set the default quota.
 
@@ -145,7 +152,7 @@ async def get_group_quota(request: APIRequest) -> Response:
     return await _get(request, "group", request.path["name"])
 
 
-@router.add("PUT", "quotas/groups/{name}", Audience.MANAGER, body=GroupQuotaDocument, **_DOCUMENT)
+@router.add("PUT", "quotas/groups/{name}", Audience.MANAGER, body=GroupQuotaDocument, **_CHANGE)
 async def set_group_quota(request: APIRequest) -> Response:
     """Set a group's quota.
 
@@ -173,7 +180,7 @@ async def get_user_quota(request: APIRequest) -> Response:
     return await _get(request, "user", request.path["name"])
 
 
-@router.add("PUT", "quotas/users/{name}", Audience.LEAD, body=QuotaDocument, **_DOCUMENT)
+@router.add("PUT", "quotas/users/{name}", Audience.LEAD, body=QuotaDocument, **_CHANGE)
 async def set_user_quota(request: APIRequest) -> Response:
     """Set a user's quota.
 

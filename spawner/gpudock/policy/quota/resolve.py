@@ -107,6 +107,8 @@ def resolve(
     Of several groups that set a field the most generous counts; the first by name when two are
     equally generous. ``gpu_models`` of several groups add up. While a level's boost lasts, its
     fields stand in place of that level's own. A number beyond its bounds counts as the nearest.
+    *base*'s ``session_hours`` belongs to its ``max_session_hours`` and counts while no level sets
+    that.
 
     Args:
         base: the lab's shipped or configured default.
@@ -130,6 +132,12 @@ def resolve(
             values[name], origin[name] = of_default[name]
         else:
             values[name], origin[name] = within_bounds(name, getattr(base, name)), "default"
+    levels = (of_default, *of_groups, of_user)
+    if any("max_session_hours" in level for level in levels) and not any(
+        "session_hours" in level for level in levels
+    ):
+        # A lab that sets how long sessions may be, and nothing else, has sessions of that length.
+        values["session_hours"] = None
     if values["gpu_models"] is not None:
         values["gpu_models"] = tuple(values["gpu_models"])
     window = of_default["window_days"][0] if "window_days" in of_default else base.window_days

@@ -3,20 +3,31 @@ import type { QuotaPreview } from '../../api/types';
 import { t } from '../../strings';
 
 export function Impact({ preview }: { readonly preview: QuotaPreview }) {
-  const { exceeding, refused, startable, held_back } = preview;
-  if (exceeding.length + refused.length + startable.length + held_back.length === 0) {
-    return (
-      <p className="alert alert-success" role="status">
-        {t.quotas.noImpact}
-      </p>
-    );
-  }
+  const { exceeding, refused, startable, held_back, contradictions } = preview;
+  const touchesNobody =
+    exceeding.length + refused.length + startable.length + held_back.length === 0;
   return (
     <div role="status">
+      <Contradictions sentences={contradictions} />
+      {touchesNobody && <p className="alert alert-success">{t.quotas.noImpact}</p>}
       <Affected kind="warning" text={t.quotas.exceeding} items={exceeding} />
       <Affected kind="warning" text={t.quotas.refused} items={refused} />
       <Affected kind="warning" text={t.quotas.heldBack} items={held_back} />
       <Affected kind="info" text={t.quotas.startable} items={startable} />
+    </div>
+  );
+}
+
+function Contradictions({ sentences }: { readonly sentences: readonly string[] }) {
+  if (sentences.length === 0) return null;
+  return (
+    <div className="alert alert-warning">
+      <strong>{t.quotas.contradictions(sentences.length)}</strong>
+      <ul className="mb-0 mt-1">
+        {sentences.map(sentence => (
+          <li key={sentence}>{sentence}</li>
+        ))}
+      </ul>
     </div>
   );
 }

@@ -111,6 +111,18 @@ it('edits many rows at once', async () => {
   expect(lab.documents.get('user/grace')?.document).toEqual({ idle_minutes: 30 });
 });
 
+it('shows limits that contradict each other before they are saved', async () => {
+  renderPage(<QuotasPage />, { admin: true });
+  await userEvent.click(await screen.findByRole('checkbox', { name: 'Select ada' }));
+  await userEvent.click(screen.getByRole('button', { name: 'Edit selected…' }));
+  await userEvent.selectOptions(screen.getByRole('combobox', { name: 'Limit' }), 'session_hours');
+  await userEvent.type(screen.getByRole('textbox', { name: 'New value' }), '24');
+  await userEvent.click(screen.getByRole('button', { name: 'Stage the changes' }));
+  const dialog = await review();
+  await dialog.findByText('A limit contradicts another one:');
+  dialog.getByText('For the user "ada": sessions will last 12 h, the maximum.');
+});
+
 it('searches, sorts and pages on the server, and keeps the view in the address', async () => {
   renderPage(<QuotasPage />, { admin: true, users: 120 });
   await cell('GPUs at once', 'ada');
