@@ -18,6 +18,7 @@ from gpudock.engine.client import DockerEngine
 from gpudock.hub import roles as hub_roles
 from gpudock.hub.authenticators import load_authenticator
 from gpudock.hub.database import SQLITE_ARGUMENTS
+from gpudock.hub.pages import install_pages
 from gpudock.hub.runtime import Runtime, RuntimeConfig
 from gpudock.hub.sizing import memory_limit
 
@@ -45,6 +46,7 @@ c.JupyterHub.cleanup_proxy = False
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = "http://proxy-api:8001"
 c.JupyterHub.template_paths = [str(Path(gpudock.__file__).parent / "hub" / "templates" / "hub")]
+install_pages()
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = 3
 # Waiting for a GPU is a pending spawn, and any number of users may wait.
@@ -135,6 +137,7 @@ Runtime.install(
             hub_api_url=f"http://127.0.0.1:8081{settings.base_url}hub/api",
             hub_api_token=resume_token,
             engine_patience=5.0,
+            desk_url=settings.desk_url,
         ),
         DockerEngine(docker_url, settings.network, settings.observers or ()),
     )
