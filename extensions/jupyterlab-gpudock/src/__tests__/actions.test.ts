@@ -39,7 +39,7 @@ beforeEach(() => {
   ending = new Ending();
   done = [];
   const assign = (page: string): void => void done.push(page);
-  vi.stubGlobal('location', { ...window.location, assign });
+  vi.stubGlobal('location', { assign });
 });
 
 afterEach(() => {
