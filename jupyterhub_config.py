@@ -24,6 +24,7 @@ from gpudock.hub.accounts.changes import withhold_routes_of_deactivated
 from gpudock.hub.authenticators import load_authenticator
 from gpudock.hub.database import SQLITE_ARGUMENTS
 from gpudock.hub.logo import logo_handler
+from gpudock.hub.pages import install_pages
 from gpudock.hub.runtime import Runtime, RuntimeConfig
 from gpudock.hub.sizing import memory_limit
 
@@ -60,6 +61,7 @@ c.JupyterHub.template_vars = {
 }
 if settings.lab_logo is not None:
     c.JupyterHub.extra_handlers = [logo_handler(extra_configuration / settings.lab_logo)]
+install_pages()
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.named_server_limit_per_user = 3
 # Waiting for a GPU is a pending spawn, and any number of users may wait.
@@ -152,6 +154,7 @@ Runtime.install(
             hub_api_url=f"http://127.0.0.1:8081{settings.base_url}hub/api",
             hub_api_token=resume_token,
             engine_patience=5.0,
+            desk_url=settings.desk_url,
         ),
         DockerEngine(docker_url, settings.network, settings.observers or ()),
     )

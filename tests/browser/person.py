@@ -113,15 +113,16 @@ class Person:
         self.wait_for_lab()
 
     def stop_server(self) -> None:
-        """Stop the server by File, Hub Control Panel, Stop My Server."""
+        """Stop the server by File, Hub Control Panel, which is "My GPUs"."""
         entry = menu_entry(self.page, "File", "Hub Control Panel")
         with self.context.expect_page() as opened:
             entry.click()
         panel = opened.value
-        # The page's buttons do nothing before that.
-        panel.wait_for_function("window._jupyterhub_page_loaded")
-        panel.get_by_role("button", name="Stop My Server").click()
-        expect(panel.get_by_role("button", name="Start My Server")).to_be_visible(timeout=START)
+        panel.get_by_role("button", name="Release your server").click()
+        panel.get_by_role("dialog").get_by_role("button", name="Stop and release").click()
+        expect(panel.get_by_text("Session ended. The GPU is free again.")).to_be_visible(
+            timeout=START
+        )
         panel.close()
 
     # JupyterLab.

@@ -153,8 +153,72 @@ def test_the_hub_links_to_the_desk_and_an_empty_desk_to_the_spawn_page(clean_hub
     start = ada.page.get_by_role("link", name="Start a server").first
     assert start.get_attribute("href") == "/hub/spawn"
     ada.open("/hub/home")
-    ada.page.get_by_role("link", name="GPUs", exact=True).click()
     expect(heading(ada.page)).to_have_text("My GPUs")
+    ada.page.wait_for_url(f"**{DESK}")
+
+
+def test_all_pages_have_one_navigation(clean_hub, visit):
+    admin = visit("admin")
+    bar = admin.page.get_by_role("navigation", name="Main")
+    titles = ["My GPUs", "Lab", "Quotas", "Usage", "Audit", "Admin", "Token"]
+    for path in (DESK, f"{DESK}lab", "/hub/admin", "/hub/token", "/hub/spawn", "/hub/nowhere"):
+        admin.open(path)
+        expect(bar.locator(".nav-link")).to_have_text(titles)
+    ada = visit("ada", "lab")
+    bar = ada.page.get_by_role("navigation", name="Main")
+    for path, here in ((f"{DESK}lab", "Lab"), ("/hub/token", "Token"), ("/hub/spawn", None)):
+        ada.open(path)
+        expect(bar.locator(".nav-link")).to_have_text(["My GPUs", "Lab", "Usage", "Token"])
+        expect(bar.locator("[aria-current=page]")).to_have_text([here] if here else [])
+
+
+def test_servers_with_names_are_created_started_stopped_and_deleted(clean_hub, visit):
+    ada = visit("ada", viewport={"width": 390, "height": 844})
+    page = ada.page
+    servers = page.get_by_role("region", name="More servers")
+    field = servers.get_by_label("Name of a new server")
+    field.fill("Sweep!")
+    field.press("Enter")
+    expect(servers.get_by_role("alert")).to_contain_text("lowercase letters")
+    field.fill("sweep")
+    field.press("Enter")
+    page.wait_for_url("**/hub/spawn/ada/sweep")
+    expect(page.get_by_text("All your servers share the files in /workspace")).to_be_visible()
+    page.get_by_role("button", name="Start", exact=True).click()
+    wait_for(lambda: "ada:sweep" in clean_hub.leases(), "it has a GPU")
+
+    ada.open(DESK)
+    card = tile(page, 'Server "sweep"')
+    expect(card).to_contain_text("NVIDIA")
+    expect(servers.get_by_role("listitem")).to_have_count(0)
+    assert_accessible(page)
+    card.get_by_role("button", name=re.compile("^Release")).click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop and release").click()
+    expect(page.get_by_text("Session ended. The GPU is free again.")).to_be_visible()
+
+    row = servers.get_by_role("listitem")
+    expect(row).to_contain_text("Stopped")
+    expect(row.get_by_role("link", name=re.compile("^Start"))).to_have_attribute(
+        "href", "/hub/spawn/ada/sweep"
+    )
+    assert_accessible(page)
+    row.get_by_role("button", name=re.compile("^Delete")).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(row).to_have_count(0)
+    ada.open(DESK)
+    expect(field).to_be_visible()
+    expect(row).to_have_count(0)
+
+
+def test_the_end_of_a_session_is_shown_once(clean_hub, visit):
+    ada = visit("ada", "?ended=lease-of-jupyterlab")
+    notice = ada.page.get_by_text(
+        "Session ended. The GPU is free again. Your files are kept.", exact=True
+    )
+    expect(notice).to_be_visible()
+    ada.page.reload()
+    expect(heading(ada.page)).to_be_visible()
+    expect(notice).to_have_count(0)
 
 
 def test_a_session_counts_down_and_is_extended_and_released(clean_hub, desk, token, visit):
@@ -195,6 +259,7 @@ def test_a_waiting_user_sees_the_position_and_can_leave_the_queue(clean_hub, des
     ada = visit("ada")
     card = tile(ada.page, "Your server")
     expect(card).to_contain_text("Position 1 of 1")
+    expect(ada.page).to_have_title("(1) waiting – My GPUs – gpudock")
     expect(card).to_contain_text("Expected to start")
     card.get_by_role("button", name="Cancel").click()
     ada.page.get_by_role("dialog").get_by_role("button", name="Leave the queue").click()

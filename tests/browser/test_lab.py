@@ -201,7 +201,7 @@ def test_an_outage_of_the_hub_is_shown_and_ends_by_itself(lab, admin):
         expect(admin.page.get_by_role("status")).to_contain_text("reloads as soon as")
     finally:
         lab.start_hub()
-    expect(admin.page.get_by_role("button", name="My Server").first).to_be_visible()
+    expect(admin.page.get_by_role("heading", name="My GPUs", exact=True)).to_be_visible()
 
 
 def test_an_outage_of_the_desk_is_shown_and_ends_by_itself(lab, admin):

@@ -6,12 +6,15 @@ quickly. The whole lab is in ``test_lab.py``.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
+from browser.panel_page import until
 from browser.person import PASSWORD, Person
 from doubles.docker import LAST_WORDS, FakeDocker
 from gpudock.model import GPU, GPUReading, Telemetry
@@ -21,7 +24,7 @@ from harness.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Route
+    from playwright.sync_api import Page, Route
 
 GPU_A = GPUReading(
     GPU("GPU-0a100000-0000-4000-8000-000000000000", 0, "host", "NVIDIA A100-SXM4-40GB", 40960),
@@ -238,3 +241,101 @@ def test_the_form_shows_that_a_lab_has_no_gpus(new_hub, newcomer):
     expect(ida.page.get_by_role("status")).to_contain_text("servers run on the CPU")
     expect(ida.page.get_by_label("Number of GPUs")).not_to_be_attached()
     expect(ida.start_button).to_be_visible()
+
+
+def test_the_outlook_follows_the_form(busy, member):
+    """By keyboard, and for screen readers; only the answer to the latest choice counts."""
+    jane = member("jane")
+    jane.open("/hub/spawn")
+    page = jane.page
+    outlook = page.locator("#gpudock-outlook")
+    queue = page.get_by_role("radiogroup", name="If no matching GPU is free")
+    expect(outlook).to_have_role("status")
+    expect(outlook).to_contain_text("If you start now, you are number 1 in the queue.")
+    number = page.get_by_label("Number of GPUs")
+    number.press("ArrowUp")
+    expect(outlook).to_have_text("Your server starts at once, without a GPU.")
+    expect(queue).to_be_hidden()
+    number.press("ArrowDown")
+    expect(outlook).to_contain_text("you are number 1 in the queue")
+    queue.get_by_role("radio", name="Do not start").check()
+    expect(outlook).to_contain_text("Try again later, or choose to wait.")
+
+    answers: list[Route] = []
+
+    def hold(route: Route) -> None:
+        answers.append(route)
+
+    page.route("**/hub/gpudock/outlook**", hold)
+    queue.get_by_role("radio", name="Start now without a GPU").check()
+    await_requests(page, answers, 1)
+    number.press("ArrowUp")
+    await_requests(page, answers, 2)
+    answers[1].continue_()
+    expect(outlook).to_have_text("Your server starts at once, without a GPU.")
+    late = {"kind": "refused", "text": "An answer to former choices."}
+    with contextlib.suppress(Error):  # the page has given it up
+        answers[0].fulfill(json=late)
+    page.unroute("**/hub/gpudock/outlook**")
+    page.evaluate("new Promise(resolve => requestAnimationFrame(() => setTimeout(resolve)))")
+    expect(outlook).to_have_text("Your server starts at once, without a GPU.")
+    page.route("**/hub/gpudock/outlook**", lambda route: route.abort())
+    number.press("ArrowDown")
+    expect(outlook).to_contain_text("The Hub does not say what a start would come to.")
+
+
+def await_requests(page: Page, answers: list[Route], count: int) -> None:
+    until(page, lambda: len(answers) == count, f"{count} requests were sent")
+
+
+def test_the_tab_shows_the_place_of_a_user_who_waits(busy, member):
+    kim = member("kim")
+    kim.fill_in_form(gpus=1)
+    kim.start_button.click()
+    expect(kim.page).to_have_title(re.compile(r"^\(1\) waiting – Your server is starting$"))
+    kim.page.get_by_role("button", name="Stop waiting").click()
+    kim.page.wait_for_url("**/hub/home")
+
+
+NARROW = {"width": 390, "height": 844}
+WIDER = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+
+
+def test_no_page_of_the_hub_is_wider_than_a_phone(busy, admin, member):
+    leo = member("leo")
+    for person, pages in (
+        (leo, ["home", "spawn", "spawn/leo/second", "token", "change-password", "nowhere"]),
+        (admin, ["home", "admin", "authorize", "change-password/leo", "token"]),
+    ):
+        person.page.set_viewport_size(NARROW)
+        for path in pages:
+            person.open(f"/hub/{path}")
+            assert_fits(person.page, path)
+            expect(person.page.get_by_role("navigation", name="Main")).to_be_attached()
+            keep_look(person.page, f"phone-{person.name}-{path.replace('/', '-')}")
+    leo.open("/hub/user/leo/")
+    assert_fits(leo.page, "not_running")
+    leo.fill_in_form(gpus=1)
+    leo.start_button.click()
+    expect(leo.page.locator("#progress-message")).to_contain_text("in the queue")
+    assert_fits(leo.page, "spawn-pending")
+    keep_look(leo.page, "phone-spawn-pending")
+    leo.page.get_by_role("button", name="Stop waiting").click()
+    leo.page.wait_for_url("**/hub/home")
+    leo.page.context.clear_cookies()
+    for path in ("login", "signup"):
+        leo.open(f"/hub/{path}")
+        assert_fits(leo.page, path)
+    admin.page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def assert_fits(page: Page, what: str) -> None:
+    page.wait_for_load_state("networkidle")
+    shown, window = page.evaluate(WIDER)
+    assert shown <= window, f"{what} is {shown} pixels wide"
+
+
+def keep_look(page: Page, name: str) -> None:
+    """Save a picture of a page, if asked to."""
+    if folder := os.environ.get("GPUDOCK_PANEL_PICTURES"):
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)

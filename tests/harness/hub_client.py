@@ -241,10 +241,11 @@ class HubClient:
             follow_redirects=False,
         )
 
-    def spawn_form(self, **fields: Any) -> httpx.Response:
-        """Fill in the spawn form and send it; a field may be a list of values."""
+    def spawn_form(self, server: str = "", /, **fields: Any) -> httpx.Response:
+        """Fill in the spawn form of a server and send it; a field may be a list of values."""
+        path = f"/hub/spawn/{self.name}/{server}" if server else "/hub/spawn"
         query = {"_xsrf": self._xsrf()}
-        return self.http.post("/hub/spawn", params=query, data=fields, follow_redirects=False)
+        return self.http.post(path, params=query, data=fields, follow_redirects=False)
 
     @contextmanager
     def server(self, server: str = "", **options: Any) -> Iterator[str]:

@@ -10,7 +10,7 @@ import sys
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 
 from harness.ports import free_port
 from harness.waiting import wait_for
@@ -172,6 +172,9 @@ def panel_server(
         try:
             with urllib.request.urlopen(f"{url}/api", timeout=5):
                 return True
+        except HTTPError:
+            # A server with a base URL has nothing at this address.
+            return True
         except (URLError, OSError):
             return False
 

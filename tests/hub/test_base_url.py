@@ -43,7 +43,7 @@ def test_the_desks_pages_lead_to_what_is_below_the_path(ada):
     assert f'href="{DESK}"' in home
     page = ada.http.get("services/gpudock/").text
     links = set(re.findall(r'(?:href|src|data-(?:api|base|hub))="([^"#]+)"', page))
-    assert {f"{DESK}lab", f"{BASE}hub/home", f"{DESK}api/v1", f"{BASE}hub/logout"} <= links
+    assert {f"{DESK}lab", f"{BASE}hub/token", f"{DESK}api/v1", f"{BASE}hub/logout"} <= links
     assert {link for link in links if not link.startswith(BASE)} == set()
     for link in links:
         if "/static/" in link:

@@ -33,7 +33,8 @@ def selected(page: str, field: str) -> str:
 
 def test_the_form_shows_free_gpus_the_limit_and_that_a_server_starts_at_once(ada):
     page = form(ada)
-    assert "<strong>2 of 2</strong> GPUs are free. Yours starts at once." in page
+    assert "<strong>2 of 2</strong> GPUs are free." in page
+    assert "Your server starts at once." in page
     assert "NVIDIA A100-SXM4-40GB" in page
     assert "NVIDIA L4" in page
     assert page.count("1 of 1 free") == 2
@@ -214,3 +215,117 @@ def test_a_browser_that_comes_from_the_lab_starts_a_server(hub, ada):
     )
     assert answer.headers["Location"].startswith("/hub/spawn-pending/ada")
     wait_for(lambda: "ada" in hub.leases(), "the lease")
+
+
+def outlook(client, address: str = "", **fields: object) -> dict[str, str]:
+    """What the form's script is answered for these values of the fields."""
+    answer = client.page(f"/hub/gpudock/outlook{address}", **fields)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    return answer.json()
+
+
+@pytest.fixture
+def two_gpus(hub):
+    hub.set_quota("user", "ada", {"max_gpus": 2})
+    yield
+    hub.set_quota("user", "ada", None)
+
+
+def test_the_outlook_follows_what_is_chosen(hub, ada, two_gpus):
+    hub.client("bob").start_server(gpu_model="NVIDIA L4")
+    form(ada)
+    assert outlook(ada, gpus=1) == {"kind": "starts", "text": "Your server starts at once."}
+    assert outlook(ada, gpus=0)["text"] == "Your server starts at once, without a GPU."
+    assert outlook(ada, gpus=2)["text"].startswith(
+        "If you start now, you are number 1 in the queue. This server needs 2 GPUs at once,"
+    )
+    busy = outlook(ada, "/ada", gpus=1, gpu_model="NVIDIA L4")
+    assert busy["text"].startswith("If you start now, you are number 1 in the queue.")
+    assert (
+        "so your server would start at once, without a GPU"
+        in (outlook(ada, gpus=1, gpu_model="NVIDIA L4", when_busy="cpu")["text"])
+    )
+    for fields in ({"gpus": 3}, {"gpus": 1, "share": "shared"}, {"gpus": "x"}, {"gpu": 1}):
+        assert outlook(ada, **fields)["kind"] == "refused", fields
+    assert not hub.queue()
+    assert set(hub.leases()) == {"bob"}
+
+
+def test_the_outlook_is_for_those_who_may_start_the_server(hub, ada):
+    bob = hub.client("bob")
+    form(ada)
+    assert bob.page("/hub/gpudock/outlook/ada", gpus=1).status_code == 404
+    assert ada.page("/hub/gpudock/outlook/ada/second", gpus=1).status_code == 404
+    assert outlook(hub.admin, "/ada", gpus=1)["kind"] == "starts"
+    assert httpx.get(f"{hub.url}/hub/gpudock/outlook").status_code == 403
+
+
+def test_a_refused_start_of_a_named_server_shows_its_own_form(hub, ada):
+    """The Hub asks the default server for that form, whose container is none of its business."""
+    ada.start_server(gpus=1)
+    assert ada.page("/hub/spawn/ada/second").status_code == 200
+    answer = ada.spawn_form("second", gpus="1", gpu_model="NVIDIA L4", when_busy="fail")
+    page = re.sub(r"\s+", " ", answer.text)
+    assert "You already use 1 of your 1 GPU" in page
+    assert "still being stopped" not in page
+    assert "you are number" not in page
+    assert selected(page, "gpus") == "1"
+    assert selected(page, "gpu_model") == "NVIDIA L4"
+    assert re.search(r'value="fail" checked', page)
+    assert "share the files" in page
+    # A new form chooses what is available.
+    assert selected(form_of(ada, "/ada/second"), "gpus") == "0"
+
+
+def form_of(client, address: str) -> str:
+    answer = client.page(f"/hub/spawn{address}")
+    assert answer.status_code == 200
+    return re.sub(r"\s+", " ", answer.text)
+
+
+def test_a_choice_that_was_made_without_seeing_the_gpus_is_not_remembered(hub, ada):
+    ada.start_server(gpus=1, gpu_model="NVIDIA L4")
+    ada.stop_server()
+    assert selected(form(ada), "gpu_model") == "NVIDIA L4"
+    ada.spawn_form(gpus="0", remember="no")
+    ada.follow().result()
+    ada.stop_server()
+    assert selected(form(ada), "gpus") == "1"
+
+
+def test_my_gpus_has_the_servers_of_its_user(hub, ada):
+    ada.start_server(gpus=0)
+    assert ada.page("/hub/spawn/ada/second").status_code == 200
+    answer = ada.page("/hub/gpudock/servers").json()
+    assert answer.pop("xsrf")
+    assert answer == {
+        "named_servers": True,
+        "limit": 3,
+        "servers": [{"name": "", "state": "ready"}, {"name": "second", "state": "stopped"}],
+    }
+    assert httpx.get(f"{hub.url}/hub/gpudock/servers").status_code == 403
+
+
+def test_without_the_desk_the_home_page_is_the_hubs_own(ada):
+    answer = ada.page("/hub/home")
+    assert answer.status_code == 200
+    assert "My GPUs" in answer.text
+
+
+def test_two_servers_of_one_user_have_layouts_and_runtime_files_of_their_own(hub, ada):
+    for server in ("", "second"):
+        ada.start_server(server, gpus=0)
+    first, second = (
+        next(c for c in hub.docker.running if c.labels["gpudock.server"] == server).environment
+        for server in ("", "second")
+    )
+    assert "JUPYTERLAB_WORKSPACES_DIR" not in first
+    assert second["JUPYTERLAB_WORKSPACES_DIR"] == (
+        "/workspace/.jupyter/lab/servers/second/workspaces"
+    )
+    # Pages of one host that show the same workspace of JupyterLab take it from each other.
+    assert first["JUPYTERHUB_DEFAULT_URL"] == "/lab"
+    assert second["JUPYTERHUB_DEFAULT_URL"] == "/lab/workspaces/second"
+    # In the container, and not in the workspace that both have.
+    assert first["JUPYTER_RUNTIME_DIR"] == second["JUPYTER_RUNTIME_DIR"] == "/tmp/jupyter-runtime"

@@ -1,5 +1,6 @@
 import { commands } from './plugins/commands';
 import { connectionLost } from './plugins/connectionLost';
+import { ending } from './plugins/ending';
 import { kernelEnds } from './plugins/kernelEnds';
 import { model } from './plugins/model';
 import { notifications } from './plugins/notifications';
@@ -12,6 +13,7 @@ export { IGPUModel } from './model/tokens';
 export default [
   model,
   settings,
+  ending,
   panel,
   statusBar,
   notifications,

@@ -13,7 +13,8 @@ import { FakeLab } from '../src/testing/fakeLab';
 
 const BASE = '/services/gpudock/';
 const API = `${BASE}api/v1/`;
-const STATIC = '/hub/static/';
+const HUB = '/hub/';
+const STATIC = `${HUB}static/`;
 const HUB_FILES = join(import.meta.dirname, '../../../.venv/share/jupyterhub/static');
 const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css',
@@ -50,13 +51,17 @@ export function fakeDesk(): Plugin {
       createReadStream(file).pipe(response);
       return true;
     }
-    if (url.pathname.startsWith(API)) {
+    const ofHub = url.pathname === `${HUB}gpudock/servers` || url.pathname.startsWith(`${HUB}api/`);
+    if (url.pathname.startsWith(API) || ofHub) {
       const cookies = new URLSearchParams((request.headers.cookie ?? '').replaceAll('; ', '&'));
       const lab = labOf(cookies.get('as') ?? 'ada', cookies.get('lab') ?? 'full');
       const body = await read(request);
       const path = url.pathname.slice(API.length) + url.search;
       const ifMatch = request.headers['if-match'] ?? null;
-      const { status, body: content } = lab.respond(request.method ?? 'GET', path, body, ifMatch);
+      const method = request.method ?? 'GET';
+      const { status, body: content } = ofHub
+        ? lab.respondAsHub(method, url.pathname.slice(HUB.length))
+        : lab.respond(method, path, body, ifMatch);
       response.statusCode = status;
       response.setHeader('Content-Type', 'application/json');
       response.end(JSON.stringify(content));

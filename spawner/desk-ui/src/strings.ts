@@ -88,7 +88,10 @@ export const t = {
       'The server is stopped, and everything that runs in it ends now. Files in its workspace are kept. Its GPUs become available to others.',
     releaseAction: 'Stop and release',
     released: (server: string) => `${server} is being stopped.`,
+    ending: 'Your session is ending. Your files are kept.',
+    ended: 'Session ended. The GPU is free again. Your files are kept.',
     waiting: 'Waiting',
+    waitingTitle: (position: number) => `(${position}) waiting – My GPUs – gpudock`,
     position: (position: number, length: number) => `Position ${position} of ${length}`,
     request: (number: number, model: string | null, shared: boolean) =>
       `${shared ? 'One slot of a shared GPU' : gpus(number)}${model ? ` (${model})` : ''}`,
@@ -111,6 +114,31 @@ export const t = {
     perWindow: (days: string) => `in any ${days}`,
     origin: (level: string) => `Set by: ${level}`,
     group: (name: string) => `Group ${name}, all members together`,
+    servers: 'More servers',
+    serversHelp:
+      'Each server has GPUs, kernels and a JupyterLab layout of its own. All your servers share the files of one workspace.',
+    serversLimit: (limit: number) =>
+      `You have ${count(limit, 'server')} with a name, as many as the lab allows. Delete one to add another.`,
+    serverStates: {
+      ready: 'Running',
+      starting: 'Starting',
+      stopping: 'Stopping',
+      stopped: 'Stopped'
+    },
+    serverStart: 'Start…',
+    serverStartLabel: (server: string) => `Start ${inSentence(server)}`,
+    serverDelete: 'Delete',
+    serverDeleteLabel: (server: string) => `Delete ${inSentence(server)}`,
+    serverDeleteTitle: (server: string) => `Delete ${inSentence(server)}?`,
+    serverDeleteText:
+      'The server is removed from this list. The files in your workspace are kept, because all your servers share them.',
+    serverDeleted: (server: string) => `${server} is deleted.`,
+    serverName: 'Name of a new server',
+    serverNameExample: 'for example: sweep',
+    serverNameInvalid:
+      'Use 1 to 30 lowercase letters, digits and single hyphens, with a letter first and no hyphen at the end.',
+    serverNameTaken: 'You have a server with this name already.',
+    serverCreate: 'Create…',
     past: 'Past sessions',
     pastStart: 'Started',
     pastServer: 'Server',

@@ -75,6 +75,7 @@ async def serve(settings: Settings, config: DeskConfig) -> None:
             default_quota=settings.default_quota, leftover_memory_mib=settings.leftover_memory
         ),
         show_holders=settings.show_holders,
+        has_accounts=settings.authenticator == "native",
     )
     application = make_app(
         backend,

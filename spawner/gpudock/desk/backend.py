@@ -68,6 +68,7 @@ class Backend:
         hub: the Hub.
         inventory: the latest reading of the GPUs.
         show_holders: whether all users may see who has which GPU.
+        has_accounts: whether the lab itself keeps accounts with passwords.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Backend:
         config: BrokerConfig,
         *,
         show_holders: bool = False,
+        has_accounts: bool = False,
     ) -> None:
         """Start the worker threads.
 
@@ -87,6 +89,7 @@ class Backend:
             hub: the Hub.
             config: the options of the brokers.
             show_holders: whether all users may see who has which GPU.
+            has_accounts: whether the lab itself keeps accounts with passwords.
         """
 
         def worker(name: str) -> WorkerThread:
@@ -96,6 +99,7 @@ class Backend:
         self.inventory = inventory
         self.hub = hub
         self.show_holders = show_holders
+        self.has_accounts = has_accounts
         self.read = worker("read")
         self.report = worker("report")
         self.write = worker("write")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader
 from tornado.web import HTTPError
 
+from gpudock.config.navigation import Rights, links
 from gpudock.desk.errors import APIError
 from gpudock.desk.handlers import DeskHandler
 
@@ -44,7 +45,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Principal], bool]]] = {
     "usage": ("Usage", lambda _: True),
     "audit": ("Audit", lambda principal: principal.reads.everyone),
 }
-"""The pages: the title in the navigation, and whether a principal may open the page."""
+"""The pages: their titles, and whether a principal may open the page."""
 
 _TEMPLATES = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True)
 
@@ -87,6 +88,19 @@ class PageHandler(DeskHandler):
         self.set_status(status_code)
         self._render("error.html", status=status_code, message=message, section="")
 
+    def _rights(self) -> Rights:
+        principal = self.principal
+        assert principal is not None
+        # Whether they administer the Hub as well, only the Hub knows for certain.
+        administers = principal.manages.everyone
+        return Rights(
+            reads_quotas=bool(principal.reads),
+            reads_lab=principal.reads.everyone,
+            administers=administers,
+            approves=administers and self.backend.has_accounts,
+            has_password=self.backend.has_accounts,
+        )
+
     def _render(self, template: str, **names: Any) -> None:
         principal = self.principal
         hub = self.hub_auth.hub_prefix
@@ -99,11 +113,8 @@ class PageHandler(DeskHandler):
                 lab_name=self.settings.get("lab_name"),
                 lab_logo=self.settings.get("has_logo", False),
                 user=principal.user if principal is not None else None,
-                sections={
-                    name: title
-                    for name, (title, is_open_to) in SECTIONS.items()
-                    if principal is not None and is_open_to(principal)
-                },
+                navigation=[] if principal is None else links(hub[: -len("hub/")], self._rights()),
+                sections={name: title for name, (title, _) in SECTIONS.items()},
                 **names,
             )
         )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gpudock.hub.progress import expected_start_in_words
-from gpudock.model import MAX_GPUS, Denial, GPUState, QueuePosition, Share, WhenBusy
+from gpudock.hub.options import SpawnOptions
+from gpudock.hub.outlook import Outlook
+from gpudock.model import MAX_GPUS, GPUState, Share, WhenBusy
 from gpudock.policy.durations import duration_in_words
 from gpudock.policy.gpu_health import without_slices
 from gpudock.policy.scheduling.reasons import ONE_SLICE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gpudock.broker import GPUStatus
     from gpudock.hub.options import Offers
@@ -67,14 +68,29 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class FormView:
-    """The values of the form's template."""
+    """The values of the form's template.
+
+    Attributes:
+        images: label to image name.
+        problem: a sentence on why GPUs cannot be read; ``None`` if they can.
+        models: the GPUs by model; empty while they are not known.
+        numbers: the numbers of GPUs to choose from.
+        limit: the user's limits in words.
+        outlook: what a start with the chosen values would come to.
+        remember: whether the next form shows what is chosen in this one.
+        shares_files: whether to show that the user's servers have the same files.
+        server: the server's name; empty for the default server.
+    """
 
     images: Mapping[str, str]
     problem: str | None = None
     models: Sequence[ModelRow] = ()
     numbers: Sequence[int] = (0,)
     limit: str = ""
-    outlook: str = ""
+    outlook: Outlook | None = None
+    remember: bool = True
+    shares_files: bool = False
+    server: str = ""
     chosen_gpus: int = 0
     chosen_model: str | None = None
     chosen_busy: str = WhenBusy.WAIT
@@ -110,30 +126,49 @@ class FormView:
         return list(dict.fromkeys(model.name for model in self.models))
 
     @property
+    def chosen(self) -> SpawnOptions:
+        """The options of a start with what is chosen."""
+        images = list(self.images.values())
+        return SpawnOptions(
+            image=self.chosen_image if self.chosen_image in images else images[0],
+            gpus=self.chosen_gpus,
+            gpu_model=self.chosen_model,
+            share=Share(self.chosen_share),
+            when_busy=WhenBusy(self.chosen_busy),
+        )
+
+    @property
     def has_gpus(self) -> bool:
         """Whether the lab has GPUs, as far as is known, or may have them."""
         return bool(self.models) or len(self.numbers) > 1
 
     @classmethod
-    def unavailable(cls, offers: Offers, problem: str, chosen: Mapping[str, Any]) -> FormView:
+    def unavailable(
+        cls, offers: Offers, problem: str, chosen: Mapping[str, Any], *, shares_files: bool = False
+    ) -> FormView:
         """Return the form of a lab whose GPUs are not known yet.
 
         What is chosen is requested once they are, so nobody gets a server without a GPU unasked.
+        The next form does not show it: nobody could see what there is to choose from.
 
         Args:
             offers: images and defaults of the lab.
             problem: a sentence on why the GPUs are not known.
-            chosen: the options of the user's last start.
+            chosen: the options to show as chosen.
+            shares_files: see :class:`FormView`.
         """
         gpus = chosen.get("gpus", offers.default_gpus)
-        return cls(
+        view = cls(
             images=offers.images,
             problem=problem,
             numbers=range(max(gpus, offers.default_gpus) + 1),
             chosen_gpus=gpus,
             chosen_busy=chosen.get("when_busy") or WhenBusy.WAIT,
             chosen_image=chosen.get("image"),
+            remember=False,
+            shares_files=shares_files,
         )
+        return replace(view, outlook=Outlook.of_unknown_gpus(view.chosen))
 
     @classmethod
     def of(
@@ -142,10 +177,11 @@ class FormView:
         offers: Offers,
         gpus: Iterable[GPUStatus],
         quota: EffectiveQuota,
-        outlook: QueuePosition | Denial | None,
+        outlook: Callable[[SpawnOptions], Outlook],
         problem: str | None,
         chosen: Mapping[str, Any],
-        now: float,
+        refused: bool = False,
+        shares_files: bool = False,
     ) -> FormView:
         """Return the form of a lab.
 
@@ -153,33 +189,42 @@ class FormView:
             offers: images and defaults of the lab.
             gpus: every GPU of the lab with its state.
             quota: the user's limits and their usage.
-            outlook: the queue position that a request for one GPU would get now, or why it would be
-                denied; ``None`` if it would be granted at once.
+            outlook: returns what a start with some options would come to now.
             problem: a sentence on why GPUs cannot be read at the moment.
-            chosen: the options of the user's last start.
-            now: Unix time.
+            chosen: the options of the user's last start, or of a start that was just refused.
+            refused: whether they were just refused. They are shown as they were, and the Hub's page
+                says why.
+            shares_files: see :class:`FormView`.
         """
         models = _rows(gpus)
         whole = sum(model.total for model in models if not model.shared and not model.sliced)
         # A server gets one slot of a shared GPU, or one slice.
         total = max(whole, min(1, len(models)))
-        limit = quota.quota.max_gpus
-        most = min(MAX_GPUS, total, total if limit is None else limit)
+        most = min(MAX_GPUS, total, *_limits(quota))
+        share = chosen.get("share") or Share.EXCLUSIVE
+        if not any(model.shared == (share == Share.SHARED) for model in models):
+            share = Share.SHARED if any(model.shared for model in models) else Share.EXCLUSIVE
         chosen_gpus = chosen.get("gpus")
+        number = min(chosen_gpus if isinstance(chosen_gpus, int) else 1, most)
+        if not refused:
+            number = max(0, min(number, _left(quota), 1 if share == Share.SHARED else number))
         names = {model.name for model in models}
-        return cls(
+        view = cls(
             images=offers.images,
             problem=problem,
             models=models,
             numbers=range(most + 1),
             limit=_limit_in_words(quota),
-            outlook=_outlook(models, outlook, now),
-            chosen_gpus=min(chosen_gpus if isinstance(chosen_gpus, int) else 1, most),
+            chosen_gpus=number,
             chosen_model=chosen.get("gpu_model") if chosen.get("gpu_model") in names else None,
             chosen_busy=chosen.get("when_busy") or WhenBusy.WAIT,
             chosen_image=chosen.get("image"),
-            chosen_share=chosen.get("share") or Share.EXCLUSIVE,
+            chosen_share=share,
+            shares_files=shares_files,
         )
+        if refused or not models:
+            return view
+        return replace(view, outlook=outlook(view.chosen))
 
 
 def render_form(view: FormView) -> str:
@@ -227,6 +272,18 @@ def _has_no_slices(status: GPUStatus) -> bool:
     return status.reason == without_slices(status.gpu)
 
 
+def _limits(quota: EffectiveQuota) -> list[int]:
+    """Return how many GPUs each limit allows a server at most."""
+    caps = [cap.max_gpus for cap in quota.caps]
+    return [limit for limit in (quota.quota.max_gpus, *caps) if limit is not None]
+
+
+def _left(quota: EffectiveQuota) -> int:
+    """Return how many more GPUs the user's own limit allows now."""
+    limit = quota.quota.max_gpus
+    return MAX_GPUS if limit is None else limit - (quota.used.gpus - quota.used.stopping)
+
+
 def _limit_in_words(quota: EffectiveQuota) -> str:
     limit = quota.quota.max_gpus
     if limit is None:
@@ -244,18 +301,3 @@ def _limit_in_words(quota: EffectiveQuota) -> str:
     if lengths:
         words += f" A session lasts {duration_in_words(min(lengths) * 3600)}."
     return words
-
-
-def _outlook(models: Sequence[ModelRow], outlook: QueuePosition | Denial | None, now: float) -> str:
-    if not models:
-        return ""
-    match outlook:
-        case None:
-            return "Yours starts at once."
-        case Denial():
-            return outlook.message
-        case QueuePosition():
-            return (
-                f"If you start now, you are number {outlook.position} in the queue."
-                f" {outlook.reason}{expected_start_in_words(outlook, now)}"
-            )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 E = TypeVar("E", bound=enum.StrEnum)
 
-_NAMES = ("image", "gpus", "gpu_model", "share", "when_busy")
+_NAMES = ("image", "gpus", "gpu_model", "share", "when_busy", "remember")
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
 _MODEL_PATTERN = re.compile(r"[\w .:/*?()\[\]+-]{1,100}")
 _SHOWN = 60
@@ -41,17 +41,24 @@ class Offers:
 
 @dataclass(frozen=True, slots=True)
 class SpawnOptions:
-    """Valid spawn options; the fields are those of the REST contract."""
+    """Valid spawn options; the fields are those of the REST contract.
+
+    ``remember`` is whether the next spawn form shows them as chosen.
+    """
 
     image: str
     gpus: int
     gpu_model: str | None = None
     share: Share = Share.EXCLUSIVE
     when_busy: WhenBusy = WhenBusy.WAIT
+    remember: bool = True
 
     def as_user_options(self) -> dict[str, Any]:
         """Return the options as the Hub stores them (JSON)."""
-        return {name: str(v) if isinstance(v, str) else v for name, v in asdict(self).items()}
+        values = asdict(self)
+        if self.remember:
+            del values["remember"]
+        return {name: str(v) if isinstance(v, str) else v for name, v in values.items()}
 
 
 def parse(raw: Mapping[str, Any], offers: Offers) -> SpawnOptions:
@@ -72,6 +79,7 @@ def parse(raw: Mapping[str, Any], offers: Offers) -> SpawnOptions:
         gpu_model=_model(_given(raw, "gpu_model")),
         share=_choice(_given(raw, "share"), Share, Share.EXCLUSIVE, "share"),
         when_busy=_choice(_given(raw, "when_busy"), WhenBusy, WhenBusy.WAIT, "when_busy"),
+        remember=_flag(_given(raw, "remember"), default=True, name="remember"),
     )
 
 
@@ -138,6 +146,17 @@ def _choice(value: Any, choices: type[E], default: E, name: str) -> E:
         f'"{_shown(value)}" is not a valid value for the option "{name}". '
         f"Choose one of: {', '.join(choices)}."
     )
+    raise OptionError(message)
+
+
+def _flag(value: Any, *, default: bool, name: str) -> bool:
+    if value is None:
+        return default
+    if isinstance(value, bool):
+        return value
+    if value in ("yes", "no"):
+        return bool(value == "yes")
+    message = f'"{_shown(value)}" is not a valid value for the option "{name}". Use yes or no.'
     raise OptionError(message)
 
 

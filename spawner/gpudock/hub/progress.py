@@ -25,14 +25,20 @@ class ProgressLog:
     _events: list[dict[str, Any]] = field(default_factory=list)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def add(self, percent: int, message: str) -> None:
+    def add(self, percent: int, message: str, position: int | None = None) -> None:
         """Add a message, unless it repeats the last one.
 
         Args:
             percent: progress of the start; below :data:`GRANTED` the request waits.
             message: what happens now.
+            position: the request's place in the queue; ``None`` if it is in none.
         """
-        event = {"progress": percent, "message": message, "waiting": percent < GRANTED}
+        event = {
+            "progress": percent,
+            "message": message,
+            "waiting": percent < GRANTED,
+            "position": position,
+        }
         if self._events and self._events[-1] == event:
             return
         self._events.append(event)

@@ -80,6 +80,7 @@ class RuntimeConfig:
             and a container that mounts the old one sees the new one only after its own restart. A
             hub that may end itself also does so when the engine gives GPUs in another way, and when
             one of its tasks fails again and again.
+        desk_url: where the desk listens, without its path; ``None``: there is no desk.
         orphan_interval: seconds between two searches for orphaned leases.
         orphan_grace: seconds for which a user who was never seen in the Hub must be missing.
     """
@@ -96,6 +97,7 @@ class RuntimeConfig:
     hub_api_url: str | None = None
     hub_api_token: str | None = None
     engine_patience: float | None = None
+    desk_url: str | None = None
     orphan_interval: float = 60.0
     orphan_grace: float = 3600.0
 

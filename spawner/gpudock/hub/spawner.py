@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dockerspawner import DockerSpawner
@@ -20,21 +21,21 @@ from gpudock.engine.protocol import EngineError
 from gpudock.engine.spec import Limits
 from gpudock.hub.errors import OptionError, ServerDied, StartError, start_error
 from gpudock.hub.form import FormView, render_form
+from gpudock.hub.jupyter_folders import jupyter_folders
 from gpudock.hub.lifecycle import terminate
 from gpudock.hub.links import comes_from_lab
 from gpudock.hub.options import Offers, SpawnOptions, parse
+from gpudock.hub.outlook import Outlook, OutlookKind
 from gpudock.hub.progress import ProgressLog
 from gpudock.hub.runtime import Runtime
 from gpudock.hub.sizing import open_files
 from gpudock.hub.start import RECONNECT_SECONDS, ServerStart, StartConfig
 from gpudock.hub.traits import MAX_SECONDS, Seconds
-from gpudock.model import ContainerState, Denial, Lease, LeaseState, QueuePosition, Request, Share
+from gpudock.model import ContainerState, Lease, LeaseState, Request
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
-
-    from gpudock.broker import GPUStatus
+    from collections.abc import AsyncIterator, Mapping
 
 _MIB = 1024 * 1024
 
@@ -131,7 +132,9 @@ class GPUDockerSpawner(DockerSpawner):
 
     @default("default_url")
     def _default_default_url(self) -> str:
-        return "/lab"
+        # Pages of one host that show the same JupyterLab workspace take it from each other, so each
+        # server has one of its own name.
+        return f"/lab/workspaces/{slug(self.name)}" if self.name else "/lab"
 
     @default("use_internal_ip")
     def _default_use_internal_ip(self) -> bool:
@@ -158,40 +161,74 @@ class GPUDockerSpawner(DockerSpawner):
         self._configured_http_timeout = self.http_timeout  # type: ignore[has-type]
         self._progress = ProgressLog()
         self._server_start: ServerStart | None = None
+        # The options that were sent last, kept by the default server, and what showed a form last.
+        self.posted: tuple[GPUDockerSpawner, dict[str, Any]] | None = None
+        self._shown_by: Any = None
 
     # The form and its options.
 
     async def _render_form(self, _spawner: GPUDockerSpawner) -> str:
+        posted, self.posted = self.posted, None
+        handler = self.handler
+        # Of a form that it has just shown, the Hub keeps the handler. After a form that failed it
+        # asks the user's default server for a new one, whichever server was to start.
+        is_opened = handler is not None and handler is not self._shown_by
+        self._shown_by = handler
+        if posted is None or (is_opened and handler.request.method == "GET"):
+            return render_form(replace(self.form_view(None), server=self.name))
+        spawner, options = posted
+        return render_form(replace(spawner.form_view(options), server=spawner.name))
+
+    def form_view(self, refused: Mapping[str, Any] | None) -> FormView:
+        """Return the form; *refused* are the options of a start that was just refused."""
         runtime = Runtime.instance()
         offers = self._offers()
-        chosen = self._last_choices(offers)
-        reading = runtime.inventory.reading()
-        gpus = runtime.broker.gpus.all() if runtime.is_ready else []
-        if not runtime.is_ready or (not gpus and reading.expects_readings):
-            problem = runtime.problem or reading.problem or "The lab reads its GPUs. Please wait."
-            return render_form(FormView.unavailable(offers, problem, chosen))
-        return render_form(
-            FormView.of(
-                offers=offers,
-                gpus=gpus,
-                quota=runtime.broker.quotas.effective(self.user.name, self._groups()),
-                outlook=self._outlook(runtime, gpus),
-                problem=reading.problem,
-                chosen=chosen,
-                now=time.time(),
-            )
+        chosen = self._remembered(offers) if refused is None else refused
+        shares_files = bool(self.name) or any(
+            spawner.active for spawner in self.user.spawners.values() if spawner is not self
+        )
+        problem = self._gpus_unknown(runtime)
+        if problem is not None:
+            return FormView.unavailable(offers, problem, chosen, shares_files=shares_files)
+        return FormView.of(
+            offers=offers,
+            gpus=runtime.broker.gpus.all(),
+            quota=runtime.broker.quotas.effective(self.user.name, self._groups()),
+            outlook=self._outlook_of,
+            problem=runtime.inventory.reading().problem,
+            chosen=chosen,
+            refused=refused is not None,
+            shares_files=shares_files,
         )
 
-    def _outlook(
-        self, runtime: Runtime, gpus: Iterable[GPUStatus]
-    ) -> QueuePosition | Denial | None:
-        """Forecast a request for one GPU; ``None``: it would be granted at once."""
-        shared = all(status.slots > 1 for status in gpus)
-        options = SpawnOptions(
-            image=self.image, gpus=1, share=Share.SHARED if shared else Share.EXCLUSIVE
-        )
-        forecast = runtime.broker.queue.forecast(self._request(options))
-        return forecast if isinstance(forecast, QueuePosition | Denial) else None
+    def _gpus_unknown(self, runtime: Runtime) -> str | None:
+        """Return why the lab cannot say which GPUs it has; ``None`` if it can."""
+        reading = runtime.inventory.reading()
+        if runtime.is_ready and (not reading.expects_readings or runtime.broker.gpus.all()):
+            return None
+        return runtime.problem or reading.problem or "The lab reads its GPUs. Please wait."
+
+    def outlook(self, form: Mapping[str, list[str]]) -> Outlook:
+        """Return what a start with the present values of the form's fields would come to.
+
+        Args:
+            form: the fields, as the form sends them.
+
+        Raises:
+            StoreError: the database failed.
+        """
+        try:
+            options = parse(form, self._offers())
+        except OptionError as error:
+            return Outlook(OutlookKind.REFUSED, str(error))
+        return self._outlook_of(options)
+
+    def _outlook_of(self, options: SpawnOptions) -> Outlook:
+        runtime = Runtime.instance()
+        if self._gpus_unknown(runtime) is not None:
+            return Outlook.of_unknown_gpus(options)
+        answer = runtime.broker.queue.forecast(self._request(options))
+        return Outlook.of(answer, options, time.time())
 
     def _offers(self) -> Offers:
         allowed = self._get_allowed_images()
@@ -211,14 +248,18 @@ class GPUDockerSpawner(DockerSpawner):
         except OptionError:
             return {}
 
+    def _remembered(self, offers: Offers) -> dict[str, Any]:
+        """Return the options of the last start, if the form is to show them."""
+        options = self._last_choices(offers)
+        return options if options.get("remember", True) else {}
+
     def _options_from_form(self, form: dict[str, list[str]]) -> dict[str, Any]:
         """Check the form's fields, so that the form itself shows what is wrong with them."""
+        self.user.spawner.posted = None
         try:
             options = parse(form, self._offers())
+            self.user.spawner.posted = self, options.as_user_options()
             runtime = Runtime.instance()
-            if not runtime.is_ready and not any(form.get("gpus") or ()):
-                # The default is known once the GPUs are.
-                return {k: v for k, v in options.as_user_options().items() if k != "gpus"}
             if runtime.is_ready and self._running_lease() is None:
                 # The form shows the failure of a start only if it fails within a second.
                 denial = runtime.broker.queue.denial(self._request(options))
@@ -226,7 +267,12 @@ class GPUDockerSpawner(DockerSpawner):
                     raise RequestDenied(denial)
         except (OptionError, RequestDenied) as error:
             raise _spawn_exception(error) from error
-        return options.as_user_options()
+        given = options.as_user_options()
+        if not any(form.get("gpus") or ()):
+            # A form without GPUs to choose from, or a link that leaves it to the lab. The default
+            # is known once the GPUs are, and is no choice to remember.
+            del given["gpus"]
+        return given
 
     @default("options_from_form")
     def _default_options_from_form(self) -> Any:
@@ -333,7 +379,7 @@ class GPUDockerSpawner(DockerSpawner):
 
         def environment() -> dict[str, str]:
             configured = {name: str(value) for name, value in self.get_env().items()}
-            variables = http_proxy_environment(os.environ) | configured
+            variables = http_proxy_environment(os.environ) | jupyter_folders(self.name) | configured
             return variables | ({"GPUDOCK_API_URL": self.api_url} if self.api_url else {})
 
         def limits() -> Limits:

@@ -269,7 +269,8 @@ class ServerStart:
 
     async def _show_position(self, request: Request) -> None:
         async for position in self._broker.requests.positions(request.user, request.server):
-            self._progress.add(20, position_in_words(position, time.time()))
+            message = position_in_words(position, time.time())
+            self._progress.add(20, message, position.position)
 
     async def _follow_user(self, request: Request) -> None:
         """Notify the broker when the waiting user's groups change, or the user is gone.

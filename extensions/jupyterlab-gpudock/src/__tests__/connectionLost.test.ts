@@ -4,6 +4,7 @@ import { fireEvent, screen } from '@testing-library/react';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import manifest from '../../package.json';
+import { Ending } from '../model/ending';
 import type { Answer } from '../model/outage';
 import { connectionLost } from '../plugins/connectionLost';
 
@@ -18,6 +19,7 @@ const UNREACHABLE = 'Your server cannot be reached';
 
 let info: { isConnected: boolean };
 let reconnected: string[];
+let ending: Ending;
 
 function kernel(id: string, connectionStatus: string): object {
   const reconnect = (): Promise<void> => {
@@ -34,7 +36,7 @@ function activate(urls: Record<string, string> = { hubPrefix: '/hub/', hubUser: 
     serviceManager: { serverSettings: {} },
     shell: { widgets: () => widgets }
   } as unknown as JupyterFrontEnd;
-  return connectionLost.activate(app, { urls }, info, null, null) as typeof ConnectionLost;
+  return connectionLost.activate(app, { urls }, ending, info, null, null) as typeof ConnectionLost;
 }
 
 const seconds = (count: number): Promise<unknown> => vi.advanceTimersByTimeAsync(1000 * count);
@@ -52,6 +54,7 @@ beforeEach(() => {
   answer = 'nobody';
   info = { isConnected: true };
   reconnected = [];
+  ending = new Ending();
 });
 
 afterEach(() => {
@@ -103,6 +106,49 @@ test('a user who stays is not asked again', async () => {
   fireEvent.click(await vi.waitFor(() => screen.getByLabelText('Stay here'), PATIENCE));
   await seconds(60);
   expect(isDialogOpen()).toBe(false);
+});
+
+test('the end that the user has asked for is no outage', async () => {
+  ending.expect();
+  const end = activate()(null as never, null as never);
+  await seconds(30);
+  expect(screen.queryByText(UNREACHABLE)).toBeNull();
+  answer = 'hub';
+  await seconds(10);
+  await vi.waitFor(() => screen.getByText('Session ended'), PATIENCE);
+  screen.getByText(/^The GPU is free again\. Your files are kept\./);
+  screen.getByLabelText('My GPUs');
+  expect(isDialogOpen()).toBe(false);
+  // Nothing else is shown later, and the server may be started again elsewhere.
+  await seconds(600);
+  expect(isDialogOpen()).toBe(false);
+  answer = 'server';
+  await seconds(10);
+  await end;
+  expect(screen.queryByText('Session ended')).toBeNull();
+  expect(ending.isExpected).toBe(false);
+});
+
+test('an end that does not come is not expected forever', async () => {
+  ending.expect();
+  await seconds(600);
+  const end = activate()(null as never, null as never);
+  await seconds(10);
+  await vi.waitFor(() => screen.getByText(UNREACHABLE), PATIENCE);
+  answer = 'server';
+  await seconds(10);
+  await end;
+});
+
+test('a page of the desk announces the end of this server', async () => {
+  vi.useRealTimers();
+  const desk = new BroadcastChannel('gpudock');
+  ending.follow('/user/ada/');
+  desk.postMessage({ ends: '/user/ada/other/' });
+  desk.postMessage(null);
+  desk.postMessage({ ends: '/user/ada/' });
+  await vi.waitFor(() => expect(ending.isExpected).toBe(true));
+  desk.close();
 });
 
 test('outside a Hub JupyterLab shows its own message', () => {

@@ -158,11 +158,19 @@ test('a restart reports whether the server stops, and why it does not', async ()
   expect(model.view.error).toEqual({ action: 'restart', code: 'unreachable' });
 });
 
+test('a release reports whether the GPU is released, and why it is not', async () => {
+  expect(await model.release()).toBe(true);
+  server.failure = new APIError(409, 'not_done', 'The session has ended.');
+  expect(await model.release()).toBe(false);
+  expect(model.view.error).toEqual({ action: 'release', code: 'not_done' });
+});
+
 test.each([new APIError(424), new APIError(502), new TypeError('Failed to fetch')])(
   'a server that stops before it responds has stopped: %s',
   async failure => {
     server.failure = failure;
     expect(await model.restart()).toBe(true);
+    expect(await model.release()).toBe(true);
     expect(model.view).toMatchObject({ pending: null, error: null });
   }
 );

@@ -7,6 +7,7 @@ import { processOwner } from '../messages/gpu';
 import { leaseErrorMessage } from '../messages/lease';
 import type { Checks } from '../model/checks';
 import type { ICheck, IOwner, IProcess } from '../model/contract';
+import type { Ending } from '../model/ending';
 import type { ActiveKernel } from '../model/kernel';
 import type { Lease } from '../model/lease';
 import type { Limits } from '../model/limits';
@@ -19,6 +20,7 @@ export interface IPanelModels {
   readonly kernel: ActiveKernel;
   readonly checks: Checks;
   readonly lease: Lease;
+  readonly ending: Ending;
   readonly limits: Limits;
   readonly settings: Settings;
   readonly trans: TranslationBundle;
@@ -72,11 +74,11 @@ export function createActions(app: JupyterFrontEnd, models: IPanelModels): IActi
       void confirm(
         trans.__('Release the GPU?'),
         trans.__(
-          'This stops the server with all its kernels and terminals. Saved files are kept; what is only in memory is lost.'
+          'This stops the server with all its kernels and terminals. Open files are saved and all files are kept; what is only in memory is lost.'
         ),
         trans.__('Release'),
         trans,
-        () => lease.release()
+        () => releaseLease(app, models)
       ),
     restartServer: () =>
       void confirm(
@@ -198,23 +200,42 @@ async function selectAndShutDown(
   }
 }
 
+/** Stop this server and go to the desk's page that shows that its session has ended. */
+async function releaseLease(app: JupyterFrontEnd, models: IPanelModels): Promise<void> {
+  const { lease, ending } = models;
+  const { desk, lease: id } = lease.view.lease ?? {};
+  await saveAll(app);
+  ending.expect();
+  if (!(await lease.release())) {
+    ending.cancel();
+  } else if (desk && id) {
+    window.location.assign(`${desk}?ended=${encodeURIComponent(id)}`);
+  }
+}
+
+async function saveAll({ commands }: JupyterFrontEnd): Promise<void> {
+  if (commands.hasCommand(SAVE_ALL)) {
+    await commands.execute(SAVE_ALL);
+  }
+}
+
 /**
  * Stop this server and go to the Hub's page that starts it again with the same options. From there
  * the Hub redirects to this page.
  */
 async function restartServer(
-  { commands }: JupyterFrontEnd,
-  { lease, trans }: IPanelModels
+  app: JupyterFrontEnd,
+  { lease, ending, trans }: IPanelModels
 ): Promise<void> {
-  if (commands.hasCommand(SAVE_ALL)) {
-    await commands.execute(SAVE_ALL);
-  }
+  await saveAll(app);
   const page = lease.view.lease?.restart_page;
+  ending.expect();
   if ((await lease.restart()) && page) {
     const here = encodeURIComponent(window.location.pathname);
     window.location.assign(`${page}${page.includes('?') ? '&' : '?'}next=${here}`);
     return;
   }
+  ending.cancel();
   const { error } = lease.view;
   const title = trans.__('The server could not be restarted from here');
   const reason = error ? leaseErrorMessage(error, trans) : '';

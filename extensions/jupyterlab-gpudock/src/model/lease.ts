@@ -2,7 +2,7 @@ import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import { APIError, type IAPI } from './api';
-import type { ILease, IRestart } from './contract';
+import type { ILease } from './contract';
 import type { PageVisibility } from './gpus';
 import { Store } from './store';
 
@@ -96,9 +96,19 @@ export class Lease extends Store<ILeaseView> {
     await this.perform('extend', async () => this.accept(await this.api.extendLease()));
   }
 
-  /** Release the GPU; the Hub then stops this server. */
-  async release(): Promise<void> {
-    await this.perform('release', async () => this.accept(await this.api.releaseLease()));
+  /**
+   * Release the GPU; the Hub then stops this server.
+   *
+   * @returns whether it is released
+   */
+  async release(): Promise<boolean> {
+    await this.perform('release', async () => {
+      const lease = await this.orStopped(() => this.api.releaseLease());
+      if (lease) {
+        this.accept(lease);
+      }
+    });
+    return this.view.error === null;
   }
 
   /**
@@ -108,23 +118,23 @@ export class Lease extends Store<ILeaseView> {
    */
   async restart(): Promise<boolean> {
     await this.perform('restart', async () => {
-      const { restarting, code } = await this.stopServer();
-      if (!restarting) {
-        throw new APIError(409, code ?? 'refused');
+      const answer = await this.orStopped(() => this.api.restartServer());
+      if (answer?.restarting === false) {
+        throw new APIError(409, answer.code ?? 'refused');
       }
     });
     return this.view.error === null;
   }
 
-  /** A server may be stopped before its response arrives. */
-  private async stopServer(): Promise<Pick<IRestart, 'restarting' | 'code'>> {
+  /** Return the response of a server that is to stop; null if it stopped before it responded. */
+  private async orStopped<T>(request: () => Promise<T>): Promise<T | null> {
     try {
-      return await this.api.restartServer();
+      return await request();
     } catch (error) {
       if (error instanceof APIError && error.code) {
         throw error;
       }
-      return { restarting: true, code: null };
+      return null;
     }
   }
 

@@ -16,7 +16,7 @@ const DEPENDENCY_FAILED = 424;
 export type Answer = 'server' | 'hub' | 'nobody';
 
 /** What the user has to know about an outage of the server. */
-export type OutageState = 'none' | 'unreachable' | 'stopped';
+export type OutageState = 'none' | 'unreachable' | 'stopped' | 'ended';
 
 /** Ask the server for its status, which does not count as use of it. */
 export async function askServer(settings: ServerConnection.ISettings): Promise<Answer> {
@@ -38,7 +38,14 @@ export async function askServer(settings: ServerConnection.ISettings): Promise<A
 
 /** Follows an outage of the server from the first failed request until the server answers again. */
 export class Outage {
-  constructor(private readonly ask: () => Promise<Answer>) {}
+  /**
+   * @param ask - who answers now
+   * @param isEndExpected - whether the user has asked for the end of the server
+   */
+  constructor(
+    private readonly ask: () => Promise<Answer>,
+    private readonly isEndExpected: () => boolean = () => false
+  ) {}
 
   get state(): OutageState {
     return this._state;
@@ -74,9 +81,12 @@ export class Outage {
       }
       const now = Date.now();
       hubSince = answer === 'hub' ? (hubSince ?? now) : null;
-      if (hubSince !== null && now - hubSince >= CONFIRMED_MS) {
+      if (this._state === 'ended' || (hubSince !== null && this.isEndExpected())) {
+        // It stays so, however long the user leaves this page open.
+        this.setState('ended');
+      } else if (hubSince !== null && now - hubSince >= CONFIRMED_MS) {
         this.setState('stopped');
-      } else if (now - begin >= BRIEF_MS && this._state === 'none') {
+      } else if (now - begin >= BRIEF_MS && this._state === 'none' && !this.isEndExpected()) {
         this.setState('unreachable');
       }
       await new Promise(resolve => setTimeout(resolve, pause));

@@ -3,6 +3,7 @@ import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 
 import type { ICheck, IEnvironments, ISnapshotFrame, IStack } from './contract';
+import type { Ending } from './ending';
 import type { GPUHistory } from './history';
 import type { Settings } from './settings';
 import type { IObservable } from './store';
@@ -54,6 +55,11 @@ export interface IGPUModel extends IObservable<IGPUView> {
 export const IGPUModel = new Token<IGPUModel>(
   'jupyterlab-gpudock:IGPUModel',
   'The GPUs of this server, live, and the software stack that uses them.'
+);
+
+export const IServerEnding = new Token<Ending>(
+  'jupyterlab-gpudock:IServerEnding',
+  'Whether the user has asked for the end of this server.'
 );
 
 export const IGPUSettings = new Token<Settings>(

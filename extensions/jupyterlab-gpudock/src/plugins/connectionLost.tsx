@@ -15,7 +15,8 @@ import { Notice } from '../components/notice';
 import { loadTexts } from '../messages/translation';
 import { askServer, Outage, type OutageState } from '../model/outage';
 import { sessionOf } from '../model/sessions';
-import { IGPUModel } from '../model/tokens';
+import type { Ending } from '../model/ending';
+import { IGPUModel, IServerEnding } from '../model/tokens';
 
 const CONNECTED_MS = 4000;
 
@@ -28,11 +29,12 @@ export const connectionLost: JupyterFrontEndPlugin<IConnectionLost> = {
   description: 'Shows that the server cannot be reached or was stopped, and connects again.',
   autoStart: true,
   provides: IConnectionLost,
-  requires: [JupyterFrontEnd.IPaths],
+  requires: [JupyterFrontEnd.IPaths, IServerEnding],
   optional: [JupyterLab.IInfo, IGPUModel, ITranslator],
   activate: (
     app: JupyterFrontEnd,
     paths: JupyterFrontEnd.IPaths,
+    ending: Ending,
     info: JupyterLab.IInfo | null,
     gpus: IGPUModel | null,
     translator: ITranslator | null
@@ -41,9 +43,20 @@ export const connectionLost: JupyterFrontEndPlugin<IConnectionLost> = {
       return ConnectionLost;
     }
     const trans = loadTexts(translator);
-    const outage = new Outage(() => askServer(app.serviceManager.serverSettings));
-    const display = new OutageDisplay(spawnPage(paths.urls), trans);
-    outage.changed.connect((_sender, state) => display.show(state));
+    const outage = new Outage(
+      () => askServer(app.serviceManager.serverSettings),
+      () => ending.isExpected
+    );
+    const display = new OutageDisplay(spawnPage(paths.urls), deskPage(paths.urls), trans);
+    let last: OutageState = 'none';
+    outage.changed.connect((_sender, state) => {
+      if (last === 'ended') {
+        // It has been started again.
+        ending.cancel();
+      }
+      last = state;
+      display.show(state);
+    });
     outage.ended.connect(() => {
       if (info) {
         info.isConnected = true;
@@ -72,6 +85,11 @@ function spawnPage({ hubPrefix, hubUser, hubServerName }: JupyterFrontEnd.IPaths
   );
 }
 
+/** The desk's page with the user's sessions. */
+function deskPage({ hubPrefix }: JupyterFrontEnd.IPaths['urls']): string {
+  return URLExt.join(hubPrefix ?? '', '..', 'services/gpudock/');
+}
+
 /** Connect at once: JupyterLab waits for minutes between its last attempts, and then gives up. */
 function reconnectKernels(shell: JupyterFrontEnd.IShell): void {
   for (const widget of shell.widgets('main')) {
@@ -86,6 +104,7 @@ function reconnectKernels(shell: JupyterFrontEnd.IShell): void {
 class OutageDisplay {
   constructor(
     private readonly spawnPage: string,
+    private readonly deskPage: string,
     private readonly trans: TranslationBundle
   ) {}
 
@@ -96,7 +115,9 @@ class OutageDisplay {
     if (state === 'unreachable') {
       this.notice = showNotice(this.trans);
     } else if (state === 'stopped') {
-      this.openDialog();
+      this.openStopped();
+    } else if (state === 'ended') {
+      this.openEnded();
     } else {
       this.dialog?.reject();
       this.dialog = null;
@@ -108,23 +129,45 @@ class OutageDisplay {
     }
   }
 
-  private openDialog(): void {
+  private openStopped(): void {
     const { trans } = this;
-    const dialog = new Dialog({
-      title: trans.__('Your server is not running'),
-      body: trans.__(
+    const here = encodeURIComponent(window.location.pathname);
+    this.openDialog(
+      trans.__('Your server is not running'),
+      trans.__(
         'It was stopped, or its session ended. Saved files are kept. Copy what is not saved before you leave this page.'
       ),
+      trans.__('Start a server'),
+      `${this.spawnPage}?next=${here}`
+    );
+  }
+
+  private openEnded(): void {
+    const { trans } = this;
+    this.openDialog(
+      trans.__('Session ended'),
+      trans.__(
+        'The GPU is free again. Your files are kept. Copy what is not saved before you leave this page.'
+      ),
+      trans.__('My GPUs'),
+      this.deskPage
+    );
+  }
+
+  private openDialog(title: string, body: string, label: string, page: string): void {
+    this.dialog?.reject();
+    const dialog = new Dialog({
+      title,
+      body,
       buttons: [
-        Dialog.cancelButton({ label: trans.__('Stay here') }),
-        Dialog.okButton({ label: trans.__('Start a server') })
+        Dialog.cancelButton({ label: this.trans.__('Stay here') }),
+        Dialog.okButton({ label })
       ]
     });
     this.dialog = dialog;
     void dialog.launch().then(({ button }) => {
       if (button.accept) {
-        const here = encodeURIComponent(window.location.pathname);
-        window.location.assign(`${this.spawnPage}?next=${here}`);
+        window.location.assign(page);
       }
     });
   }

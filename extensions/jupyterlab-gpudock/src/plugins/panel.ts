@@ -11,11 +11,12 @@ import { GPUPanel } from '../components/panelWidget';
 import { loadTexts } from '../messages/translation';
 import { API } from '../model/api';
 import { Checks } from '../model/checks';
+import type { Ending } from '../model/ending';
 import { ActiveKernel } from '../model/kernel';
 import { Lease } from '../model/lease';
 import { Limits } from '../model/limits';
 import type { Settings } from '../model/settings';
-import { IGPUModel, IGPUSettings } from '../model/tokens';
+import { IGPUModel, IGPUSettings, IServerEnding } from '../model/tokens';
 
 /** The panel, for the plugins that add to it. */
 export interface IGPUPanel {
@@ -36,12 +37,13 @@ export const panel: JupyterFrontEndPlugin<IGPUPanel> = {
   description: 'Shows GPUs, active kernel, software stack and session in a sidebar.',
   autoStart: true,
   provides: IGPUPanel,
-  requires: [IGPUModel, IGPUSettings],
+  requires: [IGPUModel, IGPUSettings, IServerEnding],
   optional: [ITranslator, ILayoutRestorer],
   activate: (
     app: JupyterFrontEnd,
     gpus: IGPUModel,
     settings: Settings,
+    ending: Ending,
     translator: ITranslator | null,
     restorer: ILayoutRestorer | null
   ) => {
@@ -51,6 +53,7 @@ export const panel: JupyterFrontEndPlugin<IGPUPanel> = {
       kernel: new ActiveKernel(app.shell, api),
       checks: new Checks(api, gpus),
       lease: new Lease(api),
+      ending,
       limits: new Limits(api),
       settings,
       trans: loadTexts(translator)

@@ -29,15 +29,42 @@ export async function call<T>(
   desk: Desk,
   method: Method,
   path: string,
-  { body, headers, signal }: CallOptions = {}
+  options: CallOptions = {}
 ): Promise<T> {
+  const { response, content } = await send(`${desk.api}/${path}`, method, desk.xsrf, options);
+  syncServerTime(response.headers.get('Date'));
+  return content as T;
+}
+
+/**
+ * Call the Hub, as its own pages do, and return the parsed response. Throws {@link ApiError}.
+ *
+ * @param xsrf - the Hub's token, which calls that change something need
+ */
+export async function callHub<T>(
+  desk: Desk,
+  method: Method,
+  path: string,
+  xsrf: string,
+  options: CallOptions = {}
+): Promise<T> {
+  const { content } = await send(`${desk.hub}${path}`, method, xsrf, options);
+  return content as T;
+}
+
+async function send(
+  address: string,
+  method: Method,
+  xsrf: string,
+  { body, headers, signal }: CallOptions
+): Promise<{ readonly response: Response; readonly content: unknown }> {
   const file = body instanceof Blob;
   const init: RequestInit = {
     method,
     headers: {
       Accept: 'application/json',
       // The desk requires the token even from pages that only read.
-      'X-XSRFToken': desk.xsrf,
+      'X-XSRFToken': xsrf,
       ...(body !== undefined && {
         'Content-Type': file ? 'text/csv; charset=utf-8' : 'application/json'
       }),
@@ -50,14 +77,13 @@ export async function call<T>(
   };
   let response: Response;
   try {
-    response = await fetch(`${desk.api}/${path}`, init);
+    response = await fetch(address, init);
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new ApiError(0, t.errors.unreachable);
   }
-  syncServerTime(response.headers.get('Date'));
   const content = (await response.json().catch(() => null)) as unknown;
-  if (response.ok) return content as T;
+  if (response.ok) return { response, content };
   if (response.status === 401) throw new ApiError(401, t.errors.signedOut);
   const message = (content as { message?: unknown } | null)?.message;
   throw new ApiError(response.status, typeof message === 'string' ? message : t.errors.noReason);

@@ -2,7 +2,7 @@
 import { useEffect, useRef } from 'react';
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useDesk, type Desk } from '../config';
-import { call, query } from './client';
+import { call, callHub, query } from './client';
 import type {
   AuditPage,
   Bucket,
@@ -28,6 +28,7 @@ import type {
 
 const LAB_MS = 2_000;
 const SESSIONS_MS = 5_000;
+const SERVERS_MS = 10_000;
 const QUOTA_MS = 30_000;
 const path = encodeURIComponent;
 
@@ -88,6 +89,50 @@ export function useQueue() {
     queryKey: ['queue'],
     queryFn: get<Queue>(desk, 'queue'),
     refetchInterval: SESSIONS_MS
+  });
+}
+
+/** A server of the user, as the Hub has it. */
+export interface HubServer {
+  /** Empty for the default server. */
+  readonly name: string;
+  readonly state: 'ready' | 'starting' | 'stopping' | 'stopped';
+}
+
+/** The answer of the Hub's address `gpudock/servers`. */
+export interface HubServers {
+  /** Whether users may have servers with names. */
+  readonly named_servers: boolean;
+  /** How many servers with names a user may have; null: any number. */
+  readonly limit: number | null;
+  readonly servers: readonly HubServer[];
+  /** The token for calls of the Hub that change something. */
+  readonly xsrf: string;
+}
+
+/** All servers of the user, those that do not run included. */
+export function useHubServers() {
+  const desk = useDesk();
+  return useQuery({
+    queryKey: ['servers'],
+    queryFn: ({ signal }) =>
+      callHub<HubServers>(desk, 'GET', 'gpudock/servers', desk.xsrf, { signal }),
+    refetchInterval: SERVERS_MS
+  });
+}
+
+/** Delete a server that does not run. The workspace is kept. */
+export function useDeleteServer() {
+  const desk = useDesk();
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async (name: string) => {
+      // A token that was read long ago may be of a former sign-in.
+      const { xsrf } = await callHub<HubServers>(desk, 'GET', 'gpudock/servers', desk.xsrf);
+      const server = `api/users/${path(desk.user)}/servers/${path(name)}`;
+      await callHub(desk, 'DELETE', server, xsrf, { body: { remove: true } });
+    },
+    onSettled: () => client.invalidateQueries({ queryKey: ['servers'] })
   });
 }
 

@@ -20,6 +20,7 @@ import type {
   UsageRow,
   WaitingRequest
 } from '../api/types';
+import type { HubServer } from '../api/queries';
 import { LIMITS } from '../pages/quotas/values';
 import { makeGPUs, makePast, makeQueue, makeSessions } from './fakeData';
 
@@ -61,6 +62,7 @@ export class FakeLab {
   sessions: Session[];
   past: Session[];
   queue: WaitingRequest[];
+  servers: HubServer[];
   audit: AuditRow[] = [];
   /** All calls that change something, in order: method and path. */
   readonly calls: string[] = [];
@@ -85,6 +87,12 @@ export class FakeLab {
     this.sessions = options.empty ? [] : makeSessions(now, options.user);
     this.queue = options.empty ? [] : makeQueue(now, options.user);
     this.past = options.empty ? [] : makePast(now, options.user);
+    this.servers = options.empty
+      ? []
+      : [
+          { name: 'sweep', state: 'ready' },
+          { name: 'old', state: 'stopped' }
+        ];
     if (!options.empty) {
       this.put('default', '', { max_gpus: 1, max_session_hours: 12 }, 'admin');
       this.put('group', 'vision', { max_gpus: 4, gpu_hours: 400, group_max_gpus: 8 }, 'admin');
@@ -124,6 +132,22 @@ export class FakeLab {
       default:
         return failure(404, 'not_found', 'Page not found.');
     }
+  }
+
+  /** Respond to a call of the Hub. *path* is relative to the Hub. */
+  respondAsHub(method: string, path: string): FakeResponse {
+    if (this.options.broken) return failure(503, 'unavailable', 'The Hub is not responding.');
+    if (method === 'DELETE') {
+      this.calls.push(`DELETE ${path}`);
+      this.servers = this.servers.filter(({ name }) => !path.endsWith(`/servers/${name}`));
+      return { status: 204, body: null };
+    }
+    return ok({
+      named_servers: true,
+      limit: 3,
+      servers: [{ name: '', state: 'ready' }, ...this.servers],
+      xsrf: 'the-token'
+    });
   }
 
   /** End a session. */

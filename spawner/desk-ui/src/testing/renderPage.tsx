@@ -52,12 +52,9 @@ export function renderPage(page: ReactNode, options: Options = {}): Rendered {
         : typeof init.body === 'string'
           ? JSON.parse(init.body)
           : null;
-    const { status, body } = lab.respond(
-      method,
-      address.slice(desk.api.length + 1),
-      sent,
-      headers.get('If-Match')
-    );
+    const { status, body } = address.startsWith(desk.hub)
+      ? lab.respondAsHub(method, address.slice(desk.hub.length))
+      : lab.respond(method, address.slice(desk.api.length + 1), sent, headers.get('If-Match'));
     return Promise.resolve(new Response(body === null ? null : JSON.stringify(body), { status }));
   });
   window.history.replaceState(null, '', `/services/gpudock/${search}`);

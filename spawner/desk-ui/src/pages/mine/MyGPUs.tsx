@@ -1,11 +1,15 @@
 /** The user's own sessions, requests in the queue, and limits. */
+import { useEffect } from 'react';
 import { useEffective, useMySessions, useQueue } from '../../api/queries';
 import { Page, StaleNotice } from '../../components/Page';
 import { EmptyState, Icon, QueryStatus } from '../../components/Status';
 import { useDesk } from '../../config';
 import { t } from '../../strings';
+import { EndedNotice } from './EndedNotice';
+import { useEnded } from './ending';
 import { EndWarnings } from './EndWarnings';
 import { Limits } from './Limits';
+import { NamedServers } from './NamedServers';
 import { PastSessions } from './PastSessions';
 import { SessionCard } from './SessionCard';
 import { WaitingCard } from './WaitingCard';
@@ -17,16 +21,24 @@ export function MyGPUs() {
   const effective = useEffective(desk.user);
   const mine = queue.data?.queue.filter(entry => entry.user === desk.user) ?? [];
   const live = sessions.data ?? [];
+  const busy = new Set([...live, ...mine].map(({ server }) => server));
+  const [ended, setEnded] = useEnded();
+  useWaitingTitle(mine.length > 0 ? Math.min(...mine.map(({ position }) => position)) : null);
   return (
     <Page
       title={t.mine.title}
       actions={
-        <a className="btn btn-primary" href={`${desk.hub}spawn`}>
-          <Icon name="play" /> {t.mine.start}
-        </a>
+        !busy.has('') && (
+          <a className="btn btn-primary" href={`${desk.hub}spawn`}>
+            <Icon name="play" /> {t.mine.start}
+          </a>
+        )
       }
     >
       <StaleNotice query={sessions} />
+      {ended !== null && sessions.isSuccess && (
+        <EndedNotice session={live.find(({ id }) => id === ended)} onClose={() => setEnded(null)} />
+      )}
       <EndWarnings sessions={live} />
       <div className="row g-4">
         <div className="col-lg-8">
@@ -63,10 +75,11 @@ export function MyGPUs() {
             )}
             <div className="d-grid gap-3">
               {live.map(session => (
-                <SessionCard key={session.id} session={session} />
+                <SessionCard key={session.id} session={session} onEnding={setEnded} />
               ))}
             </div>
           </section>
+          <NamedServers busy={busy} />
         </div>
         <section className="col-lg-4" aria-labelledby="gd-limits">
           <h2 className="fs-5" id="gd-limits">
@@ -79,4 +92,16 @@ export function MyGPUs() {
       <PastSessions user={desk.user} />
     </Page>
   );
+}
+
+/** Show the best position of the user's requests in the title of the tab. */
+function useWaitingTitle(position: number | null) {
+  useEffect(() => {
+    const usual = document.title;
+    if (position === null) return;
+    document.title = t.mine.waitingTitle(position);
+    return () => {
+      document.title = usual;
+    };
+  }, [position]);
 }

@@ -11,9 +11,17 @@ import { useNow } from '../../lib/clock';
 import { duration, gibibytes, shortDateTime, spokenDuration } from '../../lib/format';
 import { t } from '../../strings';
 import { gpuName } from '../lab/gpus';
+import { announceEnd } from './ending';
 import { serverAddress, serverName } from './names';
 
-export function SessionCard({ session }: { readonly session: Session }) {
+export function SessionCard({
+  session,
+  onEnding
+}: {
+  readonly session: Session;
+  /** Called with the session's id when its user ends it, and with null if that fails. */
+  readonly onEnding: (id: string | null) => void;
+}) {
   const desk = useDesk();
   const notify = useNotify();
   const now = useNow();
@@ -36,13 +44,18 @@ export function SessionCard({ session }: { readonly session: Session }) {
             : t.mine.extended(name, shortDateTime(changed.ends_at, now))
         )
     });
-  const onRelease = () =>
+  const onConfirm = () => {
+    announceEnd(serverAddress(desk, session));
+    // Now: a session that ends at once takes this card, and what it would do afterwards, with it.
+    onEnding(session.id);
     release.mutate(session.id, {
       onSuccess: () => {
         setConfirming(false);
         notify(t.mine.released(name));
-      }
+      },
+      onError: () => onEnding(null)
     });
+  };
 
   return (
     <article className="card" aria-label={name}>
@@ -120,7 +133,7 @@ export function SessionCard({ session }: { readonly session: Session }) {
           title={t.mine.releaseTitle(name)}
           action={t.mine.releaseAction}
           mutation={release}
-          onConfirm={onRelease}
+          onConfirm={onConfirm}
           onClose={() => setConfirming(false)}
         >
           {t.mine.releaseText}

@@ -1,6 +1,6 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { renderPage } from '../../../testing/renderPage';
 import { MyGPUs } from '../MyGPUs';
 
@@ -91,4 +91,76 @@ it('shows errors, and a way to try again', async () => {
   const problems = await screen.findAllByText(/database is not responding/);
   expect(problems.length).toBeGreaterThan(0);
   expect(screen.getAllByRole('button', { name: 'Try again' }).length).toBeGreaterThan(0);
+});
+
+const ENDED = 'Session ended. The GPU is free again. Your files are kept.';
+
+it('shows that a session has ended once it has', async () => {
+  const { lab } = renderPage(<MyGPUs />);
+  const heard = vi.fn();
+  const jupyterlab = new BroadcastChannel('gpudock');
+  jupyterlab.onmessage = ({ data }: MessageEvent<unknown>) => heard(data);
+  const card = await session('Server "sweep"');
+  await userEvent.click(card.getByRole('button', { name: /Release/ }));
+  await userEvent.click(await screen.findByRole('button', { name: 'Stop and release' }));
+  expect(await screen.findByText('Your session is ending. Your files are kept.')).toBeDefined();
+  expect(screen.queryByText(ENDED)).toBeNull();
+  lab.end('lease-2', 'its user released it');
+  expect(await screen.findByText(ENDED, undefined, { timeout: 10_000 })).toBeDefined();
+  await waitFor(() => expect(heard).toHaveBeenCalledWith({ ends: '/user/ada/sweep/' }));
+  jupyterlab.close();
+  const [notice] = screen.getAllByRole('status').filter(found => found.textContent.includes(ENDED));
+  await userEvent.click(within(notice as HTMLElement).getByRole('button', { name: 'Close' }));
+  expect(screen.queryByText(ENDED)).toBeNull();
+});
+
+it('shows the end of the session that JupyterLab ended, once', async () => {
+  renderPage(<MyGPUs />, { search: '?ended=lease-9' });
+  expect(await screen.findByText(ENDED)).toBeDefined();
+  expect(location.search).toBe('');
+});
+
+it('does not show that a session ended that still runs', async () => {
+  renderPage(<MyGPUs />, { search: '?ended=lease-1' });
+  await session('Your server');
+  expect(screen.queryByText(ENDED)).toBeNull();
+});
+
+it('shows the place in the queue in the title of the tab', async () => {
+  document.title = 'My GPUs – gpudock';
+  const { lab } = renderPage(<MyGPUs />);
+  await waitFor(() => expect(document.title).toBe('(2) waiting – My GPUs – gpudock'));
+  lab.queue = [];
+  await waitFor(() => expect(document.title).toBe('My GPUs – gpudock'), { timeout: 10_000 });
+});
+
+it('starts and deletes the servers that do not run', async () => {
+  const { lab } = renderPage(<MyGPUs />);
+  const servers = within(await screen.findByRole('region', { name: 'More servers' }));
+  await waitFor(() => expect(servers.getAllByRole('listitem')).toHaveLength(1));
+  const start = servers.getByRole('link', { name: 'Start server "old"' });
+  expect(start.getAttribute('href')).toBe('/hub/spawn/ada/old');
+  await userEvent.click(servers.getByRole('button', { name: 'Delete server "old"' }));
+  const dialog = within(await screen.findByRole('dialog'));
+  await userEvent.click(dialog.getByRole('button', { name: 'Delete' }));
+  await waitFor(() => expect(servers.queryAllByRole('listitem')).toHaveLength(0));
+  expect(lab.calls).toEqual(['DELETE api/users/ada/servers/old']);
+});
+
+it('creates a server with a name that the Hub accepts', async () => {
+  const { lab } = renderPage(<MyGPUs />);
+  const field = await screen.findByLabelText('Name of a new server');
+  for (const [name, problem] of [
+    ['Sweep', /lowercase letters/],
+    ['a--b', /single hyphens/],
+    ['old', /already/]
+  ] as const) {
+    await userEvent.clear(field);
+    await userEvent.type(field, `${name}{Enter}`);
+    expect(
+      (await screen.findAllByRole('alert')).some(found => problem.test(found.textContent))
+    ).toBe(true);
+  }
+  lab.servers = ['a', 'b', 'c'].map(name => ({ name, state: 'stopped' }) as const);
+  expect(await screen.findByText(/as many as the lab allows/, undefined, { timeout: 15_000 }));
 });
