@@ -16,6 +16,7 @@ from gpudock.config.parsers import MIN_PASSWORD_LENGTH
 from gpudock.config.settings import Settings
 from gpudock.engine.client import DockerEngine
 from gpudock.hub import roles as hub_roles
+from gpudock.hub import stops
 from gpudock.hub.authenticators import load_authenticator
 from gpudock.hub.database import SQLITE_ARGUMENTS
 from gpudock.hub.runtime import Runtime, RuntimeConfig
@@ -114,6 +115,7 @@ c.JupyterHub.custom_scopes = hub_roles.CUSTOM_SCOPES
 c.JupyterHub.extra_user_scopes = [hub_roles.ACCESS]
 c.Spawner.server_token_scopes = hub_roles.SERVER_TOKEN_SCOPES
 hub_roles.extend_admin_role()
+stops.record_who_stops()
 c.JupyterHub.load_roles = [
     {"name": "gpudock-resume", "scopes": ["servers", "list:users"], "services": ["gpudock-resume"]},
     {"name": "gpudock-desk", "scopes": hub_roles.DESK_SCOPES, "services": [shared.DESK_NAME]},

@@ -39,6 +39,11 @@ class LeaseRecords:
         with self._store.snapshot() as transaction:
             return transaction.leases.of_server(user, server)
 
+    def latest_of_server(self, user: str, server: str) -> Lease | None:
+        """Return the lease that a server was granted last, live or ended."""
+        with self._store.snapshot() as transaction:
+            return transaction.leases.latest_of_server(user, server)
+
     def live(self) -> list[Lease]:
         """Return the leases that have not ended, oldest first."""
         with self._store.snapshot() as transaction:

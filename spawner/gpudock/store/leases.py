@@ -75,6 +75,17 @@ class Leases:
         found = (lease for lease in self.live() if (lease.user, lease.server) == (user, server))
         return next(found, None)
 
+    def latest_of_server(self, user: str, server: str) -> Lease | None:
+        """Return the lease that a server was granted last, live or ended."""
+        table = schema.leases
+        ids = self._db.read(
+            select(table.c.id)
+            .where(table.c.username == user, table.c.server == server)
+            .order_by(table.c.granted_at.desc(), table.c.id)
+            .limit(1)
+        ).scalars()
+        return next(iter(self._of_ids(list(ids))), None)
+
     def live(self) -> list[Lease]:
         """Return all leases that have not ended, oldest first."""
         return self._db.cached("leases", lambda: self._read(*_LIVE))
