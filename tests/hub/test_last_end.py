@@ -61,8 +61,7 @@ def test_a_reason_is_text_on_the_page_and_no_markup(hub):
     page = wait_for(
         lambda: (
             found
-            if (found := ada.page("/hub/user/ada/")).status_code == 424
-            and "last-end" in found.text
+            if (found := ada.page("/hub/user/ada/")).status_code == 424 and "last-end" in found.text
             else None
         ),
         "the page says why",

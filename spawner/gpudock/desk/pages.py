@@ -42,6 +42,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Principal], bool]]] = {
     "lab": ("Lab", lambda _: True),
     "quotas": ("Quotas", lambda principal: bool(principal.reads)),
     "usage": ("Usage", lambda _: True),
+    "sessions": ("Sessions", lambda principal: bool(principal.reads)),
     "audit": ("Audit", lambda principal: principal.reads.everyone),
 }
 """The pages: the title in the navigation, and whether a principal may open the page."""

@@ -51,7 +51,8 @@ def last_end(broker: Broker, user: str, server: str, since: dt.datetime | None) 
 
     Args:
         broker: the hub's.
-        user, server: whose.
+        user: whose server it is.
+        server: its name; empty for the default server.
         since: when the account was made, in UTC without a time zone, as the Hub has it. Sessions
             of an earlier account of the same name are somebody else's.
     """

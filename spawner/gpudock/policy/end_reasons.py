@@ -122,9 +122,7 @@ def _failed(_lease: Lease, found: re.Match[str], _reader: str | None) -> EndReas
     return EndReason(EndKind.NOT_STARTED, f"The start failed: {found[1].rstrip('.')}")
 
 
-def _always(
-    kind: EndKind, text: str
-) -> Callable[[Lease, re.Match[str], str | None], EndReason]:
+def _always(kind: EndKind, text: str) -> Callable[[Lease, re.Match[str], str | None], EndReason]:
     reason = EndReason(kind, text)
     return lambda _lease, _found, _reader: reason
 
