@@ -19,6 +19,7 @@ import type {
   QuotaPage,
   Session,
   SessionPage,
+  SessionReport,
   StoredQuota,
   QuotaTablePreview,
   ReturnedGPUs,
@@ -77,6 +78,25 @@ export function usePastSessions(user: string, offset: number, limit: number) {
   return useQuery({
     queryKey: ['leases', 'past', parameters],
     queryFn: get<SessionPage>(desk, `leases${query(parameters)}`),
+    placeholderData: keepPreviousData
+  });
+}
+
+export interface SessionView {
+  readonly user: string;
+  readonly gpu: string;
+  readonly from: number | null;
+  readonly to: number | null;
+  readonly offset: number;
+  readonly limit: number;
+}
+
+/** A page of the sessions that the user may see, running and ended. */
+export function useSessionReport(view: SessionView) {
+  const desk = useDesk();
+  return useQuery({
+    queryKey: ['leases', 'report', view],
+    queryFn: get<SessionReport>(desk, `sessions${query({ ...view })}`),
     placeholderData: keepPreviousData
   });
 }

@@ -17,6 +17,23 @@ export interface paths {
     readonly patch?: never;
     readonly trace?: never;
   };
+  readonly '/sessions': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Report sessions */
+    readonly get: operations['reportSessions'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
   readonly '/quotas': {
     readonly parameters: {
       readonly query?: never;
@@ -91,6 +108,8 @@ export interface components {
       readonly by: string;
       readonly what: string;
       readonly target: string;
+      /** @description The target as people call it, where it is an id */
+      readonly target_name: string;
       /** @description null: there was nothing */
       readonly before: unknown;
       /** @description null: there is nothing any more */
@@ -465,12 +484,64 @@ export interface components {
       readonly idle_since: number | null;
       readonly ended_at: number | null;
       readonly end_reason: string | null;
+      /** @description Why it ended, for the caller: a phrase such as `12 h limit reached` */
+      readonly end_text: string | null;
+    };
+    /** @description A GPU of a session. What is not known any more is `null`. */
+    readonly SessionGPU: {
+      readonly uuid: string;
+      readonly index: number | null;
+      readonly host: string | null;
+      readonly model: string | null;
+      readonly mig_profile: string | null;
     };
     /** @description A page of sessions. */
     readonly SessionPage: {
       readonly leases: readonly components['schemas']['Session'][];
       /** @description Number of sessions on all pages */
       readonly total: number;
+    };
+    /** @description A page of sessions, the latest start first. */
+    readonly SessionReport: {
+      readonly rows: readonly components['schemas']['SessionReportRow'][];
+      /** @description Number of sessions on all pages */
+      readonly total: number;
+    };
+    /** @description A session, running or ended. */
+    readonly SessionReportRow: {
+      readonly id: string;
+      readonly user: string;
+      /** @description The server's name; empty for the user's default server */
+      readonly server: string;
+      readonly image: string;
+      /** @description Empty for a server without a GPU */
+      readonly gpus: readonly components['schemas']['SessionGPU'][];
+      /** @description Into how many slots its GPU is divided; 1: it had all of it */
+      readonly slots: number;
+      /** @enum {string} */
+      readonly state: 'granted' | 'active' | 'stopping' | 'ended';
+      readonly started_at: number;
+      /** @description null: it has not ended */
+      readonly ended_at: number | null;
+      /** @description How long it has lasted */
+      readonly hours: number;
+      /** @description A slot of a shared GPU counts as its part of one */
+      readonly gpu_hours: number;
+      /** @description What kind of end it has; null: it goes on */
+      readonly end_kind:
+        | (
+            | 'stopped'
+            | 'time'
+            | 'hours'
+            | 'idle'
+            | 'exited'
+            | 'not_started'
+            | 'account_gone'
+            | 'other'
+          )
+        | null;
+      /** @description Why it ended, a phrase such as `12 h limit reached`; null: it goes on */
+      readonly end_text: string | null;
     };
     /** @description The document of one level. */
     readonly StoredQuota: {
@@ -570,6 +641,29 @@ export interface operations {
     readonly requestBody?: never;
     readonly responses: never;
   };
+  readonly reportSessions: {
+    readonly parameters: {
+      readonly query?: {
+        /** @description Only this user's */
+        readonly user?: string;
+        /** @description Only those with this GPU */
+        readonly gpu?: string;
+        /** @description Only those that had not ended by then */
+        readonly from?: string | number;
+        /** @description Only those that had begun by then */
+        readonly to?: string | number;
+        readonly limit?: number;
+        readonly offset?: number;
+        /** @description `csv` has all rows, without pages */
+        readonly format?: 'json' | 'csv';
+      };
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: never;
+  };
   readonly listQuotas: {
     readonly parameters: {
       readonly query?: {
@@ -641,7 +735,7 @@ export interface operations {
         readonly by?: string;
         /** @description Only this kind of change, such as `quota` or `quota.set` */
         readonly what?: string;
-        /** @description Only changes of this target */
+        /** @description Only changes of this target; a user's name stands for all that is theirs */
         readonly target?: string;
         /** @description Start */
         readonly from?: string | number;

@@ -13,6 +13,8 @@ export type ReturnedGPUs = Schemas['ReturnedGPUs'];
 export type Session = Schemas['Session'];
 export type OwnSessions = Schemas['OwnSessions'];
 export type SessionPage = Schemas['SessionPage'];
+export type SessionReport = Schemas['SessionReport'];
+export type SessionReportRow = Schemas['SessionReportRow'];
 export type WaitingRequest = Schemas['WaitingRequest'];
 export type Queue = Schemas['Queue'];
 

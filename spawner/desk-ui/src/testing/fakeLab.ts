@@ -14,6 +14,7 @@ import type {
   QuotaRow,
   QuotaValue,
   Session,
+  SessionReportRow,
   StoredQuota,
   QuotaTablePreview,
   ReturnedGPUs,
@@ -110,6 +111,8 @@ export class FakeLab {
         return parts[1] === undefined ? this.returnGPUs() : this.changeGPU(parts[1], body);
       case 'leases':
         return this.leases(method, parts, url.searchParams);
+      case 'sessions':
+        return this.sessionReport(url.searchParams);
       case 'queue':
         if (method === 'DELETE') this.queue = this.queue.filter(entry => entry.id !== parts[1]);
         return ok({ queue: this.queue, length: this.queue.length });
@@ -127,13 +130,13 @@ export class FakeLab {
   }
 
   /** End a session. */
-  end(id: string, end_reason: string): void {
+  end(id: string, end_text: string): void {
     const ended_at = this.options.now();
     const state = 'ended';
     const gone = this.sessions.filter(session => session.id === id);
     this.sessions = this.sessions.filter(session => session.id !== id);
     this.past = [
-      ...gone.map(one => ({ ...one, state, ended_at, end_reason }) as const),
+      ...gone.map(one => ({ ...one, state, ended_at, end_reason: end_text, end_text }) as const),
       ...this.past
     ];
   }
@@ -157,6 +160,7 @@ export class FakeLab {
       by,
       what: document === null ? 'quota.remove' : 'quota.set',
       target: level === 'default' ? 'default' : `${level}/${name}`,
+      target_name: level === 'default' ? 'lab default' : name,
       before: before?.document ?? null,
       after: document
     });
@@ -421,6 +425,55 @@ export class FakeLab {
       }
     }
     return rows;
+  }
+
+  private sessionReport(parameters: URLSearchParams): FakeResponse {
+    const now = this.options.now();
+    const rows = [...this.sessions, ...this.past]
+      .map(session => this.reportRow(session, now))
+      .filter(row => {
+        const gpu = parameters.get('gpu');
+        const [from, to] = [parameters.get('from'), parameters.get('to')].map(Number);
+        return (
+          row.user.includes(parameters.get('user') ?? '') &&
+          (gpu === null || row.gpus.some(({ uuid }) => uuid === gpu)) &&
+          (!from || row.ended_at === null || row.ended_at > from) &&
+          (!to || row.started_at < to)
+        );
+      });
+    const offset = Number(parameters.get('offset') ?? 0);
+    return ok({
+      rows: rows.slice(offset, offset + Number(parameters.get('limit') ?? 50)),
+      total: rows.length
+    });
+  }
+
+  private reportRow(session: Session, now: number): SessionReportRow {
+    const hours = ((session.ended_at ?? now) - session.granted_at) / HOUR;
+    return {
+      id: session.id,
+      user: session.user,
+      server: session.server,
+      image: session.image,
+      gpus: session.gpus.map(uuid => {
+        const gpu = this.gpus.find(item => item.uuid === uuid);
+        return {
+          uuid,
+          index: gpu?.index ?? null,
+          host: gpu?.host ?? null,
+          model: gpu?.model ?? null,
+          mig_profile: null
+        };
+      }),
+      slots: session.slots,
+      state: session.state,
+      started_at: session.granted_at,
+      ended_at: session.ended_at,
+      hours,
+      gpu_hours: hours * session.gpus.length,
+      end_kind: session.ended_at === null ? null : 'stopped',
+      end_text: session.end_text
+    };
   }
 
   private auditPage(parameters: URLSearchParams): FakeResponse {
