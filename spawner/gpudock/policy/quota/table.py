@@ -150,9 +150,7 @@ def _row(line: int, columns: list[str], row: Sequence[str], delimiter: str) -> Q
         if not column and cell.strip():
             message = f'column {place} has "{_shown(cell)}", but no name in the head.'
             problems.append(TableProblem(line, message))
-    cells = {
-        column: cell.strip() for column, cell in zip(columns, row, strict=True) if column
-    }
+    cells = {column: cell.strip() for column, cell in zip(columns, row, strict=True) if column}
     level, name = cells.pop("level").lower(), _unshielded(cells.pop("name"))
     try:
         check_place(level, name)
