@@ -11,6 +11,7 @@ from pathlib import Path
 from tornado.httpserver import HTTPServer
 
 import gpudock
+from gpudock.config import configured_groups
 from gpudock.config import shared_volume as shared
 from gpudock.config.parsers import MIN_PASSWORD_LENGTH
 from gpudock.config.settings import Settings
@@ -144,3 +145,6 @@ Runtime.install(
 
 for extra in sorted((Path(__file__).parent / "jupyterhub_config.d").glob("*.py")):
     load_subconfig(str(extra))  # noqa: F821
+
+# Last, because the files above may have groups. The desk shows what it cannot change.
+configured_groups.publish(configured_groups.configured_groups(c), shared_directory)

@@ -326,7 +326,7 @@ export const t = {
     import: 'Import CSV…',
     importTitle: 'Import limits from a CSV file',
     importText:
-      'The file has the same columns as the export. Its changes are shown before they are made. Either all lines are imported or none.',
+      'The file has the same columns as the export. Commas, semicolons or tabs, decimal commas and the encoding are detected. The changes are shown before they are made. Either all lines are imported or none.',
     importFile: 'CSV file',
     importAction: 'Import',
     importImpact: (file: string) => `Changes in "${file}"`,
@@ -338,6 +338,10 @@ export const t = {
     },
     importNothing: 'The file matches the current limits. There is nothing to import.',
     importDetails: 'Show each change',
+    importWarnings: (number: number) =>
+      number === 1
+        ? 'One line is about somebody whom the lab does not know. The other lines are not affected. Check the name: its limits count once there is such a user or group.'
+        : `${number} lines are about users or groups that the lab does not know. The other lines are not affected. Check the names: their limits count once there are such users or groups.`,
     importProblems: (number: number) =>
       `${count(number, 'problem')}. Nothing can be imported. Fix the file and choose it again.`,
     importLine: (line: number) => `Line ${line}:`,
@@ -377,6 +381,47 @@ export const t = {
     more: (number: string) => `${number} more are in the CSV file.`,
     badRange: 'The range ends before it starts.',
     table: (by: string) => `GPU-hours by ${by}, largest first`
+  },
+
+  groups: {
+    people: 'Members and managers',
+    loading: 'Loading members…',
+    help: 'Managers see the members\u2019 sessions and usage, and set their limits within those of the group. Changes here count at once.',
+    missing: 'The Hub has no such group (any more). Its limits count as soon as there is one.',
+    fromSignIn:
+      'The sign-in service decides who is in which group. Members are set there; managers are set here.',
+    empty: 'The group has no members yet.',
+    member: 'User',
+    role: 'Role',
+    actions: 'Actions',
+    manager: 'Manager',
+    plainMember: 'Member',
+    fromConfiguration: 'from the configuration',
+    managerGroups: (names: string) =>
+      `All members of ${names} are managers, too. That comes from the configuration.`,
+    appoint: 'Make manager',
+    appointLabel: (name: string) => `Make ${name} a manager`,
+    appointed: (name: string) => `${name} is a manager now.`,
+    dismiss: 'Make plain member',
+    dismissLabel: (name: string) => `Make ${name} a plain member`,
+    dismissed: (name: string) => `${name} is no manager any more.`,
+    remove: 'Remove',
+    removeLabel: (name: string) => `Remove ${name} from the group`,
+    removed: (name: string, group: string) => `${name} is no longer in ${group}.`,
+    addLabel: 'Add a user',
+    add: 'Add',
+    added: (name: string, group: string) => `${name} is in ${group} now.`,
+    new: 'New group…',
+    newTitle: 'New group',
+    name: 'Name',
+    createAction: 'Create group',
+    created: (name: string) => `The group ${name} was created.`,
+    delete: 'Delete the group…',
+    deleteTitle: (name: string) => `Delete the group ${name}?`,
+    deleteText:
+      'Its members stay users, and their servers go on. The group\u2019s limits do not count for them any more.',
+    deleteAction: 'Delete group',
+    deleted: (name: string) => `The group ${name} was deleted.`
   },
 
   ended: {
@@ -434,6 +479,10 @@ export const t = {
       'gpu.forget': 'Removed a GPU from the list',
       'lease.extend': 'Extended a session',
       'lease.release': 'Stopped a session',
+      'group.create': 'Created a group',
+      'group.delete': 'Deleted a group',
+      'group.member': 'Changed the members of a group',
+      'group.manager': 'Changed the managers of a group',
       'queue.cancel': 'Removed a request from the queue'
     } as Readonly<Record<string, string | undefined>>,
     running: 'running',

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tornado.httpserver import HTTPServer
 
 from gpudock.broker import BrokerConfig
+from gpudock.config import configured_groups
 from gpudock.config.names import agent_name
 from gpudock.config.settings import Settings, SettingsError
 from gpudock.config.shared_volume import (
@@ -75,6 +76,7 @@ async def serve(settings: Settings, config: DeskConfig) -> None:
             default_quota=settings.default_quota, leftover_memory_mib=settings.leftover_memory
         ),
         show_holders=settings.show_holders,
+        configured_groups=lambda: configured_groups.read(config.shared),
     )
     application = make_app(
         backend,

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from gpudock.broker import DeskBroker
+from gpudock.config.configured_groups import ConfiguredGroups
 from gpudock.desk.errors import UnavailableError
 from gpudock.store import StoreError
 
@@ -68,6 +69,7 @@ class Backend:
         hub: the Hub.
         inventory: the latest reading of the GPUs.
         show_holders: whether all users may see who has which GPU.
+        configured_groups: returns what the Hub's configuration says about groups.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Backend:
         config: BrokerConfig,
         *,
         show_holders: bool = False,
+        configured_groups: Callable[[], ConfiguredGroups] = ConfiguredGroups,
     ) -> None:
         """Start the worker threads.
 
@@ -87,6 +90,7 @@ class Backend:
             hub: the Hub.
             config: the options of the brokers.
             show_holders: whether all users may see who has which GPU.
+            configured_groups: returns what the Hub's configuration says about groups.
         """
 
         def worker(name: str) -> WorkerThread:
@@ -96,6 +100,7 @@ class Backend:
         self.inventory = inventory
         self.hub = hub
         self.show_holders = show_holders
+        self.configured_groups = configured_groups
         self.read = worker("read")
         self.report = worker("report")
         self.write = worker("write")

@@ -12,6 +12,7 @@ from tornado.web import HTTPError
 
 from gpudock.desk.errors import APIError
 from gpudock.desk.handlers import DeskHandler
+from gpudock.desk.hub_client import asks_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +60,7 @@ class PageHandler(DeskHandler):
         if section not in SECTIONS:
             raise HTTPError(404)
         _, is_open_to = SECTIONS[section]
+        asks_again.set(True)
         principal = await self.authenticate()
         if principal is None or principal.user is None:
             self.redirect(self.get_login_url())

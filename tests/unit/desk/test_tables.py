@@ -27,7 +27,7 @@ def test_no_name_is_a_formula_in_the_usage_table(name: str) -> None:
 @pytest.mark.parametrize("text", FORMULAS)
 def test_nothing_is_a_formula_in_the_audit_table(text: str) -> None:
     entry = AuditEntry(0.0, text, text, text, text, {text: text})
-    (row,) = rows(audit._table([entry], {}))
+    (row,) = rows(audit._table([entry]))
     for column in ("by", "what", "target"):
         assert row[column] == f"'{text}"
     for column in ("before", "after"):
@@ -41,5 +41,5 @@ def test_other_names_are_not_escaped() -> None:
 
 
 def test_a_negative_number_as_json_is_not_a_formula() -> None:
-    (row,) = rows(audit._table([AuditEntry(0.0, "root", "gpu.slots", "GPU-1", -1, -2)], {}))
+    (row,) = rows(audit._table([AuditEntry(0.0, "root", "gpu.slots", "GPU-1", -1, -2)]))
     assert (row["before"], row["after"]) == ("'-1", "'-2")

@@ -18,7 +18,7 @@ export class ApiError extends Error {
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export interface CallOptions {
-  /** Sent as JSON, or unchanged if it is a Blob, which is a CSV file. */
+  /** Sent as JSON, or unchanged if it is a Blob, which is a CSV file in whatever encoding. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
@@ -39,7 +39,7 @@ export async function call<T>(
       // The desk requires the token even from pages that only read.
       'X-XSRFToken': desk.xsrf,
       ...(body !== undefined && {
-        'Content-Type': file ? 'text/csv; charset=utf-8' : 'application/json'
+        'Content-Type': file ? 'text/csv' : 'application/json'
       }),
       ...headers
     },

@@ -220,6 +220,17 @@ export interface components {
       /** @constant */
       readonly state: 'active';
     };
+    /** @description A group. */
+    readonly Group: {
+      readonly name: string;
+      /** @description It comes from the Hub's configuration */
+      readonly fixed: boolean;
+      readonly members: readonly components['schemas']['Person'][];
+      /** @description They see the members' usage and set their quotas */
+      readonly managers: readonly components['schemas']['Person'][];
+      /** @description All members of these groups are managers, too, by the Hub's configuration */
+      readonly manager_groups: readonly string[];
+    };
     /** @description A limit of a group as a whole. */
     readonly GroupCap: {
       readonly group: string;
@@ -227,6 +238,14 @@ export interface components {
       readonly gpu_hours: number | null;
       readonly window_days: number | null;
       readonly used: components['schemas']['QuotaUsage'];
+    };
+    /** @description Groups, by name. */
+    readonly GroupList: {
+      readonly groups: readonly components['schemas']['Group'][];
+      /** @description The sign-in service decides who is in which group, so members are set there */
+      readonly from_sign_in: boolean;
+      /** @description Who can become a member; empty for other callers */
+      readonly users: readonly string[];
     };
     /** @description A change of a group's document. */
     readonly GroupQuotaChange: {
@@ -307,13 +326,22 @@ export interface components {
     };
     /** @description What is wrong with a line of a file. */
     readonly LineProblem: {
-      /** @description 1 is the header; null: the file as a whole */
+      /** @description From 1; null: the file as a whole */
       readonly line: number | null;
+      /** @description A sentence that names the column and the value, too */
       readonly message: string;
+      /** @description null: it is not about one cell */
+      readonly column?: string | null;
     };
     /** @description The caller's own sessions. */
     readonly OwnSessions: {
       readonly leases: readonly components['schemas']['Session'][];
+    };
+    /** @description A member or a manager of a group. */
+    readonly Person: {
+      readonly name: string;
+      /** @description It comes from the Hub's configuration, and is changed there */
+      readonly fixed: boolean;
     };
     /** @description The queue, the next request first. */
     readonly Queue: {
@@ -427,6 +455,10 @@ export interface components {
       readonly problem_count: number;
       /** @description The first 200 problems */
       readonly problems: readonly components['schemas']['LineProblem'][];
+      /** @description Number of warnings; they do not prevent an import */
+      readonly warning_count: number;
+      /** @description The first 200 lines about users and groups that the Hub does not know */
+      readonly warnings: readonly components['schemas']['LineProblem'][];
       /** @description Lines that add a document */
       readonly added: number;
       /** @description Lines that change a document */

@@ -37,6 +37,9 @@ export type ChangedCount = Schemas['ChangedCount'];
 export type QuotaPreview = Schemas['QuotaPreview'];
 export type QuotaTablePreview = Schemas['QuotaTablePreview'];
 
+export type Group = Schemas['Group'];
+export type GroupList = Schemas['GroupList'];
+
 export type UsageRow = Schemas['UsageRow'];
 export type UsageList = Schemas['UsageList'];
 export type AuditRow = Schemas['AuditRow'];

@@ -6,6 +6,7 @@ import type {
   GPU,
   GPUChange,
   GPUList,
+  Group,
   Level,
   Limit,
   QuotaPreview,
@@ -63,6 +64,17 @@ export class FakeLab {
   past: Session[];
   queue: WaitingRequest[];
   audit: AuditRow[] = [];
+  groups: Group[] = [
+    {
+      ...emptyGroup('vision'),
+      members: [
+        { name: 'ada', fixed: true },
+        { name: 'linus', fixed: false }
+      ],
+      managers: [{ name: 'grace', fixed: true }]
+    },
+    ...GROUPS.slice(1).map(emptyGroup)
+  ];
   /** All calls that change something, in order: method and path. */
   readonly calls: string[] = [];
   readonly documents = new Map<string, StoredQuota>();
@@ -111,6 +123,8 @@ export class FakeLab {
         return parts[1] === undefined ? this.returnGPUs() : this.changeGPU(parts[1], body);
       case 'leases':
         return this.leases(method, parts, url.searchParams);
+      case 'groups':
+        return this.changeGroups(method, parts);
       case 'sessions':
         return this.sessionReport(url.searchParams);
       case 'queue':
@@ -325,6 +339,11 @@ export class FakeLab {
     const changes = problems.length
       ? []
       : rows.filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after));
+    const warnings = rows.flatMap(({ level, name }, index) =>
+      level === 'user' && !this.people.includes(name)
+        ? [{ line: index + 2, message: `the lab has no user "${name}".` }]
+        : []
+    );
     const revision = this.audit.length;
     if (dry) {
       const added = changes.filter(({ before }) => before === null).length;
@@ -333,6 +352,8 @@ export class FakeLab {
         revision,
         problem_count: problems.length,
         problems: problems.slice(0, 200),
+        warning_count: warnings.length,
+        warnings: warnings.slice(0, 200),
         added,
         changed: changes.length - added - removed,
         removed,
@@ -427,6 +448,35 @@ export class FakeLab {
     return rows;
   }
 
+  private changeGroups(method: string, [, name, people, user]: string[]): FakeResponse {
+    const adds = method === 'PUT';
+    if (method === 'GET' || name === undefined) {
+      return ok({ groups: this.groups, from_sign_in: false, users: this.people });
+    }
+    if (user === undefined) {
+      this.groups = this.groups.filter(group => group.name !== name);
+      if (adds) this.groups = [...this.groups, emptyGroup(name)];
+      return ok(null);
+    }
+    if (people === 'members' && adds && !this.people.includes(user)) {
+      return failure(404, 'not_found', `The Hub knows no user "${user}".`);
+    }
+    const changed = (all: Group['members']) => [
+      ...all.filter(person => person.name !== user),
+      ...(adds ? [{ name: user, fixed: false }] : [])
+    ];
+    this.groups = this.groups.map(group =>
+      group.name !== name
+        ? group
+        : {
+            ...group,
+            members: people === 'members' ? changed(group.members) : group.members,
+            managers: people === 'managers' || !adds ? changed(group.managers) : group.managers
+          }
+    );
+    return ok(null);
+  }
+
   private sessionReport(parameters: URLSearchParams): FakeResponse {
     const now = this.options.now();
     const rows = [...this.sessions, ...this.past]
@@ -488,6 +538,10 @@ export class FakeLab {
       total: rows.length
     });
   }
+}
+
+function emptyGroup(name: string): Group {
+  return { name, fixed: false, members: [], managers: [], manager_groups: [] };
 }
 
 function ok(body: unknown): FakeResponse {

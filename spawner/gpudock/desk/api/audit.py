@@ -87,7 +87,7 @@ async def list_changes(request: APIRequest) -> Response | AuditPage:
 
     entries, total, names = await request.backend.report(page)
     if as_csv:
-        return Response(_table(entries, names), media_type=CSV, filename="audit.csv")
+        return Response(_table(entries), media_type=CSV, filename="audit.csv")
     return AuditPage(rows=[_row(entry, names) for entry in entries], total=total)
 
 
@@ -96,9 +96,9 @@ def _row(entry: AuditEntry, names: Mapping[str, str]) -> AuditRow:
     return AuditRow.model_validate({**asdict(entry), "target_name": name})
 
 
-def _table(entries: Sequence[AuditEntry], names: Mapping[str, str]) -> str:
+def _table(entries: Sequence[AuditEntry]) -> str:
     return csv_text(
-        ["at", "by", "what", "target", "before", "after", "target_name"],
+        ["at", "by", "what", "target", "before", "after"],
         [
             (
                 iso(entry.at),
@@ -107,7 +107,6 @@ def _table(entries: Sequence[AuditEntry], names: Mapping[str, str]) -> str:
                 entry.target,
                 _json(entry.before),
                 _json(entry.after),
-                names.get(entry.target, entry.target),
             )
             for entry in entries
         ],

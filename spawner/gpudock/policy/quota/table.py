@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import difflib
 import io
 import json
 import re
@@ -27,7 +28,7 @@ from gpudock.policy.quota.documents import (
 from gpudock.policy.quota.errors import QuotaDocumentError, QuotaTableError, TableProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 COLUMNS = ("level", "name", *FIELDS, *GROUP_FIELDS, BOOST)
 NO_LIMIT = "none"
@@ -36,6 +37,7 @@ _LISTS = ("gpu_models",)
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _MAX_CHARACTERS = 20 * 2**20
 _SHOWN_CHARACTERS = 60
+_MAX_COMPARED = 500
 # A spreadsheet takes a cell that begins so for a formula and computes it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SHIELD = "'"
@@ -105,6 +107,39 @@ def read_table(text: str) -> list[QuotaRow]:
     if problems:
         raise QuotaTableError(problems)
     return rows
+
+
+def unknown_names(
+    rows: Iterable[QuotaRow], users: Collection[str], groups: Collection[str]
+) -> list[TableProblem]:
+    """Return warnings about rows for users and groups that there are not (yet).
+
+    Args:
+        rows: the rows of a table.
+        users: the names of all users.
+        groups: the names of all groups.
+    """
+    known = {"user": users, "group": groups}
+    return [
+        TableProblem(
+            row.line,
+            f'the lab has no {row.level} "{_shown(row.name)}".{_hint(row.name, known[row.level])}',
+            "name",
+        )
+        for row in rows
+        if row.level in known and row.name not in known[row.level]
+    ]
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    """Return a question whether a similar name is meant; empty if there is none."""
+    by_case = {other.casefold(): other for other in known}
+    folded = name.casefold()
+    # The search takes long with thousands of names, and helps with typing errors only.
+    similar = [folded] if folded in by_case else []
+    if not similar and len(by_case) <= _MAX_COMPARED:
+        similar = difflib.get_close_matches(folded, by_case, n=1, cutoff=0.8)
+    return f' Is "{by_case[similar[0]]}" meant?' if similar else ""
 
 
 def _column_name(cell: str) -> str:

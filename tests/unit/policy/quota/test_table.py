@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpudock.policy.quota.errors import QuotaTableError
-from gpudock.policy.quota.table import COLUMNS, read_table, write_table
+from gpudock.policy.quota.table import COLUMNS, read_table, unknown_names, write_table
 
 DOCUMENTS = [
     ("default", "", {"max_gpus": 1, "max_session_hours": 12.0}),
@@ -176,3 +176,17 @@ def test_a_huge_table_is_refused():
     with pytest.raises(QuotaTableError, match=r"^The table is longer") as caught:
         read_table("level,name,max_gpus\n" + "user,ada,1\n" * 2_000_000)
     assert [problem.line for problem in caught.value.problems] == [None]
+
+
+def test_users_and_groups_that_there_are_not_are_named():
+    rows = read_table(
+        "level,name,weight\nuser,ada,1\nuser,Bob,1\nuser,grase,1\nuser,x,1\ngroup,vison,1\n"
+        "default,,1\n"
+    )
+    warnings = unknown_names(rows, ["ada", "bob", "grace"], ["vision"])
+    assert [(warning.line, warning.message) for warning in warnings] == [
+        (3, 'the lab has no user "Bob". Is "bob" meant?'),
+        (4, 'the lab has no user "grase". Is "grace" meant?'),
+        (5, 'the lab has no user "x".'),
+        (6, 'the lab has no group "vison". Is "vision" meant?'),
+    ]

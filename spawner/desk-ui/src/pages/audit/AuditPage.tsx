@@ -27,6 +27,9 @@ const KINDS = [
   'lease',
   'lease.extend',
   'lease.release',
+  'group',
+  'group.member',
+  'group.manager',
   'queue.cancel'
 ];
 const TEXTS = ['by', 'what', 'target'] as const;
