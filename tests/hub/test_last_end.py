@@ -1,4 +1,4 @@
-"""The page of a server that is not running says why it ended, whoever or whatever ended it."""
+"""The page of a server that is not running says why it ended."""
 
 from __future__ import annotations
 

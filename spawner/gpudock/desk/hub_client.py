@@ -20,7 +20,7 @@ from gpudock.desk.errors import ConflictError, HubUnreachableError
 from gpudock.hub_api import HubError, HubRejectedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from gpudock.hub_api import HubAPI, HubGroup, HubUser
 
@@ -65,6 +65,8 @@ class HubClient:
         self._groups: dict[str, HubGroup] = {}
         self._read_at: float | None = None
         self._next: asyncio.Task[None] | None = None
+        self._groups_read_at: float | None = None
+        self._groups_refresh: asyncio.Task[None] | None = None
         self._refresh: asyncio.Task[None] | None = None
 
     async def owner_of(self, token: str, session_id: str) -> dict[str, Any] | None:
@@ -111,9 +113,22 @@ class HubClient:
     async def managed_by(self, user: str) -> frozenset[str]:
         """Return the groups that a user was made a manager of here, from the cache.
 
-        Only members count: the name of a user who is gone may become another user's.
+        Only members count: the name of a user who is gone may become another user's. The groups
+        are as old as a token's rights may be, because every request needs them.
+
+        Raises:
+            HubUnreachableError: the Hub does not answer, and never has.
         """
-        groups = (await self.groups()).values()
+        now = self._monotonic()
+        at = self._groups_read_at
+        if at is None or now - at >= IDENTITY_FRESH_SECONDS:
+            if self._groups_refresh is None or self._groups_refresh.done():
+                self._groups_refresh = asyncio.get_running_loop().create_task(self._read_groups())
+            if at is None or now - at >= STALE_SECONDS:
+                await asyncio.wait([self._groups_refresh])
+        if self._groups_read_at is None:
+            raise HubUnreachableError
+        groups = self._groups.values()
         return frozenset(group.name for group in groups if user in managers_of(group))
 
     async def refresh(self) -> None:
@@ -204,8 +219,18 @@ class HubClient:
             log.exception("The users could not be read from the Hub; using the last list.")
             return
         self._users = {user.name: user for user in users}
-        self._groups = {group.name: group for group in sorted(groups, key=lambda item: item.name)}
+        self._keep_groups(groups)
         self._read_at = self._monotonic()
+
+    async def _read_groups(self) -> None:
+        try:
+            self._keep_groups(await self.api.groups())
+        except HubError as error:
+            log.warning("The groups could not be read from the Hub: %s", error)
+
+    def _keep_groups(self, groups: Iterable[HubGroup]) -> None:
+        self._groups = {group.name: group for group in sorted(groups, key=lambda item: item.name)}
+        self._groups_read_at = self._monotonic()
 
 
 def managers_of(group: HubGroup) -> tuple[str, ...]:

@@ -2,14 +2,18 @@ import { screen, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { expect, it } from 'vitest';
 import { renderPage } from '../../../testing/renderPage';
+import { GroupPeople } from '../GroupPeople';
 import { QuotasPage } from '../QuotasPage';
 
-async function open(group: string, options = {}) {
-  const shown = renderPage(<QuotasPage />, { admin: true, search: '?level=group', ...options });
-  await userEvent.click(await screen.findByRole('button', { name: `Details of ${group}` }));
+async function open(group: string) {
+  const shown = renderPage(<GroupPeople name={group} onDeleted={() => undefined} />, {
+    admin: true
+  });
   const people = within(await screen.findByRole('region', { name: 'Members and managers' }));
-  const row = async (name: string) =>
-    within(await people.findByRole('row', { name: RegExp(name) }));
+  const row = async (name: string) => {
+    const cell = await people.findByRole('rowheader', { name });
+    return within(cell.closest('tr') ?? cell);
+  };
   return { ...shown, people, row };
 }
 
