@@ -16,8 +16,8 @@ from gpudock.config import shared_volume as shared
 from gpudock.config.parsers import MIN_PASSWORD_LENGTH
 from gpudock.config.settings import Settings
 from gpudock.engine.client import DockerEngine
+from gpudock.hub import groups, stops
 from gpudock.hub import roles as hub_roles
-from gpudock.hub import stops
 from gpudock.hub.authenticators import load_authenticator
 from gpudock.hub.database import SQLITE_ARGUMENTS
 from gpudock.hub.runtime import Runtime, RuntimeConfig
@@ -147,4 +147,4 @@ for extra in sorted((Path(__file__).parent / "jupyterhub_config.d").glob("*.py")
     load_subconfig(str(extra))  # noqa: F821
 
 # Last, because the files above may have groups. The desk shows what it cannot change.
-configured_groups.publish(configured_groups.configured_groups(c), shared_directory)
+configured_groups.publish(groups.configured_groups(c), shared_directory)

@@ -413,7 +413,7 @@ def test_a_group_its_members_and_its_manager_are_set_on_the_page(clean_hub, hub,
     people = admin.page.get_by_role("region", name="Members and managers")
     people.get_by_label("Add a user").fill("ada")
     people.get_by_role("button", name="Add", exact=True).click()
-    people.get_by_role("button", name="Make ada a manager").click()
+    people.get_by_role("button", name="Make manager: ada").click()
     expect(people.get_by_role("row", name=re.compile("ada"))).to_contain_text("Manager")
     assert_accessible(admin.page)
     ada = visit("ada", "quotas")

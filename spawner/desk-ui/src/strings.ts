@@ -400,10 +400,10 @@ export const t = {
     managerGroups: (names: string) =>
       `All members of ${names} are managers, too. That comes from the configuration.`,
     appoint: 'Make manager',
-    appointLabel: (name: string) => `Make ${name} a manager`,
+    appointLabel: (name: string) => `Make manager: ${name}`,
     appointed: (name: string) => `${name} is a manager now.`,
     dismiss: 'Make plain member',
-    dismissLabel: (name: string) => `Make ${name} a plain member`,
+    dismissLabel: (name: string) => `Make plain member: ${name}`,
     dismissed: (name: string) => `${name} is no manager any more.`,
     remove: 'Remove',
     removeLabel: (name: string) => `Remove ${name} from the group`,

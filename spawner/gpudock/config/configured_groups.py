@@ -7,19 +7,14 @@ a file that it shares with the desk.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from traitlets.config.loader import LazyConfigValue
-
-from gpudock.config.shared_volume import CONFIGURED_GROUPS, MANAGE_SCOPE, leave_note, secret_in
+from gpudock.config.shared_volume import CONFIGURED_GROUPS, leave_note, secret_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
     from pathlib import Path
-
-_FILTER = f"{MANAGE_SCOPE}!group="
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +32,6 @@ class ConfiguredGroups:
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     managers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     manager_groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-def configured_groups(config: Any) -> ConfiguredGroups:
-    """Return what a configuration of JupyterHub says about groups.
-
-    Args:
-        config: the traitlets configuration, after all files are loaded.
-    """
-    groups = _value(config.JupyterHub, "load_groups", {})
-    roles = _value(config.JupyterHub, "load_roles", [])
-    managers: dict[str, tuple[str, ...]] = {}
-    manager_groups: dict[str, tuple[str, ...]] = {}
-    for role in roles:
-        for scope in role.get("scopes", ()):
-            if scope.startswith(_FILTER):
-                group = scope.removeprefix(_FILTER)
-                managers[group] = _names(managers.get(group, ()), role.get("users", ()))
-                manager_groups[group] = _names(
-                    manager_groups.get(group, ()), role.get("groups", ())
-                )
-    return ConfiguredGroups(
-        from_sign_in=config.Authenticator.get("manage_groups", False) is True,
-        members={
-            str(name): _names((), found.get("users", ()) if isinstance(found, Mapping) else found)
-            for name, found in dict(groups).items()
-        },
-        managers=managers,
-        manager_groups=manager_groups,
-    )
 
 
 def publish(groups: ConfiguredGroups, shared: Path) -> None:
@@ -86,13 +52,3 @@ def read(shared: Path) -> ConfiguredGroups:
             for kind in ("members", "managers", "manager_groups")
         ),
     )
-
-
-def _value(section: Any, name: str, default: Any) -> Any:
-    """Return an option; one that files only add to is a list of additions until then."""
-    found = section.get(name, default)
-    return found.get_value(default) if isinstance(found, LazyConfigValue) else found
-
-
-def _names(former: Iterable[str], names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted({*former, *map(str, names)}))

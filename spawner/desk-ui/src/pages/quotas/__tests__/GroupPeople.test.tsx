@@ -19,11 +19,11 @@ async function open(group: string) {
 
 it('makes a member a manager, and undoes it', async () => {
   const { lab, row } = await open('vision');
-  await userEvent.click((await row('linus')).getByRole('button', { name: 'Make linus a manager' }));
+  await userEvent.click((await row('linus')).getByRole('button', { name: 'Make manager: linus' }));
   expect(await screen.findByText('linus is a manager now.')).toBeDefined();
   expect(await (await row('linus')).findByText('Manager')).toBeDefined();
   await userEvent.click(
-    (await row('linus')).getByRole('button', { name: 'Make linus a plain member' })
+    (await row('linus')).getByRole('button', { name: 'Make plain member: linus' })
   );
   expect(await screen.findByText('linus is no manager any more.')).toBeDefined();
   expect(lab.calls).toEqual([

@@ -6,12 +6,8 @@ from typing import TYPE_CHECKING
 
 from traitlets.config import Config
 
-from gpudock.config.configured_groups import (
-    ConfiguredGroups,
-    configured_groups,
-    publish,
-    read,
-)
+from gpudock.config.configured_groups import ConfiguredGroups, publish, read
+from gpudock.hub.groups import configured_groups
 
 if TYPE_CHECKING:
     from pathlib import Path
