@@ -489,6 +489,7 @@ export const t = {
     stopped: 'stopped',
     waiting: 'waiting',
     removed: 'removed',
+    created: 'created',
     noEnd: 'no time limit',
     from: 'From',
     to: 'To',

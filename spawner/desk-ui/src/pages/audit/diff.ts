@@ -20,6 +20,8 @@ export function changes(row: AuditRow): readonly Line[] {
       return compare(endOf(row.before), endOf(row.after));
     case 'lease.release':
       return compare(t.audit.running, t.audit.stopped);
+    case 'group.create':
+      return compare(null, t.audit.created);
     case 'queue.cancel':
       return compare(t.audit.waiting, t.audit.removed);
     default:

@@ -114,18 +114,20 @@ export function SessionsPage() {
       <QueryStatus query={page} loading={t.sessions.loading} />
       {page.data && (
         <>
-          <DataTable
-            caption={t.sessions.table}
-            columns={COLUMNS}
-            rows={page.data.rows}
-            rowId={row => row.id}
-            empty={
-              <EmptyState
-                icon="clock-rotate-left"
-                title={filtered ? t.sessions.noneMatch : t.sessions.none}
-              />
-            }
-          />
+          {page.data.rows.length === 0 ? (
+            <EmptyState
+              icon="clock-rotate-left"
+              title={filtered ? t.sessions.noneMatch : t.sessions.none}
+            />
+          ) : (
+            <DataTable
+              caption={t.sessions.table}
+              columns={COLUMNS}
+              rows={page.data.rows}
+              rowId={row => row.id}
+              empty={null}
+            />
+          )}
           <div className="mt-3">
             <Pager
               offset={view.offset}
