@@ -13,12 +13,13 @@ from pathlib import Path
 from tornado.httpserver import HTTPServer
 
 import gpudock
+from gpudock.config import configured_groups
 from gpudock.config import shared_volume as shared
 from gpudock.config.extra_config import FOLDER, RECORD
 from gpudock.config.parsers import MIN_PASSWORD_LENGTH
 from gpudock.config.settings import Settings, contradictions
 from gpudock.engine.client import DockerEngine
-from gpudock.hub import extra_config, hub_api_rules
+from gpudock.hub import extra_config, groups, hub_api_rules, stops
 from gpudock.hub import roles as hub_roles
 from gpudock.hub.accounts.changes import withhold_routes_of_deactivated
 from gpudock.hub.authenticators import load_authenticator
@@ -133,6 +134,7 @@ c.JupyterHub.extra_user_scopes = [hub_roles.ACCESS]
 c.Spawner.server_token_scopes = hub_roles.SERVER_TOKEN_SCOPES
 hub_roles.extend_admin_role()
 hub_api_rules.install()
+stops.record_who_stops()
 c.JupyterHub.load_roles = [
     {"name": "gpudock-resume", "scopes": ["servers", "list:users"], "services": ["gpudock-resume"]},
     {"name": "gpudock-desk", "scopes": hub_roles.DESK_SCOPES, "services": [shared.DESK_NAME]},
@@ -161,3 +163,6 @@ Runtime.install(
 )
 
 extra_config.load(extra_configuration, c, state / RECORD.name, settings.lab_logo)
+
+# Last, because the files above may have groups. The desk shows what it cannot change.
+configured_groups.publish(groups.configured_groups(c), shared_directory)

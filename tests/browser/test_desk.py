@@ -239,7 +239,9 @@ def test_a_session_counts_down_and_is_extended_and_released(clean_hub, desk, tok
     dialog.get_by_role("button", name="Stop and release").click()
     expect(ada.page.get_by_text("You have no GPU right now.")).to_be_visible()
     assert not clean_hub.leases()
-    expect(ada.page.get_by_role("region", name="Past sessions")).to_contain_text("released")
+    expect(ada.page.get_by_role("region", name="Past sessions")).to_contain_text(
+        re.compile(r"Stopped by you at \d\d:\d\d")
+    )
 
 
 def test_a_warning_is_shown_before_a_session_ends(clean_hub, desk, token, visit):
@@ -432,18 +434,72 @@ def test_users_see_only_their_own_usage(clean_hub, hub, visit):
     expect(ada.page.locator("body")).not_to_contain_text("grace")
 
 
+def test_an_administrator_reads_who_had_a_gpu_and_why_the_session_ended(clean_hub, visit):
+    ada = clean_hub.client("ada")
+    ada.start_server(gpus=1)
+    clean_hub.admin.delete_server("", "ada")
+    wait_for(lambda: not clean_hub.leases(), "the lease has ended")
+    admin = visit("admin", "sessions?user=ada")
+    row = admin.page.get_by_role("row", name=re.compile("Stopped by")).first
+    expect(row).to_contain_text("ada")
+    expect(row).to_contain_text("Stopped by you")
+    expect(row).to_contain_text("GPU 0 on fake-host")
+    admin.page.get_by_label("GPU", exact=True).select_option(label="GPU 2 on fake-host")
+    expect(admin.page.get_by_text("No session matches these filters.")).to_be_visible()
+    admin.page.get_by_role("button", name="Clear filters").click()
+    expect(row).to_be_visible()
+    with admin.page.expect_download() as download:
+        admin.page.get_by_role("link", name="CSV").click()
+    assert "Stopped by you" in Path(download.value.path()).read_text()
+
+
+def test_the_user_reads_why_a_server_stopped_where_an_old_tab_leads(clean_hub, hub, visit):
+    ada = clean_hub.client("ada")
+    ada.start_server(gpus=1)
+    clean_hub.admin.delete_server("", "ada")
+    wait_for(lambda: not clean_hub.leases(), "the lease has ended")
+    person = visit("ada")
+    expect(person.page.get_by_role("region", name="Past sessions")).to_contain_text(
+        re.compile(r"Stopped by admin at \d\d:\d\d")
+    )
+    person.open("/hub/user/ada/lab")
+    end = person.page.locator("#last-end")
+    expect(end).to_have_text(re.compile(r"^Stopped by admin at \d\d:\d\d\.$"))
+    expect(person.page.get_by_role("button", name="Start")).to_be_visible()
+
+
+def test_a_group_its_members_and_its_manager_are_set_on_the_page(clean_hub, hub, visit):
+    hub.client("ada")
+    admin = visit("admin", "quotas?level=group")
+    admin.page.get_by_role("button", name="New group…").click()
+    admin.page.get_by_role("dialog").get_by_label("Name").fill("vision")
+    admin.page.get_by_role("button", name="Create group").click()
+    admin.page.get_by_role("button", name="Details of vision").click()
+    people = admin.page.get_by_role("region", name="Members and managers")
+    people.get_by_label("Add a user").fill("ada")
+    people.get_by_role("button", name="Add", exact=True).click()
+    people.get_by_role("button", name="Make manager: ada").click()
+    expect(people.get_by_role("row", name=re.compile("ada"))).to_contain_text("Manager")
+    assert_accessible(admin.page)
+    ada = visit("ada", "quotas")
+    expect(cell(ada.page, "GPUs at once", "ada")).to_be_visible()
+    people.get_by_role("button", name="Delete the group…").click()
+    admin.page.get_by_role("button", name="Delete group", exact=True).click()
+    expect(admin.page.get_by_text("The group vision was deleted.")).to_be_visible()
+
+
 def test_the_audit_shows_each_change_with_the_values_before_and_after(
     clean_hub, desk, token, visit
 ):
     set_quota(desk, token, "users/ada", {"max_gpus": 2})
     set_quota(desk, token, "users/ada", {"max_gpus": 3, "weight": 2})
     admin = visit("admin", "audit?target=user/ada")
-    changes = admin.page.get_by_role("row", name=re.compile("quota.set"))
+    changes = admin.page.get_by_role("row", name=re.compile("Set limits"))
     expect(changes.first).to_contain_text("admin")
     expect(changes.first.locator("del")).to_have_text(["before 2"])
     expect(changes.first.locator("ins")).to_have_text(["after 3", "after 2"])
-    admin.page.get_by_label("User", exact=True).fill("nobody")
-    admin.page.get_by_label("User", exact=True).press("Enter")
+    admin.page.get_by_label("Actor", exact=True).fill("nobody")
+    admin.page.get_by_label("Actor", exact=True).press("Enter")
     expect(admin.page.get_by_text("No change matches these filters.")).to_be_visible()
 
 
@@ -462,7 +518,7 @@ def test_the_pages_are_accessible(clean_hub, hub, desk, token, visit, look):
     assert hub.client("ada").ask_for_server(gpus=1).is_success
     wait_for(lambda: hub.queue() == ["ada"], "ada waits")
     admin = visit("admin", **look)
-    for section in ("", "lab", "quotas", "quotas?level=group", "usage", "audit"):
+    for section in ("", "lab", "quotas", "quotas?level=group", "usage", "sessions", "audit"):
         admin.open(f"{DESK}{section}")
         expect(heading(admin.page)).to_be_visible()
         expect(admin.page.locator("#gpudock-desk .spinner-border")).to_have_count(0)
@@ -504,7 +560,7 @@ def test_the_pages_cause_no_errors_in_the_console(clean_hub, hub, visit):
         "console", lambda message: errors.append(message.text) if message.type == "error" else None
     )
     admin.page.on("pageerror", lambda error: errors.append(str(error)))
-    for section in ("", "lab", "quotas", "usage", "audit"):
+    for section in ("", "lab", "quotas", "usage", "sessions", "audit"):
         admin.open(f"{DESK}{section}")
         expect(heading(admin.page)).to_be_visible()
         expect(admin.page.locator("#gpudock-desk .spinner-border")).to_have_count(0)

@@ -358,6 +358,40 @@ def test_all_problems_of_a_file_are_reported_by_line(admin, send):
         assert send("POST", text, "quotas.csv/preview").json()["problems"][0]["line"] == 1
 
 
+def test_a_file_as_excel_saves_it_in_german_is_previewed_and_imported(hub, admin):
+    hub.client("ada")
+    text = "sep=;\r\nLevel;Name;Max GPUs;GPU hours;\r\nuser;ada;2;12,5;\r\nuser;jürgen;1;;\r\n"
+
+    def send(method, path, content):
+        return admin(method, path, content=content, headers={"Content-Type": "text/csv"})
+
+    for encoding in ("utf-16", "cp1252", "utf-8-sig"):
+        found = send("POST", "quotas.csv/preview", text.encode(encoding)).json()
+        assert (found["problem_count"], found["added"]) == (0, 2)
+        assert [row["line"] for row in found["warnings"]] == [4]
+        assert found["warnings"][0]["message"] == 'the lab has no user "jürgen".'
+    assert send("PUT", "quotas.csv", text.encode("cp1252")).json() == {"changed": 2}
+    assert admin("GET", "quotas/users/ada").json()["document"] == {
+        "max_gpus": 2,
+        "gpu_hours": 12.5,
+    }
+
+
+def test_bad_input_changes_nothing_and_names_line_column_and_value(admin, send):
+    before = admin("GET", "quotas.csv").headers["ETag"]
+    text = "level;name;gpu_hours\nuser;ada;5\nuser;bob;1.000\n"
+    answer = send("PUT", text)
+    assert answer.status_code == 422
+    assert 'Line 3: column "gpu_hours" has "1.000": it could be' in answer.json()["message"]
+    (problem,) = send("POST", text, "quotas.csv/preview").json()["problems"]
+    assert (problem["line"], problem["column"]) == (3, "gpu_hours")
+    binary = {"content": b"PK\x03\x04\0\0", "headers": {"Content-Type": "text/csv"}}
+    refused = admin("POST", "quotas.csv/preview", **binary)
+    assert refused.status_code == 400
+    assert "CSV UTF-8" in refused.json()["message"]
+    assert admin("GET", "quotas.csv").headers["ETag"] == before
+
+
 def test_a_file_of_five_thousand_users_is_previewed_and_imported_quickly(admin, send):
     text = "level,name,max_gpus\n" + "".join(f"user,user{n},2\n" for n in range(5_000))
     began = time.monotonic()
@@ -366,6 +400,46 @@ def test_a_file_of_five_thousand_users_is_previewed_and_imported_quickly(admin, 
     assert send("PUT", text, If_Match=f'"{found["revision"]}"').json() == {"changed": 5_000}
     # Ten times the usual time, for busy machines.
     assert time.monotonic() - began < 10
+
+
+def test_sessions_are_reported_with_the_reason_of_their_end(hub, desk, admin):
+    ada, bob = hub.client("ada"), hub.client("bob")
+    ada.start_server(gpus=1)
+    gpu = hub.leases()["ada"].gpu_uuids[0]
+    bob.start_server(gpus=0)
+    hub.admin.delete_server("", "ada")
+    wait_for(lambda: "ada" not in hub.leases(), "the lease ends")
+    page = admin("GET", "sessions?limit=2").json()
+    running, ended = page["rows"]
+    assert (running["user"], running["end_text"], running["ended_at"]) == ("bob", None, None)
+    assert (ended["user"], ended["end_text"], ended["end_kind"]) == (
+        "ada",
+        "Stopped by you",
+        "stopped",
+    )
+    assert [item["uuid"] for item in ended["gpus"]] == [gpu]
+    assert 0 < ended["gpu_hours"] == ended["hours"]
+    token = desk.token(ada)
+    mine = desk.ask("GET", "sessions", token).json()["rows"]
+    assert {row["user"] for row in mine} == {"ada"}
+    assert mine[0]["end_text"] == "Stopped by admin"
+    assert desk.ask("GET", "sessions?user=bob", token).status_code == 403
+    found = admin("GET", f"sessions?gpu={gpu}&user=ada&from={ended['started_at']}").json()
+    assert found["rows"][0]["id"] == ended["id"]
+    assert admin("GET", "sessions?user=nobody").json() == {"rows": [], "total": 0}
+    head, line, *_ = admin("GET", "sessions?user=ada&format=csv").text.splitlines()
+    assert head.split(",")[:3] == ["user", "server", "image"]
+    assert "Stopped by you" in line
+    assert admin("GET", "sessions?gpu=nonsense").status_code == 400
+
+
+def test_the_audit_trail_names_people_and_not_ids(hub, admin):
+    ada = hub.client("ada")
+    ada.start_server(gpus=1)
+    lease = hub.leases()["ada"]
+    assert admin("DELETE", f"leases/{lease.id}").status_code == 202
+    row = admin("GET", "audit?what=lease.release&target=ada").json()["rows"][0]
+    assert (row["target"], row["target_name"]) == (lease.id, "ada")
 
 
 def test_the_audit_trail_shows_before_and_after(admin):

@@ -81,6 +81,26 @@ CASES = {
     "exportQuotas": (("GET", "quotas.csv", {}), (401, 403, 403, 403, 200, 200, 403)),
     "importQuotas": (("PUT", "quotas.csv", CSV), (401, 403, 403, 403, 403, 200, 403)),
     "previewTable": (("POST", "quotas.csv/preview", CSV), (401, 403, 403, 403, 403, 200, 403)),
+    "reportSessions": (("GET", "sessions?user=ada", {}), (401, 200, 403, 200, 200, 200, 403)),
+    "listGroups": (("GET", "groups", {}), (401, 403, 403, 200, 200, 200, 403)),
+    "createGroup": (("PUT", f"groups/{LAB}", {}), (401, 403, 403, 403, 403, 200, 403)),
+    "deleteGroup": (("DELETE", "groups/none", {}), (401, 403, 403, 403, 403, 204, 403)),
+    "addMember": (
+        ("PUT", "groups/none/members/ada", {}),
+        (401, 403, 403, 403, 403, 404, 403),
+    ),
+    "removeMember": (
+        ("DELETE", "groups/none/members/ada", {}),
+        (401, 403, 403, 403, 403, 404, 403),
+    ),
+    "addManager": (
+        ("PUT", "groups/none/managers/ada", {}),
+        (401, 403, 403, 403, 403, 404, 403),
+    ),
+    "removeManager": (
+        ("DELETE", "groups/none/managers/ada", {}),
+        (401, 403, 403, 403, 403, 404, 403),
+    ),
     "getUsage": (("GET", "usage?name=ada", {}), (401, 200, 403, 200, 200, 200, 403)),
     "listChanges": (("GET", "audit", {}), (401, 403, 403, 403, 200, 200, 403)),
 }

@@ -1,7 +1,7 @@
 /** The configuration that the page's template passes on: addresses, the user, their rights. */
 import { createContext, useContext } from 'react';
 
-export const SECTIONS = ['mine', 'lab', 'quotas', 'usage', 'audit'] as const;
+export const SECTIONS = ['mine', 'lab', 'quotas', 'usage', 'sessions', 'audit'] as const;
 export type Section = (typeof SECTIONS)[number];
 
 export interface Desk {

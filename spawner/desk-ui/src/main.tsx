@@ -15,6 +15,9 @@ const PAGES: { readonly [section in Section]: React.ComponentType } = {
   lab: lazy(async () => ({ default: (await import('./pages/lab/LabPage')).LabPage })),
   quotas: lazy(async () => ({ default: (await import('./pages/quotas/QuotasPage')).QuotasPage })),
   usage: lazy(async () => ({ default: (await import('./pages/usage/UsagePage')).UsagePage })),
+  sessions: lazy(async () => ({
+    default: (await import('./pages/sessions/SessionsPage')).SessionsPage
+  })),
   audit: lazy(async () => ({ default: (await import('./pages/audit/AuditPage')).AuditPage }))
 };
 

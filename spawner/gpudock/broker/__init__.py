@@ -28,7 +28,7 @@ from gpudock.policy.quota.delegation import Lead, Member
 from gpudock.policy.quota.errors import QuotaDocumentError
 from gpudock.policy.quota.resolve import EffectiveQuota
 from gpudock.policy.sessions import EndCause, Session
-from gpudock.store import AuditEntry, AuditFilter, QuotaChange, QuotaDocument
+from gpudock.store import AuditEntry, AuditFilter, LeaseFilter, QuotaChange, QuotaDocument
 
 __all__ = [
     "Action",
@@ -49,6 +49,7 @@ __all__ = [
     "GPUStatus",
     "Lead",
     "LeaseConflictError",
+    "LeaseFilter",
     "Member",
     "QueueEntry",
     "QuotaChange",

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from gpudock.broker.cycle import SchedulingCycle
     from gpudock.broker.transactions import Transactions
     from gpudock.broker.unit_of_work import UnitOfWork
-    from gpudock.model import DeliveryFailure
+    from gpudock.model import GPU, DeliveryFailure
+    from gpudock.store import LeaseFilter
 
 T = TypeVar("T")
 
@@ -38,6 +39,11 @@ class LeaseRecords:
         """Return the lease of a server that has not ended."""
         with self._store.snapshot() as transaction:
             return transaction.leases.of_server(user, server)
+
+    def latest_of_server(self, user: str, server: str) -> Lease | None:
+        """Return the lease that a server was granted last, live or ended."""
+        with self._store.snapshot() as transaction:
+            return transaction.leases.latest_of_server(user, server)
 
     def live(self) -> list[Lease]:
         """Return the leases that have not ended, oldest first."""
@@ -61,6 +67,24 @@ class LeaseRecords:
         """
         with self._store.snapshot() as transaction:
             return transaction.leases.history(users, offset, limit)
+
+    def page(
+        self, wanted: LeaseFilter, offset: int = 0, limit: int = 100
+    ) -> tuple[list[Lease], int, dict[str, GPU]]:
+        """Return a page of leases, live and ended, the latest grant first.
+
+        Args:
+            wanted: which leases.
+            offset: how many to skip.
+            limit: how many to return at most.
+
+        Returns:
+            The leases, how many there are on all pages, and the lab's devices by UUID.
+        """
+        with self._store.snapshot() as transaction:
+            leases, total = transaction.leases.page(wanted, offset, limit)
+            devices = {item.gpu.uuid: item.gpu for item in transaction.gpus.records()}
+        return leases, total, devices
 
 
 class Leases(LeaseRecords):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from gpudock.broker.transactions import Transactions
+    from gpudock.broker.unit_of_work import UnitOfWork
     from gpudock.model import Lease
     from gpudock.store import AuditEntry, AuditFilter, PastUse, Transaction
 
@@ -89,6 +90,7 @@ class AuditTrail:
     """Who changed what."""
 
     def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
         self._store = transactions.store
 
     def page(
@@ -103,6 +105,45 @@ class AuditTrail:
         """
         with self._store.snapshot() as transaction:
             return transaction.audit.page(offset, limit, wanted)
+
+    def record(self, by: str, what: str, target: str, before: object, after: object) -> None:
+        """Add a change that a person made outside the lab's database, such as at the Hub."""
+
+        def change(work: UnitOfWork) -> None:
+            work.transaction.audit.record(by, what, target, before, after)
+
+        self._transactions.run(change)
+
+    def target_names(self, entries: Iterable[AuditEntry]) -> dict[str, str]:
+        """Return how people call the targets of entries that are named by an id: target to name.
+
+        A session is called by its user and its server, a device by its number and its host.
+        """
+        targets = {(entry.what.partition(".")[0], entry.target) for entry in entries}
+        sessions = [target for kind, target in targets if kind == "lease"]
+        names: dict[str, str] = {}
+        with self._store.snapshot() as transaction:
+            for lease in transaction.leases.of_ids(sessions):
+                names[lease.id] = server_name(lease.user, lease.server)
+            devices = {item.gpu.uuid: item.gpu for item in transaction.gpus.records()}
+        for kind, target in targets:
+            device = devices.get(target)
+            if kind == "gpu" and device is not None:
+                names[target] = f"GPU {device.index} on {device.host}"
+            elif kind == "queue":
+                user, _, server = target.partition("/")
+                names[target] = server_name(user, server)
+            elif kind == "group":
+                names[target] = f"group {target.removeprefix('group/')}"
+            elif kind == "quota":
+                level, _, name = target.partition("/")
+                names[target] = {"user": name, "group": f"group {name}"}.get(level, "lab default")
+        return names
+
+
+def server_name(user: str, server: str) -> str:
+    """Return how people call a server: by its user, and by its own name if it has one."""
+    return f"{user}, server {server}" if server else user
 
 
 def _pieces(since: float, until: float, bucket: Bucket | None) -> Iterator[tuple[float, float]]:

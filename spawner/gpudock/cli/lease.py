@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gpudock.cli.connection import BY, connect
 from gpudock.cli.output import print_json, print_table
 from gpudock.cli.times import hours, show_left, show_moment
+from gpudock.policy.end_reasons import explain
 
 if TYPE_CHECKING:
     import argparse
@@ -63,7 +64,7 @@ async def _list(options: argparse.Namespace) -> int:
                     row.server,
                     show_moment(row.granted_at),
                     show_moment(row.ended_at),
-                    row.end_reason,
+                    explain(row).text,
                     ",".join(row.gpu_uuids),
                 )
                 for row in ended

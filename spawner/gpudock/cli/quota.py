@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from gpudock.broker import QuotaChange
 from gpudock.cli.connection import BY, connect
 from gpudock.cli.output import print_json, print_table
+from gpudock.policy.csv_file import CSVFileError, decode
 from gpudock.policy.quota.documents import BOOST, FIELDS, GROUP_FIELDS, UNTIL
-from gpudock.policy.quota.errors import QuotaDocumentError
+from gpudock.policy.quota.errors import QuotaDocumentError, QuotaTableError, TableProblem
 from gpudock.policy.quota.table import read_cell, read_table, write_table
 
 if TYPE_CHECKING:
@@ -220,9 +221,11 @@ def _summary(preview: TablePreview, *, dry_run: bool) -> str:
 
 
 def _read(file: str) -> str:
-    if file == "-":
-        return sys.stdin.read()
-    return Path(file).read_text(encoding="utf-8")
+    content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    try:
+        return decode(content)
+    except CSVFileError as error:
+        raise QuotaTableError([TableProblem(error.line, str(error))]) from error
 
 
 async def _export(options: argparse.Namespace) -> int:

@@ -49,6 +49,7 @@ def links(base_url: str, rights: Rights) -> list[Link]:
         (True, Link("lab", "Lab", f"{desk}lab")),
         (rights.reads_quotas, Link("quotas", "Quotas", f"{desk}quotas")),
         (True, Link("usage", "Usage", f"{desk}usage")),
+        (rights.reads_lab, Link("sessions", "Sessions", f"{desk}sessions")),
         (rights.reads_lab, Link("audit", "Audit", f"{desk}audit")),
         (rights.approves, Link("accounts", "Accounts", f"{hub}authorize")),
         (rights.administers, Link("admin", "Admin", f"{hub}admin")),

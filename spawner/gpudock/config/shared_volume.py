@@ -32,6 +32,9 @@ NO_GPUS = "no-gpus"
 HUB_PROBLEM = "hub-problem"
 """File in which the hub says why no server can start; its container's health check reads it."""
 
+CONFIGURED_GROUPS = "configured-groups"
+"""File in which the hub says which groups, members and managers its configuration has."""
+
 LAB_ID = "lab-id"
 """File with the lab's random id, which its database has as well."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tornado.httpserver import HTTPServer
 
 from gpudock.broker import BrokerConfig
+from gpudock.config import configured_groups
 from gpudock.config.names import agent_name
 from gpudock.config.settings import Settings, SettingsError
 from gpudock.config.shared_volume import (
@@ -76,6 +77,7 @@ async def serve(settings: Settings, config: DeskConfig) -> None:
         ),
         show_holders=settings.show_holders,
         has_accounts=settings.authenticator == "native",
+        configured_groups=lambda: configured_groups.read(config.shared),
     )
     application = make_app(
         backend,

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from gpudock.broker import DeskBroker
+from gpudock.config.configured_groups import ConfiguredGroups
 from gpudock.desk.errors import UnavailableError
 from gpudock.store import StoreError
 
@@ -69,6 +70,7 @@ class Backend:
         inventory: the latest reading of the GPUs.
         show_holders: whether all users may see who has which GPU.
         has_accounts: whether the lab itself keeps accounts with passwords.
+        configured_groups: returns what the Hub's configuration says about groups.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Backend:
         *,
         show_holders: bool = False,
         has_accounts: bool = False,
+        configured_groups: Callable[[], ConfiguredGroups] = ConfiguredGroups,
     ) -> None:
         """Start the worker threads.
 
@@ -90,6 +93,7 @@ class Backend:
             config: the options of the brokers.
             show_holders: whether all users may see who has which GPU.
             has_accounts: whether the lab itself keeps accounts with passwords.
+            configured_groups: returns what the Hub's configuration says about groups.
         """
 
         def worker(name: str) -> WorkerThread:
@@ -100,6 +104,7 @@ class Backend:
         self.hub = hub
         self.show_holders = show_holders
         self.has_accounts = has_accounts
+        self.configured_groups = configured_groups
         self.read = worker("read")
         self.report = worker("report")
         self.write = worker("write")

@@ -28,6 +28,7 @@ MAX_BODY_BYTES = 256 * 1024
 PATH_TYPES: Mapping[str, TypeAdapter[Any]] = {
     "id": TypeAdapter(Identifier),
     "name": TypeAdapter(Name),
+    "user": TypeAdapter(Name),
     "uuid": TypeAdapter(DeviceUUID),
 }
 """The type of each parameter in a path."""

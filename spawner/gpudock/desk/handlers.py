@@ -25,6 +25,7 @@ from gpudock.desk.errors import (
     UnauthorizedError,
 )
 from gpudock.desk.schema import sentence
+from gpudock.policy.csv_file import CSVFileError, decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,6 +94,9 @@ class DeskHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
         found = identity.identify(model, by_cookie=by_cookie)
         if found is None:
             raise ForbiddenError("You have no access to the desk. Ask an administrator of the Hub.")
+        if identity.may_act_as_manager(found, model):
+            managed = await self.backend.hub.managed_by(str(found.user))
+            found = identity.with_groups(found, managed) if managed else found
         self.principal = found
         return found
 
@@ -227,7 +231,10 @@ class APIHandler(DeskHandler):
             message = f'Send the body as {endpoint.body_media}, with that "Content-Type".'
             raise MediaTypeError(message)
         try:
-            text = body.decode("utf-8-sig" if endpoint.body_media == CSV else "utf-8")
+            text = decode(body) if endpoint.body_media == CSV else body.decode("utf-8")
+        except CSVFileError as error:
+            place = "" if error.line is None else f"Line {error.line}: "
+            raise BadRequestError(f"{place}{error} Nothing was changed.") from error
         except UnicodeDecodeError as error:
             raise BadRequestError(
                 f"The body is not UTF-8: byte {error.start} is not valid."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gpudock.config.shared_volume import ACCESS_SCOPE, MANAGE_SCOPE, READ_SCOPE
@@ -59,6 +59,27 @@ class Principal:
     def is_self(self, user: str) -> bool:
         """Return whether the principal is *user*."""
         return self.user is not None and user == self.user
+
+
+def may_act_as_manager(principal: Principal, model: Mapping[str, Any]) -> bool:
+    """Return whether a principal may use what they were given as a manager of a group here.
+
+    That is no scope of the Hub. A token counts if it has all rights of its user, who could make
+    any other token with it; one that was made for less does not.
+    """
+    if principal.user is None or principal.is_server or not principal.groups:
+        return False
+    everything = {"tokens", f"tokens!user={principal.user}"}
+    return principal.by_cookie or not everything.isdisjoint(model.get("scopes") or ())
+
+
+def with_groups(principal: Principal, groups: frozenset[str]) -> Principal:
+    """Return a principal who also manages *groups*."""
+    return replace(
+        principal,
+        reads=replace(principal.reads, groups=principal.reads.groups | groups),
+        manages=replace(principal.manages, groups=principal.manages.groups | groups),
+    )
 
 
 def identify(model: Mapping[str, Any], *, by_cookie: bool) -> Principal | None:

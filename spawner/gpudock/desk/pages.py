@@ -13,6 +13,7 @@ from tornado.web import HTTPError
 from gpudock.config.navigation import Rights, links
 from gpudock.desk.errors import APIError
 from gpudock.desk.handlers import DeskHandler
+from gpudock.desk.hub_client import asks_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Principal], bool]]] = {
     "lab": ("Lab", lambda _: True),
     "quotas": ("Quotas", lambda principal: bool(principal.reads)),
     "usage": ("Usage", lambda _: True),
+    "sessions": ("Sessions", lambda principal: bool(principal.reads)),
     "audit": ("Audit", lambda principal: principal.reads.everyone),
 }
 """The pages: their titles, and whether a principal may open the page."""
@@ -59,6 +61,7 @@ class PageHandler(DeskHandler):
         if section not in SECTIONS:
             raise HTTPError(404)
         _, is_open_to = SECTIONS[section]
+        asks_again.set(True)
         principal = await self.authenticate()
         if principal is None or principal.user is None:
             self.redirect(self.get_login_url())

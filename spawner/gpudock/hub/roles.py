@@ -30,10 +30,10 @@ DESK_SCOPES = [
     "list:users",
     "read:users:name",
     "read:users:groups",
-    "list:groups",
+    "admin:groups",
     "delete:servers",
 ]
-"""Scopes of the desk itself: list users and groups, and stop servers."""
+"""Scopes of the desk itself: list users, manage groups for administrators, and stop servers."""
 
 
 def extend_admin_role() -> None:

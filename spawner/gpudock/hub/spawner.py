@@ -30,6 +30,7 @@ from gpudock.hub.progress import ProgressLog
 from gpudock.hub.runtime import Runtime
 from gpudock.hub.sizing import open_files
 from gpudock.hub.start import RECONNECT_SECONDS, ServerStart, StartConfig
+from gpudock.hub.stops import LastEnd, last_end, stop_reason
 from gpudock.hub.traits import MAX_SECONDS, Seconds
 from gpudock.model import ContainerState, Lease, LeaseState, Request
 from gpudock.store import StoreError
@@ -164,6 +165,8 @@ class GPUDockerSpawner(DockerSpawner):
         # The options that were sent last, kept by the default server, and what showed a form last.
         self.posted: tuple[GPUDockerSpawner, dict[str, Any]] | None = None
         self._shown_by: Any = None
+        # Set by the Hub's handlers; see :mod:`gpudock.hub.stops`.
+        self.stopped_by: str | None = None
 
     # The form and its options.
 
@@ -436,6 +439,7 @@ class GPUDockerSpawner(DockerSpawner):
 
         When the engine gives no proof, the lease stays and the reconciler continues.
         """
+        actor, self.stopped_by = self.stopped_by, None
         runtime = await self._ready_runtime()
         lease = runtime.broker.leases.of_server(self.user.name, self.name)
         if lease is None:
@@ -445,13 +449,25 @@ class GPUDockerSpawner(DockerSpawner):
             # The Hub cleans up after a failed start, but this container was running before it.
             self.log.warning("Could not reconnect to %s; it keeps running.", self._log_name)
             return
-        proven = await terminate(runtime.broker, runtime.engine, lease, "stopped")
+        reason = stop_reason(actor, self.user.name)
+        proven = await terminate(runtime.broker, runtime.engine, lease, reason)
         if not proven:
             self.log.warning(
                 "The end of %s's container is not proven; its GPUs stay leased until it is.",
                 self._log_name,
             )
         self.object_id = ""
+
+    def last_end(self) -> LastEnd | None:
+        """Return how the server's last session ended, for the page of a server that is stopped."""
+        runtime = Runtime.instance()
+        if not runtime.is_ready:
+            return None
+        try:
+            return last_end(runtime.broker, self.user.name, self.name, self.user.created)
+        except StoreError as error:
+            self.log.warning("Why %s ended is not known: %s", self._log_name, error)
+            return None
 
     async def poll(self) -> int | None:
         """Return ``None`` while the server runs or may run, otherwise its exit code.

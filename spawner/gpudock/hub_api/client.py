@@ -36,6 +36,21 @@ class HubUser:
     groups: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class HubGroup:
+    """A group of the Hub.
+
+    Attributes:
+        name: the group's name.
+        users: the names of its members, sorted.
+        properties: what is stored with it; JSON.
+    """
+
+    name: str
+    users: tuple[str, ...]
+    properties: Mapping[str, Any]
+
+
 class HubAPI:
     """The Hub's REST API with the token of one service.
 
@@ -87,9 +102,41 @@ class HubAPI:
         model = await self._user_model(name)
         return None if model is None else _user(model)
 
-    async def groups(self) -> list[str]:
-        """Return the names of all groups."""
-        return [str(model["name"]) async for model in self._pages("/groups")]
+    async def groups(self) -> list[HubGroup]:
+        """Return all groups. Without the scope ``read:groups`` they have names only."""
+        return [_group(model) async for model in self._pages("/groups")]
+
+    async def group(self, name: str) -> HubGroup | None:
+        """Return a group; ``None`` when there is none of that name."""
+        try:
+            return _group(await self._object(_group_path(name)))
+        except HubRejectedError as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    async def create_group(self, name: str) -> None:
+        """Create a group without members."""
+        await self._request("POST", _group_path(name), body="{}")
+
+    async def delete_group(self, name: str) -> None:
+        """Delete a group; its members stay users."""
+        await self._request("DELETE", _group_path(name))
+
+    async def add_to_group(self, name: str, user: str) -> None:
+        """Make a user a member of a group."""
+        body = json.dumps({"users": [user]})
+        await self._request("POST", f"{_group_path(name)}/users", body=body)
+
+    async def remove_from_group(self, name: str, user: str) -> None:
+        """End a user's membership of a group."""
+        body = json.dumps({"users": [user]})
+        await self._request("DELETE", f"{_group_path(name)}/users", body=body)
+
+    async def set_group_properties(self, name: str, properties: Mapping[str, Any]) -> None:
+        """Replace what is stored with a group."""
+        body = json.dumps(dict(properties))
+        await self._request("PUT", f"{_group_path(name)}/properties", body=body)
 
     async def active_servers(self) -> set[tuple[str, str]]:
         """Return (user, server) of every server that runs, starts or stops."""
@@ -173,6 +220,7 @@ class HubAPI:
                 "Accept": "application/jupyterhub-pagination+json",
             },
             body=body,
+            allow_nonstandard_methods=True,  # a DELETE with a body
             follow_redirects=False,
             connect_timeout=self._connect_timeout,
             request_timeout=self._request_timeout,
@@ -198,3 +246,15 @@ def _server_path(user: str, server: str) -> str:
 
 def _user(model: Mapping[str, Any]) -> HubUser:
     return HubUser(str(model["name"]), tuple(sorted(map(str, model.get("groups") or ()))))
+
+
+def _group_path(name: str) -> str:
+    return f"/groups/{quote(name, safe='')}"
+
+
+def _group(model: Mapping[str, Any]) -> HubGroup:
+    return HubGroup(
+        str(model["name"]),
+        tuple(sorted(map(str, model.get("users") or ()))),
+        dict(model.get("properties") or {}),
+    )

@@ -13,7 +13,7 @@ from gpudock.store.errors import (
     WrongLabError,
 )
 from gpudock.store.lab import REMEDY, LabRecord, check_record
-from gpudock.store.leases import shifted
+from gpudock.store.leases import LeaseFilter, shifted
 from gpudock.store.quotas import QuotaChange, QuotaDocument, plain
 from gpudock.store.requests import QueuedRequest, RequestState
 from gpudock.store.store import Store
@@ -29,6 +29,7 @@ __all__ = [
     "EpochHeldError",
     "EpochLostError",
     "LabRecord",
+    "LeaseFilter",
     "PastUse",
     "QueuedRequest",
     "QuotaChange",

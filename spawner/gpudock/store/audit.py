@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import Text, and_, cast, func, insert, or_, select, update
 
 from gpudock.store import schema
 
@@ -53,7 +53,7 @@ class AuditFilter:
         by: only changes by this user.
         what: only this kind of change; ``quota`` stands for ``quota.set`` and ``quota.unset``, and
             ``quota.set`` also for ``quota.set.lead``.
-        target: only changes of this target.
+        target: only changes of this target; a name stands for everything of that user or group.
         since: only changes from this time on (Unix time).
         until: only changes before this time (Unix time).
     """
@@ -67,19 +67,35 @@ class AuditFilter:
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions that an entry has to meet."""
         table = schema.audit
-        conditions: list[ColumnElement[bool]] = []
+        # Earlier versions also recorded changes that changed nothing.
+        before, after = cast(table.c.before, Text), cast(table.c.after, Text)
+        conditions: list[ColumnElement[bool]] = [before.is_distinct_from(after)]
         if self.by is not None:
             conditions.append(table.c.by == self.by)
         if self.what is not None:
             kinds = table.c.what.startswith(f"{self.what}.", autoescape=True)
             conditions.append(or_(table.c.what == self.what, kinds))
         if self.target is not None:
-            conditions.append(table.c.target == self.target)
+            conditions.append(self._is_target(self.target))
         if self.since is not None:
             conditions.append(table.c.at >= self.since)
         if self.until is not None:
             conditions.append(table.c.at < self.until)
         return conditions
+
+    @staticmethod
+    def _is_target(name: str) -> ColumnElement[bool]:
+        """Return the condition for changes of a target, of which a session is named by its id."""
+        table, leases = schema.audit, schema.leases
+        sessions = select(leases.c.id).where(leases.c.username == name)
+        return or_(
+            table.c.target.in_([name, f"user/{name}", f"group/{name}"]),
+            and_(
+                table.c.what.startswith("queue."),
+                table.c.target.startswith(f"{name}/", autoescape=True),
+            ),
+            and_(table.c.what.startswith("lease."), table.c.target.in_(sessions)),
+        )
 
 
 class AuditTrail:
@@ -89,7 +105,9 @@ class AuditTrail:
         self._db = statements
 
     def record(self, by: str, what: str, target: str, before: Any, after: Any) -> None:
-        """Add a change that a person made."""
+        """Add a change that a person made, unless it changed nothing."""
+        if before == after:
+            return
         self.add([AuditEntry(self._db.clock(), by, what, target, before, after)])
 
     def continue_or_record(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, insert, literal_column, select, text, true, update
@@ -13,7 +13,7 @@ from gpudock.store import schema
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from sqlalchemy import ColumnElement, Row, Select
+    from sqlalchemy import Column, ColumnElement, Row, Select
 
     from gpudock.store.base import Statements
     from gpudock.store.usage import Usage
@@ -37,8 +37,43 @@ def _queries(condition: Any, of_parts: Any) -> tuple[Select[Any], Select[Any]]:
     )
 
 
+# A statement has a limited number of parameters.
+_MAX_IDS = 500
+
 # Read in each transaction. To build a query takes as long as to run it.
 _LIVE = _queries(IS_LIVE, text("live"))
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseFilter:
+    """Which leases, live and ended, to return; all of them by default.
+
+    Attributes:
+        users: only these users'; ``None``: everybody's.
+        gpu: only those that have, or had, the device of this UUID.
+        since: only those that had not ended by this time (Unix time).
+        until: only those that were granted before this time (Unix time).
+    """
+
+    users: Collection[str] | None = None
+    gpu: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def condition(self) -> ColumnElement[bool]:
+        """Return the condition that a lease has to meet."""
+        table, parts = schema.leases, schema.lease_gpus
+        condition: ColumnElement[bool] = true()
+        if self.users is not None:
+            condition &= table.c.username.in_(list(self.users))
+        if self.gpu is not None:
+            having = select(parts.c.lease_id).where(parts.c.gpu_uuid == self.gpu)
+            condition &= table.c.id.in_(having)
+        if self.since is not None:
+            condition &= table.c.ended_at.is_(None) | (table.c.ended_at > self.since)
+        if self.until is not None:
+            condition &= table.c.granted_at < self.until
+        return condition
 
 
 class Leases:
@@ -68,12 +103,23 @@ class Leases:
 
     def get(self, lease_id: str) -> Lease | None:
         """Return a lease, live or ended."""
-        return next(iter(self._of_ids([lease_id])), None)
+        return next(iter(self.of_ids([lease_id])), None)
 
     def of_server(self, user: str, server: str) -> Lease | None:
         """Return the live lease of a server."""
         found = (lease for lease in self.live() if (lease.user, lease.server) == (user, server))
         return next(found, None)
+
+    def latest_of_server(self, user: str, server: str) -> Lease | None:
+        """Return the lease that a server was granted last, live or ended."""
+        table = schema.leases
+        ids = self._db.read(
+            select(table.c.id)
+            .where(table.c.username == user, table.c.server == server)
+            .order_by(table.c.granted_at.desc(), table.c.id)
+            .limit(1)
+        ).scalars()
+        return next(iter(self.of_ids(list(ids))), None)
 
     def live(self) -> list[Lease]:
         """Return all leases that have not ended, oldest first."""
@@ -93,27 +139,44 @@ class Leases:
             offset: how many to skip.
             limit: how many to return at most.
         """
+        ended = schema.leases.c.ended_at
+        condition = LeaseFilter(users=users).condition() & ended.is_not(None)
+        return self._page(condition, ended, offset, limit)
+
+    def page(self, wanted: LeaseFilter, offset: int, limit: int) -> tuple[list[Lease], int]:
+        """Return a page of leases, live and ended, the latest grant first, and their number.
+
+        Args:
+            wanted: which leases.
+            offset: how many to skip.
+            limit: how many to return at most.
+        """
+        return self._page(wanted.condition(), schema.leases.c.granted_at, offset, limit)
+
+    def _page(
+        self, condition: ColumnElement[bool], by: Column[Any], offset: int, limit: int
+    ) -> tuple[list[Lease], int]:
         table = schema.leases
-        condition: ColumnElement[bool] = table.c.ended_at.is_not(None)
-        if users is not None:
-            condition &= table.c.username.in_(list(users))
         total = self._db.read(select(func.count()).select_from(table).where(condition)).scalar()
         ids = self._db.read(
             select(table.c.id)
             .where(condition)
-            .order_by(table.c.ended_at.desc(), table.c.id)
+            .order_by(by.desc(), table.c.id)
             .offset(offset)
             .limit(limit)
         ).scalars()
         order = {lease_id: number for number, lease_id in enumerate(ids)}
-        found = self._of_ids(order)
-        return sorted(found, key=lambda lease: order[lease.id]), int(total or 0)
+        return sorted(self.of_ids(order), key=lambda lease: order[lease.id]), int(total or 0)
 
-    def _of_ids(self, ids: Collection[str]) -> list[Lease]:
-        if not ids:
-            return []
+    def of_ids(self, ids: Collection[str]) -> list[Lease]:
+        """Return the leases of these ids that there are, oldest first."""
+        wanted = list(ids)
+        found: list[Lease] = []
         of_leases, of_parts = schema.leases.c.id, schema.lease_gpus.c.lease_id
-        return self._read(*_queries(of_leases.in_(list(ids)), of_parts.in_(list(ids))))
+        for start in range(0, len(wanted), _MAX_IDS):
+            part = wanted[start : start + _MAX_IDS]
+            found += self._read(*_queries(of_leases.in_(part), of_parts.in_(part)))
+        return sorted(found, key=lambda lease: (lease.granted_at, lease.id))
 
     def _read(self, query: Select[Any], devices: Select[Any]) -> list[Lease]:
         """Return the leases of *query*, with their *devices*."""

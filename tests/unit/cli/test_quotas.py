@@ -112,7 +112,7 @@ def test_a_dry_run_of_an_import_shows_what_it_would_mean(gpudock, broker, tmp_pa
 
 def test_a_table_with_one_invalid_line_changes_nothing(gpudock, broker, monkeypatch):
     text = "level,name,max_gpus\nuser,ada,2\nuser,bob,many\n"
-    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode("utf-16"))))
     gpudock("quota", "import", "-")
     assert gpudock.status == 1
     assert "Line 3" in gpudock.err

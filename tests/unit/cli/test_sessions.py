@@ -45,7 +45,7 @@ def test_ended_sessions_can_be_listed(gpudock, broker):
     held = lease(broker, "ada")
     broker.leases.end(held.id, "stopped")
     assert len(gpudock("lease", "list").splitlines()) == 1
-    assert "stopped" in gpudock("lease", "list", "--ended")
+    assert "Stopped" in gpudock("lease", "list", "--ended")
     assert gpudock.json("lease", "list", "--ended")[0]["id"] == held.id
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from gpudock.config.shared_volume import ACCESS_SCOPE, MANAGE_SCOPE, READ_SCOPE
-from gpudock.desk.identity import Scope, identify
+from gpudock.desk.identity import Scope, identify, may_act_as_manager, with_groups
 
 NOBODY, EVERYBODY = Scope(), Scope(everyone=True)
 
@@ -77,3 +77,28 @@ def test_a_scope_covers_members_users_and_everybody():
     assert EVERYBODY.covers("anybody", [])
     assert EVERYBODY
     assert not NOBODY
+
+
+@pytest.mark.parametrize(
+    ("scopes", "options", "may"),
+    [
+        ([ACCESS_SCOPE], {"by_cookie": True}, True),
+        ([ACCESS_SCOPE, "tokens!user=ada"], {}, True),
+        ([ACCESS_SCOPE], {}, False),
+        ([ACCESS_SCOPE, "tokens!user=bob"], {}, False),
+        ([ACCESS_SCOPE, "access:servers!server=ada/", "tokens!user=ada"], {}, False),
+        ([READ_SCOPE, "tokens!user=ada"], {"kind": "service"}, False),
+        ([ACCESS_SCOPE, "tokens!user=ada"], {"groups": []}, False),
+    ],
+)
+def test_a_manager_s_right_needs_all_rights_of_the_user(scopes, options, may):
+    options = {"groups": ["vision"], **options}
+    by_cookie = options.pop("by_cookie", False)
+    model = {"name": "ada", "kind": "user", "scopes": scopes, **options}
+    found = identify(model, by_cookie=by_cookie)
+    assert may_act_as_manager(found, model) is may
+    if may:
+        managed = with_groups(found, frozenset({"vision"}))
+        assert managed.manages.covers("bob", ["vision"])
+        assert managed.reads.covers("bob", ["vision"])
+        assert not managed.manages.everyone

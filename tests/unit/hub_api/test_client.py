@@ -10,6 +10,7 @@ import pytest
 from gpudock.hub_api import (
     HubAPI,
     HubError,
+    HubGroup,
     HubRejectedError,
     HubUnavailableError,
     HubUser,
@@ -37,7 +38,7 @@ async def hub():
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 (the names are given)
+        do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 (the names are given)
 
         def log_message(self, *_):
             pass
@@ -137,9 +138,34 @@ async def test_users_and_groups_are_read_from_all_pages(hub):
         [{"name": "ada", "groups": ["y", "x"]}], {"offset": 200, "limit": 200}
     )
     answers["GET", users.format(200)] = page([{"name": "b/b"}])
-    answers["GET", "/hub/api/groups?offset=0&limit=200"] = page([{"name": "x"}, {"name": "y"}])
+    answers["GET", "/hub/api/groups?offset=0&limit=200"] = page(
+        [{"name": "x", "users": ["b", "ada"], "properties": {"a": 1}}, {"name": "y"}]
+    )
     assert await api.users() == [HubUser("ada", ("x", "y")), HubUser("b/b", ())]
-    assert await api.groups() == ["x", "y"]
+    assert await api.groups() == [HubGroup("x", ("ada", "b"), {"a": 1}), HubGroup("y", (), {})]
+
+
+async def test_groups_are_changed_with_names_that_no_path_could_have(hub):
+    api, answers, sent = hub
+    here = "/hub/api/groups/a%2Fb"
+    answers["POST", here] = (201, {"name": "a/b"})
+    answers["DELETE", here] = (204, "")
+    answers["GET", here] = (404, {"message": "Not Found"})
+    for method, path in (("POST", "/users"), ("DELETE", "/users"), ("PUT", "/properties")):
+        answers[method, here + path] = (200, {"name": "a/b"})
+    await api.create_group("a/b")
+    await api.add_to_group("a/b", "ada")
+    await api.remove_from_group("a/b", "ada")
+    await api.set_group_properties("a/b", {"x": [1]})
+    await api.delete_group("a/b")
+    assert await api.group("a/b") is None
+    assert [(method, path, body) for method, path, body in sent if method != "GET"] == [
+        ("POST", here, "{}"),
+        ("POST", f"{here}/users", '{"users": ["ada"]}'),
+        ("DELETE", f"{here}/users", '{"users": ["ada"]}'),
+        ("PUT", f"{here}/properties", '{"x": [1]}'),
+        ("DELETE", here, ""),
+    ]
 
 
 @pytest.mark.parametrize("document", [{}, {"items": []}, {"_pagination": {"next": None}}])

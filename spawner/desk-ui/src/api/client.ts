@@ -18,7 +18,7 @@ export class ApiError extends Error {
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export interface CallOptions {
-  /** Sent as JSON, or unchanged if it is a Blob, which is a CSV file. */
+  /** Sent as JSON, or unchanged if it is a Blob, which is a CSV file in whatever encoding. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
@@ -66,7 +66,7 @@ async function send(
       // The desk requires the token even from pages that only read.
       'X-XSRFToken': xsrf,
       ...(body !== undefined && {
-        'Content-Type': file ? 'text/csv; charset=utf-8' : 'application/json'
+        'Content-Type': file ? 'text/csv' : 'application/json'
       }),
       ...headers
     },

@@ -11,6 +11,8 @@ import type {
   GPUChange,
   GPUList,
   GPUsChange,
+  Group,
+  GroupList,
   Level,
   OwnSessions,
   QuotaPreview,
@@ -19,6 +21,7 @@ import type {
   QuotaPage,
   Session,
   SessionPage,
+  SessionReport,
   StoredQuota,
   QuotaTablePreview,
   ReturnedGPUs,
@@ -78,6 +81,25 @@ export function usePastSessions(user: string, offset: number, limit: number) {
   return useQuery({
     queryKey: ['leases', 'past', parameters],
     queryFn: get<SessionPage>(desk, `leases${query(parameters)}`),
+    placeholderData: keepPreviousData
+  });
+}
+
+export interface SessionView {
+  readonly user: string;
+  readonly gpu: string;
+  readonly from: number | null;
+  readonly to: number | null;
+  readonly offset: number;
+  readonly limit: number;
+}
+
+/** A page of the sessions that the user may see, running and ended. */
+export function useSessionReport(view: SessionView) {
+  const desk = useDesk();
+  return useQuery({
+    queryKey: ['leases', 'report', view],
+    queryFn: get<SessionReport>(desk, `sessions${query({ ...view })}`),
     placeholderData: keepPreviousData
   });
 }
@@ -162,6 +184,36 @@ export function useQuotas(view: QuotaView) {
     queryFn: get<QuotaPage>(desk, `quotas${query({ ...view })}`),
     placeholderData: (data, previous) =>
       (previous?.queryKey[2] as QuotaView | undefined)?.level === view.level ? data : undefined
+  });
+}
+
+/** The groups that the user may see, with their members and managers. */
+export function useGroups() {
+  const desk = useDesk();
+  return useQuery({ queryKey: ['groups'], queryFn: get<GroupList>(desk, 'groups') });
+}
+
+export interface GroupChange {
+  readonly kind:
+    'create' | 'delete' | 'addMember' | 'removeMember' | 'addManager' | 'removeManager';
+  readonly group: string;
+  /** Whose membership or right changes. */
+  readonly user?: string;
+}
+
+/** Change a group at the Hub, at once. */
+export function useChangeGroup() {
+  const desk = useDesk();
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ kind, group, user = '' }: GroupChange) => {
+      const method = kind === 'delete' || kind.startsWith('remove') ? 'DELETE' : 'PUT';
+      const people = kind.endsWith('Member') ? 'members' : 'managers';
+      const whose = user === '' ? '' : `/${people}/${path(user)}`;
+      return call<Group | null>(desk, method, `groups/${path(group)}${whose}`);
+    },
+    onSettled: () =>
+      Promise.all([['groups'], ['quotas']].map(queryKey => client.invalidateQueries({ queryKey })))
   });
 }
 

@@ -17,6 +17,23 @@ export interface paths {
     readonly patch?: never;
     readonly trace?: never;
   };
+  readonly '/sessions': {
+    readonly parameters: {
+      readonly query?: never;
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    /** Report sessions */
+    readonly get: operations['reportSessions'];
+    readonly put?: never;
+    readonly post?: never;
+    readonly delete?: never;
+    readonly options?: never;
+    readonly head?: never;
+    readonly patch?: never;
+    readonly trace?: never;
+  };
   readonly '/quotas': {
     readonly parameters: {
       readonly query?: never;
@@ -91,6 +108,8 @@ export interface components {
       readonly by: string;
       readonly what: string;
       readonly target: string;
+      /** @description The target as people call it, where it is an id */
+      readonly target_name: string;
       /** @description null: there was nothing */
       readonly before: unknown;
       /** @description null: there is nothing any more */
@@ -216,6 +235,17 @@ export interface components {
       /** @constant */
       readonly state: 'active';
     };
+    /** @description A group. */
+    readonly Group: {
+      readonly name: string;
+      /** @description It comes from the Hub's configuration */
+      readonly fixed: boolean;
+      readonly members: readonly components['schemas']['Person'][];
+      /** @description They see the members' usage and set their quotas */
+      readonly managers: readonly components['schemas']['Person'][];
+      /** @description All members of these groups are managers, too, by the Hub's configuration */
+      readonly manager_groups: readonly string[];
+    };
     /** @description A limit of a group as a whole. */
     readonly GroupCap: {
       readonly group: string;
@@ -223,6 +253,14 @@ export interface components {
       readonly gpu_hours: number | null;
       readonly window_days: number | null;
       readonly used: components['schemas']['QuotaUsage'];
+    };
+    /** @description Groups, by name. */
+    readonly GroupList: {
+      readonly groups: readonly components['schemas']['Group'][];
+      /** @description The sign-in service decides who is in which group, so members are set there */
+      readonly from_sign_in: boolean;
+      /** @description Who can become a member; empty for other callers */
+      readonly users: readonly string[];
     };
     /** @description A change of a group's document. */
     readonly GroupQuotaChange: {
@@ -303,13 +341,22 @@ export interface components {
     };
     /** @description What is wrong with a line of a file. */
     readonly LineProblem: {
-      /** @description 1 is the header; null: the file as a whole */
+      /** @description From 1; null: the file as a whole */
       readonly line: number | null;
+      /** @description A sentence that names the column and the value, too */
       readonly message: string;
+      /** @description null: it is not about one cell */
+      readonly column?: string | null;
     };
     /** @description The caller's own sessions. */
     readonly OwnSessions: {
       readonly leases: readonly components['schemas']['Session'][];
+    };
+    /** @description A member or a manager of a group. */
+    readonly Person: {
+      readonly name: string;
+      /** @description It comes from the Hub's configuration, and is changed there */
+      readonly fixed: boolean;
     };
     /** @description The queue, the next request first. */
     readonly Queue: {
@@ -425,6 +472,10 @@ export interface components {
       readonly problem_count: number;
       /** @description The first 200 problems */
       readonly problems: readonly components['schemas']['LineProblem'][];
+      /** @description Number of warnings; they do not prevent an import */
+      readonly warning_count: number;
+      /** @description The first 200 lines about users and groups that the Hub does not know */
+      readonly warnings: readonly components['schemas']['LineProblem'][];
       /** @description Lines that add a document */
       readonly added: number;
       /** @description Lines that change a document */
@@ -482,12 +533,64 @@ export interface components {
       readonly idle_since: number | null;
       readonly ended_at: number | null;
       readonly end_reason: string | null;
+      /** @description Why it ended, for the caller: a phrase such as `12 h limit reached` */
+      readonly end_text: string | null;
+    };
+    /** @description A GPU of a session. What is not known any more is `null`. */
+    readonly SessionGPU: {
+      readonly uuid: string;
+      readonly index: number | null;
+      readonly host: string | null;
+      readonly model: string | null;
+      readonly mig_profile: string | null;
     };
     /** @description A page of sessions. */
     readonly SessionPage: {
       readonly leases: readonly components['schemas']['Session'][];
       /** @description Number of sessions on all pages */
       readonly total: number;
+    };
+    /** @description A page of sessions, the latest start first. */
+    readonly SessionReport: {
+      readonly rows: readonly components['schemas']['SessionReportRow'][];
+      /** @description Number of sessions on all pages */
+      readonly total: number;
+    };
+    /** @description A session, running or ended. */
+    readonly SessionReportRow: {
+      readonly id: string;
+      readonly user: string;
+      /** @description The server's name; empty for the user's default server */
+      readonly server: string;
+      readonly image: string;
+      /** @description Empty for a server without a GPU */
+      readonly gpus: readonly components['schemas']['SessionGPU'][];
+      /** @description Into how many slots its GPU is divided; 1: it had all of it */
+      readonly slots: number;
+      /** @enum {string} */
+      readonly state: 'granted' | 'active' | 'stopping' | 'ended';
+      readonly started_at: number;
+      /** @description null: it has not ended */
+      readonly ended_at: number | null;
+      /** @description How long it has lasted */
+      readonly hours: number;
+      /** @description A slot of a shared GPU counts as its part of one */
+      readonly gpu_hours: number;
+      /** @description What kind of end it has; null: it goes on */
+      readonly end_kind:
+        | (
+            | 'stopped'
+            | 'time'
+            | 'hours'
+            | 'idle'
+            | 'exited'
+            | 'not_started'
+            | 'account_gone'
+            | 'other'
+          )
+        | null;
+      /** @description Why it ended, a phrase such as `12 h limit reached`; null: it goes on */
+      readonly end_text: string | null;
     };
     /** @description The document of one level. */
     readonly StoredQuota: {
@@ -587,6 +690,29 @@ export interface operations {
     readonly requestBody?: never;
     readonly responses: never;
   };
+  readonly reportSessions: {
+    readonly parameters: {
+      readonly query?: {
+        /** @description Only this user's */
+        readonly user?: string;
+        /** @description Only those with this GPU */
+        readonly gpu?: string;
+        /** @description Only those that had not ended by then */
+        readonly from?: string | number;
+        /** @description Only those that had begun by then */
+        readonly to?: string | number;
+        readonly limit?: number;
+        readonly offset?: number;
+        /** @description `csv` has all rows, without pages */
+        readonly format?: 'json' | 'csv';
+      };
+      readonly header?: never;
+      readonly path?: never;
+      readonly cookie?: never;
+    };
+    readonly requestBody?: never;
+    readonly responses: never;
+  };
   readonly listQuotas: {
     readonly parameters: {
       readonly query?: {
@@ -658,7 +784,7 @@ export interface operations {
         readonly by?: string;
         /** @description Only this kind of change, such as `quota` or `quota.set` */
         readonly what?: string;
-        /** @description Only changes of this target */
+        /** @description Only changes of this target; a user's name stands for all that is theirs */
         readonly target?: string;
         /** @description Start */
         readonly from?: string | number;

@@ -13,6 +13,8 @@ export type ReturnedGPUs = Schemas['ReturnedGPUs'];
 export type Session = Schemas['Session'];
 export type OwnSessions = Schemas['OwnSessions'];
 export type SessionPage = Schemas['SessionPage'];
+export type SessionReport = Schemas['SessionReport'];
+export type SessionReportRow = Schemas['SessionReportRow'];
 export type WaitingRequest = Schemas['WaitingRequest'];
 export type Queue = Schemas['Queue'];
 
@@ -34,6 +36,9 @@ export type QuotaChange = Pick<StoredQuota, 'level' | 'name' | 'document' | 'rev
 export type ChangedCount = Schemas['ChangedCount'];
 export type QuotaPreview = Schemas['QuotaPreview'];
 export type QuotaTablePreview = Schemas['QuotaTablePreview'];
+
+export type Group = Schemas['Group'];
+export type GroupList = Schemas['GroupList'];
 
 export type UsageRow = Schemas['UsageRow'];
 export type UsageList = Schemas['UsageList'];

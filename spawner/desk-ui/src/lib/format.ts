@@ -97,12 +97,20 @@ export function dateTime(seconds: number): string {
   return dateTimes.format(seconds * 1000);
 }
 
+/** A time of day: `15:04`. */
+export function timeOfDay(seconds: number): string {
+  return times.format(seconds * 1000);
+}
+
+/** Whether two times are on one day in the browser's time zone. */
+export function isSameDay(one: number, other: number): boolean {
+  return new Date(one * 1000).toDateString() === new Date(other * 1000).toDateString();
+}
+
 /** A time close to *now*: `15:04` today, `Tue 15:04` within a week, otherwise with the date. */
 export function shortDateTime(seconds: number, now: number): string {
   const then = new Date(seconds * 1000);
-  if (new Date(now * 1000).toDateString() === then.toDateString()) {
-    return times.format(then);
-  }
+  if (isSameDay(seconds, now)) return times.format(then);
   return Math.abs(seconds - now) < 6 * DAY ? weekdayTimes.format(then) : dateTimes.format(then);
 }
 
@@ -122,6 +130,14 @@ export function startOfDay(value: string): number | null {
   const [year, month, date] = value.split('-').map(Number);
   if (!year || !month || !date) return null;
   const time = new Date(year, month - 1, date).getTime();
+  return Number.isNaN(time) ? null : time / 1000;
+}
+
+/** The start of the next day of an `<input type="date">`, also of days with 23 or 25 hours. */
+export function startOfNextDay(value: string): number | null {
+  const [year, month, date] = value.split('-').map(Number);
+  if (!year || !month || !date) return null;
+  const time = new Date(year, month - 1, date + 1).getTime();
   return Number.isNaN(time) ? null : time / 1000;
 }
 

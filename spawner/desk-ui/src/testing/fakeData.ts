@@ -80,7 +80,8 @@ export function makeSessions(now: number, user: string): Session[] {
     can_extend: true,
     idle_since: null,
     ended_at: null,
-    end_reason: null
+    end_reason: null,
+    end_text: null
   };
   const [first, second, ...rest] = makeGPUs(now).map(gpu => gpu.uuid);
   return [
@@ -127,7 +128,8 @@ export function makePast(now: number, user: string): Session[] {
     extendable_until: null,
     idle_since: null,
     ended_at: now - (index + 1) * DAY + 5 * HOUR,
-    end_reason: index % 3 === 0 ? 'its time was up' : 'its user stopped it'
+    end_reason: index % 3 === 0 ? 'its time was up' : 'its user released it',
+    end_text: index % 3 === 0 ? '12 h limit reached' : 'Stopped by you'
   }));
 }
 

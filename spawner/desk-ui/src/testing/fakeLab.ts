@@ -6,6 +6,7 @@ import type {
   GPU,
   GPUChange,
   GPUList,
+  Group,
   Level,
   Limit,
   QuotaPreview,
@@ -14,6 +15,7 @@ import type {
   QuotaRow,
   QuotaValue,
   Session,
+  SessionReportRow,
   StoredQuota,
   QuotaTablePreview,
   ReturnedGPUs,
@@ -64,6 +66,17 @@ export class FakeLab {
   queue: WaitingRequest[];
   servers: HubServer[];
   audit: AuditRow[] = [];
+  groups: Group[] = [
+    {
+      ...emptyGroup('vision'),
+      members: [
+        { name: 'ada', fixed: true },
+        { name: 'linus', fixed: false }
+      ],
+      managers: [{ name: 'grace', fixed: true }]
+    },
+    ...GROUPS.slice(1).map(emptyGroup)
+  ];
   /** All calls that change something, in order: method and path. */
   readonly calls: string[] = [];
   readonly documents = new Map<string, StoredQuota>();
@@ -118,6 +131,10 @@ export class FakeLab {
         return parts[1] === undefined ? this.returnGPUs() : this.changeGPU(parts[1], body);
       case 'leases':
         return this.leases(method, parts, url.searchParams);
+      case 'groups':
+        return this.changeGroups(method, parts);
+      case 'sessions':
+        return this.sessionReport(url.searchParams);
       case 'queue':
         if (method === 'DELETE') this.queue = this.queue.filter(entry => entry.id !== parts[1]);
         return ok({ queue: this.queue, length: this.queue.length });
@@ -151,13 +168,13 @@ export class FakeLab {
   }
 
   /** End a session. */
-  end(id: string, end_reason: string): void {
+  end(id: string, end_text: string): void {
     const ended_at = this.options.now();
     const state = 'ended';
     const gone = this.sessions.filter(session => session.id === id);
     this.sessions = this.sessions.filter(session => session.id !== id);
     this.past = [
-      ...gone.map(one => ({ ...one, state, ended_at, end_reason }) as const),
+      ...gone.map(one => ({ ...one, state, ended_at, end_reason: end_text, end_text }) as const),
       ...this.past
     ];
   }
@@ -181,6 +198,7 @@ export class FakeLab {
       by,
       what: document === null ? 'quota.remove' : 'quota.set',
       target: level === 'default' ? 'default' : `${level}/${name}`,
+      target_name: level === 'default' ? 'lab default' : name,
       before: before?.document ?? null,
       after: document
     });
@@ -352,6 +370,11 @@ export class FakeLab {
     const changes = problems.length
       ? []
       : rows.filter(({ before, after }) => JSON.stringify(before) !== JSON.stringify(after));
+    const warnings = rows.flatMap(({ level, name }, index) =>
+      level === 'user' && !this.people.includes(name)
+        ? [{ line: index + 2, message: `the lab has no user "${name}".` }]
+        : []
+    );
     const revision = this.audit.length;
     if (dry) {
       const added = changes.filter(({ before }) => before === null).length;
@@ -360,6 +383,8 @@ export class FakeLab {
         revision,
         problem_count: problems.length,
         problems: problems.slice(0, 200),
+        warning_count: warnings.length,
+        warnings: warnings.slice(0, 200),
         added,
         changed: changes.length - added - removed,
         removed,
@@ -454,6 +479,84 @@ export class FakeLab {
     return rows;
   }
 
+  private changeGroups(method: string, [, name, people, user]: string[]): FakeResponse {
+    const adds = method === 'PUT';
+    if (method === 'GET' || name === undefined) {
+      return ok({ groups: this.groups, from_sign_in: false, users: this.people });
+    }
+    if (user === undefined) {
+      this.groups = this.groups.filter(group => group.name !== name);
+      if (adds) this.groups = [...this.groups, emptyGroup(name)];
+      return ok(null);
+    }
+    if (people === 'members' && adds && !this.people.includes(user)) {
+      return failure(404, 'not_found', `The Hub knows no user "${user}".`);
+    }
+    const changed = (all: Group['members']) => [
+      ...all.filter(person => person.name !== user),
+      ...(adds ? [{ name: user, fixed: false }] : [])
+    ];
+    this.groups = this.groups.map(group =>
+      group.name !== name
+        ? group
+        : {
+            ...group,
+            members: people === 'members' ? changed(group.members) : group.members,
+            managers: people === 'managers' || !adds ? changed(group.managers) : group.managers
+          }
+    );
+    return ok(null);
+  }
+
+  private sessionReport(parameters: URLSearchParams): FakeResponse {
+    const now = this.options.now();
+    const rows = [...this.sessions, ...this.past]
+      .map(session => this.reportRow(session, now))
+      .filter(row => {
+        const gpu = parameters.get('gpu');
+        const [from, to] = [parameters.get('from'), parameters.get('to')].map(Number);
+        return (
+          row.user.includes(parameters.get('user') ?? '') &&
+          (gpu === null || row.gpus.some(({ uuid }) => uuid === gpu)) &&
+          (!from || row.ended_at === null || row.ended_at > from) &&
+          (!to || row.started_at < to)
+        );
+      });
+    const offset = Number(parameters.get('offset') ?? 0);
+    return ok({
+      rows: rows.slice(offset, offset + Number(parameters.get('limit') ?? 50)),
+      total: rows.length
+    });
+  }
+
+  private reportRow(session: Session, now: number): SessionReportRow {
+    const hours = ((session.ended_at ?? now) - session.granted_at) / HOUR;
+    return {
+      id: session.id,
+      user: session.user,
+      server: session.server,
+      image: session.image,
+      gpus: session.gpus.map(uuid => {
+        const gpu = this.gpus.find(item => item.uuid === uuid);
+        return {
+          uuid,
+          index: gpu?.index ?? null,
+          host: gpu?.host ?? null,
+          model: gpu?.model ?? null,
+          mig_profile: null
+        };
+      }),
+      slots: session.slots,
+      state: session.state,
+      started_at: session.granted_at,
+      ended_at: session.ended_at,
+      hours,
+      gpu_hours: hours * session.gpus.length,
+      end_kind: session.ended_at === null ? null : 'stopped',
+      end_text: session.end_text
+    };
+  }
+
   private auditPage(parameters: URLSearchParams): FakeResponse {
     const rows = this.audit.filter(row =>
       (['by', 'what', 'target'] as const).every(name =>
@@ -466,6 +569,10 @@ export class FakeLab {
       total: rows.length
     });
   }
+}
+
+function emptyGroup(name: string): Group {
+  return { name, fixed: false, members: [], managers: [], manager_groups: [] };
 }
 
 function ok(body: unknown): FakeResponse {

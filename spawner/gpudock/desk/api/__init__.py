@@ -1,10 +1,20 @@
 """The endpoints of the REST API, one module for each kind of resource."""
 
-from gpudock.desk.api import audit, gpus, leases, queue, quota_table, quotas, usage
+from gpudock.desk.api import (
+    audit,
+    gpus,
+    groups,
+    leases,
+    queue,
+    quota_table,
+    quotas,
+    sessions,
+    usage,
+)
 
 ENDPOINTS = tuple(
     endpoint
-    for part in (gpus, leases, queue, quotas, quota_table, usage, audit)
+    for part in (gpus, leases, sessions, queue, quotas, quota_table, groups, usage, audit)
     for endpoint in part.router.endpoints
 )
 """All endpoints."""

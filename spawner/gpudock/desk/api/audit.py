@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -13,9 +14,9 @@ from gpudock.desk.endpoints import CSV, JSON, APIRequest, Audience, Response, Ro
 from gpudock.desk.schema import Limit, Moment, Offset, RequestModel, ResponseModel, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from gpudock.broker import AuditEntry
+    from gpudock.broker import AuditEntry, DeskBroker
 
 router = Router()
 
@@ -29,7 +30,10 @@ class AuditQuery(RequestModel):
     what: Text | None = Field(
         default=None, description="Only this kind of change, such as `quota` or `quota.set`"
     )
-    target: Text | None = Field(default=None, description="Only changes of this target")
+    target: Text | None = Field(
+        default=None,
+        description="Only changes of this target; a user's name stands for all that is theirs",
+    )
     since: Moment | None = Field(default=None, alias="from", description="Start")
     until: Moment | None = Field(default=None, alias="to", description="End")
     limit: Limit = 100
@@ -47,6 +51,7 @@ class AuditRow(ResponseModel):
     by: str
     what: str
     target: str
+    target_name: str = Field(description="The target as people call it, where it is an id")
     before: Any = Field(description="null: there was nothing")
     after: Any = Field(description="null: there is nothing any more")
 
@@ -75,12 +80,20 @@ async def list_changes(request: APIRequest) -> Response | AuditPage:
         since=query.since,
         until=query.until,
     )
-    entries, total = await request.backend.report(
-        lambda broker: broker.audit.page(offset, limit, wanted)
-    )
+
+    def page(broker: DeskBroker) -> tuple[list[AuditEntry], int, dict[str, str]]:
+        entries, total = broker.audit.page(offset, limit, wanted)
+        return entries, total, broker.audit.target_names(entries)
+
+    entries, total, names = await request.backend.report(page)
     if as_csv:
         return Response(_table(entries), media_type=CSV, filename="audit.csv")
-    return AuditPage(rows=[AuditRow.model_validate(entry) for entry in entries], total=total)
+    return AuditPage(rows=[_row(entry, names) for entry in entries], total=total)
+
+
+def _row(entry: AuditEntry, names: Mapping[str, str]) -> AuditRow:
+    name = names.get(entry.target, entry.target)
+    return AuditRow.model_validate({**asdict(entry), "target_name": name})
 
 
 def _table(entries: Sequence[AuditEntry]) -> str:

@@ -19,6 +19,7 @@ from gpudock.desk.schema import (
     ResponseModel,
 )
 from gpudock.model import LeaseState
+from gpudock.policy import end_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -54,6 +55,9 @@ class Session(ResponseModel):
     idle_since: float | None = Field(description="Since when its GPUs have not been used")
     ended_at: float | None
     end_reason: str | None
+    end_text: str | None = Field(
+        description="Why it ended, for the caller: a phrase such as `12 h limit reached`"
+    )
 
 
 class OwnSessions(ResponseModel):
@@ -105,7 +109,8 @@ async def list_sessions(request: APIRequest) -> SessionPage:
         ended, total = await request.backend.report(
             lambda broker: broker.leases.history(users, query.offset, query.limit)
         )
-        return SessionPage(leases=[_ended(lease) for lease in ended], total=total)
+        reader = request.principal.user
+        return SessionPage(leases=[_ended(lease, reader) for lease in ended], total=total)
     found = await request.backend.read(_live, users)
     if query.state != "live":
         found = [session for session in found if session.lease.state == query.state]
@@ -172,7 +177,7 @@ async def release_session(request: APIRequest) -> Session:
     lease = (await _changeable(request)).lease
     backend, actor = request.backend, request.principal.actor
     own = request.principal.is_self(lease.user)
-    reason = "its user released it" if own else f"{actor} released it"
+    reason = end_reasons.RELEASED_BY_USER if own else end_reasons.released_by(actor)
     if not await backend.write(lambda broker: broker.sessions.release(lease.id, actor, reason)):
         raise NotFoundError("The session ended in the meantime.")
     await backend.hub.stop_server(lease.user, lease.server)
@@ -180,7 +185,7 @@ async def release_session(request: APIRequest) -> Session:
     if now is not None:
         return _shown(now)
     ended = await backend.read(lambda broker: broker.leases.get(lease.id))
-    return _ended(ended or lease)
+    return _ended(ended or lease, request.principal.user)
 
 
 async def _changeable(request: APIRequest) -> sessions.Session:
@@ -225,9 +230,10 @@ def _shown(session: sessions.Session, *, by_program: bool = False) -> Session:
     )
 
 
-def _ended(lease: Lease) -> Session:
+def _ended(lease: Lease, reader: str | None) -> Session:
     return _session(
         lease,
+        end_text=end_reasons.explain(lease, reader).text,
         ends_at=None,
         ends_because=None,
         why=f"The session is over: {lease.end_reason or 'it was stopped'}.",
@@ -253,6 +259,7 @@ def _session(lease: Lease, **end: object) -> Session:
             "granted_at": lease.granted_at,
             "ended_at": lease.ended_at,
             "end_reason": lease.end_reason if lease.state is LeaseState.ENDED else None,
+            "end_text": None,
             **end,
         }
     )

@@ -229,8 +229,9 @@ class QuotaPage(ResponseModel):
 class LineProblem(ResponseModel):
     """What is wrong with a line of a file."""
 
-    line: int | None = Field(description="1 is the header; null: the file as a whole")
-    message: str
+    line: int | None = Field(description="From 1; null: the file as a whole")
+    message: str = Field(description="A sentence that names the column and the value, too")
+    column: str | None = Field(default=None, description="null: it is not about one cell")
 
 
 class QuotaDocumentChange(ResponseModel):
@@ -253,6 +254,10 @@ class QuotaTablePreview(ResponseModel):
         description="Number of problems; a file with problems is not imported"
     )
     problems: list[LineProblem] = Field(description=f"The first {MAX_SHOWN} problems")
+    warning_count: int = Field(description="Number of warnings; they do not prevent an import")
+    warnings: list[LineProblem] = Field(
+        description=f"The first {MAX_SHOWN} lines about users and groups that the Hub does not know"
+    )
     added: int = Field(description="Lines that add a document")
     changed: int = Field(description="Lines that change a document")
     removed: int = Field(description="Lines that remove a document")

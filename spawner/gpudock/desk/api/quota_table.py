@@ -27,7 +27,8 @@ from gpudock.desk.errors import ChangedError, UnprocessableError
 from gpudock.desk.schema import Limit, Offset, RequestModel, Text
 from gpudock.policy.quota.documents import FIELDS
 from gpudock.policy.quota.errors import QuotaTableError, TableProblem
-from gpudock.policy.quota.table import read_table, write_table
+from gpudock.policy.quota.table import QuotaRow as TableRow
+from gpudock.policy.quota.table import read_table, unknown_names, write_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,8 +81,9 @@ async def list_quotas(request: APIRequest) -> QuotaPage:
     if readable is not None and query.level != "user":
         raise not_for(Audience.READER)
     hub = request.backend.hub
+    await hub.refresh()
     users = await hub.users()
-    groups = await hub.groups() if query.level == "group" else ()
+    groups = tuple(await hub.groups()) if query.level == "group" else ()
 
     def page(broker: DeskBroker) -> QuotaPage:
         return _Table(broker, query.level, users).page(query, groups, readable)
@@ -121,7 +123,7 @@ async def import_quotas(request: APIRequest) -> ChangedCount:
     """
     by, revision = request.principal.actor, request.revision
     try:
-        rows = _parse(request.body)
+        rows = _changes(_parse(request.body))
     except QuotaTableError as error:
         raise UnprocessableError(_summary(error.problems)) from error
     try:
@@ -148,21 +150,33 @@ async def preview_table(request: APIRequest) -> QuotaTablePreview:
     It shows what a file would change, and what that means for sessions and waiting requests.
 
     Nothing is changed. A file that would be rejected is answered with its problems, line by line.
+    Users and groups that the Hub does not know are named; their limits are imported nevertheless.
+
+    The encoding (UTF-8, UTF-16 or Windows-1252), the delimiter and the decimal sign of the file are
+    detected, for the import as well.
     """
-    rows: list[QuotaChange] = []
+    rows: list[TableRow] = []
     problems: tuple[TableProblem, ...] = ()
     try:
         rows = _parse(request.body)
     except QuotaTableError as error:
         problems = error.problems
-    groups_of = await request.backend.hub.groups_of()
-    found = await request.backend.read(lambda broker: broker.quotas.preview_table(rows, groups_of))
+    hub = request.backend.hub
+    await hub.refresh()
+    groups_of = await hub.groups_of()
+    warnings = unknown_names(rows, groups_of, await hub.groups())
+    changes = _changes(rows)
+    found = await request.backend.read(
+        lambda broker: broker.quotas.preview_table(changes, groups_of)
+    )
     added = sum(change.before is None for change in found.changes)
     removed = sum(change.after is None for change in found.changes)
     return QuotaTablePreview(
         revision=found.revision,
         problem_count=len(problems),
         problems=[LineProblem.model_validate(problem) for problem in problems[:MAX_SHOWN]],
+        warning_count=len(warnings),
+        warnings=[LineProblem.model_validate(warning) for warning in warnings[:MAX_SHOWN]],
         added=added,
         changed=len(found.changes) - added - removed,
         removed=removed,
@@ -172,7 +186,11 @@ async def preview_table(request: APIRequest) -> QuotaTablePreview:
     )
 
 
-def _parse(text: str) -> list[QuotaChange]:
+def _changes(rows: Sequence[TableRow]) -> list[QuotaChange]:
+    return [QuotaChange(row.level, row.name, row.document) for row in rows]
+
+
+def _parse(text: str) -> list[TableRow]:
     """Return the rows of a file.
 
     Raises:
@@ -182,7 +200,7 @@ def _parse(text: str) -> list[QuotaChange]:
     if len(rows) > MAX_CHANGES:
         message = f"The file has {len(rows)} rows; at most {MAX_CHANGES} can be imported at once."
         raise QuotaTableError([TableProblem(None, message)])
-    return [QuotaChange(row.level, row.name, row.document) for row in rows]
+    return rows
 
 
 def _summary(problems: Sequence[TableProblem]) -> str:

@@ -30,11 +30,13 @@ class TableProblem:
 
     Attributes:
         line: the row's line in the file; 1 is the header, ``None`` the table as a whole.
-        message: a sentence for the person who sent it.
+        message: a sentence for the person who sent it; it names the column and the value, too.
+        column: the name of the column, if it is about one cell.
     """
 
     line: int | None
     message: str
+    column: str | None = None
 
     def __str__(self) -> str:
         return self.message if self.line is None else f"Line {self.line}: {self.message}"

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import difflib
 import io
 import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gpudock.policy import csv_file
 from gpudock.policy.quota.documents import (
     BOOST,
     FIELDS,
     GROUP_FIELDS,
+    LEVELS,
     check_place,
     parse_document,
 )
 from gpudock.policy.quota.errors import QuotaDocumentError, QuotaTableError, TableProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 COLUMNS = ("level", "name", *FIELDS, *GROUP_FIELDS, BOOST)
 NO_LIMIT = "none"
@@ -33,6 +36,8 @@ _COUNTS = ("max_gpus", "group_max_gpus")
 _LISTS = ("gpu_models",)
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.ASCII | re.IGNORECASE)
 _MAX_CHARACTERS = 20 * 2**20
+_SHOWN_CHARACTERS = 60
+_MAX_COMPARED = 500
 # A spreadsheet takes a cell that begins so for a formula and computes it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SHIELD = "'"
@@ -67,7 +72,11 @@ def write_table(documents: Iterable[tuple[str, str, Mapping[str, Any]]]) -> str:
 
 
 def read_table(text: str) -> list[QuotaRow]:
-    """Read and check a whole table. Columns may be left out, and come in any order.
+    """Read and check a whole table.
+
+    Columns may be left out, and come in any order; their names are read in any case, with spaces
+    or underscores. The delimiter and the decimal sign are detected. A row that is there twice
+    counts once.
 
     Raises:
         QuotaTableError: with a sentence for every row that is not acceptable.
@@ -75,59 +84,135 @@ def read_table(text: str) -> list[QuotaRow]:
     if len(text) > _MAX_CHARACTERS:
         problem = TableProblem(None, f"The table is longer than {_MAX_CHARACTERS} characters.")
         raise QuotaTableError([problem])
-    lines = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
-        columns = _head(next(lines, []))
-        cells = [(lines.line_num, row) for row in lines if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        message = f"this is not a table of comma-separated values ({error})."
-        raise QuotaTableError([TableProblem(lines.line_num, message)]) from error
+        file = csv_file.parse(text, lambda name: _column_name(name) in COLUMNS)
+    except csv_file.CSVFileError as error:
+        raise QuotaTableError([TableProblem(error.line, str(error))]) from error
+    columns = _head(file)
     rows: list[QuotaRow] = []
     problems: list[TableProblem] = []
-    seen: dict[tuple[str, str], int] = {}
-    for line, row in cells:
+    seen: dict[tuple[str, str], QuotaRow] = {}
+    for line, cells in file.records:
         try:
-            read = _row(line, columns, row)
-        except QuotaDocumentError as error:
-            problems.append(TableProblem(line, str(error)))
+            read = _row(line, columns, cells, file.delimiter)
+        except QuotaTableError as error:
+            problems += error.problems
             continue
-        earlier = seen.setdefault((read.level, read.name), line)
-        if earlier != line:
-            message = f"line {earlier} is about the same {_target(read)}."
+        earlier = seen.setdefault((read.level, read.name), read)
+        if earlier is read:
+            rows.append(read)
+        elif earlier.document != read.document:
+            message = f"line {earlier.line} sets other limits for the same {_target(read)}."
             problems.append(TableProblem(line, message))
-        rows.append(read)
     if problems:
         raise QuotaTableError(problems)
     return rows
 
 
-def _head(cells: list[str]) -> list[str]:
-    columns = [cell.strip() for cell in cells]
-    for column in columns:
-        if column not in COLUMNS:
+def unknown_names(
+    rows: Iterable[QuotaRow], users: Collection[str], groups: Collection[str]
+) -> list[TableProblem]:
+    """Return warnings about rows for users and groups that there are not (yet).
+
+    Args:
+        rows: the rows of a table.
+        users: the names of all users.
+        groups: the names of all groups.
+    """
+    known = {"user": users, "group": groups}
+    return [
+        TableProblem(
+            row.line,
+            f'the lab has no {row.level} "{_shown(row.name)}".{_hint(row.name, known[row.level])}',
+            "name",
+        )
+        for row in rows
+        if row.level in known and row.name not in known[row.level]
+    ]
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    """Return a question whether a similar name is meant; empty if there is none."""
+    by_case = {other.casefold(): other for other in known}
+    folded = name.casefold()
+    # The search takes long with thousands of names, and helps with typing errors only.
+    similar = [folded] if folded in by_case else []
+    if not similar and len(by_case) <= _MAX_COMPARED:
+        similar = difflib.get_close_matches(folded, by_case, n=1, cutoff=0.8)
+    return f' Is "{by_case[similar[0]]}" meant?' if similar else ""
+
+
+def _column_name(cell: str) -> str:
+    return re.sub(r"[\s_-]+", "_", cell.strip().lower())
+
+
+def _head(file: csv_file.CSVFile) -> list[str]:
+    """Return the names of the columns; empty for one without a name."""
+    columns = [_column_name(cell) for cell in file.header]
+    for column, cell in zip(columns, file.header, strict=True):
+        if cell and column not in COLUMNS:
             known = ", ".join(COLUMNS)
-            raise _in_head(f'there is no column "{column}". Use some of: {known}.')
-    twice = next((column for column in columns if columns.count(column) > 1), None)
+            raise _in_head(file, f'there is no column "{cell}". Use some of: {known}.', cell)
+    named = [column for column in columns if column]
+    twice = next((column for column in named if named.count(column) > 1), None)
     if twice is not None:
-        raise _in_head(f'the column "{twice}" is there twice.')
+        raise _in_head(file, f'the column "{twice}" is there twice.', twice)
     for column in COLUMNS[:2]:
         if column not in columns:
-            raise _in_head(f'the column "{column}" is missing.')
+            raise _in_head(file, f'the column "{column}" is missing.', column)
     return columns
 
 
-def _in_head(message: str) -> QuotaTableError:
-    return QuotaTableError([TableProblem(1, message)])
+def _in_head(file: csv_file.CSVFile, message: str, column: str) -> QuotaTableError:
+    return QuotaTableError([TableProblem(file.header_line, message, column)])
 
 
-def _row(line: int, columns: list[str], row: list[str]) -> QuotaRow:
+def _row(line: int, columns: list[str], row: Sequence[str], delimiter: str) -> QuotaRow:
+    """Return a row.
+
+    Raises:
+        QuotaTableError: with a problem for each cell that is not acceptable.
+    """
     if len(row) != len(columns):
-        raise QuotaDocumentError(f"it has {len(row)} cells, and the head has {len(columns)}.")
-    cells = dict(zip(columns, (cell.strip() for cell in row), strict=True))
-    level, name = cells.pop("level"), _unshielded(cells.pop("name"))
-    check_place(level, name)
-    document = {field: read_cell(field, cell) for field, cell in cells.items() if cell}
-    return QuotaRow(line, level, name, parse_document(document, level) if document else None)
+        sign = {"\t": "tab"}.get(delimiter, f'"{delimiter}"')
+        message = (
+            f"it has {len(row)} cells, and the head has {len(columns)}. Put a cell with a {sign}"
+            " in it into quotation marks."
+        )
+        raise QuotaTableError([TableProblem(line, message)])
+    problems: list[TableProblem] = []
+    for place, (column, cell) in enumerate(zip(columns, row, strict=True), start=1):
+        if not column and cell.strip():
+            message = f'column {place} has "{_shown(cell)}", but no name in the head.'
+            problems.append(TableProblem(line, message))
+    cells = {column: cell.strip() for column, cell in zip(columns, row, strict=True) if column}
+    level, name = cells.pop("level").lower(), _unshielded(cells.pop("name"))
+    try:
+        check_place(level, name)
+    except QuotaDocumentError as error:
+        column, value = ("name", name) if level in LEVELS else ("level", level)
+        raise QuotaTableError([*problems, _in_cell(line, column, value, str(error))]) from error
+    document: dict[str, Any] = {}
+    for field, cell in cells.items():
+        if not cell:
+            continue
+        try:
+            document |= parse_document({field: read_cell(field, cell, delimiter)}, level)
+        except ValueError as error:
+            problems.append(_in_cell(line, field, cell, str(error)))
+    if problems:
+        raise QuotaTableError(problems)
+    return QuotaRow(line, level, name, document or None)
+
+
+def _in_cell(line: int, column: str, value: str, why: str) -> TableProblem:
+    # A document has null where a table has "none".
+    why = why.replace("null for", f'"{NO_LIMIT}" for')
+    return TableProblem(line, f'column "{column}" has "{_shown(value)}": {why}', column)
+
+
+def _shown(value: str) -> str:
+    return value if len(value) <= _SHOWN_CHARACTERS else f"{value[:_SHOWN_CHARACTERS]}…"
 
 
 def _written(field: str, document: Mapping[str, Any]) -> str:
@@ -149,11 +234,16 @@ def _written_patterns(patterns: Sequence[str]) -> str:
     return ";".join(patterns) or ";"
 
 
-def read_cell(field: str, cell: str) -> Any:
+def read_cell(field: str, cell: str, delimiter: str = ",") -> Any:
     """Read a cell; what makes no sense is left for the document's own check to refuse.
 
+    Args:
+        field: the cell's column.
+        cell: its text.
+        delimiter: of the file that it is in.
+
     Raises:
-        QuotaDocumentError: a boost is not JSON.
+        QuotaDocumentError: a boost is not JSON, or a number could be read in two ways.
     """
     if cell.lower() == NO_LIMIT:
         return None
@@ -164,7 +254,10 @@ def read_cell(field: str, cell: str) -> Any:
             raise QuotaDocumentError(f"the boost is not JSON ({error}).") from error
     if field in _LISTS:
         return _read_patterns(_unshielded(cell))
-    return _number(field, cell)
+    try:
+        return _number(field, csv_file.with_decimal_point(cell, delimiter))
+    except ValueError as error:
+        raise QuotaDocumentError(str(error)) from error
 
 
 def _read_patterns(cell: str) -> list[Any]:

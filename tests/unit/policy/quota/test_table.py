@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpudock.policy.quota.errors import QuotaTableError
-from gpudock.policy.quota.table import COLUMNS, read_table, write_table
+from gpudock.policy.quota.table import COLUMNS, read_table, unknown_names, write_table
 
 DOCUMENTS = [
     ("default", "", {"max_gpus": 1, "max_session_hours": 12.0}),
@@ -106,6 +106,12 @@ def test_any_names_survive(limits):
         ("level,name,boost\nuser,ada,{\n", 2, "JSON"),
         ("level,name,max_gpus\nuser,ada,1,2\n", 2, "4 cells"),
         ("level,name,max_gpus\nuser,ada,1\nuser,ada,2\n", 3, "line 2"),
+        ("level,name,max_gpus,\nuser,ada,1,7\n", 2, "4 cells"),
+        ("level,name,,max_gpus\nuser,ada,7,1\n", 2, 'column 3 has "7"'),
+        ("level;name;gpu_hours\nuser;ada;1.000\n", 2, '"1.000": it could be 1000 or 1.000'),
+        ("level;name;gpu_models\nuser;ada;*A100*;*H100*\n", 2, 'with a ";" in it'),
+        ('level,name,max_gpus\nuser,"a\nb",1\n', 2, "control characters"),
+        ("Level,Name,Max GPU\nuser,ada,1\n", 1, '"Max GPU"'),
         ('level,name,max_gpus\nuser,"ada,1\n', 2, "comma-separated"),
     ],
 )
@@ -118,6 +124,48 @@ def test_what_is_wrong_is_told_with_its_line(text, line, word):
     assert str(caught.value) == f"Line {line}: {problem.message}"
 
 
+def test_an_error_names_line_column_and_value():
+    text = "level;name;max_gpus;weight\nuser;ada;two;1\nuser;bob;1;much\n"
+    with pytest.raises(QuotaTableError) as caught:
+        read_table(text)
+    first, second = caught.value.problems
+    assert (first.line, first.column, second.line, second.column) == (2, "max_gpus", 3, "weight")
+    assert first.message == (
+        'column "max_gpus" has "two": max_gpus is a whole number from 0 to 1000000, or "none" for'
+        " no limit."
+    )
+    assert 'column "weight" has "much": ' in second.message
+
+
+def test_every_bad_cell_of_a_row_is_told_at_once():
+    with pytest.raises(QuotaTableError) as caught:
+        read_table("level,name,max_gpus,weight\nuser,ada,x,y\n")
+    assert [problem.column for problem in caught.value.problems] == ["max_gpus", "weight"]
+
+
+def test_a_table_from_a_german_spreadsheet_is_read():
+    text = (
+        "Level;Name;Max GPUs;GPU-Hours;gpu models;;\r\n"
+        'User;ada;2;12,5;"*A100*;*H100*";;\r\n'
+        "group;Bild-Verarbeitung;;0,25;;;\r\n"
+        ";;;;;;\r\n"
+        "default;;1\r\n"
+    )
+    assert as_documents(text) == [
+        ("user", "ada", {"max_gpus": 2, "gpu_hours": 12.5, "gpu_models": ("*A100*", "*H100*")}),
+        ("group", "Bild-Verarbeitung", {"gpu_hours": 0.25}),
+        ("default", "", {"max_gpus": 1}),
+    ]
+
+
+def test_a_row_that_is_there_twice_counts_once():
+    text = "level,name,weight\nuser,ada,1\nuser,bob,2\nuser,ada,1.0\n"
+    assert as_documents(text) == [
+        ("user", "ada", {"weight": 1.0}),
+        ("user", "bob", {"weight": 2.0}),
+    ]
+
+
 def test_every_bad_row_is_told_at_once():
     with pytest.raises(QuotaTableError) as caught:
         read_table("level,name,max_gpus\nuser,ada,x\nuser,bob,1\nuser,cy,y\n")
@@ -128,3 +176,17 @@ def test_a_huge_table_is_refused():
     with pytest.raises(QuotaTableError, match=r"^The table is longer") as caught:
         read_table("level,name,max_gpus\n" + "user,ada,1\n" * 2_000_000)
     assert [problem.line for problem in caught.value.problems] == [None]
+
+
+def test_users_and_groups_that_there_are_not_are_named():
+    rows = read_table(
+        "level,name,weight\nuser,ada,1\nuser,Bob,1\nuser,grase,1\nuser,x,1\ngroup,vison,1\n"
+        "default,,1\n"
+    )
+    warnings = unknown_names(rows, ["ada", "bob", "grace"], ["vision"])
+    assert [(warning.line, warning.message) for warning in warnings] == [
+        (3, 'the lab has no user "Bob". Is "bob" meant?'),
+        (4, 'the lab has no user "grase". Is "grace" meant?'),
+        (5, 'the lab has no user "x".'),
+        (6, 'the lab has no group "vison". Is "vision" meant?'),
+    ]

@@ -9,13 +9,12 @@ import { Page } from '../../components/Page';
 import { Pager } from '../../components/Pager';
 import { EmptyState, Icon, QueryStatus } from '../../components/Status';
 import { useDesk } from '../../config';
-import { dateTime, startOfDay } from '../../lib/format';
+import { dateTime, startOfDay, startOfNextDay } from '../../lib/format';
 import { useSearchParams, type Parameters } from '../../lib/searchParams';
 import { t } from '../../strings';
-import { compare } from './diff';
+import { changes } from './diff';
 
 const ROWS = 50;
-const DAY = 24 * 3600;
 // Kinds of changes to suggest. A first part such as `quota` matches all that begin with it.
 const KINDS = [
   'quota',
@@ -28,6 +27,9 @@ const KINDS = [
   'lease',
   'lease.extend',
   'lease.release',
+  'group',
+  'group.member',
+  'group.manager',
   'queue.cancel'
 ];
 const TEXTS = ['by', 'what', 'target'] as const;
@@ -51,14 +53,19 @@ const COLUMNS: readonly Column<AuditRow>[] = [
     id: 'what',
     header: t.audit.what,
     accessorFn: row => row.what,
-    cell: ({ row }) => <code className="text-nowrap">{row.original.what}</code>
+    meta: { className: 'gd-text' },
+    cell: ({ row }) => (
+      <span title={row.original.what}>
+        {t.audit.actions[row.original.what] ?? row.original.what}
+      </span>
+    )
   },
   {
     id: 'target',
     header: t.audit.target,
     accessorFn: row => row.target,
     meta: { className: 'gd-text' },
-    cell: ({ row }) => row.original.target
+    cell: ({ row }) => <span title={row.original.target}>{row.original.target_name}</span>
   },
   {
     id: 'change',
@@ -76,7 +83,7 @@ export function AuditPage() {
     what: parameters.get('what') ?? '',
     target: parameters.get('target') ?? '',
     from: startOfDay(parameters.get('from') ?? ''),
-    to: endOfDay(parameters.get('to') ?? '')
+    to: startOfNextDay(parameters.get('to') ?? '')
   };
   const view: AuditView = {
     ...filters,
@@ -127,11 +134,6 @@ export function AuditPage() {
       )}
     </Page>
   );
-}
-
-function endOfDay(value: string): number | null {
-  const start = startOfDay(value);
-  return start === null ? null : start + DAY;
 }
 
 interface FiltersProps {
@@ -201,7 +203,7 @@ function Filters({ parameters, filtered, onFilter }: FiltersProps) {
 }
 
 function Change({ row }: { readonly row: AuditRow }) {
-  const lines = compare(row.before, row.after);
+  const lines = changes(row);
   if (lines.length === 0) return <span className="text-body-secondary">{t.audit.nothing}</span>;
   return (
     <ul className="gd-changes list-unstyled mb-0">

@@ -1,5 +1,7 @@
 /** The differences between two JSON values. */
+import type { AuditRow } from '../../api/types';
 import { dateTime } from '../../lib/format';
+import { t } from '../../strings';
 
 const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
 
@@ -9,6 +11,26 @@ export interface Line {
   /** null: the value did not exist. */
   readonly before: string | null;
   readonly after: string | null;
+}
+
+/** Return what an entry of the audit log changed, in words where its values are for programs. */
+export function changes(row: AuditRow): readonly Line[] {
+  switch (row.what) {
+    case 'lease.extend':
+      return compare(endOf(row.before), endOf(row.after));
+    case 'lease.release':
+      return compare(t.audit.running, t.audit.stopped);
+    case 'group.create':
+      return compare(null, t.audit.created);
+    case 'queue.cancel':
+      return compare(t.audit.waiting, t.audit.removed);
+    default:
+      return compare(row.before, row.after);
+  }
+}
+
+function endOf(value: unknown): string {
+  return typeof value === 'number' ? dateTime(value) : t.audit.noEnd;
 }
 
 /** Return the values that differ, as text. */

@@ -1,6 +1,7 @@
 /** The user's ended sessions, and why each ended. */
 import { useState } from 'react';
 import { usePastSessions } from '../../api/queries';
+import { EndReason } from '../../components/EndReason';
 import { ErrorAlert } from '../../components/Status';
 import { Pager } from '../../components/Pager';
 import { dateTime, duration, whole } from '../../lib/format';
@@ -48,7 +49,9 @@ export function PastSessions({ user }: { readonly user: string }) {
                 <td className="text-nowrap">
                   {session.ended_at !== null && duration(session.ended_at - session.granted_at)}
                 </td>
-                <td>{session.end_reason}</td>
+                <td>
+                  <EndReason text={session.end_text} endedAt={session.ended_at} />
+                </td>
               </tr>
             ))}
           </tbody>

@@ -9,6 +9,7 @@ import { now } from '../../lib/clock';
 import { amount, dateTime, localInput, whole } from '../../lib/format';
 import { t } from '../../strings';
 import { useEditing } from './context';
+import { GroupPeople } from './GroupPeople';
 import { LimitFields, parseTexts, textsOf, type Texts } from './LimitFields';
 import { currentDocument, keyOf } from './staging';
 import { describeLimit, displayName, fieldsOf, LIMITS } from './values';
@@ -24,6 +25,7 @@ export function Drawer({ row, onClose }: DrawerProps) {
   return (
     <Dialog title={t.quotas.drawerTitle(displayName(row))} shape="drawer" onClose={onClose}>
       {row.level === 'user' && <InForce row={row} />}
+      {row.level === 'group' && <GroupPeople name={row.name} onDeleted={onClose} />}
       <DocumentForm row={row} onDone={onClose} />
       <p className="small mt-4 mb-0">
         {row.updated_by !== null && row.updated_at !== null && (

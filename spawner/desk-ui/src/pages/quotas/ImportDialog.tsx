@@ -94,7 +94,7 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
         id={id}
         data-first
         type="file"
-        accept=".csv,text/csv"
+        accept=".csv,.tsv,.txt,text/csv,text/tab-separated-values,text/plain"
         className="form-control"
         disabled={importFile.isPending}
         onClick={clear}
@@ -137,18 +137,39 @@ function Problems({ preview }: { readonly preview: QuotaTablePreview }) {
   return (
     <div className="alert alert-danger mb-0" role="alert">
       <strong>{t.quotas.importProblems(problem_count)}</strong>
-      <ul className="mt-1 mb-0 ps-3">
-        {problems.map(({ line, message }) => (
-          <li key={`${line}/${message}`} className="text-break">
-            {line !== null && <strong>{t.quotas.importLine(line)} </strong>}
-            {message}
-          </li>
-        ))}
-      </ul>
+      <Lines lines={problems} />
       {problem_count > problems.length && (
         <p className="mb-0">{t.notShown(count(problem_count - problems.length, 'problem'))}</p>
       )}
     </div>
+  );
+}
+
+/** The lines about users and groups that there are not. They do not prevent an import. */
+function Warnings({ preview }: { readonly preview: QuotaTablePreview }) {
+  const { warning_count, warnings } = preview;
+  if (warning_count === 0) return null;
+  return (
+    <div className="alert alert-warning" role="status">
+      <strong>{t.quotas.importWarnings(warning_count)}</strong>
+      <Lines lines={warnings} />
+      {warning_count > warnings.length && (
+        <p className="mb-0">{t.notShown(count(warning_count - warnings.length, 'warning'))}</p>
+      )}
+    </div>
+  );
+}
+
+function Lines({ lines }: { readonly lines: QuotaTablePreview['problems'] }) {
+  return (
+    <ul className="mt-1 mb-0 ps-3">
+      {lines.map(({ line, message }) => (
+        <li key={`${line}/${message}`} className="text-break">
+          {line !== null && <strong>{t.quotas.importLine(line)} </strong>}
+          {message}
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -157,6 +178,7 @@ function FileImpact({ preview }: { readonly preview: QuotaTablePreview }) {
   const total = changesOf(preview);
   return (
     <>
+      <Warnings preview={preview} />
       <dl className="gd-counts">
         {(['added', 'changed', 'removed', 'unchanged'] as const).map(name => (
           <div key={name}>

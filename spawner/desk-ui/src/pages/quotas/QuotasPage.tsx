@@ -19,6 +19,7 @@ import { ConflictDialog } from './ConflictDialog';
 import { EditingContext, type Editing } from './context';
 import { Drawer } from './Drawer';
 import { ImportDialog } from './ImportDialog';
+import { NewGroupDialog } from './NewGroupDialog';
 import { ReviewDialog } from './ReviewDialog';
 import { keyOf, stage, stageField, unstage, type Staged } from './staging';
 
@@ -26,7 +27,7 @@ const ROWS = 50;
 const LEVELS: readonly Level[] = ['user', 'group', 'default'];
 const NO_CHANGES: Staged = new Map();
 
-type Open = 'review' | 'conflict' | 'bulk' | 'import' | 'discard' | null;
+type Open = 'review' | 'conflict' | 'bulk' | 'import' | 'discard' | 'group' | null;
 
 export function QuotasPage() {
   const desk = useDesk();
@@ -103,6 +104,15 @@ export function QuotasPage() {
               value={view.search}
               onSearch={search => show({ search })}
             />
+          )}
+          {level === 'group' && desk.manage && (
+            <button
+              type="button"
+              className="btn btn-outline-secondary"
+              onClick={() => setOpen('group')}
+            >
+              <Icon name="plus" /> {t.groups.new}
+            </button>
           )}
           {chosen.length > 0 && (
             <div className="d-flex flex-wrap gap-2 align-items-center ms-md-auto">
@@ -220,6 +230,15 @@ export function QuotasPage() {
             setStaged(next);
             setOpen(next.size > 0 ? 'review' : null);
             void page.refetch();
+          }}
+          onClose={() => setOpen(null)}
+        />
+      )}
+      {open === 'group' && (
+        <NewGroupDialog
+          onCreated={name => {
+            setOpen(null);
+            show({ search: name });
           }}
           onClose={() => setOpen(null)}
         />

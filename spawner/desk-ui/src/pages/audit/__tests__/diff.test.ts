@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { compare } from '../diff';
+import { dateTime } from '../../../lib/format';
+import { changes, compare } from '../diff';
 
 it('returns only what changed, and null for missing values', () => {
   expect(
@@ -26,4 +27,22 @@ it('compares plain values and null', () => {
   ]);
   expect(compare(null, { slots: 2 })).toEqual([{ path: 'slots', before: null, after: '2' }]);
   expect(compare({ a: [] }, { a: [] })).toEqual([]);
+});
+
+const entry = { sequence: 1, at: 0, by: 'admin', target: 'l1', target_name: 'ada' };
+
+it('shows the end of a session as a time, and not as a number', () => {
+  const extended = { ...entry, what: 'lease.extend', before: 1790000000, after: 1790003600 };
+  expect(changes(extended)).toEqual([
+    { path: '', before: dateTime(1790000000), after: dateTime(1790003600) }
+  ]);
+  const lifted = changes({ ...extended, after: null });
+  expect(lifted[0]?.after).toBe('no time limit');
+});
+
+it('shows no id where something was stopped or removed', () => {
+  const stopped = { ...entry, what: 'lease.release', before: 'active', after: 'x released it' };
+  expect(changes(stopped)).toEqual([{ path: '', before: 'running', after: 'stopped' }]);
+  const canceled = { ...entry, what: 'queue.cancel', before: 'a1b2', after: null };
+  expect(changes(canceled)).toEqual([{ path: '', before: 'waiting', after: 'removed' }]);
 });

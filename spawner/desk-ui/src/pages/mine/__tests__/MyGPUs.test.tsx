@@ -53,11 +53,11 @@ it('lists a session as ended as soon as it has ended, for any reason', async () 
   const { lab } = renderPage(<MyGPUs />);
   await session('Server "sweep"');
   const past = within(await screen.findByRole('region', { name: 'Past sessions' }));
-  expect(past.queryByText('an administrator released it')).toBeNull();
-  lab.end('lease-2', 'an administrator released it');
+  expect(past.queryByText(/Stopped by admin/)).toBeNull();
+  lab.end('lease-2', 'Stopped by admin');
   const soon = { timeout: 10_000 };
   await waitFor(() => expect(screen.queryByRole('article', { name: /sweep/ })).toBeNull(), soon);
-  expect(await past.findByText('an administrator released it')).toBeDefined();
+  expect(await past.findByText(/^Stopped by admin at \d\d:\d\d$/)).toBeDefined();
 });
 
 it('shows the position in the queue, and cancels the request', async () => {

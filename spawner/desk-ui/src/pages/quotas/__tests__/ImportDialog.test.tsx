@@ -77,3 +77,13 @@ it('imports nothing from a file without changes', async () => {
   expect(await dialog.findByText(/There is nothing to import/)).toBeDefined();
   expect(button().disabled).toBe(true);
 });
+
+it('names users whom the lab does not know, and imports the file nevertheless', async () => {
+  const { lab, dialog, choose, button } = await open();
+  await choose('user,grace,2\nuser,garce,2\n');
+  const warning = await dialog.findByText(/One line is about somebody whom the lab does not know/);
+  expect(warning.parentElement?.textContent).toContain('Line 3: the lab has no user "garce".');
+  await userEvent.click(button());
+  await screen.findByText('2 levels changed by the import.');
+  expect(lab.documents.get('user/grace')?.document).toEqual({ max_gpus: 2 });
+});
