@@ -9,7 +9,7 @@ from gpudock.desk.pages import SECTIONS
 def test_users_see_what_they_may_open():
     assert [link.title for link in links("/", Rights())] == ["My GPUs", "Lab", "Usage", "Token"]
     everything = links("/", Rights(True, True, True, True, True))
-    assert len({link.key for link in everything}) == len(everything) == 9
+    assert len({link.key for link in everything}) == len(everything) == 10
 
 
 def test_all_pages_of_the_desk_are_in_it():
