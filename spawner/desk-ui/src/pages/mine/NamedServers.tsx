@@ -1,5 +1,5 @@
 /** The user's further servers, which have names: create, start and delete them. */
-import { useState, type FormEvent } from 'react';
+import { useState, type SubmitEvent } from 'react';
 import { useDeleteServer, useHubServers, type HubServer } from '../../api/queries';
 import { ConfirmDialog } from '../../components/Dialog';
 import { Icon } from '../../components/Status';
@@ -99,7 +99,7 @@ function NewServer({ taken }: { readonly taken: readonly string[] }) {
   const desk = useDesk();
   const [name, setName] = useState('');
   const [problem, setProblem] = useState<string | null>(null);
-  const onSubmit = (event: FormEvent) => {
+  const onSubmit = (event: SubmitEvent) => {
     event.preventDefault();
     if (!NAME.test(name) || name.length > MAX_LENGTH) setProblem(t.mine.serverNameInvalid);
     else if (taken.includes(name)) setProblem(t.mine.serverNameTaken);

@@ -99,7 +99,9 @@ it('shows that a session has ended once it has', async () => {
   const { lab } = renderPage(<MyGPUs />);
   const heard = vi.fn();
   const jupyterlab = new BroadcastChannel('gpudock');
-  jupyterlab.onmessage = ({ data }: MessageEvent<unknown>) => heard(data);
+  jupyterlab.onmessage = ({ data }: MessageEvent<unknown>) => {
+    heard(data);
+  };
   const card = await session('Server "sweep"');
   await userEvent.click(card.getByRole('button', { name: /Release/ }));
   await userEvent.click(await screen.findByRole('button', { name: 'Stop and release' }));
