@@ -57,7 +57,9 @@ def gather(desk: DeskProcess) -> People:
     clients = {name: hub.client(name) for name in ("ada", "bob", "lea", "rita")}
     admin = desk.token(hub.admin)
     for name in ("ada", "bob"):
-        changed = desk.ask("PUT", f"quotas/users/{name}", admin, json={"max_gpus": 2})
+        # Sessions are as long as they may be, so that extending one is refused to everybody.
+        document = {"max_gpus": 2, "session_hours": 12}
+        changed = desk.ask("PUT", f"quotas/users/{name}", admin, json=document)
         assert changed.status_code == 200, changed.text
     clients["ada"].start_server(gpus=1)
     clients["bob"].start_server(gpus=1)
