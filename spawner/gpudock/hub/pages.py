@@ -20,6 +20,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPError
 from gpudock.config.navigation import Rights, links
 from gpudock.config.shared_volume import READ_SCOPE, desk_prefix
 from gpudock.hub.runtime import Runtime
+from gpudock.language.catalog import read_in
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ ROUTES = (
 
 
 def install_pages() -> None:
-    """Put the lab's pages before the Hub's own, and the lab's navigation on all of them.
+    """Put the lab's pages before the Hub's own, and its navigation and languages on all of them.
 
     The first page that matches an address answers. The setting ``template_vars`` is left to
     administrators, who set announcements with it.
@@ -172,6 +173,13 @@ def install_pages() -> None:
         }
 
     BaseHandler.template_namespace = property(template_namespace)
+    own_prepare = BaseHandler.prepare
+
+    async def prepare(handler: BaseHandler) -> None:
+        read_in(handler.request.headers.get("Accept-Language", ""))
+        await own_prepare(handler)
+
+    BaseHandler.prepare = prepare
 
 
 def _rights(handler: BaseHandler) -> Rights:
