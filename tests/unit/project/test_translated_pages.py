@@ -88,7 +88,7 @@ def test_lines_may_break_elsewhere(copy):
         ("README", "`make password`", "make password", "in code: make password"),
         ("README", "(../how-it-works.md)", "(../design.md)", "links to docs/"),
         ("README", "(tutorial.md)", "(../tutorial.md)", "(which is translated)"),
-        ("administration", "(#空闲会话)", "(#会话)", "links to docs/administration.md#"),
+        ("administration", "(#闲置的会话)", "(#会话)", "links to docs/administration.md#"),
         ("administration", "### MIG\n", "## MIG\n", "on other levels"),
         ("administration", "### MIG\n", "", "on other levels"),
     ],
