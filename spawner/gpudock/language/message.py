@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+SENTENCES = "{text} {part}"
+"""The template of :func:`sentences`."""
+
+
 class Message(str):
     """A sentence for a person: its English text, and what it was made of.
 
