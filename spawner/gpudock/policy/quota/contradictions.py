@@ -116,5 +116,9 @@ def _of_boost(boost: Mapping[str, Any] | None, now: float) -> list[str]:
         return []
     end = dt.datetime.fromisoformat(boost[UNTIL])
     return [
-        Message("The boost has no effect: it ended on {end:%Y-%m-%d} at {end:%H:%M} UTC.", end=end)
+        Message(
+            "The boost has no effect: it ended on {day:%Y-%m-%d} at {time:%H:%M} UTC.",
+            day=end,
+            time=end,
+        )
     ]
