@@ -102,7 +102,10 @@ def test_a_request_that_does_not_wait_is_advised_to() -> None:
         (
             ask("ada", gpu_model="*H100*"),
             {},
-            f"本实验室没有 GPU 匹配型号“*H100*”。本实验室有：{ONE.model}。请选择其中之一，或任意型号。",
+            (
+                "本实验室没有 GPU 匹配型号“*H100*”。"
+                f"本实验室有：{ONE.model}。请选择其中之一，或任意型号。"
+            ),
         ),
         (
             ask("ada"),

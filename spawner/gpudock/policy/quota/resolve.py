@@ -352,21 +352,24 @@ def _hours_used_up(
         quota.gpu_hours, effective.used, request.gpus
     ):
         used = effective.used
-        return _own_hours(used.gpu_hours, quota.gpu_hours, quota.window_days, used.hours_from)
+        return _own_hours(*_as_shown(used), quota.gpu_hours, quota.window_days)
     for cap in effective.caps:
         if count(cap.gpu_hours, cap.window_days) and _are_used_up(
             cap.gpu_hours, cap.used, request.gpus
         ):
-            used = cap.used
-            return _group_hours(
-                cap.group, used.gpu_hours, cap.gpu_hours, cap.window_days, used.hours_from
-            )
+            return _group_hours(cap.group, *_as_shown(cap.used), cap.gpu_hours, cap.window_days)
     return None
+
+
+def _as_shown(used: Usage) -> tuple[float, float | None]:
+    """Return the used hours and when there are some again, as exact as a sentence has them."""
+    minute = None if used.hours_from is None else used.hours_from // 60 * 60
+    return round(used.gpu_hours, 1), minute
 
 
 @lru_cache(maxsize=4096)
 def _own_hours(
-    used: float, limit: float | None, days: float | None, hours_from: float | None
+    used: float, hours_from: float | None, limit: float | None, days: float | None
 ) -> str:
     if days is None:
         problem = Message(
@@ -386,7 +389,7 @@ def _own_hours(
 
 @lru_cache(maxsize=4096)
 def _group_hours(
-    group: str, used: float, limit: float | None, days: float | None, hours_from: float | None
+    group: str, used: float, hours_from: float | None, limit: float | None, days: float | None
 ) -> str:
     if days is None:
         problem = Message(
