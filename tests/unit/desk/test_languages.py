@@ -75,7 +75,8 @@ class Desk:
         """Return the answers to a client that names no language, and to a Chinese browser."""
         english = await self.ask(path, **request)
         chinese = await self.ask(path, CHINESE, **request)
-        assert "Accept-Language" in chinese.headers["Vary"]
+        for answer in (english, chinese):
+            assert "Accept-Language" in answer.headers["Vary"]
         assert chinese.code == english.code
         return json.loads(english.body), json.loads(chinese.body)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FOLDERS = ("policy", "broker", "desk")
 MAKERS = ("Denial", "EndReason", "ForeignUse", "StateTransition", "TableProblem", "QueuePosition")
-"""What sentences are given to, besides errors."""
+"""What sentences are given to, in addition to errors."""
 
 FOR_DEVELOPERS = {
     "broker/epoch.py",  # in the hub's log: the hub ends, or waits for another one
