@@ -48,8 +48,8 @@ also for users' servers. Browsers send a cookie, and its XSRF token in the heade
 people. A call that fails changes nothing.
 
 **Language.** Sentences for people (`message`, `reason`, `why`, `end_text` …) are in English, or in
-Simplified Chinese for a client whose `Accept-Language` prefers it. Labels, files and the audit trail
-are the same in all languages, so programs compare those.
+Simplified Chinese for a client whose `Accept-Language` prefers it. Labels, files and the audit
+trail are the same in all languages, so programs compare those.
 
 | Status | Meaning |
 |---|---|
