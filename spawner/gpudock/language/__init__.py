@@ -6,6 +6,6 @@ language where it reaches its reader, which is where :func:`~gpudock.language.ca
 called and not before.
 """
 
-from gpudock.language.message import Message, counted, message_of, sentences
+from gpudock.language.message import Message, counted, message_of, sentences, worded
 
-__all__ = ["Message", "counted", "message_of", "sentences"]
+__all__ = ["Message", "counted", "message_of", "sentences", "worded"]

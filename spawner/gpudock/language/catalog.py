@@ -15,6 +15,8 @@ from gpudock.language.message import Message
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from babel.messages.catalog import Message as Entry
+
 LOCALES = Path(__file__).parent / "locale"
 ENGLISH = "en"
 CHINESE = "zh_CN"
@@ -56,10 +58,21 @@ def catalog(language: str) -> Catalog:
     """Return the catalog of a language, which is empty for English."""
     if language == ENGLISH:
         return Catalog({})
+    return Catalog({_first(entry.id): _first(entry.string) for entry in _entries(language)})
+
+
+def templates(language: str) -> list[tuple[str, str | None]]:
+    """Return the English templates in a catalog: for one, and for other numbers if that differs."""
+    return [
+        (entry.id, None) if isinstance(entry.id, str) else (entry.id[0], entry.id[-1])
+        for entry in _entries(language)
+    ]
+
+
+def _entries(language: str) -> list[Entry]:
     path = LOCALES / language / "LC_MESSAGES" / "gpudock.po"
     with path.open("rb") as file:
-        entries = read_po(file, locale=language)
-    return Catalog({_first(entry.id): _first(entry.string) for entry in entries if entry.id})
+        return [entry for entry in read_po(file, locale=language) if entry.id]
 
 
 def _first(forms: str | list[str] | tuple[str, ...] | None) -> str:
@@ -106,4 +119,5 @@ def language() -> str:
 
 def localized(text: str) -> str:
     """Return a message in the language of this context; other text stays as it is."""
-    return catalog(_language.get()).translate(text)
+    spoken = _language.get()
+    return text if spoken == ENGLISH else catalog(spoken).translate(text)

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+SENTENCES = "{text} {part}"
+"""The template of :func:`sentences`."""
+
+
 class Message(str):
     """A sentence for a person: its English text, and what it was made of.
 
@@ -44,12 +48,19 @@ class Message(str):
     def of(cls, template: str, plural: str | None, values: Mapping[str, Any]) -> Self:
         """Make a message of its parts, of which ``values["n"]`` chooses the template."""
         chosen = template if plural is None or values["n"] == 1 else plural
-        message = super().__new__(cls, chosen.format_map(values))
+        return cls.with_text(chosen.format_map(values), template, plural, values)
+
+    @classmethod
+    def with_text(
+        cls, text: str, template: str, plural: str | None, values: Mapping[str, Any]
+    ) -> Self:
+        """Make a message with another English text than its template has."""
+        message = super().__new__(cls, text)
         message.template, message.plural, message.values = template, plural, values
         return message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).of, (self.template, self.plural, dict(self.values))
+        return type(self).with_text, (str(self), self.template, self.plural, dict(self.values))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
@@ -69,6 +80,13 @@ def counted(singular: str, plural: str, n: float, /, **values: Any) -> Message:
         **values: what other placeholders stand for.
     """
     return Message.of(singular, plural, {"n": n, **values})
+
+
+def worded(text: str, message: str) -> str:
+    """Return *text*, which is translated as *message* is: for words that programs read, too."""
+    if not isinstance(message, Message):
+        return text
+    return Message.with_text(text, message.template, message.plural, message.values)
 
 
 def sentences(*parts: str) -> str:

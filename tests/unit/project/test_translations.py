@@ -13,7 +13,7 @@ from gpudock.language.catalog import CHINESE, LOCALES
 from harness import translations
 
 CJK = re.compile("[\u4e00-\u9fff]")
-SAME_IN_CHINESE = {"{text} {part}"}
+SAME_IN_CHINESE = {"{text} {part}", "GPUs"}
 """Templates whose translation has no Chinese character."""
 
 
