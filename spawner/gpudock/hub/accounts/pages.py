@@ -27,6 +27,8 @@ from gpudock.hub.accounts.password_pages import (
     password_problem,
 )
 from gpudock.hub.accounts.states import is_deactivated
+from gpudock.hub.http_errors import LocalizedHTTPError
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,7 +111,9 @@ class _SignUpHandler(SignUpHandler):
             if problem:
                 return "alert-danger", problem
         elif user is not None and not user.is_authorized and not user.login_email_sent:
-            return "alert-info", "You can sign in as soon as an administrator has approved you."
+            return "alert-info", Message(
+                "You can sign in as soon as an administrator has approved you."
+            )
         found: tuple[str, str] = super().get_result_message(
             user,
             assume_user_is_human,
@@ -124,18 +128,22 @@ class _SignUpHandler(SignUpHandler):
         password = self.get_body_argument("signup_password", "", strip=False)
         if not self.authenticator.validate_username(name):
             # Describes username_pattern in jupyterhub_config.py.
-            return (
+            return Message(
                 "A user name has 1 to 64 characters: unaccented lower-case letters, digits, and "
                 ". _ @ + - but not as the first. Choose another name."
             )
         if taken:
-            return f'The user name "{name}" is taken. Choose another one.'
+            return Message('The user name "{name}" is taken. Choose another one.', name=name)
         if name in self.authenticator.admin_users:
-            return f'The user name "{name}" is not available. Choose another one.'
+            return Message(
+                'The user name "{name}" is not available. Choose another one.', name=name
+            )
         if self.authenticator.too_many_waiting():
-            return "Too many accounts wait for approval. Ask an administrator, and try again later."
+            return Message(
+                "Too many accounts wait for approval. Ask an administrator, and try again later."
+            )
         if not confirmed:
-            return "The passwords do not match. Enter the same password twice."
+            return Message("The passwords do not match. Enter the same password twice.")
         return password_problem(self.authenticator, password)
 
 
@@ -149,8 +157,10 @@ class _ConfirmHandler(EmailAuthorizationHandler):
             with contextlib.suppress(ValueError):  # reported below
                 name = self.validate_slug(slug, self.authenticator.secret_key)["username"]
         if name is not None and is_deactivated(name):
-            message = "An administrator has deactivated this account. Ask one to activate it."
-            raise web.HTTPError(_FORBIDDEN, message)
+            message = Message(
+                "An administrator has deactivated this account. Ask one to activate it."
+            )
+            raise LocalizedHTTPError(_FORBIDDEN, message)
         await super().get(slug)
 
 
