@@ -12,6 +12,7 @@ from http.client import responses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jinja2 import pass_context
 from jinja2.ext import Extension
 from jupyterhub._data import DATA_FILES_PATH
 
@@ -20,6 +21,7 @@ from gpudock.language.catalog import catalog, language
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from jinja2.runtime import Context
 
 STOCK_TEMPLATES = Path(DATA_FILES_PATH) / "templates"
 
@@ -61,6 +63,7 @@ TEXTS: tuple[str, ...] = (
     Message("new restrictions on servernames"),
     Message(". Consider migrating named servers:"),
     Message("Server name"),
+    Message("URL"),
     Message("Last activity"),
     Message("Actions"),
     Message("server name"),
@@ -217,7 +220,7 @@ class StockPages(Extension):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        environment.filters["stock_text"] = stock_text
+        environment.filters["stock_text"] = _stock_text
         environment.filters["stock_options"] = stock_options
         environment.globals["status_phrase"] = responses.get
 
@@ -244,6 +247,12 @@ def _translatable(match: re.Match[str]) -> str:
 def stock_text(text: str) -> str:
     """Return what JupyterHub says in the reader's language; other text stays as it is."""
     return catalog(language()).template(text) if text in _KNOWN else text
+
+
+@pass_context
+def _stock_text(_context: Context, text: str) -> str:
+    # Without a context, Jinja would translate literals once and for all when it reads a template.
+    return stock_text(text)
 
 
 def stock_options(html: str) -> str:
