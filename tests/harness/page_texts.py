@@ -6,7 +6,7 @@ import re
 from html.parser import HTMLParser
 
 _ATTRIBUTES = {"title", "placeholder", "aria-label", "alt"}
-_WITHOUT_TEXT = {"script", "style", "code", "time", "textarea"}
+_WITHOUT_TEXT = {"script", "style", "code", "pre", "time", "textarea"}
 _CJK = re.compile("[\u4e00-\u9fff]")
 _SENTENCE = re.compile(r"[A-Za-z]+,? [a-z]+,? [a-z]+")
 _WORD = re.compile(r"[A-Za-z]{3,}")

@@ -183,20 +183,23 @@ def test_everybody_who_follows_a_start_reads_their_own_language(hub, admin, memb
     assert "您的服务器未运行" in ada.page("/hub/user/ada/lab").text
 
 
-def test_why_a_start_failed_is_kept_in_no_language(hub, member):
+def test_why_a_start_failed_is_shown_in_the_language_of_the_reader(hub, member):
     ada = member("ada")
-    ada.ask_for_server(image="lab/dying:1", gpus=0)
-    end = ada.follow().result()
-    assert end["failed"]
-    page = "/hub/spawn-pending/ada"
-    text = ada.page(page).text
-    assert "您的服务器未启动" in text
-    # What a program wrote stays as it is.
-    assert "您的容器在启动后立即退出，因此无法启动您的服务器。其最后的输出：“ImportError" in text
     english = HubClient(hub.url, "ada", PASSWORD).sign_in()
-    assert "Your container exited right after its start" in english.page(page).text
+    sentence = "Your container exited right after its start"
+    # What a program wrote stays as it is.
+    chinese = "您的容器在启动后立即退出，因此无法启动您的服务器。其最后的输出：“ImportError"
+    for starter, reader, heading, text in (
+        (english, ada, "您的服务器未启动", chinese),
+        (ada, english, "Your server did not start", sentence),
+    ):
+        starter.ask_for_server(image="lab/dying:1", gpus=0)
+        assert starter.follow().result()["failed"]
+        page = reader.page("/hub/spawn-pending/ada").text
+        assert heading in page
+        assert text in page
     log = hub.log.read_text()
-    assert "Your container exited right after its start" in log
+    assert sentence in log
     assert not CJK.search(log), "the log is in English"
 
 
@@ -219,6 +222,9 @@ def test_the_page_that_asks_for_consent(hub, admin, member):
     "header", ["", "*", "en-US,en;q=0.9,zh;q=0.1", ";;q=x,,%", "zh;q=nan", "x" * 9000]
 )
 def test_other_languages_and_broken_headers_get_english(hub, header):
+    missing = httpx.get(f"{hub.url}/hub/no-such-page", headers={"Accept-Language": header})
+    assert "404 : Not Found" in missing.text
+    assert "There is no such page." in missing.text
     answer = httpx.get(f"{hub.url}/hub/login", headers={"Accept-Language": header})
     assert answer.status_code == 200
     assert page_language(answer.text) == "en"

@@ -90,7 +90,7 @@ class PageHandler(DeskHandler):
         info = kwargs.get("exc_info")
         error = info[1] if info else None
         if status_code == 403 and not isinstance(error, APIError):
-            message = Message(
+            message: str = Message(
                 "This page is for administrators. Some pages are also for leads of a group."
             )
         else:

@@ -155,6 +155,10 @@ ANSWERS: tuple[str, ...] = (
     # The modal of page.html.
     Message("Error"),
     Message("OK"),
+    # NativeAuthenticator's sign-up page.
+    Message("You failed the reCAPTCHA. Please try again"),
+    Message("The signup was successful! You can now go to the home page and log in to the system."),
+    Message("The signup was successful! Check your email to authorize your access."),
     # Sign-in, and errors.
     Message("Invalid username or password"),
     Message("XSRF cookie does not match POST argument"),
@@ -182,11 +186,11 @@ ANSWERS: tuple[str, ...] = (
     Message("Read names of users."),
     Message("Read users’ group membership."),
     Message("Change quotas, GPUs, and other people's sessions"),
-    Message("See all GPUs, sessions, quotas, and their use"),
+    Message("See all GPUs, sessions, quotas, and usage"),
     # What the Hub adds to the messages of a start.
     Message("Server requested"),
 )
-"""What JupyterHub's handlers say."""
+"""What the handlers of JupyterHub and NativeAuthenticator say."""
 
 _KNOWN = {*TEXTS, *ANSWERS}
 

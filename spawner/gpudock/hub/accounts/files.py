@@ -55,7 +55,9 @@ def size_text(size: int | None) -> str:
         if value < _STEP:
             break
         value, unit = value / _STEP, following
-    return f"{value:.0f} {unit}" if unit == "bytes" or value >= 100 else f"{value:.1f} {unit}"
+    if unit == "bytes":
+        return Message("{size:.0f} bytes", size=value)
+    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"
 
 
 def _configured(app: Any, trait: str) -> Any:

@@ -110,6 +110,10 @@ class _SignUpHandler(SignUpHandler):
             problem = self._problem(username_already_taken, confirmation_matches)
             if problem:
                 return "alert-danger", problem
+            if self.get_body_argument("email", ""):
+                return "alert-danger", Message(
+                    "The account could not be created. Check the email address."
+                )
         elif user is not None and not user.is_authorized and not user.login_email_sent:
             return "alert-info", Message(
                 "You can sign in as soon as an administrator has approved you."
@@ -161,7 +165,16 @@ class _ConfirmHandler(EmailAuthorizationHandler):
                 "An administrator has deactivated this account. Ask one to activate it."
             )
             raise LocalizedHTTPError(_FORBIDDEN, message)
-        await super().get(slug)
+        account = self.authenticator.get_user(name) if name is not None else None
+        if account is None:
+            message = Message("This link is not valid, or has expired.")
+        elif account.is_authorized:
+            message = Message("{name} was already authorized.", name=name)
+        else:
+            account.is_authorized = True
+            self.db.commit()
+            message = Message("{name} has been authorized!", name=name)
+        self.finish(await self.render_template("account_confirmed.html", message=message))
 
 
 def _is_human(secret: str, answer: str) -> bool:
