@@ -112,7 +112,7 @@ def test_from_signing_up_to_waiting(hub, admin, newcomer):
 def test_times_that_the_hubs_scripts_write(hub, admin):
     hub.client("admin", ADMIN_PASSWORD).api("POST", "/users/admin/tokens", {"note": "备注"})
     admin.open("/hub/token")
-    row = admin.page.get_by_role("row", name="备注")
+    row = admin.page.locator(".token-row").filter(has_text="备注")
     expect(row.get_by_text("从不").first).to_be_visible()
     expect(row).to_contain_text("前")
     assert_chinese(admin, "token")
