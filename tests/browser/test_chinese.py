@@ -50,11 +50,17 @@ def admin(hub: HubProcess, resident: Callable[..., Person]) -> Person:
 
 
 def assert_chinese(person: Person, name: str) -> None:
-    """Check that the page, after its scripts have run, is in Chinese and fits a phone."""
+    """Check that the page, after its scripts have run, is in Chinese."""
+    assert person.page.evaluate("document.documentElement.lang") == "zh-CN"
+    assert english_texts(person.page.content(), NAMES) == []
+    assert_fits_a_phone(person, name)
+
+
+def assert_fits_a_phone(person: Person, name: str) -> None:
+    """Check that the page does not scroll sideways; take pictures if a folder for them is set."""
     page = person.page
-    assert page.evaluate("document.documentElement.lang") == "zh-CN"
-    assert english_texts(page.content(), NAMES) == []
-    if folder := os.environ.get("GPUDOCK_TEST_PAGES"):
+    folder = os.environ.get("GPUDOCK_TEST_PAGES")
+    if folder:
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
     window = page.viewport_size
     page.set_viewport_size(PHONE)
@@ -103,6 +109,7 @@ def test_from_signing_up_to_waiting(hub, admin, newcomer):
     expect(page.locator("#progress-message")).to_contain_text("您在队列中排第 1 位，共 1 位。")
     expect(page).to_have_title("(1) 排队中 – 您的服务器正在启动")
     expect(page.get_by_text("您的请求会离开队列")).to_be_visible()
+    assert_fits_a_phone(ada, "waiting")
     page.get_by_role("button", name="停止等待").click()
     page.wait_for_url("**/hub/home")
     assert_chinese(ada, "home")
