@@ -20,6 +20,12 @@ class Translated(InternationalizationExtension):
         environment.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]
         environment.filters["localized"] = localized
         environment.globals["language"] = language
+        environment.globals["language_tag"] = _language_tag
+
+
+def _language_tag() -> str:
+    """Return the language as HTML names it."""
+    return language().replace("_", "-")
 
 
 def _gettext(english: str) -> str:
