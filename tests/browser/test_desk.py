@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import gzip
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
+from browser.panel_gallery import ENGLISH, english_in
+from browser.panel_page import keep
 from browser.person import PASSWORD, Person
 from doubles.docker import FakeDocker
 from gpudock.model import GPU, GPUReading, Telemetry
@@ -23,7 +26,7 @@ from harness.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Response
 
 
 ROOT = Path(__file__).parents[2]
@@ -533,6 +536,94 @@ def test_the_pages_are_accessible(clean_hub, hub, desk, token, visit, look):
     admin.page.get_by_role("button", name="Review and save…").click()
     expect(dialog.get_by_role("status")).to_be_visible()
     assert_accessible(admin.page)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [{}, {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}, "has_touch": True}],
+    ids=["light", "dark phone"],
+)
+def test_the_pages_are_in_chinese_for_those_who_read_it(
+    clean_hub, hub, desk, token, visit, look, request
+):
+    name = request.node.callspec.id.replace(" ", "-")
+    set_quota(
+        desk, token, "default", {"max_gpus": 3, "max_session_hours": 0.5, "session_hours": 0.2}
+    )
+    set_quota(desk, token, "users/ada", {"weight": 2})
+    set_quota(desk, token, "users/ada", {"weight": 3, "gpu_hours": None})
+    hub.client("admin").start_server(gpus=3)
+    assert hub.client("ada").ask_for_server(gpus=1).is_success
+    wait_for(lambda: hub.queue() == ["ada"], "ada waits")
+    admin = visit("admin", locale="zh-TW", **look)
+    page, dialog = admin.page, admin.page.get_by_role("dialog")
+    # Sentences of the server are not of these pages.
+    said: set[str] = set()
+    languages: set[str | None] = set()
+
+    def hear(response: Response) -> None:
+        if "/api/v1/" in response.url:
+            languages.add(response.request.headers.get("accept-language"))
+            with suppress(Error):  # of a page that was left
+                said.update(texts_in(response.json()))
+
+    page.on("response", hear)
+
+    def look_at(what: str) -> None:
+        expect(page.locator("#gpudock-desk .spinner-border")).to_have_count(0)
+        keep(page, f"zh-{name}-{what}")
+        own = []
+        for text in english_in(page.locator("body")):
+            rest = text
+            for sentence in said:
+                rest = rest.replace(sentence, "")
+            own += re.findall(ENGLISH, rest)
+        assert own == []
+        assert_accessible(page)
+
+    titles = {
+        "": "我的 GPU",
+        "lab": "实验室",
+        "quotas": "配额",
+        "quotas?level=group": "配额",
+        "usage": "用量",
+        "sessions": "会话记录",
+        "audit": "审计",
+    }
+    for section, title in titles.items():
+        admin.open(f"{DESK}{section}")
+        expect(heading(page)).to_have_text(title)
+        expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+        expect(page).to_have_title(re.compile(f"^{title} – "))
+        look_at(section or "mine")
+    expect(page.locator(".navbar .nav-link").first).to_have_text("我的 GPU")
+    assert languages == {"zh-CN"}
+
+    admin.open(f"{DESK}quotas")
+    page.get_by_role("button", name="ada 的详情").click()
+    expect(dialog.get_by_role("table")).to_be_visible()
+    look_at("drawer")
+    dialog.get_by_role("button", name="关闭").click()
+    page.get_by_role("button", name=re.compile("^ada 的同时使用的 GPU：")).press("Enter")
+    editor = page.get_by_role("textbox", name="ada 的同时使用的 GPU")
+    editor.fill("无限制")
+    editor.press("Enter")
+    page.get_by_role("button", name="检查并保存…").click()
+    expect(dialog.get_by_role("status")).to_be_visible()
+    look_at("review")
+    admin.open(f"{DESK}lab")
+    page.get_by_role("button", name="管理 fake-host，GPU 0").click()
+    dialog.get_by_role("button", name="停止服务器：admin").click()
+    look_at("manage")
+
+
+def texts_in(answer: Any) -> Iterator[str]:
+    """The texts in an answer of the API that have several words."""
+    if isinstance(answer, str) and " " in answer:
+        yield answer
+    elif isinstance(answer, dict | list):
+        for value in answer.values() if isinstance(answer, dict) else answer:
+            yield from texts_in(value)
 
 
 def assert_accessible(page: Page) -> None:

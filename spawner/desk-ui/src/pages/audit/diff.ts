@@ -59,7 +59,7 @@ function flatten(
 }
 
 function toText(value: unknown): string {
-  if (value === null) return 'none';
+  if (value === null) return t.audit.noLimit;
   if (Array.isArray(value)) return value.map(toText).join('; ');
   if (typeof value !== 'string') return JSON.stringify(value);
   return TIMESTAMP.test(value) ? dateTime(Date.parse(value) / 1000) : value;

@@ -29,7 +29,7 @@ export function GPUTile({ gpu, onManage }: GPUTileProps) {
             <button
               type="button"
               className="btn btn-sm gd-manage"
-              aria-label={t.lab.manageLabel(`${gpu.host}, ${gpuName(gpu)}`)}
+              aria-label={t.lab.manageLabel(t.lab.gpuOfHost(gpu.host, gpuName(gpu)))}
               title={t.lab.manage}
               onClick={onManage}
             >
@@ -87,9 +87,7 @@ function HolderName({ holder }: { readonly holder: Holder }) {
     <>
       <strong className="fw-semibold">{name}</strong>
       {holder.idle_since !== null && (
-        <span className="text-body-secondary">
-          , {t.lab.idle(duration(now - holder.idle_since))}
-        </span>
+        <span className="text-body-secondary">{t.lab.idle(duration(now - holder.idle_since))}</span>
       )}
     </>
   );

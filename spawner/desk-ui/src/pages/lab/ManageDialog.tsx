@@ -38,7 +38,7 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
       {error && <ErrorAlert error={error} />}
       <p className="mb-1">{gpu.model}</p>
       <p className="small text-body-secondary text-break">
-        {t.lab.uuid}: <code>{gpu.uuid}</code>
+        {t.label(t.lab.uuid)} <code>{gpu.uuid}</code>
       </p>
       <h3 className="fs-6">{t.lab.sessions}</h3>
       {gpu.leases.length === 0 && <p>{t.lab.sessionsNone}</p>}

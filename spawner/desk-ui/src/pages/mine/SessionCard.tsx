@@ -200,7 +200,7 @@ function Device({ gpu, session }: { readonly gpu: GPU; readonly session: Session
         {gpu.model} <span className="text-body-secondary">{gibibytes(gpu.memory_mib)}</span>
       </div>
       <div className="small text-body-secondary mb-1">
-        {gpu.host}, {gpuName(gpu)}
+        {t.lab.gpuOfHost(gpu.host, gpuName(gpu))}
       </div>
       {session.slots > 1 && (
         <p className="small mb-1">{t.mine.slot(session.slot, session.slots)}</p>

@@ -71,7 +71,7 @@ function People({ name, list, onDeleted }: PeopleProps) {
         onChange={send}
       />
       {group.manager_groups.length > 0 && (
-        <p className="small">{t.groups.managerGroups(group.manager_groups.join(', '))}</p>
+        <p className="small">{t.groups.managerGroups(t.list(group.manager_groups))}</p>
       )}
       {changesMembers && (
         <AddMember

@@ -32,6 +32,10 @@ function Contradictions({ sentences }: { readonly sentences: readonly string[] }
   );
 }
 
+function whose(user: string, server: string): string {
+  return server === '' ? user : t.lab.userAndServer(user, server);
+}
+
 interface AffectedProps {
   readonly kind: 'warning' | 'info';
   readonly text: (number: number) => string;
@@ -48,9 +52,8 @@ function Affected({ kind, text, items }: AffectedProps) {
         <ul className="mb-0 mt-1">
           {items.map(({ user, server, reason }) => (
             <li key={`${user}/${server}`}>
-              {user}
-              {server && `, "${server}"`}
-              {reason && `: ${reason}`}
+              {whose(user, server)}
+              {reason && t.explanation(reason)}
             </li>
           ))}
         </ul>
