@@ -195,8 +195,8 @@ def test_servers_with_names_are_created_started_stopped_and_deleted(clean_hub, v
     expect(card).to_contain_text("NVIDIA")
     expect(servers.get_by_role("listitem")).to_have_count(0)
     assert_accessible(page)
-    card.get_by_role("button", name=re.compile("^Release")).click()
-    page.get_by_role("dialog").get_by_role("button", name="Stop and release").click()
+    card.get_by_role("button", name=re.compile("^Stop server")).click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop server").click()
     expect(page.get_by_text("Session ended. The GPU is free again.")).to_be_visible()
 
     row = servers.get_by_role("listitem")
@@ -234,12 +234,12 @@ def test_a_session_counts_down_and_is_extended_and_released(clean_hub, desk, tok
     expect(timer).to_have_text(re.compile(r"1 h 59 min|2 h 00 min"))
     card.get_by_role("button", name="Extend Your server").click()
     expect(timer).to_have_text(re.compile(r"3 h 59 min|4 h 00 min"))
-    card.get_by_role("button", name="Release Your server").click()
+    card.get_by_role("button", name="Stop server: your server").click()
     dialog = ada.page.get_by_role("dialog")
     dialog.get_by_role("button", name="Keep it").click()
     assert clean_hub.leases()
-    card.get_by_role("button", name="Release Your server").click()
-    dialog.get_by_role("button", name="Stop and release").click()
+    card.get_by_role("button", name="Stop server: your server").click()
+    dialog.get_by_role("button", name="Stop server").click()
     expect(ada.page.get_by_text("You have no GPU right now.")).to_be_visible()
     assert not clean_hub.leases()
     expect(ada.page.get_by_role("region", name="Past sessions")).to_contain_text(
@@ -309,8 +309,8 @@ def test_an_administrator_drains_shares_and_releases(clean_hub, hub, visit):
     expect(tile(page, "GPU 2")).not_to_contain_text("slots")
 
     page.get_by_role("button", name="Manage fake-host, GPU 0").click()
-    dialog.get_by_role("button", name="Release grace").click()
-    dialog.get_by_role("button", name="Stop the session").click()
+    dialog.get_by_role("button", name="Stop server: grace").click()
+    dialog.get_by_role("button", name="Stop server", exact=True).click()
     wait_for(lambda: not clean_hub.leases(), "the session has ended")
     expect(tile(page, "GPU 0")).to_contain_text("Free")
 

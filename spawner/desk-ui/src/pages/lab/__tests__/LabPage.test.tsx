@@ -110,9 +110,9 @@ it('sets the slots only of a GPU that no session uses', async () => {
 it('stops a session only after confirmation', async () => {
   const { lab } = renderPage(<LabPage />, { admin: true });
   await userEvent.click(await screen.findByRole('button', { name: 'Manage gpu-node-1, GPU 2' }));
-  await userEvent.click(screen.getByRole('button', { name: 'Release grace' }));
+  await userEvent.click(screen.getByRole('button', { name: 'Stop server: grace' }));
   expect(lab.calls).toEqual([]);
-  await userEvent.click(screen.getByRole('button', { name: 'Stop the session' }));
+  await userEvent.click(screen.getByRole('button', { name: 'Stop server' }));
   await waitFor(() => expect(lab.calls).toEqual(['DELETE leases/lease-grace-2']));
 });
 

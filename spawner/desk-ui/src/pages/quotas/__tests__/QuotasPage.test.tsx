@@ -34,7 +34,7 @@ it('distinguishes set from inherited limits', async () => {
 it('edits in place, previews, and saves with the revision', async () => {
   const { lab } = renderPage(<QuotasPage />, { admin: true });
   await edit('GPUs at once', 'ada', '5');
-  await edit('Weight', 'grace', '2');
+  await edit('Fair-share weight', 'grace', '2');
   const dialog = await review();
   expect(
     await dialog.findByText('No running session or waiting request is affected.')
@@ -142,7 +142,7 @@ it('shows the origin of each limit in the drawer', async () => {
   const drawer = within(screen.getByRole('dialog', { name: 'Limits of ada' }));
   const line = await drawer.findByRole('row', { name: /^GPU-hours/ });
   expect(line.textContent).toBe('GPU-hours400group vision342.5');
-  expect(drawer.getByRole('row', { name: /^Group GPUs/ }).textContent).toContain('Group vision');
+  expect(drawer.getByRole('row', { name: /^Group total GPUs/ }).textContent).toContain('Group vision');
 });
 
 it('sets a boost with an end, and rejects a boost without a limit', async () => {
