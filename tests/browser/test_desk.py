@@ -163,7 +163,7 @@ def test_the_hub_links_to_the_desk_and_an_empty_desk_to_the_spawn_page(clean_hub
 def test_all_pages_have_one_navigation(clean_hub, visit):
     admin = visit("admin")
     bar = admin.page.get_by_role("navigation", name="Main")
-    titles = ["My GPUs", "Lab", "Quotas", "Usage", "Audit", "Admin", "Token"]
+    titles = ["My GPUs", "Lab", "Quotas", "Usage", "Sessions", "Audit", "Admin", "Token"]
     for path in (DESK, f"{DESK}lab", "/hub/admin", "/hub/token", "/hub/spawn", "/hub/nowhere"):
         admin.open(path)
         expect(bar.locator(".nav-link")).to_have_text(titles)

@@ -135,6 +135,19 @@ class ServersHandler(_JSONHandler):
         )
 
 
+class PendingAccountsHandler(_JSONHandler):
+    """``GET gpudock/pending-accounts``: how many accounts wait for approval.
+
+    The navigation of the desk's pages shows it to administrators, as that of the Hub's pages does.
+    """
+
+    async def get(self) -> None:
+        """Answer the number; 0 in a lab without accounts of its own."""
+        if self.current_user is None or not self.current_user.admin:
+            raise web.HTTPError(403, "Only administrators see how many accounts wait for approval.")
+        self.answer({"pending": getattr(self.authenticator, "pending_accounts", 0)})
+
+
 def _state(user: Any, name: str) -> str:
     """Return ``ready``, ``starting``, ``stopping`` or ``stopped``."""
     # What the Hub has not touched since its start is not running.
@@ -152,6 +165,7 @@ ROUTES = (
     (r"/gpudock/outlook/([^/]+)", OutlookHandler),
     (r"/gpudock/outlook/([^/]+)/([^/]+)", OutlookHandler),
     (r"/gpudock/servers", ServersHandler),
+    (r"/gpudock/pending-accounts", PendingAccountsHandler),
 )
 
 

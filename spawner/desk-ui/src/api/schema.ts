@@ -118,6 +118,8 @@ export interface components {
     /** @description How many documents were set or removed. */
     readonly ChangedCount: {
       readonly changed: number;
+      /** @description Sentences about limits of which one has no effect because of another; at most 200 */
+      readonly contradictions: readonly string[];
     };
     /** @description The document of one level after a change. */
     readonly ChangedQuota: {

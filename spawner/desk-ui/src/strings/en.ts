@@ -34,6 +34,7 @@ export const en = {
     menu: 'Toggle navigation',
     theme: 'Toggle dark mode',
     logout: 'Logout',
+    pending: (number: number) => `${whole(number)} pending approval`,
     links: {
       mine: 'My GPUs',
       lab: 'Lab',
@@ -109,7 +110,8 @@ export const en = {
     leftSpoken: (time: string) => `Time left: ${time}`,
     noEnd: 'No time limit',
     noEndHelp: 'It runs until you stop it.',
-    ends: (when: string) => `Ends ${when}.`,
+    ends: (when: string) => `Ends ${when}`,
+    extendable: (hours: string) => `(extendable to ${hours} h)`,
     since: (when: string) => `Started ${when}.`,
     idleFor: (time: string) => `Its GPU has been idle for ${time}.`,
     soon: (server: string, time: string) => `${server} ends in ${time}.`,
@@ -371,6 +373,7 @@ export const en = {
     affected: 'Show details',
     save: 'Save',
     saved: (number: number) => `${count(number, 'change')} saved.`,
+    savedTitle: 'The limits are saved, and contradict each other',
     remove: 'All limits of this level are removed. Those of other levels apply.',
     conflictTitle: 'Someone else changed these limits',
     conflictText:
@@ -473,8 +476,11 @@ export const en = {
 
   groups: {
     people: 'Members and managers',
+    peopleOf: (group: string) => `Members and managers of ${group}`,
     loading: 'Loading members…',
     help: 'Managers see the members\u2019 sessions and usage, and set their limits within those of the group. Changes here count at once.',
+    helpManager:
+      'You see the members\u2019 sessions and usage, and set their limits within those of the group. Administrators choose its members and managers.',
     missing: 'The Hub has no such group (any more). Its limits count as soon as there is one.',
     fromSignIn:
       'The sign-in service decides who is in which group. Members are set there; managers are set here.',
@@ -571,7 +577,34 @@ export const en = {
       'group.delete': 'Deleted a group',
       'group.member': 'Changed the members of a group',
       'group.manager': 'Changed the managers of a group',
-      'queue.cancel': 'Removed a request from the queue'
+      'queue.cancel': 'Removed a request from the queue',
+      'account.create': 'Created an account',
+      'account.approve': 'Approved an account',
+      'account.reject': 'Rejected an account',
+      'account.deactivate': 'Deactivated an account',
+      'account.activate': 'Activated an account',
+      'account.admin': 'Changed who is an administrator',
+      'account.password': 'Set a password',
+      'account.files': 'Deleted the files of an account',
+      'account.delete': 'Deleted an account'
+    },
+    kinds: {
+      quota: 'All changes of limits',
+      gpu: 'All changes of GPUs',
+      lease: 'All changes of sessions',
+      group: 'All changes of groups',
+      account: 'All changes of accounts'
+    },
+    values: {
+      pending: 'Pending approval',
+      active: 'Active',
+      deactivated: 'Deactivated'
+    },
+    gpuValues: {
+      active: 'In service',
+      draining: 'Draining',
+      quarantined: 'Quarantined',
+      lost: 'Lost'
     },
     running: 'running',
     stopped: 'stopped',

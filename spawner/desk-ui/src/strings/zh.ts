@@ -37,6 +37,7 @@ export const zh: Texts = {
     menu: '展开或收起导航',
     theme: '切换深色模式',
     logout: '退出',
+    pending: number => `${whole(number)} 个待批准`,
     links: {
       mine: '我的 GPU',
       lab: '实验室',
@@ -110,7 +111,8 @@ export const zh: Texts = {
     leftSpoken: time => `剩余时间：${time}`,
     noEnd: '没有时间限制',
     noEndHelp: '它会一直运行，直到您停止它。',
-    ends: when => `${when} 结束。`,
+    ends: when => `${when} 结束`,
+    extendable: hours => `（可延长至 ${hours} 小时）`,
     since: when => `${when} 启动。`,
     idleFor: time => `其 GPU 已闲置 ${time}。`,
     soon: (server, time) => `${server}将在 ${time}后结束。`,
@@ -360,6 +362,7 @@ export const zh: Texts = {
     affected: '显示详情',
     save: '保存',
     saved: number => `已保存 ${whole(number)} 项更改。`,
+    savedTitle: '限制已保存，但相互矛盾',
     remove: '此级别的所有限制将被移除，其他级别的限制生效。',
     conflictTitle: '其他人更改了这些限制',
     conflictText:
@@ -456,8 +459,11 @@ export const zh: Texts = {
 
   groups: {
     people: '成员和组管理者',
+    peopleOf: group => `${group} 的成员和组管理者`,
     loading: '正在加载成员…',
     help: '组管理者可以查看成员的会话和用量，并在用户组的限制之内设置成员的限制。此处的更改立即生效。',
+    helpManager:
+      '您可以查看成员的会话和用量，并在用户组的限制之内设置成员的限制。成员和组管理者由管理员选定。',
     missing: 'Hub 中没有（或不再有）这个用户组。有了之后，其限制就会生效。',
     fromSignIn: '登录服务决定谁属于哪个用户组。成员在那里设置，组管理者在此处设置。',
     empty: '此用户组还没有成员。',
@@ -551,7 +557,34 @@ export const zh: Texts = {
       'group.delete': '删除用户组',
       'group.member': '更改用户组的成员',
       'group.manager': '更改用户组的组管理者',
-      'queue.cancel': '将请求移出队列'
+      'queue.cancel': '将请求移出队列',
+      'account.create': '创建账户',
+      'account.approve': '批准账户',
+      'account.reject': '拒绝账户',
+      'account.deactivate': '停用账户',
+      'account.activate': '启用账户',
+      'account.admin': '更改管理员权限',
+      'account.password': '设置密码',
+      'account.files': '删除账户的文件',
+      'account.delete': '删除账户'
+    },
+    kinds: {
+      quota: '所有限制的更改',
+      gpu: '所有 GPU 的更改',
+      lease: '所有会话的更改',
+      group: '所有用户组的更改',
+      account: '所有账户的更改'
+    },
+    values: {
+      pending: '待批准',
+      active: '已启用',
+      deactivated: '已停用'
+    },
+    gpuValues: {
+      active: '在服务中',
+      draining: '排空中',
+      quarantined: '已隔离',
+      lost: '已丢失'
     },
     running: '运行中',
     stopped: '已停止',

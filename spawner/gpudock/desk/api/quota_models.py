@@ -156,6 +156,10 @@ class ChangedCount(ResponseModel):
     """How many documents were set or removed."""
 
     changed: int
+    contradictions: list[str] = Field(
+        description="Sentences about limits of which one has no effect because of another; at most"
+        f" {MAX_SHOWN}"
+    )
 
 
 class Affected(ResponseModel):

@@ -16,22 +16,10 @@ import { changes } from './diff';
 
 const ROWS = 50;
 // Kinds of changes to suggest. A first part such as `quota` matches all that begin with it.
-const KINDS = [
-  'quota',
-  'quota.set',
-  'quota.unset',
-  'gpu',
-  'gpu.state',
-  'gpu.slots',
-  'gpu.forget',
-  'lease',
-  'lease.extend',
-  'lease.release',
-  'group',
-  'group.member',
-  'group.manager',
-  'queue.cancel'
-];
+const KINDS: readonly (readonly [string, string])[] = Object.entries({
+  ...t.audit.kinds,
+  ...t.audit.actions
+}).sort(([one], [other]) => one.localeCompare(other));
 const TEXTS = ['by', 'what', 'target'] as const;
 
 const COLUMNS: readonly Column<AuditRow>[] = [
@@ -187,8 +175,8 @@ function Filters({ parameters, filtered, onFilter }: FiltersProps) {
         </Field>
       ))}
       <datalist id="gd-kinds">
-        {KINDS.map(kind => (
-          <option key={kind} value={kind} />
+        {KINDS.map(([kind, name]) => (
+          <option key={kind} value={kind} label={name} />
         ))}
       </datalist>
       {(['from', 'to'] as const).map(name => (

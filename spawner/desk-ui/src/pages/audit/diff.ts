@@ -24,9 +24,17 @@ export function changes(row: AuditRow): readonly Line[] {
       return compare(null, t.audit.created);
     case 'queue.cancel':
       return compare(t.audit.waiting, t.audit.removed);
+    case 'gpu.state':
+      return compare(inWords(row.before, t.audit.gpuValues), inWords(row.after, t.audit.gpuValues));
     default:
-      return compare(row.before, row.after);
+      return row.what.startsWith('account.')
+        ? compare(inWords(row.before, t.audit.values), inWords(row.after, t.audit.values))
+        : compare(row.before, row.after);
   }
+}
+
+function inWords(value: unknown, words: Readonly<Record<string, string>>): unknown {
+  return typeof value === 'string' ? (words[value] ?? value) : value;
 }
 
 function endOf(value: unknown): string {

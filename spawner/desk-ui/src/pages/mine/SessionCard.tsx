@@ -9,10 +9,13 @@ import { useNotify } from '../../components/Toasts';
 import { useDesk } from '../../config';
 import { useNow } from '../../lib/clock';
 import { duration, gibibytes, shortDateTime, spokenDuration } from '../../lib/format';
+import { amount } from '../../lib/numbers';
 import { t } from '../../strings';
 import { gpuName } from '../lab/gpus';
 import { announceEnd } from './ending';
 import { serverAddress, serverName } from './names';
+
+const HOUR = 3600;
 
 export function SessionCard({
   session,
@@ -188,6 +191,9 @@ function TimeLeft({ session, now }: { readonly session: Session; readonly now: n
       </div>
       <div className="small text-body-secondary">
         {t.mine.ends(shortDateTime(session.ends_at, now))}
+        {session.can_extend && session.extendable_until !== null && (
+          <> {t.mine.extendable(amount((session.extendable_until - session.granted_at) / HOUR))}</>
+        )}
       </div>
     </div>
   );

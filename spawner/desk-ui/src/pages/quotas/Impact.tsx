@@ -18,7 +18,7 @@ export function Impact({ preview }: { readonly preview: QuotaPreview }) {
   );
 }
 
-function Contradictions({ sentences }: { readonly sentences: readonly string[] }) {
+export function Contradictions({ sentences }: { readonly sentences: readonly string[] }) {
   if (sentences.length === 0) return null;
   return (
     <div className="alert alert-warning">

@@ -11,7 +11,13 @@ import { t } from '../../strings';
 import { Changes } from './Changes';
 import { Impact } from './Impact';
 
-export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
+interface ImportDialogProps {
+  /** Called with sentences about limits that contradict each other. */
+  readonly onImported: (contradictions: readonly string[]) => void;
+  readonly onClose: () => void;
+}
+
+export function ImportDialog({ onImported, onClose }: ImportDialogProps) {
   const id = useId();
   const notify = useNotify();
   const preview = usePreviewFile();
@@ -60,8 +66,9 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
     importFile.mutate(
       { content, revision: preview.data.revision },
       {
-        onSuccess: ({ changed }) => {
+        onSuccess: ({ changed, contradictions }) => {
           notify(t.quotas.imported(changed));
+          onImported(contradictions);
           onClose();
         },
         onError: error => {

@@ -29,6 +29,14 @@ it('extends a session, and shows its new end', async () => {
   expect(lab.calls).toEqual(['POST leases/lease-1/extend']);
 });
 
+it('says how long a session can become, where it can be extended', async () => {
+  renderPage(<MyGPUs />);
+  expect(
+    (await session('Your server')).getByText(/^Ends .* \(extendable to 12 h\)$/)
+  ).toBeDefined();
+  expect((await session('Server "sweep"')).queryByText(/extendable/)).toBeNull();
+});
+
 it('offers no extension if none is possible', async () => {
   renderPage(<MyGPUs />);
   const card = await session('Server "sweep"');
