@@ -46,7 +46,8 @@ def reading(number: int, model: str, memory_mib: int) -> GPUReading:
         power_limit_w=300.0,
         processes=(),
     )
-    return GPUReading(GPU(uuid, number, "fake-host", model, memory_mib), telemetry)
+    gpu = GPU(uuid, number, "fake-host", model, memory_mib)
+    return GPUReading(gpu, telemetry, simulated=number == 2)
 
 
 GPUS = (
@@ -282,6 +283,9 @@ def test_others_see_that_a_gpu_is_in_use_but_not_by_whom(clean_hub, visit):
     expect(taken).to_contain_text("In use")
     expect(taken).to_contain_text("another user")
     expect(taken).to_contain_text("37 %")
+    expect(taken).not_to_contain_text("simulated")
+    expect(tile(ada.page, "GPU 2")).to_contain_text("simulated")
+    keep(ada.page, "lab-simulated")
     expect(ada.page.locator("body")).not_to_contain_text("grace")
     expect(ada.page.get_by_role("button", name=re.compile("^Manage"))).to_have_count(0)
 

@@ -209,6 +209,8 @@ export interface components {
       readonly in_service: boolean;
       /** @description The driver reports it, as far as is known */
       readonly reported: boolean;
+      /** @description It has readings, and computes nothing */
+      readonly simulated: boolean;
       /** @description How many sessions may share it; 1: it is leased as a whole */
       readonly slots: number;
       readonly leases: readonly components['schemas']['Holder'][];

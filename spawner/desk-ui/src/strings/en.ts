@@ -217,6 +217,7 @@ export const en = {
     slice: (gpu: string, profile: string) => `${gpu}, slice ${profile}`,
     gone: (uuid: string) => `${uuid}… (gone)`,
     shared: (taken: number, slots: number) => `${taken} of ${slots} slots taken`,
+    simulated: 'simulated',
     freeSlot: 'free slot',
     you: 'you',
     anotherUser: 'another user',

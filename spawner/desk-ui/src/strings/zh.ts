@@ -220,6 +220,7 @@ export const zh: Texts = {
     slice: (gpu, profile) => `${gpu}，切片 ${profile}`,
     gone: uuid => `${uuid}…（已不存在）`,
     shared: (taken, slots) => `已占用 ${taken} / ${slots} 个槽位`,
+    simulated: '模拟',
     freeSlot: '空闲槽位',
     you: '您',
     anotherUser: '其他用户',

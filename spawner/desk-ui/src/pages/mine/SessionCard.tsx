@@ -3,6 +3,7 @@ import { useState } from 'react';
 import { useExtend, useLab, useRelease } from '../../api/queries';
 import type { GPU, Session } from '../../api/types';
 import { ConfirmDialog } from '../../components/Dialog';
+import { Simulated } from '../../components/Simulated';
 import { ErrorAlert, Icon } from '../../components/Status';
 import { Telemetry } from '../../components/Telemetry';
 import { useNotify } from '../../components/Toasts';
@@ -203,7 +204,8 @@ function Device({ gpu, session }: { readonly gpu: GPU; readonly session: Session
   return (
     <>
       <div className="fw-semibold">
-        {gpu.model} <span className="text-body-secondary">{gibibytes(gpu.memory_mib)}</span>
+        {gpu.model} <span className="text-body-secondary">{gibibytes(gpu.memory_mib)}</span>{' '}
+        <Simulated gpu={gpu} />
       </div>
       <div className="small text-body-secondary mb-1">
         {t.lab.gpuOfHost(gpu.host, gpuName(gpu))}

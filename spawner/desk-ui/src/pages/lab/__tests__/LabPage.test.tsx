@@ -136,3 +136,10 @@ it('shows that there is no GPU', async () => {
   expect(await screen.findByText('The lab has no GPU.')).toBeDefined();
   expect(await screen.findByText('Nobody is waiting.')).toBeDefined();
 });
+
+it('marks a simulated GPU, and no other', async () => {
+  const { lab } = renderPage(<LabPage />);
+  lab.gpus = lab.gpus.map((gpu, index) => ({ ...gpu, simulated: index === 0 }));
+  expect(await screen.findAllByText('simulated')).toHaveLength(1);
+  expect(screen.getAllByRole('article')[0]?.textContent).toContain('simulated');
+});
