@@ -196,7 +196,7 @@ test-engine: ## bring the tests' engine, with the lab's images in it
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
 	@touch $@
 
-.PHONY: bench docs docs-links lock clean
+.PHONY: bench docs docs-links lock translations clean
 bench: .venv/.stamp test-engine ## compare with stock DockerSpawner and jupyterlab-nvdashboard
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.panel
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.in_hub decision
@@ -230,6 +230,9 @@ lock: .venv/.stamp ## renew all locked versions
 		--override images/overrides.txt --output-file tests/requirements.lock
 	cd images/proxy && PATH="$(CURDIR)/$(BIN):$$PATH" npm update --package-lock-only --ignore-scripts
 	cd $(DESK) && PATH="$(CURDIR)/$(BIN):$$PATH" npm update --package-lock-only --ignore-scripts
+
+translations: .venv/.stamp ## add new texts of the code to the catalogs, for a person to translate
+	PYTHONPATH=spawner:tests $(BIN)/python -m harness.translations
 
 clean: ## remove what was made here, and the tests' engine with its images
 	@$(TEST_ENGINE) --stop --purge

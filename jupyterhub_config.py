@@ -28,6 +28,8 @@ from gpudock.hub.logo import logo_handler
 from gpudock.hub.pages import install_pages
 from gpudock.hub.runtime import Runtime, RuntimeConfig
 from gpudock.hub.sizing import memory_limit
+from gpudock.hub.stock_pages import StockPages
+from gpudock.language.templates import Translated
 
 settings = Settings.from_environ(os.environ)
 for contradiction in contradictions(settings, os.environ):
@@ -55,6 +57,7 @@ c.JupyterHub.cleanup_proxy = False
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.api_url = "http://proxy-api:8001"
 c.JupyterHub.template_paths = [str(Path(gpudock.__file__).parent / "hub" / "templates" / "hub")]
+c.JupyterHub.jinja_environment_options = {"extensions": [Translated, StockPages]}
 extra_configuration = Path(__file__).parent / FOLDER
 c.JupyterHub.template_vars = {
     "lab_name": settings.lab_name or "",

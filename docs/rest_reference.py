@@ -47,6 +47,10 @@ also for users' servers. Browsers send a cookie, and its XSRF token in the heade
 **Errors** are returned as `{"error": …, "message": …}`: a label for programs and a message for
 people. A call that fails changes nothing.
 
+**Language.** Sentences for people (`message`, `reason`, `why`, `end_text` …) are in English, or in
+Simplified Chinese for a client whose `Accept-Language` prefers it. Labels, files and the audit
+trail are the same in all languages, so programs compare those.
+
 | Status | Meaning |
 |---|---|
 | 400 | The request is invalid: an unknown field, a number out of range, not UTF-8 … |

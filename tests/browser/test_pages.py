@@ -228,11 +228,17 @@ def test_a_failed_start_is_explained(hub, member):
 def test_the_form_shows_that_the_engine_does_not_respond(hub, member):
     hal = member("hal")
     hub.docker.down()
-    hub.kill()
-    hub.start()
-    hal.open("/hub/spawn")
-    expect(hal.page.get_by_role("status")).to_contain_text("Docker Engine")
-    hub.docker.up()
+    try:
+        hub.kill()
+        hub.start()
+        hal.open("/hub/spawn")
+        problem, outlook = hal.page.get_by_role("status").all()
+        expect(problem).to_contain_text("Docker Engine")
+        expect(outlook).to_have_text(
+            "Your server starts when the GPUs are known and it is your turn."
+        )
+    finally:
+        hub.docker.up()
 
 
 def test_the_form_shows_that_a_lab_has_no_gpus(new_hub, newcomer):

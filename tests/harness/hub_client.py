@@ -202,12 +202,15 @@ class HubClient:
         """As an administrator, end all servers and waits, and remove all other accounts."""
         for name in self.delete_servers():
             if name != self.name:
-                path = f"/users/{quote(name, safe='')}"
-                wait_for(
-                    lambda path=path: self.api("DELETE", path).status_code in (204, 404),
-                    f"{name} is removed",
-                    60,
-                )
+                wait_for(lambda name=name: self._is_removed(name), f"{name} is removed", 60)
+
+    def _is_removed(self, name: str) -> bool:
+        done = self.api("DELETE", f"/users/{quote(name, safe='')}")
+        if done.status_code == httpx.codes.CONFLICT:
+            # A hub that has just started puts requests back into the queue, and starts their
+            # servers, after the list of servers was made.
+            self.delete_servers()
+        return done.status_code in (204, 404)
 
     def sees_all_gpus_free(self, gpus: int) -> bool:
         """Whether the spawn form says that all *gpus* of the lab are free."""

@@ -268,7 +268,11 @@ GPUDockAuthenticator.send_approval_email = keep_link
     ola.http.post("/hub/signup", data=form)
     link = (hub.state / "link").read_text()
     path = link[link.index("/confirm/") :]
-    assert ola.http.get(f"/hub{path}").status_code == 200
+    assert "ola has been authorized!" in ola.http.get(f"/hub{path}").text
+    ola.http.headers["Accept-Language"] = "zh"
+    assert "ola 此前已获授权。" in ola.http.get(f"/hub{path}").text
+    assert "此链接无效或已过期。" in ola.http.get(f"/hub{path}x").text
+    del ola.http.headers["Accept-Language"]
     ola.sign_in()
     change(admin, "deactivate", "ola").raise_for_status()
     assert ola.http.get(f"/hub{path}").status_code == 403

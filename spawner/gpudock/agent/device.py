@@ -20,6 +20,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gpudock.agent.messages import device_message, library_message
+from gpudock.language import Message
 from gpudock.model import GPU, GPUProcess, GPUReading, Telemetry, is_gpu_uuid
 from gpudock_nvml.failures import Failure, Meaning
 from gpudock_nvml.mig import read_profile
@@ -240,18 +241,19 @@ class DeviceReader:
         pages = take("retired pages", client.page_retirement_pending(handle))
         fault = None
         if rows is not None and rows.failed:
-            fault = (
+            fault = Message(
                 "The GPU has faulty memory rows and no spare ones left to replace them. It needs "
                 "repair: take it out of use and ask its vendor."
             )
         elif errors:
-            fault = (
-                f"The GPU had {errors} memory errors that ECC could not correct, so results of "
-                "what ran on it may be wrong. Reset it with `nvidia-smi --gpu-reset` when nothing "
-                "uses it, or reboot the host; if errors come back, have the card checked."
+            fault = Message(
+                "The GPU had {errors} memory errors that ECC could not correct, so results of what"
+                " ran on it may be wrong. Reset it with `nvidia-smi --gpu-reset` when nothing uses"
+                " it, or reboot the host; if errors come back, have the card checked.",
+                errors=errors,
             )
         elif pages:
-            fault = (
+            fault = Message(
                 "The GPU still uses faulty memory pages, which are retired at its next reset. "
                 "Reset it with `nvidia-smi --gpu-reset` when nothing uses it, or reboot the host."
             )

@@ -11,6 +11,7 @@ from gpudock.agent.messages import device_message, library_message
 from gpudock.agent.report import Report
 from gpudock.agent.slice_nodes import NOT_GIVEN, missing_nodes
 from gpudock.agent.topology import read_links
+from gpudock.language import Message
 from gpudock.model import GPUReading, Telemetry, is_gpu_uuid
 from gpudock_nvml.failures import Failure
 
@@ -178,7 +179,9 @@ class Reader:
                 identity.fault_may_pass = True
             return None, None, identity
         if not is_gpu_uuid(uuid):
-            identity.fault = f"The driver names it {uuid[:80]!r}, which is not a UUID."
+            identity.fault = Message(
+                "The driver names it {name}, which is not a UUID.", name=repr(uuid[:80])
+            )
             return None, None, identity
         return handle, uuid, identity
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from gpudock.agent.report import Report
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +83,9 @@ class Sampler:
         self.boot = secrets.token_hex(8)
         self._number = 0
         self._sample = Sample(
-            Report(host, problem="The agent has just started and has not read the GPUs yet."),
+            Report(
+                host, problem=Message("The agent has just started and has not read the GPUs yet.")
+            ),
             f"{self.boot}.0",
         )
         self._end = threading.Event()
@@ -120,10 +123,12 @@ class Sampler:
         if waited < self._stuck_after:
             return sample
         since = datetime.fromtimestamp(self._clock() - waited, tz=UTC)
-        problem = (
-            f"The NVIDIA driver has not answered a call ({pending.name}) since "
-            f'{since:%Y-%m-%d %H:%M:%S} UTC, so no GPU can be read. Look for "Xid" in `dmesg` on '
-            "the host; if the call does not return, reboot the host."
+        problem = Message(
+            "The NVIDIA driver has not answered a call ({call}) since {since:%Y-%m-%d %H:%M:%S}"
+            ' UTC, so no GPU can be read. Look for "Xid" in `dmesg` on the host; if the call does'
+            " not return, reboot the host.",
+            call=pending.name,
+            since=since,
         )
         return dataclasses.replace(
             sample,
@@ -154,7 +159,7 @@ class Sampler:
             log.exception("reading the GPUs failed")
             report = dataclasses.replace(
                 before.report,
-                problem=(
+                problem=Message(
                     "The agent failed while it read the GPUs, which is a bug in the agent. Its "
                     "log says more; please report it."
                 ),

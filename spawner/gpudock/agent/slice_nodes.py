@@ -10,6 +10,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gpudock.language import Message
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -22,7 +24,7 @@ SETTLE_SECONDS = 5.0
 RETRY_SECONDS = 300.0
 """How long to go on without nodes that a former start did not bring either."""
 
-NOT_GIVEN = (
+NOT_GIVEN = Message(
     "It is in MIG mode, and its slices were made after the engine learned which devices there are,"
     " so no container can get them. Run `nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml` on"
     " the host; the lab notices within minutes."

@@ -20,6 +20,7 @@ from gpudock.broker.scheduling import (
     schedule,
 )
 from gpudock.broker.transactions import Transactions
+from gpudock.language import Message
 from gpudock.policy.device_names import names_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FIRST_LOOK = "The lab is finding out which containers run; no GPU is given before that is known."
+FIRST_LOOK = Message(
+    "The lab is finding out which containers run; no GPU is given before that is known."
+)
 
 
 class SchedulingCycle(Transactions):

@@ -20,6 +20,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
+from gpudock.language import Message, sentences
+
 if TYPE_CHECKING:
     from gpudock.model import Denial
     from gpudock.store import AuditEntry, QuotaDocument
@@ -66,12 +68,18 @@ class QuotaConflictError(BrokerError):
     """
 
     def __init__(self, level: str, name: str, stored: QuotaDocument | None) -> None:
-        whose = f'The quota of the {level} "{name}"' if name else "The default quota"
+        whose = _whose(level, name)
         if stored is None:
-            what = "was removed by somebody else meanwhile"
+            what = Message("{whose} was removed by somebody else meanwhile.", whose=whose)
         else:
-            what = f"was changed by {stored.updated_by} at {_format(stored.updated_at)}"
-        super().__init__(f"{whose} {what}. Look at it again, and repeat your change if need be.")
+            what = Message(
+                "{whose} was changed by {by} at {time:%Y-%m-%d %H:%M:%S} UTC.",
+                whose=whose,
+                by=stored.updated_by,
+                time=_utc(stored.updated_at),
+            )
+        advice = Message("Look at it again, and repeat your change if need be.")
+        super().__init__(sentences(what, advice))
         self.level = level
         self.name = name
         self.stored = stored
@@ -85,12 +93,30 @@ class QuotaTableConflictError(BrokerError):
     """
 
     def __init__(self, latest: AuditEntry | None) -> None:
-        what = "Quotas were changed meanwhile"
-        if latest is not None:
-            what += f", the latest ({latest.target}) by {latest.by} at {_format(latest.at)}"
-        super().__init__(f"{what}. Nothing was imported. Preview the table again.")
+        if latest is None:
+            what = Message("Quotas were changed meanwhile.")
+        else:
+            what = Message(
+                "Quotas were changed meanwhile, the latest ({target}) by {by} at"
+                " {time:%Y-%m-%d %H:%M:%S} UTC.",
+                target=latest.target,
+                by=latest.by,
+                time=_utc(latest.at),
+            )
+        advice = Message("Nothing was imported. Preview the table again.")
+        super().__init__(sentences(what, advice))
         self.latest = latest
 
 
-def _format(time: float) -> str:
-    return f"{dt.datetime.fromtimestamp(time, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
+def _whose(level: str, name: str) -> Message:
+    match level:
+        case "group":
+            return Message('The quota of the group "{name}"', name=name)
+        case "user":
+            return Message('The quota of the user "{name}"', name=name)
+        case _:
+            return Message("The default quota")
+
+
+def _utc(time: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(time, dt.UTC)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker.errors import GPUStateError
 from gpudock.broker.validation import MAX_SLOTS
+from gpudock.language import Message, sentences
 from gpudock.model import GPUState, Lease, Telemetry
 from gpudock.policy.gpu_health import AdminState, DeviceHealth, check_staleness
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from gpudock.policy.gpu_health import GPURecord
 
 
-_CUT = "It is cut into slices, which are listed in its place."
-_UNKNOWN = "This lab has no GPU with that UUID."
+_CUT = Message("It is cut into slices, which are listed in its place.")
+_UNKNOWN = Message("This lab has no GPU with that UUID.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +84,19 @@ class GPUs:
                 state afterwards, because of what is wrong with it.
         """
         if state not in (AdminState.ACTIVE, AdminState.DRAINING):
-            raise GPUStateError(f'A GPU can be set to "active" or "draining", not to "{state}".')
+            raise GPUStateError(
+                Message(
+                    'A GPU can be set to "active" or "draining", not to "{state}".', state=state
+                )
+            )
 
         def change(work: UnitOfWork) -> GPUStatus:
             record = _find(work, uuid)
             if state == AdminState.DRAINING:
                 _drain(work, record, by)
             elif (obstacle := _return(work, record, by)) is not None:
-                raise GPUStateError(f"The GPU cannot return to service yet. {obstacle}")
+                problem = Message("The GPU cannot return to service yet.")
+                raise GPUStateError(sentences(problem, obstacle))
             return _status(work, record)
 
         return self._transactions.run(change)
@@ -136,14 +142,18 @@ class GPUs:
             GPUStateError: there is no such device or number, or the device is leased.
         """
         if isinstance(slots, bool) or not isinstance(slots, int) or not 1 <= slots <= MAX_SLOTS:
-            raise GPUStateError(f"A GPU is shared by 1 to {MAX_SLOTS} sessions; 1 is not shared.")
+            raise GPUStateError(
+                Message("A GPU is shared by 1 to {most} sessions; 1 is not shared.", most=MAX_SLOTS)
+            )
 
         def change(work: UnitOfWork) -> GPUStatus:
             record = _find(work, uuid)
             if _is_leased(work, uuid):
                 raise GPUStateError(
-                    "The GPU is leased. Drain it, and change its slots when its sessions have"
-                    " ended."
+                    Message(
+                        "The GPU is leased. Drain it, and change its slots when its sessions have"
+                        " ended."
+                    )
                 )
             if slots != record.slots:
                 work.transaction.gpus.set_slots(uuid, slots)
@@ -166,12 +176,15 @@ class GPUs:
         def change(work: UnitOfWork) -> None:
             record = _find(work, uuid)
             if _is_leased(work, uuid):
-                raise GPUStateError("The GPU is leased. Release its lease first.")
+                raise GPUStateError(Message("The GPU is leased. Release its lease first."))
             if any(item.gpu.uuid == uuid for item in work.reading.readings):
-                raise GPUStateError("The GPU is still reported by its host. Drain it instead.")
+                raise GPUStateError(
+                    Message("The GPU is still reported by its host. Drain it instead.")
+                )
             doubt = check_staleness(work.reading, work.now, work.config.rules)
             if doubt is not None and work.reading.expects_readings:
-                raise GPUStateError(f"It is not known whether the GPU is gone. {doubt}")
+                problem = Message("It is not known whether the GPU is gone.")
+                raise GPUStateError(sentences(problem, doubt))
             work.transaction.gpus.forget(uuid)
             work.transaction.audit.record(by, "gpu.forget", uuid, record.admin_state.shown, None)
 
@@ -262,12 +275,13 @@ def _set_state(
 
 
 def _drain(work: UnitOfWork, record: GPURecord, by: str) -> None:
-    reason = f"Drained by {by}."
+    reason = Message("Drained by {by}.", by=by)
     health = _health(work, record, [replace(record, admin_state=AdminState.DRAINING)])
     if health is None:
         raise GPUStateError(_UNKNOWN)
     if health.state is not GPUState.DRAINING:
-        raise GPUStateError(f"The GPU is out of service already. {health.reason}")
+        problem = Message("The GPU is out of service already.")
+        raise GPUStateError(sentences(problem, health.reason or ""))
     _set_state(work, record, AdminState.DRAINING, reason, by)
 
 
@@ -332,4 +346,4 @@ def _out_of_service(work: UnitOfWork) -> dict[str, DeviceHealth]:
 
 def _why_kept(work: UnitOfWork, health: DeviceHealth) -> str:
     obstacle = check_staleness(work.reading, work.now, work.config.rules)
-    return obstacle or health.reason or "It is not fit for service."
+    return obstacle or health.reason or Message("It is not fit for service.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from gpudock.broker.cycle import FIRST_LOOK
 from gpudock.broker.deliveries import Deliveries
 from gpudock.broker.errors import LeaseConflictError
+from gpudock.language import Message
 from gpudock.model import Lease, LeaseState, WhenBusy
 from gpudock.store import RequestState, StoreError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LOST = "The lease is not in the database any more. Start the server again."
+_LOST = Message("The lease is not in the database any more. Start the server again.")
 
 
 class LeaseRecords:
@@ -112,7 +113,9 @@ class Leases(LeaseRecords):
         if lease is None or replaced:
             raise LeaseConflictError(_LOST)
         if lease.state is not LeaseState.GRANTED or self.is_starting(lease_id):
-            raise LeaseConflictError(f"The lease {lease_id} has its container, or has had it.")
+            raise LeaseConflictError(
+                Message("The lease {id} has its container, or has had it.", id=lease_id)
+            )
         self._process_state.begin(lease_id)
 
     def finish_container(self, lease_id: str) -> None:
@@ -249,7 +252,11 @@ def _binding_conflict(lease: Lease | None, container_id: str) -> str | None:
     if lease is None:
         return _LOST
     if lease.state in (LeaseState.STOPPING, LeaseState.ENDED):
-        return f"The lease {lease.id} is over ({lease.end_reason}). Start the server again."
+        return Message(
+            "The lease {id} is over ({reason}). Start the server again.",
+            id=lease.id,
+            reason=lease.end_reason,
+        )
     if lease.container_id not in (None, container_id):
-        return f"The lease {lease.id} has another container already."
+        return Message("The lease {id} has another container already.", id=lease.id)
     return None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gpudock.language import Message
 from gpudock.model import Quota
 from gpudock.policy.matching import matches
 from gpudock.policy.quota.contradictions import contradictions
+from gpudock.policy.quota.documents import named
 from gpudock.policy.quota.resolve import resolve
 from gpudock.policy.scheduling.decide import decide
 
@@ -188,10 +190,9 @@ def contradictions_of(
         else:
             quotas = [limits({}, document), limits({"": together}, document)]
         first, *others = (contradictions(document, quota, work.now) for quota in quotas)
-        whose = f'{level} "{name}"' if name else "default"
         for text in first:
             if all(text in other for other in others):
-                yield f"For the {whose}: {text}"
+                yield Message("For the {whose}: {text}", whose=named(level, name), text=text)
 
 
 def _merged(groups: Mapping[str, Mapping[str, object]], work: UnitOfWork) -> dict[str, object]:
@@ -226,32 +227,47 @@ def _excess(lease: Lease, effective: EffectiveQuota, models: list[str]) -> str |
     quota, used = effective.quota, effective.used
     if lease.gpu_uuids:
         if quota.max_gpus is not None and used.gpus > quota.max_gpus:
-            return f"{lease.user} uses {used.gpus} GPUs, and the limit is {quota.max_gpus}."
+            return Message(
+                "{user} uses {used} GPUs, and the limit is {limit}.",
+                user=lease.user,
+                used=used.gpus,
+                limit=quota.max_gpus,
+            )
         if quota.gpu_hours is not None and used.gpu_hours >= quota.gpu_hours:
-            return (
-                f"{lease.user} has used {used.gpu_hours:.1f} GPU-hours, and the limit is"
-                f" {quota.gpu_hours:g}."
+            return Message(
+                "{user} has used {used:.1f} GPU-hours, and the limit is {limit:g}.",
+                user=lease.user,
+                used=used.gpu_hours,
+                limit=quota.gpu_hours,
             )
         for cap in effective.caps:
             if cap.max_gpus is not None and cap.used.gpus > cap.max_gpus:
-                return (
-                    f"The group {cap.group} uses {cap.used.gpus} GPUs, and its limit is"
-                    f" {cap.max_gpus}."
+                return Message(
+                    "The group {group} uses {used} GPUs, and its limit is {limit}.",
+                    group=cap.group,
+                    used=cap.used.gpus,
+                    limit=cap.max_gpus,
                 )
             if cap.gpu_hours is not None and cap.used.gpu_hours >= cap.gpu_hours:
-                return (
-                    f"The group {cap.group} has used {cap.used.gpu_hours:.1f} GPU-hours, and its"
-                    f" limit is {cap.gpu_hours:g}."
+                return Message(
+                    "The group {group} has used {used:.1f} GPU-hours, and its limit is {limit:g}.",
+                    group=cap.group,
+                    used=cap.used.gpu_hours,
+                    limit=cap.gpu_hours,
                 )
         allowed = quota.gpu_models
         for model in models:
             if allowed is not None and not any(matches(model, pattern) for pattern in allowed):
-                return f"{lease.user} uses the model {model}, which the limits do not allow."
+                return Message(
+                    "{user} uses the model {model}, which the limits do not allow.",
+                    user=lease.user,
+                    model=model,
+                )
     hours = quota.max_session_hours
     if hours is not None and (
         lease.expires_at is None or lease.expires_at > lease.granted_at + hours * 3600 + 1
     ):
-        return f"The session lasts longer than {hours:g} hours."
+        return Message("The session lasts longer than {hours:g} hours.", hours=hours)
     return None
 
 

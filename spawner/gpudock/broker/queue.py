@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpudock.broker.scheduling import withdraw
+from gpudock.language import Message
 from gpudock.model import QueuePosition
 from gpudock.policy.admission import refuse
 from gpudock.policy.scheduling.decide import Grant, decide
@@ -46,7 +47,7 @@ class Queue:
             decision = decide(work.snapshot(), work.config.ordering)
         # What could be granted or denied now will be, by the hub's next cycle.
         entries = [
-            (grant.request, QueuePosition(0, 0, "It is about to start.", work.now))
+            (grant.request, QueuePosition(0, 0, Message("It is about to start."), work.now))
             for grant in decision.grants
         ]
         entries += [

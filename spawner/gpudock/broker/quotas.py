@@ -13,13 +13,14 @@ from gpudock.broker.preview import (
     effect_of,
     preview_of,
 )
+from gpudock.language import Message
 from gpudock.policy.quota.delegation import (
     DocumentChange,
     Levels,
     refusal,
     set_by_administrators,
 )
-from gpudock.policy.quota.documents import check_place, parse_document
+from gpudock.policy.quota.documents import check_place, named, parse_document
 from gpudock.policy.quota.errors import QuotaDocumentError
 from gpudock.store import (
     BY_LEAD,
@@ -233,7 +234,9 @@ def _check_lead(work: UnitOfWork, changes: Sequence[QuotaChange], lead: Lead | N
         return
     users = {change.name for change in changes}
     if any(change.level != "user" for change in changes) or not users <= lead.members.keys():
-        raise DelegationError("The lead of a group may change the quotas of its members only.")
+        raise DelegationError(
+            Message("The lead of a group may change the quotas of its members only.")
+        )
     groups = {group for user in users for group in lead.members[user].groups}
     documents = work.transaction.quotas.of(users, groups)
     levels = Levels(
@@ -276,8 +279,12 @@ def _parse(changes: Sequence[QuotaChange]) -> list[QuotaChange]:
     for change in changes:
         check_place(change.level, change.name)
         if (change.level, change.name) in places:
-            whose = f'the {change.level} "{change.name}"' if change.name else "the default"
-            raise QuotaDocumentError(f"The quota of {whose} is changed twice at once.")
+            raise QuotaDocumentError(
+                Message(
+                    "The quota of the {whose} is changed twice at once.",
+                    whose=named(change.level, change.name),
+                )
+            )
         places.add((change.level, change.name))
         document = change.document
         if document is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker.scheduling import take_out_of_service
 from gpudock.broker.validation import has_valid_labels
+from gpudock.language import Message
 from gpudock.model import ContainerState, ForeignUse, Lease, LeaseState, Share
 from gpudock.policy.gpu_health import AdminState, StateTransition
 from gpudock.policy.matching import overlap
@@ -175,8 +176,17 @@ class Comparison:
             if runs:
                 self._quarantine(
                     container,
-                    "carries labels that gpudock did not write; stop or relabel it",
-                    "carried labels that gpudock did not write",
+                    ForeignUse(
+                        Message(
+                            'The container "{name}" carries labels that gpudock did not write; stop'
+                            " or relabel it.",
+                            name=container.name,
+                        ),
+                        Message(
+                            'The container "{name}" carried labels that gpudock did not write.',
+                            name=container.name,
+                        ),
+                    ),
                 )
             return
         lease = self.transaction.leases.get(container.lease_id)
@@ -184,9 +194,10 @@ class Comparison:
             if self.process_state.ended_since(lease.id, self.observation.started_at):
                 return
             if runs:
-                self._intruder(
-                    container, "on the labels of a lease that is not, or no longer, its own"
+                self._stop(
+                    container, "it runs on the labels of a lease that is not, or no longer, its own"
                 )
+                self._quarantine(container, _with_copied_labels(container.name))
             else:
                 self._remove(container, "its lease is over")
             return
@@ -195,7 +206,8 @@ class Comparison:
         elif self._can_adopt(container):
             self._adopt(container)
         elif runs:
-            self._intruder(container, "on devices, or for a server, that a lease has")
+            self._stop(container, "it runs on devices, or for a server, that a lease has")
+            self._quarantine(container, _with_leased_devices(container.name))
         else:
             self._remove(container, "it never ran, and a lease has its devices or its server")
 
@@ -264,18 +276,9 @@ class Comparison:
             if record.gpu.uuid == uuid and record.slots != slots:
                 self.transaction.gpus.set_slots(uuid, slots)
 
-    def _intruder(self, container: ObservedContainer, where: str) -> None:
-        self._stop(container, f"it runs {where}")
-        self._quarantine(
-            container,
-            f"is being stopped, because it runs {where}",
-            f"was stopped, because it ran {where}",
-        )
-
-    def _quarantine(self, container: ObservedContainer, now: str, past: str) -> None:
-        name = f'The container "{container.name}"'
+    def _quarantine(self, container: ObservedContainer, use: ForeignUse) -> None:
         for uuid in container.gpu_uuids:
-            self._in_use.setdefault(uuid, ForeignUse(f"{name} {now}.", f"{name} {past}."))
+            self._in_use.setdefault(uuid, use)
 
     def _stop(self, container: ObservedContainer, why: str) -> None:
         self.actions.append(StopContainer(container.id, container.name, container.lease_id, why))
@@ -294,6 +297,36 @@ class Comparison:
             if use is not None and record.admin_state is AdminState.ACTIVE:
                 occupied = StateTransition(AdminState.OCCUPIED, use.now, use.past)
                 take_out_of_service(self.work, uuid, occupied)
+
+
+def _with_copied_labels(name: str) -> ForeignUse:
+    return ForeignUse(
+        Message(
+            'The container "{name}" is being stopped, because it runs on the labels of a lease that'
+            " is not, or no longer, its own.",
+            name=name,
+        ),
+        Message(
+            'The container "{name}" was stopped, because it ran on the labels of a lease that is'
+            " not, or no longer, its own.",
+            name=name,
+        ),
+    )
+
+
+def _with_leased_devices(name: str) -> ForeignUse:
+    return ForeignUse(
+        Message(
+            'The container "{name}" is being stopped, because it runs on devices, or for a server,'
+            " that a lease has.",
+            name=name,
+        ),
+        Message(
+            'The container "{name}" was stopped, because it ran on devices, or for a server, that a'
+            " lease has.",
+            name=name,
+        ),
+    )
 
 
 def _belongs(container: ObservedContainer, lease: Lease) -> bool:

@@ -11,6 +11,7 @@ from gpudock.broker.errors import RequestDenied
 from gpudock.broker.queue import denial_of
 from gpudock.broker.scheduling import TIMED_OUT, deny, kept_place, withdraw
 from gpudock.broker.validation import is_storable
+from gpudock.language import Message
 from gpudock.model import Denial, Lease, LeaseState, QueuePosition
 from gpudock.store import RequestState, StoreError
 
@@ -52,8 +53,10 @@ class Requests:
         if not is_storable(request):
             return Denial(
                 "invalid",
-                "The request contains text or numbers that cannot be stored. Check the names and"
-                " the options of the server.",
+                Message(
+                    "The request contains text or numbers that cannot be stored. Check the names"
+                    " and the options of the server."
+                ),
             )
 
         def change(work: UnitOfWork) -> Outcome:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpudock.language import Message
 from gpudock.model import Denial, Lease, LeaseState
 from gpudock.policy.gpu_health import AdminState
 from gpudock.policy.scheduling.decide import decide
@@ -29,13 +30,13 @@ _RECONSIDER_SECONDS = 5.0
 
 WITHDRAWN = Denial(
     "withdrawn",
-    "The request was removed from the queue. Start the server again to ask for a GPU.",
+    Message("The request was removed from the queue. Start the server again to ask for a GPU."),
 )
 
 # How long a request that reached the time-out keeps its waiting time, until it is made again.
 KEPT_SECONDS = 7 * 86400.0
 # Stored with such a request, to know it from those that somebody removed.
-TIMED_OUT = "No GPU became free within the longest time that a request may wait."
+TIMED_OUT = Message("No GPU became free within the longest time that a request may wait.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +167,15 @@ def look_up_settled(work: UnitOfWork, servers: Iterable[tuple[str, str]]) -> Non
             continue
         lease = work.transaction.leases.of_server(user, server)
         if found.state is RequestState.DENIED:
-            denials[user, server] = Denial("denied", found.message or "The request was denied.")
+            denials[user, server] = Denial(
+                "denied", found.message or Message("The request was denied.")
+            )
         elif found.state is RequestState.WITHDRAWN:
             denials[user, server] = WITHDRAWN
         elif lease is None or lease.state is LeaseState.STOPPING:
             denials[user, server] = Denial(
                 "ended",
-                "The GPU was granted and taken back before the server started. Ask again.",
+                Message("The GPU was granted and taken back before the server started. Ask again."),
             )
         elif work.gate is None:
             work.outcome.grants[user, server] = lease

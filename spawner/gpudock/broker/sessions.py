@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpudock.broker.errors import ExtensionError
+from gpudock.language import Message
 from gpudock.model import LeaseState
 from gpudock.policy import sessions
 from gpudock.policy.quota.gpu_hours import HOUR
@@ -72,17 +73,24 @@ class Sessions:
         """
         if hours is not None and not 0 < hours <= _MAX_HOURS:  # refuses NaN as well
             raise ExtensionError(
-                f"The hours of an extension are a number more than 0 and at most {_MAX_HOURS}."
+                Message(
+                    "The hours of an extension are a number more than 0 and at most {most}.",
+                    most=_MAX_HOURS,
+                )
             )
         if by_program and hours is not None and hours * HOUR < sessions.MIN_STEP:
             raise ExtensionError(
-                "An extension from within the session is at least a minute. Ask for more hours."
+                Message(
+                    "An extension from within the session is at least a minute. Ask for more hours."
+                )
             )
 
         def change(work: UnitOfWork) -> Session:
             found = work.transaction.leases.get(lease_id)
             if found is None or found.state is LeaseState.ENDED:
-                raise ExtensionError("The session is over, or there never was one of this id.")
+                raise ExtensionError(
+                    Message("The session is over, or there never was one of this id.")
+                )
             (lease,) = self._transactions.with_last_use([found], work.now)
             limits = work.limits
             effective = limits.of(lease.user, (groups_of or {}).get(lease.user, lease.groups))

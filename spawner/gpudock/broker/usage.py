@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from gpudock.language import Message
 from gpudock.policy.quota.gpu_hours import DAY, HOUR
 
 if TYPE_CHECKING:
@@ -129,21 +130,25 @@ class AuditTrail:
         for kind, target in targets:
             device = devices.get(target)
             if kind == "gpu" and device is not None:
-                names[target] = f"GPU {device.index} on {device.host}"
+                names[target] = Message(
+                    "GPU {index} on {host}", index=device.index, host=device.host
+                )
             elif kind == "queue":
                 user, _, server = target.partition("/")
                 names[target] = server_name(user, server)
             elif kind == "group":
-                names[target] = f"group {target.removeprefix('group/')}"
+                names[target] = Message("group {name}", name=target.removeprefix("group/"))
             elif kind == "quota":
                 level, _, name = target.partition("/")
-                names[target] = {"user": name, "group": f"group {name}"}.get(level, "lab default")
+                names[target] = {"user": name, "group": Message("group {name}", name=name)}.get(
+                    level, Message("lab default")
+                )
         return names
 
 
 def server_name(user: str, server: str) -> str:
     """Return how people call a server: by its user, and by its own name if it has one."""
-    return f"{user}, server {server}" if server else user
+    return Message("{user}, server {server}", user=user, server=server) if server else user
 
 
 def _pieces(since: float, until: float, bucket: Bucket | None) -> Iterator[tuple[float, float]]:

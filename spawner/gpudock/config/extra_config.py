@@ -214,3 +214,18 @@ def _syntax_problem(path: Path) -> str | None:
     except ValueError as error:  # null bytes, in some versions of Python
         return f"{place(path)}: {error}. Fix the file and try again."
     return None
+
+
+def main(folder: Path = IN_THE_HUB) -> int:
+    """Print what keeps the hub from loading the folder; return 1 if there is anything.
+
+    ``make up`` runs it in the hub's image where the host's Python is older than the hub's.
+    """
+    fatal = [complaint.text for complaint in examine(folder) if complaint.fatal]
+    for text in fatal:
+        sys.stdout.write(f"{text}\n")
+    return int(bool(fatal))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gpudock.config.shared_volume import desk_prefix
+from gpudock.language import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,15 @@ def links(base_url: str, rights: Rights) -> list[Link]:
     """Return the links for a user of the lab at *base_url*, in their order."""
     desk, hub = desk_prefix(base_url), f"{base_url}hub/"
     every = (
-        (True, Link("mine", "My GPUs", desk)),
-        (True, Link("lab", "Lab", f"{desk}lab")),
-        (rights.reads_quotas, Link("quotas", "Quotas", f"{desk}quotas")),
-        (True, Link("usage", "Usage", f"{desk}usage")),
-        (rights.reads_lab, Link("sessions", "Sessions", f"{desk}sessions")),
-        (rights.reads_lab, Link("audit", "Audit", f"{desk}audit")),
-        (rights.approves, Link("accounts", "Accounts", f"{hub}authorize")),
-        (rights.administers, Link("admin", "Admin", f"{hub}admin")),
-        (True, Link("token", "Token", f"{hub}token")),
-        (rights.has_password, Link("password", "Password", f"{hub}change-password")),
+        (True, Link("mine", Message("My GPUs"), desk)),
+        (True, Link("lab", Message("Lab"), f"{desk}lab")),
+        (rights.reads_quotas, Link("quotas", Message("Quotas"), f"{desk}quotas")),
+        (True, Link("usage", Message("Usage"), f"{desk}usage")),
+        (rights.reads_lab, Link("sessions", Message("Sessions"), f"{desk}sessions")),
+        (rights.reads_lab, Link("audit", Message("Audit"), f"{desk}audit")),
+        (rights.approves, Link("accounts", Message("Accounts"), f"{hub}authorize")),
+        (rights.administers, Link("admin", Message("Admin"), f"{hub}admin")),
+        (True, Link("token", Message("Token"), f"{hub}token")),
+        (rights.has_password, Link("password", Message("Password"), f"{hub}change-password")),
     )
     return [link for is_open, link in every if is_open]

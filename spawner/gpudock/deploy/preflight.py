@@ -1,8 +1,10 @@
 """Checks before anything is changed."""
 
 import errno
+import json
 import shutil
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from gpudock.config import extra_config
 from gpudock.config.logo import media_type
 from gpudock.deploy import output, reachability
 from gpudock.deploy.engine import Engine
+from gpudock.deploy.tools import Compose
 
 BUILD_BYTES = 15 * 2**30
 RUN_BYTES = 2**30
@@ -40,6 +43,33 @@ def check_extra_configuration(root: Path, logo: str | None = None) -> None:
             )
     if fatal:
         raise output.ProblemError("\n".join(fatal))
+
+
+def check_syntax(root: Path, compose: Compose) -> None:
+    """Make sure that the hub's Python understands the files in ``jupyterhub_config.d``.
+
+    An older Python on the host does not know all of its syntax, so the hub's image is asked then.
+
+    Args:
+        root: the project's folder.
+        compose: the lab, whose images are built.
+
+    Raises:
+        ProblemError: it does not understand one; the message names file and line.
+    """
+    folder = root / extra_config.FOLDER
+    if sys.version_info >= extra_config.HUB_PYTHON or not extra_config.examine(folder):
+        return
+    _, text = compose.run("config", "--format", "json")
+    image = json.loads(text)["services"]["hub"]["image"]
+    checked = compose.tools.run(
+        *("run", "--rm", "--pull", "never", "--network", "none", "--read-only"),
+        *("--user", str(extra_config.HUB_ID), "--entrypoint", "/opt/hub/bin/python"),
+        *("--volume", f"{folder}:{extra_config.IN_THE_HUB}:ro"),
+        *(image, "-I", "-m", "gpudock.config.extra_config"),
+    )
+    if checked.returncode != 0:
+        raise output.ProblemError(checked.stdout.strip() or checked.stderr.strip())
 
 
 def check_port(engine: Engine, project: str, port: int) -> None:

@@ -104,6 +104,7 @@ def _up(configuration: Configuration, root: Path, simulate_gpus: int | None) -> 
     preflight.check_labs(engine, configuration.project)
     simulated_gpus.simulate(engine, root, simulate_gpus)
     compose = _build(configuration, engine, root)
+    preflight.check_syntax(root, compose)
     output.step("Starting the lab")
     if compose.show("up", "--detach", "--no-build", "--wait", "--wait-timeout", str(START_SECONDS)):
         _explain_failure(compose)

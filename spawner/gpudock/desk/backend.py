@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from gpudock.broker import DeskBroker
 from gpudock.config.configured_groups import ConfiguredGroups
 from gpudock.desk.errors import UnavailableError
+from gpudock.language import Message, message_of, sentences
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class WorkerThread:
             )
         except StoreError as error:
             log.error("The database failed: %s", error)
-            raise UnavailableError(f"{error} Nothing was changed.") from error
+            problem = sentences(message_of(error), Message("Nothing was changed."))
+            raise UnavailableError(problem) from error
 
     def close(self) -> None:
         """End the thread."""

@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from gpudock.desk.errors import ForbiddenError
 from gpudock.desk.schema import DeviceUUID, Identifier, Name, RequestModel
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from gpudock.desk.backend import Backend
@@ -34,22 +35,33 @@ PATH_TYPES: Mapping[str, TypeAdapter[Any]] = {
 """The type of each parameter in a path."""
 
 
+_LEADS = Message(
+    "holders of the scope `custom:gpudock:manage`; with that scope for one group only, for the"
+    " group's members"
+)
+_READERS = Message("holders of the scope `custom:gpudock:read`")
+_MANAGERS = Message("holders of the scope `custom:gpudock:manage`")
+
+
 class Audience(enum.StrEnum):
     """Who may call an endpoint at all; the endpoint itself checks whose data is asked for."""
 
     SERVER = "all users of the desk and for users' servers"
     USER = "all users of the desk"
-    LEAD = (
-        "holders of the scope `custom:gpudock:manage`; with that scope for one group only, for"
-        " the group's members"
-    )
-    READER = "holders of the scope `custom:gpudock:read`"
-    MANAGER = "holders of the scope `custom:gpudock:manage`"
+    LEAD = _LEADS
+    READER = _READERS
+    MANAGER = _MANAGERS
 
 
 def not_for(audience: Audience) -> ForbiddenError:
     """Return the error for a principal who does not belong to *audience*."""
-    return ForbiddenError(f"This is for {audience.value}. Ask an administrator for it.")
+    names = {Audience.LEAD: _LEADS, Audience.READER: _READERS, Audience.MANAGER: _MANAGERS}
+    return ForbiddenError(
+        Message(
+            "This is for {audience}. Ask an administrator for it.",
+            audience=names.get(audience, audience.value),
+        )
+    )
 
 
 class NoQuery(RequestModel):

@@ -22,6 +22,8 @@ from typing import ClassVar
 
 from tornado.web import HTTPError
 
+from gpudock.language import Message
+
 
 class APIError(HTTPError):
     """An answer with an error status.
@@ -117,6 +119,8 @@ class HubUnreachableError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The Hub does not answer at the moment, so the desk cannot look up users. Running"
-            " sessions continue. Try again in a minute."
+            Message(
+                "The Hub does not answer at the moment, so the desk cannot look up users. Running"
+                " sessions continue. Try again in a minute."
+            )
         )

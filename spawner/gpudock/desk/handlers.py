@@ -25,7 +25,10 @@ from gpudock.desk.errors import (
     UnauthorizedError,
 )
 from gpudock.desk.schema import sentence
+from gpudock.language import Message, message_of, sentences
+from gpudock.language.catalog import localized, read_in
 from gpudock.policy.csv_file import CSVFileError, decode
+from gpudock.policy.quota.errors import at_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,12 +44,16 @@ _MAX_READ_BYTES = 32 * 2**20
 _ETAG = re.compile(r'"([0-9]{1,18})"|([0-9]{1,18})')
 
 _MESSAGES = {
-    400: "The request cannot be read.",
-    401: 'Send a token of the Hub as "Authorization: Bearer …", or sign in with a browser.',
-    404: "There is nothing at this address; openapi.json lists all addresses.",
-    405: 'This address does not support the method; the header "Allow" lists those it does.',
-    413: "The body of the request is too large.",
-    500: "The desk failed; its log says why.",
+    400: Message("The request cannot be read."),
+    401: Message(
+        'Send a token of the Hub as "Authorization: Bearer …", or sign in with a browser.'
+    ),
+    404: Message("There is nothing at this address; openapi.json lists all addresses."),
+    405: Message(
+        'This address does not support the method; the header "Allow" lists those it does.'
+    ),
+    413: Message("The body of the request is too large."),
+    500: Message("The desk failed; its log says why."),
 }
 # Of the others, the label is the standard phrase of the status.
 _LABELS = {413: "too_large", 500: "internal", 503: "unavailable"}
@@ -61,11 +68,13 @@ class DeskHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
         """Take the arguments of the route."""
         self.backend = backend
         self.hub_auth = hub_auth
+        read_in(self.request.headers.get("Accept-Language", ""))
 
     def set_default_headers(self) -> None:
         """Keep responses out of caches and frames, and the server's name out of responses."""
         self.clear_header("Server")
         self.set_header("Cache-Control", "no-store")
+        self.set_header("Vary", "Accept-Language")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "same-origin")
         self.set_header("Content-Security-Policy", "frame-ancestors 'none'; default-src 'none'")
@@ -93,7 +102,9 @@ class DeskHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
         by_cookie = not getattr(self, "_token_authenticated", False)
         found = identity.identify(model, by_cookie=by_cookie)
         if found is None:
-            raise ForbiddenError("You have no access to the desk. Ask an administrator of the Hub.")
+            raise ForbiddenError(
+                Message("You have no access to the desk. Ask an administrator of the Hub.")
+            )
         if identity.may_act_as_manager(found, model):
             managed = await self.backend.hub.managed_by(str(found.user))
             found = identity.with_groups(found, managed) if managed else found
@@ -115,7 +126,7 @@ class DeskHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
         if status == 401:
             self.set_header("WWW-Authenticate", 'Bearer realm="gpudock"')
         self.set_header("Content-Type", JSON)
-        self.finish(json.dumps({"error": label, "message": message}, ensure_ascii=False))
+        self.finish(json.dumps({"error": label, "message": localized(message)}, ensure_ascii=False))
 
 
 class NotFoundHandler(DeskHandler):
@@ -177,20 +188,25 @@ class APIHandler(DeskHandler):
 
     def _unauthenticated(self) -> APIError:
         if self.hub_auth.get_token(self, in_cookie=False):
-            message = (
+            message = Message(
                 "The Hub does not know this token (any more). Make a new one on its Token page."
             )
             return UnauthorizedError(message)
         if self.get_cookie(self.hub_auth.cookie_name):
             return CrossSiteError(
-                "The request did not come from a page of the desk, or the session has ended."
-                ' Reload the page; programs send a token as "Authorization: Bearer …".',
+                Message(
+                    "The request did not come from a page of the desk, or the session has ended."
+                    ' Reload the page; programs send a token as "Authorization: Bearer …".'
+                )
             )
         return UnauthorizedError(_MESSAGES[401])
 
     def _body_too_large(self) -> APIError:
         return TooLargeError(
-            f"The body of the request is too large: the limit is {self._limit} bytes."
+            Message(
+                "The body of the request is too large: the limit is {limit} bytes.",
+                limit=self._limit,
+            )
         )
 
     async def _serve(self, **path: str) -> None:
@@ -222,22 +238,27 @@ class APIHandler(DeskHandler):
         body = bytes(self._body)
         if endpoint.body is None:
             if body:
-                raise BadRequestError("This request takes no body.")
+                raise BadRequestError(Message("This request takes no body."))
             return None
         if not body and not endpoint.body_required:
             return None
         media = self.request.headers.get("Content-Type", "").split(";")[0].strip().lower()
         if media != endpoint.body_media:
-            message = f'Send the body as {endpoint.body_media}, with that "Content-Type".'
+            message = Message(
+                'Send the body as {media}, with that "Content-Type".', media=endpoint.body_media
+            )
             raise MediaTypeError(message)
         try:
             text = decode(body) if endpoint.body_media == CSV else body.decode("utf-8")
         except CSVFileError as error:
-            place = "" if error.line is None else f"Line {error.line}: "
-            raise BadRequestError(f"{place}{error} Nothing was changed.") from error
+            problem = message_of(error)
+            if error.line is not None:
+                problem = at_line(error.line, problem)
+            unchanged = Message("Nothing was changed.")
+            raise BadRequestError(sentences(problem, unchanged)) from error
         except UnicodeDecodeError as error:
             raise BadRequestError(
-                f"The body is not UTF-8: byte {error.start} is not valid."
+                Message("The body is not UTF-8: byte {byte} is not valid.", byte=error.start)
             ) from error
         if endpoint.body is str:
             return text
@@ -252,14 +273,16 @@ class APIHandler(DeskHandler):
         found = None if match in (None, "*") else _ETAG.fullmatch(str(match))
         if found is None and match not in (None, "*"):
             raise BadRequestError(
-                'If-Match is * or the ETag of the document, such as "17" with its quotes.'
+                Message('If-Match is * or the ETag of the document, such as "17" with its quotes.')
             )
         if none_match not in (None, "*"):
             raise BadRequestError(
-                "If-None-Match can only be *, for a document that does not exist yet."
+                Message("If-None-Match can only be *, for a document that does not exist yet.")
             )
         if match is not None and none_match is not None:
-            message = "If-Match and If-None-Match exclude each other: only one can be true."
+            message = Message(
+                "If-Match and If-None-Match exclude each other: only one can be true."
+            )
             raise PreconditionError(message)
         if none_match is not None:
             return 0, False
@@ -285,8 +308,10 @@ def _check_audience(principal: Principal, audience: Audience) -> None:
     """Raise :class:`ForbiddenError` unless the principal belongs to the audience."""
     if principal.is_server and audience is not Audience.SERVER:
         raise ForbiddenError(
-            "The token of a server gives access to its user's sessions, limits and places in the"
-            " queue only. Use a token that you made on the Hub's Token page."
+            Message(
+                "The token of a server gives access to its user's sessions, limits and places in"
+                " the queue only. Use a token that you made on the Hub's Token page."
+            )
         )
     enough = {
         Audience.LEAD: bool(principal.manages),
@@ -309,12 +334,17 @@ def _query(endpoint: Endpoint, arguments: Mapping[str, list[bytes]]) -> BaseMode
     for name, given in arguments.items():
         if len(given) > 1:
             raise BadRequestError(
-                f'The parameter "{name}" is given {len(given)} times. Give it once.'
+                Message(
+                    'The parameter "{name}" is given {count} times. Give it once.',
+                    name=name,
+                    count=len(given),
+                )
             )
         try:
             values[name] = given[0].decode()
         except UnicodeDecodeError as error:
-            raise BadRequestError(f'The parameter "{name}" is not UTF-8.') from error
+            problem = Message('The parameter "{name}" is not UTF-8.', name=name)
+            raise BadRequestError(problem) from error
     try:
         return endpoint.query.model_validate_strings(values)
     except ValidationError as error:
@@ -329,16 +359,21 @@ def _number(text: str) -> float:
 
 def _json(text: str) -> Any:
     def refuse(constant: str) -> NoReturn:
-        raise BadRequestError(f"The body contains {constant}, which JSON does not have.")
+        raise BadRequestError(
+            Message("The body contains {constant}, which JSON does not have.", constant=constant)
+        )
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) < len(pairs):
-            raise BadRequestError("The body has a field twice in one object.")
+            raise BadRequestError(Message("The body has a field twice in one object."))
         return found
 
     try:
         return json.loads(text, parse_constant=refuse, parse_float=_number, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
-        detail = str(error) if isinstance(error, json.JSONDecodeError) else "it is too large"
-        raise BadRequestError(f"The body is not JSON: {detail}.") from error
+        is_too_large = not isinstance(error, json.JSONDecodeError)
+        problem = Message("it is too large") if is_too_large else str(error)
+        raise BadRequestError(
+            Message("The body is not JSON: {problem}.", problem=problem)
+        ) from error

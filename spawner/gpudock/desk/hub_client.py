@@ -18,6 +18,7 @@ from jupyterhub.services.auth import HubOAuth
 
 from gpudock.desk.errors import ConflictError, HubUnreachableError
 from gpudock.hub_api import HubError, HubRejectedError
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -170,7 +171,8 @@ class HubClient:
         try:
             await change
         except HubRejectedError as error:
-            raise ConflictError(f"The Hub refuses this: {_reason(error)}") from error
+            refused = Message("The Hub refuses this: {reason}", reason=_reason(error))
+            raise ConflictError(refused) from error
         except HubError as error:
             raise HubUnreachableError from error
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.config.shared_volume import AGENT_TOKEN, NO_GPUS, secret_in
 from gpudock.inventory import AgentInventory, Inventory, NoInventory
+from gpudock.language import Message
 from gpudock.model import InventoryReading
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _POLL_SECONDS = 1.0
 
 UNKNOWN = InventoryReading(
     taken_at=None,
-    problem="The hub has not started an agent yet, so the GPUs are unknown.",
+    problem=Message("The hub has not started an agent yet, so the GPUs are unknown."),
 )
 """The reading until the hub has written to the shared folder."""
 

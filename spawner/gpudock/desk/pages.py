@@ -14,6 +14,8 @@ from gpudock.config.navigation import Rights, links
 from gpudock.desk.errors import APIError
 from gpudock.desk.handlers import DeskHandler
 from gpudock.desk.hub_client import asks_again
+from gpudock.language import Message
+from gpudock.language.templates import Translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,16 +42,18 @@ _POLICY = "; ".join(
 )
 
 SECTIONS: dict[str, tuple[str, Callable[[Principal], bool]]] = {
-    "mine": ("My GPUs", lambda _: True),
-    "lab": ("Lab", lambda _: True),
-    "quotas": ("Quotas", lambda principal: bool(principal.reads)),
-    "usage": ("Usage", lambda _: True),
-    "sessions": ("Sessions", lambda principal: bool(principal.reads)),
-    "audit": ("Audit", lambda principal: principal.reads.everyone),
+    "mine": (Message("My GPUs"), lambda _: True),
+    "lab": (Message("Lab"), lambda _: True),
+    "quotas": (Message("Quotas"), lambda principal: bool(principal.reads)),
+    "usage": (Message("Usage"), lambda _: True),
+    "sessions": (Message("Sessions"), lambda principal: bool(principal.reads)),
+    "audit": (Message("Audit"), lambda principal: principal.reads.everyone),
 }
 """The pages: their titles, and whether a principal may open the page."""
 
-_TEMPLATES = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True)
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(_HERE / "templates"), autoescape=True, extensions=[Translated]
+)
 
 
 class PageHandler(DeskHandler):
@@ -85,7 +89,9 @@ class PageHandler(DeskHandler):
         info = kwargs.get("exc_info")
         error = info[1] if info else None
         if status_code == 403 and not isinstance(error, APIError):
-            message = "This page is for administrators. Some pages are also for leads of a group."
+            message: str = Message(
+                "This page is for administrators. Some pages are also for leads of a group."
+            )
         else:
             status_code, _, message = self.explain(status_code, error)
         self.set_status(status_code)

@@ -14,10 +14,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationError,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
 )
 
+from gpudock.language import Message, message_of
+from gpudock.language.catalog import localized
 from gpudock.model import is_gpu_uuid
 
 MAX_TEXT_LENGTH = 255
@@ -45,6 +50,17 @@ def rounded(digits: int) -> AfterValidator:
     return AfterValidator(lambda value: round(value, digits))
 
 
+def _as_it_is(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Keep a message; a validated string would have lost what it is translated by."""
+    return value if isinstance(value, Message) else validate(value)
+
+
+Sentence = Annotated[
+    str, WrapValidator(_as_it_is), PlainSerializer(localized, return_type=str, when_used="json")
+]
+"""A sentence for people in a response, which is sent in the language of its reader."""
+
+
 def is_text(value: str) -> bool:
     """Return whether *value* has neither control characters nor unpaired surrogates."""
     return all(unicodedata.category(character) not in ("Cc", "Cs") for character in value)
@@ -52,13 +68,13 @@ def is_text(value: str) -> bool:
 
 def _text(value: str) -> str:
     if not is_text(value):
-        raise ValueError("it contains control characters")
+        raise ValueError(Message("it contains control characters"))
     return value
 
 
 def _uuid(value: str) -> str:
     if not is_gpu_uuid(value):
-        raise ValueError("it is not the full UUID of a GPU, such as GPU-8f6e…")
+        raise ValueError(Message("it is not the full UUID of a GPU, such as GPU-8f6e…"))
     return value
 
 
@@ -67,16 +83,16 @@ def _whole_number(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if re.fullmatch(r"-?[0-9]{1,9}", value) is None:
-        raise ValueError("it is not a whole number")
+        raise ValueError(Message("it is not a whole number"))
     return int(value)
 
 
 def _hours(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("it is not a number")
+        raise ValueError(Message("it is not a number"))
     # A huge int fits no float: compare before converting.
     if not (0 < value <= _MAX_NUMBER) or not math.isfinite(value):
-        raise ValueError("it is not a number of hours above 0")
+        raise ValueError(Message("it is not a number of hours above 0"))
     return float(value)
 
 
@@ -86,12 +102,14 @@ def _moment(value: Any) -> Any:
         return value
     if re.fullmatch(r"[0-9]{1,300}(\.[0-9]{1,300})?(e[+-]?[0-9]{1,3})?", value, re.ASCII | re.I):
         if float(value) > MAX_TIME:
-            raise ValueError("it is after the year 9999")
+            raise ValueError(Message("it is after the year 9999"))
         return float(value)
     try:
         moment = dt.datetime.fromisoformat(value)
     except ValueError:
-        problem = "it is neither a date, such as 2026-11-23 or 2026-11-23T12:00:00Z, nor Unix time"
+        problem = Message(
+            "it is neither a date, such as 2026-11-23 or 2026-11-23T12:00:00Z, nor Unix time"
+        )
         raise ValueError(problem) from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=dt.UTC)
@@ -164,18 +182,21 @@ Moment = Annotated[
 """A time in a query, read as Unix time; before 1970 counts as 1970."""
 
 _REASONS = {
-    "missing": "it is missing",
-    "extra_forbidden": "there is no such field",
-    "string_type": "it is not a string",
-    "int_type": "it is not a whole number",
-    "int_parsing": "it is not a whole number",
-    "float_type": "it is not a number",
-    "bool_type": "it is not a boolean",
-    "list_type": "it is not a list",
-    "dict_type": "it is not an object",
-    "model_type": "it is not an object",
-    "model_attributes_type": "it is not an object",
+    "missing": Message("it is missing"),
+    "extra_forbidden": Message("there is no such field"),
+    "string_type": Message("it is not a string"),
+    "int_type": Message("it is not a whole number"),
+    "int_parsing": Message("it is not a whole number"),
+    "float_type": Message("it is not a number"),
+    "bool_type": Message("it is not a boolean"),
+    "list_type": Message("it is not a list"),
+    "dict_type": Message("it is not an object"),
+    "model_type": Message("it is not an object"),
+    "model_attributes_type": Message("it is not an object"),
 }
+
+
+_WHOLES = {"the body": Message("The body"), "the address": Message("The address")}
 
 
 def sentence(error: ValidationError, whole: str) -> str:
@@ -188,11 +209,13 @@ def sentence(error: ValidationError, whole: str) -> str:
     found = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in found["loc"] if not str(part).startswith("function-"))
     if found["type"] == "value_error":
-        reason = str(found["ctx"]["error"])
+        reason = message_of(found["ctx"]["error"])
         if reason.endswith("."):  # a sentence of its own
             return reason
     else:
         message = found["msg"]
         reason = _REASONS.get(found["type"]) or message[:1].lower() + message[1:]
-    place = f'{whole}: "{where}"' if where else whole
-    return f"{place[0].upper()}{place[1:]} is not valid: {reason}."
+    place: str = _WHOLES.get(whole) or whole[0].upper() + whole[1:]
+    if where:
+        place = Message('{whole}: "{where}"', whole=place, where=where)
+    return Message("{place} is not valid: {reason}.", place=place, reason=reason)

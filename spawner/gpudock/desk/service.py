@@ -17,11 +17,12 @@ from gpudock.desk.endpoints import JSON
 from gpudock.desk.errors import ForbiddenError, UnavailableError
 from gpudock.desk.handlers import DeskHandler
 from gpudock.desk.openapi import document
+from gpudock.language import Message, message_of
 from gpudock.store import StoreError
 
 log = logging.getLogger(__name__)
 
-NOT_MIGRATED = (
+NOT_MIGRATED = Message(
     "The lab's database is not up to date yet. The hub updates it when it starts; the desk waits."
 )
 
@@ -34,7 +35,7 @@ class HealthHandler(DeskHandler):
         try:
             current = await asyncio.to_thread(self.backend.store.is_current)
         except StoreError as error:
-            raise UnavailableError(str(error)) from error
+            raise UnavailableError(message_of(error)) from error
         if not current:
             raise UnavailableError(NOT_MIGRATED)
         self.set_header("Content-Type", JSON)
@@ -68,8 +69,10 @@ class MetricsHandler(DeskHandler):
                 raise HTTPError(401)
             if principal.is_server or not principal.reads.everyone:
                 raise ForbiddenError(
-                    "Metrics are for tokens with the scope custom:gpudock:read, or for the one in"
-                    " GPUDOCK_METRICS_TOKEN."
+                    Message(
+                        "Metrics are for tokens with the scope custom:gpudock:read, or for the one"
+                        " in GPUDOCK_METRICS_TOKEN."
+                    )
                 )
         snapshot = await self.backend.read(metrics.Snapshot.of)
         body, content_type = metrics.encode(snapshot, self.request.headers.get("Accept", ""))

@@ -31,6 +31,7 @@ from gpudock.engine.protocol import (
     NameTaken,
 )
 from gpudock.engine.threads import DaemonThreads
+from gpudock.language import Message
 from gpudock.model import Observation, ObservedContainer
 
 if TYPE_CHECKING:
@@ -311,9 +312,9 @@ class DockerEngine:
         version = await self._call(lambda client: client.version(api_version=False))
         api_version = str(version.get("ApiVersion", "0"))
         if parse.version_tuple(api_version) < parse.version_tuple(_API_VERSION):
-            message = (
-                f"Docker Engine {version.get('Version')} is too old for gpudock. "
-                "Upgrade it to 25.0 or later."
+            message = Message(
+                "Docker Engine {version} is too old for gpudock. Upgrade it to 25.0 or later.",
+                version=version.get("Version"),
             )
             raise EngineRefused(message)
         answer = await self._call(lambda client: client.info())
@@ -475,11 +476,15 @@ class DockerEngine:
         except docker.errors.APIError as error:
             raise _meaning(error) from error
         except requests.ConnectionError as error:
-            message = f"The Docker Engine at {self.base_url} does not answer ({_in_words(error)})."
-            raise EngineUnreachable(message) from error
+            raise EngineUnreachable(_silence(self.base_url, error)) from error
         except (requests.RequestException, docker.errors.DockerException, OSError) as error:
-            message = f"The Docker Engine at {self.base_url} does not answer ({_in_words(error)})."
-            raise EngineUnknown(message) from error
+            raise EngineUnknown(_silence(self.base_url, error)) from error
+
+
+def _silence(url: str, error: Exception) -> Message:
+    return Message(
+        "The Docker Engine at {url} does not answer ({error}).", url=url, error=_in_words(error)
+    )
 
 
 class _Conflict(EngineRefused):

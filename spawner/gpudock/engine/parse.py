@@ -20,6 +20,7 @@ from gpudock.engine.labels import (
     LABEL_USER,
 )
 from gpudock.engine.spec import CDI_KIND, GPUDelivery, ImageConfig
+from gpudock.language import Message
 from gpudock.model import ContainerState, ForeignUse, ObservedContainer, is_gpu_uuid
 
 if TYPE_CHECKING:
@@ -242,18 +243,30 @@ def foreign_use(
         held = resolve(names)
         container = _name(document)
         if not server:
-            stranger = f'The container "{container}", which this lab did not start,'
             found = ForeignUse(
-                f"{stranger} has this GPU. Stop it; or, if it only monitors GPUs or leaves them "
-                f"alone, start it with the label {LABEL_OBSERVER}=true or name it in "
-                "GPUDOCK_OBSERVERS.",
-                f"{stranger} had this GPU.",
+                Message(
+                    'The container "{name}", which this lab did not start, has this GPU. Stop it;'
+                    " or, if it only monitors GPUs or leaves them alone, start it with the label"
+                    " {label}=true or name it in GPUDOCK_OBSERVERS.",
+                    name=container,
+                    label=LABEL_OBSERVER,
+                ),
+                Message(
+                    'The container "{name}", which this lab did not start, had this GPU.',
+                    name=container,
+                ),
             )
         elif not _are_named_as_labeled(labels, held):
             found = ForeignUse(
-                f'The container "{container}" has this GPU, but its labels name other GPUs; this '
-                "lab did not start it like that. Stop it.",
-                f'The container "{container}" had this GPU, but its labels named other GPUs.',
+                Message(
+                    'The container "{name}" has this GPU, but its labels name other GPUs; this lab'
+                    " did not start it like that. Stop it.",
+                    name=container,
+                ),
+                Message(
+                    'The container "{name}" had this GPU, but its labels named other GPUs.',
+                    name=container,
+                ),
             )
         else:
             continue

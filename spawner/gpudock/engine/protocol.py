@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from gpudock.language import Message
+
 if TYPE_CHECKING:
     from gpudock.model import ObservedContainer
 
@@ -37,7 +39,7 @@ class NameTaken(EngineError):  # noqa: N818 - as above
     """A container of that name exists; :attr:`existing_id` is its id where it is known."""
 
     def __init__(self, existing_id: str | None) -> None:
-        super().__init__("A container of this name exists already.")
+        super().__init__(Message("A container of this name exists already."))
         self.existing_id = existing_id
 
 

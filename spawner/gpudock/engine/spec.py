@@ -24,6 +24,7 @@ from gpudock.engine.labels import (
     LABEL_SLOT,
     LABEL_USER,
 )
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -137,7 +138,7 @@ def container_config(lease: Lease, context: ContainerContext) -> ContainerSpec:
         ValueError: the lease has GPUs, but the engine cannot give any.
     """
     if lease.gpu_uuids and context.delivery is GPUDelivery.NONE:
-        message = f"Lease {lease.id} has GPUs, but this engine cannot give any."
+        message = Message("Lease {id} has GPUs, but this engine cannot give any.", id=lease.id)
         raise ValueError(message)
     config: dict[str, Any] = {
         "Image": lease.image,

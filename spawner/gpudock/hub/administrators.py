@@ -7,6 +7,7 @@ from typing import Any
 from jupyterhub import orm
 
 from gpudock.hub.runtime import Runtime
+from gpudock.language import Message
 
 
 def reason_to_keep(handler: Any, name: str) -> str | None:
@@ -18,13 +19,17 @@ def reason_to_keep(handler: Any, name: str) -> str | None:
     """
     authenticator = handler.authenticator
     if name in authenticator.admin_users:
-        return (
-            f'"{name}" is an administrator by the setting GPUDOCK_ADMIN or by the configuration. '
-            "Change it there first, and restart the hub."
+        return Message(
+            '"{name}" is an administrator by the setting GPUDOCK_ADMIN or by the configuration. '
+            "Change it there first, and restart the hub.",
+            name=name,
         )
     user = orm.User.find(handler.db, name)
     if user is not None and user.admin and not _others(handler, name):
-        return f'"{name}" is the last administrator. Make another user an administrator first.'
+        return Message(
+            '"{name}" is the last administrator. Make another user an administrator first.',
+            name=name,
+        )
     return None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gpudock.broker.epoch import Epoch, LabIdentity
 from gpudock.config.shared_volume import HUB_LOCK, LAB_ID, leave_note, secret, secret_in
 from gpudock.hub.lock import HubLock
+from gpudock.language import Message, message_of, sentences
 from gpudock.store import EpochLostError, StoreError, StoreUnusableError
 
 if TYPE_CHECKING:
@@ -25,14 +26,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STARTING = "The lab is starting."
+STARTING = Message("The lab is starting.")
 
 _RETRY_SECONDS = 2.0
 _UNUSABLE_SECONDS = 30.0
 """How often to try a database again that a person must replace."""
 _LOCK_SECONDS = 0.5
 _BEAT_SECONDS = 3.0
-_ANOTHER_HUB = (
+_ANOTHER_HUB = Message(
     "Another hub of this lab still runs on this server. This one waits until that one has ended."
     " Run one hub per lab."
 )
@@ -83,7 +84,8 @@ class LabClaim:
                 await asyncio.to_thread(self._store.migrate, secret_in(self._id_file) or None)
             except StoreError as error:
                 waited = True
-                self._report(f"{error} The lab goes on by itself once its database can be used.")
+                goes_on = Message("The lab goes on by itself once its database can be used.")
+                self._report(sentences(message_of(error), goes_on))
                 unusable = isinstance(error, StoreUnusableError)
                 await asyncio.sleep(_UNUSABLE_SECONDS if unusable else _RETRY_SECONDS)
             else:
@@ -105,7 +107,7 @@ class LabClaim:
                     epoch = Epoch(await asyncio.to_thread(self._identity, info))
                 await asyncio.to_thread(epoch.take, self._store)
             except StoreError as error:
-                self._report(str(error))
+                self._report(message_of(error))
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 self._report(STARTING)
@@ -118,7 +120,7 @@ class LabClaim:
             try:
                 broker.keep_epoch()
             except EpochLostError as error:
-                self._report(str(error))
+                self._report(message_of(error))
                 end_hub()
                 return
             except StoreError as error:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker import RequestDenied
 from gpudock.engine.protocol import EngineError
+from gpudock.language import Message, message_of, sentences
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
     from gpudock.model import DeliveryFailure
 
-RETRY_HINT = "If this keeps happening, tell the administrator."
+RETRY_HINT = Message("If this keeps happening, tell the administrator.")
 
 
 class StartError(Exception):
@@ -72,13 +73,16 @@ def start_error(error: Exception) -> StartError:
         case RequestDenied():
             return StartError(error.denial.message, reason=error.denial.reason, status=409)
         case EngineError():
-            message = (
-                "The Docker Engine failed, so your server could not be started: "
-                f"{error} Try again. {RETRY_HINT}"
+            message = Message(
+                "The Docker Engine failed, so your server could not be started: {error} Try again.",
+                error=message_of(error),
             )
-            return StartError(message, reason="engine", status=503)
+            return StartError(sentences(message, RETRY_HINT), reason="engine", status=503)
         case StoreError():
-            message = f"The lab's database failed, so your server could not be started: {error}"
+            message = Message(
+                "The lab's database failed, so your server could not be started: {error}",
+                error=message_of(error),
+            )
             return StartError(message, reason="store", status=503)
         case _:
-            return StartError(str(error))
+            return StartError(message_of(error))

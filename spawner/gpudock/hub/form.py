@@ -10,6 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gpudock.hub.options import SpawnOptions
 from gpudock.hub.outlook import Outlook
+from gpudock.language import Message, counted, sentences
+from gpudock.language.templates import Translated
 from gpudock.model import MAX_GPUS, GPUState, Share, WhenBusy
 from gpudock.policy.durations import duration_in_words
 from gpudock.policy.gpu_health import without_slices
@@ -25,16 +27,18 @@ if TYPE_CHECKING:
 _MIB_PER_GB = 1024
 
 BUSY_CHOICES = (
-    (WhenBusy.WAIT, "Wait in the queue; the server starts by itself when it is my turn"),
-    (WhenBusy.CPU, "Start now without a GPU"),
-    (WhenBusy.FAIL, "Do not start"),
+    (WhenBusy.WAIT, Message("Wait in the queue; the server starts by itself when it is my turn")),
+    (WhenBusy.CPU, Message("Start now without a GPU")),
+    (WhenBusy.FAIL, Message("Do not start")),
 )
 
-_NO_SLICES = "MIG mode is on without slices: an administrator has to create some or turn it off."
+_NO_SLICES = Message(
+    "MIG mode is on without slices: an administrator has to create some or turn it off."
+)
 
 SHARE_CHOICES = (
-    (Share.EXCLUSIVE, "GPUs of my own"),
-    (Share.SHARED, "A slot of one shared GPU; others use its memory as well"),
+    (Share.EXCLUSIVE, Message("GPUs of my own")),
+    (Share.SHARED, Message("A slot of one shared GPU; others use its memory as well")),
 )
 
 
@@ -235,7 +239,10 @@ def render_form(view: FormView) -> str:
 @cache
 def _environment() -> Environment:
     return Environment(
-        loader=PackageLoader("gpudock.hub"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("gpudock.hub"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=[Translated],
     )
 
 
@@ -286,18 +293,31 @@ def _left(quota: EffectiveQuota) -> int:
 
 def _limit_in_words(quota: EffectiveQuota) -> str:
     limit = quota.quota.max_gpus
+    words: list[str] = []
     if limit is None:
-        words = "Your limit: none."
+        words.append(Message("Your limit: none."))
     else:
-        words = f"Your limit: {limit} GPU{'' if limit == 1 else 's'} at once."
+        words.append(
+            counted("Your limit: {n} GPU at once.", "Your limit: {n} GPUs at once.", limit)
+        )
     if quota.used.gpus:
-        words += f" You use {quota.used.gpus} now."
+        words.append(Message("You use {gpus} now.", gpus=quota.used.gpus))
     hours, days = quota.quota.gpu_hours, quota.quota.window_days
     if hours is not None:
         left = max(0.0, hours - quota.used.gpu_hours)
-        window = "" if days is None else f" in {days:g} day{'s' * (days != 1)}"
-        words += f" {left:.1f} of your {hours:g} GPU-hours{window} are left."
+        words.append(
+            Message("{left:.1f} of your {hours:g} GPU-hours are left.", left=left, hours=hours)
+            if days is None
+            else counted(
+                "{left:.1f} of your {hours:g} GPU-hours in {n:g} day are left.",
+                "{left:.1f} of your {hours:g} GPU-hours in {n:g} days are left.",
+                days,
+                left=left,
+                hours=hours,
+            )
+        )
     lengths = [h for h in (quota.quota.session_hours, quota.quota.max_session_hours) if h]
     if lengths:
-        words += f" A session lasts {duration_in_words(min(lengths) * 3600)}."
-    return words
+        length = duration_in_words(min(lengths) * 3600)
+        words.append(Message("A session lasts {length}.", length=length))
+    return sentences(*words)

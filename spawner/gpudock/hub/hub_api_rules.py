@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from jupyterhub import apihandlers, orm
 from jupyterhub.apihandlers.users import (
+    SpawnProgressAPIHandler,
     UserAPIHandler,
     UserListAPIHandler,
     UserServerAPIHandler,
@@ -20,10 +21,13 @@ from jupyterhub.apihandlers.users import (
 from jupyterhub.app import JupyterHub
 from jupyterhub.scopes import needs_scope
 from jupyterhub.user import User
-from tornado import web
 
 from gpudock.hub.administrators import forget_quota, reason_to_keep
 from gpudock.hub.audit import record, record_all
+from gpudock.hub.http_errors import LocalizedHTTPError
+from gpudock.hub.stock_pages import stock_text
+from gpudock.language import Message
+from gpudock.language.catalog import localized
 
 _BAD_REQUEST = 400
 _NO_CONTENT = 204
@@ -39,8 +43,10 @@ class _UserHandler(UserAPIHandler):
         """Add a user. The Hub itself does not check the name here."""
         name = self.authenticator.normalize_username(user_name)
         if name != user_name or not self.authenticator.validate_username(name):
-            message = f'"{user_name}" is not a valid user name here. Choose another one.'
-            raise web.HTTPError(_BAD_REQUEST, message)
+            message = Message(
+                '"{name}" is not a valid user name here. Choose another one.', name=user_name
+            )
+            raise LocalizedHTTPError(_BAD_REQUEST, message)
         _check_accounts_are_elsewhere(self)
         if self.find_user(name) is None:
             record(self.current_user.name, "account.create", name, None, {})
@@ -57,7 +63,7 @@ class _UserHandler(UserAPIHandler):
         if user is not None and user.name != self.current_user.name:
             reason = reason_to_keep(self, user.name)
             if reason is not None:
-                raise web.HTTPError(_CONFLICT, reason)
+                raise LocalizedHTTPError(_CONFLICT, reason)
             check_is_stopped(user)
             by = self.current_user.name
             record(by, "account.delete", user.name, {"admin": bool(user.admin)}, None)
@@ -89,14 +95,17 @@ class _UserHandler(UserAPIHandler):
 
     def _check_change(self, user: Any, data: dict[str, Any]) -> None:
         if data.get("name", user.name) != user.name:
-            message = (
-                f'"{user.name}" cannot be renamed: GPU sessions, quotas, the workspace and the '
-                "audit trail are kept under the name. Create another account instead."
+            message = Message(
+                '"{name}" cannot be renamed: GPU sessions, quotas, the workspace and the audit '
+                "trail are kept under the name. Create another account instead.",
+                name=user.name,
             )
-            raise web.HTTPError(_CONFLICT, message)
+            raise LocalizedHTTPError(_CONFLICT, message)
         if {"groups", "roles"} & data.keys():
-            message = "Groups are changed on the groups' pages, and roles in the configuration."
-            raise web.HTTPError(_BAD_REQUEST, message)
+            message = Message(
+                "Groups are changed on the groups' pages, and roles in the configuration."
+            )
+            raise LocalizedHTTPError(_BAD_REQUEST, message)
         admin = data.get("admin", user.admin)
         if admin is user.admin:
             return
@@ -136,59 +145,81 @@ class _UserServerHandler(UserServerAPIHandler):
         is_other = isinstance(requester, User) and requester.name != user_name
         if is_other and not self.get_server_json_body()["user_options"]:
             page = f"{self.hub.base_url}spawn/{user_name}" + f"/{server_name}" * bool(server_name)
-            message = (
+            message = Message(
                 "A server of another user is started on its spawn page, where image and GPUs are "
-                f"chosen: {page}"
+                "chosen: {page}",
+                page=page,
             )
-            raise web.HTTPError(_CONFLICT, message)
+            raise LocalizedHTTPError(_CONFLICT, message)
         await super().post(user_name, server_name)
+
+
+class _ProgressHandler(SpawnProgressAPIHandler):  # type: ignore[misc]
+    """The messages of a start. All who follow it get the same ones, each in their own language."""
+
+    async def send_event(self, event: dict[str, Any]) -> None:
+        """Send an event, in the language of the page that asks."""
+        if "message" in event:
+            event = {**event, "message": stock_text(localized(event["message"]))}
+        await super().send_event(event)
 
 
 def check_may_lose_rights(handler: Any, name: str) -> None:
     """Check that *name* may become an ordinary user.
 
     Raises:
-        web.HTTPError: not by themselves, and not the last administrator or a configured one.
+        LocalizedHTTPError: not by themselves, and not the last administrator or a configured one.
     """
     if handler.current_user.name == name:
-        message = "You cannot remove your own administrator rights. Ask another administrator."
-        raise web.HTTPError(_CONFLICT, message)
+        message = Message(
+            "You cannot remove your own administrator rights. Ask another administrator."
+        )
+        raise LocalizedHTTPError(_CONFLICT, message)
     reason = reason_to_keep(handler, name)
     if reason is not None:
-        raise web.HTTPError(_CONFLICT, reason)
+        raise LocalizedHTTPError(_CONFLICT, reason)
 
 
 def check_is_stopped(user: Any) -> None:
     """Check that a user has no active server.
 
     Raises:
-        web.HTTPError: one runs, starts, waits for a GPU, or stops.
+        LocalizedHTTPError: one runs, starts, waits for a GPU, or stops.
     """
     active = [name for name, spawner in user.spawners.items() if spawner.active]
     if active:
-        named = f' "{active[0]}"' if active[0] else ""
-        message = (
-            f'"{user.name}" has a running server{named}. Stop it first, so that its GPU is free '
-            "and nothing is lost."
+        message = Message(
+            '"{name}" has a running server. Stop it first, so that its GPU is free and nothing is '
+            "lost.",
+            name=user.name,
         )
-        raise web.HTTPError(_CONFLICT, message)
+        if active[0]:
+            message = Message(
+                '"{name}" has a running server "{server}". Stop it first, so that its GPU is free '
+                "and nothing is lost.",
+                name=user.name,
+                server=active[0],
+            )
+        raise LocalizedHTTPError(_CONFLICT, message)
 
 
 def _check_accounts_are_elsewhere(handler: Any) -> None:
     """Refuse users without an account where each user needs one."""
     if getattr(handler.authenticator, "has_accounts_page", False):
         page = f"{handler.hub.base_url}accounts/bulk"
-        message = (
+        message = Message(
             "A user needs an account with a password, which the Hub cannot create here. Create "
-            f"accounts on the Accounts page: {page}"
+            "accounts on the Accounts page: {page}",
+            page=page,
         )
-        raise web.HTTPError(_CONFLICT, message)
+        raise LocalizedHTTPError(_CONFLICT, message)
 
 
 _OURS = {
     UserAPIHandler: _UserHandler,
     UserListAPIHandler: _UserListHandler,
     UserServerAPIHandler: _UserServerHandler,
+    SpawnProgressAPIHandler: _ProgressHandler,
 }
 
 

@@ -24,6 +24,7 @@ from gpudock.broker import LeaseConflictError, StopContainer
 from gpudock.engine.gpu_errors import recognize
 from gpudock.engine.protocol import EngineError, EngineUnknown, NameTaken, S
 from gpudock.hub.errors import LaunchFailed, NotDelivered
+from gpudock.language import Message, message_of
 from gpudock.model import ContainerState, LeaseState, is_gpu_uuid
 from gpudock.store import EpochLostError, StoreError
 
@@ -56,7 +57,8 @@ async def launch(broker: Broker, engine: ContainerEngine[S], lease: Lease, spec:
     if current is not None and current.state is LeaseState.ACTIVE and current.container_id:
         if not broker.leases.is_starting(lease.id) and await _runs(engine, current.container_id):
             return current.container_id
-        raise LeaseConflictError(f"The lease {lease.id} already has or had a container.")
+        message = Message("The lease {lease} already has or had a container.", lease=lease.id)
+        raise LeaseConflictError(message)
     broker.leases.begin_container(lease.id)
     try:
         container_id = await _create_and_start(broker, engine, lease, spec)
@@ -65,10 +67,10 @@ async def launch(broker: Broker, engine: ContainerEngine[S], lease: Lease, spec:
         await _take_back(broker, engine, lease, spec, str(error))
         if goes_on:
             raise
-        raise LaunchFailed(str(error)) from error
+        raise LaunchFailed(message_of(error)) from error
     except (EngineError, LaunchFailed) as error:
         await _take_back(broker, engine, lease, spec, str(error))
-        raise LaunchFailed(f"The container could not be started: {error}") from error
+        raise LaunchFailed(_could_not_start(error)) from error
     except (Exception, asyncio.CancelledError) as error:
         why = "was cancelled" if isinstance(error, asyncio.CancelledError) else f"failed: {error}"
         await _take_back(broker, engine, lease, spec, f"its start {why}")
@@ -97,7 +99,7 @@ async def _create_and_start(
     current = broker.leases.get(lease.id)
     if current is None or current.state is not LeaseState.ACTIVE:
         why = "its lease is gone" if current is None else current.end_reason
-        raise LaunchFailed(f"The server was stopped while it started: {why}.")
+        raise LaunchFailed(Message("The server was stopped while it started: {why}.", why=why))
     return container_id
 
 
@@ -114,7 +116,11 @@ async def _what_failed(
             # Without any name that a lease could have, the specification itself is missing.
             general = listed is not None and not any(map(is_gpu_uuid, listed))
             failure = replace(failure, general=general)
-    return NotDelivered(f"The container could not be started: {error}", failure)
+    return NotDelivered(_could_not_start(error), failure)
+
+
+def _could_not_start(error: Exception) -> str:
+    return Message("The container could not be started: {error}", error=message_of(error))
 
 
 def _report(broker: Broker, lease: Lease, error: NotDelivered) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gpudock.hub.errors import OptionError
+from gpudock.language import Message, sentences
 from gpudock.model import MAX_GPUS, Share, WhenBusy
 
 if TYPE_CHECKING:
@@ -70,9 +71,13 @@ def parse(raw: Mapping[str, Any], offers: Offers) -> SpawnOptions:
     unknown = [str(name) for name in raw if name not in _NAMES]
     if unknown:
         near = difflib.get_close_matches(unknown[0], _NAMES, n=1)
-        hint = f' Did you mean "{near[0]}"?' if near else f" The options are {', '.join(_NAMES)}."
-        message = f'There is no option "{_shown(unknown[0])}".{hint}'
-        raise OptionError(message)
+        hint = (
+            Message('Did you mean "{name}"?', name=near[0])
+            if near
+            else Message("The options are {names}.", names=", ".join(_NAMES))
+        )
+        message = Message('There is no option "{name}".', name=_shown(unknown[0]))
+        raise OptionError(sentences(message, hint))
     return SpawnOptions(
         image=_image(_given(raw, "image"), offers.images),
         gpus=_gpus(_given(raw, "gpus"), offers.default_gpus),
@@ -88,7 +93,11 @@ def _given(raw: Mapping[str, Any], name: str) -> Any:
     value = raw.get(name)
     if isinstance(value, list | tuple):
         if len(value) > 1:
-            message = f'The option "{name}" was given {len(value)} times. Give it once.'
+            message = Message(
+                'The option "{name}" was given {times} times. Give it once.',
+                name=name,
+                times=len(value),
+            )
             raise OptionError(message)
         value = value[0] if value else None
     if isinstance(value, str):
@@ -102,9 +111,11 @@ def _gpus(value: Any, default: int) -> int:
     if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_GPUS:
-        message = (
-            f'"{_shown(value)}" is not a number of GPUs. Give a whole number from 0 to {MAX_GPUS}; '
-            "0 starts a server without a GPU."
+        message = Message(
+            '"{value}" is not a number of GPUs. Give a whole number from 0 to {most}; 0 starts a '
+            "server without a GPU.",
+            value=_shown(value),
+            most=MAX_GPUS,
         )
         raise OptionError(message)
     return value
@@ -118,9 +129,10 @@ def _image(value: Any, images: Mapping[str, str]) -> str:
             return images[value]
         if value in images.values():
             return value
-    message = (
-        f'The image "{_shown(value)}" is not on this lab\'s list. '
-        f"Choose one of: {', '.join(images.values())}."
+    message = Message(
+        'The image "{value}" is not on this lab\'s list. Choose one of: {images}.',
+        value=_shown(value),
+        images=", ".join(images.values()),
     )
     raise OptionError(message)
 
@@ -129,9 +141,10 @@ def _model(value: Any) -> str | None:
     if value is None or value in ("any", "*"):
         return None
     if not isinstance(value, str) or not _MODEL_PATTERN.fullmatch(value):
-        message = (
-            f'"{_shown(value)}" is not a GPU model. Give a name such as "A100", '
-            "or leave it out to take any model."
+        message = Message(
+            '"{value}" is not a GPU model. Give a name such as "A100", or leave it out to take any '
+            "model.",
+            value=_shown(value),
         )
         raise OptionError(message)
     return value
@@ -142,9 +155,11 @@ def _choice(value: Any, choices: type[E], default: E, name: str) -> E:
         return default
     if isinstance(value, str) and value in set(choices):
         return choices(value)
-    message = (
-        f'"{_shown(value)}" is not a valid value for the option "{name}". '
-        f"Choose one of: {', '.join(choices)}."
+    message = Message(
+        '"{value}" is not a valid value for the option "{name}". Choose one of: {choices}.',
+        value=_shown(value),
+        name=name,
+        choices=", ".join(choices),
     )
     raise OptionError(message)
 
@@ -156,7 +171,11 @@ def _flag(value: Any, *, default: bool, name: str) -> bool:
         return value
     if value in ("yes", "no"):
         return bool(value == "yes")
-    message = f'"{_shown(value)}" is not a valid value for the option "{name}". Use yes or no.'
+    message = Message(
+        '"{value}" is not a valid value for the option "{name}". Use yes or no.',
+        value=_shown(value),
+        name=name,
+    )
     raise OptionError(message)
 
 

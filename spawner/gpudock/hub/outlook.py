@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpudock.hub.progress import expected_start_in_words
+from gpudock.language import Message, sentences
 from gpudock.model import Denial, QueuePosition
 from gpudock.policy.scheduling.reasons import PREVIOUS_CONTAINER
 
@@ -52,31 +53,34 @@ class Outlook:
                 return cls(OutlookKind.REFUSED, answer.message)
             case QueuePosition() if answer.reason == PREVIOUS_CONTAINER:
                 # It is ahead of nobody's request, so a position would mislead.
-                text = f"{PREVIOUS_CONTAINER} A new start waits for that, usually for some seconds."
-                return cls(OutlookKind.WAITS, text)
+                then = Message("A new start waits for that, usually for some seconds.")
+                return cls(OutlookKind.WAITS, sentences(answer.reason, then))
             case QueuePosition():
-                text = (
-                    f"If you start now, you are number {answer.position} in the queue."
-                    f" {answer.reason}{expected_start_in_words(answer, now)}"
+                place = Message(
+                    "If you start now, you are number {position} in the queue.",
+                    position=answer.position,
                 )
-                return cls(OutlookKind.WAITS, text)
+                expected = expected_start_in_words(answer, now)
+                return cls(OutlookKind.WAITS, sentences(place, answer.reason, expected))
         return cls(OutlookKind.STARTS, _start_in_words(answer, options))
 
     @classmethod
     def of_unknown_gpus(cls, options: SpawnOptions) -> Outlook:
         """Return the outlook while the lab does not know its GPUs."""
         if options.gpus == 0:
-            text = "Your server starts without a GPU as soon as the lab can start servers."
+            text = Message("Your server starts without a GPU as soon as the lab can start servers.")
         else:
-            text = "Your server starts when the GPUs are known and it is your turn."
+            text = Message("Your server starts when the GPUs are known and it is your turn.")
         return cls(OutlookKind.UNKNOWN, text)
 
 
 def _start_in_words(grant: Grant, options: SpawnOptions) -> str:
     if options.gpus == 0:
-        return "Your server starts at once, without a GPU."
+        return Message("Your server starts at once, without a GPU.")
     if not grant.gpu_uuids:
-        return "No matching GPU is free, so your server would start at once, without a GPU."
+        return Message(
+            "No matching GPU is free, so your server would start at once, without a GPU."
+        )
     if options.gpus == 1:
-        return "Your server starts at once."
-    return f"Your server starts at once, with {options.gpus} GPUs."
+        return Message("Your server starts at once.")
+    return Message("Your server starts at once, with {gpus} GPUs.", gpus=options.gpus)

@@ -19,7 +19,10 @@ from tornado.httpclient import AsyncHTTPClient, HTTPError
 
 from gpudock.config.navigation import Rights, links
 from gpudock.config.shared_volume import READ_SCOPE, desk_prefix
+from gpudock.hub.http_errors import LocalizedHTTPError
 from gpudock.hub.runtime import Runtime
+from gpudock.language import Message
+from gpudock.language.catalog import localized, read_in
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
@@ -76,7 +79,9 @@ class _JSONHandler(BaseHandler):  # type: ignore[misc]
         info = kwargs.get("exc_info")
         error = info[1] if info else None
         message = error.log_message if isinstance(error, web.HTTPError) else None
-        self.answer({"message": message or "The Hub failed; its log says why."})
+        if isinstance(error, LocalizedHTTPError):
+            message = error.message
+        self.answer({"message": localized(message or Message("The Hub failed; its log says why."))})
 
 
 class OutlookHandler(_JSONHandler):
@@ -88,7 +93,7 @@ class OutlookHandler(_JSONHandler):
     async def get(self, user_name: str | None = None, server_name: str = "") -> None:
         """Answer ``{"kind": …, "text": …}``, see :class:`~gpudock.hub.outlook.Outlook`."""
         if self.current_user is None:
-            raise web.HTTPError(403, "You are no longer signed in. Reload the page to sign in.")
+            raise _signed_out()
         await self._get(user_name=user_name or self.current_user.name, server_name=server_name)
 
     @needs_scope("servers")  # type: ignore[untyped-decorator]
@@ -96,7 +101,7 @@ class OutlookHandler(_JSONHandler):
         user = self.find_user(user_name)
         # The spawn page of a server creates it.
         if user is None or server_name not in {"", *user.orm_spawners}:
-            raise web.HTTPError(404, "There is no such server.")
+            raise LocalizedHTTPError(404, Message("There is no such server."))
         form = {
             name: [value.decode("utf-8", "replace") for value in values]
             for name, values in self.request.query_arguments.items()
@@ -105,8 +110,9 @@ class OutlookHandler(_JSONHandler):
             outlook = user.spawners[server_name].outlook(form)
         except StoreError as error:
             log.warning("The outlook of a start is not known: %s", error)
-            raise web.HTTPError(503, "The lab's database does not answer.") from error
-        self.answer({"kind": outlook.kind, "text": outlook.text})
+            message = Message("The lab's database does not answer.")
+            raise LocalizedHTTPError(503, message) from error
+        self.answer({"kind": outlook.kind, "text": localized(outlook.text)})
 
 
 class ServersHandler(_JSONHandler):
@@ -120,7 +126,7 @@ class ServersHandler(_JSONHandler):
         """Answer the servers, and whether there may be more of them."""
         user = self.current_user
         if user is None:
-            raise web.HTTPError(403, "You are no longer signed in. Reload the page to sign in.")
+            raise _signed_out()
         limit = await self.get_current_user_named_server_limit()
         self.answer(
             {
@@ -144,8 +150,14 @@ class PendingAccountsHandler(_JSONHandler):
     async def get(self) -> None:
         """Answer the number; 0 in a lab without accounts of its own."""
         if self.current_user is None or not self.current_user.admin:
-            raise web.HTTPError(403, "Only administrators see how many accounts wait for approval.")
+            message = Message("Only administrators see how many accounts wait for approval.")
+            raise LocalizedHTTPError(403, message)
         self.answer({"pending": getattr(self.authenticator, "pending_accounts", 0)})
+
+
+def _signed_out() -> LocalizedHTTPError:
+    message = Message("You are no longer signed in. Reload the page to sign in.")
+    return LocalizedHTTPError(403, message)
 
 
 def _state(user: Any, name: str) -> str:
@@ -170,7 +182,7 @@ ROUTES = (
 
 
 def install_pages() -> None:
-    """Put the lab's pages before the Hub's own, and the lab's navigation on all of them.
+    """Put the lab's pages before the Hub's own, and its navigation and languages on all of them.
 
     The first page that matches an address answers. The setting ``template_vars`` is left to
     administrators, who set announcements with it.
@@ -186,6 +198,13 @@ def install_pages() -> None:
         }
 
     BaseHandler.template_namespace = property(template_namespace)
+    own_prepare = BaseHandler.prepare
+
+    async def prepare(handler: BaseHandler) -> None:
+        read_in(handler.request.headers.get("Accept-Language", ""))
+        await own_prepare(handler)
+
+    BaseHandler.prepare = prepare
 
 
 def _rights(handler: BaseHandler) -> Rights:

@@ -7,6 +7,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gpudock.language import Message, counted, sentences
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -58,10 +60,15 @@ class ProgressLog:
 
 def position_in_words(position: QueuePosition, now: float) -> str:
     """Return a waiting user's position, its reason and the expected start."""
-    return (
-        f"You are number {position.position} of {position.length} in the queue. {position.reason}"
-        f"{expected_start_in_words(position, now)} "
-        "Your server starts by itself; you may leave this page."
+    return sentences(
+        Message(
+            "You are number {position} of {length} in the queue.",
+            position=position.position,
+            length=position.length,
+        ),
+        position.reason,
+        expected_start_in_words(position, now),
+        Message("Your server starts by itself; you may leave this page."),
     )
 
 
@@ -74,17 +81,18 @@ def expected_start_in_words(position: QueuePosition, now: float) -> str:
     expected, latest = position.expected_start, position.latest_start
     if expected is None:
         return ""
-    text = f" It should be your turn within {_within(expected - now)}"
     if latest is None or latest <= expected:
-        return f"{text}."
-    return (
-        f"{text}, or within {_within(latest - now)} if users who have used less, or whose sessions"
-        " are shorter, come first."
+        return Message("It should be your turn within {time}.", time=_within(expected - now))
+    return Message(
+        "It should be your turn within {time}, or within {latest} if users who have used less, or "
+        "whose sessions are shorter, come first.",
+        time=_within(expected - now),
+        latest=_within(latest - now),
     )
 
 
-def _within(seconds: float) -> str:
+def _within(seconds: float) -> Message:
     minutes = max(1, math.ceil(seconds / 60))
     if minutes < _MINUTES_SHOWN:
-        return f"{minutes} minute{'s' * (minutes > 1)}"
-    return f"{math.ceil(minutes / 60)} hours"
+        return counted("{n} minute", "{n} minutes", minutes)
+    return Message("{hours} hours", hours=math.ceil(minutes / 60))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gpudock.hub.errors import ServerDied
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,7 +40,7 @@ async def wait_until_listening(url: str, has_exited: Callable[[], Awaitable[bool
     while not await _accepts(str(parts.hostname), parts.port or 80):
         if loop.time() >= next_look:
             if await has_exited():
-                raise ServerDied("The container has exited.")
+                raise ServerDied(Message("The container has exited."))
             next_look = loop.time() + _LOOK_SECONDS
         pause = (loop.time() - started) * _PAUSE_FRACTION
         await asyncio.sleep(min(max(_MIN_PAUSE_SECONDS, pause), _MAX_PAUSE_SECONDS))

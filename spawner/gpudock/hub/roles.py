@@ -20,7 +20,7 @@ CUSTOM_SCOPES: dict[str, dict[str, Any]] = {
         "description": "Change quotas, GPUs, and other people's sessions",
         "subscopes": [READ],
     },
-    READ: {"description": "See all GPUs, sessions, quotas, and their use"},
+    READ: {"description": "See all GPUs, sessions, quotas, and usage"},
 }
 
 SERVER_TOKEN_SCOPES = ["users:activity!user", "access:servers!server", ACCESS]

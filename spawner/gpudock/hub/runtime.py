@@ -40,6 +40,7 @@ from gpudock.hub.loops.session_expiry import SessionExpiry
 from gpudock.hub.supervisor import Supervisor
 from gpudock.hub_api import HubAPI
 from gpudock.inventory import Inventory, NoInventory, UnknownInventory, is_without_gpus
+from gpudock.language import Message, message_of
 from gpudock.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -310,7 +311,7 @@ class Runtime:
             except EngineError as error:
                 if str(error) != self.problem:
                     log.warning("%s Waiting for it.", error)
-                self.problem = str(error)
+                self.problem = message_of(error)
                 patience.failed(error)
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
@@ -388,15 +389,17 @@ class Runtime:
 
 def _why_no_gpus(info: EngineInfo) -> str:
     if info.cdi_names:
-        return (
-            "This server's Docker Engine names its GPUs by numbers only, which may change when the"
-            " server boots, so servers run on the CPU. To offer the GPUs, run"
-            f' "{GENERATE_CDI}" on the server; the lab then uses them by itself.'
+        return Message(
+            "This server's Docker Engine names its GPUs by numbers only, which may change when the "
+            "server boots, so servers run on the CPU. To offer the GPUs, run "
+            '"{command}" on the server; the lab then uses them by itself.',
+            command=GENERATE_CDI,
         )
-    return (
-        "This server's Docker Engine has no NVIDIA GPUs, so servers run on the CPU. If there is a"
-        " GPU, install its driver and the NVIDIA Container Toolkit 1.17.8 or later, and run"
-        f' "{GENERATE_CDI}"; the lab then uses it by itself.'
+    return Message(
+        "This server's Docker Engine has no NVIDIA GPUs, so servers run on the CPU. If there is a "
+        "GPU, install its driver and the NVIDIA Container Toolkit 1.17.8 or later, and run "
+        '"{command}"; the lab then uses it by itself.',
+        command=GENERATE_CDI,
     )
 
 

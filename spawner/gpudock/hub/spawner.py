@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dockerspawner import DockerSpawner
-from jupyterhub.spawner import SpawnException
 from jupyterhub.traitlets import ByteSpecification
 from traitlets import Int, List, Unicode, default
 
@@ -19,8 +18,9 @@ from gpudock.config.http_proxy import http_proxy_environment
 from gpudock.config.names import slug
 from gpudock.engine.protocol import EngineError
 from gpudock.engine.spec import Limits
-from gpudock.hub.errors import OptionError, ServerDied, StartError, start_error
+from gpudock.hub.errors import OptionError, ServerDied, StartError
 from gpudock.hub.form import FormView, render_form
+from gpudock.hub.http_errors import LocalizedSpawnException
 from gpudock.hub.jupyter_folders import jupyter_folders
 from gpudock.hub.lifecycle import terminate
 from gpudock.hub.links import comes_from_lab
@@ -32,6 +32,7 @@ from gpudock.hub.sizing import open_files
 from gpudock.hub.start import RECONNECT_SECONDS, ServerStart, StartConfig
 from gpudock.hub.stops import LastEnd, last_end, stop_reason
 from gpudock.hub.traits import MAX_SECONDS, Seconds
+from gpudock.language import Message, message_of
 from gpudock.model import ContainerState, Lease, LeaseState, Request
 from gpudock.store import StoreError
 
@@ -209,7 +210,8 @@ class GPUDockerSpawner(DockerSpawner):
         reading = runtime.inventory.reading()
         if runtime.is_ready and (not reading.expects_readings or runtime.broker.gpus.all()):
             return None
-        return runtime.problem or reading.problem or "The lab reads its GPUs. Please wait."
+        waits = Message("The lab reads its GPUs. Please wait.")
+        return runtime.problem or reading.problem or waits
 
     def outlook(self, form: Mapping[str, list[str]]) -> Outlook:
         """Return what a start with the present values of the form's fields would come to.
@@ -223,7 +225,7 @@ class GPUDockerSpawner(DockerSpawner):
         try:
             options = parse(form, self._offers())
         except OptionError as error:
-            return Outlook(OutlookKind.REFUSED, str(error))
+            return Outlook(OutlookKind.REFUSED, message_of(error))
         return self._outlook_of(options)
 
     def _outlook_of(self, options: SpawnOptions) -> Outlook:
@@ -269,7 +271,7 @@ class GPUDockerSpawner(DockerSpawner):
                 if denial is not None:
                     raise RequestDenied(denial)
         except (OptionError, RequestDenied) as error:
-            raise _spawn_exception(error) from error
+            raise LocalizedSpawnException(error) from error
         given = options.as_user_options()
         if not any(form.get("gpus") or ()):
             # A form without GPUs to choose from, or a link that leaves it to the lab. The default
@@ -294,11 +296,12 @@ class GPUDockerSpawner(DockerSpawner):
         headers = self.handler.request.headers
         host = headers.get(self.handler.app.forwarded_host_header or "Host", "")
         if not comes_from_lab(headers, host):
-            message = (
-                "A link that is not on a page of the lab tried to start this server. If you want"
-                " it, choose here yourself."
+            message = Message(
+                "A link that is not on a page of the lab tried to start this server. If you want "
+                "it, choose here yourself."
             )
-            raise _spawn_exception(StartError(message, reason="cross_site", status=403))
+            error = StartError(message, reason="cross_site", status=403)
+            raise LocalizedSpawnException(error)
         return options
 
     @default("apply_user_options")
@@ -351,7 +354,7 @@ class GPUDockerSpawner(DockerSpawner):
                 self.db.commit()
             raise
         except (StartError, RequestDenied, LeaseConflictError, EngineError, StoreError) as error:
-            raise _spawn_exception(error) from error
+            raise LocalizedSpawnException(error) from error
 
     async def _start(self) -> str:
         lease = self._running_lease()
@@ -430,7 +433,8 @@ class GPUDockerSpawner(DockerSpawner):
     async def _ready_runtime(self) -> Runtime:
         runtime = Runtime.instance()
         if not runtime.is_ready:
-            self._progress.add(5, runtime.problem or "Waiting for the Docker Engine.")
+            waits = Message("Waiting for the Docker Engine.")
+            self._progress.add(5, runtime.problem or waits)
             await runtime.ready()
         return runtime
 
@@ -530,11 +534,3 @@ class GPUDockerSpawner(DockerSpawner):
         """Yield what happens while the server starts, for the progress page."""
         async for event in self._progress.follow():
             yield event
-
-
-def _spawn_exception(error: Exception) -> SpawnException:
-    found = start_error(error)
-    exception = SpawnException(str(found), reason=found.reason, status_code=found.status)
-    # The Hub's pages show this; without it they show the exception's name, or nothing.
-    exception.jupyterhub_message = str(found)
-    return exception

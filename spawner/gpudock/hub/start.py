@@ -21,6 +21,7 @@ from gpudock.hub.lifecycle import launch, terminate
 from gpudock.hub.progress import GRANTED, ProgressLog, position_in_words
 from gpudock.hub.readiness import wait_until_listening
 from gpudock.hub.workspace import needs_preparation, prepare_workspace
+from gpudock.language import Message, counted, message_of, sentences
 from gpudock.model import ContainerState, Lease, LeaseState, Request
 from gpudock.policy.durations import duration_in_words
 from gpudock.store import StoreError
@@ -166,7 +167,7 @@ class ServerStart:
             EngineError: the engine failed; the container was left running.
             StoreError: the database failed; the container was left running.
         """
-        self._progress.add(80, "Your server is still running; reconnecting to it.")
+        self._progress.add(80, Message("Your server is still running; reconnecting to it."))
         self.container_id = str(lease.container_id)
         try:
             async with self._time_limit(lease, RECONNECT_SECONDS):
@@ -183,20 +184,25 @@ class ServerStart:
         """Return how *image* starts; pull it if necessary."""
         found = await self._engine.image_config(image)
         if found is None and image.startswith(_LOCAL_IMAGES):
-            message = (
-                f"The image {image} is not on this server. It is built there and is in no registry."
-                ' Choose another image, or ask the administrator to run "make up".'
+            message = Message(
+                "The image {image} is not on this server. It is built there and is in no registry. "
+                'Choose another image, or ask the administrator to run "make up".',
+                image=image,
             )
             raise StartError(message, reason="image", status=503)
         if found is None:
-            self._progress.add(10, f"Pulling the image {image}; this can take minutes.")
+            self._progress.add(
+                10, Message("Pulling the image {image}; this can take minutes.", image=image)
+            )
             try:
                 await self._engine.pull(image)
                 found = await self._engine.image_config(image)
             except EngineError as error:
-                message = (
-                    f"The image {image} is not on this server and could not be pulled: {error} "
-                    "Choose another image, or ask the administrator to build or pull it."
+                message = Message(
+                    "The image {image} is not on this server and could not be pulled: {error} "
+                    "Choose another image, or ask the administrator to build or pull it.",
+                    image=image,
+                    error=message_of(error),
                 )
                 raise StartError(message, reason="image", status=503) from error
         return found or ImageConfig()
@@ -240,10 +246,10 @@ class ServerStart:
         except TimeoutError as error:
             self._give_up(request, "its start had waited for too long", timed_out=True)
             waited = duration_in_words(self._config.queue_timeout or 0.0)
-            message = (
-                f"No GPU became free within {waited}, so your request was "
-                "removed from the queue. Start again within 7 days to keep your waiting time, or "
-                "start without a GPU."
+            message = Message(
+                "No GPU became free within {waited}, so your request was removed from the queue. "
+                "Start again within 7 days to keep your waiting time, or start without a GPU.",
+                waited=waited,
             )
             raise StartError(message, reason="queue_timeout", status=503) from error
         except asyncio.CancelledError:
@@ -253,7 +259,11 @@ class ServerStart:
             for watcher in watchers:
                 watcher.cancel()
         count = len(lease.gpu_uuids)
-        given = f"You have {count} GPU{'s' * (count != 1)}." if count else "Starting without a GPU."
+        given = (
+            counted("You have {n} GPU.", "You have {n} GPUs.", count)
+            if count
+            else Message("Starting without a GPU.")
+        )
         self._progress.add(GRANTED, given)
         return lease
 
@@ -294,7 +304,7 @@ class ServerStart:
 
     async def _launch(self, request: Request, lease: Lease, image: ImageConfig) -> RunningServer:
         """Create and start the container of a new lease."""
-        self._progress.add(60, "Starting your container.")
+        self._progress.add(60, Message("Starting your container."))
         spec = self._spec(lease, image)
         try:
             self.container_id = await launch(self._broker, self._engine, lease, spec)
@@ -302,7 +312,7 @@ class ServerStart:
             raise
         except LaunchFailed as error:
             shown = await self._last_output(spec.name)
-            message = f"{error}{shown}"
+            message = sentences(message_of(error), shown)
             raise LaunchFailed(message, reason=error.reason, status=error.status) from error
         except asyncio.CancelledError:
             # It may wait again already, because the engine could not give it its GPUs.
@@ -310,7 +320,7 @@ class ServerStart:
             raise
         try:
             url = await self._url(self.container_id)
-            self._progress.add(80, "Your container is running; JupyterLab is starting.")
+            self._progress.add(80, Message("Your container is running; JupyterLab is starting."))
             await wait_until_listening(url, partial(self._has_exited, self.container_id))
         except ServerDied as error:
             raise await self._clean_up_dead(lease) from error
@@ -342,15 +352,18 @@ class ServerStart:
         """End the lease of a container that exited; return the error that shows its last output."""
         shown = await self._last_output(self.container_id or "")
         await terminate(self._broker, self._engine, lease, "its container ended at once")
-        return ServerDied(
+        message = Message(
             "Your container exited right after its start, so your server could not be started."
-            f"{shown} Try again or choose another image. {RETRY_HINT}"
         )
+        again = Message("Try again or choose another image.")
+        return ServerDied(sentences(message, shown, again, RETRY_HINT))
 
     async def _last_output(self, container: str) -> str:
         """Return a sentence with the last output of a container; empty if there is none."""
         output = await self._engine.last_output(container) if container else ""
-        return f" Its last output: {output[-_OUTPUT_SHOWN:]}" if output else ""
+        if not output:
+            return ""
+        return Message("Its last output: {output}", output=output[-_OUTPUT_SHOWN:])
 
     @contextlib.asynccontextmanager
     async def _time_limit(self, lease: Lease, seconds: float) -> AsyncIterator[None]:
@@ -361,11 +374,12 @@ class ServerStart:
         except TimeoutError as error:
             await terminate(self._broker, self._engine, lease, "did not start in time")
             shown = await self._last_output(self.container_id or "")
-            message = (
-                f"Your server did not answer within {duration_in_words(seconds)} and was stopped; "
-                f"its GPU is free again.{shown} Try again. {RETRY_HINT}"
+            message = Message(
+                "Your server did not answer within {time} and was stopped; its GPU is free again.",
+                time=duration_in_words(seconds),
             )
-            raise StartError(message, reason="timeout", status=504) from error
+            text = sentences(message, shown, Message("Try again."), RETRY_HINT)
+            raise StartError(text, reason="timeout", status=504) from error
 
     async def contact(self, container_id: str) -> tuple[str, str | None]:
         """Return the URL of the server in a container, and the Hub token it was created with.
@@ -394,7 +408,7 @@ class ServerStart:
     async def _url(self, container_id: str) -> str:
         address = await self._engine.address(container_id, self._config.network)
         if address is None:
-            raise ServerDied("The container has no address.")
+            raise ServerDied(Message("The container has no address."))
         return f"http://{address}:{self._config.port}"
 
     async def _has_exited(self, container_id: str) -> bool:
@@ -403,8 +417,12 @@ class ServerStart:
 
 
 def _not_delivered_in_words(lease: Lease) -> str:
-    what = "the GPU" if len(lease.gpu_uuids) == 1 else "the GPUs"
-    return (
-        f"The Docker Engine could not give {what} to your container. Another try follows, with"
-        " other GPUs if there are any."
+    if len(lease.gpu_uuids) == 1:
+        return Message(
+            "The Docker Engine could not give the GPU to your container. Another try follows, with "
+            "other GPUs if there are any."
+        )
+    return Message(
+        "The Docker Engine could not give the GPUs to your container. Another try follows, with "
+        "other GPUs if there are any."
     )

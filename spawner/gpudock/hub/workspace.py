@@ -16,6 +16,7 @@ from gpudock.engine.labels import LABEL_LAB
 from gpudock.engine.protocol import EngineRefused
 from gpudock.engine.spec import USER, WORKSPACE_PATH, ContainerSpec, workspace_mount
 from gpudock.hub.errors import StartError
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,31 +92,47 @@ async def prepare_workspace(
         log.warning("%s", message)
         raise StartError(message, reason="workspace", status=503)
     if code != 0:
-        message = f"The workspace {workspace} could not be created on the host: {output}"
+        message = Message(
+            "The workspace {workspace} could not be created on the host: {output}",
+            workspace=workspace,
+            output=output,
+        )
         raise EngineRefused(message)
 
 
 def _whose(workspace: str, owner: str, image: str) -> str:
     user = USER.partition(":")[0]
     is_path = is_directory(workspace)
-    what = f"the directory {workspace} of the host" if is_path else f"the volume {workspace}"
-    start = f"Your server cannot write to its workspace, {what}"
+    what = (
+        Message("the directory {workspace} of the host", workspace=workspace)
+        if is_path
+        else Message("the volume {workspace}", workspace=workspace)
+    )
     if owner == user:
-        return (
-            f"{start}, although it belongs to the user {user}: it is read-only, or its permissions"
-            " or a security module such as SELinux forbid it. Ask the administrator to look at"
-            " permissions and mount."
+        return Message(
+            "Your server cannot write to its workspace, {what}, although it belongs to the user "
+            "{user}: it is read-only, or its permissions or a security module such as SELinux "
+            "forbid it. Ask the administrator to look at permissions and mount.",
+            what=what,
+            user=user,
         )
     way = (
-        f"'chown -R {USER} {workspace}', or, if its owner must stay,"
-        f" 'setfacl -R -m u:{user}:rwX,d:u:{user}:rwX {workspace}'"
+        Message(
+            "'{change}', or, if its owner must stay, '{allow}'",
+            change=f"chown -R {USER} {workspace}",
+            allow=f"setfacl -R -m u:{user}:rwX,d:u:{user}:rwX {workspace}",
+        )
         if is_path
         else f"'docker run --rm --user 0 --entrypoint chown -v {workspace}:{WORKSPACE_PATH}"
         f" {image} -R {USER} {WORKSPACE_PATH}'"
     )
-    return (
-        f"{start}: it belongs to the user with the number {owner}, and servers run as {user}."
-        f" Ask the administrator to run {way}."
+    return Message(
+        "Your server cannot write to its workspace, {what}: it belongs to the user with the number "
+        "{owner}, and servers run as {user}. Ask the administrator to run {way}.",
+        what=what,
+        owner=owner,
+        user=user,
+        way=way,
     )
 
 

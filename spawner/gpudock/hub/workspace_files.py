@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gpudock.engine.protocol import EngineRefused
 from gpudock.engine.spec import WORKSPACE_PATH, workspace_mount
 from gpudock.hub.workspace import helper_container, is_directory
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -118,7 +119,10 @@ class WorkspaceFiles:
         finally:
             await self._engine.remove(container, force=True)
         if code != 0:
-            raise EngineRefused(f"The workspace could not be read or deleted: {output[-500:]}")
+            message = Message(
+                "The workspace could not be read or deleted: {output}", output=output[-500:]
+            )
+            raise EngineRefused(message)
         return output
 
 

@@ -17,6 +17,7 @@ from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError, S
 
 from gpudock.agent.document import MAX_BYTES, DocumentError, Envelope, decode
 from gpudock.inventory.clocks import RemoteClock
+from gpudock.language import Message, sentences
 from gpudock.model import InventoryReading
 
 if TYPE_CHECKING:
@@ -30,11 +31,15 @@ _MIN_DELAY_SECONDS = 0.2
 _MAX_DELAY_SECONDS = 5.0
 # Limits the load by an agent that does not hold back its answers.
 _MIN_ROUND_SECONDS = 0.1
+_REFUSED_TOKEN = Message(
+    "it refused the hub's token; give GPUDOCK_AGENT_TOKEN the same value on both sides"
+)
 _REFUSALS = {
-    401: "it refused the hub's token; give GPUDOCK_AGENT_TOKEN the same value on both sides",
-    403: "it refused the hub's token; give GPUDOCK_AGENT_TOKEN the same value on both sides",
-    404: "something other than gpudock's agent answers at this address",
+    401: _REFUSED_TOKEN,
+    403: _REFUSED_TOKEN,
+    404: Message("something other than gpudock's agent answers at this address"),
 }
+NOT_STARTED = Message("The GPU agent has not been started yet.")
 
 
 class AgentInventory:
@@ -48,7 +53,7 @@ class AgentInventory:
         wait: float = 10.0,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
-        why_no_url: Callable[[], str] = lambda: "The GPU agent has not been started yet.",
+        why_no_url: Callable[[], str] = lambda: NOT_STARTED,
     ) -> None:
         """Create an inventory; nothing is requested before :meth:`start`.
 
@@ -70,7 +75,7 @@ class AgentInventory:
         self._why_no_url = why_no_url
         self._remote_clock = RemoteClock()
         self._reading = InventoryReading(
-            taken_at=None, problem="The GPU agent has not been reached yet."
+            taken_at=None, problem=Message("The GPU agent has not been reached yet.")
         )
         self._cursor: str | None = None
         self._heard_at: float | None = None
@@ -113,9 +118,9 @@ class AgentInventory:
                     problem = await self._ask(client)
                 except Exception:
                     log.exception("The request to the agent failed.")
-                    problem = (
-                        "The GPU agent's answer could not be read, which is a bug in the hub. "
-                        "Please report it with the hub's log."
+                    problem = Message(
+                        "The GPU agent's answer could not be read, which is a bug in the hub."
+                        " Please report it with the hub's log."
                     )
                 if problem is None:
                     failures = 0
@@ -140,21 +145,33 @@ class AgentInventory:
             received = self._monotonic()
             envelope = decode(answer.body)
         except DocumentError as error:
-            return (
-                f"The GPU agent at {url} sent an inventory that is not valid ({error}), so it was "
-                "ignored. Agent and hub probably have different versions: update both."
+            return Message(
+                "The GPU agent at {url} sent an inventory that is not valid ({error}), so it was"
+                " ignored. Agent and hub probably have different versions: update both.",
+                url=url,
+                error=str(error),
             )
         except (HTTPError, HTTPInputError, OSError, ValueError) as error:
-            since = "has not answered yet"
-            if self._heard_at is not None:
-                moment = datetime.fromtimestamp(self._heard_at, tz=UTC)
-                since = f"has not answered since {moment:%Y-%m-%d %H:%M:%S} UTC"
-            return (
-                f"The GPU agent at {url} {since}: {_explain(error)}. Leases continue; nothing is "
-                "granted until it answers. See the log of the agent's container."
+            return sentences(
+                self._silence(url, _explain(error)),
+                Message(
+                    "Leases continue; nothing is granted until it answers. See the log of the"
+                    " agent's container."
+                ),
             )
         self._accept(envelope, received)
         return None
+
+    def _silence(self, url: str, why: str) -> Message:
+        """Return since when the agent at *url* does not answer."""
+        if self._heard_at is None:
+            return Message("The GPU agent at {url} has not answered yet: {why}.", url=url, why=why)
+        return Message(
+            "The GPU agent at {url} has not answered since {moment:%Y-%m-%d %H:%M:%S} UTC: {why}.",
+            url=url,
+            moment=datetime.fromtimestamp(self._heard_at, tz=UTC),
+            why=why,
+        )
 
     def _request(self, url: str) -> HTTPRequest:
         target = url.rstrip("/") + "/v1/inventory"
@@ -220,13 +237,14 @@ class AgentInventory:
 def _explain(error: Exception) -> str:
     """Return in a few words why a request failed."""
     if isinstance(error, HTTPTimeoutError):
-        return "the connection timed out"
+        return Message("the connection timed out")
     if isinstance(error, HTTPStreamClosedError):
-        return "the connection was closed"
+        return Message("the connection was closed")
     if isinstance(error, HTTPError):
-        return _REFUSALS.get(error.code, f"it answered with HTTP status {error.code}")
+        status = Message("it answered with HTTP status {status}", status=error.code)
+        return _REFUSALS.get(error.code, status)
     if isinstance(error, ConnectionRefusedError):
-        return "the connection was refused"
+        return Message("the connection was refused")
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error) or type(error).__name__

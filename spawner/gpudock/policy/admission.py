@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpudock.language import Message, sentences
 from gpudock.model import Denial, Share, WhenBusy
 from gpudock.policy.matching import eligible
 from gpudock.policy.quota import resolve as quota
@@ -27,15 +28,18 @@ def refuse(request: Request, effective: EffectiveQuota, snapshot: Snapshot) -> D
         snapshot: the lab.
     """
     if request.gpus < 0:
-        return Denial("invalid", "A server cannot have fewer than 0 GPUs. Ask for 0 or more.")
+        message = Message("A server cannot have fewer than 0 GPUs. Ask for 0 or more.")
+        return Denial("invalid", message)
     if request.gpus == 0:
         return None
     shared = request.share is Share.SHARED
     if shared and request.gpus > 1:
         return Denial(
             "share",
-            "A server gets at most one slot of one shared GPU. Ask for 1 GPU, or for exclusive"
-            " GPUs.",
+            Message(
+                "A server gets at most one slot of one shared GPU. Ask for 1 GPU, or for exclusive"
+                " GPUs."
+            ),
         )
     # A server gives back what it still holds before it starts again.
     others = (lease for lease in snapshot.leases if lease.server != request.server)
@@ -48,7 +52,7 @@ def refuse(request: Request, effective: EffectiveQuota, snapshot: Snapshot) -> D
     if _suffice(matching, request.gpus):
         return None
     if not snapshot.devices:
-        message = "This lab has no GPU at the moment. Ask for a server without a GPU."
+        message = Message("This lab has no GPU at the moment. Ask for a server without a GPU.")
         return Denial("impossible", message)
     return Denial("impossible", _impossible(request, allowed, offered, matching))
 
@@ -93,31 +97,50 @@ def _impossible(
     """Return why the lab can never serve *request*."""
     shared = request.share is Share.SHARED
     models = ", ".join(sorted({gpu.model for gpu in offered}))
-    kind = "shared GPU" if shared else "GPU"
     if not offered and shared:
-        return "This lab does not share GPUs between users. Ask for an exclusive GPU."
+        return Message("This lab does not share GPUs between users. Ask for an exclusive GPU.")
     if not offered:
-        return "All GPUs of this lab are shared between users. Ask for a slot of a shared GPU."
+        return Message(
+            "All GPUs of this lab are shared between users. Ask for a slot of a shared GPU."
+        )
     if any(gpu.parent_uuid is not None for gpu in matching):
-        return (
-            f"This server asks for {request.gpus} GPUs, and no host of this lab has that many"
-            f" matching whole GPUs. {ONE_SLICE} Ask for 1 GPU, or start a server of its own for"
-            " each slice."
+        return sentences(
+            Message(
+                "This server asks for {count} GPUs, and no host of this lab has that many matching"
+                " whole GPUs.",
+                count=request.gpus,
+            ),
+            ONE_SLICE,
+            Message("Ask for 1 GPU, or start a server of its own for each slice."),
         )
     if matching:
-        return (
-            f"This server asks for {request.gpus} GPUs on one host, and no host of this lab has"
-            " that many matching GPUs. Ask for fewer GPUs or for another model."
+        return Message(
+            "This server asks for {count} GPUs on one host, and no host of this lab has that many"
+            " matching GPUs. Ask for fewer GPUs or for another model.",
+            count=request.gpus,
         )
     if not eligible(request, offered, None):
-        return (
-            f'No {kind} of this lab matches the model "{request.gpu_model}". This lab has:'
-            f" {models}. Choose one of these, or any model."
+        return Message(
+            'No {kind} of this lab matches the model "{model}". This lab has: {models}. Choose one'
+            " of these, or any model.",
+            kind=Message("shared GPU") if shared else "GPU",
+            model=request.gpu_model,
+            models=models,
         )
-    return (
-        f"Your quota allows {'only ' + ', '.join(allowed) if allowed else 'no GPU model'}, and"
-        f" the {kind}s of this lab that match your request are: {models}. Ask an administrator"
-        " to allow one of them."
+    kinds = Message("shared GPUs") if shared else Message("GPUs")
+    if not allowed:
+        return Message(
+            "Your quota allows no GPU model, and the {kinds} of this lab that match your request"
+            " are: {models}. Ask an administrator to allow one of them.",
+            kinds=kinds,
+            models=models,
+        )
+    return Message(
+        "Your quota allows only {allowed}, and the {kinds} of this lab that match your request"
+        " are: {models}. Ask an administrator to allow one of them.",
+        allowed=", ".join(allowed),
+        kinds=kinds,
+        models=models,
     )
 
 

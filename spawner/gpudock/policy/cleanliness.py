@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpudock.language import Message, sentences
 from gpudock.model import ForeignUse
 from gpudock.policy.durations import duration_in_words
 
@@ -45,7 +46,7 @@ def check_cleanliness(
     if not readable or not inventory.expects_readings or inventory.taken_at is None:
         return None, None
     if freed_at is not None and inventory.taken_at <= freed_at:
-        return None, "It is being checked after its last session."
+        return None, Message("It is being checked after its last session.")
     lingers = freed_at is not None and now - freed_at <= rules.cool_down_seconds
     processes = [
         process
@@ -59,36 +60,81 @@ def check_cleanliness(
         return None, None
     if lingers:
         if processes:
-            return None, f"Processes of its last session are still ending (host PIDs {pids})."
-        return (
-            None,
-            f"The memory of its last session is still being freed: {memory} MiB are in use.",
+            return None, Message(
+                "Processes of its last session are still ending (host PIDs {pids}).", pids=pids
+            )
+        return None, Message(
+            "The memory of its last session is still being freed: {memory} MiB are in use.",
+            memory=memory,
         )
-    fix = 'Find what uses it with "nvidia-smi", or reset it.'
-    if freed_at is None:
-        if processes:
-            strangers = "Processes that gpudock did not start"
+    return _foreign_use(pids, memory, None if freed_at is None else now - freed_at), None
+
+
+def _foreign_use(pids: str, memory: int | None, free_for: float | None) -> ForeignUse:
+    """Return who uses a device that no session has.
+
+    Args:
+        pids: of the processes that use it; empty: none is seen.
+        memory: how much memory is in use, MiB.
+        free_for: for how long no session has had it, seconds; ``None``: none ever had.
+    """
+    fix = Message('Find what uses it with "nvidia-smi", or reset it.')
+    if free_for is None:
+        if pids:
             return ForeignUse(
-                f"{strangers} are using it (host PIDs {pids}).",
-                f"{strangers} were using it (host PIDs {pids}).",
-            ), None
+                Message(
+                    "Processes that gpudock did not start are using it (host PIDs {pids}).",
+                    pids=pids,
+                ),
+                Message(
+                    "Processes that gpudock did not start were using it (host PIDs {pids}).",
+                    pids=pids,
+                ),
+            )
         return ForeignUse(
-            f"{memory} MiB of its memory are in use, though no session has it and no process is"
-            f" seen to use it. {fix}",
-            f"{memory} MiB of its memory were in use, though no session had it and no process was"
-            " seen to use it.",
-        ), None
-    ended = f"although its last session ended {duration_in_words(now - freed_at)} ago"
-    had_ended = "although its last session had ended"
-    if processes:
+            sentences(
+                Message(
+                    "{memory} MiB of its memory are in use, though no session has it and no"
+                    " process is seen to use it.",
+                    memory=memory,
+                ),
+                fix,
+            ),
+            Message(
+                "{memory} MiB of its memory were in use, though no session had it and no process"
+                " was seen to use it.",
+                memory=memory,
+            ),
+        )
+    duration = duration_in_words(free_for)
+    if pids:
         return ForeignUse(
-            f"Processes are using it {ended} (host PIDs {pids}).",
-            f"Processes were using it {had_ended} (host PIDs {pids}).",
-        ), None
+            Message(
+                "Processes are using it although its last session ended {duration} ago (host PIDs"
+                " {pids}).",
+                duration=duration,
+                pids=pids,
+            ),
+            Message(
+                "Processes were using it although its last session had ended (host PIDs {pids}).",
+                pids=pids,
+            ),
+        )
     return ForeignUse(
-        f"{memory} MiB of its memory are in use {ended}. {fix}",
-        f"{memory} MiB of its memory were in use {had_ended}.",
-    ), None
+        sentences(
+            Message(
+                "{memory} MiB of its memory are in use although its last session ended {duration}"
+                " ago.",
+                memory=memory,
+                duration=duration,
+            ),
+            fix,
+        ),
+        Message(
+            "{memory} MiB of its memory were in use although its last session had ended.",
+            memory=memory,
+        ),
+    )
 
 
 def _counts(process: GPUProcess, rules: Rules) -> bool:

@@ -14,6 +14,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpudock.language import Message
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -90,13 +92,14 @@ def _decoded(content: bytes, encoding: str) -> str:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        message = (
-            f"the file is not text in UTF-8, UTF-16 or Windows-1252 (byte {error.start})."
-            ' Save it as "CSV UTF-8".'
+        message = Message(
+            "the file is not text in UTF-8, UTF-16 or Windows-1252 (byte {byte})."
+            ' Save it as "CSV UTF-8".',
+            byte=error.start,
         )
         raise CSVFileError(message, line) from error
     if "\0" in text:
-        raise CSVFileError('This is not a text file. Save the table as "CSV UTF-8".')
+        raise CSVFileError(Message('This is not a text file. Save the table as "CSV UTF-8".'))
     return text
 
 
@@ -147,9 +150,10 @@ def _records(text: str, delimiter: str, skipped: int) -> Iterator[tuple[int, tup
         except StopIteration:
             return
         except csv.Error as error:
-            message = (
-                f"this is not a table of comma-separated values ({error}). Check the quotation"
-                " marks from here on."
+            message = Message(
+                "this is not a table of comma-separated values ({problem}). Check the quotation"
+                " marks from here on.",
+                problem=str(error),
             )
             raise CSVFileError(message, line) from error
         if any(cell.strip() for cell in row):
@@ -194,7 +198,12 @@ def with_decimal_point(cell: str, delimiter: str) -> str:
     )
     if is_ambiguous and not (delimiter == "," and mark == "."):
         raise ValueError(
-            f"it could be {whole}{fraction} or {whole}.{fraction}. Write {whole}{fraction}, or"
-            f" {whole}{mark}{fraction}0 for the fraction."
+            Message(
+                "it could be {whole}{fraction} or {whole}.{fraction}. Write {whole}{fraction}, or"
+                " {whole}{mark}{fraction}0 for the fraction.",
+                whole=whole,
+                mark=mark,
+                fraction=fraction,
+            )
         )
     return f"{sign}{whole}.{fraction}"

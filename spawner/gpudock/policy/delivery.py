@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpudock.language import Message
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -57,7 +59,11 @@ def all_fail(failed: Collection[str], available: Collection[str]) -> bool:
 
 def device_reason(words: str) -> str:
     """Return why a device that could not be given to a container is out of service."""
-    return f"{_NOT_DELIVERED}: {_shown(words)} Fix the cause, then return the GPU to service."
+    return Message(
+        "The Docker Engine could not give this GPU to a container: {words} Fix the cause, then"
+        " return the GPU to service.",
+        words=_shown(words),
+    )
 
 
 def general_reason(words: str, command: str) -> str:
@@ -67,9 +73,11 @@ def general_reason(words: str, command: str) -> str:
         words: the engine's own.
         command: writes the CDI specification.
     """
-    return (
-        f"The Docker Engine could not give a GPU to any container: {_shown(words)} On the server,"
-        f' "make doctor" shows why. If the driver or the MIG slices have changed, run "{command}".'
+    return Message(
+        "The Docker Engine could not give a GPU to any container: {words} On the server,"
+        ' "make doctor" shows why. If the driver or the MIG slices have changed, run "{command}".',
+        words=_shown(words),
+        command=command,
     )
 
 

@@ -1,9 +1,15 @@
 """Durations in words, for messages."""
 
+from gpudock.language import Message, counted
 
-def duration_in_words(seconds: float) -> str:
+_HOUR = 3600
+_MINUTE = 60
+
+
+def duration_in_words(seconds: float) -> Message:
     """Return a duration in the largest unit of which it is at least two."""
-    for unit, length in (("hour", 3600), ("minute", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}s"
-    return f"{seconds:.0f} second{'s' * (round(seconds) != 1)}"
+    if seconds >= 2 * _HOUR:
+        return Message("{hours:.0f} hours", hours=seconds / _HOUR)
+    if seconds >= 2 * _MINUTE:
+        return Message("{minutes:.0f} minutes", minutes=seconds / _MINUTE)
+    return counted("{n} second", "{n} seconds", round(seconds))

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpudock.language import Message, counted, worded
 from gpudock.policy.durations import duration_in_words
 
 if TYPE_CHECKING:
@@ -71,32 +72,52 @@ def explain(lease: Lease, reader: str | None = None) -> EndReason:
     return EndReason(EndKind.OTHER, _capitalized(words.strip().rstrip(".")))
 
 
+def over(lease: Lease, reader: str | None = None) -> str:
+    """Return a sentence on the end of a lease, with the words that it keeps.
+
+    Args:
+        lease: a lease that is stopping or has ended.
+        reader: as for :func:`explain`.
+    """
+    words = worded(lease.end_reason or "it was stopped", explain(lease, reader).text)
+    return Message("The session is over: {reason}.", reason=words)
+
+
 def _by_user(lease: Lease, _found: re.Match[str], reader: str | None) -> EndReason:
-    who = "you" if reader == lease.user else lease.user
-    return EndReason(EndKind.STOPPED, f"Stopped by {who}")
+    return _stopped_by(lease.user, reader)
 
 
 def _by_other(_lease: Lease, found: re.Match[str], reader: str | None) -> EndReason:
-    who = "you" if reader == found[1] else found[1]
-    return EndReason(EndKind.STOPPED, f"Stopped by {who}")
+    return _stopped_by(found[1], reader)
+
+
+def _stopped_by(who: str, reader: str | None) -> EndReason:
+    if who == reader:
+        return EndReason(EndKind.STOPPED, Message("Stopped by you"))
+    return EndReason(EndKind.STOPPED, Message("Stopped by {who}", who=who))
 
 
 def _by_time(lease: Lease, _found: re.Match[str], _reader: str | None) -> EndReason:
     if lease.expires_at is None:
-        return EndReason(EndKind.TIME, "Time limit reached")
+        return EndReason(EndKind.TIME, Message("Time limit reached"))
     length = lease.expires_at - lease.granted_at
     hours = round(length / _HOUR, 1)
-    limit = f"{hours:g} h limit" if hours else f"Limit of {duration_in_words(length)}"
-    return EndReason(EndKind.TIME, f"{limit} reached")
+    if hours:
+        return EndReason(EndKind.TIME, Message("{hours:g} h limit reached", hours=hours))
+    duration = duration_in_words(length)
+    return EndReason(EndKind.TIME, Message("Limit of {duration} reached", duration=duration))
 
 
 def _by_idleness(_lease: Lease, found: re.Match[str], _reader: str | None) -> EndReason:
-    unit = "minute" if found[1] == "1" else "minutes"
-    return EndReason(EndKind.IDLE, f"Idle limit of {found[1]} {unit} reached")
+    text = counted(
+        "Idle limit of {n:g} minute reached", "Idle limit of {n:g} minutes reached", float(found[1])
+    )
+    return EndReason(EndKind.IDLE, text)
 
 
 def _by_group_hours(_lease: Lease, found: re.Match[str], _reader: str | None) -> EndReason:
-    return EndReason(EndKind.HOURS, f"GPU-hours of the group {found[1]} used up")
+    text = Message("GPU-hours of the group {group} used up", group=found[1])
+    return EndReason(EndKind.HOURS, text)
 
 
 def _exited(_lease: Lease, found: re.Match[str], _reader: str | None) -> EndReason:
@@ -104,22 +125,25 @@ def _exited(_lease: Lease, found: re.Match[str], _reader: str | None) -> EndReas
     code = int(found[1]) if found[1].isdigit() else None
     match code:
         case None:
-            text = "The container ended"
+            text = Message("The container ended")
         case 0:
-            text = "JupyterLab was shut down"
+            text = Message("JupyterLab was shut down")
         case 137:
-            text = "The container was killed, most often for lack of memory (exit code 137)"
+            text = Message(
+                "The container was killed, most often for lack of memory (exit code 137)"
+            )
         case 143:
-            text = "The container was stopped from outside the lab (exit code 143)"
+            text = Message("The container was stopped from outside the lab (exit code 143)")
         case 255:
-            text = "The container ended with the server that it ran on (exit code 255)"
+            text = Message("The container ended with the server that it ran on (exit code 255)")
         case _:
-            text = f"JupyterLab ended with an error (exit code {code})"
+            text = Message("JupyterLab ended with an error (exit code {code})", code=code)
     return EndReason(EndKind.EXITED, text)
 
 
 def _failed(_lease: Lease, found: re.Match[str], _reader: str | None) -> EndReason:
-    return EndReason(EndKind.NOT_STARTED, f"The start failed: {found[1].rstrip('.')}")
+    text = Message("The start failed: {why}", why=found[1].rstrip("."))
+    return EndReason(EndKind.NOT_STARTED, text)
 
 
 def _always(kind: EndKind, text: str) -> Callable[[Lease, re.Match[str], str | None], EndReason]:
@@ -135,44 +159,47 @@ _TABLE: tuple[
     for pattern, describe in (
         (re.escape(RELEASED_BY_USER), _by_user),
         (r"(.+) released it", _by_other),
-        (re.escape(STOPPED), _always(EndKind.STOPPED, "Stopped")),
+        (re.escape(STOPPED), _always(EndKind.STOPPED, Message("Stopped"))),
         ("its time was up", _by_time),
-        ("the GPU-hours were used up", _always(EndKind.HOURS, "GPU-hours used up")),
+        ("the GPU-hours were used up", _always(EndKind.HOURS, Message("GPU-hours used up"))),
         (r"the GPU-hours of the group (.+) were used up", _by_group_hours),
-        (r"its GPU was not used for (\S+) minutes", _by_idleness),
+        (r"its GPU was not used for ([0-9]+(?:\.[0-9]+)?(?:e\+?[0-9]+)?) minutes", _by_idleness),
         (r"its container exited \((\w+)\)", _exited),
         (
             "its container is gone",
-            _always(EndKind.EXITED, "The container was removed from outside the lab"),
+            _always(EndKind.EXITED, Message("The container was removed from outside the lab")),
         ),
         (
             "its container ended at once",
-            _always(EndKind.NOT_STARTED, "The container ended right after its start"),
+            _always(EndKind.NOT_STARTED, Message("The container ended right after its start")),
         ),
-        ("did not start", _always(EndKind.NOT_STARTED, "The server did not start")),
+        ("did not start", _always(EndKind.NOT_STARTED, Message("The server did not start"))),
         (
             "did not start in time",
-            _always(EndKind.NOT_STARTED, "The server did not start in time"),
+            _always(EndKind.NOT_STARTED, Message("The server did not start in time")),
         ),
-        ("its start was interrupted", _always(EndKind.NOT_STARTED, "The start was interrupted")),
-        ("its start failed", _always(EndKind.NOT_STARTED, "The start failed")),
+        (
+            "its start was interrupted",
+            _always(EndKind.NOT_STARTED, Message("The start was interrupted")),
+        ),
+        ("its start failed", _always(EndKind.NOT_STARTED, Message("The start failed"))),
         (r"its start failed: (.+)", _failed),
         (r"The container could not be started: (.+)", _failed),
         (
             "cancelled|its start was cancelled",
-            _always(EndKind.NOT_STARTED, "The start was canceled"),
+            _always(EndKind.NOT_STARTED, Message("The start was canceled")),
         ),
         (
             "its start had waited for too long",
-            _always(EndKind.NOT_STARTED, "The start had waited too long"),
+            _always(EndKind.NOT_STARTED, Message("The start had waited too long")),
         ),
         (
             "its server cannot be started",
-            _always(EndKind.NOT_STARTED, "The server could not be started"),
+            _always(EndKind.NOT_STARTED, Message("The server could not be started")),
         ),
         (
             "its user is not in the Hub any more",
-            _always(EndKind.ACCOUNT_GONE, "The account was removed"),
+            _always(EndKind.ACCOUNT_GONE, Message("The account was removed")),
         ),
     )
 )

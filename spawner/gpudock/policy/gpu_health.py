@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gpudock.language import Message, sentences
 from gpudock.model import GPUState
 from gpudock.policy.cleanliness import LEFTOVER_MEMORY_MIB, check_cleanliness
 from gpudock.policy.delivery import is_undelivered
@@ -121,22 +122,32 @@ class DeviceHealth:
     gone: bool = False
 
 
-_OVER = "This is over; an administrator can return the GPU to service."
-GONE = (
+_OVER = Message("This is over; an administrator can return the GPU to service.")
+GONE = Message(
     "The driver does not report it any more. If it was taken out of the server, an administrator"
     " can remove it from the list."
 )
-_REMOVED_SLICE = "The slice was removed while a session had it. End the session."
-_CUT = "It is in MIG mode, so only its slices can be used."
-_ABSENT = "The driver stopped reporting it while it was leased."
+_REMOVED_SLICE = Message("The slice was removed while a session had it. End the session.")
+_CUT = Message("It is in MIG mode, so only its slices can be used.")
+_ABSENT = Message("The driver stopped reporting it while it was leased.")
+
+
+# The states that keep a device, and what is on the same physical GPU, from being granted.
+_STATES = {
+    AdminState.DRAINING.value: Message("draining"),
+    AdminState.QUARANTINED.value: Message("quarantined"),
+    AdminState.LOST.value: Message("lost"),
+}
+_IN_USE = Message("in use")
 
 
 def without_slices(gpu: GPU) -> str:
     """Return why a GPU in MIG mode that has no slices cannot be used, and what to do."""
-    return (
+    return Message(
         "MIG mode is on, but the GPU has no slices, so nobody can use it. An administrator creates"
-        f" some on the host (`nvidia-smi mig -i {gpu.index} -cgi PROFILE -C`) or turns MIG mode off"
-        f" (`nvidia-smi -i {gpu.index} -mig 0`)."
+        " some on the host (`nvidia-smi mig -i {index} -cgi PROFILE -C`) or turns MIG mode off"
+        " (`nvidia-smi -i {index} -mig 0`).",
+        index=gpu.index,
     )
 
 
@@ -174,12 +185,13 @@ def check_staleness(inventory: InventoryReading, now: float, rules: Rules) -> st
     if not inventory.expects_readings:
         return None
     if inventory.taken_at is None:
-        return "The GPUs have not been read yet."
+        return Message("The GPUs have not been read yet.")
     age = now - inventory.taken_at
     if age > rules.reading_max_age:
-        return (
-            f"The latest reading of the GPUs is {age:.0f} s old; the agent that reads them may"
-            " have stopped."
+        return Message(
+            "The latest reading of the GPUs is {age:.0f} s old; the agent that reads them may have"
+            " stopped.",
+            age=age,
         )
     return None
 
@@ -260,7 +272,7 @@ def assess(
             and record.admin_state in (AdminState.QUARANTINED, AdminState.LOST)
             and not is_undelivered(record.reason)
         ):
-            health = replace(health, reason=f"{record.reason or ''} {_OVER}".strip())
+            health = replace(health, reason=sentences(record.reason or "", _OVER))
         devices.append(replace(health, clean=found.clean))
     return devices
 
@@ -310,7 +322,7 @@ def _look_at(
                 if use is not None:
                     transition = StateTransition(AdminState.OCCUPIED, use.now, use.past)
             if is_unchecked and transition is None:
-                barrier = "It is being checked which containers have it."
+                barrier = Message("It is being checked which containers have it.")
             clean = transition is None and barrier is None
     if presence.is_cut(uuid) and transition is not None and transition.admin_state.passes:
         # Its slices have the same trouble, and are out of service until it is over.
@@ -400,20 +412,23 @@ def _transition(record: GPURecord, presence: _Presence, *, leased: bool) -> Stat
             return StateTransition(AdminState.LOST, _ABSENT)
         return None
     if reading.lost:
-        return StateTransition(AdminState.LOST, reading.fault or "The driver reports it as lost.")
+        fault = reading.fault or Message("The driver reports it as lost.")
+        return StateTransition(AdminState.LOST, fault)
     if reading.fault is not None:
         if not reading.fault_may_pass:
             return StateTransition(AdminState.QUARANTINED, reading.fault)
         return StateTransition(
             AdminState.UNSTABLE,
             reading.fault,
-            'The driver reported errors of this GPU. Look for "Xid" in `dmesg` on the host.',
+            Message(
+                'The driver reported errors of this GPU. Look for "Xid" in `dmesg` on the host.'
+            ),
         )
     if record.in_use_by is not None:
         return StateTransition(
             AdminState.OCCUPIED,
             record.in_use_by,
-            "Something that this lab did not start had this GPU.",
+            Message("Something that this lab did not start had this GPU."),
         )
     return None
 
@@ -457,9 +472,12 @@ def _conflict(
         seen_elsewhere = admin_state.passes and presence.is_cut(uuid)
         barred = admin_state not in harmless and not seen_elsewhere
         if barred or other.in_use_by is not None:
-            what = "The GPU that it is cut from" if record.gpu.parent_uuid else "A slice of it"
-            shown = admin_state.shown if other.in_use_by is None else "in use"
-            return f"{what} ({uuid}) is {shown}."
+            state = _IN_USE if other.in_use_by is not None else _STATES[admin_state.shown]
+            if record.gpu.parent_uuid:
+                return Message(
+                    "The GPU that it is cut from ({uuid}) is {state}.", uuid=uuid, state=state
+                )
+            return Message("A slice of it ({uuid}) is {state}.", uuid=uuid, state=state)
     return None
 
 
@@ -475,8 +493,11 @@ def _recovering(
     if trouble is not None:
         reason = trouble.reason
     else:
-        returns = f"It returns to service when it has been clean for {duration_in_words(after)}."
-        reason = " ".join(text for text in (record.reason, barrier, returns) if text)
+        returns = Message(
+            "It returns to service when it has been clean for {duration}.",
+            duration=duration_in_words(after),
+        )
+        reason = sentences(record.reason or "", barrier or "", returns)
     return replace(health, reason=reason, recovers_after=after)
 
 
@@ -521,7 +542,7 @@ def _health(
     if gone:
         # Whatever else was wrong with it, or decided about it, matters only if it comes back.
         story = reason if admin_state is AdminState.LOST else None
-        return health(GPUState.LOST, unusable or f"{story or ''} {GONE}".strip())
+        return health(GPUState.LOST, unusable or sentences(story or "", GONE))
     if admin_state is not AdminState.ACTIVE:
         return health(GPUState(admin_state.shown), reason)
     if unusable is not None:
@@ -531,8 +552,11 @@ def _health(
     if record.in_use_by is not None or conflict is not None:
         return health(GPUState.QUARANTINED, record.in_use_by or conflict)
     if conflict_leased:
-        what = "The GPU that it is cut from" if record.gpu.parent_uuid else "A slice of it"
-        leased_conflict = f"{what} is leased."
+        leased_conflict = (
+            Message("The GPU that it is cut from is leased.")
+            if record.gpu.parent_uuid
+            else Message("A slice of it is leased.")
+        )
         return health(GPUState.LEASED, leased_conflict, grantable=barrier is None, in_service=True)
     if barrier is not None:
         return health(GPUState.QUARANTINED, barrier, in_service=True, cooling_down=cooling_down)

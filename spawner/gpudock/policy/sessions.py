@@ -7,7 +7,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gpudock.language import Message, sentences
 from gpudock.model import GroupHours, LeaseState
+from gpudock.policy.end_reasons import over
 from gpudock.policy.quota.gpu_hours import HOUR, Span, enough_from, runs_out_at, used_seconds
 
 if TYPE_CHECKING:
@@ -153,12 +155,11 @@ def session(lease: Lease, effective: EffectiveQuota, accounts: Accounts) -> Sess
     """
     now = accounts.now
     if lease.state in (LeaseState.STOPPING, LeaseState.ENDED):
-        words = lease.end_reason or "it was stopped"
-        return Session(lease, None, None, f"The session is over: {words}.")
+        return Session(lease, None, None, over(lease))
     idle_since = _idle_since(lease, effective, now)
     ends_at, cause = _end(lease, effective, accounts, idle_since)
     if cause is None:
-        found = Session(lease, None, None, "The session has no end.")
+        found = Session(lease, None, None, Message("The session has no end."))
     else:
         reason, why = _words(lease, effective, accounts, cause)
         warning_at = _warning_at(lease, ends_at, now)
@@ -252,20 +253,22 @@ def _words(
     """Return why a session ends, in a few words and in a sentence."""
     match cause:
         case EndCause.TIME:
-            return "its time was up", "The session reaches its time limit."
+            return "its time was up", Message("The session reaches its time limit.")
         case EndCause.HOURS:
-            return "the GPU-hours were used up", "Your GPU-hours are used up then."
+            return "the GPU-hours were used up", Message("Your GPU-hours are used up then.")
         case EndCause.GROUP_HOURS:
             _, group = _group_end(lease, effective, accounts)
             return (
                 f"the GPU-hours of the group {group} were used up",
-                f"The GPU-hours of the group {group} are used up then.",
+                Message("The GPU-hours of the group {group} are used up then.", group=group),
             )
         case EndCause.IDLE:
             minutes = f"{effective.quota.idle_minutes:g}"
             return (
                 f"its GPU was not used for {minutes} minutes",
-                f"A GPU that is not used for {minutes} minutes is taken back.",
+                Message(
+                    "A GPU that is not used for {minutes} minutes is taken back.", minutes=minutes
+                ),
             )
 
 
@@ -321,11 +324,11 @@ def extend(
     """
     now = accounts.now
     if lease.state in (LeaseState.STOPPING, LeaseState.ENDED):
-        return "The session is over."
+        return Message("The session is over.")
     if before is None:
         before = session(lease, effective, accounts)
     if before.ends_at is None:
-        return "The session has no end, so there is nothing to extend."
+        return Message("The session has no end, so there is nothing to extend.")
     longest = _longest(lease, effective)
     step = hours if hours is not None else effective.quota.session_hours
     expires = math.inf if lease.expires_at is None else lease.expires_at
@@ -350,7 +353,7 @@ def extend(
     if end >= before.ends_at + (MIN_STEP if by_program else _MIN_GAIN):
         return changed
     if until >= farthest:
-        return "The session already lasts longer than anybody can plan for."
+        return Message("The session already lasts longer than anybody can plan for.")
     return _why_not(lease, effective, accounts, cause, longest)
 
 
@@ -387,30 +390,34 @@ def _why_not(
 ) -> str:
     match cause:
         case EndCause.IDLE:
-            return (
+            return Message(
                 "The session ends because its GPU is not used, and an extension from within the"
                 ' session does not change that. Use the GPU, or extend the session on the page "My'
                 ' GPUs".'
             )
         case EndCause.HOURS:
-            return (
+            return Message(
                 "The session cannot last longer, because your GPU-hours are used up then. Ask an"
                 " administrator for more."
             )
         case EndCause.GROUP_HOURS:
             _, group = _group_end(lease, effective, accounts)
-            return (
-                f"The session cannot last longer, because the GPU-hours of the group {group} are"
-                " used up then. Ask an administrator for more."
+            return Message(
+                "The session cannot last longer, because the GPU-hours of the group {group} are"
+                " used up then. Ask an administrator for more.",
+                group=group,
             )
     if lease.backfilled and lease.latest_end is not None and longest >= lease.latest_end:
-        return (
+        return Message(
             "The session cannot last longer, because its GPU is reserved for a waiting user from"
             " then on. Save your work, and start the server again afterwards."
         )
     hours = effective.quota.max_session_hours
-    limit = "" if hours is None else f": a session lasts {hours:g} hours at most"
-    return (
-        f"The session cannot last longer{limit}. Save your work, and start the server again"
-        " afterwards."
+    limit = (
+        Message("The session cannot last longer.")
+        if hours is None
+        else Message(
+            "The session cannot last longer: a session lasts {hours:g} hours at most.", hours=hours
+        )
     )
+    return sentences(limit, Message("Save your work, and start the server again afterwards."))

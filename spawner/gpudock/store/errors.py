@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import exc
 
+from gpudock.language import Message
 from gpudock.store.postgresql import is_interrupted, is_lost, state_of
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ class QuotaRevisionError(StoreConflictError):
     """
 
     def __init__(self, level: str, name: str, stored: QuotaDocument | None) -> None:
-        super().__init__(f"The quota of {level} {name} has changed meanwhile.")
+        super().__init__(
+            Message("The quota of {level} {name} has changed meanwhile.", level=level, name=name)
+        )
         self.level = level
         self.name = name
         self.stored = stored
@@ -72,16 +75,16 @@ class StoreInterruptedError(StoreError):
     """The connection was lost, or another program was in the way: repeat the transaction."""
 
 
-_LOST = (
+_LOST = Message(
     "The connection to the lab's database was lost, and nothing was changed. The lab connects again"
     " by itself: try again. If this keeps happening, check the database server and the network."
 )
-_UNKNOWN = (
+_UNKNOWN = Message(
     "The connection to the lab's database was lost in the moment of a change, so it is not known"
     " whether that was stored. The lab connects again by itself: look whether the change is there,"
     " and try again if it is not."
 )
-_IN_THE_WAY = (
+_IN_THE_WAY = Message(
     "The lab's database undid a change because another program was working on the same data at the"
     " same time. Nothing was changed: try again."
 )
@@ -107,21 +110,21 @@ _KINDS: dict[tuple[str, ...], type[StoreError]] = {
 _MESSAGES = (
     (
         ("disk is full", "no space left"),
-        (
+        Message(
             "The disk that holds the lab's database is full. Free some space on it; the lab then"
             " continues by itself."
         ),
     ),
     (
         _LOCKED,
-        (
+        Message(
             "The lab's database is locked by another process. Try again; if it stays so, look for a"
             " program that keeps the database file open."
         ),
     ),
     (
         ("readonly database", "read-only"),
-        (
+        Message(
             "The lab's database cannot be written: its file or disk is read-only. Give the hub"
             " write access to the file and to its directory."
         ),
@@ -134,7 +137,7 @@ _MESSAGES = (
             "not yet accepting connections",
             "in recovery mode",
         ),
-        (
+        Message(
             "The server of the lab's database is starting or stopping. If it stays so, look at"
             " that server's log."
         ),
@@ -149,21 +152,21 @@ _MESSAGES = (
             "connection timeout",
             "failed to resolve",
         ),
-        (
+        Message(
             "The lab's database cannot be opened. Check GPUDOCK_DB_URL, that the file exists or the"
             " server answers, and that the hub may use it."
         ),
     ),
     (
         ("no such table", "does not exist", "no such column"),
-        (
+        Message(
             "The lab's database lacks tables that this version of gpudock needs. Restart the hub,"
             " which brings it up to date."
         ),
     ),
     (
         _DAMAGED,
-        (
+        Message(
             "The lab's database file is damaged. Stop the hub and restore the file from a backup,"
             " or move it away: leases are then rebuilt from the running containers, while quotas"
             " and the queue start empty."
@@ -171,14 +174,16 @@ _MESSAGES = (
     ),
     (
         ("statement timeout",),
-        (
+        Message(
             "A statement in the lab's database took too long and was canceled. Try again; if it"
             " stays so, check the load of the database server."
         ),
     ),
     (
         ("disk i/o error",),
-        "The disk that holds the lab's database reports an input/output error. Check the disk.",
+        Message(
+            "The disk that holds the lab's database reports an input/output error. Check the disk."
+        ),
     ),
 )
 
@@ -194,7 +199,10 @@ def translate(error: exc.SQLAlchemyError, *, commits: bool = False) -> StoreErro
     detail = " ".join(str(cause).split())
     if isinstance(error, exc.IntegrityError):
         return StoreConflictError(
-            f"The lab's database refused a change that contradicts what it holds ({detail})."
+            Message(
+                "The lab's database refused a change that contradicts what it holds ({detail}).",
+                detail=detail,
+            )
         )
     state = state_of(error)
     invalidated = isinstance(error, exc.DBAPIError) and error.connection_invalidated
@@ -206,4 +214,4 @@ def translate(error: exc.SQLAlchemyError, *, commits: bool = False) -> StoreErro
     for signs, message in _MESSAGES:
         if any(sign in lowered for sign in signs):
             return _KINDS.get(signs, StoreError)(message)
-    return StoreError(f"The lab's database failed: {detail}")
+    return StoreError(Message("The lab's database failed: {detail}", detail=detail))

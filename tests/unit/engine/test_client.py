@@ -219,6 +219,7 @@ def test_importing_the_client_imports_neither_broker_nor_database():
     assert {name for name in packages if name.startswith("gpudock.")} == {
         "gpudock.config",
         "gpudock.engine",
+        "gpudock.language",
         "gpudock.model",
     }
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from gpudock.broker import AuditFilter
 from gpudock.desk.api.csv_text import csv_text, iso
 from gpudock.desk.endpoints import CSV, JSON, APIRequest, Audience, Response, Router
-from gpudock.desk.schema import Limit, Moment, Offset, RequestModel, ResponseModel, Text
+from gpudock.desk.schema import Limit, Moment, Offset, RequestModel, ResponseModel, Sentence, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ class AuditRow(ResponseModel):
     by: str
     what: str
     target: str
-    target_name: str = Field(description="The target as people call it, where it is an id")
+    target_name: Sentence = Field(description="The target as people call it, where it is an id")
     before: Any = Field(description="null: there was nothing")
     after: Any = Field(description="null: there is nothing any more")
 

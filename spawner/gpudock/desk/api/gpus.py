@@ -11,8 +11,10 @@ from gpudock.broker import GPUStateError
 from gpudock.desk.api.rights import readable_users
 from gpudock.desk.endpoints import APIRequest, Audience, Router
 from gpudock.desk.errors import ConflictError, NotFoundError
-from gpudock.desk.schema import RequestModel, ResponseModel
+from gpudock.desk.schema import RequestModel, ResponseModel, Sentence
 from gpudock.inventory import is_without_gpus
+from gpudock.language import Message, message_of
+from gpudock.language.recognition import recognized
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,7 +61,7 @@ class GPU(ResponseModel):
     parent_uuid: str | None
     mig_profile: str | None
     state: Literal["free", "leased", "draining", "quarantined", "lost"]
-    reason: str | None = Field(description="Why it is neither free nor just leased")
+    reason: Sentence | None = Field(description="Why it is neither free nor just leased")
     in_service: bool = Field(description="It is free or leased, or only being checked")
     reported: bool = Field(description="The driver reports it, as far as is known")
     simulated: bool = Field(description="It has readings, and computes nothing")
@@ -74,7 +76,7 @@ class GPUList(ResponseModel):
 
     gpus: list[GPU]
     taken_at: float | None = Field(description="When they were last read")
-    problem: str | None = Field(description="Why they cannot be read, or why there are none")
+    problem: Sentence | None = Field(description="Why they cannot be read, or why there are none")
     runs_on_cpu: bool = Field(description="The lab has no GPU, and servers run on the CPU")
 
 
@@ -98,7 +100,7 @@ class GPUChange(RequestModel):
     @model_validator(mode="after")
     def _has_one_field(self) -> GPUChange:
         if len(self.model_fields_set) != 1 or (self.state is None and self.slots is None):
-            raise ValueError('Give either "state" or "slots".')
+            raise ValueError(Message('Give either "state" or "slots".'))
         return self
 
 
@@ -112,7 +114,7 @@ class KeptGPU(ResponseModel):
     """A GPU that is not fit to return to service."""
 
     uuid: str
-    reason: str
+    reason: Sentence
 
 
 class ReturnedGPUs(ResponseModel):
@@ -138,7 +140,7 @@ async def list_gpus(request: APIRequest) -> GPUList:
     return GPUList(
         gpus=gpus,
         taken_at=reading.taken_at,
-        problem=reading.problem,
+        problem=_recognized(reading.problem),
         runs_on_cpu=is_without_gpus(reading),
     )
 
@@ -154,7 +156,7 @@ async def return_all_gpus(request: APIRequest) -> ReturnedGPUs:
     returned, kept = await request.backend.write(lambda broker: broker.gpus.return_all(by=by))
     return ReturnedGPUs(
         returned=returned,
-        kept=[KeptGPU(uuid=uuid, reason=reason) for uuid, reason in kept.items()],
+        kept=[KeptGPU(uuid=uuid, reason=recognized(reason)) for uuid, reason in kept.items()],
     )
 
 
@@ -199,11 +201,16 @@ async def _change(request: APIRequest, change: Callable[[DeskBroker], T]) -> T:
     """
     statuses = await request.backend.read(lambda broker: broker.gpus.all())
     if all(status.gpu.uuid != request.path["uuid"] for status in statuses):
-        raise NotFoundError("This lab has no GPU with that UUID.")
+        raise NotFoundError(Message("This lab has no GPU with that UUID."))
     try:
         return await request.backend.write(change)
     except GPUStateError as error:
-        raise ConflictError(str(error)) from error
+        raise ConflictError(recognized(message_of(error))) from error
+
+
+def _recognized(text: str | None) -> str | None:
+    """Return a sentence that the hub may have stored, or the agent sent, as the message it was."""
+    return None if text is None else recognized(text)
 
 
 def _simulated(reading: InventoryReading) -> frozenset[str]:
@@ -242,7 +249,7 @@ def _gpu(
     return GPU(
         **asdict(status.gpu),
         state=status.state.value,
-        reason=status.reason,
+        reason=_recognized(status.reason),
         in_service=status.in_service,
         reported=status.reported,
         simulated=status.gpu.uuid in simulated,

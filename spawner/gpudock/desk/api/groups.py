@@ -11,6 +11,7 @@ from gpudock.desk.endpoints import APIRequest, Audience, Router, not_for
 from gpudock.desk.errors import ConflictError, NotFoundError
 from gpudock.desk.hub_client import MANAGERS, managers_of
 from gpudock.desk.schema import ResponseModel
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from gpudock.config.configured_groups import ConfiguredGroups
@@ -102,7 +103,7 @@ async def delete_group(request: APIRequest) -> None:
         return
     _check_members_are_set_here(request)
     if name in request.backend.configured_groups().members:
-        raise _fixed(f'The group "{name}"')
+        raise _fixed(Message('The group "{name}"', name=name))
     await hub.change_group(hub.api.delete_group(name))
     await _record(request, "group.delete", {"members": list(group.users)}, None)
 
@@ -119,7 +120,7 @@ async def add_member(request: APIRequest) -> Group:
         _check_members_are_set_here(request)
         hub = request.backend.hub
         if await hub.user(user) is None:
-            raise NotFoundError(f'The Hub knows no user "{user}".')
+            raise NotFoundError(Message('The Hub knows no user "{name}".', name=user))
         # The right of a former member of that name, who left by another way than this page.
         await _store_managers(request, user, manages=False)
         await hub.change_group(hub.api.add_to_group(name, user))
@@ -138,7 +139,7 @@ async def remove_member(request: APIRequest) -> Group:
     if user in group.users:
         _check_members_are_set_here(request)
         if user in request.backend.configured_groups().members.get(name, ()):
-            raise _fixed(f'The membership of "{user}"')
+            raise _fixed(Message('The membership of "{user}"', user=user))
         hub = request.backend.hub
         await _set_managers(request, user, manages=False)
         await hub.change_group(hub.api.remove_from_group(name, user))
@@ -157,7 +158,11 @@ async def add_manager(request: APIRequest) -> Group:
     group = await _existing(request)
     if user not in group.users:
         raise ConflictError(
-            f'"{user}" is not a member of the group "{group.name}". Add the user to it first.'
+            Message(
+                '"{user}" is not a member of the group "{group}". Add the user to it first.',
+                user=user,
+                group=group.name,
+            )
         )
     await _set_managers(request, user, manages=True)
     return await _present(request)
@@ -175,7 +180,7 @@ async def remove_manager(request: APIRequest) -> Group:
     group = await _existing(request)
     configured = request.backend.configured_groups().managers.get(name, ())
     if user in configured and user not in managers_of(group):
-        raise _fixed(f'That "{user}" manages the group')
+        raise _fixed(Message('That "{user}" manages the group', user=user))
     await _set_managers(request, user, manages=False)
     return await _present(request)
 
@@ -219,7 +224,7 @@ async def _existing(request: APIRequest) -> HubGroup:
     """
     group = await request.backend.hub.group(request.path["name"])
     if group is None:
-        raise NotFoundError(f'There is no group "{request.path["name"]}".')
+        raise NotFoundError(Message('There is no group "{name}".', name=request.path["name"]))
     return group
 
 
@@ -230,15 +235,20 @@ async def _present(request: APIRequest) -> Group:
 def _check_members_are_set_here(request: APIRequest) -> None:
     if request.backend.configured_groups().from_sign_in:
         raise ConflictError(
-            "In this lab the sign-in service decides who is in which group"
-            " (Authenticator.manage_groups). Change the groups there."
+            Message(
+                "In this lab the sign-in service decides who is in which group"
+                " (Authenticator.manage_groups). Change the groups there."
+            )
         )
 
 
 def _fixed(what: str) -> ConflictError:
     return ConflictError(
-        f"{what} comes from the Hub's configuration, which would bring it back at the next start."
-        " Change it in jupyterhub_config.d."
+        Message(
+            "{what} comes from the Hub's configuration, which would bring it back at the next"
+            " start. Change it in jupyterhub_config.d.",
+            what=what,
+        )
     )
 
 

@@ -17,7 +17,9 @@ from gpudock.desk.schema import (
     Offset,
     RequestModel,
     ResponseModel,
+    Sentence,
 )
+from gpudock.language import Message, message_of
 from gpudock.model import LeaseState
 from gpudock.policy import end_reasons
 
@@ -48,14 +50,14 @@ class Session(ResponseModel):
         description="When it ends if nobody does anything; null: no end is known"
     )
     ends_because: Literal["time", "hours", "group_hours", "idle"] | None
-    why: str = Field(description="A sentence about the end")
+    why: Sentence = Field(description="A sentence about the end")
     warning_at: float | None = Field(description="When its user is first warned of the end")
     can_extend: bool
     extendable_until: float | None = Field(description="null with `can_extend`: without end")
     idle_since: float | None = Field(description="Since when its GPUs have not been used")
     ended_at: float | None
     end_reason: str | None
-    end_text: str | None = Field(
+    end_text: Sentence | None = Field(
         description="Why it ended, for the caller: a phrase such as `12 h limit reached`"
     )
 
@@ -162,7 +164,7 @@ async def extend_session(request: APIRequest) -> Session:
             )
         )
     except ExtensionError as error:
-        raise ConflictError(str(error)) from error
+        raise ConflictError(message_of(error)) from error
     return _shown(extended, by_program=by_program)
 
 
@@ -179,7 +181,7 @@ async def release_session(request: APIRequest) -> Session:
     own = request.principal.is_self(lease.user)
     reason = end_reasons.RELEASED_BY_USER if own else end_reasons.released_by(actor)
     if not await backend.write(lambda broker: broker.sessions.release(lease.id, actor, reason)):
-        raise NotFoundError("The session ended in the meantime.")
+        raise NotFoundError(Message("The session ended in the meantime."))
     await backend.hub.stop_server(lease.user, lease.server)
     now = await backend.read(lambda broker: broker.sessions.get(lease.id))
     if now is not None:
@@ -198,9 +200,9 @@ async def _changeable(request: APIRequest) -> sessions.Session:
     session = await request.backend.read(lambda broker: broker.sessions.get(request.path["id"]))
     users = await readable_users(request)
     if session is None or (users is not None and session.lease.user not in users):
-        raise NotFoundError("There is no session with that id, or it has ended.")
+        raise NotFoundError(Message("There is no session with that id, or it has ended."))
     if not owns_or_manages(request, session.lease.user):
-        raise ForbiddenError("Only its user and administrators may change this session.")
+        raise ForbiddenError(Message("Only its user and administrators may change this session."))
     return session
 
 
@@ -236,7 +238,7 @@ def _ended(lease: Lease, reader: str | None) -> Session:
         end_text=end_reasons.explain(lease, reader).text,
         ends_at=None,
         ends_because=None,
-        why=f"The session is over: {lease.end_reason or 'it was stopped'}.",
+        why=end_reasons.over(lease, reader),
         warning_at=None,
         can_extend=False,
         extendable_until=None,

@@ -9,7 +9,9 @@ from pydantic import Field
 from gpudock.desk.api.rights import owns_or_manages, readable_users
 from gpudock.desk.endpoints import APIRequest, Audience, Router
 from gpudock.desk.errors import ForbiddenError, NotFoundError
-from gpudock.desk.schema import ResponseModel
+from gpudock.desk.schema import ResponseModel, Sentence
+from gpudock.language import Message
+from gpudock.language.recognition import recognized
 
 if TYPE_CHECKING:
     from gpudock.broker import QueueEntry
@@ -29,7 +31,7 @@ class WaitingRequest(ResponseModel):
     created_at: float
     position: int = Field(description="1 is next")
     length: int = Field(description="Length of the queue")
-    reason: str = Field(description="A sentence on what it waits for")
+    reason: Sentence = Field(description="A sentence on what it waits for")
     expected_start: float | None = Field(
         description="When it starts if no session ends early and no request goes before it"
     )
@@ -69,12 +71,12 @@ async def cancel_request(request: APIRequest) -> None:
     users = await readable_users(request)
     waiting = next((item for item in queue if item.id == request.path["id"]), None)
     if waiting is None or (users is not None and waiting.user not in users):
-        raise NotFoundError("No request with that id is waiting (any more).")
+        raise NotFoundError(Message("No request with that id is waiting (any more)."))
     if not owns_or_manages(request, waiting.user):
-        raise ForbiddenError("Only its user and administrators may cancel this request.")
+        raise ForbiddenError(Message("Only its user and administrators may cancel this request."))
     actor = request.principal.actor
     if not await backend.write(lambda broker: broker.queue.cancel(waiting.id, actor)):
-        raise NotFoundError("No request with that id is waiting any more.")
+        raise NotFoundError(Message("No request with that id is waiting any more."))
     await backend.hub.stop_server(waiting.user, waiting.server)
 
 
@@ -88,5 +90,5 @@ def _shown(entry: QueueEntry) -> WaitingRequest:
         gpu_model=waiting.gpu_model,
         share=waiting.share.value,
         created_at=waiting.created_at,
-        **entry.place._asdict(),
+        **entry.place._replace(reason=recognized(entry.place.reason))._asdict(),
     )

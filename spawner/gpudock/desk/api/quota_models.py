@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from gpudock.desk.api.quota_schema import GroupQuotaDocument, QuotaDocument
-from gpudock.desk.schema import Name, RequestModel, ResponseModel, rounded
+from gpudock.desk.schema import Name, RequestModel, ResponseModel, Sentence, rounded
+from gpudock.language import Message
 from gpudock.policy.quota.documents import FIELDS
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class StoredQuota(ResponseModel):
 class ChangedQuota(StoredQuota):
     """The document of one level after a change."""
 
-    contradictions: list[str] = Field(
+    contradictions: list[Sentence] = Field(
         description="Sentences about limits of which one has no effect because of another"
     )
 
@@ -156,7 +157,7 @@ class ChangedCount(ResponseModel):
     """How many documents were set or removed."""
 
     changed: int
-    contradictions: list[str] = Field(
+    contradictions: list[Sentence] = Field(
         description="Sentences about limits of which one has no effect because of another; at most"
         f" {MAX_SHOWN}"
     )
@@ -167,7 +168,7 @@ class Affected(ResponseModel):
 
     user: str
     server: str
-    reason: str
+    reason: Sentence
 
 
 class QuotaPreview(ResponseModel):
@@ -181,7 +182,7 @@ class QuotaPreview(ResponseModel):
     held_back: list[Affected] = Field(
         description="Waiting requests that could start now, and would have to wait"
     )
-    contradictions: list[str] = Field(
+    contradictions: list[Sentence] = Field(
         description="Sentences about limits of which one has no effect because of another; at most"
         f" {MAX_SHOWN}"
     )
@@ -201,12 +202,12 @@ class QuotaPreview(ResponseModel):
             startable=[
                 row
                 for request in effect.starting
-                for row in affected(request, "It would start at once.")
+                for row in affected(request, Message("It would start at once."))
             ],
             held_back=[
                 row
                 for request in effect.held_back
-                for row in affected(request, "It could start now, and would have to wait.")
+                for row in affected(request, Message("It could start now, and would have to wait."))
             ],
             contradictions=list(effect.contradictions[:MAX_SHOWN]),
         )
@@ -234,7 +235,7 @@ class LineProblem(ResponseModel):
     """What is wrong with a line of a file."""
 
     line: int | None = Field(description="From 1; null: the file as a whole")
-    message: str = Field(description="A sentence that names the column and the value, too")
+    message: Sentence = Field(description="A sentence that names the column and the value, too")
     column: str | None = Field(default=None, description="null: it is not about one cell")
 
 

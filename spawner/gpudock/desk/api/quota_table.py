@@ -26,6 +26,7 @@ from gpudock.desk.api.rights import readable_users
 from gpudock.desk.endpoints import CSV, APIRequest, Audience, Response, Router, not_for
 from gpudock.desk.errors import ChangedError, UnprocessableError
 from gpudock.desk.schema import Limit, Offset, RequestModel, Text
+from gpudock.language import Message, counted, message_of, sentences
 from gpudock.policy.quota.documents import FIELDS
 from gpudock.policy.quota.errors import QuotaTableError, TableProblem
 from gpudock.policy.quota.table import QuotaRow as TableRow
@@ -47,7 +48,10 @@ _MAX_PROBLEMS = 20
 
 def _sort(value: Any) -> Any:
     if value not in _SORTS:
-        raise ValueError("it is none of " + ", ".join(SORTS) + ', with or without a "-" before it')
+        names = ", ".join(SORTS)
+        raise ValueError(
+            Message('it is none of {names}, with or without a "-" before it', names=names)
+        )
     return value
 
 
@@ -132,7 +136,7 @@ async def import_quotas(request: APIRequest) -> ChangedCount:
             lambda broker: broker.quotas.import_table(rows, by, revision)
         )
     except QuotaTableConflictError as error:
-        raise ChangedError(str(error)) from error
+        raise ChangedError(message_of(error)) from error
     made = [QuotaChange(change.level, change.name, change.after) for change in changes]
     return await count_changes(request, made)
 
@@ -200,16 +204,21 @@ def _parse(text: str) -> list[TableRow]:
     """
     rows = read_table(text)
     if len(rows) > MAX_CHANGES:
-        message = f"The file has {len(rows)} rows; at most {MAX_CHANGES} can be imported at once."
+        message = Message(
+            "The file has {count} rows; at most {most} can be imported at once.",
+            count=len(rows),
+            most=MAX_CHANGES,
+        )
         raise QuotaTableError([TableProblem(None, message)])
     return rows
 
 
 def _summary(problems: Sequence[TableProblem]) -> str:
-    sentences = [str(problem) for problem in problems[:_MAX_PROBLEMS]]
-    if len(problems) > _MAX_PROBLEMS:
-        sentences.append(f"There are {len(problems) - _MAX_PROBLEMS} more problems.")
-    return " ".join([*sentences, "Nothing was changed."])
+    shown = [problem.sentence for problem in problems[:_MAX_PROBLEMS]]
+    rest = len(problems) - _MAX_PROBLEMS
+    if rest > 0:
+        shown.append(counted("There is {n} more problem.", "There are {n} more problems.", rest))
+    return sentences(*shown, Message("Nothing was changed."))
 
 
 class _Table:

@@ -28,6 +28,7 @@ from gpudock.desk.errors import (
     NotFoundError,
     UnprocessableError,
 )
+from gpudock.language import Message, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,7 +54,7 @@ async def get_effective_quota(request: APIRequest) -> EffectiveQuota:
         # The token of a server may not read its user's groups.
         user = await request.backend.hub.user(name)
         if user is None:
-            raise NotFoundError(f'The Hub knows no user "{name}".')
+            raise NotFoundError(Message('The Hub knows no user "{name}".', name=name))
         groups = user.groups
     effective = await request.backend.read(lambda broker: broker.quotas.effective(name, groups))
     return EffectiveQuota(
@@ -81,7 +82,7 @@ async def _set(
     if request.must_exist:
         present = await _stored(request, level, name)
         if present is None:
-            raise ChangedError("There is no such document (any more).")
+            raise ChangedError(Message("There is no such document (any more)."))
         revision = present.revision
     change = QuotaChange(level, name, document, revision)
     (found,) = await _apply(request, [change], lead)
@@ -107,11 +108,11 @@ async def _apply(
             lambda broker: broker.quotas.set_all(changes, request.principal.actor, lead)
         )
     except QuotaDocumentError as error:
-        raise UnprocessableError(str(error)) from error
+        raise UnprocessableError(message_of(error)) from error
     except DelegationError as error:
-        raise ForbiddenError(str(error)) from error
+        raise ForbiddenError(message_of(error)) from error
     except QuotaConflictError as error:
-        raise ChangedError(str(error)) from error
+        raise ChangedError(message_of(error)) from error
 
 
 _DOCUMENT: dict[str, Any] = {"conditional": True, "answer": StoredQuota}
@@ -261,9 +262,9 @@ async def preview_quotas(request: APIRequest) -> QuotaPreview:
             lambda broker: broker.quotas.preview(changes, groups_of, lead)
         )
     except QuotaDocumentError as error:
-        raise UnprocessableError(str(error)) from error
+        raise UnprocessableError(message_of(error)) from error
     except DelegationError as error:
-        raise ForbiddenError(str(error)) from error
+        raise ForbiddenError(message_of(error)) from error
     reads_all = request.principal.reads.everyone
     users = None if reads_all else frozenset(change.name for change in changes)
     return QuotaPreview.of(preview.total, users)

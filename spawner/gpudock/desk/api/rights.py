@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gpudock.broker import Lead, Member
 from gpudock.desk.errors import ForbiddenError
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +38,7 @@ async def check_may_read(request: APIRequest, user: str) -> None:
     """Raise :class:`ForbiddenError` unless the principal may read the data of *user*."""
     users = await readable_users(request)
     if users is not None and user not in users:
-        raise ForbiddenError("You may not see the data of this user.")
+        raise ForbiddenError(Message("You may not see the data of this user."))
 
 
 async def check_may_set_quotas(
@@ -61,12 +62,14 @@ async def check_may_set_quotas(
     for level, name in documents:
         if level != "user" or not manages:
             raise ForbiddenError(
-                "Only an administrator may change this quota. The lead of a group may change the"
-                " quotas of its members."
+                Message(
+                    "Only an administrator may change this quota. The lead of a group may change"
+                    " the quotas of its members."
+                )
             )
         user = await request.backend.hub.user(name)
         if user is None or not manages.covers(user.name, user.groups):
-            raise ForbiddenError(f'You may not change the quota of "{name}".')
+            raise ForbiddenError(Message('You may not change the quota of "{name}".', name=name))
         led = tuple(group for group in user.groups if group in manages.groups)
         # A principal who manages the user by name, not by group, is bound by all their groups.
         members[name] = Member(led or user.groups, user.groups)

@@ -19,6 +19,7 @@ from gpudock.desk.schema import (
     Offset,
     RequestModel,
     ResponseModel,
+    Sentence,
     rounded,
 )
 from gpudock.model import LeaseState
@@ -95,7 +96,7 @@ class SessionReportRow(ResponseModel):
         description="A slot of a shared GPU counts as its part of one"
     )
     end_kind: Kind | None = Field(description="What kind of end it has; null: it goes on")
-    end_text: str | None = Field(
+    end_text: Sentence | None = Field(
         description="Why it ended, a phrase such as `12 h limit reached`; null: it goes on"
     )
 

@@ -12,6 +12,7 @@ from gpudock.desk.api.rights import readable_users
 from gpudock.desk.endpoints import CSV, JSON, APIRequest, Audience, Response, Router, not_for
 from gpudock.desk.errors import ForbiddenError, UnprocessableError
 from gpudock.desk.schema import Moment, Name, RequestModel, ResponseModel, rounded
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -86,8 +87,11 @@ async def get_usage(request: APIRequest) -> Response | UsageList:
     since = until - _DEFAULT_DAYS * _DAY if query.since is None else query.since
     if query.bucket and (until - since) / (_BUCKET_DAYS[query.bucket] * _DAY) > MAX_BUCKETS:
         raise UnprocessableError(
-            f"This would be more than {MAX_BUCKETS} buckets. Ask for a shorter period or larger"
-            " buckets."
+            Message(
+                "This would be more than {most} buckets. Ask for a shorter period or larger"
+                " buckets.",
+                most=MAX_BUCKETS,
+            )
         )
     names = await _names(request)
     rows = await request.backend.report(
@@ -118,7 +122,7 @@ async def _names(request: APIRequest) -> Collection[str] | None:
     if query.name is None:
         return allowed
     if allowed is not None and query.name not in allowed:
-        raise ForbiddenError("You may not see the usage of others.")
+        raise ForbiddenError(Message("You may not see the usage of others."))
     return [query.name]
 
 

@@ -14,7 +14,6 @@ from urllib.parse import quote
 from jupyterhub.handlers.base import BaseHandler
 from nativeauthenticator.handlers import admin_users_scope
 from nativeauthenticator.orm import UserInfo
-from tornado import web
 
 from gpudock.engine.protocol import EngineError
 from gpudock.hub.accounts.bulk import BulkHandler
@@ -23,6 +22,8 @@ from gpudock.hub.accounts.files import AccountFiles
 from gpudock.hub.accounts.states import deactivations
 from gpudock.hub.administrators import administrators
 from gpudock.hub.audit import record
+from gpudock.hub.http_errors import LocalizedHTTPError
+from gpudock.language import Message, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -181,8 +182,8 @@ class AccountHandler(_AskingPage):
         if what in ("deactivate", "delete", "no-admin"):
             try:
                 changes.check_may_leave(name)
-            except web.HTTPError as error:
-                problem = error.log_message
+            except LocalizedHTTPError as error:
+                problem = error.message
         if what == "delete":
             return await self._deletion(name, problem)
         return _QUESTIONS[what](name, problem)
@@ -190,53 +191,60 @@ class AccountHandler(_AskingPage):
     async def _deletion(self, name: str, problem: str | None) -> Question:
         user = self.find_user(name)
         if user is not None and any(spawner.active for spawner in user.spawners.values()):
-            problem = problem or (
-                f'"{name}" has a running server. Deactivate the account and stop its servers first.'
+            problem = problem or Message(
+                '"{name}" has a running server. Deactivate the account and stop its servers first.',
+                name=name,
             )
         size = None if problem else await _asked_engine(self.files().size(name))
-        label = f"Also delete the workspace with all its files ({size}). This cannot be undone."
+        label = Message(
+            "Also delete the workspace with all its files ({size}). This cannot be undone.",
+            size=size,
+        )
         return Question(
-            title=f'Delete the account "{name}"?',
-            button="Delete account",
-            texts=(_DELETED.format(name=name), _NO_FILES if size is None else _FILES_STAY),
+            title=Message('Delete the account "{name}"?', name=name),
+            button=Message("Delete account"),
+            texts=(_deleted(name), _NO_FILES if size is None else _FILES_STAY),
             option=("files", label) if size is not None else None,
             danger=True,
             problem=problem,
         )
 
 
-_DELETED = (
-    '"{name}" can no longer sign in, and quotas set for this name are removed. What the account '
-    "used stays in the usage reports and in the audit trail."
-)
-_NO_FILES = "There is no workspace."
-_FILES_STAY = (
+_NO_FILES = Message("There is no workspace.")
+_FILES_STAY = Message(
     "If the workspace stays, a later account with this name does not get it unless an "
     "administrator allows that."
 )
-_SIGNED_OUT = (
-    '"{name}" is signed out everywhere at once, and cannot sign in or open JupyterLab. API tokens '
-    "are deleted. Requests that wait for a GPU leave the queue."
-)
-_ADMINISTRATORS = (
+_ADMINISTRATORS = Message(
     "An administrator can change all accounts, quotas and GPUs, and can open and stop everybody's "
     "servers."
 )
-_EARLIER_FILES = (
-    'The workspace of an earlier account "{name}" still exists ({size}). Make sure that this is '
-    "the same person, or delete the files."
-)
+
+
+def _deleted(name: str) -> str:
+    return Message(
+        '"{name}" can no longer sign in, and quotas set for this name are removed. What the '
+        "account used stays in the usage reports and in the audit trail.",
+        name=name,
+    )
 
 
 def _deactivation(name: str, problem: str | None) -> Question:
     return Question(
-        title=f'Deactivate the account "{name}"?',
-        button="Deactivate",
+        title=Message('Deactivate the account "{name}"?', name=name),
+        button=Message("Deactivate"),
         texts=(
-            _SIGNED_OUT.format(name=name),
-            "The account, its quotas and its files are kept. You can activate it again.",
+            Message(
+                '"{name}" is signed out everywhere at once, and cannot sign in or open JupyterLab. '
+                "API tokens are deleted. Requests that wait for a GPU leave the queue.",
+                name=name,
+            ),
+            Message("The account, its quotas and its files are kept. You can activate it again."),
         ),
-        option=("stop", "Also stop running servers. Their GPUs become free; unsaved work is lost."),
+        option=(
+            "stop",
+            Message("Also stop running servers. Their GPUs become free; unsaved work is lost."),
+        ),
         ticked=True,
         danger=True,
         problem=problem,
@@ -245,22 +253,24 @@ def _deactivation(name: str, problem: str | None) -> Question:
 
 _QUESTIONS: dict[str, Callable[[str, str | None], Question]] = {
     "activate": lambda name, problem: Question(
-        title=f'Activate the account "{name}"?',
-        button="Activate",
-        texts=(f'"{name}" can sign in again, with the former password and files.',),
+        title=Message('Activate the account "{name}"?', name=name),
+        button=Message("Activate"),
+        texts=(
+            Message('"{name}" can sign in again, with the former password and files.', name=name),
+        ),
         problem=problem,
     ),
     "deactivate": _deactivation,
     "admin": lambda name, problem: Question(
-        title=f'Make "{name}" an administrator?',
-        button="Make administrator",
+        title=Message('Make "{name}" an administrator?', name=name),
+        button=Message("Make administrator"),
         texts=(_ADMINISTRATORS,),
         problem=problem,
     ),
     "no-admin": lambda name, problem: Question(
-        title=f'Remove the administrator rights of "{name}"?',
-        button="Remove administrator",
-        texts=(f'"{name}" becomes an ordinary user. Sessions and files stay.',),
+        title=Message('Remove the administrator rights of "{name}"?', name=name),
+        button=Message("Remove administrator"),
+        texts=(Message('"{name}" becomes an ordinary user. Sessions and files stay.', name=name),),
         danger=True,
         problem=problem,
     ),
@@ -269,12 +279,22 @@ _QUESTIONS: dict[str, Callable[[str, str | None], Question]] = {
 
 def _handing_over(name: str, size: str) -> Question:
     return Question(
-        title=f'Approve "{name}"?',
-        button="Approve",
-        texts=(_EARLIER_FILES.format(name=name, size=size),),
+        title=Message('Approve "{name}"?', name=name),
+        button=Message("Approve"),
+        texts=(
+            Message(
+                'The workspace of an earlier account "{name}" still exists ({size}). Make sure '
+                "that this is the same person, or delete the files.",
+                name=name,
+                size=size,
+            ),
+        ),
         choices=(
-            ("keep", "It is the same person: approve with these files"),
-            ("delete", "Delete these files for good, and approve with an empty workspace"),
+            ("keep", Message("It is the same person: approve with these files")),
+            (
+                "delete",
+                Message("Delete these files for good, and approve with an empty workspace"),
+            ),
         ),
     )
 
@@ -283,7 +303,7 @@ async def delete_files(handler: Any, name: str) -> None:
     """Delete the workspace of an account, and record it.
 
     Raises:
-        web.HTTPError: a server still uses it, or the engine does not answer.
+        LocalizedHTTPError: a server still uses it, or the engine does not answer.
     """
     files = AccountFiles(handler.app)
     size = await _asked_engine(files.size(name))
@@ -297,13 +317,16 @@ async def _asked_engine(answer: Awaitable[Any]) -> Any:
     try:
         return await answer
     except EngineError as error:
-        message = f"Nothing was changed, because the workspace could not be looked at: {error}"
-        raise web.HTTPError(_UNAVAILABLE, message) from error
+        message = Message(
+            "Nothing was changed, because the workspace could not be looked at: {error}",
+            error=message_of(error),
+        )
+        raise LocalizedHTTPError(_UNAVAILABLE, message) from error
 
 
-def _by_form_only() -> web.HTTPError:
-    message = "Change accounts on the Accounts page (/hub/authorize)."
-    return web.HTTPError(_METHOD_NOT_ALLOWED, message)
+def _by_form_only() -> LocalizedHTTPError:
+    message = Message("Change accounts on the Accounts page (/hub/authorize).")
+    return LocalizedHTTPError(_METHOD_NOT_ALLOWED, message)
 
 
 ACCOUNT_PAGES = [

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from nativeauthenticator import NativeAuthenticator
 from nativeauthenticator.orm import UserInfo
-from tornado import web
 from traitlets import List, Unicode
 
 from gpudock.config.parsers import MAX_PASSWORD_BYTES
@@ -34,6 +33,8 @@ from gpudock.hub.accounts.passwords import (
     is_one_time,
 )
 from gpudock.hub.accounts.proxies import ProxyAddresses, address_of
+from gpudock.hub.http_errors import LocalizedHTTPError
+from gpudock.language import Message, counted, message_of, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +148,7 @@ class GPUDockAuthenticator(NativeAuthenticator):
         """Check a sign-in.
 
         Raises:
-            web.HTTPError: too many wrong passwords, too many sign-ins, or the account is not
+            LocalizedHTTPError: too many wrong passwords, too many sign-ins, or the account is not
                 approved.
         """
         name = self.normalize_username(data["username"])
@@ -161,10 +162,14 @@ class GPUDockAuthenticator(NativeAuthenticator):
         if account is None:
             return None
         if not account.is_authorized:
-            message = "An administrator has not approved your account. Ask one, and try again."
+            message = Message(
+                "An administrator has not approved your account. Ask one, and try again."
+            )
             if states.is_deactivated(name):
-                message = "An administrator has deactivated your account. Ask one to activate it."
-            raise web.HTTPError(_FORBIDDEN, message)
+                message = Message(
+                    "An administrator has deactivated your account. Ask one to activate it."
+                )
+            raise LocalizedHTTPError(_FORBIDDEN, message)
         return str(name)
 
     async def account_with_password(
@@ -185,12 +190,12 @@ class GPUDockAuthenticator(NativeAuthenticator):
             also: returns whether an account with that password is right in other respects.
 
         Raises:
-            web.HTTPError: too many wrong passwords, or too many sign-ins.
+            LocalizedHTTPError: too many wrong passwords, or too many sign-ins.
         """
         address = await self.address_of(handler)
         wait = self._guard.wait(name, address)
         if wait:
-            raise _too_many("Too many wrong passwords", wait)
+            raise _too_many(Message("Too many wrong passwords."), wait)
         self._guard.count_failure(name, address)
         account = self.get_user(name)
         hashed = account.password if account is not None else None
@@ -215,7 +220,7 @@ class GPUDockAuthenticator(NativeAuthenticator):
             password: the new password.
 
         Raises:
-            web.HTTPError: too many passwords are hashed at this moment.
+            LocalizedHTTPError: too many passwords are hashed at this moment.
         """
         name = self.normalize_username(name)
         if not self.user_exists(name) or not self.is_password_strong(password):
@@ -254,13 +259,15 @@ class GPUDockAuthenticator(NativeAuthenticator):
         """Return whether a session may continue.
 
         Raises:
-            web.HTTPError: the account is deactivated. (The Hub would accept a token after
+            LocalizedHTTPError: the account is deactivated. (The Hub would accept a token after
                 ``False``.)
         """
         account = self.get_user(user.name)
         if account is not None and not account.is_authorized:
-            message = "An administrator has deactivated this account. Ask one to activate it."
-            raise web.HTTPError(_FORBIDDEN, message)
+            message = Message(
+                "An administrator has deactivated this account. Ask one to activate it."
+            )
+            raise LocalizedHTTPError(_FORBIDDEN, message)
         return True
 
     async def sign_up(self, handler: Any, username: str, password: str, **details: Any) -> Any:
@@ -273,7 +280,7 @@ class GPUDockAuthenticator(NativeAuthenticator):
             details: as for :meth:`create_user`.
 
         Raises:
-            web.HTTPError: too many sign-ups from this address, or at this moment.
+            LocalizedHTTPError: too many sign-ups from this address, or at this moment.
         """
         name = self.normalize_username(username)
         if not self._accepts(name, password, details):
@@ -281,7 +288,8 @@ class GPUDockAuthenticator(NativeAuthenticator):
         address = await self.address_of(handler)
         wait = self._sign_ups.wait(address)
         if wait:
-            raise _too_many("Too many people have signed up from your network", wait)
+            what = Message("Too many people have signed up from your network.")
+            raise _too_many(what, wait)
         self._sign_ups.take(address)
         hashed = await self._hash(handler, name, password)
         held = self._needs_no_approval(name) and await self._may_have_files(name)
@@ -357,16 +365,17 @@ class GPUDockAuthenticator(NativeAuthenticator):
         """Delete the account of a user whom an administrator removes from the Hub.
 
         Raises:
-            web.HTTPError: the user has an active server, so the Hub would not remove the user; the
-                account stays.
+            LocalizedHTTPError: the user has an active server, so the Hub would not remove the
+                user; the account stays.
         """
         active = [spawner for spawner in getattr(user, "spawners", {}).values() if spawner.active]
         if active:
-            message = (
-                f'"{user.name}" has an active server. Stop it on the Admin page first, and then '
-                "remove the user."
+            message = Message(
+                '"{name}" has an active server. Stop it on the Admin page first, and then remove '
+                "the user.",
+                name=user.name,
             )
-            raise web.HTTPError(_CONFLICT, message)
+            raise LocalizedHTTPError(_CONFLICT, message)
         states.forget(user.name)
         return super().delete_user(user)
 
@@ -386,11 +395,13 @@ class GPUDockAuthenticator(NativeAuthenticator):
         return [*pages, *ACCOUNT_PAGES]
 
 
-def _too_many(what: str, wait: float) -> web.HTTPError:
-    minutes = math.ceil(wait / 60)
-    message = f"{what}. Try again in {minutes} minute{'s' * (minutes > 1)}."
-    return web.HTTPError(_TOO_MANY_REQUESTS, message)
+def _too_many(what: Message, wait: float) -> LocalizedHTTPError:
+    again = counted(
+        "Try again in {n} minute.", "Try again in {n} minutes.", max(1, math.ceil(wait / 60))
+    )
+    return LocalizedHTTPError(_TOO_MANY_REQUESTS, sentences(what, again))
 
 
-def _busy(error: BusyError) -> web.HTTPError:
-    return web.HTTPError(_UNAVAILABLE if error.everybody else _TOO_MANY_REQUESTS, str(error))
+def _busy(error: BusyError) -> LocalizedHTTPError:
+    status = _UNAVAILABLE if error.everybody else _TOO_MANY_REQUESTS
+    return LocalizedHTTPError(status, message_of(error))

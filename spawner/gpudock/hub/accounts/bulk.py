@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from jupyterhub.handlers.base import BaseHandler
 from nativeauthenticator.handlers import admin_users_scope
-from tornado import web
 
 from gpudock.engine.protocol import EngineError
 from gpudock.hub.accounts.files import AccountFiles
@@ -17,6 +16,8 @@ from gpudock.hub.accounts.password_pages import end_sessions
 from gpudock.hub.accounts.passwords import new_one_time_password
 from gpudock.hub.accounts.states import deactivations
 from gpudock.hub.audit import record
+from gpudock.hub.http_errors import LocalizedHTTPError
+from gpudock.language import Message, message_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,8 @@ class BulkHandler(BaseHandler):
         """Show what would happen or, once that is confirmed, make it happen."""
         action = self.get_body_argument("action")
         if action not in ("create", "reset"):
-            raise web.HTTPError(_BAD_REQUEST, "Choose whether to create accounts or passwords.")
+            message = Message("Choose whether to create accounts or passwords.")
+            raise LocalizedHTTPError(_BAD_REQUEST, message)
         text = self.get_body_argument("names", "")
         for file in self.request.files.get("file", ()):
             text += "\n" + file["body"].decode("utf-8-sig", "replace")
@@ -106,10 +108,11 @@ class BulkHandler(BaseHandler):
         try:
             with_files = await AccountFiles(self.app).existing(new)
         except EngineError as error:
-            message = (
-                f"Nothing was changed: it is not known whose files would be given away. {error}"
+            message = Message(
+                "Nothing was changed: it is not known whose files would be given away. {error}",
+                error=message_of(error),
             )
-            raise web.HTTPError(_UNAVAILABLE, message) from error
+            raise LocalizedHTTPError(_UNAVAILABLE, message) from error
         return [self._creation_row(name, name in with_files) for name in names]
 
     def _creation_row(self, name: str, has_files: bool) -> Row:
@@ -117,28 +120,32 @@ class BulkHandler(BaseHandler):
         if reason is not None:
             return Row(name, reason, changes=False)
         if has_files:
-            outcome = (
+            outcome = Message(
                 "Not created: the workspace of an earlier account with this name exists. If it is "
                 "the same person, let them sign up, and approve them with these files."
             )
             return Row(name, outcome, changes=False)
-        return Row(name, "New account", changes=True)
+        return Row(name, Message("New account"), changes=True)
 
     def _reason_not_to_create(self, name: str) -> str | None:
         account = self.authenticator.get_user(name)
         if account is None:
             valid = self.authenticator.validate_username(name)
-            return None if valid else "Not a valid user name"
+            return None if valid else Message("Not a valid user name")
         if account.is_authorized:
-            return "Exists already"
-        return "Deactivated" if name in deactivations() else "Waits for approval: approve it"
+            return Message("Exists already")
+        if name in deactivations():
+            return Message("Deactivated")
+        return Message("Waits for approval: approve it")
 
     def _reset_row(self, name: str) -> Row:
         if name == self.current_user.name:
-            return Row(name, "Your own: change it on the Password page", changes=False)
+            outcome = Message("Your own: change it on the Password page")
+            return Row(name, outcome, changes=False)
         if not self.authenticator.user_exists(name):
-            return Row(name, "There is no such account", changes=False)
-        return Row(name, "New password, and signed out everywhere", changes=True)
+            return Row(name, Message("There is no such account"), changes=False)
+        outcome = Message("New password, and signed out everywhere")
+        return Row(name, outcome, changes=True)
 
     async def _apply(self, action: str, names: Sequence[str]) -> list[tuple[str, str]]:
         """Make the changes; return the names and passwords of the accounts that were changed."""

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from jupyterhub import orm
 from jupyterhub.proxy import Proxy
 from jupyterhub.roles import assign_default_roles
-from tornado import web
 
 from gpudock.hub.accounts.states import deactivations
 from gpudock.hub.administrators import forget_quota, reason_to_keep
 from gpudock.hub.audit import record
+from gpudock.hub.http_errors import LocalizedHTTPError
 from gpudock.hub.hub_api_rules import check_is_stopped, check_may_lose_rights
 from gpudock.hub.runtime import Runtime
 from gpudock.hub_api import HubAPI, HubError
+from gpudock.language import Message
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
@@ -43,13 +44,17 @@ class AccountChanges:
         """Return an account.
 
         Raises:
-            web.HTTPError: there is none of that name.
+            LocalizedHTTPError: there is none of that name.
         """
         found: UserInfo | None = self._handler.authenticator.get_user(name)
         if found is None:
             page = f"{self._handler.hub.base_url}authorize"
-            message = f'There is no account "{name}". It may have been deleted. Reload {page}.'
-            raise web.HTTPError(_NOT_FOUND, message)
+            message = Message(
+                'There is no account "{name}". It may have been deleted. Reload {page}.',
+                name=name,
+                page=page,
+            )
+            raise LocalizedHTTPError(_NOT_FOUND, message)
         return found
 
     def approve(self, name: str) -> None:
@@ -58,8 +63,8 @@ class AccountChanges:
         if account.is_authorized:
             return
         if name in deactivations():
-            message = f'"{name}" is deactivated. Activate the account instead.'
-            raise web.HTTPError(_CONFLICT, message)
+            message = Message('"{name}" is deactivated. Activate the account instead.', name=name)
+            raise LocalizedHTTPError(_CONFLICT, message)
         record(self._by, "account.approve", name, "pending", "active")
         self._authorize(account, True)
 
@@ -67,8 +72,11 @@ class AccountChanges:
         """Delete an account that waits for approval."""
         account = self.account(name)
         if account.is_authorized or name in deactivations():
-            message = f'"{name}" does not wait for approval any more. Reload the Accounts page.'
-            raise web.HTTPError(_CONFLICT, message)
+            message = Message(
+                '"{name}" does not wait for approval any more. Reload the Accounts page.',
+                name=name,
+            )
+            raise LocalizedHTTPError(_CONFLICT, message)
         user = self._handler.find_user(name)
         if user is not None:
             check_is_stopped(user)
@@ -117,8 +125,10 @@ class AccountChanges:
     def set_admin(self, name: str, *, admin: bool) -> None:
         """Make an account an administrator, or an ordinary user."""
         if not self.account(name).is_authorized and admin:
-            message = f'"{name}" cannot sign in. Approve or activate the account first.'
-            raise web.HTTPError(_CONFLICT, message)
+            message = Message(
+                '"{name}" cannot sign in. Approve or activate the account first.', name=name
+            )
+            raise LocalizedHTTPError(_CONFLICT, message)
         if not admin:
             check_may_lose_rights(self._handler, name)
         user = self._handler.find_user(name) or self._handler.user_from_username(name)
@@ -148,14 +158,14 @@ class AccountChanges:
         """Check that an account may be deactivated or deleted.
 
         Raises:
-            web.HTTPError: it is one's own, or that of the last or a configured administrator.
+            LocalizedHTTPError: it is one's own, or that of the last or a configured administrator.
         """
         if name == self._by:
-            message = "This is your own account. Ask another administrator to do this."
-            raise web.HTTPError(_CONFLICT, message)
+            message = Message("This is your own account. Ask another administrator to do this.")
+            raise LocalizedHTTPError(_CONFLICT, message)
         reason = reason_to_keep(self._handler, name)
         if reason is not None:
-            raise web.HTTPError(_CONFLICT, reason)
+            raise LocalizedHTTPError(_CONFLICT, reason)
 
     def _authorize(self, account: UserInfo, authorized: bool) -> None:
         account.is_authorized = authorized
@@ -174,8 +184,10 @@ class AccountChanges:
                 before, after = states if deactivated else states[::-1]
                 transaction.audit.record(self._by, what, name, before, after)
         except StoreError as error:
-            message = "Nothing was changed: the lab's database does not answer. Try again soon."
-            raise web.HTTPError(_UNAVAILABLE, message) from error
+            message = Message(
+                "Nothing was changed: the lab's database does not answer. Try again in a moment."
+            )
+            raise LocalizedHTTPError(_UNAVAILABLE, message) from error
 
     def _end_access(self, user: Any) -> None:
         """Delete all tokens and sessions of a user, but the tokens of running servers.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gpudock.config.names import slug
 from gpudock.hub.runtime import Runtime
 from gpudock.hub.workspace_files import WorkspaceFiles
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,13 +49,15 @@ class AccountFiles:
 def size_text(size: int | None) -> str:
     """Return a size in bytes for people, for example ``12.3 GB``."""
     if size is None:
-        return "more than could be counted in 15 seconds"
+        return Message("more than could be counted in 15 seconds")
     value, unit = float(size), "bytes"
     for following in _UNITS:
         if value < _STEP:
             break
         value, unit = value / _STEP, following
-    return f"{value:.0f} {unit}" if unit == "bytes" or value >= 100 else f"{value:.1f} {unit}"
+    if unit == "bytes":
+        return Message("{size:.0f} bytes", size=value)
+    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"
 
 
 def _configured(app: Any, trait: str) -> Any:

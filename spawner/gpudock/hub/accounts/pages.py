@@ -27,6 +27,8 @@ from gpudock.hub.accounts.password_pages import (
     password_problem,
 )
 from gpudock.hub.accounts.states import is_deactivated
+from gpudock.hub.http_errors import LocalizedHTTPError
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -108,8 +110,14 @@ class _SignUpHandler(SignUpHandler):
             problem = self._problem(username_already_taken, confirmation_matches)
             if problem:
                 return "alert-danger", problem
+            if self.get_body_argument("email", ""):
+                return "alert-danger", Message(
+                    "The account could not be created. Check the email address."
+                )
         elif user is not None and not user.is_authorized and not user.login_email_sent:
-            return "alert-info", "You can sign in as soon as an administrator has approved you."
+            return "alert-info", Message(
+                "You can sign in as soon as an administrator has approved you."
+            )
         found: tuple[str, str] = super().get_result_message(
             user,
             assume_user_is_human,
@@ -124,18 +132,22 @@ class _SignUpHandler(SignUpHandler):
         password = self.get_body_argument("signup_password", "", strip=False)
         if not self.authenticator.validate_username(name):
             # Describes username_pattern in jupyterhub_config.py.
-            return (
+            return Message(
                 "A user name has 1 to 64 characters: unaccented lower-case letters, digits, and "
                 ". _ @ + - but not as the first. Choose another name."
             )
         if taken:
-            return f'The user name "{name}" is taken. Choose another one.'
+            return Message('The user name "{name}" is taken. Choose another one.', name=name)
         if name in self.authenticator.admin_users:
-            return f'The user name "{name}" is not available. Choose another one.'
+            return Message(
+                'The user name "{name}" is not available. Choose another one.', name=name
+            )
         if self.authenticator.too_many_waiting():
-            return "Too many accounts wait for approval. Ask an administrator, and try again later."
+            return Message(
+                "Too many accounts wait for approval. Ask an administrator, and try again later."
+            )
         if not confirmed:
-            return "The passwords do not match. Enter the same password twice."
+            return Message("The passwords do not match. Enter the same password twice.")
         return password_problem(self.authenticator, password)
 
 
@@ -149,9 +161,20 @@ class _ConfirmHandler(EmailAuthorizationHandler):
             with contextlib.suppress(ValueError):  # reported below
                 name = self.validate_slug(slug, self.authenticator.secret_key)["username"]
         if name is not None and is_deactivated(name):
-            message = "An administrator has deactivated this account. Ask one to activate it."
-            raise web.HTTPError(_FORBIDDEN, message)
-        await super().get(slug)
+            message = Message(
+                "An administrator has deactivated this account. Ask one to activate it."
+            )
+            raise LocalizedHTTPError(_FORBIDDEN, message)
+        account = self.authenticator.get_user(name) if name is not None else None
+        if account is None:
+            message = Message("This link is not valid, or has expired.")
+        elif account.is_authorized:
+            message = Message("{name} was already authorized.", name=name)
+        else:
+            account.is_authorized = True
+            self.db.commit()
+            message = Message("{name} has been authorized!", name=name)
+        self.finish(await self.render_template("account_confirmed.html", message=message))
 
 
 def _is_human(secret: str, answer: str) -> bool:

@@ -14,6 +14,8 @@ from tornado import web
 
 from gpudock.config.parsers import MAX_PASSWORD_BYTES
 from gpudock.hub.audit import record
+from gpudock.hub.http_errors import LocalizedHTTPError
+from gpudock.language import Message
 
 _NOT_FOUND = 404
 
@@ -22,11 +24,13 @@ def password_problem(authenticator: Any, password: str) -> str | None:
     """Return what is wrong with a new password, in a sentence or two; ``None``: nothing."""
     least = authenticator.minimum_password_length
     if len(password) < least:
-        return f"The password is too short. Use at least {least} characters."
+        return Message("The password is too short. Use at least {least} characters.", least=least)
     if len(password.encode()) > MAX_PASSWORD_BYTES:
-        return f"The password is too long. Use at most {MAX_PASSWORD_BYTES} characters."
+        return Message(
+            "The password is too long. Use at most {most} characters.", most=MAX_PASSWORD_BYTES
+        )
     if not authenticator.is_password_strong(password):
-        return "The password is a common one, and easy to guess. Choose another one."
+        return Message("The password is a common one, and easy to guess. Choose another one.")
     return None
 
 
@@ -57,10 +61,11 @@ class _PasswordPage:
         name = handler.authenticator.normalize_username(name)
         password = handler.get_body_argument("new_password", strip=False)
         if password != handler.get_body_argument("new_password_confirmation", strip=False):
-            return "The passwords do not match. Enter the same password twice."
+            return Message("The passwords do not match. Enter the same password twice.")
         problem = password_problem(handler.authenticator, password)
         if problem is None and not await handler.authenticator.set_password(self, name, password):
-            raise web.HTTPError(_NOT_FOUND, "There is no such account. Reload /hub/authorize.")
+            message = Message("There is no such account. Reload /hub/authorize.")
+            raise LocalizedHTTPError(_NOT_FOUND, message)
         if problem is None:
             user = handler.find_user(name)
             if user is not None:
@@ -88,10 +93,12 @@ class OwnPasswordHandler(_PasswordPage, ChangePasswordHandler):
         name = self.current_user.name
         present = self.get_body_argument("old_password", strip=False)
         if await self.authenticator.account_with_password(self, name, present) is None:
-            problem: str | None = "Your current password was incorrect. Please try again."
+            problem: str | None = Message("Your current password was incorrect. Please try again.")
         else:
             problem = await self.change(name)
-        success = "Your password has been changed successfully. All other sessions have ended."
+        success = Message(
+            "Your password has been changed successfully. All other sessions have ended."
+        )
         await self.show("change-password.html", name, problem, success)
 
 
@@ -104,5 +111,5 @@ class PasswordOfUserHandler(_PasswordPage, ChangePasswordAdminHandler):
         problem = await self.change(user_name)
         if problem is None:
             record(self.current_user.name, "account.password", user_name, None, "set")
-        success = f"The password of {user_name} has been changed successfully."
+        success = Message("The password of {name} has been changed successfully.", name=user_name)
         await self.show("change-password-admin.html", user_name, problem, success)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 import bcrypt
 
 from gpudock.config.parsers import MAX_PASSWORD_BYTES
+from gpudock.language import Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,13 +150,17 @@ class PasswordThreads:
     @staticmethod
     def _refuse_too_many(of_all: int, of_address: int, of_account: int) -> None:
         if of_all >= MAX_JOBS:
-            message = "Too many people are signing in. Try again in half a minute."
+            message = Message("Too many people are signing in. Try again in half a minute.")
             raise BusyError(message, everybody=True)
         if of_address >= MAX_ADDRESS_JOBS:
-            message = "Too many people are signing in from your network. Try again in a moment."
+            message = Message(
+                "Too many people are signing in from your network. Try again in a moment."
+            )
             raise BusyError(message, everybody=False)
         if of_account >= MAX_ACCOUNT_JOBS:
-            message = "This account is signing in several times at once. Try again in a moment."
+            message = Message(
+                "This account is signing in several times at once. Try again in a moment."
+            )
             raise BusyError(message, everybody=False)
 
     def _finish(self, keys: tuple[tuple[str, str], ...], _future: Future[T]) -> None:

@@ -11,9 +11,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from nativeauthenticator.orm import UserInfo
-from tornado import web
 
+from gpudock.hub.http_errors import LocalizedHTTPError
 from gpudock.hub.runtime import Runtime
+from gpudock.language import Message
 from gpudock.store import StoreError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def forget(name: str) -> None:
     """Forget that an account was deactivated, because it is deleted.
 
     Raises:
-        web.HTTPError: the database does not answer.
+        LocalizedHTTPError: the database does not answer.
     """
     if name not in deactivations():
         return
@@ -64,5 +65,7 @@ def forget(name: str) -> None:
         with Runtime.instance().store.transaction() as transaction:
             transaction.deactivated.remove(name)
     except StoreError as error:
-        message = "Nothing was changed: the lab's database does not answer. Try again in a moment."
-        raise web.HTTPError(_UNAVAILABLE, message) from error
+        message = Message(
+            "Nothing was changed: the lab's database does not answer. Try again in a moment."
+        )
+        raise LocalizedHTTPError(_UNAVAILABLE, message) from error

@@ -17,6 +17,7 @@ from gpudock.config.shared_volume import AGENT_PORT, secret
 from gpudock.engine.protocol import EngineError, EngineRefused, NameTaken
 from gpudock.engine.spec import GPUDelivery, agent_config
 from gpudock.inventory import AgentInventory, Inventory
+from gpudock.language import Message, message_of
 from gpudock.model import ContainerState
 
 if TYPE_CHECKING:
@@ -101,15 +102,18 @@ class AgentContainer:
         try:
             await self._recreate()
         except EngineRefused as error:
-            self._failed(f"The GPUs could not be read: {error}")
+            self._failed(Message("The GPUs could not be read: {error}", error=message_of(error)))
         except EngineError as error:
             self._patience.failed(error)
             if not await self._engine_works():
                 return False
-            self._failed(
-                f"The Docker Engine could not give the GPUs to the agent: {error} "
-                f'Run "{GENERATE_CDI}" on the host; the lab tries again by itself.'
+            problem = Message(
+                "The Docker Engine could not give the GPUs to the agent: {error} "
+                'Run "{command}" on the host; the lab tries again by itself.',
+                error=message_of(error),
+                command=GENERATE_CDI,
             )
+            self._failed(problem)
         return True
 
     def _failed(self, problem: str) -> None:
@@ -124,7 +128,7 @@ class AgentContainer:
     async def _recreate(self) -> None:
         image = self._image or await self._engine.own_image(socket.gethostname())
         if image is None:
-            message = (
+            message = Message(
                 "The agent's image is not known, because the hub does not run in a container. "
                 "Set GPUDOCK_AGENT_IMAGE to the name of the hub's image."
             )
@@ -143,7 +147,9 @@ class AgentContainer:
         try:
             container = await self._engine.create(spec)
         except NameTaken as error:
-            raise EngineError(f"Another container is named {self._name}.") from error
+            raise EngineError(
+                Message("Another container is named {name}.", name=self._name)
+            ) from error
         await self._engine.start(container)
         try:
             await self._refuse_to_share()  # another lab may have started at the same moment
@@ -162,10 +168,11 @@ class AgentContainer:
         """
         labs = await self._engine.labs_with_agents()
         if labs and labs[0] != self._lab:
-            message = (
-                f'The lab "{labs[0]}" has the GPUs of this Docker Engine, and two labs cannot share'
-                " them. Stop that lab, and this one goes on by itself; or give this one a Docker"
-                " Engine of its own."
+            message = Message(
+                'The lab "{lab}" has the GPUs of this Docker Engine, and two labs cannot share '
+                "them. Stop that lab, and this one goes on by itself; or give this one a Docker "
+                "Engine of its own.",
+                lab=labs[0],
             )
             raise EngineRefused(message)
 

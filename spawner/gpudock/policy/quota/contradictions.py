@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from gpudock.language import Message
 from gpudock.policy.quota.documents import BOOST, UNTIL, boost_end
 from gpudock.policy.quota.resolve import SHORTEST_SESSION_HOURS
 from gpudock.policy.sessions import session_hours
@@ -38,8 +39,12 @@ def _of_limits(quota: Quota) -> Iterator[tuple[set[str], str]]:
         yield (
             {"session_hours", "max_session_hours"},
             (
-                f"session_hours is {usual:g}, and max_session_hours only {longest:g}: sessions will"
-                f" last {longest:g} h, the maximum, and cannot be extended."
+                Message(
+                    "session_hours is {usual:g}, and max_session_hours only {longest:g}: sessions"
+                    " will last {longest:g} h, the maximum, and cannot be extended.",
+                    usual=usual,
+                    longest=longest,
+                )
             ),
         )
     hours = session_hours(quota)
@@ -48,22 +53,35 @@ def _of_limits(quota: Quota) -> Iterator[tuple[set[str], str]]:
         yield (
             {"idle_minutes", "session_hours", "max_session_hours"},
             (
-                f"idle_minutes is {idle:g}, and sessions last {hours:g} h ({60 * hours:g} min):"
-                " they are over before they can be idle for so long, unless they are extended."
+                Message(
+                    "idle_minutes is {idle:g}, and sessions last {hours:g} h ({minutes:g} min):"
+                    " they are over before they can be idle for so long, unless they are extended.",
+                    idle=idle,
+                    hours=hours,
+                    minutes=60 * hours,
+                )
             ),
         )
     budget = quota.gpu_hours
     if budget is not None and 0 < budget < SHORTEST_SESSION_HOURS:
         yield (
             {"gpu_hours"},
-            f"gpu_hours is {budget:g}: a session ends after {60 * budget:g} min of one GPU.",
+            Message(
+                "gpu_hours is {budget:g}: a session ends after {minutes:g} min of one GPU.",
+                budget=budget,
+                minutes=60 * budget,
+            ),
         )
     elif budget is not None and hours is not None and 0 < budget < hours:
         yield (
             {"gpu_hours", "session_hours"},
             (
-                f"gpu_hours is {budget:g}, and sessions last {hours:g} h: one with a whole GPU ends"
-                f" after {budget:g} h, when the GPU-hours are used up."
+                Message(
+                    "gpu_hours is {budget:g}, and sessions last {hours:g} h: one with a whole GPU"
+                    " ends after {budget:g} h, when the GPU-hours are used up.",
+                    budget=budget,
+                    hours=hours,
+                )
             ),
         )
 
@@ -75,15 +93,21 @@ def _of_group(document: Mapping[str, Any], quota: Quota) -> Iterator[tuple[set[s
             yield (
                 {own, together},
                 (
-                    f"{own} is {limit:g} for each member, and {together} {cap:g} for all of them:"
-                    f" nobody gets more than {cap:g}."
+                    Message(
+                        "{own} is {limit:g} for each member, and {together} {cap:g} for all of"
+                        " them: nobody gets more than {cap:g}.",
+                        own=own,
+                        limit=limit,
+                        together=together,
+                        cap=cap,
+                    )
                 ),
             )
     hours = (quota.gpu_hours, document.get("group_gpu_hours"))
     if "window_days" in document and hours == (None, None):
         yield (
             {"window_days"},
-            "window_days has no effect here, because there is no limit of GPU-hours.",
+            Message("window_days has no effect here, because there is no limit of GPU-hours."),
         )
 
 
@@ -91,4 +115,10 @@ def _of_boost(boost: Mapping[str, Any] | None, now: float) -> list[str]:
     if boost is None or boost_end(boost) > now:
         return []
     end = dt.datetime.fromisoformat(boost[UNTIL])
-    return [f"The boost has no effect: it ended on {end:%Y-%m-%d at %H:%M} UTC."]
+    return [
+        Message(
+            "The boost has no effect: it ended on {day:%Y-%m-%d} at {time:%H:%M} UTC.",
+            day=end,
+            time=end,
+        )
+    ]

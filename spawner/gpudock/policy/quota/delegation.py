@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gpudock.language import Message
 from gpudock.policy.matching import matches
 from gpudock.policy.quota.documents import BOOST, FIELDS, UNTIL, boost_end
 from gpudock.policy.quota.resolve import resolve
@@ -200,21 +201,27 @@ def _excess(user: str, wanted: Document, present: Document, bound: EffectiveQuot
     quota = bound.quota
 
     def sentence(name: str, most: str) -> str:
-        return (
-            f'You may set {name} of "{user}" {most}: that is what {_whose(bound.origin[name])}'
-            " gives. Ask an administrator for more."
+        return Message(
+            'You may set {name} of "{user}" {most}: that is what {whose} gives. Ask an'
+            " administrator for more.",
+            name=name,
+            user=user,
+            most=most,
+            whose=_whose(bound.origin[name]),
         )
 
     for name in _SINGLE:
         if name not in wanted or not _more(wanted[name], getattr(quota, name)):
             continue
         if name not in present or _more(wanted[name], present[name]):
-            return sentence(name, f"to {getattr(quota, name):g} at most")
+            limit = getattr(quota, name)
+            return sentence(name, Message("to {limit:g} at most", limit=limit))
     if _MODELS in wanted and quota.gpu_models is not None:
         allowed = quota.gpu_models
         given = present.get(_MODELS, ())
         if given is not None and not _covered(wanted[_MODELS], (*allowed, *given)):
-            return sentence(_MODELS, f"to some of {';'.join(allowed) or 'no model'}")
+            models = ";".join(allowed) or Message("no model")
+            return sentence(_MODELS, Message("to some of {models}", models=models))
     if _HOURS in wanted or _WINDOW in wanted:
         hours, most = _pair(wanted, quota), (quota.gpu_hours, quota.window_days)
         given_hours = _HOURS in present or _WINDOW in present
@@ -222,9 +229,15 @@ def _excess(user: str, wanted: Document, present: Document, bound: EffectiveQuot
             given_hours and not _more_hours(*hours, *_pair(present, quota))
         ):
             if quota.gpu_hours is None:
-                return sentence(_WINDOW, f"to {_days(quota.window_days)} at least")
-            limit = f"to {quota.gpu_hours:g} in {_days(quota.window_days)} at most"
-            return sentence(_HOURS, limit)
+                return sentence(
+                    _WINDOW, Message("to {days} at least", days=_days(quota.window_days))
+                )
+            most_hours = Message(
+                "to {hours:g} in {days} at most",
+                hours=quota.gpu_hours,
+                days=_days(quota.window_days),
+            )
+            return sentence(_HOURS, most_hours)
     return None
 
 
@@ -232,9 +245,10 @@ def _raise(wanted: Document, present: Document, inherited: EffectiveQuota) -> st
     """Return which of the lead's own limits would become higher."""
     for name in (*_SINGLE, _MODELS, _HOURS):
         if _is_higher(name, wanted, present, inherited.quota):
-            return (
-                f"You may not raise your own limits, and {name} would be higher than it is. Ask an"
-                " administrator."
+            return Message(
+                "You may not raise your own limits, and {name} would be higher than it is. Ask an"
+                " administrator.",
+                name=name,
             )
     return None
 
@@ -250,9 +264,11 @@ def _lift(
             and _is_higher(name, wanted, limits, inherited)
             and _is_higher(name, wanted, present, inherited)
         ):
-            return (
-                f'An administrator has limited {name} of "{user}", and it would be higher than'
-                " that. Ask an administrator for more."
+            return Message(
+                'An administrator has limited {name} of "{user}", and it would be higher than'
+                " that. Ask an administrator for more.",
+                name=name,
+                user=user,
             )
     return None
 
@@ -313,9 +329,9 @@ def _is_plain(*patterns: str) -> bool:
 
 
 def _whose(origin: str) -> str:
-    level, _, names = origin.partition(" ")
-    return f"the {level} {names}" if names else f"the {level} quota"
+    _, _, groups = origin.partition(" ")
+    return Message("the group {names}", names=groups) if groups else Message("the default quota")
 
 
 def _days(window: float | None) -> str:
-    return "all time" if window is None else f"{window:g} days"
+    return Message("all time") if window is None else Message("{days:g} days", days=window)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from gpudock.language import Message
 from gpudock.model import Quota
 from gpudock.policy.quota.errors import QuotaDocumentError
 
@@ -35,6 +36,9 @@ MAX_WEIGHT = 1000
 """Beyond these weights others have next to nothing, or nobody notices a difference."""
 _MAX_NAME = 255
 _MAX_PATTERNS = 100
+_LEVEL_NAMES = {"group": Message("group"), "user": Message("user")}
+# What stands for no limit in a document. A table has another word, see :func:`with_null`.
+_NULL = "null"
 
 
 def check_place(level: str, name: str) -> None:
@@ -47,15 +51,39 @@ def check_place(level: str, name: str) -> None:
         QuotaDocumentError: there is no such level, or the name cannot be one.
     """
     if level not in LEVELS:
-        raise QuotaDocumentError('A quota is set for "default", for a "group" or for a "user".')
+        raise QuotaDocumentError(
+            Message('A quota is set for "default", for a "group" or for a "user".')
+        )
     if level == "default":
         if name:
-            raise QuotaDocumentError("The default quota has no name.")
+            raise QuotaDocumentError(Message("The default quota has no name."))
         return
     if not 0 < len(name) <= _MAX_NAME:
-        raise QuotaDocumentError(f"The name of a {level} has 1 to {_MAX_NAME} characters.")
+        raise QuotaDocumentError(
+            Message(
+                "The name of a {level} has 1 to {most} characters.",
+                level=_LEVEL_NAMES[level],
+                most=_MAX_NAME,
+            )
+        )
     if not _is_text(name):
-        raise QuotaDocumentError(f"The name of a {level} has no control characters.")
+        raise QuotaDocumentError(
+            Message("The name of a {level} has no control characters.", level=_LEVEL_NAMES[level])
+        )
+
+
+def named(level: str, name: str) -> Message:
+    """Return a level's document by its level and name, for sentences."""
+    if level == "group":
+        return Message('group "{name}"', name=name)
+    return Message('user "{name}"', name=name) if name else Message("default")
+
+
+def with_null(text: str, null: str) -> str:
+    """Return a sentence on a document with another word for no limit than its ``null``."""
+    if not isinstance(text, Message) or "null" not in text.values:
+        return text
+    return Message.of(text.template, text.plural, {**text.values, "null": null})
 
 
 def parse_document(document: object, level: str) -> dict[str, Any]:
@@ -69,7 +97,10 @@ def parse_document(document: object, level: str) -> dict[str, Any]:
         QuotaDocumentError: a field is unknown at this level, or its value makes no sense.
     """
     if not isinstance(document, Mapping):
-        raise QuotaDocumentError('A quota is an object of fields, for example {"max_gpus": 2}.')
+        example = '{"max_gpus": 2}'
+        raise QuotaDocumentError(
+            Message("A quota is an object of fields, for example {example}.", example=example)
+        )
     parsed: dict[str, Any] = {}
     for name, value in document.items():
         parsed[name] = _boost(value, level) if name == BOOST else _field(name, value, level)
@@ -98,10 +129,14 @@ def _field(name: object, value: object, level: str) -> Any:
     parser = _PARSERS.get(name) if isinstance(name, str) else None
     if parser is None or not isinstance(name, str):
         known = ", ".join((*FIELDS, *(GROUP_FIELDS if level == "group" else ()), BOOST))
-        raise QuotaDocumentError(f'A quota has no field "{name}". Use one of: {known}.')
+        raise QuotaDocumentError(
+            Message('A quota has no field "{name}". Use one of: {known}.', name=name, known=known)
+        )
     if name in GROUP_FIELDS and level != "group":
         raise QuotaDocumentError(
-            f"{name} limits a group as a whole, so only a group's quota can have it."
+            Message(
+                "{name} limits a group as a whole, so only a group's quota can have it.", name=name
+            )
         )
     return parser(name, value)
 
@@ -109,19 +144,21 @@ def _field(name: object, value: object, level: str) -> Any:
 def _boost(value: object, level: str) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise QuotaDocumentError(
-            'boost is an object with "until" and the fields that apply until then.'
+            Message('boost is an object with "until" and the fields that apply until then.')
         )
     if UNTIL not in value:
-        raise QuotaDocumentError('A boost needs "until", the time at which it ends.')
+        raise QuotaDocumentError(Message('A boost needs "until", the time at which it ends.'))
     until = _moment(value[UNTIL])
     boosted = {name: _field(name, item, level) for name, item in value.items() if name != UNTIL}
     if not boosted:
-        raise QuotaDocumentError('A boost needs another field than "until", for example max_gpus.')
+        raise QuotaDocumentError(
+            Message('A boost needs another field than "until", for example max_gpus.')
+        )
     return {UNTIL: until, **boosted}
 
 
 def _moment(value: object) -> str:
-    problem = (
+    problem = Message(
         'The "until" of a boost is a date and time with its offset from UTC, for example'
         ' "2026-12-01T18:00:00+01:00".'
     )
@@ -140,7 +177,12 @@ def _count(name: str, value: object) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_VALUE:
-        msg = f"{name} is a whole number from 0 to {MAX_VALUE}, or null for no limit."
+        msg = Message(
+            "{name} is a whole number from 0 to {most}, or {null} for no limit.",
+            name=name,
+            most=MAX_VALUE,
+            null=_NULL,
+        )
         raise QuotaDocumentError(msg)
     return value
 
@@ -153,8 +195,15 @@ def _amount(name: str, value: object) -> float:
             return float(value)
         if zero and value == 0:
             return 0.0
-    least = "0, or a number" if zero else "a number"
-    raise QuotaDocumentError(f"{name} is {least} from {low:g} to {high:,}.")
+    if zero:
+        problem = Message(
+            "{name} is 0, or a number from {low:g} to {high:,}.", name=name, low=low, high=high
+        )
+    else:
+        problem = Message(
+            "{name} is a number from {low:g} to {high:,}.", name=name, low=low, high=high
+        )
+    raise QuotaDocumentError(problem)
 
 
 def _amount_or_none(name: str, value: object) -> float | None:
@@ -170,7 +219,11 @@ def _patterns(name: str, value: object) -> tuple[str, ...] | None:
         or not all(isinstance(v, str) and 0 < len(v) <= _MAX_NAME for v in value)
         or not all(map(_is_text, value))
     ):
-        msg = f'{name} is a list of model patterns such as "*A100*", or null for all models.'
+        msg = Message(
+            '{name} is a list of model patterns such as "*A100*", or {null} for all models.',
+            name=name,
+            null=_NULL,
+        )
         raise QuotaDocumentError(msg)
     return tuple(value)
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpudock.language import Message
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -22,6 +24,11 @@ class QuotaError(ValueError):
 
 class QuotaDocumentError(QuotaError):
     """A quota document is not acceptable."""
+
+
+def at_line(line: int, message: str) -> Message:
+    """Return a message about a line of a file, as a sentence that names the line."""
+    return Message("Line {line}: {message}", line=line, message=message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +45,13 @@ class TableProblem:
     message: str
     column: str | None = None
 
+    @property
+    def sentence(self) -> str:
+        """The message with the line."""
+        return self.message if self.line is None else at_line(self.line, self.message)
+
     def __str__(self) -> str:
-        return self.message if self.line is None else f"Line {self.line}: {self.message}"
+        return str(self.sentence)
 
 
 class QuotaTableError(QuotaError):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from gpudock.language import Message, counted, sentences
 from gpudock.model import Denial, LeaseState, Quota
 from gpudock.policy.quota.documents import (
     BOOST,
@@ -211,9 +213,13 @@ def check(request: Request, effective: EffectiveQuota, used: Usage) -> Denial | 
     if limit is not None and request.gpus <= limit < held + request.gpus:
         return Denial(
             "quota",
-            f"You already use {held} of your {_gpus(limit)}, and this server asks for"
-            f" {request.gpus}. Stop another server of yours first, or ask an administrator for"
-            " a larger quota.",
+            Message(
+                "You already use {held} of your {gpus}, and this server asks for {count}. Stop"
+                " another server of yours first, or ask an administrator for a larger quota.",
+                held=held,
+                gpus=_gpus(limit),
+                count=request.gpus,
+            ),
         )
     return _too_many(request, effective) or _no_hours(_hours_used_up(request, effective))
 
@@ -235,21 +241,28 @@ def _too_many(request: Request, effective: EffectiveQuota) -> Denial | None:
     limit = effective.quota.max_gpus
     if limit is not None and request.gpus > limit:
         if limit == 0:
-            allowance = "Your quota allows no GPU"
+            problem = Message(
+                "Your quota allows no GPU, and this server asks for {count}.", count=request.gpus
+            )
         else:
-            allowance = f"Your quota allows {_gpus(limit)} at once"
-        return Denial(
-            "quota",
-            f"{allowance}, and this server asks for {request.gpus}. Ask for fewer GPUs, or ask"
-            " an administrator for a larger quota.",
-        )
+            problem = Message(
+                "Your quota allows {gpus} at once, and this server asks for {count}.",
+                gpus=_gpus(limit),
+                count=request.gpus,
+            )
+        advice = Message("Ask for fewer GPUs, or ask an administrator for a larger quota.")
+        return Denial("quota", sentences(problem, advice))
     for cap in effective.caps:
         if cap.max_gpus is not None and request.gpus > cap.max_gpus:
             return Denial(
                 "quota",
-                f"The group {cap.group} may use {_gpus(cap.max_gpus)} at once, and this server"
-                f" asks for {request.gpus}. Ask for fewer GPUs, or ask an administrator for a"
-                " larger quota of the group.",
+                Message(
+                    "The group {group} may use {gpus} at once, and this server asks for {count}."
+                    " Ask for fewer GPUs, or ask an administrator for a larger quota of the group.",
+                    group=cap.group,
+                    gpus=_gpus(cap.max_gpus),
+                    count=request.gpus,
+                ),
             )
     return None
 
@@ -257,7 +270,7 @@ def _too_many(request: Request, effective: EffectiveQuota) -> Denial | None:
 def _no_hours(used_up: str | None) -> Denial | None:
     if used_up is None:
         return None
-    return Denial("hours", f"{used_up} Choose a server without a GPU.")
+    return Denial("hours", sentences(used_up, Message("Choose a server without a GPU.")))
 
 
 def held_back(
@@ -282,14 +295,8 @@ def held_back(
     limit = effective.quota.max_gpus
     if limit is not None:
         used = effective.used.gpus + extra_gpus
-        if request.gpus > limit:
-            allowed = "no GPU" if limit == 0 else f"{_gpus(limit)} at once"
-            return f"Your quota allows {allowed} now, and this server asks for {request.gpus}."
         if used + request.gpus > limit:
-            return (
-                f"You use {used} of the {_gpus(limit)} that your quota allows; this server starts"
-                " when another of yours has stopped."
-            )
+            return _beyond_quota(request.gpus, used, limit)
     if not effective.caps and effective.quota.gpu_hours is None:
         return None
     for cap in effective.caps:
@@ -297,11 +304,39 @@ def held_back(
             continue
         used = cap.used.gpus + (extra_by_group or {}).get(cap.group, 0)
         if used + request.gpus > cap.max_gpus:
-            return (
-                f"The members of the group {cap.group} use {used} of the {_gpus(cap.max_gpus)} that"
-                " it may have at once."
-            )
+            return _beyond_cap(cap.group, used, cap.max_gpus)
     return _hours_used_up(request, effective)
+
+
+# A decision makes one for each request that waits for its own limit.
+@lru_cache(maxsize=4096)
+def _beyond_quota(count: int, used: int, limit: int) -> Message:
+    if limit == 0:
+        return Message(
+            "Your quota allows no GPU now, and this server asks for {count}.", count=count
+        )
+    if count > limit:
+        return Message(
+            "Your quota allows {gpus} at once now, and this server asks for {count}.",
+            gpus=_gpus(limit),
+            count=count,
+        )
+    return Message(
+        "You use {used} of the {gpus} that your quota allows; this server starts when another of"
+        " yours has stopped.",
+        used=used,
+        gpus=_gpus(limit),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _beyond_cap(group: str, used: int, limit: int) -> Message:
+    return Message(
+        "The members of the group {group} use {used} of the {gpus} that it may have at once.",
+        group=group,
+        used=used,
+        gpus=_gpus(limit),
+    )
 
 
 def _hours_used_up(
@@ -316,21 +351,62 @@ def _hours_used_up(
     if count(quota.gpu_hours, quota.window_days) and _are_used_up(
         quota.gpu_hours, effective.used, request.gpus
     ):
-        return (
-            f"You have used {_amount(effective.used.gpu_hours)} of your"
-            f" {_amount(quota.gpu_hours)} GPU-hours{_window(quota.window_days)}."
-            f"{_again(effective.used)}"
-        )
+        used = effective.used
+        return _own_hours(*_as_shown(used), quota.gpu_hours, quota.window_days)
     for cap in effective.caps:
         if count(cap.gpu_hours, cap.window_days) and _are_used_up(
             cap.gpu_hours, cap.used, request.gpus
         ):
-            return (
-                f"The group {cap.group} has used {_amount(cap.used.gpu_hours)} of its"
-                f" {_amount(cap.gpu_hours)} GPU-hours{_window(cap.window_days)}."
-                f"{_again(cap.used)}"
-            )
+            return _group_hours(cap.group, *_as_shown(cap.used), cap.gpu_hours, cap.window_days)
     return None
+
+
+def _as_shown(used: Usage) -> tuple[float, float | None]:
+    """Return the used hours and when there are some again, as exact as a sentence has them."""
+    minute = None if used.hours_from is None else used.hours_from // 60 * 60
+    return round(used.gpu_hours, 1), minute
+
+
+@lru_cache(maxsize=4096)
+def _own_hours(
+    used: float, hours_from: float | None, limit: float | None, days: float | None
+) -> str:
+    if days is None:
+        problem = Message(
+            "You have used {used} of your {limit} GPU-hours.",
+            used=_amount(used),
+            limit=_amount(limit),
+        )
+    else:
+        problem = Message(
+            "You have used {used} of your {limit} GPU-hours in {days} days.",
+            used=_amount(used),
+            limit=_amount(limit),
+            days=_amount(days),
+        )
+    return sentences(problem, _again(hours_from))
+
+
+@lru_cache(maxsize=4096)
+def _group_hours(
+    group: str, used: float, hours_from: float | None, limit: float | None, days: float | None
+) -> str:
+    if days is None:
+        problem = Message(
+            "The group {group} has used {used} of its {limit} GPU-hours.",
+            group=group,
+            used=_amount(used),
+            limit=_amount(limit),
+        )
+    else:
+        problem = Message(
+            "The group {group} has used {used} of its {limit} GPU-hours in {days} days.",
+            group=group,
+            used=_amount(used),
+            limit=_amount(limit),
+            days=_amount(days),
+        )
+    return sentences(problem, _again(hours_from))
 
 
 def _are_used_up(limit: float | None, used: Usage, gpus: int) -> bool:
@@ -340,20 +416,16 @@ def _are_used_up(limit: float | None, used: Usage, gpus: int) -> bool:
     return limit == 0 or left < needed_hours(limit, gpus) - _ROUNDING_HOURS
 
 
-def _gpus(count: int) -> str:
-    return "1 GPU" if count == 1 else f"{count} GPUs"
+def _gpus(count: int) -> Message:
+    return counted("{n} GPU", "{n} GPUs", count)
 
 
 def _amount(hours: float | None) -> str:
     return f"{hours or 0.0:.1f}".removesuffix(".0")
 
 
-def _window(days: float | None) -> str:
-    return "" if days is None else f" in {_amount(days)} days"
-
-
-def _again(used: Usage) -> str:
-    if used.hours_from is None:
+def _again(hours_from: float | None) -> str:
+    if hours_from is None:
         return ""
-    moment = dt.datetime.fromtimestamp(used.hours_from, dt.UTC)
-    return f" There are hours again from {moment:%Y-%m-%d %H:%M} UTC."
+    moment = dt.datetime.fromtimestamp(hours_from, dt.UTC)
+    return Message("There are hours again from {moment:%Y-%m-%d %H:%M} UTC.", moment=moment)

@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gpudock.language import Message, message_of, sentences
 from gpudock.policy import csv_file
 from gpudock.policy.quota.documents import (
     BOOST,
@@ -23,7 +24,9 @@ from gpudock.policy.quota.documents import (
     GROUP_FIELDS,
     LEVELS,
     check_place,
+    named,
     parse_document,
+    with_null,
 )
 from gpudock.policy.quota.errors import QuotaDocumentError, QuotaTableError, TableProblem
 
@@ -82,12 +85,12 @@ def read_table(text: str) -> list[QuotaRow]:
         QuotaTableError: with a sentence for every row that is not acceptable.
     """
     if len(text) > _MAX_CHARACTERS:
-        problem = TableProblem(None, f"The table is longer than {_MAX_CHARACTERS} characters.")
-        raise QuotaTableError([problem])
+        message = Message("The table is longer than {most} characters.", most=_MAX_CHARACTERS)
+        raise QuotaTableError([TableProblem(None, message)])
     try:
         file = csv_file.parse(text, lambda name: _column_name(name) in COLUMNS)
     except csv_file.CSVFileError as error:
-        raise QuotaTableError([TableProblem(error.line, str(error))]) from error
+        raise QuotaTableError([TableProblem(error.line, message_of(error))]) from error
     columns = _head(file)
     rows: list[QuotaRow] = []
     problems: list[TableProblem] = []
@@ -102,7 +105,11 @@ def read_table(text: str) -> list[QuotaRow]:
         if earlier is read:
             rows.append(read)
         elif earlier.document != read.document:
-            message = f"line {earlier.line} sets other limits for the same {_target(read)}."
+            message = Message(
+                "line {line} sets other limits for the same {target}.",
+                line=earlier.line,
+                target=named(read.level, read.name),
+            )
             problems.append(TableProblem(line, message))
     if problems:
         raise QuotaTableError(problems)
@@ -123,12 +130,21 @@ def unknown_names(
     return [
         TableProblem(
             row.line,
-            f'the lab has no {row.level} "{_shown(row.name)}".{_hint(row.name, known[row.level])}',
+            _unknown(row, known[row.level]),
             "name",
         )
         for row in rows
         if row.level in known and row.name not in known[row.level]
     ]
+
+
+def _unknown(row: QuotaRow, known: Collection[str]) -> str:
+    name = _shown(row.name)
+    if row.level == "group":
+        problem = Message('the lab has no group "{name}".', name=name)
+    else:
+        problem = Message('the lab has no user "{name}".', name=name)
+    return sentences(problem, _hint(row.name, known))
 
 
 def _hint(name: str, known: Collection[str]) -> str:
@@ -139,7 +155,7 @@ def _hint(name: str, known: Collection[str]) -> str:
     similar = [folded] if folded in by_case else []
     if not similar and len(by_case) <= _MAX_COMPARED:
         similar = difflib.get_close_matches(folded, by_case, n=1, cutoff=0.8)
-    return f' Is "{by_case[similar[0]]}" meant?' if similar else ""
+    return Message('Is "{name}" meant?', name=by_case[similar[0]]) if similar else ""
 
 
 def _column_name(cell: str) -> str:
@@ -152,14 +168,19 @@ def _head(file: csv_file.CSVFile) -> list[str]:
     for column, cell in zip(columns, file.header, strict=True):
         if cell and column not in COLUMNS:
             known = ", ".join(COLUMNS)
-            raise _in_head(file, f'there is no column "{cell}". Use some of: {known}.', cell)
+            message = Message(
+                'there is no column "{column}". Use some of: {known}.', column=cell, known=known
+            )
+            raise _in_head(file, message, cell)
     named = [column for column in columns if column]
     twice = next((column for column in named if named.count(column) > 1), None)
     if twice is not None:
-        raise _in_head(file, f'the column "{twice}" is there twice.', twice)
+        message = Message('the column "{column}" is there twice.', column=twice)
+        raise _in_head(file, message, twice)
     for column in COLUMNS[:2]:
         if column not in columns:
-            raise _in_head(file, f'the column "{column}" is missing.', column)
+            message = Message('the column "{column}" is missing.', column=column)
+            raise _in_head(file, message, column)
     return columns
 
 
@@ -174,16 +195,22 @@ def _row(line: int, columns: list[str], row: Sequence[str], delimiter: str) -> Q
         QuotaTableError: with a problem for each cell that is not acceptable.
     """
     if len(row) != len(columns):
-        sign = {"\t": "tab"}.get(delimiter, f'"{delimiter}"')
-        message = (
-            f"it has {len(row)} cells, and the head has {len(columns)}. Put a cell with a {sign}"
-            " in it into quotation marks."
+        message = Message(
+            "it has {cells} cells, and the head has {columns}. Put a cell with a {sign} in it into"
+            " quotation marks.",
+            cells=len(row),
+            columns=len(columns),
+            sign=Message("tab") if delimiter == "\t" else f'"{delimiter}"',
         )
         raise QuotaTableError([TableProblem(line, message)])
     problems: list[TableProblem] = []
     for place, (column, cell) in enumerate(zip(columns, row, strict=True), start=1):
         if not column and cell.strip():
-            message = f'column {place} has "{_shown(cell)}", but no name in the head.'
+            message = Message(
+                'column {place} has "{value}", but no name in the head.',
+                place=place,
+                value=_shown(cell),
+            )
             problems.append(TableProblem(line, message))
     cells = {column: cell.strip() for column, cell in zip(columns, row, strict=True) if column}
     level, name = cells.pop("level").lower(), _unshielded(cells.pop("name"))
@@ -191,7 +218,9 @@ def _row(line: int, columns: list[str], row: Sequence[str], delimiter: str) -> Q
         check_place(level, name)
     except QuotaDocumentError as error:
         column, value = ("name", name) if level in LEVELS else ("level", level)
-        raise QuotaTableError([*problems, _in_cell(line, column, value, str(error))]) from error
+        raise QuotaTableError(
+            [*problems, _in_cell(line, column, value, message_of(error))]
+        ) from error
     document: dict[str, Any] = {}
     for field, cell in cells.items():
         if not cell:
@@ -199,16 +228,20 @@ def _row(line: int, columns: list[str], row: Sequence[str], delimiter: str) -> Q
         try:
             document |= parse_document({field: read_cell(field, cell, delimiter)}, level)
         except ValueError as error:
-            problems.append(_in_cell(line, field, cell, str(error)))
+            problems.append(_in_cell(line, field, cell, message_of(error)))
     if problems:
         raise QuotaTableError(problems)
     return QuotaRow(line, level, name, document or None)
 
 
 def _in_cell(line: int, column: str, value: str, why: str) -> TableProblem:
-    # A document has null where a table has "none".
-    why = why.replace("null for", f'"{NO_LIMIT}" for')
-    return TableProblem(line, f'column "{column}" has "{_shown(value)}": {why}', column)
+    message = Message(
+        'column "{column}" has "{value}": {why}',
+        column=column,
+        value=_shown(value),
+        why=with_null(why, f'"{NO_LIMIT}"'),
+    )
+    return TableProblem(line, message, column)
 
 
 def _shown(value: str) -> str:
@@ -251,13 +284,14 @@ def read_cell(field: str, cell: str, delimiter: str = ",") -> Any:
         try:
             return json.loads(cell)
         except ValueError as error:
-            raise QuotaDocumentError(f"the boost is not JSON ({error}).") from error
+            problem = Message("the boost is not JSON ({problem}).", problem=str(error))
+            raise QuotaDocumentError(problem) from error
     if field in _LISTS:
         return _read_patterns(_unshielded(cell))
     try:
         return _number(field, csv_file.with_decimal_point(cell, delimiter))
     except ValueError as error:
-        raise QuotaDocumentError(str(error)) from error
+        raise QuotaDocumentError(message_of(error)) from error
 
 
 def _read_patterns(cell: str) -> list[Any]:
@@ -285,7 +319,3 @@ def _shielded(cell: str) -> str:
 
 def _unshielded(cell: str) -> str:
     return cell[1:] if cell.startswith(_SHIELD) else cell
-
-
-def _target(row: QuotaRow) -> str:
-    return f'{row.level} "{row.name}"' if row.name else row.level

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gpudock.language import Message, sentences
 from gpudock.model import Denial, QueuePosition, WhenBusy
 from gpudock.policy import admission
 from gpudock.policy.quota import resolve as quota
@@ -242,7 +243,7 @@ class _Cycle:
             case WhenBusy.CPU:
                 self._grant(item, [])
             case WhenBusy.FAIL:
-                advice = "Try again later, or choose to wait."
-                self._refusals[item.request.id] = Denial("busy", f"{reason} {advice}")
+                advice = Message("Try again later, or choose to wait.")
+                self._refusals[item.request.id] = Denial("busy", sentences(reason, advice))
             case WhenBusy.WAIT:
                 self._wait(item.request, reason)
