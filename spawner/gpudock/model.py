@@ -144,6 +144,7 @@ class GPUReading:
             ``None``: not known.
         mig_number: for a slice, NVML's number of it on its GPU; ``None``: not known.
         mig_enabled: the GPU is in MIG mode: its slices can be granted, the GPU itself cannot.
+        simulated: it has readings, and computes nothing.
     """
 
     gpu: GPU
@@ -154,6 +155,7 @@ class GPUReading:
     minor: int | None = None
     mig_number: int | None = None
     mig_enabled: bool = False
+    simulated: bool = False
 
 
 class LinkKind(enum.IntEnum):

@@ -118,8 +118,8 @@ class Person:
         with self.context.expect_page() as opened:
             entry.click()
         panel = opened.value
-        panel.get_by_role("button", name="Release your server").click()
-        panel.get_by_role("dialog").get_by_role("button", name="Stop and release").click()
+        panel.get_by_role("button", name="Stop server: your server").click()
+        panel.get_by_role("dialog").get_by_role("button", name="Stop server").click()
         expect(panel.get_by_text("Session ended. The GPU is free again.")).to_be_visible(
             timeout=START
         )

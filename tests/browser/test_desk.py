@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import gzip
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
+from browser.panel_gallery import ENGLISH, english_in
+from browser.panel_page import keep
 from browser.person import PASSWORD, Person
 from doubles.docker import FakeDocker
 from gpudock.model import GPU, GPUReading, Telemetry
@@ -23,7 +26,7 @@ from harness.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator, Page, Response
 
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +46,8 @@ def reading(number: int, model: str, memory_mib: int) -> GPUReading:
         power_limit_w=300.0,
         processes=(),
     )
-    return GPUReading(GPU(uuid, number, "fake-host", model, memory_mib), telemetry)
+    gpu = GPU(uuid, number, "fake-host", model, memory_mib)
+    return GPUReading(gpu, telemetry, simulated=number == 2)
 
 
 GPUS = (
@@ -192,8 +196,8 @@ def test_servers_with_names_are_created_started_stopped_and_deleted(clean_hub, v
     expect(card).to_contain_text("NVIDIA")
     expect(servers.get_by_role("listitem")).to_have_count(0)
     assert_accessible(page)
-    card.get_by_role("button", name=re.compile("^Release")).click()
-    page.get_by_role("dialog").get_by_role("button", name="Stop and release").click()
+    card.get_by_role("button", name=re.compile("^Stop server")).click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop server").click()
     expect(page.get_by_text("Session ended. The GPU is free again.")).to_be_visible()
 
     row = servers.get_by_role("listitem")
@@ -231,12 +235,12 @@ def test_a_session_counts_down_and_is_extended_and_released(clean_hub, desk, tok
     expect(timer).to_have_text(re.compile(r"1 h 59 min|2 h 00 min"))
     card.get_by_role("button", name="Extend Your server").click()
     expect(timer).to_have_text(re.compile(r"3 h 59 min|4 h 00 min"))
-    card.get_by_role("button", name="Release Your server").click()
+    card.get_by_role("button", name="Stop server: your server").click()
     dialog = ada.page.get_by_role("dialog")
     dialog.get_by_role("button", name="Keep it").click()
     assert clean_hub.leases()
-    card.get_by_role("button", name="Release Your server").click()
-    dialog.get_by_role("button", name="Stop and release").click()
+    card.get_by_role("button", name="Stop server: your server").click()
+    dialog.get_by_role("button", name="Stop server").click()
     expect(ada.page.get_by_text("You have no GPU right now.")).to_be_visible()
     assert not clean_hub.leases()
     expect(ada.page.get_by_role("region", name="Past sessions")).to_contain_text(
@@ -279,6 +283,9 @@ def test_others_see_that_a_gpu_is_in_use_but_not_by_whom(clean_hub, visit):
     expect(taken).to_contain_text("In use")
     expect(taken).to_contain_text("another user")
     expect(taken).to_contain_text("37 %")
+    expect(taken).not_to_contain_text("simulated")
+    expect(tile(ada.page, "GPU 2")).to_contain_text("simulated")
+    keep(ada.page, "lab-simulated")
     expect(ada.page.locator("body")).not_to_contain_text("grace")
     expect(ada.page.get_by_role("button", name=re.compile("^Manage"))).to_have_count(0)
 
@@ -306,8 +313,8 @@ def test_an_administrator_drains_shares_and_releases(clean_hub, hub, visit):
     expect(tile(page, "GPU 2")).not_to_contain_text("slots")
 
     page.get_by_role("button", name="Manage fake-host, GPU 0").click()
-    dialog.get_by_role("button", name="Release grace").click()
-    dialog.get_by_role("button", name="Stop the session").click()
+    dialog.get_by_role("button", name="Stop server: grace").click()
+    dialog.get_by_role("button", name="Stop server", exact=True).click()
     wait_for(lambda: not clean_hub.leases(), "the session has ended")
     expect(tile(page, "GPU 0")).to_contain_text("Free")
 
@@ -533,6 +540,94 @@ def test_the_pages_are_accessible(clean_hub, hub, desk, token, visit, look):
     admin.page.get_by_role("button", name="Review and save…").click()
     expect(dialog.get_by_role("status")).to_be_visible()
     assert_accessible(admin.page)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [{}, {"color_scheme": "dark", "viewport": {"width": 390, "height": 844}, "has_touch": True}],
+    ids=["light", "dark phone"],
+)
+def test_the_pages_are_in_chinese_for_those_who_read_it(
+    clean_hub, hub, desk, token, visit, look, request
+):
+    name = request.node.callspec.id.replace(" ", "-")
+    set_quota(
+        desk, token, "default", {"max_gpus": 3, "max_session_hours": 0.5, "session_hours": 0.2}
+    )
+    set_quota(desk, token, "users/ada", {"weight": 2})
+    set_quota(desk, token, "users/ada", {"weight": 3, "gpu_hours": None})
+    hub.client("admin").start_server(gpus=3)
+    assert hub.client("ada").ask_for_server(gpus=1).is_success
+    wait_for(lambda: hub.queue() == ["ada"], "ada waits")
+    admin = visit("admin", locale="zh-TW", **look)
+    page, dialog = admin.page, admin.page.get_by_role("dialog")
+    # Sentences of the server are not of these pages.
+    said: set[str] = set()
+    languages: set[str | None] = set()
+
+    def hear(response: Response) -> None:
+        if "/api/v1/" in response.url:
+            languages.add(response.request.headers.get("accept-language"))
+            with suppress(Error):  # of a page that was left
+                said.update(texts_in(response.json()))
+
+    page.on("response", hear)
+
+    def look_at(what: str) -> None:
+        expect(page.locator("#gpudock-desk .spinner-border")).to_have_count(0)
+        keep(page, f"zh-{name}-{what}")
+        own = []
+        for text in english_in(page.locator("body")):
+            rest = text
+            for sentence in said:
+                rest = rest.replace(sentence, "")
+            own += re.findall(ENGLISH, rest)
+        assert own == []
+        assert_accessible(page)
+
+    titles = {
+        "": "我的 GPU",
+        "lab": "实验室",
+        "quotas": "配额",
+        "quotas?level=group": "配额",
+        "usage": "用量",
+        "sessions": "会话记录",
+        "audit": "审计",
+    }
+    for section, title in titles.items():
+        admin.open(f"{DESK}{section}")
+        expect(heading(page)).to_have_text(title)
+        expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+        expect(page).to_have_title(re.compile(f"^{title} – "))
+        look_at(section or "mine")
+    expect(page.locator(".navbar .nav-link").first).to_have_text("我的 GPU")
+    assert languages == {"zh-CN"}
+
+    admin.open(f"{DESK}quotas")
+    page.get_by_role("button", name="ada 的详情").click()
+    expect(dialog.get_by_role("table")).to_be_visible()
+    look_at("drawer")
+    dialog.get_by_role("button", name="关闭").click()
+    page.get_by_role("button", name=re.compile("^ada 的同时使用的 GPU：")).press("Enter")
+    editor = page.get_by_role("textbox", name="ada 的同时使用的 GPU")
+    editor.fill("无限制")
+    editor.press("Enter")
+    page.get_by_role("button", name="检查并保存…").click()
+    expect(dialog.get_by_role("status")).to_be_visible()
+    look_at("review")
+    admin.open(f"{DESK}lab")
+    page.get_by_role("button", name="管理 fake-host，GPU 0").click()
+    dialog.get_by_role("button", name="停止服务器：admin").click()
+    look_at("manage")
+
+
+def texts_in(answer: Any) -> Iterator[str]:
+    """The texts in an answer of the API that have several words."""
+    if isinstance(answer, str) and " " in answer:
+        yield answer
+    elif isinstance(answer, dict | list):
+        for value in answer.values() if isinstance(answer, dict) else answer:
+            yield from texts_in(value)
 
 
 def assert_accessible(page: Page) -> None:

@@ -81,6 +81,19 @@ def test_a_new_user_waits_for_approval(native_hub, admin):
     ada.sign_in()
 
 
+def test_only_administrators_see_how_many_accounts_wait(native_hub, admin):
+    def pending(client):
+        return client.page("/hub/gpudock/pending-accounts")
+
+    before = pending(admin).json()["pending"]
+    HubClient(native_hub.url, "newcomer", PASSWORD).sign_up()
+    assert pending(admin).json() == {"pending": before + 1}
+    admin.authorize("newcomer")
+    assert pending(admin).json() == {"pending": before}
+    newcomer = HubClient(native_hub.url, "newcomer", PASSWORD).sign_in()
+    assert pending(newcomer).status_code == 403
+
+
 @pytest.mark.parametrize("act", ["authorize", "discard"])
 def test_accounts_are_changed_from_the_labs_own_pages_only(native_hub, admin, act):
     name = f"eve-{act}"

@@ -218,7 +218,10 @@ def test_many_changes_are_made_all_or_none(admin):
     assert "twice" in twice.json()["message"]
     assert admin("GET", "quotas/users/ada").json()["document"] is None
     fine = [good, change("bob", {"weight": 2}, revision=0)]
-    assert admin("PATCH", "quotas", json={"changes": fine}).json() == {"changed": 2}
+    assert admin("PATCH", "quotas", json={"changes": fine}).json() == {
+        "changed": 2,
+        "contradictions": [],
+    }
     assert admin("GET", "quotas/users/bob").json()["document"] == {"weight": 2}
 
 
@@ -241,6 +244,14 @@ def test_limits_that_contradict_each_other_are_said_where_they_are_set(hub, admi
     assert put(admin, {"session_hours": 6, "max_session_hours": 8}).json()["contradictions"] == []
     answer = put(admin, {"idle_minutes": 600}, "quotas/default").json()
     assert "For the default: idle_minutes is 600" in answer["contradictions"][0]
+    many = [{**change, "revision": admin("GET", "quotas/users/ada").json()["revision"]}]
+    answer = admin("PATCH", "quotas", json={"changes": many}).json()
+    assert answer["changed"] == 1
+    assert "sessions will last 12 h, the maximum" in answer["contradictions"][0]
+    file = "level,name,session_hours,max_session_hours\nuser,ada,24,8\nuser,bob,2,8\n"
+    answer = admin("PUT", "quotas.csv", content=file, headers={"Content-Type": "text/csv"}).json()
+    assert answer["changed"] == 2
+    assert "sessions will last 8 h, the maximum" in answer["contradictions"][0]
 
 
 def test_an_effective_limit_names_its_level(hub, admin):
@@ -284,15 +295,18 @@ def test_quotas_are_exported_and_imported_as_a_file(admin):
         headers = {"Content-Type": "text/csv; charset=utf-8"}
         return admin("PUT", "quotas.csv", content=text.encode(), headers=headers)
 
-    assert take(out.text).json() == {"changed": 0}
-    assert take(out.text.replace("user,ada,2", "user,ada,3")).json() == {"changed": 1}
+    assert take(out.text).json() == {"changed": 0, "contradictions": []}
+    assert take(out.text.replace("user,ada,2", "user,ada,3")).json() == {
+        "changed": 1,
+        "contradictions": [],
+    }
     assert admin("GET", "quotas/users/ada").json()["document"]["max_gpus"] == 3
     bad = take("level,name,max_gpus\nuser,ada,7\nuser,bob,many\nteam,x,1\n")
     assert bad.status_code == 422
     assert "Line 3" in bad.json()["message"]
     assert "Line 4" in bad.json()["message"]
     assert admin("GET", "quotas/users/ada").json()["document"]["max_gpus"] == 3
-    assert take("level,name\nuser,ada\n").json() == {"changed": 1}
+    assert take("level,name\nuser,ada\n").json() == {"changed": 1, "contradictions": []}
     assert admin("GET", "quotas/users/ada").json()["document"] is None
 
 
@@ -328,7 +342,7 @@ def test_a_preview_shows_what_an_import_would_mean(hub, admin, send):
     assert admin("GET", "quotas/users/ada").json()["document"] == {"max_gpus": 2}
     tag = f'"{found["revision"]}"'
     assert admin("GET", "quotas.csv").headers["ETag"] == tag
-    assert send("PUT", text, If_Match=tag).json() == {"changed": 3}
+    assert send("PUT", text, If_Match=tag).json() == {"changed": 3, "contradictions": []}
     assert admin("GET", "quotas/users/ada").json()["document"] == {"max_gpus": 0}
 
 
@@ -341,7 +355,7 @@ def test_a_file_is_not_imported_if_a_quota_changed_since_its_preview(admin, send
     assert "the latest (user/ada) by admin at 20" in late.json()["message"]
     assert admin("GET", "quotas/users/ada").json()["document"] == {"max_gpus": 7}
     tag = f'"{send("POST", text, "quotas.csv/preview").json()["revision"]}"'
-    assert send("PUT", text, If_Match=tag).json() == {"changed": 1}
+    assert send("PUT", text, If_Match=tag).json() == {"changed": 1, "contradictions": []}
 
 
 def test_all_problems_of_a_file_are_reported_by_line(admin, send):
@@ -370,7 +384,10 @@ def test_a_file_as_excel_saves_it_in_german_is_previewed_and_imported(hub, admin
         assert (found["problem_count"], found["added"]) == (0, 2)
         assert [row["line"] for row in found["warnings"]] == [4]
         assert found["warnings"][0]["message"] == 'the lab has no user "jürgen".'
-    assert send("PUT", "quotas.csv", text.encode("cp1252")).json() == {"changed": 2}
+    assert send("PUT", "quotas.csv", text.encode("cp1252")).json() == {
+        "changed": 2,
+        "contradictions": [],
+    }
     assert admin("GET", "quotas/users/ada").json()["document"] == {
         "max_gpus": 2,
         "gpu_hours": 12.5,
@@ -397,7 +414,10 @@ def test_a_file_of_five_thousand_users_is_previewed_and_imported_quickly(admin, 
     began = time.monotonic()
     found = send("POST", text, "quotas.csv/preview").json()
     assert (found["added"], len(found["changes"])) == (5_000, 200)
-    assert send("PUT", text, If_Match=f'"{found["revision"]}"').json() == {"changed": 5_000}
+    assert send("PUT", text, If_Match=f'"{found["revision"]}"').json() == {
+        "changed": 5_000,
+        "contradictions": [],
+    }
     # Ten times the usual time, for busy machines.
     assert time.monotonic() - began < 10
 

@@ -6,6 +6,7 @@ import { ApiError } from './api/client';
 import { ErrorAlert, Loading } from './components/Status';
 import { Toasts } from './components/Toasts';
 import { DeskContext, readDesk, type Section } from './config';
+import { showPendingAccounts, translateFrame } from './frame';
 import { MyGPUs } from './pages/mine/MyGPUs';
 import { t } from './strings';
 import './style.css';
@@ -59,6 +60,8 @@ class ErrorBoundary extends Component<
 const element = document.getElementById('gpudock-desk');
 if (element !== null) {
   const desk = readDesk(element);
+  translateFrame(desk.section);
+  void showPendingAccounts(desk);
   const Page = PAGES[desk.section];
   createRoot(element).render(
     <StrictMode>

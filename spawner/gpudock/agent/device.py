@@ -24,6 +24,7 @@ from gpudock.language import Message
 from gpudock.model import GPU, GPUProcess, GPUReading, Telemetry, is_gpu_uuid
 from gpudock_nvml.failures import Failure, Meaning
 from gpudock_nvml.mig import read_profile
+from gpudock_nvml.simulated import is_simulated
 from gpudock_nvml.values import ProcessKind
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class DeviceReader:
         self._host = host
         self._sees_all_processes = sees_all_processes
         self._round = -1
+        self._simulated = False
         self._identities: dict[str, GPU] = {}
         self._minors: dict[str, int] = {}
         self._mig_enabled: dict[str, bool] = {}
@@ -109,6 +111,7 @@ class DeviceReader:
         """Start a round; *opened*: the library was opened since the last one."""
         self._round = 0 if opened else self._round + 1
         if opened:
+            self._simulated = is_simulated()
             self._minors.clear()
             self._slow.clear()
         self._names = {pid: name for pid, name in self._names.items() if pid in self._named}
@@ -145,7 +148,8 @@ class DeviceReader:
                 )
                 for part in slices
             ]
-        return DeviceRound((whole, *slices), mig_enabled, readings.fault is None)
+        found = (dataclasses.replace(it, simulated=self._simulated) for it in (whole, *slices))
+        return DeviceRound(tuple(found), mig_enabled, readings.fault is None)
 
     def _mig_mode(self, uuid: str, handle: Any, readings: Readings) -> bool:
         """Return whether MIG mode is on; a GPU that does not answer keeps the mode it had."""

@@ -15,7 +15,7 @@ Version 1 is an object with
 - ``devices``: objects with the fields of :class:`gpudock.model.GPU` (but ``host``), those of
   :class:`gpudock.model.GPUReading`, ``mig_enabled``, and ``telemetry`` with the fields of
   :class:`gpudock.model.Telemetry`. Agents of the first releases leave out ``fault_may_pass``,
-  ``minor`` and ``mig_number``, and ``computes`` of a process.
+  ``minor``, ``mig_number`` and ``simulated``, and ``computes`` of a process.
 
 A decoder trusts nothing: it rejects a document as a whole when one place is wrong.
 """
@@ -100,6 +100,7 @@ def encode(envelope: Envelope) -> bytes:
                     "fault_may_pass": reading.fault_may_pass,
                     "minor": reading.minor,
                     "mig_number": reading.mig_number,
+                    "simulated": reading.simulated,
                     "telemetry": _telemetry(reading.telemetry),
                 }
                 for reading in report.readings
@@ -222,6 +223,7 @@ def _reading(fields: _Fields, host: str) -> GPUReading:
         fault_may_pass=fields.has("fault_may_pass") and fields.boolean("fault_may_pass"),
         minor=fields.optional_integer("minor") if fields.has("minor") else None,
         mig_number=fields.optional_integer("mig_number") if fields.has("mig_number") else None,
+        simulated=fields.has("simulated") and fields.boolean("simulated"),
     )
 
 

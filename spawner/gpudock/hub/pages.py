@@ -141,6 +141,20 @@ class ServersHandler(_JSONHandler):
         )
 
 
+class PendingAccountsHandler(_JSONHandler):
+    """``GET gpudock/pending-accounts``: how many accounts wait for approval.
+
+    The navigation of the desk's pages shows it to administrators, as that of the Hub's pages does.
+    """
+
+    async def get(self) -> None:
+        """Answer the number; 0 in a lab without accounts of its own."""
+        if self.current_user is None or not self.current_user.admin:
+            message = Message("Only administrators see how many accounts wait for approval.")
+            raise LocalizedHTTPError(403, message)
+        self.answer({"pending": getattr(self.authenticator, "pending_accounts", 0)})
+
+
 def _signed_out() -> LocalizedHTTPError:
     message = Message("You are no longer signed in. Reload the page to sign in.")
     return LocalizedHTTPError(403, message)
@@ -163,6 +177,7 @@ ROUTES = (
     (r"/gpudock/outlook/([^/]+)", OutlookHandler),
     (r"/gpudock/outlook/([^/]+)/([^/]+)", OutlookHandler),
     (r"/gpudock/servers", ServersHandler),
+    (r"/gpudock/pending-accounts", PendingAccountsHandler),
 )
 
 

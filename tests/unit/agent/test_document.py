@@ -26,6 +26,7 @@ SLICE = GPUReading(
     fault_may_pass=True,
     minor=3,
     mig_number=0,
+    simulated=True,
 )
 ENVELOPE = Envelope(
     Report(
@@ -74,12 +75,13 @@ def test_an_older_agent_that_leaves_out_what_was_added_is_understood():
     for device in tree["devices"]:
         for process in device["telemetry"]["processes"] or ():
             del process["computes"]
-        for name in ("fault_may_pass", "minor", "mig_number"):
+        for name in ("fault_may_pass", "minor", "mig_number", "simulated"):
             del device[name]
     whole, part = decode(json.dumps(tree).encode()).report.readings
     # What is not said is what is worse.
     assert all(process.computes for process in whole.telemetry.processes)
     assert (part.fault_may_pass, part.minor, part.mig_number) == (False, None, None)
+    assert not part.simulated
 
 
 def paths(tree, path=()):
@@ -96,7 +98,7 @@ def at(tree, path):
 
 
 # Agents of the first version do not know how GPUs are connected, and more.
-MAY_BE_MISSING = {"links", "fault_may_pass", "minor", "mig_number", "computes"}
+MAY_BE_MISSING = {"links", "fault_may_pass", "minor", "mig_number", "simulated", "computes"}
 ALL_PATHS = [p for p in paths(json.loads(encode(ENVELOPE))) if p]
 HOSTILE = {
     "an object": {"a": 1},

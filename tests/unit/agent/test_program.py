@@ -50,6 +50,7 @@ def test_every_value_reaches_the_document_in_its_unit(tmp_path):
             "fault_may_pass": False,
             "minor": 0,
             "mig_number": None,
+            "simulated": False,
             "telemetry": {
                 "utilization_percent": 87,
                 "memory_used_mib": 12345,

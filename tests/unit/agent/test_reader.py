@@ -83,6 +83,17 @@ def test_a_process_that_only_draws_is_told_from_those_that_compute():
     assert reader_of(card)[0].read().readings[0].telemetry.processes == (drawing,)
 
 
+@pytest.mark.parametrize("present", [True, False])
+def test_gpus_of_the_simulated_library_are_simulated(tmp_path, monkeypatch, present):
+    state = tmp_path / "state"
+    if present:
+        state.touch()
+    monkeypatch.setattr("gpudock_nvml.simulated.STATE_FILE", state)
+    card = Card(uuid_of(1), mig_enabled=True, slices=[slice_card(10)])
+    readings = reader_of(card)[0].read().readings
+    assert [item.simulated for item in readings] == [present, present]
+
+
 def test_device_nodes_and_slices_have_their_numbers():
     # A number without a slice is left out.
     parts = [slice_card(10), Failure(failures.NOT_FOUND), slice_card(11)]

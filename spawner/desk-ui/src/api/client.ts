@@ -2,6 +2,7 @@
 import type { Desk } from '../config';
 import { syncServerTime } from '../lib/clock';
 import { t } from '../strings';
+import { language } from '../strings/language';
 
 /** A call failed. The message is shown to the user. */
 export class ApiError extends Error {
@@ -63,6 +64,8 @@ async function send(
     method,
     headers: {
       Accept: 'application/json',
+      // Sentences of the answer are for the reader of this page.
+      'Accept-Language': language,
       // The desk requires the token even from pages that only read.
       'X-XSRFToken': xsrf,
       ...(body !== undefined && {

@@ -118,6 +118,8 @@ export interface components {
     /** @description How many documents were set or removed. */
     readonly ChangedCount: {
       readonly changed: number;
+      /** @description Sentences about limits of which one has no effect because of another; at most 200 */
+      readonly contradictions: readonly string[];
     };
     /** @description The document of one level after a change. */
     readonly ChangedQuota: {
@@ -207,6 +209,8 @@ export interface components {
       readonly in_service: boolean;
       /** @description The driver reports it, as far as is known */
       readonly reported: boolean;
+      /** @description It has readings, and computes nothing */
+      readonly simulated: boolean;
       /** @description How many sessions may share it; 1: it is leased as a whole */
       readonly slots: number;
       readonly leases: readonly components['schemas']['Holder'][];

@@ -1,5 +1,5 @@
 /** Moves through the pages of a long list. */
-import { whole } from '../lib/format';
+import { whole } from '../lib/numbers';
 import { t } from '../strings';
 
 interface PagerProps {
@@ -12,7 +12,7 @@ interface PagerProps {
 
 export function Pager({ offset, limit, total, label, onMove }: PagerProps) {
   if (total <= limit && offset === 0) {
-    return <p className="text-body-secondary small mb-0">{t.pager.all(whole(total))}</p>;
+    return <p className="text-body-secondary small mb-0">{t.pager.all(total)}</p>;
   }
   const last = Math.max(0, Math.floor((total - 1) / limit) * limit);
   const to = Math.min(offset + limit, total);

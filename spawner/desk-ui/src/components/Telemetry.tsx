@@ -1,6 +1,7 @@
 /** The current telemetry of a GPU, as text and bars. */
 import type { GPU } from '../api/types';
-import { inGibibytes, watts, whole } from '../lib/format';
+import { inGibibytes, inPercent, watts } from '../lib/format';
+import { whole } from '../lib/numbers';
 import { t } from '../strings';
 
 export function Telemetry({ gpu }: { readonly gpu: GPU }) {
@@ -9,15 +10,10 @@ export function Telemetry({ gpu }: { readonly gpu: GPU }) {
     gpu.telemetry;
   const memory = (used: number) => t.lab.memoryUsed(inGibibytes(used), inGibibytes(gpu.memory_mib));
   const power = (value: number) =>
-    t.lab.watts(watts(value), power_limit_w === null ? null : watts(power_limit_w));
+    power_limit_w === null ? watts(value) : t.lab.powerOf(watts(value), watts(power_limit_w));
   return (
     <dl className="gd-readings mb-0">
-      <Reading
-        label={t.lab.utilization}
-        value={utilization_percent}
-        max={100}
-        show={value => `${value} %`}
-      />
+      <Reading label={t.lab.utilization} value={utilization_percent} max={100} show={inPercent} />
       <Reading label={t.lab.memory} value={memory_used_mib} max={gpu.memory_mib} show={memory} />
       <Reading
         label={t.lab.temperature}

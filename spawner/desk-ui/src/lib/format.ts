@@ -1,56 +1,53 @@
-/** Numbers and times as text. Times are Unix time in seconds. */
+/** Numbers and times as text, in the language of the reader. Times are Unix time in seconds. */
+import { t } from '../strings';
+import { language } from '../strings/language';
+import { rounded, whole } from './numbers';
 
-const LOCALE = 'en-GB';
+// The day comes before the month, as in most of the world, and a day has 24 hours.
+const LOCALE = language === 'en' ? 'en-GB' : language;
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-const amounts = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1 });
-const smallAmounts = new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: 2 });
-const wholeNumbers = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
+const CLOCK = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
 const dateTimes = new Intl.DateTimeFormat(LOCALE, {
   day: 'numeric',
   month: 'short',
   year: 'numeric',
-  hour: '2-digit',
-  minute: '2-digit'
+  ...CLOCK
 });
-const times = new Intl.DateTimeFormat(LOCALE, { hour: '2-digit', minute: '2-digit' });
-const weekdayTimes = new Intl.DateTimeFormat(LOCALE, {
-  weekday: 'short',
-  hour: '2-digit',
-  minute: '2-digit'
+const times = new Intl.DateTimeFormat(LOCALE, CLOCK);
+const weekdayTimes = new Intl.DateTimeFormat(LOCALE, { weekday: 'short', ...CLOCK });
+const utcDays = new Intl.DateTimeFormat(LOCALE, {
+  day: 'numeric',
+  month: 'short',
+  timeZone: 'UTC'
+});
+const utcMonths = new Intl.DateTimeFormat(LOCALE, {
+  month: 'short',
+  year: 'numeric',
+  timeZone: 'UTC'
 });
 
 const two = (value: number) => String(value).padStart(2, '0');
-
-/** A number with at most one decimal, or with two significant digits below one: `0.0035`. */
-export function amount(value: number): string {
-  return (Math.abs(value) < 1 ? smallAmounts : amounts).format(value);
-}
-
-/** A whole number: `1,234`. */
-export function whole(value: number): string {
-  return wholeNumbers.format(value);
-}
 
 /** The share of *sum* in percent: `12 %`. Never rounds to nothing or to all: `< 1 %`. */
 export function percent(value: number, sum: number): string {
   if (!(sum > 0)) return '—';
   const share = (100 * value) / sum;
-  if (share > 0 && share < 0.5) return '< 1 %';
-  if (share < 100 && share >= 99.5) return '> 99 %';
-  return `${whole(share)} %`;
+  if (share > 0 && share < 0.5) return `< ${inPercent(1)}`;
+  if (share < 100 && share >= 99.5) return `> ${inPercent(99)}`;
+  return inPercent(share);
 }
 
-/** A number with its noun: `1 GPU`, `2 GPUs`. */
-export function count(value: number, one: string, many = `${one}s`): string {
-  return `${whole(value)} ${value === 1 ? one : many}`;
+/** A whole number of percent: `12 %`. */
+export function inPercent(value: number): string {
+  return t.units.percent(whole(value));
 }
 
 /** Memory in MiB as GiB, without the unit: `22.5`. */
 export function inGibibytes(mib: number): string {
-  return amounts.format(mib / 1024);
+  return rounded(mib / 1024);
 }
 
 /** Memory in MiB as GiB: `40 GiB`. */
@@ -65,31 +62,39 @@ export function watts(value: number): string {
 
 /** A duration, at least 0, in its largest units: `2 d 4 h`, `3 h 05 min`, `12 min`, `4 min 08 s`. */
 export function duration(seconds: number): string {
+  const { days, hours, minutes, seconds: secondsOf } = t.units;
   const left = Math.max(0, Math.floor(seconds));
+  const [wholeHours, wholeMinutes] = [Math.floor(left / HOUR), Math.floor(left / MINUTE)];
   if (left >= 2 * DAY) {
-    return `${Math.floor(left / DAY)} d ${Math.floor((left % DAY) / HOUR)} h`;
+    return `${days(whole(Math.floor(left / DAY)))} ${hours(String(wholeHours % 24))}`;
   }
-  if (left >= HOUR) {
-    return `${Math.floor(left / HOUR)} h ${two(Math.floor((left % HOUR) / MINUTE))} min`;
-  }
-  if (left >= 10 * MINUTE) {
-    return `${Math.floor(left / MINUTE)} min`;
-  }
+  if (left >= HOUR) return `${hours(String(wholeHours))} ${minutes(two(wholeMinutes % 60))}`;
+  if (left >= 10 * MINUTE) return minutes(String(wholeMinutes));
   if (left >= MINUTE) {
-    return `${Math.floor(left / MINUTE)} min ${two(left % MINUTE)} s`;
+    return `${minutes(String(wholeMinutes))} ${secondsOf(two(left % MINUTE))}`;
   }
-  return `${left} s`;
+  return secondsOf(String(left));
 }
 
 /** A duration in words, for screen readers: `2 hours and 5 minutes`. */
 export function spokenDuration(seconds: number): string {
   const left = Math.max(0, Math.floor(seconds));
   const parts: string[] = [];
-  if (left >= DAY) parts.push(count(Math.floor(left / DAY), 'day'));
-  if (left % DAY >= HOUR) parts.push(count(Math.floor((left % DAY) / HOUR), 'hour'));
+  if (left >= DAY) parts.push(t.spoken.days(Math.floor(left / DAY)));
+  if (left % DAY >= HOUR) parts.push(t.spoken.hours(Math.floor((left % DAY) / HOUR)));
   if (left < DAY && left % HOUR >= MINUTE)
-    parts.push(count(Math.floor((left % HOUR) / MINUTE), 'minute'));
-  return parts.length === 0 ? 'less than a minute' : parts.join(' and ');
+    parts.push(t.spoken.minutes(Math.floor((left % HOUR) / MINUTE)));
+  return parts.length === 0 ? t.spoken.moment : t.spoken.all(parts);
+}
+
+/** A day (UTC) without its year: `23 Nov`. */
+export function utcDay(seconds: number): string {
+  return utcDays.format(seconds * 1000);
+}
+
+/** A month (UTC): `Nov 2026`. */
+export function utcMonth(seconds: number): string {
+  return utcMonths.format(seconds * 1000);
 }
 
 /** A date and time: `23 Nov 2026, 15:04`. */

@@ -13,6 +13,7 @@ export function makeGPUs(now: number): GPU[] {
     memory_mib,
     parent_uuid: null,
     mig_profile: null,
+    simulated: false,
     state: 'free',
     reason: null,
     in_service: true,

@@ -328,7 +328,7 @@ export class FakeLab {
     for (const change of changes) {
       this.put(change.level, change.name, change.document, this.options.user);
     }
-    return ok({ changed: changes.length });
+    return ok({ changed: changes.length, contradictions: contradictionsOf(changes) });
   }
 
   private preview(changes: readonly QuotaChange[]): QuotaPreview {
@@ -343,13 +343,7 @@ export class FakeLab {
       refused: [],
       startable: [],
       held_back: [],
-      contradictions: changes.flatMap(({ level, name, document }) => {
-        const hours = document?.session_hours ?? 0;
-        const longest = document?.max_session_hours ?? SHIPPED.max_session_hours;
-        return typeof longest === 'number' && hours > longest
-          ? [`For the ${level} "${name}": sessions will last ${longest} h, the maximum.`]
-          : [];
-      })
+      contradictions: contradictionsOf(changes)
     };
   }
 
@@ -400,7 +394,8 @@ export class FakeLab {
       return failure(412, 'changed_meanwhile', 'Quotas were changed by grace since the preview.');
     }
     for (const { level, name, after } of changes) this.put(level, name, after, this.options.user);
-    return ok({ changed: changes.length });
+    const made = changes.map(change => ({ ...change, document: change.after }));
+    return ok({ changed: changes.length, contradictions: contradictionsOf(made) });
   }
 
   private stored(level: Level, name: string): StoredQuota {
@@ -482,7 +477,12 @@ export class FakeLab {
   private changeGroups(method: string, [, name, people, user]: string[]): FakeResponse {
     const adds = method === 'PUT';
     if (method === 'GET' || name === undefined) {
-      return ok({ groups: this.groups, from_sign_in: false, users: this.people });
+      const caller = this.options.user;
+      const admin = caller === 'admin';
+      const groups = admin
+        ? this.groups
+        : this.groups.filter(({ managers }) => managers.some(person => person.name === caller));
+      return ok({ groups, from_sign_in: false, users: admin ? this.people : [] });
     }
     if (user === undefined) {
       this.groups = this.groups.filter(group => group.name !== name);
@@ -569,6 +569,18 @@ export class FakeLab {
       total: rows.length
     });
   }
+}
+
+function contradictionsOf(
+  changes: readonly Pick<QuotaChange, 'level' | 'name' | 'document'>[]
+): readonly string[] {
+  return changes.flatMap(({ level, name, document }) => {
+    const hours = document?.session_hours ?? 0;
+    const longest = document?.max_session_hours ?? SHIPPED.max_session_hours;
+    return typeof longest === 'number' && hours > longest
+      ? [`For the ${level} "${name}": sessions will last ${longest} h, the maximum.`]
+      : [];
+  });
 }
 
 function emptyGroup(name: string): Group {

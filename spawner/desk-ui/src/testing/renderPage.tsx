@@ -7,10 +7,16 @@ import { Toasts } from '../components/Toasts';
 import { DeskContext, type Desk } from '../config';
 import { FakeLab, type FakeLabOptions } from './fakeLab';
 
+interface Request {
+  readonly method: string;
+  readonly xsrf: string | null;
+  readonly language: string | null;
+}
+
 interface Rendered {
   readonly lab: FakeLab;
   /** The requests that were sent. */
-  readonly requests: readonly { readonly method: string; readonly xsrf: string | null }[];
+  readonly requests: readonly Request[];
 }
 
 interface Options extends Partial<FakeLabOptions> {
@@ -41,11 +47,15 @@ export function renderPage(page: ReactNode, options: Options = {}): Rendered {
     section: 'mine',
     xsrf: 'the-token'
   };
-  const requests: { method: string; xsrf: string | null }[] = [];
+  const requests: Request[] = [];
   vi.stubGlobal('fetch', async (address: string, init: RequestInit) => {
     const method = init.method ?? 'GET';
-    requests.push({ method, xsrf: new Headers(init.headers).get('X-XSRFToken') });
     const headers = new Headers(init.headers);
+    requests.push({
+      method,
+      xsrf: headers.get('X-XSRFToken'),
+      language: headers.get('Accept-Language')
+    });
     const sent: unknown =
       init.body instanceof Blob
         ? new TextDecoder().decode(await init.body.arrayBuffer())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gpudock.broker import DeskBroker, GPUStatus
+    from gpudock.model import InventoryReading
     from gpudock.policy.sessions import Session
 
 T = TypeVar("T")
@@ -63,6 +64,7 @@ class GPU(ResponseModel):
     reason: Sentence | None = Field(description="Why it is neither free nor just leased")
     in_service: bool = Field(description="It is free or leased, or only being checked")
     reported: bool = Field(description="The driver reports it, as far as is known")
+    simulated: bool = Field(description="It has readings, and computes nothing")
     slots: int = Field(description="How many sessions may share it; 1: it is leased as a whole")
     leases: list[Holder]
     telemetry: Telemetry | None
@@ -133,8 +135,8 @@ async def list_gpus(request: APIRequest) -> GPUList:
     """
     users = await readable_users(request)
     backend = request.backend
-    gpus = await backend.read(_gpus, None if backend.show_holders else users)
     reading = backend.inventory.reading()
+    gpus = await backend.read(_gpus, None if backend.show_holders else users, _simulated(reading))
     return GPUList(
         gpus=gpus,
         taken_at=reading.taken_at,
@@ -177,7 +179,7 @@ async def change_gpu(request: APIRequest) -> GPU:
 
     status = await _change(request, apply)
     sessions = await request.backend.read(_live_sessions)
-    return _gpu(status, sessions, None)
+    return _gpu(status, sessions, None, _simulated(request.backend.inventory.reading()))
 
 
 @router.add("DELETE", "gpus/{uuid}", Audience.MANAGER, errors=(409,))
@@ -211,17 +213,27 @@ def _recognized(text: str | None) -> str | None:
     return None if text is None else recognized(text)
 
 
-def _gpus(broker: DeskBroker, users: frozenset[str] | None) -> list[GPU]:
+def _simulated(reading: InventoryReading) -> frozenset[str]:
+    """Return the UUIDs of the GPUs that are simulated."""
+    return frozenset(item.gpu.uuid for item in reading.readings if item.simulated)
+
+
+def _gpus(broker: DeskBroker, users: frozenset[str] | None, simulated: frozenset[str]) -> list[GPU]:
     """Return all GPUs, with the names of those holders who are in *users*; ``None``: all."""
     sessions = _live_sessions(broker)
-    return [_gpu(status, sessions, users) for status in broker.gpus.all()]
+    return [_gpu(status, sessions, users, simulated) for status in broker.gpus.all()]
 
 
 def _live_sessions(broker: DeskBroker) -> dict[str, Session]:
     return {session.lease.id: session for session in broker.sessions.live()}
 
 
-def _gpu(status: GPUStatus, sessions: Mapping[str, Session], users: frozenset[str] | None) -> GPU:
+def _gpu(
+    status: GPUStatus,
+    sessions: Mapping[str, Session],
+    users: frozenset[str] | None,
+    simulated: frozenset[str],
+) -> GPU:
     holders = []
     for lease in status.leases:
         shown = users is None or lease.user in users
@@ -240,6 +252,7 @@ def _gpu(status: GPUStatus, sessions: Mapping[str, Session], users: frozenset[st
         reason=_recognized(status.reason),
         in_service=status.in_service,
         reported=status.reported,
+        simulated=status.gpu.uuid in simulated,
         slots=status.slots,
         leases=holders,
         telemetry=None if status.taken_at is None else Telemetry.model_validate(status.telemetry),

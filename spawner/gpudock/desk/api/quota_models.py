@@ -157,6 +157,10 @@ class ChangedCount(ResponseModel):
     """How many documents were set or removed."""
 
     changed: int
+    contradictions: list[Sentence] = Field(
+        description="Sentences about limits of which one has no effect because of another; at most"
+        f" {MAX_SHOWN}"
+    )
 
 
 class Affected(ResponseModel):

@@ -21,6 +21,7 @@ from gpudock.desk.api.quota_models import (
     QuotaUsage,
     StoredQuota,
 )
+from gpudock.desk.api.quotas import count_changes
 from gpudock.desk.api.rights import readable_users
 from gpudock.desk.endpoints import CSV, APIRequest, Audience, Response, Router, not_for
 from gpudock.desk.errors import ChangedError, UnprocessableError
@@ -136,7 +137,8 @@ async def import_quotas(request: APIRequest) -> ChangedCount:
         )
     except QuotaTableConflictError as error:
         raise ChangedError(message_of(error)) from error
-    return ChangedCount(changed=len(changes))
+    made = [QuotaChange(change.level, change.name, change.after) for change in changes]
+    return await count_changes(request, made)
 
 
 @router.add(

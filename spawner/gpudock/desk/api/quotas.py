@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpudock.broker import DelegationError, QuotaChange, QuotaConflictError, QuotaDocumentError
 from gpudock.desk.api.quota_models import (
+    MAX_SHOWN,
     ChangedCount,
     ChangedQuota,
     EffectiveLimits,
@@ -23,13 +24,14 @@ from gpudock.desk.endpoints import APIRequest, Audience, Response, Router
 from gpudock.desk.errors import (
     ChangedError,
     ForbiddenError,
+    HubUnreachableError,
     NotFoundError,
     UnprocessableError,
 )
 from gpudock.language import Message, message_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gpudock import broker
     from gpudock.broker import Lead
@@ -222,7 +224,21 @@ async def change_quotas(request: APIRequest) -> ChangedCount:
     """
     changes, lead = await _permitted_changes(request)
     await _apply(request, changes, lead)
-    return ChangedCount(changed=len(changes))
+    return await count_changes(request, changes)
+
+
+async def count_changes(request: APIRequest, changes: Sequence[QuotaChange]) -> ChangedCount:
+    """Return the answer about changes that were made, with the contradictions in them."""
+    groups_of: Mapping[str, Iterable[str]]
+    try:
+        groups_of = await request.backend.hub.groups_of()
+    except HubUnreachableError:
+        # The changes are made, and a contradiction that depends on groups is not shown.
+        groups_of = {}
+    found = await request.backend.read(
+        lambda broker: broker.quotas.contradictions(changes, groups_of)
+    )
+    return ChangedCount(changed=len(changes), contradictions=found[:MAX_SHOWN])
 
 
 @router.add(

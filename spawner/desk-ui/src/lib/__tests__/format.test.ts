@@ -1,13 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  amount,
-  count,
-  duration,
-  percent,
-  spokenDuration,
-  startOfUtcDay,
-  utcDateInput
-} from '../format';
+import { duration, percent, spokenDuration, startOfUtcDay, utcDateInput } from '../format';
+import { amount, count } from '../numbers';
 
 describe('duration', () => {
   it.each([
@@ -60,6 +53,12 @@ it('uses the singular and the plural', () => {
     '1 GPU',
     '2 GPUs',
     '0 rows'
+  ]);
+  expect([count(0.5, 'day'), count(1.5, 'day'), count(1.04, 'day'), count(1234, 'row')]).toEqual([
+    '0.5 days',
+    '1.5 days',
+    '1 day',
+    '1,234 rows'
   ]);
 });
 

@@ -16,22 +16,10 @@ import { changes } from './diff';
 
 const ROWS = 50;
 // Kinds of changes to suggest. A first part such as `quota` matches all that begin with it.
-const KINDS = [
-  'quota',
-  'quota.set',
-  'quota.unset',
-  'gpu',
-  'gpu.state',
-  'gpu.slots',
-  'gpu.forget',
-  'lease',
-  'lease.extend',
-  'lease.release',
-  'group',
-  'group.member',
-  'group.manager',
-  'queue.cancel'
-];
+const KINDS: readonly (readonly [string, string])[] = Object.entries({
+  ...t.audit.kinds,
+  ...t.audit.actions
+}).sort(([one], [other]) => one.localeCompare(other));
 const TEXTS = ['by', 'what', 'target'] as const;
 
 const COLUMNS: readonly Column<AuditRow>[] = [
@@ -54,18 +42,14 @@ const COLUMNS: readonly Column<AuditRow>[] = [
     header: t.audit.what,
     accessorFn: row => row.what,
     meta: { className: 'gd-text' },
-    cell: ({ row }) => (
-      <span title={row.original.what}>
-        {t.audit.actions[row.original.what] ?? row.original.what}
-      </span>
-    )
+    cell: ({ row }) => <span title={row.original.what}>{actionName(row.original.what)}</span>
   },
   {
     id: 'target',
     header: t.audit.target,
     accessorFn: row => row.target,
     meta: { className: 'gd-text' },
-    cell: ({ row }) => <span title={row.original.target}>{row.original.target_name}</span>
+    cell: ({ row }) => <span title={row.original.target}>{targetName(row.original)}</span>
   },
   {
     id: 'change',
@@ -74,6 +58,26 @@ const COLUMNS: readonly Column<AuditRow>[] = [
     cell: ({ row }) => <Change row={row.original} />
   }
 ];
+
+const NAMES: Readonly<Record<string, string | undefined>> = {
+  ...t.quotas.fields,
+  boost: t.quotas.boost,
+  until: t.quotas.boostUntilLabel,
+  slots: t.lab.slots
+};
+
+function actionName(what: string): string {
+  return (t.audit.actions as Readonly<Record<string, string | undefined>>)[what] ?? what;
+}
+
+function targetName(row: AuditRow): string {
+  return row.target === 'default' ? t.quotas.level.default : row.target_name;
+}
+
+/** Return the name of a changed value: `Boost, GPUs at once` for `boost.max_gpus`. */
+function valueName(path: string): string {
+  return t.list(path.split('.').map(part => NAMES[part] ?? part));
+}
 
 export function AuditPage() {
   const desk = useDesk();
@@ -171,8 +175,8 @@ function Filters({ parameters, filtered, onFilter }: FiltersProps) {
         </Field>
       ))}
       <datalist id="gd-kinds">
-        {KINDS.map(kind => (
-          <option key={kind} value={kind} />
+        {KINDS.map(([kind, name]) => (
+          <option key={kind} value={kind} label={name} />
         ))}
       </datalist>
       {(['from', 'to'] as const).map(name => (
@@ -209,7 +213,9 @@ function Change({ row }: { readonly row: AuditRow }) {
     <ul className="gd-changes list-unstyled mb-0">
       {lines.map(line => (
         <li key={line.path}>
-          {line.path && <span className="text-body-secondary">{line.path}: </span>}
+          {line.path && (
+            <span className="text-body-secondary">{t.label(valueName(line.path))} </span>
+          )}
           {line.before !== null && (
             <del>
               <span className="visually-hidden">{t.audit.before} </span>

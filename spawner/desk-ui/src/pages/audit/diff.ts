@@ -24,9 +24,17 @@ export function changes(row: AuditRow): readonly Line[] {
       return compare(null, t.audit.created);
     case 'queue.cancel':
       return compare(t.audit.waiting, t.audit.removed);
+    case 'gpu.state':
+      return compare(inWords(row.before, t.audit.gpuValues), inWords(row.after, t.audit.gpuValues));
     default:
-      return compare(row.before, row.after);
+      return row.what.startsWith('account.')
+        ? compare(inWords(row.before, t.audit.values), inWords(row.after, t.audit.values))
+        : compare(row.before, row.after);
   }
+}
+
+function inWords(value: unknown, words: Readonly<Record<string, string>>): unknown {
+  return typeof value === 'string' ? (words[value] ?? value) : value;
 }
 
 function endOf(value: unknown): string {
@@ -59,7 +67,7 @@ function flatten(
 }
 
 function toText(value: unknown): string {
-  if (value === null) return 'none';
+  if (value === null) return t.audit.noLimit;
   if (Array.isArray(value)) return value.map(toText).join('; ');
   if (typeof value !== 'string') return JSON.stringify(value);
   return TIMESTAMP.test(value) ? dateTime(Date.parse(value) / 1000) : value;

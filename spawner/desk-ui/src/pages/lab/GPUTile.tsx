@@ -1,5 +1,6 @@
 /** One GPU on the map of the lab: its state, its users and its telemetry. */
 import type { GPU, Holder } from '../../api/types';
+import { Simulated } from '../../components/Simulated';
 import { Icon } from '../../components/Status';
 import { Telemetry } from '../../components/Telemetry';
 import { useDesk } from '../../config';
@@ -29,7 +30,7 @@ export function GPUTile({ gpu, onManage }: GPUTileProps) {
             <button
               type="button"
               className="btn btn-sm gd-manage"
-              aria-label={t.lab.manageLabel(`${gpu.host}, ${gpuName(gpu)}`)}
+              aria-label={t.lab.manageLabel(t.lab.gpuOfHost(gpu.host, gpuName(gpu)))}
               title={t.lab.manage}
               onClick={onManage}
             >
@@ -38,7 +39,8 @@ export function GPUTile({ gpu, onManage }: GPUTileProps) {
           )}
         </div>
         <div className="small mb-2">
-          {gpu.model} <span className="text-body-secondary">{gibibytes(gpu.memory_mib)}</span>
+          {gpu.model} <span className="text-body-secondary">{gibibytes(gpu.memory_mib)}</span>{' '}
+          <Simulated gpu={gpu} />
         </div>
         <Holders gpu={gpu} />
         {gpu.reason && <p className="small mb-2">{gpu.reason}</p>}
@@ -87,9 +89,7 @@ function HolderName({ holder }: { readonly holder: Holder }) {
     <>
       <strong className="fw-semibold">{name}</strong>
       {holder.idle_since !== null && (
-        <span className="text-body-secondary">
-          , {t.lab.idle(duration(now - holder.idle_since))}
-        </span>
+        <span className="text-body-secondary">{t.lab.idle(duration(now - holder.idle_since))}</span>
       )}
     </>
   );

@@ -6,7 +6,7 @@ import { Page, StaleNotice } from '../../components/Page';
 import { EmptyState, Icon, QueryStatus } from '../../components/Status';
 import { ToggleButton } from '../../components/ToggleButton';
 import { useDesk } from '../../config';
-import { whole } from '../../lib/format';
+import { whole } from '../../lib/numbers';
 import { useSearchParams } from '../../lib/searchParams';
 import { t } from '../../strings';
 import { byHost, FILTER_KEYS, FILTERS, gpuName, matches, type Filter } from './gpus';
@@ -74,7 +74,7 @@ export function LabPage() {
       {chosen && (
         <ManageDialog
           gpu={chosen}
-          name={`${chosen.host}, ${gpuName(chosen)}`}
+          name={t.lab.gpuOfHost(chosen.host, gpuName(chosen))}
           onClose={() => setManaged(null)}
         />
       )}

@@ -3,6 +3,7 @@ import { useId, useState } from 'react';
 import { useChangeGPU, useForgetGPU, useRelease } from '../../api/queries';
 import type { GPU, GPUChange, Holder } from '../../api/types';
 import { Dialog } from '../../components/Dialog';
+import { Simulated } from '../../components/Simulated';
 import { ErrorAlert, Icon } from '../../components/Status';
 import { useNotify } from '../../components/Toasts';
 import { t } from '../../strings';
@@ -36,9 +37,11 @@ export function ManageDialog({ gpu, name, onClose }: ManageDialogProps) {
   return (
     <Dialog title={t.lab.manageLabel(name)} onClose={onClose}>
       {error && <ErrorAlert error={error} />}
-      <p className="mb-1">{gpu.model}</p>
+      <p className="mb-1">
+        {gpu.model} <Simulated gpu={gpu} />
+      </p>
       <p className="small text-body-secondary text-break">
-        {t.lab.uuid}: <code>{gpu.uuid}</code>
+        {t.label(t.lab.uuid)} <code>{gpu.uuid}</code>
       </p>
       <h3 className="fs-6">{t.lab.sessions}</h3>
       {gpu.leases.length === 0 && <p>{t.lab.sessionsNone}</p>}

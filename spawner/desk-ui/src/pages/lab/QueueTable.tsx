@@ -54,8 +54,9 @@ export function QueueTable() {
                 <tr key={entry.id}>
                   <td>{entry.position}</td>
                   <td className="text-break">
-                    {nameOf(entry)}
-                    {entry.server && `, "${entry.server}"`}
+                    {entry.server === ''
+                      ? nameOf(entry)
+                      : t.lab.userAndServer(nameOf(entry), entry.server)}
                   </td>
                   <td>{t.mine.request(entry.gpus, entry.gpu_model, entry.share === 'shared')}</td>
                   <td>{entry.reason}</td>
@@ -67,7 +68,7 @@ export function QueueTable() {
                       <button
                         type="button"
                         className="btn btn-sm btn-outline-danger"
-                        aria-label={`${t.mine.cancelRequest}: ${nameOf(entry)}`}
+                        aria-label={t.mine.cancelLabel(nameOf(entry))}
                         onClick={() => setConfirming(entry)}
                       >
                         {t.mine.cancelRequest}

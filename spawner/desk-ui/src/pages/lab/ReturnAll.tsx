@@ -12,7 +12,7 @@ export function ReturnAll({ gpus }: { readonly gpus: readonly GPU[] }) {
   const waiting = gpus.filter(gpu => gpu.state === 'quarantined' || gpu.state === 'lost').length;
   const name = (uuid: string) => {
     const gpu = gpus.find(one => one.uuid === uuid);
-    return gpu === undefined ? uuid : `${gpu.host}, ${gpuName(gpu)}`;
+    return gpu === undefined ? uuid : t.lab.gpuOfHost(gpu.host, gpuName(gpu));
   };
   return (
     <>
@@ -44,7 +44,8 @@ export function ReturnAll({ gpus }: { readonly gpus: readonly GPU[] }) {
               <ul className="mb-0">
                 {back.data.kept.map(({ uuid, reason }) => (
                   <li key={uuid}>
-                    <strong>{name(uuid)}</strong>: {reason}
+                    <strong>{name(uuid)}</strong>
+                    {t.explanation(reason)}
                   </li>
                 ))}
               </ul>

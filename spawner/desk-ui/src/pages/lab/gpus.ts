@@ -1,6 +1,7 @@
 /** How the GPUs of the lab are filtered, grouped and named. */
 import type { GPU, GPUState } from '../../api/types';
 import { t } from '../../strings';
+import { language } from '../../strings/language';
 
 /** How much of a UUID names a GPU: its kind and the first of its groups. */
 const UUID_BEGIN = 'GPU-01234567'.length;
@@ -66,12 +67,12 @@ export function byHost(gpus: readonly GPU[]): readonly Host[] {
       gpus: all,
       free: all.filter(gpu => gpu.state === 'free').length
     }))
-    .sort((one, other) => one.name.localeCompare(other.name, 'en', { numeric: true }));
+    .sort((one, other) => one.name.localeCompare(other.name, language, { numeric: true }));
 }
 
 /** Return the short name of a GPU: `GPU 3`, or `GPU 0, slice 1g.5gb`. One that is gone has no number. */
 export function gpuName(gpu: GPU): string {
   if (!gpu.reported) return t.lab.gone(gpu.uuid.slice(0, UUID_BEGIN));
-  const slice = gpu.mig_profile === null ? '' : `, ${t.lab.slice(gpu.mig_profile)}`;
-  return `${t.lab.gpu(gpu.index)}${slice}`;
+  const name = t.lab.gpu(gpu.index);
+  return gpu.mig_profile === null ? name : t.lab.slice(name, gpu.mig_profile);
 }

@@ -34,7 +34,7 @@ function EndWarning({ session, left }: { readonly session: Session; readonly lef
       </div>
       <div className="visually-hidden" role="alert">
         {left > 0
-          ? `${t.mine.soon(name, `${step} min`)} ${session.why} ${help}`
+          ? `${t.mine.soon(name, t.mine.soonStep(step))} ${session.why} ${help}`
           : t.mine.overdue(name)}
       </div>
     </div>

@@ -1,7 +1,7 @@
 /** The limits in force, how much of each is used, and the level that set it. */
 import type { EffectiveQuota, Limit, QuotaValue } from '../../api/types';
 import { Meter } from '../../components/Meter';
-import { amount, count, whole } from '../../lib/format';
+import { amount, whole } from '../../lib/numbers';
 import { t } from '../../strings';
 import { describeLimit } from '../quotas/values';
 
@@ -23,21 +23,19 @@ export function Limits({ effective }: { readonly effective: EffectiveQuota }) {
           label={t.mine.gpusMeter}
           used={used.gpus}
           limit={asNumber(limits.max_gpus.value)}
-          text={usedOf(used.gpus, limits.max_gpus.value, '', whole)}
-          note={t.mine.origin(limits.max_gpus.origin)}
+          text={gpusOf(used.gpus, limits.max_gpus.value)}
+          note={t.mine.setBy(t.mine.origin(limits.max_gpus.origin))}
         />
         <Meter
           label={t.mine.hoursMeter}
           warns
           used={used.gpu_hours}
           limit={asNumber(limits.gpu_hours.value)}
-          text={usedOf(used.gpu_hours, limits.gpu_hours.value, 'h', amount)}
-          note={[
-            t.mine.origin(limits.gpu_hours.origin),
-            days === null ? '' : t.mine.perWindow(count(days, 'day'))
-          ]
-            .filter(Boolean)
-            .join(', ')}
+          text={hoursOf(used.gpu_hours, limits.gpu_hours.value)}
+          note={t.list([
+            t.mine.setBy(t.mine.origin(limits.gpu_hours.origin)),
+            ...(days === null ? [] : [t.mine.perWindow(days)])
+          ])}
         />
         {caps.map(cap => (
           <div key={cap.group} className="d-grid gap-2">
@@ -47,7 +45,7 @@ export function Limits({ effective }: { readonly effective: EffectiveQuota }) {
                 label={t.mine.gpusMeter}
                 used={cap.used.gpus}
                 limit={cap.max_gpus}
-                text={usedOf(cap.used.gpus, cap.max_gpus, '', whole)}
+                text={gpusOf(cap.used.gpus, cap.max_gpus)}
               />
             )}
             {cap.gpu_hours !== null && (
@@ -56,7 +54,7 @@ export function Limits({ effective }: { readonly effective: EffectiveQuota }) {
                 warns
                 used={cap.used.gpu_hours}
                 limit={cap.gpu_hours}
-                text={usedOf(cap.used.gpu_hours, cap.gpu_hours, 'h', amount)}
+                text={hoursOf(cap.used.gpu_hours, cap.gpu_hours)}
               />
             )}
           </div>
@@ -67,7 +65,9 @@ export function Limits({ effective }: { readonly effective: EffectiveQuota }) {
               <dt>{t.quotas.fields[field]}</dt>
               <dd>
                 {describeLimit(field, limits[field].value)}{' '}
-                <span className="text-body-secondary small">({limits[field].origin})</span>
+                <span className="text-body-secondary small">
+                  {t.inParentheses(t.mine.origin(limits[field].origin))}
+                </span>
               </dd>
             </div>
           ))}
@@ -81,13 +81,14 @@ function asNumber(value: QuotaValue): number | null {
   return typeof value === 'number' ? value : null;
 }
 
-function usedOf(
-  used: number,
-  limit: QuotaValue,
-  unit: string,
-  show: (value: number) => string
-): string {
+function gpusOf(used: number, limit: QuotaValue): string {
   const max = asNumber(limit);
-  if (max === null) return t.mine.unlimited(`${show(used)} ${unit}`.trim());
-  return t.mine.of(show(used), show(max), unit).trim();
+  return max === null ? t.mine.unlimited(whole(used)) : t.mine.of(whole(used), whole(max));
+}
+
+function hoursOf(used: number, limit: QuotaValue): string {
+  const max = asNumber(limit);
+  return max === null
+    ? t.mine.hoursUnlimited(amount(used))
+    : t.mine.hoursOf(amount(used), amount(max));
 }

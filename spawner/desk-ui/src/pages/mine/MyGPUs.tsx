@@ -99,7 +99,7 @@ function useWaitingTitle(position: number | null) {
   useEffect(() => {
     const usual = document.title;
     if (position === null) return;
-    document.title = t.mine.waitingTitle(position);
+    document.title = t.mine.waitingTitle(position, usual);
     return () => {
       document.title = usual;
     };

@@ -4,7 +4,8 @@ import { usePastSessions } from '../../api/queries';
 import { EndReason } from '../../components/EndReason';
 import { ErrorAlert } from '../../components/Status';
 import { Pager } from '../../components/Pager';
-import { dateTime, duration, whole } from '../../lib/format';
+import { dateTime, duration } from '../../lib/format';
+import { whole } from '../../lib/numbers';
 import { t } from '../../strings';
 import { serverName } from './names';
 

@@ -3,16 +3,20 @@ import { useState } from 'react';
 import { useExtend, useLab, useRelease } from '../../api/queries';
 import type { GPU, Session } from '../../api/types';
 import { ConfirmDialog } from '../../components/Dialog';
+import { Simulated } from '../../components/Simulated';
 import { ErrorAlert, Icon } from '../../components/Status';
 import { Telemetry } from '../../components/Telemetry';
 import { useNotify } from '../../components/Toasts';
 import { useDesk } from '../../config';
 import { useNow } from '../../lib/clock';
 import { duration, gibibytes, shortDateTime, spokenDuration } from '../../lib/format';
+import { amount } from '../../lib/numbers';
 import { t } from '../../strings';
 import { gpuName } from '../lab/gpus';
 import { announceEnd } from './ending';
 import { serverAddress, serverName } from './names';
+
+const HOUR = 3600;
 
 export function SessionCard({
   session,
@@ -188,6 +192,9 @@ function TimeLeft({ session, now }: { readonly session: Session; readonly now: n
       </div>
       <div className="small text-body-secondary">
         {t.mine.ends(shortDateTime(session.ends_at, now))}
+        {session.can_extend && session.extendable_until !== null && (
+          <> {t.mine.extendable(amount((session.extendable_until - session.granted_at) / HOUR))}</>
+        )}
       </div>
     </div>
   );
@@ -197,10 +204,11 @@ function Device({ gpu, session }: { readonly gpu: GPU; readonly session: Session
   return (
     <>
       <div className="fw-semibold">
-        {gpu.model} <span className="text-body-secondary">{gibibytes(gpu.memory_mib)}</span>
+        {gpu.model} <span className="text-body-secondary">{gibibytes(gpu.memory_mib)}</span>{' '}
+        <Simulated gpu={gpu} />
       </div>
       <div className="small text-body-secondary mb-1">
-        {gpu.host}, {gpuName(gpu)}
+        {t.lab.gpuOfHost(gpu.host, gpuName(gpu))}
       </div>
       {session.slots > 1 && (
         <p className="small mb-1">{t.mine.slot(session.slot, session.slots)}</p>

@@ -21,7 +21,7 @@ export function Changes({ level, name, before, after }: ChangesProps) {
       <ul className="gd-changes list-unstyled mb-0">
         {differences(level, before, after).map(difference => (
           <li key={difference.field}>
-            <span className="text-body-secondary">{fieldName(difference.field)}: </span>
+            <span className="text-body-secondary">{t.label(fieldName(difference.field))} </span>
             <del>{describe(difference.field, difference.before)}</del>{' '}
             <span aria-hidden="true">→</span>{' '}
             <ins>{describe(difference.field, difference.after)}</ins>
@@ -45,5 +45,5 @@ export function describe(field: Difference['field'], value: Difference['before']
     const limit = boost[name];
     return limit === undefined ? [] : [`${t.quotas.fields[name]} ${showValue(name, limit)}`];
   });
-  return `${limits.join(', ')} ${t.quotas.boostUntil(dateTime(Date.parse(boost.until) / 1000))}`;
+  return `${t.list(limits)} ${t.quotas.boostUntil(dateTime(Date.parse(boost.until) / 1000))}`;
 }

@@ -6,7 +6,8 @@ import { Dialog } from '../../components/Dialog';
 import { QueryStatus } from '../../components/Status';
 import { useDesk } from '../../config';
 import { now } from '../../lib/clock';
-import { amount, dateTime, localInput, whole } from '../../lib/format';
+import { dateTime, localInput } from '../../lib/format';
+import { amount, whole } from '../../lib/numbers';
 import { t } from '../../strings';
 import { useEditing } from './context';
 import { GroupPeople } from './GroupPeople';
@@ -48,8 +49,9 @@ function InForce({ row }: { readonly row: QuotaRow }) {
         {t.quotas.effective}
       </h3>
       <p className="small text-body-secondary">
-        {t.quotas.groups}: {row.groups.length > 0 ? row.groups.join(', ') : t.quotas.groupsNone}.{' '}
-        {t.quotas.effectiveNote}
+        {row.groups.length > 0
+          ? t.quotas.inGroups(t.list(row.groups), t.quotas.effectiveNote)
+          : t.quotas.noGroup(t.quotas.effectiveNote)}
       </p>
       <QueryStatus query={effective} loading={t.loading} />
       {effective.data && <LimitTable effective={effective.data} />}
@@ -80,7 +82,7 @@ function LimitTable({ effective }: { readonly effective: EffectiveQuota }) {
               key={field}
               field={field}
               value={describeLimit(field, limits[field].value)}
-              origin={limits[field].origin}
+              origin={t.mine.origin(limits[field].origin)}
               used={usage[field]}
             />
           ))}

@@ -15,12 +15,13 @@ interface GroupPeopleProps {
 }
 
 export function GroupPeople({ name, onDeleted }: GroupPeopleProps) {
+  const desk = useDesk();
   const id = useId();
   const groups = useGroups();
   return (
     <section aria-labelledby={id} className="mb-4">
       <h3 className="fs-6" id={id}>
-        {t.groups.people}
+        {desk.read ? t.groups.people : t.groups.peopleOf(name)}
       </h3>
       <QueryStatus query={groups} loading={t.groups.loading} />
       {groups.data && <People name={name} list={groups.data} onDeleted={onDeleted} />}
@@ -61,7 +62,9 @@ function People({ name, list, onDeleted }: PeopleProps) {
   const changesMembers = desk.manage && !list.from_sign_in;
   return (
     <>
-      <p className="small text-body-secondary">{t.groups.help}</p>
+      <p className="small text-body-secondary">
+        {desk.manage ? t.groups.help : t.groups.helpManager}
+      </p>
       {list.from_sign_in && <p className="small">{t.groups.fromSignIn}</p>}
       <MemberTable
         group={group}
@@ -71,7 +74,7 @@ function People({ name, list, onDeleted }: PeopleProps) {
         onChange={send}
       />
       {group.manager_groups.length > 0 && (
-        <p className="small">{t.groups.managerGroups(group.manager_groups.join(', '))}</p>
+        <p className="small">{t.groups.managerGroups(t.list(group.manager_groups))}</p>
       )}
       {changesMembers && (
         <AddMember

@@ -18,7 +18,7 @@ export function Impact({ preview }: { readonly preview: QuotaPreview }) {
   );
 }
 
-function Contradictions({ sentences }: { readonly sentences: readonly string[] }) {
+export function Contradictions({ sentences }: { readonly sentences: readonly string[] }) {
   if (sentences.length === 0) return null;
   return (
     <div className="alert alert-warning">
@@ -30,6 +30,10 @@ function Contradictions({ sentences }: { readonly sentences: readonly string[] }
       </ul>
     </div>
   );
+}
+
+function whose(user: string, server: string): string {
+  return server === '' ? user : t.lab.userAndServer(user, server);
 }
 
 interface AffectedProps {
@@ -48,9 +52,8 @@ function Affected({ kind, text, items }: AffectedProps) {
         <ul className="mb-0 mt-1">
           {items.map(({ user, server, reason }) => (
             <li key={`${user}/${server}`}>
-              {user}
-              {server && `, "${server}"`}
-              {reason && `: ${reason}`}
+              {whose(user, server)}
+              {reason && t.explanation(reason)}
             </li>
           ))}
         </ul>

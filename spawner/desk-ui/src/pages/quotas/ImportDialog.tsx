@@ -6,12 +6,18 @@ import type { QuotaTablePreview } from '../../api/types';
 import { Dialog, DialogActions } from '../../components/Dialog';
 import { ErrorAlert, Loading } from '../../components/Status';
 import { useNotify } from '../../components/Toasts';
-import { count, whole } from '../../lib/format';
+import { whole } from '../../lib/numbers';
 import { t } from '../../strings';
 import { Changes } from './Changes';
 import { Impact } from './Impact';
 
-export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
+interface ImportDialogProps {
+  /** Called with sentences about limits that contradict each other. */
+  readonly onImported: (contradictions: readonly string[]) => void;
+  readonly onClose: () => void;
+}
+
+export function ImportDialog({ onImported, onClose }: ImportDialogProps) {
   const id = useId();
   const notify = useNotify();
   const preview = usePreviewFile();
@@ -60,8 +66,9 @@ export function ImportDialog({ onClose }: { readonly onClose: () => void }) {
     importFile.mutate(
       { content, revision: preview.data.revision },
       {
-        onSuccess: ({ changed }) => {
+        onSuccess: ({ changed, contradictions }) => {
           notify(t.quotas.imported(changed));
+          onImported(contradictions);
           onClose();
         },
         onError: error => {
@@ -139,7 +146,7 @@ function Problems({ preview }: { readonly preview: QuotaTablePreview }) {
       <strong>{t.quotas.importProblems(problem_count)}</strong>
       <Lines lines={problems} />
       {problem_count > problems.length && (
-        <p className="mb-0">{t.notShown(count(problem_count - problems.length, 'problem'))}</p>
+        <p className="mb-0">{t.notShown.problems(problem_count - problems.length)}</p>
       )}
     </div>
   );
@@ -154,7 +161,7 @@ function Warnings({ preview }: { readonly preview: QuotaTablePreview }) {
       <strong>{t.quotas.importWarnings(warning_count)}</strong>
       <Lines lines={warnings} />
       {warning_count > warnings.length && (
-        <p className="mb-0">{t.notShown(count(warning_count - warnings.length, 'warning'))}</p>
+        <p className="mb-0">{t.notShown.warnings(warning_count - warnings.length)}</p>
       )}
     </div>
   );
@@ -204,7 +211,7 @@ function FileImpact({ preview }: { readonly preview: QuotaTablePreview }) {
               ))}
             </ul>
             {total > changes.length && (
-              <p className="mt-2 mb-0">{t.notShown(count(total - changes.length, 'change'))}</p>
+              <p className="mt-2 mb-0">{t.notShown.changes(total - changes.length)}</p>
             )}
           </details>
         </>

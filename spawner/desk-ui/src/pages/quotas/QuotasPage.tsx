@@ -4,7 +4,7 @@ import { useCallback, useEffect, useMemo, useState } from 'react';
 import { useQuotas, type QuotaView } from '../../api/queries';
 import type { Level, QuotaDocument, QuotaField, QuotaRow, QuotaValue } from '../../api/types';
 import { DataTable } from '../../components/DataTable';
-import { ConfirmDialog } from '../../components/Dialog';
+import { ConfirmDialog, Dialog } from '../../components/Dialog';
 import { Page } from '../../components/Page';
 import { Pager } from '../../components/Pager';
 import { EmptyState, Icon, QueryStatus } from '../../components/Status';
@@ -18,6 +18,8 @@ import { COLUMNS } from './columns';
 import { ConflictDialog } from './ConflictDialog';
 import { EditingContext, type Editing } from './context';
 import { Drawer } from './Drawer';
+import { Contradictions } from './Impact';
+import { GroupPeople } from './GroupPeople';
 import { ImportDialog } from './ImportDialog';
 import { NewGroupDialog } from './NewGroupDialog';
 import { ReviewDialog } from './ReviewDialog';
@@ -37,6 +39,7 @@ export function QuotasPage() {
   const [selected, setSelected] = useState<RowSelectionState>({});
   const [details, setDetails] = useState<QuotaRow | null>(null);
   const [open, setOpen] = useState<Open>(null);
+  const [contradictions, setContradictions] = useState<readonly string[]>([]);
   useUnsavedWarning(staged.size > 0);
 
   // The lead of a group sees only users, and can change those in the group.
@@ -169,6 +172,12 @@ export function QuotasPage() {
             )}
           </>
         )}
+        {!desk.read &&
+          desk.leads.map(name => (
+            <div key={name} className="gd-people mt-4">
+              <GroupPeople name={name} onDeleted={() => undefined} />
+            </div>
+          ))}
         {staged.size > 0 && (
           <div className="gd-savebar" role="region" aria-label={t.quotas.staged(staged.size)}>
             <span role="status">
@@ -212,7 +221,8 @@ export function QuotasPage() {
       {open === 'review' && (
         <ReviewDialog
           staged={staged}
-          onSaved={() => {
+          onSaved={found => {
+            setContradictions(found);
             notify(t.quotas.saved(staged.size));
             setStaged(NO_CHANGES);
             setSelected({});
@@ -243,7 +253,14 @@ export function QuotasPage() {
           onClose={() => setOpen(null)}
         />
       )}
-      {open === 'import' && <ImportDialog onClose={() => setOpen(null)} />}
+      {open === 'import' && (
+        <ImportDialog onImported={setContradictions} onClose={() => setOpen(null)} />
+      )}
+      {contradictions.length > 0 && open === null && (
+        <Dialog title={t.quotas.savedTitle} onClose={() => setContradictions([])}>
+          <Contradictions sentences={contradictions} />
+        </Dialog>
+      )}
       {open === 'discard' && (
         <ConfirmDialog
           title={t.quotas.discardTitle}

@@ -10,7 +10,8 @@ import { keyOf, toChanges, type Staged } from './staging';
 
 interface ReviewDialogProps {
   readonly staged: Staged;
-  readonly onSaved: () => void;
+  /** Called with sentences about limits that contradict each other. */
+  readonly onSaved: (contradictions: readonly string[]) => void;
   readonly onConflict: () => void;
   readonly onUndo: (key: string) => void;
   readonly onClose: () => void;
@@ -22,7 +23,7 @@ export function ReviewDialog({ staged, onSaved, onConflict, onUndo, onClose }: R
   const save = useSaveQuotas();
   const onSave = () =>
     save.mutate(changes, {
-      onSuccess: onSaved,
+      onSuccess: ({ contradictions }) => onSaved(contradictions),
       onError: error => {
         if (error instanceof ApiError && error.status === 412) onConflict();
       }

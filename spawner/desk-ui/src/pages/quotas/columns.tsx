@@ -95,7 +95,7 @@ function Name({ row }: { readonly row: QuotaRow }) {
       <span className="text-break">{displayName(row)}</span>
       {row.groups.length > 0 && (
         <div className="small text-body-secondary text-truncate gd-groups">
-          {row.groups.join(', ')}
+          {t.list(row.groups)}
         </div>
       )}
     </>

@@ -1,6 +1,6 @@
 /** Conversion of quota values between the API and the text that users read and enter. */
 import type { Level, Limit, QuotaField, QuotaValue } from '../../api/types';
-import { amount } from '../../lib/format';
+import { amount } from '../../lib/numbers';
 import { t } from '../../strings';
 
 const MAX_VALUE = 1_000_000;
@@ -52,6 +52,14 @@ function noLimit(field: QuotaField): string {
   return field === 'gpu_models' ? t.quotas.allModels : t.quotas.noLimit;
 }
 
+/** Whether a text stands for no limit, in the language of the reader or as in the CSV file. */
+function meansNoLimit(field: QuotaField, text: string): boolean {
+  return (
+    [t.quotas.noLimit, 'none'].includes(text) ||
+    (field === 'gpu_models' && [t.quotas.allModels, 'all'].includes(text))
+  );
+}
+
 /** Return a value as text: `2`, `none`, `*A100*; *L4*`. */
 export function showValue(field: QuotaField, value: QuotaValue): string {
   if (value === null) return noLimit(field);
@@ -81,7 +89,7 @@ export function parseValue(field: QuotaField, input: string): Parsed {
   const kind = KINDS[field];
   const text = input.trim();
   if (text === '') return { ok: true, value: undefined };
-  if ([t.quotas.noLimit, noLimit(field)].includes(text.toLowerCase())) {
+  if (meansNoLimit(field, text.toLowerCase())) {
     if (kind === 'weight') return { ok: false, message: t.quotas.invalid.weight };
     return { ok: true, value: null };
   }

@@ -9,7 +9,8 @@ import { Page } from '../../components/Page';
 import { Pager } from '../../components/Pager';
 import { EmptyState, Icon, QueryStatus } from '../../components/Status';
 import { useDesk } from '../../config';
-import { amount, dateTime, duration, startOfDay, startOfNextDay } from '../../lib/format';
+import { dateTime, duration, startOfDay, startOfNextDay } from '../../lib/format';
+import { amount } from '../../lib/numbers';
 import { useSearchParams, type Parameters } from '../../lib/searchParams';
 import { t } from '../../strings';
 
@@ -166,7 +167,7 @@ function GPUs({ row }: { readonly row: SessionReportRow }) {
             ? t.lab.gone(gpu.uuid.slice(0, UUID_BEGIN))
             : deviceName(gpu.index, gpu.host, gpu.mig_profile);
         return (
-          <li key={gpu.uuid} title={[gpu.model, gpu.uuid].filter(Boolean).join(', ')}>
+          <li key={gpu.uuid} title={t.list([gpu.model, gpu.uuid].filter(text => text !== null))}>
             {row.slots > 1 ? t.sessions.slot(name, row.slots) : name}
           </li>
         );
@@ -177,7 +178,7 @@ function GPUs({ row }: { readonly row: SessionReportRow }) {
 
 function deviceName(index: number, host: string, profile: string | null): string {
   const name = t.sessions.gpu(index, host);
-  return profile === null ? name : `${name}, ${t.lab.slice(profile)}`;
+  return profile === null ? name : t.lab.slice(name, profile);
 }
 
 interface FiltersProps {

@@ -10,7 +10,8 @@ import {
 } from 'chart.js';
 import { useEffect, useRef } from 'react';
 import type { Bucket } from '../../api/types';
-import { amount } from '../../lib/format';
+import { utcDay, utcMonth } from '../../lib/format';
+import { amount } from '../../lib/numbers';
 import { useTheme } from '../../lib/theme';
 import { t } from '../../strings';
 import type { Series } from './series';
@@ -57,7 +58,7 @@ export default function UsageChart({ label, starts, bucket, series }: UsageChart
           y: {
             stacked: true,
             beginAtZero: true,
-            ticks: { color: text },
+            ticks: { color: text, callback: value => amount(Number(value)) },
             grid: { color: grid },
             title: { display: true, text: t.usage.gpuHours, color: text }
           }
@@ -67,7 +68,7 @@ export default function UsageChart({ label, starts, bucket, series }: UsageChart
           tooltip: {
             filter: item => item.parsed.y !== 0,
             callbacks: {
-              label: item => ` ${item.dataset.label ?? ''}: ${amount(item.parsed.y ?? 0)} h`
+              label: item => t.usage.tooltip(item.dataset.label ?? '', amount(item.parsed.y ?? 0))
             }
           }
         }
@@ -83,17 +84,6 @@ export default function UsageChart({ label, starts, bucket, series }: UsageChart
 }
 
 // Buckets start at midnight UTC, so their names are in UTC too.
-const dayNames = new Intl.DateTimeFormat('en-GB', {
-  day: 'numeric',
-  month: 'short',
-  timeZone: 'UTC'
-});
-const monthNames = new Intl.DateTimeFormat('en-GB', {
-  month: 'short',
-  year: 'numeric',
-  timeZone: 'UTC'
-});
-
 function labelOf(start: number, bucket: Bucket): string {
-  return (bucket === 'month' ? monthNames : dayNames).format(start * 1000);
+  return (bucket === 'month' ? utcMonth : utcDay)(start);
 }

@@ -8,7 +8,8 @@ import { Page } from '../../components/Page';
 import { EmptyState, Icon, Loading, QueryStatus } from '../../components/Status';
 import { useDesk } from '../../config';
 import { now } from '../../lib/clock';
-import { amount, count, percent, startOfUtcDay, utcDateInput, whole } from '../../lib/format';
+import { percent, startOfUtcDay, utcDateInput } from '../../lib/format';
+import { amount, whole } from '../../lib/numbers';
 import { useSearchParams } from '../../lib/searchParams';
 import { t } from '../../strings';
 import { gpuName } from '../lab/gpus';
@@ -31,7 +32,7 @@ function useNamedRows(rows: readonly UsageRow[] | undefined, by: UsageBy): reado
     if (rows === undefined) return [];
     if (by !== 'gpu') return rows;
     const names = new Map(
-      gpus?.map(gpu => [gpu.uuid, `${gpu.host}, ${gpuName(gpu)} (${gpu.model})`])
+      gpus?.map(gpu => [gpu.uuid, t.usage.gpu(t.lab.gpuOfHost(gpu.host, gpuName(gpu)), gpu.model)])
     );
     return rows.map(row => ({ ...row, name: names.get(row.name) ?? row.name }));
   }, [rows, by, gpus]);
@@ -138,7 +139,7 @@ export function UsagePage() {
       {view !== null && rows !== undefined && rows.length > 0 && (
         <>
           <p className="fs-5 mb-1" role="status">
-            {t.usage.summary(amount(sum), count(sessions, 'session'))}
+            {t.usage.summary(sum, sessions)}
           </p>
           <p className="form-text mt-0">{t.usage.utc}</p>
           <div className="card mb-4">
@@ -188,9 +189,7 @@ export function UsagePage() {
             </table>
           </div>
           {lines.length > MAX_LINES && (
-            <p className="text-body-secondary small">
-              {t.usage.more(whole(lines.length - MAX_LINES))}
-            </p>
+            <p className="text-body-secondary small">{t.usage.more(lines.length - MAX_LINES)}</p>
           )}
         </>
       )}

@@ -40,6 +40,15 @@ it('shows the end of a session as a time, and not as a number', () => {
   expect(lifted[0]?.after).toBe('no time limit');
 });
 
+it('shows states of accounts and GPUs in the words of their pages', () => {
+  const approved = { ...entry, what: 'account.approve', before: 'pending', after: 'active' };
+  expect(changes(approved)).toEqual([{ path: '', before: 'Pending approval', after: 'Active' }]);
+  const returned = { ...entry, what: 'gpu.state', before: 'draining', after: 'active' };
+  expect(changes(returned)).toEqual([{ path: '', before: 'Draining', after: 'In service' }]);
+  const other = { ...entry, what: 'account.password', before: null, after: 'set' };
+  expect(changes(other)).toEqual([{ path: '', before: null, after: 'set' }]);
+});
+
 it('shows no id where something was stopped or removed', () => {
   const stopped = { ...entry, what: 'lease.release', before: 'active', after: 'x released it' };
   expect(changes(stopped)).toEqual([{ path: '', before: 'running', after: 'stopped' }]);

@@ -110,9 +110,9 @@ it('sets the slots only of a GPU that no session uses', async () => {
 it('stops a session only after confirmation', async () => {
   const { lab } = renderPage(<LabPage />, { admin: true });
   await userEvent.click(await screen.findByRole('button', { name: 'Manage gpu-node-1, GPU 2' }));
-  await userEvent.click(screen.getByRole('button', { name: 'Release grace' }));
+  await userEvent.click(screen.getByRole('button', { name: 'Stop server: grace' }));
   expect(lab.calls).toEqual([]);
-  await userEvent.click(screen.getByRole('button', { name: 'Stop the session' }));
+  await userEvent.click(screen.getByRole('button', { name: 'Stop server' }));
   await waitFor(() => expect(lab.calls).toEqual(['DELETE leases/lease-grace-2']));
 });
 
@@ -135,4 +135,11 @@ it('shows that there is no GPU', async () => {
   renderPage(<LabPage />, { empty: true });
   expect(await screen.findByText('The lab has no GPU.')).toBeDefined();
   expect(await screen.findByText('Nobody is waiting.')).toBeDefined();
+});
+
+it('marks a simulated GPU, and no other', async () => {
+  const { lab } = renderPage(<LabPage />);
+  lab.gpus = lab.gpus.map((gpu, index) => ({ ...gpu, simulated: index === 0 }));
+  expect(await screen.findAllByText('simulated')).toHaveLength(1);
+  expect(screen.getAllByRole('article')[0]?.textContent).toContain('simulated');
 });

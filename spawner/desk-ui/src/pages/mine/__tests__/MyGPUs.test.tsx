@@ -29,6 +29,14 @@ it('extends a session, and shows its new end', async () => {
   expect(lab.calls).toEqual(['POST leases/lease-1/extend']);
 });
 
+it('says how long a session can become, where it can be extended', async () => {
+  renderPage(<MyGPUs />);
+  expect(
+    (await session('Your server')).getByText(/^Ends .* \(extendable to 12 h\)$/)
+  ).toBeDefined();
+  expect((await session('Server "sweep"')).queryByText(/extendable/)).toBeNull();
+});
+
 it('offers no extension if none is possible', async () => {
   renderPage(<MyGPUs />);
   const card = await session('Server "sweep"');
@@ -36,14 +44,14 @@ it('offers no extension if none is possible', async () => {
   expect(card.getByText(/cannot be extended/)).toBeDefined();
 });
 
-it('releases a session only after confirmation', async () => {
+it('stops a server only after confirmation', async () => {
   const { lab, requests } = renderPage(<MyGPUs />);
   const card = await session('Server "sweep"');
-  await userEvent.click(card.getByRole('button', { name: /Release/ }));
+  await userEvent.click(card.getByRole('button', { name: /^Stop server: / }));
   await userEvent.click(await screen.findByRole('button', { name: 'Keep it' }));
   expect(lab.calls).toEqual([]);
-  await userEvent.click(card.getByRole('button', { name: /Release/ }));
-  await userEvent.click(await screen.findByRole('button', { name: 'Stop and release' }));
+  await userEvent.click(card.getByRole('button', { name: /^Stop server: / }));
+  await userEvent.click(await screen.findByRole('button', { name: 'Stop server' }));
   await card.findByText('Stopping');
   expect(lab.calls).toEqual(['DELETE leases/lease-2']);
   expect(requests.every(({ xsrf }) => xsrf === 'the-token')).toBe(true);
@@ -103,8 +111,8 @@ it('shows that a session has ended once it has', async () => {
     heard(data);
   };
   const card = await session('Server "sweep"');
-  await userEvent.click(card.getByRole('button', { name: /Release/ }));
-  await userEvent.click(await screen.findByRole('button', { name: 'Stop and release' }));
+  await userEvent.click(card.getByRole('button', { name: /^Stop server: / }));
+  await userEvent.click(await screen.findByRole('button', { name: 'Stop server' }));
   expect(await screen.findByText('Your session is ending. Your files are kept.')).toBeDefined();
   expect(screen.queryByText(ENDED)).toBeNull();
   lab.end('lease-2', 'its user released it');

@@ -34,7 +34,7 @@ it('distinguishes set from inherited limits', async () => {
 it('edits in place, previews, and saves with the revision', async () => {
   const { lab } = renderPage(<QuotasPage />, { admin: true });
   await edit('GPUs at once', 'ada', '5');
-  await edit('Weight', 'grace', '2');
+  await edit('Fair-share weight', 'grace', '2');
   const dialog = await review();
   expect(
     await dialog.findByText('No running session or waiting request is affected.')
@@ -121,6 +121,13 @@ it('shows limits that contradict each other before they are saved', async () => 
   const dialog = await review();
   await dialog.findByText('A limit contradicts another one:');
   dialog.getByText('For the user "ada": sessions will last 12 h, the maximum.');
+  await userEvent.click(dialog.getByRole('button', { name: 'Save' }));
+  const saved = within(
+    await screen.findByRole('dialog', { name: 'The limits are saved, and contradict each other' })
+  );
+  saved.getByText('For the user "ada": sessions will last 12 h, the maximum.');
+  await userEvent.click(saved.getByRole('button', { name: 'Close' }));
+  expect(screen.queryByRole('dialog')).toBeNull();
 });
 
 it('searches, sorts and pages on the server, and keeps the view in the address', async () => {
@@ -142,7 +149,9 @@ it('shows the origin of each limit in the drawer', async () => {
   const drawer = within(screen.getByRole('dialog', { name: 'Limits of ada' }));
   const line = await drawer.findByRole('row', { name: /^GPU-hours/ });
   expect(line.textContent).toBe('GPU-hours400group vision342.5');
-  expect(drawer.getByRole('row', { name: /^Group GPUs/ }).textContent).toContain('Group vision');
+  expect(drawer.getByRole('row', { name: /^Group total GPUs/ }).textContent).toContain(
+    'Group vision'
+  );
 });
 
 it('sets a boost with an end, and rejects a boost without a limit', async () => {
@@ -171,6 +180,20 @@ it('lets the lead of a group change only the limits of its members', async () =>
   expect(screen.queryByRole('button', { name: 'Groups' })).toBeNull();
   await userEvent.click(screen.getByRole('checkbox', { name: 'Select margaret' }));
   expect(screen.queryByRole('button', { name: 'Edit selected…' })).toBeNull();
+});
+
+it('shows managers who is in their groups, which only administrators change', async () => {
+  renderPage(<QuotasPage />, { user: 'grace', leads: ['vision'] });
+  const people = within(
+    await screen.findByRole('region', { name: 'Members and managers of vision' })
+  );
+  expect((await people.findAllByRole('rowheader')).map(cell => cell.textContent)).toEqual([
+    'ada',
+    'linus',
+    'grace'
+  ]);
+  expect(people.getByText(/Administrators choose its members/)).toBeDefined();
+  expect(people.queryByRole('button')).toBeNull();
 });
 
 it('lets a user who may only read change nothing', async () => {

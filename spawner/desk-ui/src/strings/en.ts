@@ -1,18 +1,65 @@
-/** All texts of the pages, in one place for translation. */
-import { amount, count } from './lib/format';
+/** The texts of the pages in English. The other languages have the same, in the same form. */
+import { amount, count, whole } from '../lib/numbers';
 
 /** A server's name within a sentence: `your server` for `Your server`. */
 const inSentence = (name: string) => `${name.charAt(0).toLowerCase()}${name.slice(1)}`;
 const gpus = (value: number) => count(value, 'GPU');
 
-export const t = {
+export type Texts = typeof en;
+
+export const en = {
+  list: (items: readonly string[]) => items.join(', '),
+  /** Stands before a value. */
+  label: (name: string) => `${name}:`,
+  /** Stands after what it explains. */
+  explanation: (text: string) => `: ${text}`,
+  inParentheses: (text: string) => `(${text})`,
+  units: {
+    percent: (value: string) => `${value} %`,
+    days: (value: string) => `${value} d`,
+    hours: (value: string) => `${value} h`,
+    minutes: (value: string) => `${value} min`,
+    seconds: (value: string) => `${value} s`
+  },
+  spoken: {
+    days: (value: number) => count(value, 'day'),
+    hours: (value: number) => count(value, 'hour'),
+    minutes: (value: number) => count(value, 'minute'),
+    moment: 'less than a minute',
+    all: (parts: readonly string[]) => parts.join(' and ')
+  },
+  frame: {
+    skip: 'Skip to content',
+    main: 'Main',
+    menu: 'Toggle navigation',
+    theme: 'Toggle dark mode',
+    logout: 'Logout',
+    pending: (number: number) => `${whole(number)} pending approval`,
+    links: {
+      mine: 'My GPUs',
+      lab: 'Lab',
+      quotas: 'Quotas',
+      usage: 'Usage',
+      sessions: 'Sessions',
+      audit: 'Audit',
+      accounts: 'Accounts',
+      admin: 'Admin',
+      token: 'Token',
+      password: 'Password'
+    }
+  },
+
   close: 'Close',
   keep: 'Keep it',
   cancel: 'Cancel',
   working: 'Working…',
   tryAgain: 'Try again',
   loading: 'Loading…',
-  notShown: (what: string) => `${what} not shown.`,
+  notShown: {
+    problems: (number: number) => `${count(number, 'problem')} not shown.`,
+    warnings: (number: number) => `${count(number, 'warning')} not shown.`,
+    changes: (number: number) => `${count(number, 'change')} not shown.`
+  },
   stale: (age: string) => `The lab is not responding. The data shown is ${age} old.`,
 
   errors: {
@@ -28,7 +75,7 @@ export const t = {
     previous: 'Previous',
     next: 'Next',
     last: 'Last',
-    all: (total: string) => (total === '1' ? '1 row' : `${total} rows`),
+    all: (total: number) => count(total, 'row'),
     range: (from: string, to: string, total: string) => `${from} to ${to} of ${total}`
   },
 
@@ -63,11 +110,13 @@ export const t = {
     leftSpoken: (time: string) => `Time left: ${time}`,
     noEnd: 'No time limit',
     noEndHelp: 'It runs until you stop it.',
-    ends: (when: string) => `Ends ${when}.`,
+    ends: (when: string) => `Ends ${when}`,
+    extendable: (hours: string) => `(extendable to ${hours} h)`,
     since: (when: string) => `Started ${when}.`,
     idleFor: (time: string) => `Its GPU has been idle for ${time}.`,
     soon: (server: string, time: string) => `${server} ends in ${time}.`,
     soonHelp: 'Save your work, or extend the session. The workspace is kept.',
+    soonStep: (minutes: number) => `${minutes} min`,
     soonLast: 'Save your work. The workspace is kept.',
     overdue: (server: string) => `${server} is being stopped. The workspace is kept.`,
     stopping: 'Stopping',
@@ -81,17 +130,17 @@ export const t = {
     cannotExtend: 'It cannot be extended any further.',
     extended: (server: string, when: string) => `${server} now ends ${when}.`,
     extendedNoEnd: (server: string) => `${server} no longer has a time limit.`,
-    release: 'Release',
-    releaseLabel: (server: string) => `Release ${inSentence(server)}`,
-    releaseTitle: (server: string) => `Release ${inSentence(server)}?`,
+    release: 'Stop server',
+    releaseLabel: (server: string) => `Stop server: ${inSentence(server)}`,
+    releaseTitle: (server: string) => `Stop ${inSentence(server)}?`,
     releaseText:
       'The server is stopped, and everything that runs in it ends now. Files in its workspace are kept. Its GPUs become available to others.',
-    releaseAction: 'Stop and release',
+    releaseAction: 'Stop server',
     released: (server: string) => `${server} is being stopped.`,
     ending: 'Your session is ending. Your files are kept.',
     ended: 'Session ended. The GPU is free again. Your files are kept.',
     waiting: 'Waiting',
-    waitingTitle: (position: number) => `(${position}) waiting – My GPUs – gpudock`,
+    waitingTitle: (position: number, title: string) => `(${position}) waiting – ${title}`,
     position: (position: number, length: number) => `Position ${position} of ${length}`,
     request: (number: number, model: string | null, shared: boolean) =>
       `${shared ? 'One slot of a shared GPU' : gpus(number)}${model ? ` (${model})` : ''}`,
@@ -101,6 +150,7 @@ export const t = {
     notExpected: 'The start time cannot be estimated yet.',
     waitingSince: (time: string) => `Waiting for ${time}.`,
     cancelRequest: 'Cancel',
+    cancelLabel: (user: string) => `Cancel: ${user}`,
     cancelTitle: 'Leave the queue?',
     cancelText:
       'Your request loses its position. You can make a new request at any time, at the end of the queue.',
@@ -109,10 +159,14 @@ export const t = {
     limits: 'Your limits',
     gpusMeter: 'GPUs at once',
     hoursMeter: 'GPU-hours',
-    of: (used: string, limit: string, unit: string) => `${used} of ${limit} ${unit}`,
+    of: (used: string, limit: string) => `${used} of ${limit}`,
+    hoursOf: (used: string, limit: string) => `${used} of ${limit} h`,
     unlimited: (used: string) => `${used}, no limit`,
-    perWindow: (days: string) => `in any ${days}`,
-    origin: (level: string) => `Set by: ${level}`,
+    hoursUnlimited: (used: string) => `${used} h, no limit`,
+    perWindow: (days: number) => `in any ${count(days, 'day')}`,
+    setBy: (level: string) => `Set by: ${level}`,
+    /** A level as the API names it: `default`, `user`, `group vision`, `user boost until …`. */
+    origin: (level: string) => level,
     group: (name: string) => `Group ${name}, all members together`,
     servers: 'More servers',
     serversHelp:
@@ -157,28 +211,31 @@ export const t = {
     filter: 'Show GPUs that are',
     all: 'All',
     outOfService: 'Out of service',
+    gpuOfHost: (host: string, gpu: string) => `${host}, ${gpu}`,
     host: (free: number, total: number) => `${free} of ${gpus(total)} free`,
     gpu: (index: number) => `GPU ${index}`,
-    slice: (profile: string) => `slice ${profile}`,
+    slice: (gpu: string, profile: string) => `${gpu}, slice ${profile}`,
     gone: (uuid: string) => `${uuid}… (gone)`,
     shared: (taken: number, slots: number) => `${taken} of ${slots} slots taken`,
+    simulated: 'simulated',
     freeSlot: 'free slot',
     you: 'you',
     anotherUser: 'another user',
-    idle: (time: string) => `idle for ${time}`,
+    idle: (time: string) => `, idle for ${time}`,
     utilization: 'Utilization',
     memory: 'Memory',
     temperature: 'Temperature',
     power: 'Power',
     unknown: 'not reported',
     memoryUsed: (used: string, all: string) => `${used} of ${all} GiB`,
-    watts: (now: string, limit: string | null) => (limit ? `${now} of ${limit}` : now),
+    powerOf: (now: string, limit: string) => `${now} of ${limit}`,
     queue: 'Queue',
     queueNone: 'Nobody is waiting.',
     queueOthers: (number: number) =>
       number === 1
         ? '1 request of another user is waiting.'
         : `${number} requests of other users are waiting.`,
+    userAndServer: (user: string, server: string) => `${user}, "${server}"`,
     queueUser: 'User',
     queueRequest: 'Request',
     queueReason: 'Waiting for',
@@ -210,12 +267,12 @@ export const t = {
       slots === 1 ? `${gpu} is no longer shared.` : `${gpu} has ${slots} slots.`,
     sessions: 'Sessions on it',
     sessionsNone: 'No session uses it.',
-    releaseLabel: (user: string) => `Release ${user}`,
-    releaseTitle: (user: string) => `Stop the session of ${user}?`,
+    releaseLabel: (user: string) => `Stop server: ${user}`,
+    releaseTitle: (user: string) => `Stop the server of ${user}?`,
     releaseText: (user: string) =>
       `The server of ${user} is stopped, and everything that runs in it ends now. The workspace is kept.`,
-    releaseAction: 'Stop the session',
-    released: (user: string) => `The session of ${user} is being stopped.`,
+    releaseAction: 'Stop server',
+    released: (user: string) => `The server of ${user} is being stopped.`,
     cancelTitle: (user: string) => `Remove ${user} from the queue?`,
     cancelText: (user: string) =>
       `The request of ${user} loses its position, and no server is started.`,
@@ -244,7 +301,7 @@ export const t = {
     noModel: 'no model',
     unlimited: 'no limit',
     allModels: 'all',
-    sameAsMax: 'same as the longest session',
+    sameAsMax: 'same as the max session',
     nothing: '–',
     inherited: 'inherited',
     notSet: 'not set',
@@ -257,13 +314,13 @@ export const t = {
       max_gpus: 'GPUs at once',
       gpu_hours: 'GPU-hours',
       window_days: 'Window (days)',
-      session_hours: 'Session (h)',
-      max_session_hours: 'Longest session (h)',
-      idle_minutes: 'Idle limit (min)',
-      weight: 'Weight',
+      session_hours: 'Session length (h)',
+      max_session_hours: 'Max session (h)',
+      idle_minutes: 'Idle timeout (min)',
+      weight: 'Fair-share weight',
       gpu_models: 'Models',
-      group_max_gpus: 'Group GPUs',
-      group_gpu_hours: 'Group GPU-hours'
+      group_max_gpus: 'Group total GPUs',
+      group_gpu_hours: 'Group total GPU-hours'
     },
     about: {
       max_gpus: 'GPUs a user may hold at once, across all servers',
@@ -304,7 +361,7 @@ export const t = {
     reviewTitle: (number: number) => `Save ${count(number, 'change')}`,
     previewing: 'Checking the impact…',
     noImpact: 'No running session or waiting request is affected.',
-    contradictions: (number: number) =>
+    contradictions: (number: number): string =>
       number === 1 ? 'A limit contradicts another one:' : 'Some limits contradict each other:',
     exceeding: (number: number) =>
       number === 1
@@ -317,6 +374,7 @@ export const t = {
     affected: 'Show details',
     save: 'Save',
     saved: (number: number) => `${count(number, 'change')} saved.`,
+    savedTitle: 'The limits are saved, and contradict each other',
     remove: 'All limits of this level are removed. Those of other levels apply.',
     conflictTitle: 'Someone else changed these limits',
     conflictText:
@@ -331,8 +389,6 @@ export const t = {
     undo: 'Undo',
     undoLabel: (name: string) => `Undo the changes of ${name}`,
     drawerTitle: (name: string) => `Limits of ${name}`,
-    groups: 'Groups',
-    groupsNone: 'none',
     effective: 'In force',
     effectiveNote: 'Unsaved changes are not included.',
     limit: 'Limit',
@@ -344,6 +400,8 @@ export const t = {
       group: 'Limits of members',
       default: 'Limits of everybody'
     },
+    noGroup: (note: string) => `Groups: none. ${note}`,
+    inGroups: (groups: string, note: string) => `Groups: ${groups}. ${note}`,
     changedBy: (by: string, when: string) => `Last changed by ${by}, ${when}.`,
     boostTitle: 'Boost with an end date',
     boostHelp: 'Until the end date, these limits replace the ones above.',
@@ -399,6 +457,7 @@ export const t = {
       custom: 'Custom…'
     },
     csv: 'CSV',
+    tooltip: (name: string, hours: string) => ` ${name}: ${hours} h`,
     none: 'No GPU was used in this period.',
     noneHelp: 'Choose a longer range, or group by something else.',
     chart: (by: string) => `GPU-hours by ${by}`,
@@ -407,16 +466,22 @@ export const t = {
     sessions: 'Sessions started',
     utc: 'Days start at midnight UTC.',
     share: 'Share',
-    summary: (hours: string, sessions: string) => `${hours} GPU-hours in ${sessions}.`,
-    more: (number: string) => `${number} more are in the CSV file.`,
+    summary: (hours: number, sessions: number) =>
+      `${count(hours, 'GPU-hour')} in ${count(sessions, 'session')}.`,
+    more: (number: number) =>
+      number === 1 ? '1 more is in the CSV file.' : `${whole(number)} more are in the CSV file.`,
+    gpu: (gpu: string, model: string) => `${gpu} (${model})`,
     badRange: 'The range ends before it starts.',
     table: (by: string) => `GPU-hours by ${by}, largest first`
   },
 
   groups: {
     people: 'Members and managers',
+    peopleOf: (group: string) => `Members and managers of ${group}`,
     loading: 'Loading members…',
     help: 'Managers see the members\u2019 sessions and usage, and set their limits within those of the group. Changes here count at once.',
+    helpManager:
+      'You see the members\u2019 sessions and usage, and set their limits within those of the group. Administrators choose its members and managers.',
     missing: 'The Hub has no such group (any more). Its limits count as soon as there is one.',
     fromSignIn:
       'The sign-in service decides who is in which group. Members are set there; managers are set here.',
@@ -508,19 +573,47 @@ export const t = {
       'gpu.slots': 'Set the slots of a GPU',
       'gpu.forget': 'Removed a GPU from the list',
       'lease.extend': 'Extended a session',
-      'lease.release': 'Stopped a session',
+      'lease.release': 'Stopped a server',
       'group.create': 'Created a group',
       'group.delete': 'Deleted a group',
       'group.member': 'Changed the members of a group',
       'group.manager': 'Changed the managers of a group',
-      'queue.cancel': 'Removed a request from the queue'
-    } as Readonly<Record<string, string | undefined>>,
+      'queue.cancel': 'Removed a request from the queue',
+      'account.create': 'Created an account',
+      'account.approve': 'Approved an account',
+      'account.reject': 'Rejected an account',
+      'account.deactivate': 'Deactivated an account',
+      'account.activate': 'Activated an account',
+      'account.admin': 'Changed who is an administrator',
+      'account.password': 'Set a password',
+      'account.files': 'Deleted the files of an account',
+      'account.delete': 'Deleted an account'
+    },
+    kinds: {
+      quota: 'All changes of limits',
+      gpu: 'All changes of GPUs',
+      lease: 'All changes of sessions',
+      group: 'All changes of groups',
+      account: 'All changes of accounts'
+    },
+    values: {
+      pending: 'Pending approval',
+      active: 'Active',
+      deactivated: 'Deactivated'
+    },
+    gpuValues: {
+      active: 'In service',
+      draining: 'Draining',
+      quarantined: 'Quarantined',
+      lost: 'Lost'
+    },
     running: 'running',
     stopped: 'stopped',
     waiting: 'waiting',
     removed: 'removed',
     created: 'created',
     noEnd: 'no time limit',
+    noLimit: 'none',
     from: 'From',
     to: 'To',
     clear: 'Clear filters',
