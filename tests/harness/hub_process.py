@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import secrets
 import shutil
 import signal
 import sqlite3
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from gpudock.broker import DeskBroker
+from gpudock.config.shared_volume import HUB_PROBLEM
 from gpudock.inventory import NoInventory
 from gpudock.policy.gpu_health import AdminState
 from gpudock.store import AuditFilter, Store
@@ -50,7 +52,13 @@ runtime = Runtime.instance()
 runtime.config = dataclasses.replace(
     runtime.config, hub_api_url="http://127.0.0.1:{port}{base_url}hub/api", engine_patience=None
 )
+# A site's own service that manages users, as it did before the lab was there.
+c.JupyterHub.services.append({{"name": "provisioning", "api_token": "{token}"}})
+c.JupyterHub.load_roles.append(
+    {{"name": "provisioning", "scopes": ["admin:users"], "services": ["provisioning"]}}
+)
 """
+_PROVISIONING_TOKEN = secrets.token_hex(16)
 
 
 class HubProcess:
@@ -100,7 +108,10 @@ class HubProcess:
 
     def configure(self, extra: str) -> None:
         """Set more configuration, for the next start, instead of what was set before."""
-        text = _CONFIGURATION.format(port=self.port, base_url=self.base_url) + extra
+        text = _CONFIGURATION.format(
+            port=self.port, base_url=self.base_url, token=_PROVISIONING_TOKEN
+        )
+        text += extra
         (self._config.parent / "jupyterhub_config.d" / "test.py").write_text(text)
 
     def put_beside_the_configuration(self, name: str, content: bytes) -> None:
@@ -160,6 +171,22 @@ class HubProcess:
         """Set what a level says, as an administrator does; ``None``: nothing."""
         broker = DeskBroker(self._store, NoInventory("Nobody asks here."))
         broker.quotas.set(level, name, document, "admin")
+
+    def problem(self) -> str:
+        """Return what the health check reads: why the hub does not work; empty if it does."""
+        try:
+            return (self.state / "shared" / HUB_PROBLEM).read_text()
+        except FileNotFoundError:
+            return ""
+
+    def rename_user(self, name: str, new: str) -> None:
+        """Rename a user, which people may not, but a service of the site may."""
+        done = httpx.patch(
+            f"{self.url}/hub/api/users/{name}",
+            json={"name": new},
+            headers={"Authorization": f"token {_PROVISIONING_TOKEN}"},
+        )
+        assert done.status_code == httpx.codes.OK, done.text
 
     def remove_account(self, name: str) -> None:
         """Remove a user from the Hub's own database, while no hub runs."""

@@ -7,33 +7,27 @@ import sqlite3
 
 import pytest
 
-from gpudock.config.shared_volume import HUB_PROBLEM
 from harness.postgres import Postgres, find_programs
 from harness.waiting import wait_for
 
 QUICK = "import gpudock.hub.claim as module\nmodule._UNUSABLE_SECONDS = 1.0\n"
 
 
-def health(hub):
-    note = hub.state / "shared" / HUB_PROBLEM
-    return note.read_text() if note.exists() else ""
-
-
 def starts_a_server(hub):
-    wait_for(lambda: not health(hub), "all is well")
+    wait_for(lambda: not hub.problem(), "all is well")
     hub.client("ada").start_server()
     assert hub.leases()["ada"].gpu_uuids
 
 
 def test_a_hub_waits_for_a_database_that_is_locked_when_it_starts(new_hub):
     hub = new_hub().start()
-    wait_for(lambda: not health(hub), "all is well")
+    wait_for(lambda: not hub.problem(), "all is well")
     hub.stop()
     holder = sqlite3.connect(hub.state / "shared" / "gpudock.sqlite", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     try:
         hub.start()
-        wait_for(lambda: "database is locked" in health(hub), "the health check says so")
+        wait_for(lambda: "database is locked" in hub.problem(), "the health check says so")
         ada = hub.client("ada")
         assert "database is locked" in ada.page("/hub/spawn").text
     finally:
@@ -49,7 +43,7 @@ def test_a_hub_waits_for_a_database_server_that_starts_after_it(new_hub):
         hub = new_hub(DB_URL=server.new_database())
         server.stop()
         hub.start()
-        wait_for(lambda: "database cannot be opened" in health(hub), "the health check says so")
+        wait_for(lambda: "database cannot be opened" in hub.problem(), "the health check says so")
         assert "database cannot be opened" in hub.client("ada").page("/hub/spawn").text
         server.start()
         starts_a_server(hub)
@@ -57,7 +51,7 @@ def test_a_hub_waits_for_a_database_server_that_starts_after_it(new_hub):
 
 def test_a_hub_waits_for_a_damaged_database_to_be_replaced(new_hub):
     hub = new_hub(extra=QUICK).start()
-    wait_for(lambda: not health(hub), "all is well")
+    wait_for(lambda: not hub.problem(), "all is well")
     hub.stop()
     file = hub.state / "shared" / "gpudock.sqlite"
     spare = file.with_name("spare")
@@ -70,7 +64,7 @@ def test_a_hub_waits_for_a_damaged_database_to_be_replaced(new_hub):
         log.unlink()
     file.write_bytes(b"This is no database. " * 1000)
     hub.start()
-    wait_for(lambda: "database file is damaged" in health(hub), "the health check says so")
+    wait_for(lambda: "database file is damaged" in hub.problem(), "the health check says so")
     spare.replace(file)
     starts_a_server(hub)
 

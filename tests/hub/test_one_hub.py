@@ -11,18 +11,13 @@ from pathlib import Path
 import pytest
 
 from doubles.docker import FakeDocker
-from gpudock.config.shared_volume import HUB_PROBLEM, LAB_ID
+from gpudock.config.shared_volume import LAB_ID
 from harness.desk_process import DeskProcess
 from harness.hub_process import HubProcess
 from harness.waiting import wait_for
 from hub.conftest import GPUS
 
 ROOT = Path(__file__).parents[2]
-
-
-def health(hub):
-    note = hub.state / "shared" / HUB_PROBLEM
-    return note.read_text() if note.exists() else ""
 
 
 def says(client, words):
@@ -81,7 +76,7 @@ def test_a_second_hub_of_a_lab_waits_until_the_first_has_ended(new_hub, second_h
     second.start()
     says(second.client("ada"), "Another hub of this lab still runs on this server.")
     first.client("bob").start_server()
-    assert not health(first), "the first one is well"
+    assert not first.problem(), "the first one is well"
     assert first.held().items() >= held.items()
     held = first.held()
     first.kill()
@@ -97,7 +92,7 @@ def test_a_hub_refuses_the_database_of_another_lab_until_the_lab_is_moved(
     first.client("ada").start_server()
     held = first.held()
     second = second_hub(first, other_docker).start()
-    wait_for(lambda: "belongs to another lab" in health(second), "the second one says so")
+    wait_for(lambda: "belongs to another lab" in second.problem(), "the second one says so")
     says(second.client("bob"), "gpudock lab move-here")
     desk = DeskProcess(second)
     desk.launch(agent_url="http://127.0.0.1:1")
@@ -114,12 +109,12 @@ def test_a_hub_refuses_the_database_of_another_lab_until_the_lab_is_moved(
     first.stop()
     moved = gpudock(second, "lab", "move-here")
     assert moved.returncode == 0, moved.stderr
-    wait_for(lambda: not health(second), "the second one goes on")
+    wait_for(lambda: not second.problem(), "the second one goes on")
     second.client("bob").start_server()
     wait_for(lambda: desk.health() == 200, "its desk as well")
     desk.close()
     first.start()
-    wait_for(lambda: "belongs to another lab" in health(first), "the first one is refused now")
+    wait_for(lambda: "belongs to another lab" in first.problem(), "the first one is refused now")
 
 
 def test_a_hub_that_was_frozen_ends_when_another_has_taken_over(new_hub, second_hub, other_docker):
@@ -129,10 +124,10 @@ def test_a_hub_that_was_frozen_ends_when_another_has_taken_over(new_hub, second_
     signal.pidfd_send_signal(first._process.descriptor, signal.SIGSTOP)
     second = second_hub(first, other_docker)
     second.start()
-    wait_for(lambda: health(second), "the second one is refused")
+    wait_for(second.problem, "the second one is refused")
     moved = gpudock(second, "lab", "move-here")
     assert moved.returncode == 0, moved.stderr
-    wait_for(lambda: not health(second), "the second one goes on")
+    wait_for(lambda: not second.problem(), "the second one goes on")
     signal.pidfd_send_signal(first._process.descriptor, signal.SIGCONT)
     wait_for(first.has_ended, "the first one ends")
     assert "Another hub has taken over this lab's database" in first.log.read_text()
@@ -147,6 +142,6 @@ def test_a_lab_whose_shared_folder_is_lost_goes_on_with_its_database(new_hub, tm
     hub.stop()
     file.unlink()
     hub.start()
-    wait_for(lambda: not health(hub), "all is well")
+    wait_for(lambda: not hub.problem(), "all is well")
     wait_for(lambda: hub.client("ada").server_model()["ready"], "ada's server is known again")
     assert (hub.held(), file.read_text()) == (held, lab_id)

@@ -96,8 +96,7 @@ def test_a_renamed_users_server_gives_its_gpu_back(impatient_hub):
     ada = hub.client("ada")
     ada.start_server()
     wait_for_looks(hub, 1)
-    renamed = hub.admin.api("PATCH", "/users/ada", {"name": "augusta"})
-    assert renamed.status_code == 200, renamed.text
+    hub.rename_user("ada", "augusta")
     wait_for(lambda: "ada" not in hub.leases(), "the lease of nobody ends")
     wait_for(lambda: hub.docker.servers == [], "its container is gone")
 

@@ -8,7 +8,6 @@ import re
 import httpx
 
 from doubles.docker import MUTE_IMAGE, Container
-from gpudock.config.shared_volume import HUB_PROBLEM
 from gpudock.engine.labels import LABEL_AGENT, LABEL_LAB
 from harness.waiting import wait_for
 
@@ -27,11 +26,6 @@ def form_that_says(client, words):
         return found if words in found else ""
 
     return wait_for(text, f"the form says: {words}")
-
-
-def health(hub):
-    note = hub.state / "shared" / HUB_PROBLEM
-    return note.read_text() if note.exists() else ""
 
 
 def test_a_proxy_that_has_lost_its_routes_gets_them_back_at_once(new_hub):
@@ -143,11 +137,11 @@ def test_a_hub_that_restarts_beside_a_foreign_container_withdraws_its_gpu_only(n
 
 def test_health_is_bad_while_the_engine_does_not_answer(new_hub):
     hub = new_hub().start()
-    wait_for(lambda: not health(hub), "all is well")
+    wait_for(lambda: not hub.problem(), "all is well")
     hub.docker.down()
-    wait_for(lambda: "does not answer (connection refused)" in health(hub), "health is bad")
+    wait_for(lambda: "does not answer (connection refused)" in hub.problem(), "health is bad")
     hub.docker.up()
-    wait_for(lambda: not health(hub), "all is well again")
+    wait_for(lambda: not hub.problem(), "all is well again")
 
 
 def test_a_hub_does_not_wait_for_an_answer_of_the_engine_before_it_ends(new_hub):
@@ -174,12 +168,12 @@ def test_a_database_that_is_moved_away_while_the_hub_runs_is_missed_and_found_ag
     files = sorted((hub.state / "shared").glob("gpudock.sqlite*"))
     for file in files:
         file.rename(file.parent / f"away-{file.name}")
-    wait_for(lambda: "database cannot be opened" in health(hub), "health is bad")
+    wait_for(lambda: "database cannot be opened" in hub.problem(), "health is bad")
     assert "database cannot be opened" in dora.refusal()
     assert not files[0].exists(), "an empty one would be taken for a lab without quotas"
     for file in files:
         (file.parent / f"away-{file.name}").rename(file)
-    wait_for(lambda: not health(hub), "all is well again")
+    wait_for(lambda: not hub.problem(), "all is well again")
     assert (hub.leases(), hub.queue()) == (before, ["cleo"])
     ada.stop_server()
     wait_for(lambda: "cleo" in hub.leases(), "cleo has the GPU")

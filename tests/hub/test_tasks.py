@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gpudock.config.shared_volume import HUB_PROBLEM
 from harness.waiting import wait_for
 
 FAILS_ONCE = """
@@ -49,16 +48,11 @@ runtime.tasks.pause, runtime.tasks.proven = 2.0, 1.0
 """
 
 
-def health(hub):
-    note = hub.state / "shared" / HUB_PROBLEM
-    return note.read_text() if note.exists() else ""
-
-
 def test_a_loop_that_ends_by_a_fault_is_reported_and_started_again(new_hub):
     hub = new_hub(extra=FAILS_ONCE.format(module="session_expiry", name="SessionExpiry"))
     hub.start()
-    wait_for(lambda: "as planned" in health(hub), "the health check says so")
-    wait_for(lambda: not health(hub), "it runs again")
+    wait_for(lambda: "as planned" in hub.problem(), "the health check says so")
+    wait_for(lambda: not hub.problem(), "it runs again")
     assert "as planned" in hub.log.read_text()
     hub.client("ada").start_server()
 
@@ -75,8 +69,8 @@ def test_one_loop_that_ends_does_not_end_the_others(new_hub):
 
 def test_a_fault_while_the_hub_gets_ready_is_reported_and_it_tries_again(new_hub):
     hub = new_hub(extra=SETUP_FAILS_ONCE).start()
-    wait_for(lambda: "as planned" in health(hub), "the health check says so")
-    wait_for(lambda: not health(hub), "it runs")
+    wait_for(lambda: "as planned" in hub.problem(), "the health check says so")
+    wait_for(lambda: not hub.problem(), "it runs")
     hub.client("ada").start_server()
 
 

@@ -20,8 +20,7 @@ def waiting(hub):
 def test_whoever_is_renamed_leaves_the_queue_and_gets_no_gpu_that_would_be_nobodys(hub, waiting):
     page = hub.client("nora").follow()
     page.wait_for("in the queue")
-    renamed = hub.admin.api("PATCH", "/users/nora", {"name": "norma"})
-    assert renamed.status_code == 200
+    hub.rename_user("nora", "norma")
     wait_for(lambda: hub.queue() == ["olga"], "the request of the former name ends")
     hub.client("ada").stop_server()
     wait_for(lambda: sorted(hub.leases()) == ["bob", "olga"], "Olga is next")

@@ -82,7 +82,7 @@ class _UserHandler(UserAPIHandler):
         await super().patch(user_name)
 
     def get_json_body(self) -> Any:
-        """Return the body; without the name of a user who is to be changed.
+        """Return the body; without the name of a user who is to be changed, if it stays.
 
         JupyterHub 6.1.1 sets the name of a user to ``None`` if a change repeats the name, as each
         change by its Admin page does: ``new_name`` in ``UserAPIHandler.patch`` is set only if the
@@ -90,7 +90,9 @@ class _UserHandler(UserAPIHandler):
         """
         data = super().get_json_body()
         if self.request.method == "PATCH" and isinstance(data, dict):
-            return {key: value for key, value in data.items() if key != "name"}
+            user = self.find_user(self.path_args[0])
+            if user is not None and data.get("name") == user.name:
+                return {key: value for key, value in data.items() if key != "name"}
         return data
 
     def _check_change(self, user: Any, data: dict[str, Any]) -> None:

@@ -17,7 +17,8 @@ from jinja2.ext import Extension
 from jupyterhub._data import DATA_FILES_PATH
 
 from gpudock.language import Message
-from gpudock.language.catalog import catalog, language
+from gpudock.language.catalog import catalog, language, localized
+from gpudock.language.recognition import recognized
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -165,6 +166,7 @@ ANSWERS: tuple[str, ...] = (
     Message("'_xsrf' argument missing from POST"),
     Message("Login form invalid or expired. Try again."),
     Message("No access to resources or resources not found"),
+    Message("Action is not authorized with current scopes; requires any of [{scopes}]", scopes=""),
     Message("Bad Request"),
     Message("Forbidden"),
     Message("Not Found"),
@@ -250,13 +252,15 @@ def _translatable(match: re.Match[str]) -> str:
 
 def stock_text(text: str) -> str:
     """Return what JupyterHub says in the reader's language; other text stays as it is."""
-    return catalog(language()).template(text) if text in _KNOWN else text
+    if text in _KNOWN:
+        return catalog(language()).template(text)
+    return localized(recognized(text))
 
 
 @pass_context
-def _stock_text(_context: Context, text: str) -> str:
+def _stock_text(_context: Context, text: str | None) -> str | None:
     # Without a context, Jinja would translate literals once and for all when it reads a template.
-    return stock_text(text)
+    return stock_text(text) if text else text
 
 
 def stock_options(html: str) -> str:
