@@ -11,15 +11,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gpudock.hub.options import SpawnOptions
 from gpudock.hub.outlook import Outlook
 from gpudock.model import MAX_GPUS, GPUState, Share, WhenBusy
-from gpudock.policy.durations import duration_in_words
 from gpudock.policy.gpu_health import without_slices
 from gpudock.policy.scheduling.reasons import ONE_SLICE
+from gpudock.policy.sessions import session_hours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gpudock.broker import GPUStatus
     from gpudock.hub.options import Offers
+    from gpudock.model import Quota
     from gpudock.policy.quota.resolve import EffectiveQuota
 
 _MIB_PER_GB = 1024
@@ -297,7 +298,21 @@ def _limit_in_words(quota: EffectiveQuota) -> str:
         left = max(0.0, hours - quota.used.gpu_hours)
         window = "" if days is None else f" in {days:g} day{'s' * (days != 1)}"
         words += f" {left:.1f} of your {hours:g} GPU-hours{window} are left."
-    lengths = [h for h in (quota.quota.session_hours, quota.quota.max_session_hours) if h]
-    if lengths:
-        words += f" A session lasts {duration_in_words(min(lengths) * 3600)}."
-    return words
+    return words + _session_in_words(quota.quota)
+
+
+def _session_in_words(quota: Quota) -> str:
+    usual, longest = session_hours(quota), quota.max_session_hours
+    if usual is None:
+        return ""
+    words = f" A session lasts {_hours_in_words(usual)}"
+    if longest is None:
+        words += ", extendable without limit"
+    elif usual < longest:
+        words += f", extendable to {_hours_in_words(longest)}"
+    return words + "."
+
+
+def _hours_in_words(hours: float) -> str:
+    minutes = max(1, round(hours * 60))
+    return f"{round(hours, 1):g} h" if minutes >= 120 or minutes % 60 == 0 else f"{minutes} min"
