@@ -1,7 +1,7 @@
 """Every page of the Hub and of the desk can be used by everybody, by eye, finger, ear and keyboard.
 
-Hub and desk are real. The engine is a fake (see :mod:`doubles.docker`). One GPU is always in use, so
-that all outlooks of the spawn form can be produced.
+Hub and desk are real. The engine is a fake (see :mod:`doubles.docker`). Its only GPU is always in
+use, so that all outlooks of the spawn form can be produced.
 """
 
 from __future__ import annotations
@@ -245,8 +245,7 @@ def signup_done(tour: Tour) -> Page:
 
 def outlook(tour: Tour, gpus: int, *, look: str) -> Locator:
     tour.member.fill_in_form(gpus)
-    shown = tour.member.page.locator(f"#gpudock-outlook.alert-{look}")
-    return shown
+    return tour.member.page.locator(f"#gpudock-outlook.alert-{look}")
 
 
 @of_hub
