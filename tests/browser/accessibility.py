@@ -50,6 +50,7 @@ _FIND_CONTROLS = """() => {
     element.checkVisibility({ visibilityProperty: true }) && !element.matches(":disabled")
     && element.type !== "hidden" && !element.matches("[tabindex='-1']"));
   window.reached = new Set();
+  window.latest = null;
   window.nameOf = element => element.type === "radio" ? `radio ${element.name}`
     : element.getAttribute("aria-label") || element.innerText?.trim() || element.name || element.id
       || element.outerHTML.slice(0, 80);
@@ -60,10 +61,14 @@ _NOTE_FOCUS = """() => {
   const element = document.activeElement;
   const style = getComputedStyle(element);
   const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
-  const again = window.reached.has(element);
+  // A field for a date has the focus several times in a row, for day, month and year.
+  const again = window.reached.has(element) && element !== window.latest;
+  window.latest = element;
   window.reached.add(element);
   const isPage = element === document.body || element.matches("dialog");
-  const shown = isPage || ring || style.boxShadow !== "none";
+  // The browser draws the ring of the calendar's button, which is a part of the field.
+  const isCalendar = element.type === "date" && !element.matches(":focus-visible");
+  const shown = isPage || ring || isCalendar || style.boxShadow !== "none";
   return { again, hidden: shown ? null : window.nameOf(element) };
 }"""
 _NOT_REACHED = """() => {

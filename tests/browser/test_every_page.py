@@ -256,7 +256,10 @@ def spawn_form_starts(tour: Tour) -> Page:
 
 @of_hub
 def spawn_form_waits(tour: Tour) -> Page:
-    expect(outlook(tour, 1, look="info")).to_be_visible()
+    shown = outlook(tour, 1, look="info")
+    # The form shows what was chosen last.
+    tour.member.page.locator("#gpudock-busy-wait").check()
+    expect(shown).to_be_visible()
     return tour.member.page
 
 
@@ -287,6 +290,7 @@ def spawn_refused(tour: Tour) -> Page:
 @of_hub
 def waiting(tour: Tour) -> Page:
     tour.member.fill_in_form(1)
+    tour.member.page.locator("#gpudock-busy-wait").check()
     tour.member.start_button.click()
     expect(tour.member.page.locator("#progress-message")).to_contain_text("in the queue")
     tour.member.page.locator("#progress-details summary").click()
