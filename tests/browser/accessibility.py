@@ -19,7 +19,7 @@ LOOKS: tuple[tuple[str, Any], ...] = (
     ("light", PHONE),
     ("dark", DESKTOP),
 )
-# In the last two looks there is nothing that the first two do not have, except for colors and sizes.
+# The last two looks have nothing that the first two do not have, except for colors and sizes.
 _ALL_RULES = LOOKS[:2]
 
 _RUN_AXE = """async all => {
