@@ -154,6 +154,49 @@ def test_the_admin_page_starts_stops_and_deletes_with_a_question(hub, admin, mem
     expect(row(admin, "cleo")).to_have_count(0)
 
 
+def test_the_admin_page_guards_what_is_on_its_later_pages(hub, admin, member):
+    zed = member("zed")
+    zed.start_server(gpus=1)
+    page = admin.page
+    admin.open("/hub/home")
+    admin.open("/hub/admin#/?limit=1")
+    following = page.get_by_test_id("paginate-next")
+    for number in range(1, 100):
+        expect(page.locator(".pagination-footer")).to_contain_text(f"Displaying {number}-{number}")
+        if row(admin, "zed").is_visible():
+            break
+        following.click()
+    assert number > 1, "the user is on the first page"
+    for name in ("Start All", "Start Server", "Shutdown Hub", "Add Users"):
+        expect(page.get_by_role("button", name=name)).to_have_count(0)
+    page.get_by_role("button", name="Details: zed").click()
+    expect(page.locator("#zed-card-group")).to_be_visible()
+    asked: list[str] = []
+
+    def refuse(dialog) -> None:
+        asked.append(dialog.message.split("?")[0])
+        dialog.dismiss()
+
+    for name in ("Stop Server", "Stop All"):
+        page.once("dialog", refuse)
+        page.get_by_role("button", name=name).click()
+    assert asked == ["Stop this server", "Stop all servers on this page"]
+    assert "zed" in hub.leases()
+    row(admin, "zed").get_by_role("button", name="Edit User").click()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Delete user").click()
+    expect(page.locator("#gpudock-problem")).to_contain_text('"zed" has a running server')
+    zed.stop_server()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Delete user").click()
+    wait_for(lambda: "zed" not in names_of_users(hub), "the user is deleted")
+
+
+def names_of_users(hub: HubProcess) -> list[str]:
+    users = hub.client("admin", ADMIN_PASSWORD).api("GET", "/users").json()
+    return [user["name"] for user in users]
+
+
 def test_the_admin_page_manages_groups(hub, admin, member):
     member("dan")
     page = admin.page

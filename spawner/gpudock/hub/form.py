@@ -13,15 +13,16 @@ from gpudock.hub.outlook import Outlook
 from gpudock.language import Message, counted, sentences
 from gpudock.language.templates import Translated
 from gpudock.model import MAX_GPUS, GPUState, Share, WhenBusy
-from gpudock.policy.durations import duration_in_words
 from gpudock.policy.gpu_health import without_slices
 from gpudock.policy.scheduling.reasons import ONE_SLICE
+from gpudock.policy.sessions import session_hours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gpudock.broker import GPUStatus
     from gpudock.hub.options import Offers
+    from gpudock.model import Quota
     from gpudock.policy.quota.resolve import EffectiveQuota
 
 _MIB_PER_GB = 1024
@@ -316,8 +317,27 @@ def _limit_in_words(quota: EffectiveQuota) -> str:
                 hours=hours,
             )
         )
-    lengths = [h for h in (quota.quota.session_hours, quota.quota.max_session_hours) if h]
-    if lengths:
-        length = duration_in_words(min(lengths) * 3600)
-        words.append(Message("A session lasts {length}.", length=length))
-    return sentences(*words)
+    return sentences(*words, _session_in_words(quota.quota))
+
+
+def _session_in_words(quota: Quota) -> str:
+    usual, longest = session_hours(quota), quota.max_session_hours
+    if usual is None:
+        return ""
+    length = _hours_in_words(usual)
+    if longest is None:
+        return Message("A session lasts {length}, extendable without limit.", length=length)
+    if usual < longest:
+        return Message(
+            "A session lasts {length}, extendable to {longest}.",
+            length=length,
+            longest=_hours_in_words(longest),
+        )
+    return Message("A session lasts {length}.", length=length)
+
+
+def _hours_in_words(hours: float) -> str:
+    minutes = max(1, round(hours * 60))
+    if minutes >= 120 or minutes % 60 == 0:
+        return Message("{hours:g} h", hours=round(hours, 1))
+    return Message("{minutes} min", minutes=minutes)

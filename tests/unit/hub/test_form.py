@@ -212,7 +212,23 @@ def test_limits_are_told_with_what_is_left_of_them():
         used=Usage(gpus=1, gpu_hours=87.5),
     )
     assert "Your limit: 2 GPUs at once. You use 1 now." in page
-    assert "12.5 of your 100 GPU-hours in 30 days are left. A session lasts 4 hours." in page
+    assert "12.5 of your 100 GPU-hours in 30 days are left." in page
+
+
+@pytest.mark.parametrize(
+    ("usual", "longest", "words"),
+    [
+        (4, 12, "A session lasts 4 h, extendable to 12 h."),
+        (0.5, 2.5, "A session lasts 30 min, extendable to 2.5 h."),
+        (4, None, "A session lasts 4 h, extendable without limit."),
+        (12, 12, "A session lasts 12 h."),
+        (24, 8, "A session lasts 8 h."),
+        (None, 1.5, "A session lasts 90 min."),
+    ],
+)
+def test_the_form_shows_how_long_a_session_lasts_and_can_become(usual, longest, words):
+    page = form(status(0), quota=Quota(session_hours=usual, max_session_hours=longest))
+    assert words in page
 
 
 def test_no_limits_are_no_words_about_them():
