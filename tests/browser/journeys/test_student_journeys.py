@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from browser.journeys import names
 from browser.journeys.conftest import SESSIONS, JourneyLab
-from browser.journeys.pages import card, go, sign_in, start_server, stop_server
+from browser.journeys.pages import card, dialog, go, sign_in, start_server, stop_server
 from browser.journeys.recorder import Hand, Journey
 from browser.person import PASSWORD
 from harness.waiting import wait_for
@@ -90,6 +90,7 @@ def test_a_student_gets_a_gpu_and_gives_it_back(free_lab, travel, look):
     with journey.step("Read why it ended"):
         expect(past_sessions(journey)).to_have_text([names.STOPPED_BY_YOU])
     assert not free_lab.hub.leases()
+    journey.finish(clicks=0, fields=0, keys=0)
 
 
 def past_sessions(journey: Journey) -> Locator:
@@ -100,3 +101,48 @@ def past_sessions(journey: Journey) -> Locator:
 def hours(*either: int) -> re.Pattern[str]:
     """Match a duration that begins with one of these numbers of hours."""
     return re.compile(f"^({'|'.join(map(str, either))})\\D")
+
+
+def test_a_student_waits_for_a_gpu_and_leaves_the_queue(free_lab, travel):
+    grace, ada = free_lab.member("grace"), free_lab.member("ada-waits")
+    grace.start_server(gpus=1)
+    journey: Journey = travel("student-waits")
+    page = journey.page
+
+    with journey.step("Sign in, and read how a start would go"):
+        journey.open(free_lab.url)
+        sign_in(journey, ada.name)
+        expect(page.locator("#gpudock-outlook")).to_have_text(names.NUMBER_1)
+
+    with journey.step("Start, and see the place in the queue"):
+        start_server(journey, gpus=1)
+        expect(page.locator("#progress-message")).to_have_text(names.NUMBER_1)
+        expect(page).to_have_title(names.WAITING_TITLE)
+
+    with journey.step("See it on My GPUs and in the tab's title"):
+        go(journey, "mine")
+        expect(card(journey)).to_contain_text(names.POSITION_1)
+        expect(page).to_have_title(names.WAITING_TITLE)
+
+    with journey.step("Get the GPU as soon as it is free"):
+        grace.stop_server()
+        expect(card(journey)).to_contain_text(names.RUNNING)
+        expect(page).not_to_have_title(names.WAITING_TITLE)
+
+    with journey.step("Stop the server"):
+        stop_server(journey)
+
+    wait_for(lambda: not free_lab.hub.leases(), "the GPU is free")
+    grace.start_server(gpus=1)
+    with journey.step("Start again, and wait again"):
+        journey.click(page.locator("a[href$='/hub/spawn']").first)
+        start_server(journey, gpus=1)
+        expect(page.locator("#progress-message")).to_have_text(names.NUMBER_1)
+
+    with journey.step("Leave the queue on My GPUs"):
+        go(journey, "mine")
+        journey.click(card(journey).get_by_role("button", name=names.LEAVE_QUEUE))
+        journey.click(dialog(journey).get_by_role("button", name=names.LEAVE_QUEUE))
+        expect(page.get_by_text(names.NO_GPU)).to_be_visible()
+    assert free_lab.hub.queue() == []
+    journey.finish(clicks=0, fields=0)

@@ -1,6 +1,7 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { expect, it, vi } from 'vitest';
+import type { Session } from '../../../api/types';
 import { renderPage } from '../../../testing/renderPage';
 import { MyGPUs } from '../MyGPUs';
 
@@ -59,6 +60,21 @@ it('lists a session as ended as soon as it has ended, for any reason', async () 
   await waitFor(() => expect(screen.queryByRole('article', { name: /sweep/ })).toBeNull(), soon);
   expect(await past.findByText(/^Stopped by admin at \d\d:\d\d$/)).toBeDefined();
 });
+
+it('counts the GPUs of sessions that start and end by themselves', async () => {
+  const { lab } = renderPage(<MyGPUs />);
+  const inUse = async (text: RegExp) => {
+    const [bar] = await screen.findAllByRole('progressbar', { name: 'GPUs at once' });
+    const soon = { timeout: 10_000 };
+    await waitFor(() => expect(bar?.getAttribute('aria-valuetext')).toMatch(text), soon);
+  };
+  await inUse(/^3 /);
+  const [first] = lab.sessions;
+  lab.end('lease-1', 'Stopped by admin');
+  await inUse(/^1 /);
+  lab.sessions = [...lab.sessions, { ...(first as Session), id: 'lease-3' }];
+  await inUse(/^3 /);
+}, 30_000);
 
 it('shows the position in the queue, and cancels the request', async () => {
   const { lab } = renderPage(<MyGPUs />);
