@@ -52,3 +52,11 @@ def stop_server(journey: Journey) -> None:
     journey.click(card(journey).get_by_role("button", name=names.STOP_SERVER))
     journey.click(dialog(journey).get_by_role("button", name=names.STOP_SERVER))
     expect(journey.page.get_by_role("status").filter(has_text=names.ENDED)).to_be_visible()
+
+
+def set_gpus_at_once(journey: Journey, user: str, value: str) -> None:
+    """Edit a user's limit in the table of quotas, and open the preview of the change."""
+    journey.click(journey.page.get_by_role("button", name=names.limit_of(user)))
+    journey.fill(journey.page.get_by_role("textbox", name=names.editor_of(user)), value)
+    journey.press_enter()
+    journey.click(journey.page.get_by_role("button", name=names.REVIEW))

@@ -90,7 +90,7 @@ def test_a_student_gets_a_gpu_and_gives_it_back(free_lab, travel, look):
     with journey.step("Read why it ended"):
         expect(past_sessions(journey)).to_have_text([names.STOPPED_BY_YOU])
     assert not free_lab.hub.leases()
-    journey.finish(clicks=0, fields=0, keys=0)
+    journey.finish(clicks=9, fields=8, keys=52)
 
 
 def past_sessions(journey: Journey) -> Locator:
@@ -143,6 +143,7 @@ def test_a_student_waits_for_a_gpu_and_leaves_the_queue(free_lab, travel):
         go(journey, "mine")
         journey.click(card(journey).get_by_role("button", name=names.LEAVE_QUEUE))
         journey.click(dialog(journey).get_by_role("button", name=names.LEAVE_QUEUE))
+        expect(card(journey)).to_have_count(0)
         expect(page.get_by_text(names.NO_GPU)).to_be_visible()
     assert free_lab.hub.queue() == []
-    journey.finish(clicks=0, fields=0)
+    journey.finish(clicks=12, fields=3)

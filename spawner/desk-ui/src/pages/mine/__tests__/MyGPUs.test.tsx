@@ -109,6 +109,15 @@ it('shows errors, and a way to try again', async () => {
   expect(screen.getAllByRole('button', { name: 'Try again' }).length).toBeGreaterThan(0);
 });
 
+it('says that one is signed out, and not that the lab is gone', async () => {
+  const { lab } = renderPage(<MyGPUs />);
+  await session('Your server');
+  lab.respond = () => ({ status: 401, body: { message: 'Sign in.' } });
+  const soon = { timeout: 10_000 };
+  expect(await screen.findByText(/no longer signed in/, undefined, soon)).toBeDefined();
+  expect(screen.queryByText(/not responding/)).toBeNull();
+}, 20_000);
+
 const ENDED = 'Session ended. The GPU is free again. Your files are kept.';
 
 it('shows that a session has ended once it has', async () => {
