@@ -58,7 +58,7 @@ c.JupyterHub.load_roles.append(
     {"name": "lead", "scopes": ["custom:gpudock:manage!group=vision"], "groups": ["leads"]}
 )
 """
-# A page that reloads itself would do so while it is looked at.
+# A page that reloads itself would do so while it is checked.
 NO_RELOADS = """
 const later = window.setTimeout;
 window.setTimeout = (call, ms, ...rest) => (ms >= 1000 ? 0 : later(call, ms, ...rest));

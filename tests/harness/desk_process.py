@@ -24,7 +24,7 @@ class DeskProcess:
     """One lab's desk.
 
     Attributes:
-        url: where browsers come in, to the hub and to the desk.
+        url: where browsers come in, to the hub, the desk and users' servers.
         direct: where the desk itself listens.
         prefix: the desk's path.
     """
@@ -42,7 +42,7 @@ class DeskProcess:
         self._settings = settings
         self._process: Process | None = None
         self.prefix = desk_prefix(hub.base_url)
-        self._door = FrontDoor(hub.url, lambda: self.direct, self.prefix)
+        self._door = FrontDoor(hub.url, lambda: self.direct, self.prefix, hub.server_routes)
         self.url = self._door.url + hub.base_url.rstrip("/")
 
     def start(self) -> DeskProcess:

@@ -239,6 +239,13 @@ class HubProcess:
         document = json.loads((self.state / "routes.json").read_text())
         return {spec: route["target"] for spec, route in document.items()}
 
+    def server_routes(self) -> dict[str, str]:
+        """Return the proxy's routes to users' servers; none before the hub has run."""
+        if not (self.state / "routes.json").exists():
+            return {}
+        prefix = f"{self.base_url}user/"
+        return {spec: url for spec, url in self.routes().items() if spec.startswith(prefix)}
+
     def audit(self, what: str) -> list[AuditEntry]:
         """Return the changes of this kind in the audit trail, the latest first."""
         with self._store.snapshot() as transaction:

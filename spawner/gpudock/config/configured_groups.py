@@ -1,7 +1,8 @@
-"""The groups, members and managers that the Hub's configuration has.
+"""The groups, members and managers that the Hub's configuration has, and managers made at the desk.
 
-The desk cannot change them: the next start of the hub would bring them back. The hub writes them to
-a file that it shares with the desk.
+The desk cannot change those of the configuration: the next start of the hub would bring them back.
+The hub writes them to a file that it shares with the desk. The Hub keeps managers made at the desk
+in a property of their group.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ from typing import TYPE_CHECKING
 from gpudock.config.shared_volume import CONFIGURED_GROUPS, leave_note, secret_in
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+MANAGERS = "gpudock_managers"
+"""The property of a group at the Hub that has the names of its managers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +56,15 @@ def read(shared: Path) -> ConfiguredGroups:
             for kind in ("members", "managers", "manager_groups")
         ),
     )
+
+
+def managers_among(members: Iterable[str], properties: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the members of a group who were made its managers at the desk.
+
+    Args:
+        members: the names of those in the group. Others have lost the right with their place in it.
+        properties: the group's properties at the Hub.
+    """
+    stored = properties.get(MANAGERS)
+    names = stored if isinstance(stored, list) else []
+    return tuple(name for name in members if name in names)

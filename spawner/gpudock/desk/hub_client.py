@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyterhub.services.auth import HubOAuth
 
+from gpudock.config.configured_groups import managers_among
 from gpudock.desk.errors import ConflictError, HubUnreachableError
 from gpudock.hub_api import HubError, HubRejectedError
 from gpudock.language import Message
@@ -36,8 +37,6 @@ PATIENCE_SECONDS = 10.0
 STALE_SECONDS = 900.0
 """For how long it uses either while the Hub does not answer."""
 
-MANAGERS = "gpudock_managers"
-"""The property of a group at the Hub that has the names of its managers."""
 
 asks_again: ContextVar[bool] = ContextVar("asks_again", default=False)
 """Whether the Hub is asked again about a token: when a page is opened, rights may have changed."""
@@ -237,9 +236,7 @@ class HubClient:
 
 def managers_of(group: HubGroup) -> tuple[str, ...]:
     """Return the members of a group who were made its managers here."""
-    stored = group.properties.get(MANAGERS)
-    names = stored if isinstance(stored, list) else []
-    return tuple(name for name in group.users if name in names)
+    return managers_among(group.users, group.properties)
 
 
 def _reason(error: HubRejectedError) -> str:

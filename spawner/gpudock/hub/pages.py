@@ -17,6 +17,7 @@ from jupyterhub.scopes import Scope, needs_scope
 from tornado import web
 from tornado.httpclient import AsyncHTTPClient, HTTPError
 
+from gpudock.config.configured_groups import managers_among
 from gpudock.config.navigation import Rights, links
 from gpudock.config.shared_volume import READ_SCOPE, desk_prefix
 from gpudock.hub.http_errors import LocalizedHTTPError
@@ -27,6 +28,8 @@ from gpudock.store import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from jupyterhub.user import User
 
 log = logging.getLogger(__name__)
 
@@ -207,11 +210,18 @@ def install_pages() -> None:
     BaseHandler.prepare = prepare
 
 
+def _manages_group(user: User | None) -> bool:
+    """Return whether a user was made a manager of a group at the desk, which is no scope."""
+    return user is not None and any(
+        managers_among([user.name], group.properties or {}) for group in user.groups
+    )
+
+
 def _rights(handler: BaseHandler) -> Rights:
     held = handler.parsed_scopes
     is_native = hasattr(handler.authenticator, "is_one_time_password")
     return Rights(
-        reads_quotas=READ_SCOPE in held,
+        reads_quotas=READ_SCOPE in held or _manages_group(handler.current_user),
         reads_lab=held.get(READ_SCOPE) == Scope.ALL,
         administers="admin-ui" in held,
         approves=is_native and "admin:users" in held,

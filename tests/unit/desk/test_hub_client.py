@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from gpudock.config.configured_groups import MANAGERS
 from gpudock.desk.errors import HubUnreachableError
-from gpudock.desk.hub_client import IDENTITY_FRESH_SECONDS, MANAGERS, HubClient
+from gpudock.desk.hub_client import IDENTITY_FRESH_SECONDS, HubClient
 from gpudock.hub_api import HubGroup, HubUnavailableError, HubUser
 
 

@@ -62,14 +62,17 @@ export function useMySessions() {
     select: data => data.leases,
     refetchInterval: SESSIONS_MS
   });
-  // A session that is gone has ended, whatever the reason, and belongs to the past ones.
-  const previous = useRef<readonly string[]>([]);
+  // Sessions start and end by themselves, too. What else is shown of them follows at once.
+  const previous = useRef<readonly string[] | null>(null);
   useEffect(() => {
-    const live = sessions.data?.map(session => session.id) ?? previous.current;
-    if (previous.current.some(id => !live.includes(id))) {
-      void client.invalidateQueries({ queryKey: ['leases', 'past'] });
-    }
+    if (sessions.data === undefined) return;
+    const live = sessions.data.map(({ id }) => id);
+    const before = previous.current ?? live;
     previous.current = live;
+    const ended = before.some(id => !live.includes(id));
+    const changed = ended || live.some(id => !before.includes(id));
+    if (ended) void client.invalidateQueries({ queryKey: ['leases', 'past'] });
+    if (changed) void client.invalidateQueries({ queryKey: ['quotas', 'effective'] });
   }, [client, sessions.data]);
   return sessions;
 }

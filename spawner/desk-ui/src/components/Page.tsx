@@ -1,8 +1,12 @@
 /** The frame of a page: its heading and actions, and a notice about old data. */
 import type { ReactNode } from 'react';
+import { ApiError } from '../api/client';
 import { duration } from '../lib/format';
 import { inServerTime, useNow } from '../lib/clock';
 import { t } from '../strings';
+import { ErrorAlert } from './Status';
+
+const UNAUTHORIZED = 401;
 
 interface PageProps {
   readonly title: string;
@@ -24,13 +28,20 @@ export function Page({ title, actions, children }: PageProps) {
 
 interface StaleNoticeProps {
   /** The query whose data is shown. */
-  readonly query: { readonly isRefetchError: boolean; readonly dataUpdatedAt: number };
+  readonly query: {
+    readonly isRefetchError: boolean;
+    readonly dataUpdatedAt: number;
+    readonly error: unknown;
+  };
 }
 
-/** Shows how old the data is while a repeated query fails. */
+/** Shows how old the data is while a repeated query fails, or that nobody is signed in any more. */
 export function StaleNotice({ query }: StaleNoticeProps) {
   const now = useNow();
   if (!query.isRefetchError || query.dataUpdatedAt === 0) return null;
+  if (query.error instanceof ApiError && query.error.status === UNAUTHORIZED) {
+    return <ErrorAlert error={query.error} />;
+  }
   return (
     <div className="alert alert-warning py-2" role="status">
       {t.stale(duration(now - inServerTime(query.dataUpdatedAt)))}

@@ -430,7 +430,12 @@ export class FakeLab {
       user,
       groups: this.groupsOf(user),
       limits: this.limits(user),
-      used: { gpus: this.options.empty ? 0 : 2, gpu_hours: this.options.empty ? 0 : 342.5 },
+      used: {
+        gpus: this.sessions
+          .filter(session => session.user === user)
+          .reduce((sum, session) => sum + session.gpus.length, 0),
+        gpu_hours: this.options.empty ? 0 : 342.5
+      },
       caps: this.options.empty
         ? []
         : [

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from gpudock.config.configured_groups import MANAGERS
 from gpudock.desk.endpoints import APIRequest, Audience, Router, not_for
 from gpudock.desk.errors import ConflictError, NotFoundError
-from gpudock.desk.hub_client import MANAGERS, managers_of
+from gpudock.desk.hub_client import managers_of
 from gpudock.desk.schema import ResponseModel
 from gpudock.language import Message
 

@@ -1,6 +1,7 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import userEvent from '@testing-library/user-event';
 import { expect, it, vi } from 'vitest';
+import type { Session } from '../../../api/types';
 import { renderPage } from '../../../testing/renderPage';
 import { MyGPUs } from '../MyGPUs';
 
@@ -68,6 +69,21 @@ it('lists a session as ended as soon as it has ended, for any reason', async () 
   expect(await past.findByText(/^Stopped by admin at \d\d:\d\d$/)).toBeDefined();
 });
 
+it('counts the GPUs of sessions that start and end by themselves', async () => {
+  const { lab } = renderPage(<MyGPUs />);
+  const inUse = async (text: RegExp) => {
+    const [bar] = await screen.findAllByRole('progressbar', { name: 'GPUs at once' });
+    const soon = { timeout: 10_000 };
+    await waitFor(() => expect(bar?.getAttribute('aria-valuetext')).toMatch(text), soon);
+  };
+  await inUse(/^3 /);
+  const [first] = lab.sessions;
+  lab.end('lease-1', 'Stopped by admin');
+  await inUse(/^1 /);
+  lab.sessions = [...lab.sessions, { ...(first as Session), id: 'lease-3' }];
+  await inUse(/^3 /);
+}, 30_000);
+
 it('shows the position in the queue, and cancels the request', async () => {
   const { lab } = renderPage(<MyGPUs />);
   const card = await session('Server "big"');
@@ -100,6 +116,15 @@ it('shows errors, and a way to try again', async () => {
   expect(problems.length).toBeGreaterThan(0);
   expect(screen.getAllByRole('button', { name: 'Try again' }).length).toBeGreaterThan(0);
 });
+
+it('says that one is signed out, and not that the lab is gone', async () => {
+  const { lab } = renderPage(<MyGPUs />);
+  await session('Your server');
+  lab.respond = () => ({ status: 401, body: { message: 'Sign in.' } });
+  const soon = { timeout: 10_000 };
+  expect(await screen.findByText(/no longer signed in/, undefined, soon)).toBeDefined();
+  expect(screen.queryByText(/not responding/)).toBeNull();
+}, 20_000);
 
 const ENDED = 'Session ended. The GPU is free again. Your files are kept.';
 
