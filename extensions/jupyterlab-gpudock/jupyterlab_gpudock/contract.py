@@ -472,6 +472,9 @@ class CheckDocument(TypedDict):
     ended_at: float | None
     progress: float
     """0 to 1."""
+    revision: NotRequired[int]
+    """How often the check has changed. Of two documents of one check, which can arrive in another
+    order than they were sent in, the one with the higher number is the newer."""
     steps: list[CheckStep]
 
 

@@ -170,7 +170,10 @@ function* states(): Generator<[string, IChanges]> {
     }
   }
   for (const code of CHECK_ERRORS) {
-    yield [`check error ${code}`, { checks: { error: { code, parameters: PARAMETERS } } }];
+    yield [
+      `check error ${code}`,
+      { checks: { error: { gpu: 'GPU-1', code, parameters: PARAMETERS } } }
+    ];
   }
   for (const code of ENDS) {
     for (const state of ['failed', 'refused', 'cancelled'] as const) {

@@ -364,7 +364,11 @@ test.each([
 });
 
 test('a check that could not be started shows why', () => {
-  const error = { code: 'memory_short', parameters: { free_mib: '7', needed_mib: '1200' } };
+  const error = {
+    gpu: 'GPU-1',
+    code: 'memory_short',
+    parameters: { free_mib: '7', needed_mib: '1200' }
+  };
   expect(show({ checks: { error } })).toContain('7 MiB are free, 1200 MiB are needed');
 });
 

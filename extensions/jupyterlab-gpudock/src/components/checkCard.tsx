@@ -32,6 +32,7 @@ export function CheckCard(props: {
   }
   const check = checks.byGPU.get(gpu.uuid);
   const isRunning = check?.state === 'running';
+  const error = checks.error?.gpu === gpu.uuid ? checks.error : null;
   return (
     <Card
       title={trans.__('GPU check')}
@@ -62,17 +63,15 @@ export function CheckCard(props: {
         </label>
       )}
       <div role="status">
-        {checks.error && (
-          <Message className="jp-GPUDock-hint" {...startErrorMessage(checks.error, trans)} />
-        )}
-        {!check && !checks.error && (
+        {error && <Message className="jp-GPUDock-hint" {...startErrorMessage(error, trans)} />}
+        {!check && !error && (
           <p className="jp-GPUDock-hint">
             {trans.__(
               'Measures in a few seconds how much faster cuDNN, mixed precision and TF32 are on this GPU, and how fast data is copied to the GPU and back.'
             )}
           </p>
         )}
-        {check && (isRunning || !checks.error) && (
+        {check && (isRunning || !error) && (
           <Message
             className="jp-GPUDock-hint"
             {...checkMessage(check, kernelName(check.kernel, environments), trans)}
@@ -80,9 +79,7 @@ export function CheckCard(props: {
         )}
       </div>
       {isRunning && <Progress check={check} />}
-      {check && (isRunning || !checks.error) && check.state !== 'refused' && (
-        <Steps check={check} />
-      )}
+      {check && (isRunning || !error) && check.state !== 'refused' && <Steps check={check} />}
     </Card>
   );
 }

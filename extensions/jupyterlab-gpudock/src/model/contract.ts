@@ -452,6 +452,11 @@ export interface ICheck {
   ended_at: number | null;
   /** 0 to 1. */
   progress: number;
+  /**
+   * How often the check has changed. Of two documents of one check, which can arrive in another
+   * order than they were sent in, the one with the higher number is the newer.
+   */
+  revision?: number;
   steps: ICheckStep[];
 }
 
