@@ -296,3 +296,12 @@ async def test_lines_that_are_invalid_are_passed_over(environment, start, ended,
     torch.write_text(GPU_SOURCE + noise)
     assert (await ended(await start()))["state"] == "done"
     assert os.environ.get("CUDA_VISIBLE_DEVICES") is None
+
+
+async def test_a_simulated_gpu_is_not_checked(environment, start, reader):
+    gpu = dataclasses.replace(A100, simulated=True)
+    reader.reading = dataclasses.replace(HEALTHY, gpus=(gpu,))
+    status, code, message = await error_of(start())
+    assert (status, code) == (409, "simulated")
+    assert message.startswith("This GPU is simulated: ")
+    assert environment.logged("pid") == [], "its torch is not started"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyterlab_gpudock.errors import RequestError
 from jupyterlab_gpudock.kernel.interpreter import MAX_DETAIL, kill, last_line, read_tail
-from jupyterlab_gpudock.nvml.readings import GPU, Missing, State
+from jupyterlab_gpudock.nvml.readings import GPU, SIMULATED_MESSAGE, Missing, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -273,13 +273,15 @@ def _gpu(reading: Reading, gpu_uuid: str) -> GPU:
     """Return the GPU to check.
 
     Raises:
-        RequestError: there is none of this UUID, or it has a fault.
+        RequestError: there is none of this UUID, it has a fault, or it is simulated.
     """
     for gpu in reading.gpus:
         if gpu.uuid == gpu_uuid:
             if gpu.state is not State.OK:
                 message = f"The GPU cannot be checked: {gpu.detail}."
                 raise RequestError(409, gpu.state, message, detail=gpu.detail)
+            if gpu.simulated:
+                raise RequestError(409, "simulated", SIMULATED_MESSAGE)
             return gpu
     if reading.state is not State.OK:
         message = f"There is no GPU to check: {reading.detail}."

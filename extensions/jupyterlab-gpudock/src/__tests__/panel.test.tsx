@@ -453,3 +453,15 @@ test('a part that fails does not affect the others', () => {
   window.removeEventListener('error', expectIt);
   vi.restoreAllMocks();
 });
+
+test('a simulated GPU is called so, and what that means is said', () => {
+  const simulated = gpu({ simulated: true });
+  const text = show({
+    gpus: { snapshot: snapshot({ gpus: [simulated] }), stack: stack('simulated', false) }
+  });
+  expect(screen.getByRole('heading', { name: 'A100-SXM4-40GB (simulated)' })).toBeTruthy();
+  expect(text.match(/This GPU is simulated: /g)).toHaveLength(2);
+  expect(text).not.toContain('CUDA_VISIBLE_DEVICES');
+  const button = screen.getByRole('button', { name: 'Run a check' });
+  expect(button.hasAttribute('disabled')).toBe(true);
+});

@@ -32,7 +32,12 @@ export function CheckCard(props: {
   }
   const check = checks.byGPU.get(gpu.uuid);
   const isRunning = check?.state === 'running';
-  const error = checks.error?.gpu === gpu.uuid ? checks.error : null;
+  // The server refuses to check a simulated GPU. That is known before anybody asks.
+  const error = gpu.simulated
+    ? { gpu: gpu.uuid, code: 'simulated', parameters: {} }
+    : checks.error?.gpu === gpu.uuid
+      ? checks.error
+      : null;
   return (
     <Card
       title={trans.__('GPU check')}
@@ -40,7 +45,10 @@ export function CheckCard(props: {
         isRunning ? (
           <Button onClick={() => actions.cancelCheck(check)}>{trans.__('Cancel')}</Button>
         ) : (
-          <Button disabled={checks.starting} onClick={() => actions.runCheck(gpu.uuid)}>
+          <Button
+            disabled={checks.starting || gpu.simulated === true}
+            onClick={() => actions.runCheck(gpu.uuid)}
+          >
             {trans.__('Run a check')}
           </Button>
         )
