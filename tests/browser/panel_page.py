@@ -38,6 +38,17 @@ assert "RELIST_SECONDS" in isolated._PROGRAM
 """
 """A server's configuration, for tests of what is said and not of how long a driver is left alone
 after a fault."""
+SIMULATED = """
+from jupyterlab_gpudock.nvml import isolated
+isolated._PROGRAM = isolated._PROGRAM.replace(
+    " from jupyterlab_gpudock.nvml.child",
+    " import pathlib; from gpudock_nvml import simulated; simulated.STATE_FILE = pathlib.Path('/');"
+    " from jupyterlab_gpudock.nvml.child",
+)
+assert "STATE_FILE" in isolated._PROGRAM
+"""
+"""A server's configuration with which its simulated GPUs are known to be simulated, as in a
+container. Other tests take them for real ones."""
 
 BUSY = {
     "utilization": 87,

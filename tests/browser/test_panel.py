@@ -18,12 +18,16 @@ from browser.panel_page import (
     BUSY,
     CHINESE,
     DARK,
+    LOADING,
+    SIMULATED,
+    WINDOW,
     is_seen,
     keep,
     lease_that_ends,
     menu_entry,
     open_lab,
     open_notebook,
+    open_panel,
     run_cell,
     serious_barriers,
     until,
@@ -327,3 +331,45 @@ def test_the_panel_works_in_notebook_7(serve, visit):
     expect(panel.get_by_role("region", name="Active kernel")).to_contain_text("torch is not loaded")
     keep(notebook, "notebook-7")
     assert serious_barriers(notebook, "#jp-gpudock-panel") == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "words", "check"),
+    [
+        ({}, "A100-SXM4-40GB (simulated)", "This GPU is simulated: ", "GPU check"),
+        (CHINESE, "A100-SXM4-40GB（模拟）", "此 GPU 是模拟的：", "GPU 检测"),
+    ],
+)
+def test_a_simulated_gpu_says_what_that_means(serve, visit, settings, name, words, check):
+    url, _ = serve(Gpu.of_model("A100", **BUSY), settings=settings, config=SIMULATED)
+    page, panel = open_lab(visit, url)
+    expect(panel.get_by_role("heading", name=name)).to_be_visible()
+    expect(panel.locator("[data-code='simulated']")).to_contain_text(words)
+    expect(panel).not_to_contain_text("CUDA_VISIBLE_DEVICES")
+    card = panel.get_by_role("region", name=check)
+    expect(card).to_contain_text(words)
+    expect(card.get_by_role("button")).to_be_disabled()
+    status = page.locator(".jp-GPUDock-status")
+    expect(status).to_contain_text("A100" + name.removeprefix("A100-SXM4-40GB"))
+    keep(page, f"simulated-{check}")
+    assert serious_barriers(page, "#jp-gpudock-panel", ".jp-GPUDock-status") == []
+
+
+def test_jupyterlab_has_the_language_of_the_browser_until_another_is_chosen(serve, chromium):
+    url, _ = serve(Gpu.of_model("A100", **BUSY))
+    context = chromium.new_context(locale="zh-CN", viewport=WINDOW, reduced_motion="reduce")
+    page = context.new_page()
+    loads: list[str] = []
+    page.on("load", lambda page: loads.append(page.url))
+    page.goto(f"{url}/lab?reset")
+    expect(page.get_by_role("menuitem", name="文件")).to_be_visible(timeout=LOADING)
+    panel = open_panel(page)
+    expect(panel).to_contain_text("软件栈")
+    keep(page, "jupyterlab-chinese")
+    assert len(loads) == 1, "the page is loaded in this language, not reloaded for it"
+    menu_entry(page, "设置", "语言", "English").click()
+    page.get_by_role("dialog").get_by_role("button", name="更改并重新加载").click()
+    expect(page.get_by_role("menuitem", name="File", exact=True)).to_be_visible(timeout=LOADING)
+    page.goto(f"{url}/lab")
+    expect(page.get_by_role("menuitem", name="File", exact=True)).to_be_visible(timeout=LOADING)
+    context.close()

@@ -101,6 +101,8 @@ class GPUDocument(TypedDict):
     state: GPUState
     detail: str
     """NVML's text for a state other than ok."""
+    simulated: NotRequired[bool]
+    """It has readings, and computes nothing: CUDA finds no device."""
     utilization_percent: Metric
     """*"""
     memory_used_mib: Metric
@@ -462,7 +464,8 @@ class CheckDocument(TypedDict):
     state: Literal["running", "done", "failed", "cancelled", "refused"]
     code: str | None
     """Of a check without a result: ``timeout``, ``cuda_unavailable``, ``memory_short``,
-    ``torch_missing``, ``torch_broken``, ``environment_broken``, ``crashed``…"""
+    ``torch_missing``, ``torch_broken``, ``environment_broken``, ``crashed``… A check of a simulated
+    GPU is not started: ``POST checks`` answers with the error ``simulated``."""
     parameters: dict[str, str]
     """What a message for the code needs: ``free_mib``, ``needed_mib``, ``limit_s``, and ``detail``,
     the last line of torch or Python."""
@@ -472,6 +475,9 @@ class CheckDocument(TypedDict):
     ended_at: float | None
     progress: float
     """0 to 1."""
+    revision: NotRequired[int]
+    """How often the check has changed. Of two documents of one check, which can arrive in another
+    order than they were sent in, the one with the higher number is the newer."""
     steps: list[CheckStep]
 
 

@@ -180,3 +180,16 @@ def test_the_table_is_in_order_and_has_its_sources():
 def test_versions_that_are_none_harm_nobody(text):
     compatibility.parse(text)
     assess(ok(text), cuda(text or "x"))
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [TORCH, cuda("13.0", cuda_available=False), Environment(problem=Problem.TORCH_MISSING)],
+)
+def test_a_simulated_gpu_is_said_to_be_simulated(environment):
+    gpu = dataclasses.replace(A100, simulated=True)
+    assessment = assess(dataclasses.replace(ok(), gpus=(gpu,)), environment)
+    assert (assessment.usable, assessment.code) == (False, "simulated")
+    (finding,) = assessment.findings
+    assert finding.level == "note", "it is as it should be"
+    assert finding.message.startswith("This GPU is simulated: ")

@@ -121,16 +121,18 @@ async def test_progress_comes_over_the_stream(environment, start, ended, jp_ws_f
     socket = await jp_ws_fetch("gpudock", "api", "stream")
     await socket.read_message()
     check = await start()
-    progress = []
+    progress, revisions = [], [check["revision"]]
     while not progress or progress[-1][1] == "running":
         frame = json.loads(await asyncio.wait_for(socket.read_message(), 20))
         if frame["type"] == "check":
             assert frame["check"]["id"] == check["id"]
             progress.append((frame["check"]["progress"], frame["check"]["state"]))
+            revisions.append(frame["check"]["revision"])
     socket.close()
     assert progress[0] == (0.0, "running")
     assert progress[-1] == (1.0, "done")
     assert [value for value, _ in progress] == sorted(value for value, _ in progress)
+    assert revisions == sorted(set(revisions)), "each change has a higher number"
 
 
 async def test_what_a_gpu_cannot_do_is_skipped_and_what_fails_is_reported(
@@ -294,3 +296,12 @@ async def test_lines_that_are_invalid_are_passed_over(environment, start, ended,
     torch.write_text(GPU_SOURCE + noise)
     assert (await ended(await start()))["state"] == "done"
     assert os.environ.get("CUDA_VISIBLE_DEVICES") is None
+
+
+async def test_a_simulated_gpu_is_not_checked(environment, start, reader):
+    gpu = dataclasses.replace(A100, simulated=True)
+    reader.reading = dataclasses.replace(HEALTHY, gpus=(gpu,))
+    status, code, message = await error_of(start())
+    assert (status, code) == (409, "simulated")
+    assert message.startswith("This GPU is simulated: ")
+    assert environment.logged("pid") == [], "its torch is not started"

@@ -357,3 +357,14 @@ def test_limits_are_asked_for_once_while_nvml_is_open(nvml, driver):
         driver.now += RELIST_SECONDS
         assert nvml.read().gpus[0].power_limit_w == 400.0
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_a_gpu_of_the_simulated_library_is_simulated(nvml, tmp_path, monkeypatch, present):
+    state = tmp_path / "state"
+    if present:
+        state.touch()
+    monkeypatch.setattr("gpudock_nvml.simulated.STATE_FILE", state)
+    (gpu,) = nvml.read().gpus
+    assert gpu.simulated is present
+    assert gpu.document()["simulated"] is present

@@ -16,6 +16,8 @@ import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
+from gpudock_nvml.simulated import STATE_FILE
+
 PACKAGE = Path(__file__).parents[1]
 SIMULATOR = PACKAGE.parents[1] / "tests" / "simulator"
 
@@ -266,3 +268,10 @@ def test_clocks_throttling_and_processes_come_from_nvml(reader, host, simulator)
         (4_000_000, "mps", 900),
     ]
     assert gpu["pcie"]["generation_max"] == 4
+
+
+def test_the_panel_looks_where_containers_have_the_state(simulator):
+    from simulator.cdi import STATE_IN_CONTAINER
+
+    state = simulator.Simulator(Path(STATE_IN_CONTAINER)).state_file
+    assert state == STATE_FILE

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Float
+from traitlets import Bool, Float
 
+from jupyterlab_gpudock.app.language import follow_browser
 from jupyterlab_gpudock.app.services import ACTIONS_SCHEMA, Services
 from jupyterlab_gpudock.handlers.checks import CheckHandler, ChecksHandler
 from jupyterlab_gpudock.handlers.gpus import GPUsHandler, HistoryHandler
@@ -72,6 +73,16 @@ class GPUDock(ExtensionApp):
         """,
     )
 
+    follow_browser_language = Bool(
+        True,
+        config=True,
+        help="""
+        Whether JupyterLab has the browser's language, if its language pack is installed, for users
+        who have not chosen a language in JupyterLab's settings. If not, it has the language of the
+        server's machine.
+        """,
+    )
+
     _services: Services | None = None
 
     def initialize_handlers(self) -> None:
@@ -93,6 +104,9 @@ class GPUDock(ExtensionApp):
         serverapp.event_logger.add_listener(
             schema_id=ACTIONS_SCHEMA, listener=services.on_kernel_action
         )
+        if self.follow_browser_language:
+            # The event loop begins when all extensions are loaded, and their hooks are set.
+            serverapp.io_loop.add_callback(follow_browser, serverapp.web_app.settings)
 
     async def stop_extension(self) -> None:
         """End the sampling and all checks when the server stops."""

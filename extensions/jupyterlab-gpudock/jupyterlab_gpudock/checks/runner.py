@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyterlab_gpudock.errors import RequestError
 from jupyterlab_gpudock.kernel.interpreter import MAX_DETAIL, kill, last_line, read_tail
-from jupyterlab_gpudock.nvml.readings import GPU, Missing, State
+from jupyterlab_gpudock.nvml.readings import GPU, SIMULATED_MESSAGE, Missing, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +74,7 @@ class Check:
     parameters: dict[str, str] = dataclasses.field(default_factory=dict)
     message: str = ""
     ended_at: float | None = None
+    revision: int = 0
     steps: list[Step] = dataclasses.field(default_factory=lambda: [Step(name) for name in STEPS])
 
     def document(self) -> dict[str, Any]:
@@ -171,8 +172,12 @@ class Checks:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _run(self, check: Check, interpreter: Interpreter) -> None:
+    def _changed(self, check: Check) -> None:
+        check.revision += 1
         self._notify(check.document())
+
+    async def _run(self, check: Check, interpreter: Interpreter) -> None:
+        self._changed(check)
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._measure(check, interpreter)
@@ -239,7 +244,7 @@ class Checks:
                 step.values = _numbers(message.get("values"))
                 step.code = message["code"] if isinstance(message.get("code"), str) else None
                 step.detail = str(message.get("detail", ""))[:MAX_DETAIL]
-                self._notify(check.document())
+                self._changed(check)
         return None
 
     def _end(self, check: Check, state: str, code: str | None, detail: str = "") -> None:
@@ -257,7 +262,7 @@ class Checks:
         for step in check.steps:
             if step.state == "running":
                 step.state, step.code, step.detail = "failed", "check_ended", check.message
-        self._notify(check.document())
+        self._changed(check)
 
 
 def _program() -> str:
@@ -268,13 +273,15 @@ def _gpu(reading: Reading, gpu_uuid: str) -> GPU:
     """Return the GPU to check.
 
     Raises:
-        RequestError: there is none of this UUID, or it has a fault.
+        RequestError: there is none of this UUID, it has a fault, or it is simulated.
     """
     for gpu in reading.gpus:
         if gpu.uuid == gpu_uuid:
             if gpu.state is not State.OK:
                 message = f"The GPU cannot be checked: {gpu.detail}."
                 raise RequestError(409, gpu.state, message, detail=gpu.detail)
+            if gpu.simulated:
+                raise RequestError(409, "simulated", SIMULATED_MESSAGE)
             return gpu
     if reading.state is not State.OK:
         message = f"There is no GPU to check: {reading.detail}."

@@ -10,7 +10,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from jupyterlab_gpudock.kernel import compatibility as table
-from jupyterlab_gpudock.nvml.readings import Reading, State
+from jupyterlab_gpudock.nvml.readings import SIMULATED_MESSAGE, Reading, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ _MESSAGES = {
     "usable_without_cudnn": "This environment can compute on the GPU, but without cuDNN.",
     "no_driver": "There is no NVIDIA driver here.",
     "no_gpu": "The driver works, and shows no GPU to this server.",
+    "simulated": SIMULATED_MESSAGE,
     "version_mismatch": "The driver's library and kernel module have different versions.",
     "lost": "The GPU is lost, or this container has lost access to it.",
     "hanging": "The GPU does not respond.",
@@ -118,6 +119,10 @@ def _errors(reading: Reading, environment: Environment) -> Iterator[Finding]:
     """Yield what stops the environment, the decisive finding first."""
     if reading.state is not State.OK:
         yield Finding(reading.state.value, "error", _only(detail=reading.detail))
+        return
+    if any(gpu.simulated for gpu in reading.gpus):
+        # What PyTorch and CUDA would need is of no interest where nothing can compute.
+        yield Finding("simulated", "note")
         return
     if environment.problem is not None:
         yield Finding(environment.problem.value, "error", _only(detail=environment.detail))

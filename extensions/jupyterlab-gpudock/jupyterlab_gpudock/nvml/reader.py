@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpudock_nvml.failures import Failure
 from gpudock_nvml.mig import read_profile
+from gpudock_nvml.simulated import is_simulated
 from gpudock_nvml.values import ClockKind, ProcessKind
 from jupyterlab_gpudock.nvml.facts import with_health, with_limits
 from jupyterlab_gpudock.nvml.guarded import GuardedRead
@@ -60,6 +61,7 @@ class GPUReader:
         self._relist_at = 0.0
         self._driver: str | None = None
         self._driver_cuda: str | None = None
+        self._simulated = False
         self._devices: list[_Device] = []
         self._limits: dict[str, GPU] = {}
 
@@ -111,6 +113,7 @@ class GPUReader:
             raise ReadError(failure)
         self._fault = None
         self._limits = {}
+        self._simulated = is_simulated()
         self._relist_at = self._clock()
         with guard.calling(None):
             self._driver = text(self._client.driver_version())
@@ -174,6 +177,7 @@ class GPUReader:
             uuid=text(self._client.uuid(handle)) or "",
             index=str(index),
             name=text(self._client.name(handle)) or "",
+            simulated=self._simulated,
         )
         return _Device(index, handle, handle, self._with_facts(known, handle))
 
@@ -192,6 +196,7 @@ class GPUReader:
                 index=f"{index}:{number}",
                 name=text(client.name(board)) or "",
                 mig_profile=optional(profile) or "MIG",
+                simulated=self._simulated,
             )
             known = self._with_facts(known, board)
             slices.append(_Device(index, handle, board, known, is_slice=True))
@@ -202,7 +207,8 @@ class GPUReader:
         before = [device.known for device in self._devices if device.board_index == index]
         return [
             _Device(index, None, None, dataclasses.replace(known, state=state, detail=detail))
-            for known in before or [GPU(uuid="", index=str(index), name="")]
+            for known in before
+            or [GPU(uuid="", index=str(index), name="", simulated=self._simulated)]
         ]
 
     def _with_facts(self, gpu: GPU, board: Any) -> GPU:

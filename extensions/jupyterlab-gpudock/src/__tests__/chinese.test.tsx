@@ -79,7 +79,8 @@ const VERDICTS = [
   ...['usable', 'usable_without_cudnn', ...STATES, 'no_python', 'python_missing'],
   ...['python_broken', 'probe_timeout', 'torch_missing', 'torch_broken', 'torch_cpu_only'],
   ...['driver_too_old', 'arch_missing', 'cuda_unavailable', 'cudnn_mismatch', 'ptx_only'],
-  ...['minor_compatibility', 'forward_compatibility', 'cudnn_newer', 'of_a_newer_server']
+  ...['minor_compatibility', 'forward_compatibility', 'cudnn_newer', 'simulated'],
+  'of_a_newer_server'
 ];
 const PARAMETERS = {
   ...{ detail: DETAIL, cuda: '13.0', needed: '580', driver: '550', capability: '8.0' },
@@ -88,7 +89,7 @@ const PARAMETERS = {
 };
 const CHECK_ERRORS = [
   ...['memory_short', 'check_running', 'no_kernel', 'no_python', 'no_gpu', 'no_driver'],
-  ...['version_mismatch', 'lost', 'hanging', 'failed', 'bad_request', '']
+  ...['version_mismatch', 'lost', 'hanging', 'failed', 'simulated', 'bad_request', '']
 ];
 const ENDS = [
   ...['timeout', 'cuda_unavailable', 'torch_missing', 'torch_broken', 'environment_broken'],
@@ -137,6 +138,7 @@ function* states(): Generator<[string, IChanges]> {
     health: ['ecc_uncorrected', 'remap_pending', 'remap_failed', 'retirement_pending', 'no_slices'],
     ...{ ecc_uncorrected: 2, nvlinks: 4, mig_profile: '1g.5gb' }
   });
+  yield ['a simulated GPU', { gpus: { snapshot: snapshot({ gpus: [gpu({ simulated: true })] }) } }];
   yield ['a GPU with problems', { gpus: { snapshot: snapshot({ gpus: [troubled] }) } }];
   const processes = [
     process(),
@@ -170,7 +172,10 @@ function* states(): Generator<[string, IChanges]> {
     }
   }
   for (const code of CHECK_ERRORS) {
-    yield [`check error ${code}`, { checks: { error: { code, parameters: PARAMETERS } } }];
+    yield [
+      `check error ${code}`,
+      { checks: { error: { gpu: 'GPU-1', code, parameters: PARAMETERS } } }
+    ];
   }
   for (const code of ENDS) {
     for (const state of ['failed', 'refused', 'cancelled'] as const) {

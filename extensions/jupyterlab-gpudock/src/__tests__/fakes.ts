@@ -76,18 +76,11 @@ export class FakeAPI implements IAPI {
   cancelled: string[] = [];
   pastChecks: ICheck[] = [];
   pastEnds: IKernelEnd[] = [];
-  limitsResponse: () => ILimits = () => limits();
-  limitsOf: string[] = [];
-  leaseResponse: () => ILease = () => lease();
-  failure: Error | null = null;
-  stackResponse: () => Promise<IStack> = () => Promise.resolve(stack());
-
-  gpus(): Promise<Frame> {
-    return this.failure ? Promise.reject(this.failure) : Promise.resolve(snapshot());
-  }
-
-  history(): Promise<IHistory> {
-    return Promise.resolve({
+  endsResponse: () => Promise<IKernelEnds> = () => Promise.resolve({ ends: this.pastEnds });
+  startResponse: (gpu: string, kernel: string) => ICheck = (gpu, kernel) =>
+    check({ gpu, kernel, state: 'running', progress: 0, started_at: 200 });
+  historyResponse: () => Promise<IHistory> = () =>
+    Promise.resolve({
       times: [900, 950],
       gpus: {
         'GPU-1': {
@@ -98,10 +91,25 @@ export class FakeAPI implements IAPI {
         }
       }
     });
+  gpusResponse: () => Promise<Frame> = () => Promise.resolve(snapshot());
+  environmentsResponse: () => Promise<IEnvironments> = () =>
+    Promise.resolve({ default: 'python3', environments: [environment()] });
+  limitsResponse: () => ILimits | Promise<ILimits> = () => limits();
+  limitsOf: string[] = [];
+  leaseResponse: () => ILease | Promise<ILease> = () => lease();
+  failure: Error | null = null;
+  stackResponse: () => Promise<IStack> = () => Promise.resolve(stack());
+
+  gpus(): Promise<Frame> {
+    return this.failure ? Promise.reject(this.failure) : this.gpusResponse();
+  }
+
+  history(): Promise<IHistory> {
+    return this.historyResponse();
   }
 
   environments(): Promise<IEnvironments> {
-    return Promise.resolve({ default: 'python3', environments: [environment()] });
+    return this.environmentsResponse();
   }
 
   stack(kernel: string, refresh: boolean): Promise<IStack> {
@@ -121,7 +129,7 @@ export class FakeAPI implements IAPI {
   startCheck(gpu: string, kernel: string): Promise<ICheck> {
     return this.failure
       ? Promise.reject(this.failure)
-      : Promise.resolve(check({ gpu, kernel, state: 'running', progress: 0, started_at: 200 }));
+      : Promise.resolve(this.startResponse(gpu, kernel));
   }
 
   cancelCheck(id: string): Promise<void> {
@@ -135,7 +143,7 @@ export class FakeAPI implements IAPI {
   }
 
   ends(): Promise<IKernelEnds> {
-    return this.failure ? Promise.reject(this.failure) : Promise.resolve({ ends: this.pastEnds });
+    return this.failure ? Promise.reject(this.failure) : this.endsResponse();
   }
 
   lease(): Promise<ILease> {
@@ -201,4 +209,14 @@ export function actions(changes: Partial<IActions> = {}): IActions {
     restartServer: nothing,
     ...changes
   };
+}
+
+/** A response that a test gives later. */
+export class Later<T> {
+  respond: (value: T) => void = () => undefined;
+  fail: (error: Error) => void = () => undefined;
+  readonly response = new Promise<T>((resolve, reject) => {
+    this.respond = resolve;
+    this.fail = reject;
+  });
 }

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 import { APIError } from '../model/api';
+import type { Frame, IEnvironments, IHistory, IStack } from '../model/contract';
 import type { IPoint } from '../model/history';
 import { GPUModel } from '../model/gpus';
-import { FakeAPI, FakePage } from './fakes';
+import { FakeAPI, FakePage, Later } from './fakes';
 import { check, gpu, process, snapshot, stack } from './samples';
 
 function point(time: number, use: number): IPoint {
@@ -244,4 +245,87 @@ test('the kernels are loaded after the stack', async () => {
   server.socket.receive(snapshot());
   await settle();
   expect(model.view.environments?.default).toBe('python3');
+});
+
+test('a single reading that arrives after a frame of the stream is not shown', async () => {
+  const late = new Later<Frame>();
+  server.gpusResponse = () => late.response;
+  const reading = model.readOnce();
+  model.watch();
+  server.socket.receive(snapshot({ sequence: 7 }));
+  late.respond(snapshot({ sequence: 6 }));
+  await reading;
+  expect(model.view.snapshot?.sequence).toBe(7);
+  server.socket.receive({ type: 'delta', sequence: 8, base: 7, time: 1001, columns: {} });
+  expect(server.sockets).toHaveLength(1);
+});
+
+test('a single reading that fails after a frame of the stream is no problem', async () => {
+  const late = new Later<Frame>();
+  server.gpusResponse = () => late.response;
+  const reading = model.readOnce();
+  model.watch();
+  server.socket.receive(snapshot());
+  late.fail(new TypeError('network'));
+  await reading;
+  expect(model.view.problem).toBeNull();
+});
+
+test('of two single readings, the one that was requested last is shown', async () => {
+  const late = new Later<Frame>();
+  server.gpusResponse = () => late.response;
+  const first = model.readOnce();
+  server.gpusResponse = () => Promise.resolve(snapshot({ sequence: 3 }));
+  await model.readOnce();
+  late.respond(snapshot({ sequence: 2 }));
+  await first;
+  expect(model.view.snapshot?.sequence).toBe(3);
+});
+
+test('a late list of kernels does not replace a newer one', async () => {
+  const late = new Later<IEnvironments>();
+  server.environmentsResponse = () => late.response;
+  const first = model.refreshStack();
+  await settle();
+  server.environmentsResponse = () => Promise.resolve({ default: 'new', environments: [] });
+  await model.refreshStack();
+  late.respond({ default: 'old', environments: [] });
+  await first;
+  expect(model.view.environments?.default).toBe('new');
+});
+
+test('a stack that was requested for another kernel is not shown', async () => {
+  const late = new Later<IStack>();
+  server.stackResponse = () => late.response;
+  const first = model.refreshStack();
+  model.setKernel('conda-old');
+  late.respond(stack());
+  await first;
+  expect(model.view.stack).toBeNull();
+});
+
+test('a late history does not remove what came over the stream', async () => {
+  const late = new Later<IHistory>();
+  server.historyResponse = () => late.response;
+  model.watch();
+  server.socket.receive(snapshot({ sequence: 1, time: 1000 }));
+  server.socket.receive(snapshot({ sequence: 2, time: 1001 }));
+  late.respond(await new FakeAPI().history());
+  await settle();
+  expect(model.view.history.get('GPU-1')?.map(({ time }) => time)).toEqual([900, 1000, 1001]);
+});
+
+test('a late reason for a broken stream does not replace a newer one', async () => {
+  const late = new Later<Frame>();
+  model.watch();
+  server.socket.receive(snapshot());
+  server.gpusResponse = () => late.response;
+  server.socket.breakConnection();
+  server.gpusResponse = () => Promise.reject(new TypeError('network'));
+  await vi.advanceTimersByTimeAsync(1000);
+  server.socket.breakConnection();
+  await settle();
+  late.fail(new APIError(404));
+  await settle();
+  expect(model.view.problem).toBe('unreachable');
 });

@@ -314,3 +314,32 @@ test('a closed notebook leaves no active kernel', () => {
   session.disposed.emit();
   expect(active.view.status).toBe('none');
 });
+
+test('a kernel is queried although another one has not replied yet', async () => {
+  kernel.reply = () => new Promise(() => undefined);
+  shell.activate(session);
+  active.watch();
+  await settle();
+  const second = new FakeSession('other.ipynb');
+  second.start(new FakeKernel('python3'));
+  shell.activate(second);
+  await settle(1000);
+  expect(active.view).toMatchObject({ title: 'other.ipynb', status: 'known' });
+  await settle(60_000);
+  expect(active.view.status).toBe('known');
+});
+
+test('memory that another kernel released late is not shown for this one', async () => {
+  let respond: (reply: Reply) => void = () => undefined;
+  shell.activate(session);
+  await settle();
+  kernel.reply = () => new Promise(resolve => (respond = resolve));
+  const releasing = active.release();
+  await settle();
+  const second = new FakeSession('other.ipynb');
+  second.start(new FakeKernel('python3'));
+  shell.activate(second);
+  respond({ status: 'error', evalue: 'Out of luck' });
+  await releasing;
+  expect(active.view).toMatchObject({ title: 'other.ipynb', released: null, releasing: false });
+});

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { APIError } from '../model/api';
 import type { ILease } from '../model/contract';
 import { type ILeaseWarning, Lease } from '../model/lease';
-import { FakeAPI, FakePage } from './fakes';
+import { FakeAPI, FakePage, Later } from './fakes';
 import { lease, unmanaged } from './samples';
 
 const MINUTE = 60_000;
@@ -184,4 +184,57 @@ test('a wrong clock of the page does not move the end', async () => {
   await model.load();
   expect(emitted()).toEqual(['time 10']);
   expect(model.view.clockOffsetMs).toBe(ahead);
+});
+
+test('a response that was requested before an extension does not take it back', async () => {
+  const late = new Later<ILease>();
+  server.leaseResponse = () => late.response;
+  const loading = model.load();
+  const before = Date.now() / 1000 + 4 * 60;
+  const after = before + 3600;
+  server.leaseResponse = () => lease({ ends_at: after });
+  await model.extend();
+  late.respond(lease({ ends_at: before }));
+  await loading;
+  expect(model.view.lease?.ends_at).toBe(after);
+  expect(emitted()).not.toContain('time 4');
+});
+
+test('a response that was requested during an extension is of before it', async () => {
+  const extension = new Later<ILease>();
+  const late = new Later<ILease>();
+  server.leaseResponse = () => extension.response;
+  const extending = model.extend();
+  server.leaseResponse = () => late.response;
+  const loading = model.load();
+  const before = Date.now() / 1000 + 7200;
+  extension.respond(lease({ ends_at: before + 3600 }));
+  await extending;
+  late.respond(lease({ ends_at: before }));
+  await loading;
+  expect(model.view.lease?.ends_at).toBe(before + 3600);
+});
+
+test('of two responses, the one that was requested last is shown', async () => {
+  const late = new Later<ILease>();
+  server.leaseResponse = () => late.response;
+  const first = model.load();
+  server.leaseResponse = () => lease({ queue_length: 1 });
+  await model.load();
+  late.respond(lease({ queue_length: 5 }));
+  await first;
+  expect(model.view.lease?.queue_length).toBe(1);
+});
+
+test('an action that is in progress is not repeated, and another one waits for its end', async () => {
+  const late = new Later<ILease>();
+  server.leaseResponse = () => late.response;
+  const actions = [model.extend(), model.extend(), model.release()];
+  await settle();
+  expect(server.leaseRequests).toBe(1);
+  expect(model.view.pending).toBe('extend');
+  late.respond(lease());
+  await Promise.all(actions);
+  expect(server.leaseRequests).toBe(2);
+  expect(model.view.pending).toBeNull();
 });

@@ -4,13 +4,13 @@ import { Signal } from '@lumino/signaling';
 import { cleanup } from '@testing-library/react';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
-import type { ILimits } from '../model/contract';
+import type { IKernelEnds, ILimits } from '../model/contract';
 import { incidentAdvice, incidentMessage } from '../messages/limits';
 import { type IIncident, KernelWatch } from '../model/kernelWatch';
 import { limitOfError, mayBeLimit } from '../model/limitErrors';
 import { Limits } from '../model/limits';
 import { DEFAULTS } from '../model/settings';
-import { FakeAPI, FakePage } from './fakes';
+import { FakeAPI, FakePage, Later } from './fakes';
 import { renderPanel } from './renderPanel';
 import { kernelEnd, limits } from './samples';
 
@@ -292,4 +292,31 @@ test('without limits there is no card', () => {
     expect(text).not.toContain('Limits of this server');
     cleanup();
   }
+});
+
+test('a late response does not replace newer limits', async () => {
+  const late = new Later<ILimits>();
+  server.limitsResponse = () => late.response;
+  const model = new Limits(server, new FakePage());
+  model.watch();
+  server.limitsResponse = () => limits({ cpus: 8 });
+  model.watch();
+  await settled();
+  late.respond(limits({ cpus: 2 }));
+  await settled();
+  expect(model.view.limits?.cpus).toBe(8);
+  model.dispose();
+});
+
+test('a late response does not report an older end of a kernel', async () => {
+  const late = new Later<IKernelEnds>();
+  watch();
+  server.endsResponse = () => late.response;
+  session.statusChanged.emit('autorestarting');
+  server.endsResponse = () => Promise.resolve({ ends: [kernelEnd({ ended_at: 200 })] });
+  session.statusChanged.emit('autorestarting');
+  await settled();
+  late.respond({ ends: [kernelEnd({ ended_at: 100 })] });
+  await settled();
+  expect(incidents).toHaveLength(1);
 });

@@ -364,7 +364,11 @@ test.each([
 });
 
 test('a check that could not be started shows why', () => {
-  const error = { code: 'memory_short', parameters: { free_mib: '7', needed_mib: '1200' } };
+  const error = {
+    gpu: 'GPU-1',
+    code: 'memory_short',
+    parameters: { free_mib: '7', needed_mib: '1200' }
+  };
   expect(show({ checks: { error } })).toContain('7 MiB are free, 1200 MiB are needed');
 });
 
@@ -448,4 +452,16 @@ test('a part that fails does not affect the others', () => {
   expect(text).toContain('This part cannot be shown');
   window.removeEventListener('error', expectIt);
   vi.restoreAllMocks();
+});
+
+test('a simulated GPU is called so, and what that means is said', () => {
+  const simulated = gpu({ simulated: true });
+  const text = show({
+    gpus: { snapshot: snapshot({ gpus: [simulated] }), stack: stack('simulated', false) }
+  });
+  expect(screen.getByRole('heading', { name: 'A100-SXM4-40GB (simulated)' })).toBeTruthy();
+  expect(text.match(/This GPU is simulated: /g)).toHaveLength(2);
+  expect(text).not.toContain('CUDA_VISIBLE_DEVICES');
+  const button = screen.getByRole('button', { name: 'Run a check' });
+  expect(button.hasAttribute('disabled')).toBe(true);
 });

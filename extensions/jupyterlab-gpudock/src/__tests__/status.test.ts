@@ -69,3 +69,7 @@ test('preferences that are missing, unknown or of the wrong type have their defa
     statusBar: false
   });
 });
+
+test('a simulated GPU is called so', () => {
+  expect(status([gpu({ simulated: true })])).toBe('A100 (simulated) · 31/40 GB · 42 %');
+});

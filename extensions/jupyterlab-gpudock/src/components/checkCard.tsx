@@ -32,6 +32,12 @@ export function CheckCard(props: {
   }
   const check = checks.byGPU.get(gpu.uuid);
   const isRunning = check?.state === 'running';
+  // The server refuses to check a simulated GPU. That is known before anybody asks.
+  const error = gpu.simulated
+    ? { gpu: gpu.uuid, code: 'simulated', parameters: {} }
+    : checks.error?.gpu === gpu.uuid
+      ? checks.error
+      : null;
   return (
     <Card
       title={trans.__('GPU check')}
@@ -39,7 +45,10 @@ export function CheckCard(props: {
         isRunning ? (
           <Button onClick={() => actions.cancelCheck(check)}>{trans.__('Cancel')}</Button>
         ) : (
-          <Button disabled={checks.starting} onClick={() => actions.runCheck(gpu.uuid)}>
+          <Button
+            disabled={checks.starting || gpu.simulated === true}
+            onClick={() => actions.runCheck(gpu.uuid)}
+          >
             {trans.__('Run a check')}
           </Button>
         )
@@ -62,17 +71,15 @@ export function CheckCard(props: {
         </label>
       )}
       <div role="status">
-        {checks.error && (
-          <Message className="jp-GPUDock-hint" {...startErrorMessage(checks.error, trans)} />
-        )}
-        {!check && !checks.error && (
+        {error && <Message className="jp-GPUDock-hint" {...startErrorMessage(error, trans)} />}
+        {!check && !error && (
           <p className="jp-GPUDock-hint">
             {trans.__(
               'Measures in a few seconds how much faster cuDNN, mixed precision and TF32 are on this GPU, and how fast data is copied to the GPU and back.'
             )}
           </p>
         )}
-        {check && (isRunning || !checks.error) && (
+        {check && (isRunning || !error) && (
           <Message
             className="jp-GPUDock-hint"
             {...checkMessage(check, kernelName(check.kernel, environments), trans)}
@@ -80,9 +87,7 @@ export function CheckCard(props: {
         )}
       </div>
       {isRunning && <Progress check={check} />}
-      {check && (isRunning || !checks.error) && check.state !== 'refused' && (
-        <Steps check={check} />
-      )}
+      {check && (isRunning || !error) && check.state !== 'refused' && <Steps check={check} />}
     </Card>
   );
 }

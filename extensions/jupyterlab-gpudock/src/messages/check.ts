@@ -2,6 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { ICheckError } from '../model/checks';
 import type { ICheck, ICheckStep } from '../model/contract';
+import { simulatedMessage } from './gpu';
 import { type IMessage, message } from './message';
 
 /** Return what a step of a check measures. */
@@ -150,6 +151,8 @@ export function startErrorMessage(
       return message(
         trans.__('The check needs a Python kernel. Choose one under "Software stack".')
       );
+    case 'simulated':
+      return message(simulatedMessage(trans));
     case 'no_gpu':
     case 'no_driver':
       return message(trans.__('There is no longer a GPU to check.'));

@@ -178,5 +178,15 @@ export function formatTimeLeft(milliseconds: number, trans: TranslationBundle): 
 
 /** Return the name of a GPU without its vendor. */
 export function formatName(gpu: IGPU, trans: TranslationBundle): string {
+  return markSimulated(gpu, modelName(gpu, trans), trans);
+}
+
+/** Return the name of a GPU's model without its manufacturer. */
+export function modelName(gpu: IGPU, trans: TranslationBundle): string {
   return gpu.name.replace(/^NVIDIA /, '') || trans.__('Unknown GPU');
+}
+
+/** Return a GPU's name; that of a simulated one says so. */
+export function markSimulated(gpu: IGPU, name: string, trans: TranslationBundle): string {
+  return gpu.simulated ? trans.__('%1 (simulated)', name) : name;
 }

@@ -195,3 +195,10 @@ function unknownReason({ reason }: IProcess, trans: TranslationBundle): string {
       return trans.__('owner unknown');
   }
 }
+
+/** Return what it means for the user that a GPU is simulated. */
+export function simulatedMessage(trans: TranslationBundle): string {
+  return trans.__(
+    'This GPU is simulated: it has readings, but it cannot compute, so torch finds no CUDA device and there is nothing to measure. Everything else works as with a real GPU.'
+  );
+}

@@ -8,7 +8,9 @@ import {
   formatTemperature,
   formatUtilization,
   type IDisplay,
-  inUnit
+  inUnit,
+  markSimulated,
+  modelName
 } from './format';
 import { gpuTrouble } from './gpu';
 import { stateMessage } from './state';
@@ -62,10 +64,10 @@ export function statusText(
 
 /** Return a name that fits into the status bar, for example `A100` or `RTX 4090`. */
 function shortName(gpu: IGPU, trans: TranslationBundle): string {
-  const name = formatName(gpu, trans);
-  return (
-    /^(?:GeForce |Tesla |Quadro )?((?:[A-Za-z]+ )*?[A-Za-z]*\d+[A-Za-z]*)/.exec(name)?.[1] ?? name
-  );
+  const name = modelName(gpu, trans);
+  const short =
+    /^(?:GeForce |Tesla |Quadro )?((?:[A-Za-z]+ )*?[A-Za-z]*\d+[A-Za-z]*)/.exec(name)?.[1] ?? name;
+  return markSimulated(gpu, short, trans);
 }
 
 function names(gpus: readonly IGPU[], trans: TranslationBundle): string {

@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IFinding } from '../model/contract';
+import { simulatedMessage } from './gpu';
 import type { IMessage } from './message';
 
 /** Findings that come with the output of a program. */
@@ -28,6 +29,8 @@ function findingText({ code, parameters }: IFinding, trans: TranslationBundle): 
     case 'no_driver':
     case 'no_gpu':
       return trans.__('Not usable: this server has no GPU.');
+    case 'simulated':
+      return simulatedMessage(trans);
     case 'version_mismatch':
       return trans.__('Not usable until the machine is restarted: its driver was updated.');
     case 'lost':

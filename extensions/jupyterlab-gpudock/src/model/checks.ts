@@ -5,6 +5,8 @@ import type { IGPUModel } from './tokens';
 
 /** Why a check was not started. */
 export interface ICheckError {
+  /** The GPU's UUID. */
+  readonly gpu: string;
   /** The server's error code; empty if there was no such response. */
   readonly code: string;
   readonly parameters: Readonly<Record<string, string>>;
@@ -52,8 +54,8 @@ export class Checks extends Store<IChecksView> {
       this.update({
         error:
           error instanceof APIError
-            ? { code: error.code, parameters: error.parameters }
-            : { code: '', parameters: { detail: String(error) } }
+            ? { gpu, code: error.code, parameters: error.parameters }
+            : { gpu, code: '', parameters: { detail: String(error) } }
       });
     } finally {
       this.update({ starting: false });
@@ -71,19 +73,25 @@ export class Checks extends Store<IChecksView> {
   }
 
   private accept(check: ICheck): void {
-    const known = this.view.byGPU.get(check.gpu);
+    const { byGPU, error } = this.view;
+    const known = byGPU.get(check.gpu);
     if (!known || isNewer(check, known)) {
-      this.update({ byGPU: new Map(this.view.byGPU).set(check.gpu, check) });
+      this.update({
+        byGPU: new Map(byGPU).set(check.gpu, check),
+        // What is newer than the error is what the user wants to see.
+        error: error?.gpu === check.gpu ? null : error
+      });
     }
   }
 }
 
-/** Responses and frames can arrive out of order: a check that has ended stays so. */
+/** Responses and frames can arrive out of order: a check never goes back to an earlier state. */
 function isNewer(check: ICheck, known: ICheck): boolean {
   if (check.id !== known.id) {
     return check.started_at >= known.started_at;
   }
-  return (
-    check.state !== 'running' || (known.state === 'running' && check.progress >= known.progress)
-  );
+  if (known.state !== 'running' || check.state !== 'running') {
+    return known.state === 'running';
+  }
+  return (check.revision ?? 0) >= (known.revision ?? 0) && check.progress >= known.progress;
 }

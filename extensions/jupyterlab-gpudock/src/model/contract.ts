@@ -101,6 +101,8 @@ export interface IGPU {
   state: GPUState;
   /** NVML's text for a state other than ok. */
   detail: string;
+  /** It has readings, and computes nothing: CUDA finds no device. */
+  simulated?: boolean;
   /** * */
   utilization_percent: Metric;
   /** * */
@@ -438,7 +440,8 @@ export interface ICheck {
   state: 'running' | 'done' | 'failed' | 'cancelled' | 'refused';
   /**
    * Of a check without a result: `timeout`, `cuda_unavailable`, `memory_short`, `torch_missing`,
-   * `torch_broken`, `environment_broken`, `crashed`…
+   * `torch_broken`, `environment_broken`, `crashed`… A check of a simulated GPU is not started:
+   * `POST checks` answers with the error `simulated`.
    */
   code: string | null;
   /**
@@ -452,6 +455,11 @@ export interface ICheck {
   ended_at: number | null;
   /** 0 to 1. */
   progress: number;
+  /**
+   * How often the check has changed. Of two documents of one check, which can arrive in another
+   * order than they were sent in, the one with the higher number is the newer.
+   */
+  revision?: number;
   steps: ICheckStep[];
 }
 

@@ -5,7 +5,8 @@ import { APIError, type IAPI } from './api';
 import { Connection } from './connection';
 import type { Frame, ICheck, ISnapshotFrame } from './contract';
 import { applyDelta } from './delta';
-import { fromServer, withSnapshot } from './history';
+import { fromServer, withPast, withSnapshot } from './history';
+import { RequestOrder } from './requestOrder';
 import { Store } from './store';
 import type { ConnectionProblem, IGPUModel, IGPUView } from './tokens';
 
@@ -43,7 +44,10 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
         this.sentRate = null;
         this.sendRate();
       },
-      onFrame: frame => this.accept(frame),
+      onFrame: frame => {
+        this.readings.supersede();
+        this.accept(frame);
+      },
       onLost: () => void this.diagnose()
     });
     page.addEventListener('visibilitychange', this.updateConnection);
@@ -67,10 +71,16 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
     if (this.connection.isRunning || this.page.visibilityState === 'hidden') {
       return;
     }
+    const isNewer = this.readings.begin();
     try {
-      this.accept(await this.api.gpus());
+      const frame = await this.api.gpus();
+      if (isNewer()) {
+        this.accept(frame);
+      }
     } catch (error) {
-      this.update({ problem: problemFrom(error) });
+      if (isNewer()) {
+        this.update({ problem: problemFrom(error) });
+      }
     }
   }
 
@@ -78,6 +88,7 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
     if (name !== this.kernel) {
       this.kernel = name;
       this.stackLoadedFor = '';
+      this.stacks.supersede();
       if (this.connection.isAlive) {
         this.updateStack();
       }
@@ -177,23 +188,24 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
   private async loadHistory(): Promise<void> {
     try {
       const past = fromServer(await this.api.history());
-      const { snapshot } = this.view;
-      this.update({ history: snapshot ? withSnapshot(past, snapshot) : past });
+      this.update({ history: withPast(this.view.history, past) });
     } catch {
       // The charts then begin now. The stream reports connection problems.
     }
   }
 
   private async loadStack(refresh: boolean): Promise<void> {
-    const request = ++this.stackRequest;
+    // Only the last request counts: those before it may be for another kernel.
+    this.stacks.supersede();
+    const isNewest = this.stacks.begin();
     this.update({ stackStatus: 'loading' });
     try {
       const stack = await this.api.stack(this.kernel, refresh);
-      if (request === this.stackRequest) {
+      if (isNewest()) {
         this.update({ stack, stackStatus: 'ready' });
       }
     } catch {
-      if (request === this.stackRequest) {
+      if (isNewest()) {
         this.stackLoadedFor = '';
         this.update({ stackStatus: 'failed' });
       }
@@ -205,8 +217,12 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
   }
 
   private async loadEnvironments(): Promise<void> {
+    const isNewer = this.lists.begin();
     try {
-      this.update({ environments: await this.api.environments() });
+      const environments = await this.api.environments();
+      if (isNewer()) {
+        this.update({ environments });
+      }
     } catch {
       // Without the list of kernels, the stack card offers no choice.
     }
@@ -214,13 +230,14 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
 
   /** Find out why the stream broke: a WebSocket has no status code, a REST call does. */
   private async diagnose(): Promise<void> {
+    const isNewer = this.diagnoses.begin();
     let problem: ConnectionProblem = 'unreachable';
     try {
       await this.api.gpus();
     } catch (error) {
       problem = problemFrom(error);
     }
-    if (this.connection.isRunning && !this.connection.isAlive) {
+    if (isNewer() && this.connection.isRunning && !this.connection.isAlive) {
       this.update({ problem });
     }
   }
@@ -232,7 +249,10 @@ export class GPUModel extends Store<IGPUView> implements IGPUModel {
   private kernel = '';
   /** State and driver for which the stack was requested last. */
   private stackLoadedFor = '';
-  private stackRequest = 0;
+  private readonly readings = new RequestOrder();
+  private readonly stacks = new RequestOrder();
+  private readonly lists = new RequestOrder();
+  private readonly diagnoses = new RequestOrder();
 }
 
 function problemFrom(error: unknown): ConnectionProblem {

@@ -30,6 +30,20 @@ export function fromServer({ times, gpus }: IHistory): GPUHistory {
   );
 }
 
+/**
+ * Return the history with what the server knows of the past. Points that are newer than that stay:
+ * they came over the stream while the past was on its way.
+ */
+export function withPast(history: GPUHistory, past: GPUHistory): GPUHistory {
+  const result = new Map(past);
+  for (const [uuid, points] of history) {
+    const known = past.get(uuid) ?? [];
+    const newest = known.at(-1)?.time ?? -Infinity;
+    result.set(uuid, [...known, ...points.filter(({ time }) => time > newest)]);
+  }
+  return result;
+}
+
 /** Return the history with a snapshot added and old points removed. */
 export function withSnapshot(history: GPUHistory, snapshot: ISnapshotFrame): GPUHistory {
   const oldest = snapshot.time - HISTORY_SECONDS;

@@ -116,7 +116,7 @@ export class ActiveKernel extends Store<IKernelView> {
           error instanceof NoReply ? [] : [error instanceof Error ? error.message : String(error)]
       };
     }
-    this.update({ releasing: false, released });
+    this.updateFor(kernel, { releasing: false, released });
     this.schedule(0);
   }
 
@@ -168,7 +168,7 @@ export class ActiveKernel extends Store<IKernelView> {
   };
 
   private readonly onStatusChanged = (): void => {
-    if (this.querying) {
+    if (this.queried && this.queried === this.kernel) {
       this.statusChanges += 1;
     } else {
       this.schedule(IDLE_DELAY_MS);
@@ -201,7 +201,7 @@ export class ActiveKernel extends Store<IKernelView> {
 
   private async updateState(): Promise<void> {
     const { kernel } = this;
-    if (!kernel || this.querying) {
+    if (!kernel || this.queried === kernel) {
       return;
     }
     const spec = await kernel.spec;
@@ -236,15 +236,18 @@ export class ActiveKernel extends Store<IKernelView> {
   }
 
   private async query(kernel: Kernel.IKernelConnection, expression: string): Promise<unknown> {
-    this.querying = true;
+    this.queried = kernel;
     this.statusChanges = 0;
     try {
       return await evaluate(kernel, expression);
     } finally {
-      this.querying = false;
-      // A short cell may have run before the reply arrived.
-      if (this.statusChanges > OWN_STATUS_CHANGES) {
-        this.schedule(IDLE_DELAY_MS);
+      // Another kernel may have become the active one, and be queried, in the meantime.
+      if (this.queried === kernel) {
+        this.queried = null;
+        // A short cell may have run before the reply arrived.
+        if (this.statusChanges > OWN_STATUS_CHANGES) {
+          this.schedule(IDLE_DELAY_MS);
+        }
       }
     }
   }
@@ -261,7 +264,8 @@ export class ActiveKernel extends Store<IKernelView> {
   private session: ISessionContext | null = null;
   private snippets: ISnippets | null = null;
   private watchers = 0;
-  private querying = false;
+  /** The kernel whose reply to a query is on its way. */
+  private queried: Kernel.IKernelConnection | null = null;
   /** Number of status changes since the current query was sent. */
   private statusChanges = 0;
   /** Whether a query was omitted because the page was hidden. */

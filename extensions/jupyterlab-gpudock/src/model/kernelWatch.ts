@@ -89,8 +89,13 @@ export class KernelWatch {
     try {
       const { ends } = await this.api.ends();
       const end = ends.find(({ kernel_id: id }) => id === kernel);
-      // A notebook and a console can have the same kernel. An exit without an error was asked for.
-      if (!end || end.exit_code === 0 || this.explained.get(end.kernel_id) === end.ended_at) {
+      // A notebook and a console can have the same kernel, and responses can arrive out of order.
+      // An exit without an error was asked for.
+      if (
+        !end ||
+        end.exit_code === 0 ||
+        (this.explained.get(end.kernel_id) ?? -Infinity) >= end.ended_at
+      ) {
         return;
       }
       this.explained.set(end.kernel_id, end.ended_at);

@@ -4,6 +4,7 @@ import { type ISignal, Signal } from '@lumino/signaling';
 import { APIError, type IAPI } from './api';
 import type { ILease } from './contract';
 import type { PageVisibility } from './gpus';
+import { RequestOrder } from './requestOrder';
 import { Store } from './store';
 
 /** How many minutes before its end a session is warned about, the earliest first. */
@@ -83,8 +84,12 @@ export class Lease extends Store<ILeaseView> {
 
   /** Load the lease. */
   async load(): Promise<void> {
+    const isNewer = this.order.begin();
     try {
-      this.accept(await this.api.lease());
+      const lease = await this.api.lease();
+      if (isNewer()) {
+        this.accept(lease);
+      }
     } catch {
       // The stream reports connection problems. The countdown goes on.
       this.scheduleAfter(REFRESH_MS);
@@ -93,7 +98,7 @@ export class Lease extends Store<ILeaseView> {
 
   /** Extend the session as far as the quota allows. */
   async extend(): Promise<void> {
-    await this.perform('extend', async () => this.accept(await this.api.extendLease()));
+    await this.perform('extend', async () => this.acceptChange(await this.api.extendLease()));
   }
 
   /**
@@ -105,7 +110,7 @@ export class Lease extends Store<ILeaseView> {
     await this.perform('release', async () => {
       const lease = await this.orStopped(() => this.api.releaseLease());
       if (lease) {
-        this.accept(lease);
+        this.acceptChange(lease);
       }
     });
     return this.view.error === null;
@@ -144,7 +149,25 @@ export class Lease extends Store<ILeaseView> {
     this.page.removeEventListener('visibilitychange', this.schedule);
   }
 
+  /**
+   * Perform an action after the one that is in progress, if there is one; two of the same kind are
+   * one.
+   */
   private async perform(action: LeaseAction, run: () => Promise<void>): Promise<void> {
+    while (this.performing) {
+      const isSame = this.view.pending === action;
+      await this.performing;
+      if (isSame) {
+        return;
+      }
+    }
+    this.performing = this.performNow(action, run).finally(() => {
+      this.performing = null;
+    });
+    await this.performing;
+  }
+
+  private async performNow(action: LeaseAction, run: () => Promise<void>): Promise<void> {
     this.update({ pending: action, error: null });
     try {
       await run();
@@ -154,6 +177,12 @@ export class Lease extends Store<ILeaseView> {
     } finally {
       this.update({ pending: null });
     }
+  }
+
+  /** Accept the lease as an action has changed it; what was requested before is older. */
+  private acceptChange(lease: ILease): void {
+    this.order.supersede();
+    this.accept(lease);
   }
 
   private accept(lease: ILease): void {
@@ -239,6 +268,8 @@ export class Lease extends Store<ILeaseView> {
   private readonly _warned = new Signal<Lease, ILeaseWarning>(this);
   /** By limit and minutes: the deadline that was warned about. */
   private readonly warnings = new Map<string, number>();
+  private readonly order = new RequestOrder();
+  private performing: Promise<void> | null = null;
   private watchers = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 }

@@ -3,6 +3,7 @@ import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import type { IAPI } from './api';
 import type { ILimits } from './contract';
 import type { PageVisibility } from './gpus';
+import { RequestOrder } from './requestOrder';
 import { Store } from './store';
 
 const REFRESH_MS = 5000;
@@ -43,8 +44,12 @@ export class Limits extends Store<ILimitsView> {
     if (this.page.visibilityState === 'hidden') {
       return;
     }
+    const isNewer = this.order.begin();
     try {
-      this.update({ limits: await this.api.limits() });
+      const limits = await this.api.limits();
+      if (isNewer()) {
+        this.update({ limits });
+      }
     } catch {
       // The stream reports connection problems.
     }
@@ -55,6 +60,7 @@ export class Limits extends Store<ILimitsView> {
     this.timer = undefined;
   }
 
+  private readonly order = new RequestOrder();
   private watchers = 0;
   private timer: ReturnType<typeof setInterval> | undefined;
 }
