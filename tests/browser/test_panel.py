@@ -66,7 +66,7 @@ def test_the_front_end_is_at_most_60_kb(installed_panel):
 def test_a_gpu_is_a_card_and_a_status(single, visit):
     url, _ = single
     page, panel = open_lab(visit, url)
-    card = panel.get_by_role("region", name="GPU 0: A100-SXM4-40GB")
+    card = panel.get_by_role("region", name="cuda:0: A100-SXM4-40GB")
     for part in ("87 %", "31.0 / 40.0 GiB", "64 °C", "283 / 400 W", "1380 / 1410 MHz"):
         expect(card).to_contain_text(part)
     expect(card.get_by_role("img", name=re.compile("^Power over the last"))).to_be_visible()
@@ -237,7 +237,7 @@ def test_slices_are_told_with_their_profiles_in_chinese(divided, visit):
     page = visit(f"{url}/lab?reset")
     page.locator('.jp-SideBar [data-id="jp-gpudock-panel"]').click()
     panel = page.locator("#jp-gpudock-panel")
-    expect(panel.get_by_role("region", name=re.compile("^GPU 0:1："))).to_contain_text(
+    expect(panel.get_by_role("region", name=re.compile("^MIG 0:1："))).to_contain_text(
         "MIG 2g.10gb"
     )
     for words in ("显存", "软件栈", "当前内核", "torch 不可用：此环境中未安装 torch。", "运行检测"):
@@ -317,7 +317,7 @@ def test_a_session_is_shown_warned_of_and_extended(single, visit):
     assert serious_barriers(page, "#jp-gpudock-panel") == []
     session.get_by_role("button", name="Extend").click()
     expect(session).to_contain_text("5 h 1 min")
-    session.get_by_role("button", name="Release the GPU…").click()
+    session.get_by_role("button", name="Stop server…").click()
     expect(page.get_by_role("dialog")).to_contain_text("what is only in memory is lost")
     page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
 

@@ -99,8 +99,8 @@ def test_giving_the_gpu_back_ends_on_the_page_that_shows_it(open_server):
         }).observe(document.body, { childList: true, subtree: true })""",
         [OUTAGE, STOPPED, "did not respond"],
     )
-    panel.get_by_role("button", name="Release the GPU…").click()
-    page.get_by_role("dialog").get_by_role("button", name="Release").click()
+    panel.get_by_role("button", name="Stop server…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop server").click()
     page.wait_for_url(re.compile(r"/services/gpudock/\?ended=lease-7$"))
     assert hub.released == ["POST"]
     assert seen == []

@@ -51,7 +51,7 @@ def row(view: View, number: int) -> Any:
 def test_one_gpu(gallery):
     gallery.show(SINGLE)
     english, chinese = gallery.views
-    card = english.region("GPU 0: A100-SXM4-40GB")
+    card = english.region("cuda:0: A100-SXM4-40GB")
     expect(card.get_by_role("meter", name="Utilization")).to_have_attribute(
         "aria-valuetext", "87 %"
     )
@@ -59,7 +59,7 @@ def test_one_gpu(gallery):
         "aria-valuetext", "31.0 / 40.0 GiB"
     )
     see(english, "64 °C", "283 / 400 W", "1380 / 1410 MHz", "No process uses this GPU.")
-    expect(chinese.region("GPU 0：A100-SXM4-40GB")).to_contain_text("31.0 / 40.0 GiB")
+    expect(chinese.region("cuda:0：A100-SXM4-40GB")).to_contain_text("31.0 / 40.0 GiB")
     see(english, "Usable: torch computes on the GPU, with cuDNN.")
     gallery.look("one")
 
@@ -67,7 +67,7 @@ def test_one_gpu(gallery):
 def test_a_gpu_in_trouble_says_so_in_words(gallery):
     gallery.show(TROUBLED)
     english, chinese = gallery.views
-    card = english.region("GPU 0: A100-SXM4-40GB")
+    card = english.region("cuda:0: A100-SXM4-40GB")
     see(english, "nearly full", "too hot", "Check its cooling.", "2 errors that could not")
     see(english, "Bad memory will be replaced when the GPU is reset.")
     expect(card.get_by_role("listitem").filter(has_text="has just ended")).to_have_count(2)
@@ -121,9 +121,9 @@ def test_slices(gallery):
     english, chinese = gallery.views
     for view, colon in ((english, ":"), (chinese, "：")):
         for place, profile in enumerate(("1g.5gb", "2g.10gb", "3g.20gb")):
-            card = view.region(re.compile(f"^GPU 0:{place}{colon}"))
+            card = view.region(re.compile(f"^MIG 0:{place}{colon}"))
             expect(card).to_contain_text(f"MIG {profile}")
-    expect(english.region(re.compile("^GPU 0:1"))).to_contain_text("not reported")
+    expect(english.region(re.compile("^MIG 0:1"))).to_contain_text("not reported")
     gallery.look("slices")
 
 

@@ -526,6 +526,9 @@ class LeaseDocument(TypedDict):
     now: float
     """This server's clock, so that a countdown does not depend on the browser's."""
     gpus: list[str]
+    host_gpus: NotRequired[dict[str, int]]
+    """By UUID, the index of a GPU on its host, as the lab's pages show it; empty until the desk has
+    returned it."""
     ends_at: float | None
     """None: no end is known."""
     ends_because: Literal["time", "hours", "group_hours", "idle"] | None

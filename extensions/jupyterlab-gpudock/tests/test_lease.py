@@ -35,6 +35,12 @@ EFFECTIVE = {
     "used": {"gpus": 1, "gpu_hours": 12.5},
 }
 QUEUE = {"queue": [], "length": 3}
+GPUS = {
+    "gpus": [
+        {"uuid": "GPU-0", "index": 0, "host": "lab"},
+        {"uuid": "GPU-1", "index": 3, "host": "lab"},
+    ]
+}
 
 
 class FakeDesk:
@@ -46,6 +52,7 @@ class FakeDesk:
             "leases/me": {"leases": [{**LEASE, "id": "another"}, LEASE]},
             "quotas/users/ada/effective": EFFECTIVE,
             "queue": QUEUE,
+            "gpus": GPUS,
             "leases/lease-7/extend": LEASE,
             "leases/lease-7": LEASE,
         }
@@ -118,6 +125,7 @@ async def test_the_lease_with_all_its_countdowns(lease, desk):
         "fetched_at": 1500.0,
         "now": 1500.0,
         "gpus": ["GPU-1"],
+        "host_gpus": {"GPU-1": 3},
         "ends_at": 2000.0,
         "ends_because": "time",
         "why": "The session ends at noon.",
@@ -349,3 +357,18 @@ async def test_who_asks_first_may_go_away(lease, desk):
     first.cancel()
     assert (await second)["state"] == "ok"
     assert desk.count("leases/me") == 1
+
+
+async def test_the_places_of_the_gpus_are_asked_for_until_they_are_known(lease, desk, clock):
+    desk.statuses["gpus"] = 503
+    assert (await lease.document())["host_gpus"] == {}
+    for answer in ({"gpus": None}, {"gpus": [7, {"uuid": "GPU-1", "index": "3"}]}):
+        desk.statuses["gpus"], desk.answers["gpus"] = 200, answer
+        clock.now += CACHE_SECONDS
+        document = await lease.document()
+        assert (document["state"], document["host_gpus"]) == ("ok", {})
+    desk.answers["gpus"] = GPUS
+    for _ in range(3):
+        clock.now += CACHE_SECONDS
+        assert (await lease.document())["host_gpus"] == {"GPU-1": 3}
+    assert desk.count("gpus") == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -24,6 +25,7 @@ CACHE_SECONDS = 5.0
 
 _EMPTY: dict[str, Any] = {
     "gpus": [],
+    "host_gpus": {},
     "ends_at": None,
     "ends_because": None,
     "why": "",
@@ -67,6 +69,7 @@ class ServerLease:
         self._wall_clock = wall_clock
         self._found: dict[str, Any] = {}
         self._fetched_at: float | None = None
+        self._host_gpus: dict[str, int] = {}
         self._state, self._message = "", ""
         self._fresh_until = -1.0
         self._fetching: asyncio.Task[None] | None = None
@@ -202,11 +205,26 @@ class ServerLease:
             raise DeskError(None, INVALID_RESPONSE) from None
         if not rows:
             raise RequestError(409, "no_lease", "This server's lease has ended.")
+        lease = _of_lease(rows[0])
+        await self._find_host_gpus(lease["gpus"])
         return {
-            **_of_lease(rows[0]),
+            **lease,
+            "host_gpus": self._host_gpus,
             **_of_limits(limits if isinstance(limits, dict) else {}, rows[0]),
             "queue_length": _whole(queue.get("length")) if isinstance(queue, dict) else None,
         }
+
+    async def _find_host_gpus(self, uuids: list[str]) -> None:
+        """Look up the GPUs' indices on their host once; names without them are good enough."""
+        if all(uuid in self._host_gpus for uuid in uuids):
+            return
+        with contextlib.suppress(DeskError):
+            listed = (await self._desk.fetch("gpus")).get("gpus")
+            for gpu in listed if isinstance(listed, list) else []:
+                if isinstance(gpu, dict) and gpu.get("uuid") in uuids:
+                    index = _whole(gpu.get("index"))
+                    if index is not None:
+                        self._host_gpus[gpu["uuid"]] = index
 
 
 def _of_lease(row: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ let model: Lease;
 let ending: Ending;
 let done: string[];
 
-/** Release the GPU in the panel, and confirm it. */
+/** Stop the server in the panel, and confirm it. */
 async function release(): Promise<void> {
   const app = {
     commands: {
@@ -29,7 +29,7 @@ async function release(): Promise<void> {
   const models = { lease: model, ending, trans: loadTexts(null) } as unknown as IPanelModels;
   await model.load();
   createActions(app, models).releaseLease();
-  fireEvent.click(await screen.findByLabelText('Release'));
+  fireEvent.click(await screen.findByLabelText('Stop server'));
 }
 
 beforeEach(() => {

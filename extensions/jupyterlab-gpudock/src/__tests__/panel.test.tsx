@@ -32,7 +32,7 @@ function press(name: string | RegExp): void {
 
 test('a GPU is a card with its numbers, and bars that a screen reader can read', () => {
   const text = show();
-  expect(screen.getByRole('region', { name: 'GPU 0: A100-SXM4-40GB' })).toBeTruthy();
+  expect(screen.getByRole('region', { name: 'cuda:0: A100-SXM4-40GB' })).toBeTruthy();
   for (const part of ['42 %', '31.0 / 40.0 GiB', '64 °C', '283 / 400 W', '1305 / 1410 MHz']) {
     expect(text).toContain(part);
   }
@@ -110,7 +110,7 @@ test.each([
 test('a lost GPU keeps its card next to the healthy one', () => {
   const gpus = [gpu(), gpu({ uuid: 'GPU-2', index: '1', state: 'lost' })];
   const text = show({ gpus: { snapshot: snapshot({ gpus }) } });
-  expect(screen.getAllByRole('region', { name: /^GPU \d/ })).toHaveLength(2);
+  expect(screen.getAllByRole('region', { name: /^cuda:\d/ })).toHaveLength(2);
   expect(screen.getByRole('alert').textContent).toContain('GPU lost');
   expect(text).toContain('42 %');
 });
@@ -180,10 +180,10 @@ const EIGHT = Array.from({ length: 8 }, (_, place) =>
 
 test('eight GPUs are rows with their numbers, and one opens at a time', () => {
   show({ gpus: { snapshot: snapshot({ gpus: EIGHT }) } });
-  const rows = screen.getAllByRole('button', { name: /^GPU \d: A100/ });
+  const rows = screen.getAllByRole('button', { name: /^cuda:\d: A100/ });
   expect(rows).toHaveLength(8);
   expect(rows[3]?.getAttribute('aria-label')).toBe(
-    'GPU 3: A100-SXM4-40GB, 42 %, 31.0 / 40.0 GiB, 64 °C'
+    'cuda:3: A100-SXM4-40GB, 42 %, 31.0 / 40.0 GiB, 64 °C'
   );
   expect(screen.queryByText('train.ipynb')).toBeNull();
   fireEvent.click(rows[3] as HTMLElement);
@@ -201,8 +201,8 @@ test('a row states what is wrong with its GPU', () => {
     ...others
   ] as IGPU[];
   show({ gpus: { snapshot: snapshot({ gpus }) } });
-  screen.getByRole('button', { name: 'GPU 0: A100-SXM4-40GB, GPU lost' });
-  screen.getByRole('button', { name: /^GPU 1: .*, nearly full$/ });
+  screen.getByRole('button', { name: 'cuda:0: A100-SXM4-40GB, GPU lost' });
+  screen.getByRole('button', { name: /^cuda:1: .*, nearly full$/ });
 });
 
 test.each<[Partial<IGPU>, string]>([
@@ -216,9 +216,9 @@ test.each<[Partial<IGPU>, string]>([
 ])('of many GPUs the one with %o comes first, closed, with its word', (changes, word) => {
   const gpus = EIGHT.map((one, place) => (place === 6 ? gpu({ ...one, ...changes }) : one));
   show({ gpus: { snapshot: snapshot({ gpus }) } });
-  const rows = screen.getAllByRole('button', { name: /^GPU \d: A100/ });
+  const rows = screen.getAllByRole('button', { name: /^cuda:\d: A100/ });
   const names = rows.map(row => row.getAttribute('aria-label') ?? '');
-  expect(names[0]).toMatch(/^GPU 6: /);
+  expect(names[0]).toMatch(/^cuda:6: /);
   expect(names[0]).toContain(word);
   expect(names.slice(1).every(name => !name.includes(word))).toBe(true);
   expect(rows.every(row => row.getAttribute('aria-expanded') === 'false')).toBe(true);
@@ -401,7 +401,7 @@ test('a session can be extended and its GPU released', () => {
   const [extendLease, releaseLease] = [vi.fn(), vi.fn()];
   show({ lease: { lease: lease() }, actions: { extendLease, releaseLease } });
   press('Extend');
-  press('Release the GPU…');
+  press('Stop server…');
   expect([extendLease, releaseLease].map(action => action.mock.calls.length)).toEqual([1, 1]);
 });
 
@@ -464,4 +464,37 @@ test('a simulated GPU is called so, and what that means is said', () => {
   expect(text).not.toContain('CUDA_VISIBLE_DEVICES');
   const button = screen.getByRole('button', { name: 'Run a check' });
   expect(button.hasAttribute('disabled')).toBe(true);
+});
+
+test('a GPU has the name that torch and the lab give it', () => {
+  const gpus = [gpu(), gpu({ uuid: 'GPU-2', index: '1' })];
+  const text = show({
+    gpus: { snapshot: snapshot({ gpus }) },
+    lease: { lease: lease({ host_gpus: { 'GPU-1': 3, 'GPU-2': 5 } }) }
+  });
+  expect(screen.getByRole('region', { name: 'cuda:1 · host GPU 5: A100-SXM4-40GB' })).toBeTruthy();
+  expect(screen.getByRole('option', { name: 'cuda:0 · host GPU 3: A100-SXM4-40GB' })).toBeTruthy();
+  expect(text).not.toContain('GPU 0');
+});
+
+test('many GPUs have short names, and long ones for who looks closer', () => {
+  const gpus = Array.from({ length: 4 }, (_, place) =>
+    gpu({ uuid: `GPU-${place}`, index: `${place}`, state: place === 2 ? 'lost' : 'ok' })
+  );
+  show({
+    gpus: { snapshot: snapshot({ gpus }) },
+    lease: { lease: lease({ host_gpus: { 'GPU-2': 7 } }) }
+  });
+  const row = screen.getByRole('button', { name: /^cuda:2 · host GPU 7: A100/ });
+  expect(row.title).toBe('cuda:2 · host GPU 7\nGPU-2');
+});
+
+test('the only slice of a GPU is what torch calls cuda:0, and several have their own numbers', () => {
+  const slice = gpu({ index: '0:3', mig_profile: '1g.5gb' });
+  show({ gpus: { snapshot: snapshot({ gpus: [slice] }) } });
+  expect(screen.getByRole('region', { name: /^cuda:0: A100/ })).toBeTruthy();
+  cleanup();
+  const other = gpu({ uuid: 'MIG-2', index: '0:4', mig_profile: '1g.5gb' });
+  show({ gpus: { snapshot: snapshot({ gpus: [slice, other] }) } });
+  expect(screen.getByRole('region', { name: /^MIG 0:4: A100/ })).toBeTruthy();
 });

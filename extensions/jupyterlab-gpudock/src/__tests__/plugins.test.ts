@@ -132,10 +132,7 @@ test('all commands are in the palette, and those on a session need one', async (
   activate();
   expect(palette).toEqual([...commands.keys()]);
   const onSession = [...commands.values()].filter(({ isVisible }) => isVisible?.() === false);
-  expect(onSession.map(({ label }) => label)).toEqual([
-    'Extend the GPU Session',
-    'Release the GPU…'
-  ]);
+  expect(onSession.map(({ label }) => label)).toEqual(['Extend the GPU Session', 'Stop Server…']);
   await waitFor(() => expect(onSession.every(({ isVisible }) => isVisible?.())).toBe(true));
 });
 

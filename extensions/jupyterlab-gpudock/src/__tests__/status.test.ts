@@ -34,15 +34,15 @@ test('several GPUs have one text', () => {
 });
 
 test.each<[Partial<IGPU>[], string]>([
-  [[{}, { state: 'lost' }, {}], '3 × A100 · GPU 1: GPU lost'],
-  [[{}, { health: ['remap_failed'] }], '2 × A100 · GPU 1: needs repair'],
+  [[{}, { state: 'lost' }, {}], '3 × A100 · cuda:1: GPU lost'],
+  [[{}, { health: ['remap_failed'] }], '2 × A100 · cuda:1: needs repair'],
   [
     [{}, { state: 'failed' }, { health: ['ecc_uncorrected'] }, {}],
     '4 × A100 · 2 with problems · GPU cannot be read, memory errors'
   ],
   [[{ state: 'interrupted' }, { state: 'interrupted' }], '2 × A100 · GPU readings are interrupted'],
-  [[{}, { throttle: ['hw_thermal'] }], '2 × A100 · GPU 1: slowed down'],
-  [[{}, { health: ['no_slices'] }], '2 × A100 · GPU 1: no MIG slices'],
+  [[{}, { throttle: ['hw_thermal'] }], '2 × A100 · cuda:1: slowed down'],
+  [[{}, { health: ['no_slices'] }], '2 × A100 · cuda:1: no MIG slices'],
   [[{}, { health: ['remap_pending'] }], '2 × A100 · 62/80 GB · 42 %']
 ])('of several GPUs the failing ones are named: %o', (changes, text) => {
   expect(status(changes.map((change, place) => gpu({ index: `${place}`, ...change })))).toBe(text);

@@ -72,17 +72,17 @@ export function createActions(app: JupyterFrontEnd, models: IPanelModels): IActi
     extendLease: () => void lease.extend(),
     releaseLease: () =>
       void confirm(
-        trans.__('Release the GPU?'),
+        trans.__('Stop server?'),
         trans.__(
-          'This stops the server with all its kernels and terminals. Open files are saved and all files are kept; what is only in memory is lost.'
+          'The session ends, and the GPU is free for others. All kernels and terminals are stopped. Open files are saved and all files are kept; what is only in memory is lost.'
         ),
-        trans.__('Release'),
+        trans.__('Stop server'),
         trans,
         () => releaseLease(app, models)
       ),
     restartServer: () =>
       void confirm(
-        trans.__('Restart the server?'),
+        trans.__('Restart server?'),
         trans.__(
           'Open files are saved. All kernels and terminals are stopped, and what is only in memory is lost. The server then starts again with the same options, and this page comes back.'
         ),
@@ -249,7 +249,7 @@ async function restartServer(
     body: reason,
     buttons: [
       Dialog.cancelButton({ label: trans.__('Stay here') }),
-      Dialog.okButton({ label: trans.__('Go to the Hub') })
+      Dialog.okButton({ label: trans.__('Go to My GPUs') })
     ]
   });
   if (button.accept) {

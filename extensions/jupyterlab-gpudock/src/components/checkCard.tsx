@@ -8,8 +8,9 @@ import {
   stepResult
 } from '../messages/check';
 import { formatName } from '../messages/format';
+import { gpuLabel } from '../messages/gpu';
 import type { IChecksView } from '../model/checks';
-import type { ICheck, IEnvironments, IGPU } from '../model/contract';
+import type { ICheck, IEnvironments, IGPU, ILease } from '../model/contract';
 import type { IActions } from './actions';
 import { useDisplay } from './display';
 import { Button, Card } from './elements';
@@ -19,10 +20,11 @@ import { Message } from './message';
 export function CheckCard(props: {
   gpus: readonly IGPU[];
   checks: IChecksView;
+  lease: ILease | null;
   environments: IEnvironments | null;
   actions: IActions;
 }): ReactNode {
-  const { gpus, checks, environments, actions } = props;
+  const { gpus, checks, lease, environments, actions } = props;
   const { trans } = useDisplay();
   const [selected, setSelected] = useState('');
   const healthy = gpus.filter(({ state }) => state === 'ok');
@@ -64,7 +66,7 @@ export function CheckCard(props: {
           >
             {healthy.map(one => (
               <option key={one.uuid} value={one.uuid}>
-                {trans.__('GPU %1: %2', one.index, formatName(one, trans))}
+                {trans.__('%1: %2', gpuLabel(one, gpus, lease, trans), formatName(one, trans))}
               </option>
             ))}
           </select>

@@ -28,6 +28,8 @@ const DEFAULT_TOP_W = 400;
 /** One GPU, and what is shown with it. */
 export interface IGPUProps {
   gpu: IGPU;
+  /** Its name in this server. */
+  label: string;
   points: readonly IPoint[];
   intervalS: number;
   lease: ILease | null;
@@ -36,19 +38,20 @@ export interface IGPUProps {
 
 /** One of a few GPUs. */
 export function GPUCard(props: IGPUProps): ReactElement {
-  const { uuid, state, index, mig_profile: profile } = props.gpu;
+  const { gpu, label } = props;
+  const { uuid, state, mig_profile: profile } = gpu;
   const { trans } = useDisplay();
-  const name = formatName(props.gpu, trans);
+  const name = formatName(gpu, trans);
   return (
     <section
       className="jp-GPUDock-card"
       data-uuid={uuid}
       data-state={state}
-      aria-label={trans.__('GPU %1: %2', index, name)}
+      aria-label={trans.__('%1: %2', label, name)}
     >
       <header className="jp-GPUDock-card-header" title={uuid}>
         <h3>{name}</h3>
-        <span className="jp-GPUDock-index">{trans.__('GPU %1', index)}</span>
+        <span className="jp-GPUDock-index">{label}</span>
         {profile && (
           <div className="jp-GPUDock-chips">
             <span className="jp-GPUDock-chip">{trans.__('MIG %1', profile)}</span>

@@ -24,11 +24,11 @@ export function gpuTitle(gpu: IGPU, trans: TranslationBundle): string {
 
 /** One of many GPUs, in two lines that expand to show its details. */
 export function GPURow(props: IGPUProps & { open: boolean; onToggle: () => void }): ReactElement {
-  const { gpu, open, onToggle, lease } = props;
+  const { gpu, label, open, onToggle, lease } = props;
   const display = useDisplay();
   const { trans } = display;
   const isOK = gpu.state === 'ok';
-  const title = trans.__('GPU %1: %2', gpu.index, gpuTitle(gpu, trans));
+  const title = trans.__('%1: %2', label, gpuTitle(gpu, trans));
   const utilization = formatUtilization(gpu, display);
   const memory = formatMemory(gpu, display);
   const temperature = formatTemperature(gpu, display);
@@ -51,7 +51,7 @@ export function GPURow(props: IGPUProps & { open: boolean; onToggle: () => void 
         aria-expanded={open}
         aria-controls={id}
         aria-label={[title, ...values.map(({ text }) => text), ...words].join(', ')}
-        title={gpu.uuid}
+        title={`${label}\n${gpu.uuid}`}
         onClick={onToggle}
       >
         <span className="jp-GPUDock-row-index">{gpu.index}</span>

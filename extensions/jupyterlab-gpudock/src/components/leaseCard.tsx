@@ -57,7 +57,7 @@ export function LeaseCard(props: {
           </Button>
         )}
         <Button disabled={pending !== null} onClick={actions.releaseLease}>
-          {pending === 'release' ? trans.__('Releasing…') : trans.__('Release the GPU…')}
+          {pending === 'release' ? trans.__('Stopping…') : trans.__('Stop server…')}
         </Button>
       </div>
     </Card>
@@ -90,7 +90,7 @@ function Limits(props: {
       <Value label={trans.__('GPU-hours left')} value={plain(formatHours(lease, trans))} />
       {lease.idle.limit_minutes !== null && (
         <Value
-          label={trans.__('Idle time left')}
+          label={trans.__('Idle timeout')}
           value={
             lease.idle.ends_at === null
               ? plain(trans.__('in use'))

@@ -1,6 +1,6 @@
 import { type ReactElement, useState } from 'react';
 
-import { gpuTrouble, gpuWeight } from '../messages/gpu';
+import { gpuLabel, gpuTrouble, gpuWeight } from '../messages/gpu';
 import { problemMessage, staleMessage } from '../messages/state';
 import type { IChecksView } from '../model/checks';
 import type { ILease } from '../model/contract';
@@ -86,6 +86,7 @@ export function Panel(props: {
             <CheckCard
               gpus={snapshot.gpus}
               checks={checks}
+              lease={lease}
               environments={environments}
               actions={actions}
             />
@@ -115,6 +116,7 @@ function GPUs(props: {
   const all = snapshot.gpus.map(gpu => ({
     key: gpu.uuid || gpu.index,
     gpu,
+    label: gpuLabel(gpu, snapshot.gpus, lease, trans),
     points: view.history.get(gpu.uuid) ?? [],
     intervalS: snapshot.interval_s,
     lease,

@@ -196,6 +196,26 @@ function unknownReason({ reason }: IProcess, trans: TranslationBundle): string {
   }
 }
 
+/**
+ * Return the name of a GPU: torch's, and the number that it has on the lab's pages, if a hub gave it
+ * to this server.
+ *
+ * @param gpus - all GPUs of this server
+ */
+export function gpuLabel(
+  gpu: IGPU,
+  gpus: readonly IGPU[],
+  lease: ILease | null,
+  trans: TranslationBundle
+): string {
+  // CUDA uses one slice at a time, and counts no others.
+  const isOneOfSlices = gpu.mig_profile !== null && gpus.length > 1;
+  const index = gpu.mig_profile === null ? gpu.index : '0';
+  const name = isOneOfSlices ? `MIG ${gpu.index}` : `cuda:${index}`;
+  const hostIndex = lease?.host_gpus?.[gpu.uuid];
+  return hostIndex === undefined ? name : trans.__('%1 · host GPU %2', name, hostIndex);
+}
+
 /** Return what it means for the user that a GPU is simulated. */
 export function simulatedMessage(trans: TranslationBundle): string {
   return trans.__(

@@ -8,7 +8,7 @@ import { formatTimeLeft } from './format';
 export function endReason(lease: ILease, trans: TranslationBundle): string {
   switch (lease.ends_because) {
     case 'time':
-      return trans.__('maximum session time');
+      return trans.__('Max session');
     case 'hours':
       return trans.__('your GPU-hours will be used up');
     case 'group_hours':
@@ -51,7 +51,7 @@ export function leaseErrorMessage(error: ILeaseError, trans: TranslationBundle):
       return trans.__('gpudock is not responding. Try again in a minute.');
     case 'refused':
       return trans.__(
-        'gpudock does not allow this server to do that. You can do it on the Hub page.'
+        'gpudock does not allow this server to do that. You can do it on the page My GPUs.'
       );
     case 'no_lease':
     case 'unmanaged':

@@ -107,7 +107,7 @@ function notRequested(trans: TranslationBundle): IStateMessage {
     title: trans.__('No GPU was requested'),
     reason: trans.__('This server was started without a GPU.'),
     advice: trans.__(
-      'To get one, stop this server in File → Hub Control Panel, and choose a GPU when you start it again.'
+      'To get one, stop this server on My GPUs (File → Hub Control Panel), and choose a GPU when you start it again.'
     )
   };
 }

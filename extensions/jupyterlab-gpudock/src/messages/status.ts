@@ -12,7 +12,7 @@ import {
   markSimulated,
   modelName
 } from './format';
-import { gpuTrouble } from './gpu';
+import { gpuLabel, gpuTrouble } from './gpu';
 import { stateMessage } from './state';
 
 /** The age at which the status bar no longer shows a reading, in milliseconds. */
@@ -58,7 +58,7 @@ export function statusText(
   const figures = failures(gpus, trans) ?? totals(gpus, display);
   return {
     text: [name, ...figures].join(' · '),
-    title: [...gpus.map(gpu => details(gpu, display)), show].join('\n')
+    title: [...gpus.map(gpu => details(gpu, gpus, display)), show].join('\n')
   };
 }
 
@@ -82,7 +82,9 @@ function names(gpus: readonly IGPU[], trans: TranslationBundle): string {
 function failures(gpus: readonly IGPU[], trans: TranslationBundle): string[] | null {
   const found = gpus.flatMap(gpu => {
     const trouble = gpuTrouble(gpu, null, trans);
-    return trouble?.level === 'alarm' ? [{ index: gpu.index, word: trouble.word }] : [];
+    return trouble?.level === 'alarm'
+      ? [{ label: gpuLabel(gpu, gpus, null, trans), word: trouble.word }]
+      : [];
   });
   const [first, ...others] = found;
   if (first === undefined) {
@@ -93,7 +95,7 @@ function failures(gpus: readonly IGPU[], trans: TranslationBundle): string[] | n
     return [words];
   }
   return others.length === 0
-    ? [trans.__('GPU %1: %2', first.index, words)]
+    ? [trans.__('%1: %2', first.label, words)]
     : [trans._n('%1 with a problem', '%1 with problems', found.length), words];
 }
 
@@ -117,7 +119,7 @@ function totals(gpus: readonly IGPU[], { trans, preferences }: IDisplay): string
   ];
 }
 
-function details(gpu: IGPU, display: IDisplay): string {
+function details(gpu: IGPU, gpus: readonly IGPU[], display: IDisplay): string {
   const { trans } = display;
   const figures =
     gpu.state === 'ok'
@@ -125,5 +127,6 @@ function details(gpu: IGPU, display: IDisplay): string {
           format => format(gpu, display).text
         )
       : [stateMessage(gpu.state, gpu.detail, null, trans).title];
-  return `${trans.__('GPU %1', gpu.index)}: ${[formatName(gpu, trans), ...figures].join(', ')}`;
+  const label = gpuLabel(gpu, gpus, null, trans);
+  return trans.__('%1: %2', label, [formatName(gpu, trans), ...figures].join(', '));
 }

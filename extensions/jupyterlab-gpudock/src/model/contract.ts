@@ -503,6 +503,11 @@ export interface ILease {
   /** This server's clock, so that a countdown does not depend on the browser's. */
   now: number;
   gpus: string[];
+  /**
+   * By UUID, the index of a GPU on its host, as the lab's pages show it; empty until the desk has
+   * returned it.
+   */
+  host_gpus?: Record<string, number>;
   /** null: no end is known. */
   ends_at: number | null;
   ends_because: 'time' | 'hours' | 'group_hours' | 'idle' | null;

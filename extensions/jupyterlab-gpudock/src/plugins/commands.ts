@@ -77,8 +77,8 @@ function commandsOf(panel: IGPUPanel): Record<string, CommandOptions> {
       isVisible: () => hasLease() && lease.view.lease?.can_extend === true
     },
     'gpudock:release-gpu': {
-      label: trans.__('Release the GPU…'),
-      caption: trans.__('Stop this server, so that others can use its GPU'),
+      label: trans.__('Stop Server…'),
+      caption: trans.__('End the session, so that others can use its GPU'),
       execute: () => actions.releaseLease(),
       isVisible: hasLease
     }
