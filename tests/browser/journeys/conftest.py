@@ -52,7 +52,7 @@ class JourneyLab:
         return self.desk.url
 
     def sign_up(self, name: str) -> HubClient:
-        """Let a user sign up, who is not approved yet."""
+        """Sign a user up, who is not approved yet."""
         user = HubClient(self.hub.url, name, PASSWORD)
         user.sign_up()
         return user
