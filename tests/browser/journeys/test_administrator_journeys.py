@@ -136,19 +136,19 @@ def test_an_administrator_sets_up_a_lab_and_looks_after_it(fresh_lab, travel):
         row = page.get_by_role("row").filter(has_text=names.STOPPED_A_SESSION)
         expect(row).to_contain_text("bob")
 
-    visitor: Journey = travel("student-deactivated")
-    visitor.open(lab.url)
-    sign_in(visitor, "bob")
-    expect(visitor.page.locator("#gpudock-outlook")).to_be_visible()
-    go(visitor, "mine")
-    expect(visitor.page.get_by_text(names.NO_GPU)).to_be_visible()
+    student: Journey = travel("student-deactivated")
+    student.open(lab.url)
+    sign_in(student, "bob")
+    expect(student.page.locator("#gpudock-outlook")).to_be_visible()
+    go(student, "mine")
+    expect(student.page.get_by_text(names.NO_GPU)).to_be_visible()
     with journey.step("Deactivate an account"):
         go(journey, "accounts")
         manage(journey, "bob", "deactivate")
         expect(page.locator("#gpudock-deactivated #bob")).to_contain_text(names.DEACTIVATED_BY)
-    expect(visitor.page.get_by_role("alert")).to_have_text(names.SIGNED_OUT, timeout=REMEMBERED)
-    visitor.page.reload()
-    expect(visitor.page.locator("#login_submit")).to_be_visible()
+    expect(student.page.get_by_role("alert")).to_have_text(names.SIGNED_OUT, timeout=REMEMBERED)
+    student.page.reload()
+    expect(student.page.locator("#login_submit")).to_be_visible()
 
     with journey.step("Delete an account with its workspace"):
         journey.click(page.locator("#gpudock-deactivated #bob a[href*='accounts/delete/']"))
