@@ -83,7 +83,7 @@ class Tour:
     """A lab with something on each of its pages.
 
     Attributes:
-        visitor: is not signed in.
+        newcomer: is not signed in.
         member: waits for no GPU, and has no server.
         lead: manages the quotas of a group.
         admin: has approved all others.
@@ -92,7 +92,7 @@ class Tour:
 
     hub: HubProcess
     api: HubClient
-    visitor: Person
+    newcomer: Person
     member: Person
     lead: Person
     admin: Person
@@ -151,9 +151,9 @@ def people(
 def tour(people, newcomer: Callable[..., Person]) -> Iterator[Tour]:
     hub, api, persons, member_api = people
     with ExitStack() as during:
-        visitor = newcomer("vera", hub.url)
+        vera = newcomer("vera", hub.url)
         yield Tour(
-            hub, api, visitor, persons[MEMBER], persons[LEAD], persons["admin"], member_api, during
+            hub, api, vera, persons[MEMBER], persons[LEAD], persons["admin"], member_api, during
         )
     for person in persons.values():
         person.page.unroute_all()
@@ -193,11 +193,11 @@ def plain(who: str, path: str) -> Callable[[Tour], Page]:
 
 
 HUB_PAGES |= {
-    "login": plain("visitor", "/hub/login"),
-    "signup": plain("visitor", "/hub/signup"),
+    "login": plain("newcomer", "/hub/login"),
+    "signup": plain("newcomer", "/hub/signup"),
     # Where a sign-out does not lead to the sign-in page, as with OAuth.
-    "logged_out": plain("visitor", "/hub/logged-out"),
-    "not_found_signed_out": plain("visitor", "/hub/nowhere"),
+    "logged_out": plain("newcomer", "/hub/logged-out"),
+    "not_found_signed_out": plain("newcomer", "/hub/nowhere"),
     "spawn_form_with_an_error": plain("member", "/hub/spawn?opt-gpus=-3"),
     "spawn_form_of_a_named_server": plain("member", f"/hub/spawn/{MEMBER}/second"),
     "not_running": plain("member", f"/hub/user/{MEMBER}/"),
@@ -223,24 +223,24 @@ HUB_PAGES |= {
 
 @of_hub
 def login_failed(tour: Tour) -> Page:
-    tour.visitor.fill_in_sign_in()
-    expect(tour.visitor.page.locator(".login_error")).to_be_visible()
-    return tour.visitor.page
+    tour.newcomer.fill_in_sign_in()
+    expect(tour.newcomer.page.locator(".login_error")).to_be_visible()
+    return tour.newcomer.page
 
 
 @of_hub
 def signup_refused(tour: Tour) -> Page:
-    tour.visitor.open("/hub/signup")
-    tour.visitor.fill_in_sign_up("admin", PASSWORD)
-    expect(tour.visitor.page.get_by_role("alert")).to_be_visible()
-    return tour.visitor.page
+    tour.newcomer.open("/hub/signup")
+    tour.newcomer.fill_in_sign_up("admin", PASSWORD)
+    expect(tour.newcomer.page.get_by_role("alert")).to_be_visible()
+    return tour.newcomer.page
 
 
 @of_hub
 def signup_done(tour: Tour) -> Page:
-    tour.visitor.sign_up()
+    tour.newcomer.sign_up()
     tour.api.change_account("discard", "vera").raise_for_status()
-    return tour.visitor.page
+    return tour.newcomer.page
 
 
 def outlook(tour: Tour, gpus: int, *, look: str) -> Locator:
