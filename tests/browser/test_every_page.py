@@ -74,7 +74,7 @@ ACTIVE = (
     "leo",
     "a-rather-long-name-of-somebody@example.org",
 )
-STOP = re.compile("^(Release|Stop)")
+STOP = re.compile("^Stop server")
 BULK = "zoe\nadmin\nno name\n"
 
 
@@ -311,8 +311,11 @@ def failed_start(tour: Tour) -> Page:
     tour.member.fill_in_form(0)
     tour.member.page.locator("#gpudock-image").select_option(label="Dying")
     tour.member.start_button.click()
-    expect(tour.member.page.locator("main, .container").get_by_role("alert")).to_be_visible()
-    return tour.member.page
+    # On the waiting page, or on the form if the start fails before the answer to it.
+    page = tour.member.page
+    failed = page.locator("main, .container").get_by_role("alert")
+    expect(failed.or_(page.locator(".spawn-error-msg"))).to_be_visible()
+    return page
 
 
 @of_hub

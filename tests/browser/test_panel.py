@@ -218,7 +218,7 @@ def test_a_process_leads_to_its_notebook_and_its_kernel_can_be_shut_down(single,
 def test_eight_gpus_are_rows_that_open_by_keyboard(eight, visit):
     url, _ = eight
     page, panel = open_lab(visit, url)
-    rows = panel.get_by_role("button", name=re.compile(r"^GPU \d: A100"))
+    rows = panel.get_by_role("button", name=re.compile(r"^cuda:\d: A100"))
     expect(rows).to_have_count(8)
     expect(panel.locator(".jp-GPUDock-row").nth(7)).to_contain_text("70 %")
     until(page, lambda: is_seen(rows.nth(7)), "all GPUs are seen at once")

@@ -45,7 +45,7 @@ def rows(view: View) -> Any:
 
 def row(view: View, number: int) -> Any:
     """Return the row of the GPU with this number."""
-    return view.panel.get_by_role("button", name=re.compile(f"^GPU {number}[:：]"))
+    return view.panel.get_by_role("button", name=re.compile(f"^cuda:{number}[:：]"))
 
 
 def test_one_gpu(gallery):
@@ -90,12 +90,12 @@ def test_eight_gpus_of_which_some_are_unwell(gallery):
     # Those that fail come first.
     expect(rows(english).nth(0)).to_contain_text("lost")
     expect(rows(english).nth(1)).to_contain_text("is not responding")
-    expect(english.page.locator(".jp-GPUDock-status")).to_contain_text("GPU 6: GPU lost")
+    expect(english.page.locator(".jp-GPUDock-status")).to_contain_text("cuda:6: GPU lost")
     gallery.look("eight")
     row(english, 6).click()
-    expect(english.region(re.compile("^GPU 6"))).to_contain_text("Save your work")
+    expect(english.region(re.compile("^cuda:6"))).to_contain_text("Save your work")
     row(chinese, 3).click()
-    expect(chinese.region(re.compile("^GPU 3")).get_by_role("meter")).to_have_count(2)
+    expect(chinese.region(re.compile("^cuda:3")).get_by_role("meter")).to_have_count(2)
     gallery.look("eight-open")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from harness.desk_process import DeskProcess
 from harness.hub_client import HubClient
 from harness.hub_process import PASSWORD
 from harness.waiting import wait_for
@@ -79,6 +80,24 @@ def test_a_deactivated_user_loses_all_access_at_once(hub, admin, member):
     assert listed(admin, "deactivated") == []
     ada.stop_server()
     assert kinds(hub, "ada") == ["account.approve", "account.deactivate", "account.activate"]
+
+
+def test_a_deactivated_user_loses_open_pages_of_the_desk_at_once(hub, admin, member):
+    """The desk keeps the Hub's answer on who somebody is, and this is no reason to wait."""
+    token = member("ada").api("POST", "/users/ada/tokens").json()["token"]
+    desk = DeskProcess(hub).start()
+    try:
+
+        def answer():
+            headers = {"Authorization": f"token {token}"}
+            return httpx.get(f"{desk.direct}{desk.prefix}api/v1/leases", headers=headers)
+
+        assert answer().status_code == httpx.codes.OK
+        change(admin, "deactivate", "ada").raise_for_status()
+        wait_for(lambda: answer().status_code == httpx.codes.FORBIDDEN, "access ends", 10)
+        assert "deactivated your account" in answer().json()["message"]
+    finally:
+        desk.close()
 
 
 def test_servers_and_waits_of_a_deactivated_user_end(hub, admin, member):

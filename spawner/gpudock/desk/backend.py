@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from gpudock.store import Store
 
 log = logging.getLogger(__name__)
+
+_DEACTIVATED_SECONDS = 1.0
+"""How old the list of deactivated accounts may be."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -110,6 +115,27 @@ class Backend:
         self.read = worker("read")
         self.report = worker("report")
         self.write = worker("write")
+        self._deactivated: frozenset[str] = frozenset()
+        self._deactivated_at = -math.inf
+
+    async def is_deactivated(self, user: str) -> bool:
+        """Return whether an administrator has deactivated the user's account.
+
+        The Hub's answers on who somebody is are kept for longer than this may take effect. While
+        the database does not answer, what it said last counts.
+        """
+        now = time.monotonic()
+        if now - self._deactivated_at >= _DEACTIVATED_SECONDS:
+            self._deactivated_at = now
+            try:
+                self._deactivated = await asyncio.to_thread(self._read_deactivated)
+            except StoreError as error:
+                log.warning("Which accounts are deactivated is not known: %s", error)
+        return user in self._deactivated
+
+    def _read_deactivated(self) -> frozenset[str]:
+        with self.store.snapshot() as transaction:
+            return frozenset(transaction.deactivated.all())
 
     def close(self) -> None:
         """End the threads and close all connections."""

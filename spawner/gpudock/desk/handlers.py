@@ -105,6 +105,10 @@ class DeskHandler(HubOAuthenticated, RequestHandler):  # type: ignore[misc]
             raise ForbiddenError(
                 Message("You have no access to the desk. Ask an administrator of the Hub.")
             )
+        if found.user is not None and await self.backend.is_deactivated(found.user):
+            raise ForbiddenError(
+                Message("An administrator has deactivated your account. Ask them to activate it.")
+            )
         if identity.may_act_as_manager(found, model):
             managed = await self.backend.hub.managed_by(str(found.user))
             found = identity.with_groups(found, managed) if managed else found

@@ -12,7 +12,7 @@ MY_GPUS = re.compile("^(My GPUs|我的 GPU)")
 
 # Buttons of a session. Those of a server have its name in their labels.
 EXTEND = re.compile("^(Extend|延长)")
-STOP_SERVER = re.compile("^(Stop|Release|停止)")
+STOP_SERVER = re.compile("^(Stop server|停止服务器)")
 LEAVE_QUEUE = re.compile("^(Cancel|Leave|取消|离开|退出)")
 
 # What a user reads.
@@ -49,8 +49,10 @@ CREATED_2 = re.compile("2 accounts were created|2 个账户")
 DEACTIVATED_BY = re.compile("by admin|admin")
 ADMINISTRATOR = re.compile("Administrator|管理员")
 STOPPED_BY_ADMIN = re.compile("Stopped by|admin")
-STOPPED_A_SESSION = re.compile("Stopped a session|停止")
-SIGNED_OUT = re.compile("no longer signed in|登录")
+STOPPED_A_SERVER = re.compile("Stopped a server|停止服务器")
+LOST_ACCESS = re.compile(
+    "deactivated your account|no longer signed in|已停用您的账户|您的登录已失效"
+)
 NO_SESSION_EXCEEDS = re.compile("No running session|没有")
 BEYOND_GROUP = re.compile("vision")
 

@@ -90,7 +90,7 @@ def test_a_student_gets_a_gpu_and_gives_it_back(free_lab, travel, look):
     with journey.step("Read why it ended"):
         expect(past_sessions(journey)).to_have_text([names.STOPPED_BY_YOU])
     assert not free_lab.hub.leases()
-    journey.finish(clicks=9, fields=8, keys=52)
+    journey.finish(clicks=9, fields=8, keys=54)
 
 
 def past_sessions(journey: Journey) -> Locator:
