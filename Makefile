@@ -196,7 +196,7 @@ test-engine: ## bring the tests' engine, with the lab's images in it
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
 	@touch $@
 
-.PHONY: bench docs docs-links lock translations clean
+.PHONY: bench docs journeys docs-links lock translations clean
 bench: .venv/.stamp test-engine ## compare with stock DockerSpawner and jupyterlab-nvdashboard
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.panel
 	PYTHONPATH=tests $(BIN)/python -m benchmarks.in_hub decision
@@ -211,6 +211,11 @@ simulate: .venv/.stamp ## replay labs, and a cluster's trace in TRACE=folder, th
 docs: .venv/.stamp ## build the documentation into docs/_build/html, and check its internal links
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/sphinx-build -q -E -W --keep-going docs docs/_build/html
+
+journeys: dev .venv/.chromium $(DESK_BUNDLE) ## measure the journeys of docs/journeys.md again
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	GPUDOCK_JOURNEY_FIGURES="$$folder" $(PYTEST) tests/browser/journeys && \
+	$(BIN)/python docs/make_journeys.py "$$folder"
 
 docs-links: .venv/.stamp ## check the documentation's links to other sites
 	$(BIN)/sphinx-build -q -b linkcheck docs docs/_build/linkcheck
