@@ -253,7 +253,7 @@ def _words(
     """Return why a session ends, in a few words and in a sentence."""
     match cause:
         case EndCause.TIME:
-            return "its time was up", Message("The session reaches its time limit.")
+            return "its time was up", Message("The session ends at its time limit.")
         case EndCause.HOURS:
             return "the GPU-hours were used up", Message("Your GPU-hours are used up then.")
         case EndCause.GROUP_HOURS:

@@ -206,7 +206,7 @@ def test_how_long_a_session_lasts() -> None:
     limits = resolve(Quota(max_session_hours=3.0))
     item = lease(state=LeaseState.ACTIVE, expires_at=NOW + 3 * HOUR)
     accounts = Accounts(NOW, {}, {})
-    assert chinese(session(item, limits, accounts).why) == "会话将达到其时间限制。"
+    assert chinese(session(item, limits, accounts).why) == "会话将在达到时间限制时结束。"
     why = extend(item, limits, accounts, 1.0)
     assert isinstance(why, str)
     assert chinese(why) == (

@@ -60,7 +60,7 @@ def test_a_session_ends_when_its_time_is_up_and_warns_an_hour_before() -> None:
     assert found.ends_at == GRANTED + 12 * HOUR
     assert found.ends_because is EndCause.TIME
     assert found.warning_at == GRANTED + 11 * HOUR
-    assert found.why == "The session reaches its time limit."
+    assert found.why == "The session ends at its time limit."
     assert found.reason == "its time was up"
 
 

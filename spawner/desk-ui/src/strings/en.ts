@@ -612,6 +612,8 @@ export const en = {
     waiting: 'waiting',
     removed: 'removed',
     created: 'created',
+    administrator: 'administrator',
+    user: 'user',
     noEnd: 'no time limit',
     noLimit: 'none',
     from: 'From',

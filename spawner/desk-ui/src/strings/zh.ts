@@ -592,6 +592,8 @@ export const zh: Texts = {
     waiting: '排队中',
     removed: '已移除',
     created: '已创建',
+    administrator: '管理员',
+    user: '用户',
     noEnd: '没有时间限制',
     noLimit: '无限制',
     from: '从',

@@ -76,7 +76,7 @@ export function makeSessions(now: number, user: string): Session[] {
     slots: 1,
     state: 'active' as const,
     ends_because: 'time' as const,
-    why: 'It reaches its time limit.',
+    why: 'It ends at its time limit.',
     warning_at: null,
     can_extend: true,
     idle_since: null,

@@ -24,6 +24,8 @@ export function changes(row: AuditRow): readonly Line[] {
       return compare(null, t.audit.created);
     case 'queue.cancel':
       return compare(t.audit.waiting, t.audit.removed);
+    case 'account.admin':
+      return compare(role(row.before), role(row.after));
     case 'gpu.state':
       return compare(inWords(row.before, t.audit.gpuValues), inWords(row.after, t.audit.gpuValues));
     default:
@@ -31,6 +33,10 @@ export function changes(row: AuditRow): readonly Line[] {
         ? compare(inWords(row.before, t.audit.values), inWords(row.after, t.audit.values))
         : compare(row.before, row.after);
   }
+}
+
+function role(isAdministrator: unknown): string {
+  return isAdministrator === true ? t.audit.administrator : t.audit.user;
 }
 
 function inWords(value: unknown, words: Readonly<Record<string, string>>): unknown {

@@ -45,6 +45,8 @@ it('shows states of accounts and GPUs in the words of their pages', () => {
   expect(changes(approved)).toEqual([{ path: '', before: 'Pending approval', after: 'Active' }]);
   const returned = { ...entry, what: 'gpu.state', before: 'draining', after: 'active' };
   expect(changes(returned)).toEqual([{ path: '', before: 'Draining', after: 'In service' }]);
+  const appointed = { ...entry, what: 'account.admin', before: false, after: true };
+  expect(changes(appointed)).toEqual([{ path: '', before: 'user', after: 'administrator' }]);
   const other = { ...entry, what: 'account.password', before: null, after: 'set' };
   expect(changes(other)).toEqual([{ path: '', before: null, after: 'set' }]);
 });

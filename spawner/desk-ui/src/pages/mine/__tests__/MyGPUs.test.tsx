@@ -12,7 +12,7 @@ it('shows the GPUs, the time left and the reason for the end of each session', a
   const card = await session('Your server');
   expect(card.getByRole('timer').textContent).toMatch(/^5 h 0[12] min$/);
   expect(await card.findAllByText(/NVIDIA A100/)).toHaveLength(2);
-  expect(card.getByText(/It reaches its time limit/)).toBeDefined();
+  expect(card.getByText(/It ends at its time limit/)).toBeDefined();
 });
 
 it('warns only about sessions that end soon', async () => {
