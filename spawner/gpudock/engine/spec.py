@@ -252,7 +252,11 @@ def runtime_environment(delivery: GPUDelivery, device_ids: Sequence[str]) -> dic
 
 
 def _environment(lease: Lease, context: ContainerContext) -> list[tuple[str, str]]:
-    environment = {**_thread_variables(context), **context.environment}
+    environment = {
+        **_thread_variables(context),
+        **_device_order(lease, context),
+        **context.environment,
+    }
     # Last, so that no image, spawn option or mistake of an administrator exposes more devices.
     environment.update(runtime_environment(context.delivery, lease.gpu_uuids))
     if lease.gpu_uuids:
@@ -268,6 +272,17 @@ def _thread_variables(context: ContainerContext) -> dict[str, str]:
         return {}
     # A value of the image is somebody's choice too, which a variable of the container would hide.
     return dict.fromkeys(THREAD_VARIABLES - set(context.image_variables), str(max(1, int(cpus))))
+
+
+def _device_order(lease: Lease, context: ContainerContext) -> dict[str, str]:
+    """Return the variable by which CUDA numbers GPUs as NVML does, and so as all pages show them.
+
+    CUDA itself begins with the fastest GPU, which differs where the models do.
+    https://docs.nvidia.com/cuda/cuda-c-programming-guide/#cuda-environment-variables
+    """
+    if not lease.gpu_uuids or "CUDA_DEVICE_ORDER" in context.image_variables:
+        return {}
+    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def _host_config(lease: Lease, context: ContainerContext) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def test_a_lease_becomes_this_whole_request():
         "Cmd": ["jupyterhub-singleuser", "--debug"],
         "WorkingDir": "/workspace",
         "Env": [
+            "CUDA_DEVICE_ORDER=PCI_BUS_ID",
             "GPUDOCK_LEASE=a1b2c3d4e5f60718",
             "JUPYTERHUB_API_TOKEN=secret",
             "NUMBA_NUM_THREADS=2",
@@ -158,6 +159,14 @@ def environment_of(**changes) -> dict[str, str]:
 def test_libraries_start_as_many_threads_as_the_container_has_processors(cpus, threads):
     environment = environment_of(limits=Limits(cpus=cpus))
     assert {environment[name] for name in THREAD_VARIABLES} == {threads}
+
+
+def test_cuda_numbers_gpus_as_the_pages_do():
+    assert environment_of()["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    chosen = environment_of(environment={"CUDA_DEVICE_ORDER": "FASTEST_FIRST"})
+    assert chosen["CUDA_DEVICE_ORDER"] == "FASTEST_FIRST"
+    of_image = environment_of(image_variables=frozenset({"CUDA_DEVICE_ORDER"}))
+    assert "CUDA_DEVICE_ORDER" not in of_image
 
 
 def test_without_a_limit_of_processors_libraries_use_all():
