@@ -170,10 +170,10 @@ class HubRules(LabState):
         """Write as another process does, until there were more changes than the hub has seen."""
         other = Store(self.database.url, self.clock, durable=False)
         with other.transaction() as transaction:
-            transaction.audit.record("the desk", "gpu.state", "GPU-x", None, None)
+            transaction.audit.record("the desk", "gpu.state", "GPU-x", None, "active")
         while self._generation() <= generation:
             with other.transaction() as transaction:
-                transaction.audit.record("the desk", "gpu.state", "GPU-x", None, None)
+                transaction.audit.record("the desk", "gpu.state", "GPU-x", None, "active")
         other.close()
 
     def _generation(self) -> int:
