@@ -32,7 +32,7 @@ def add_to(nouns: Any) -> None:
     )
     listing.set_defaults(run=_list)
 
-    release = verbs.add_parser("release", help="stop a server, which ends its session; the workspace stays")
+    release = verbs.add_parser("release", help="stop a server; the workspace stays")
     release.add_argument("lease", help=_ID_HELP)
     release.set_defaults(run=_release)
 
