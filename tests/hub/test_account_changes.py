@@ -98,6 +98,7 @@ def test_a_deactivated_user_loses_open_pages_of_the_desk_at_once(hub, admin, mem
         assert "deactivated your account" in answer().json()["message"]
     finally:
         desk.close()
+        change(admin, "activate", "ada").raise_for_status()
 
 
 def test_servers_and_waits_of_a_deactivated_user_end(hub, admin, member):
