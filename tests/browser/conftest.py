@@ -13,6 +13,8 @@ from browser.panel_gallery import open_gallery
 from browser.panel_page import CHECKOUT, open_pages
 from browser.panel_page import WINDOW as PANEL_WINDOW
 from browser.person import Person
+from doubles.docker import FakeDocker
+from harness.hub_process import HubProcess
 from harness.panel_server import install_extension, panel_server, prepare_home
 from simulator import Host
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
     from browser.panel_gallery import Gallery
+    from gpudock.model import GPUReading
     from harness.lab import Lab
     from simulator import Gpu
 
@@ -189,3 +192,20 @@ def visit(chromium: Browser) -> Iterator[Callable[[str], Page]]:
     """Open a page of a server in a new browser; a failure of the panel in it fails the test."""
     with open_pages(chromium, PANEL_WINDOW) as go:
         yield go
+
+
+@pytest.fixture(scope="module")
+def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., HubProcess]]:
+    """Start hubs, each with an engine of its own."""
+    made: list[HubProcess] = []
+
+    def make(*readings: GPUReading, **settings: str) -> HubProcess:
+        directory = tmp_path_factory.mktemp("hub")
+        hub = HubProcess(directory, FakeDocker(directory, readings), **settings)
+        made.append(hub)
+        return hub.start()
+
+    yield make
+    for hub in made:
+        hub.docker.close()
+        hub.stop()

@@ -9,15 +9,15 @@ import pytest
 from playwright.sync_api import expect
 
 from browser.person import PASSWORD, Person
-from doubles.docker import FakeDocker
 from gpudock.model import GPU, GPUReading, Telemetry
-from harness.hub_process import HubProcess
 from harness.waiting import wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from playwright.sync_api import Locator
+
+    from harness.hub_process import HubProcess
 
 ADMIN_PASSWORD = "a-password-of-ones-own"
 READING = GPUReading(
@@ -27,13 +27,8 @@ READING = GPUReading(
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    directory = tmp_path_factory.mktemp("hub")
-    docker = FakeDocker(directory, [READING])
-    hub = HubProcess(directory, docker, AUTHENTICATOR="native", ADMIN_PASSWORD=ADMIN_PASSWORD)
-    yield hub.start()
-    docker.close()
-    hub.stop()
+def hub(new_hub: Callable[..., HubProcess]) -> HubProcess:
+    return new_hub(READING, AUTHENTICATOR="native", ADMIN_PASSWORD=ADMIN_PASSWORD)
 
 
 @pytest.fixture(scope="module")

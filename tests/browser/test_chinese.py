@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
-from doubles.docker import FakeDocker
 from gpudock.model import GPU, GPUReading, Telemetry
 from harness.hub_client import HubClient
 from harness.hub_process import PASSWORD, HubProcess
 from harness.page_texts import english_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from browser.person import Person
 
@@ -31,13 +30,8 @@ PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
-    directory = tmp_path_factory.mktemp("hub")
-    docker = FakeDocker(directory, [READING])
-    hub = HubProcess(directory, docker, AUTHENTICATOR="native", ADMIN_PASSWORD=ADMIN_PASSWORD)
-    yield hub.start()
-    docker.close()
-    hub.stop()
+def hub(new_hub: Callable[..., HubProcess]) -> HubProcess:
+    return new_hub(READING, AUTHENTICATOR="native", ADMIN_PASSWORD=ADMIN_PASSWORD)
 
 
 @pytest.fixture(scope="module")

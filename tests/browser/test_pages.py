@@ -16,9 +16,8 @@ from playwright.sync_api import Error, expect
 
 from browser.panel_page import until
 from browser.person import PASSWORD, Person
-from doubles.docker import LAST_WORDS, FakeDocker
+from doubles.docker import LAST_WORDS
 from gpudock.model import GPU, GPUReading, Telemetry
-from harness.hub_process import HubProcess
 from harness.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -26,27 +25,13 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page, Route
 
+    from harness.hub_process import HubProcess
+
 GPU_A = GPUReading(
     GPU("GPU-0a100000-0000-4000-8000-000000000000", 0, "host", "NVIDIA A100-SXM4-40GB", 40960),
     Telemetry(processes=()),
 )
 ADMIN_PASSWORD = "a-password-of-ones-own"
-
-
-@pytest.fixture(scope="module")
-def new_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., HubProcess]]:
-    made: list[HubProcess] = []
-
-    def make(*readings: GPUReading, **settings: str) -> HubProcess:
-        directory = tmp_path_factory.mktemp("hub")
-        hub = HubProcess(directory, FakeDocker(directory, readings), **settings)
-        made.append(hub)
-        return hub.start()
-
-    yield make
-    for hub in made:
-        hub.docker.close()
-        hub.stop()
 
 
 @pytest.fixture(scope="module")
