@@ -611,7 +611,7 @@ def test_a_student_signs_in_starts_and_stops_by_keyboard(desk, tour, newcomer):
     expect(number).to_have_value("0")
     tab_to(page, page.locator("#spawn_form button[type=submit]"))
     press("Enter")
-    wait_for(lambda: (tour.member_api.server_model() or {}).get("ready"), "the server runs")
+    page.wait_for_url(f"**/user/{MEMBER}/**")
 
     student.open(DESK)
     stop = page.get_by_role("article").get_by_role("button", name=STOP)

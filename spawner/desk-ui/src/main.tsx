@@ -29,8 +29,7 @@ const queries = new QueryClient({
     queries: {
       // Retry only if there was no response or the desk failed, not if it rejected the request.
       retry: (failures, error) =>
-        failures < MAX_RETRIES &&
-        (!(error instanceof ApiError) || error.status === 0 || error.status >= 500),
+        failures < MAX_RETRIES && !(error instanceof ApiError && error.isRejection),
       networkMode: 'always'
     },
     mutations: { retry: false, networkMode: 'always' }

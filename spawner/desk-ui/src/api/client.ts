@@ -14,6 +14,11 @@ export class ApiError extends Error {
     super(message);
     this.name = 'ApiError';
   }
+
+  /** Whether the request was answered, and rejected: repeating it gives the same answer. */
+  get isRejection(): boolean {
+    return this.status >= 400 && this.status < 500;
+  }
 }
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

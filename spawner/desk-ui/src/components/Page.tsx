@@ -6,8 +6,6 @@ import { inServerTime, useNow } from '../lib/clock';
 import { t } from '../strings';
 import { ErrorAlert } from './Status';
 
-const UNAUTHORIZED = 401;
-
 interface PageProps {
   readonly title: string;
   readonly actions?: ReactNode;
@@ -35,11 +33,14 @@ interface StaleNoticeProps {
   };
 }
 
-/** Shows how old the data is while a repeated query fails, or that nobody is signed in any more. */
+/**
+ * Shows how old the data is while the lab does not answer a repeated query, or why it rejects it: the
+ * user is no longer signed in, or their account was deactivated.
+ */
 export function StaleNotice({ query }: StaleNoticeProps) {
   const now = useNow();
   if (!query.isRefetchError || query.dataUpdatedAt === 0) return null;
-  if (query.error instanceof ApiError && query.error.status === UNAUTHORIZED) {
+  if (query.error instanceof ApiError && query.error.isRejection) {
     return <ErrorAlert error={query.error} />;
   }
   return (

@@ -117,12 +117,17 @@ it('shows errors, and a way to try again', async () => {
   expect(screen.getAllByRole('button', { name: 'Try again' }).length).toBeGreaterThan(0);
 });
 
-it('says that one is signed out, and not that the lab is gone', async () => {
+const DEACTIVATED = 'An administrator has deactivated your account. Ask them to activate it.';
+
+it.each([
+  ['signed out', 401, 'Sign in.', /no longer signed in/],
+  ['refused', 403, DEACTIVATED, DEACTIVATED]
+])('says that one is %s, and not that the lab is gone', async (_, status, message, shown) => {
   const { lab } = renderPage(<MyGPUs />);
   await session('Your server');
-  lab.respond = () => ({ status: 401, body: { message: 'Sign in.' } });
+  lab.respond = () => ({ status, body: { message } });
   const soon = { timeout: 10_000 };
-  expect(await screen.findByText(/no longer signed in/, undefined, soon)).toBeDefined();
+  expect(await screen.findByText(shown, undefined, soon)).toBeDefined();
   expect(screen.queryByText(/not responding/)).toBeNull();
 }, 20_000);
 
