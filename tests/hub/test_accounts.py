@@ -50,9 +50,14 @@ def admin(native_hub, one_time_password):
     native_hub.start()
     assert file.read_text().strip() == one_time_password, "a second start makes no new one"
     client = HubClient(native_hub.url, "admin", one_time_password)
-    assert client.try_to_sign_in().url.path == "/hub/change-password"
+    page = client.try_to_sign_in()
+    assert page.url.path == "/hub/change-password"
+    assert "You have a one-time password." in page.text
     client.change_password(NEW_PASSWORD)
     assert not file.exists()
+    text = client.page("/hub/change-password").text
+    assert "Current password" in text
+    assert "one-time" not in text
     return client
 
 
