@@ -129,11 +129,10 @@ def parse(text: str, known: Callable[[str], bool]) -> CSVFile:
     Raises:
         CSVFileError: it is not a table, for example because a quotation mark is not closed.
     """
-    text = text.removeprefix("\ufeff")
-    skipped = 0
-    found = _DELIMITER_LINE.match(text)
-    if found is not None and found[1] in DELIMITERS:
-        delimiter, text, skipped = found[1], text[found.end() :], 1
+    declared, text = declared_delimiter(text.removeprefix("\ufeff"))
+    skipped = 0 if declared is None else 1
+    if declared is not None:
+        delimiter = declared
     else:
         delimiter = max(DELIMITERS, key=lambda item: _suits(text, item, known))
     records = _records(text, delimiter, skipped)
@@ -145,6 +144,14 @@ def parse(text: str, known: Callable[[str], bool]) -> CSVFile:
         header_line,
         tuple((line, _fitted(row, len(header))) for line, row in records),
     )
+
+
+def declared_delimiter(text: str) -> tuple[str | None, str]:
+    """Return the delimiter that Excel's own first line names, if there is one, and the rest."""
+    found = _DELIMITER_LINE.match(text)
+    if found is None or found[1] not in DELIMITERS:
+        return None, text
+    return found[1], text[found.end() :]
 
 
 def _suits(text: str, delimiter: str, known: Callable[[str], bool]) -> tuple[int, int]:
