@@ -128,6 +128,21 @@ test('the status bar shows figures until they are old, and opens the panel', asy
   expect(panel.isVisible).toBe(true);
 });
 
+test('the status bar shows figures until they are old by the clock', async () => {
+  activate();
+  await waitFor(() => expect(statusBar?.node.textContent).toBe('A100 · 31/40 GB · 42 %'));
+  panel.show();
+  server.socket.receive(snapshot({ age_s: 59.9 }));
+  await waitFor(() => expect(statusBar?.node.textContent).toContain('42 %'));
+  const clock = Date.now.bind(Date);
+  const setBack = vi.spyOn(Date, 'now').mockImplementation(() => clock() - 500);
+  try {
+    await waitFor(() => expect(statusBar?.node.textContent).toBe('A100'));
+  } finally {
+    setBack.mockRestore();
+  }
+});
+
 test('all commands are in the palette, and those on a session need one', async () => {
   activate();
   expect(palette).toEqual([...commands.keys()]);

@@ -63,7 +63,14 @@ function Status(props: {
   const { takenAt } = view;
   const subscribe = useCallback(
     (notify: () => void) => {
-      const timer = setTimeout(notify, Math.max(0, takenAt + MAX_AGE_MS - Date.now()) + 1);
+      let timer: ReturnType<typeof setTimeout>;
+      // Timers may end early by the clock, which may also be set back meanwhile.
+      const wait = () => {
+        const leftMs = takenAt + MAX_AGE_MS - Date.now();
+        if (leftMs < 0) notify();
+        else timer = setTimeout(wait, leftMs + 1);
+      };
+      wait();
       return () => clearTimeout(timer);
     },
     [takenAt]
