@@ -207,6 +207,11 @@ class InventoryReading:
     expects_readings: bool = True
     links: tuple[Link, ...] = ()
 
+    @property
+    def simulated(self) -> frozenset[str]:
+        """The UUIDs of the devices that are simulated."""
+        return frozenset(item.gpu.uuid for item in self.readings if item.simulated)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

@@ -69,7 +69,7 @@ class Person:
 
     def change_password(self, new: str) -> None:
         """Change the password on the page for it."""
-        self.page.get_by_label("Current password").fill(self.password)
+        self.page.locator("#old_password_input").fill(self.password)
         self.page.get_by_label("New password", exact=True).fill(new)
         self.page.get_by_label("Confirm the new password").fill(new)
         self.page.get_by_role("button", name="Change password").click()

@@ -101,7 +101,7 @@ def test_from_signing_up_to_waiting(hub, admin, newcomer):
     page.get_by_label("GPU 数量").select_option("1")
     page.get_by_role("button", name="启动", exact=True).click()
     expect(page.locator("#progress-message")).to_contain_text("您在队列中排第 1 位，共 1 位。")
-    expect(page).to_have_title("(1) 排队中 – 您的服务器正在启动")
+    expect(page).to_have_title("(1) 排队中 – 您的服务器正在启动 – JupyterHub")
     expect(page.get_by_text("您的请求会离开队列")).to_be_visible()
     assert_fits_a_phone(ada, "waiting")
     page.get_by_role("button", name="停止等待").click()

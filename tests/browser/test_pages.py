@@ -283,7 +283,7 @@ def test_the_tab_shows_the_place_of_a_user_who_waits(busy, member):
     kim = member("kim")
     kim.fill_in_form(gpus=1)
     kim.start_button.click()
-    expect(kim.page).to_have_title(re.compile(r"^\(1\) waiting – Your server is starting$"))
+    expect(kim.page).to_have_title(re.compile(r"^\(1\) waiting – Your server is starting – "))
     kim.page.get_by_role("button", name="Stop waiting").click()
     kim.page.wait_for_url("**/hub/home")
 

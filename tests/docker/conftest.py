@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gpudock.deploy.engine import Engine, ensure_engine
+from gpudock.deploy.tools import Tools, find_tools
 from harness.lab import GPUS
 
 if TYPE_CHECKING:
@@ -26,3 +30,17 @@ def clean_lab(lab: Lab) -> Iterator[Lab]:
     assert len(lab.simulator.gpus) == GPUS
     yield lab
     lab.clean_up()
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    if os.geteuid() != 0:
+        pytest.skip("the tests' engine needs root")
+    return ensure_engine(
+        Path(os.environ.get("GPUDOCK_TEST_SOCKET", "/run/gpudock-test/docker.sock"))
+    )
+
+
+@pytest.fixture(scope="session")
+def tools(engine: Engine) -> Tools:
+    return find_tools(engine.socket)

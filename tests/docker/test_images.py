@@ -8,22 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from gpudock.deploy.engine import Engine, ensure_engine
-from gpudock.deploy.tools import Tools, find_tools
+from gpudock.deploy.engine import Engine
+from gpudock.deploy.tools import Tools
+from harness.images import ROOT, reference
 
 pytestmark = pytest.mark.docker
 
-ROOT = Path(__file__).parents[2]
 IMAGES = ROOT / "images"
 INTERPRETERS = {".py": ["python3", "/images/tests/run.py"], ".sh": ["sh"]}
-
-
-def reference(name: str) -> str:
-    """The image that docker-compose.yml builds from a folder."""
-    compose = (ROOT / "docker-compose.yml").read_text()
-    found = re.search(rf"image: (gpudock/{name}:\S+)", compose)
-    assert found, f"docker-compose.yml builds no image from images/{name}"
-    return found[1]
 
 
 def lineage(images: Path, name: str) -> list[str]:
@@ -45,20 +37,6 @@ def cases() -> list[tuple[str, Path]]:
         for ancestor in lineage(IMAGES, name)
         for test in sorted((IMAGES / ancestor / "tests").glob("test_*"))
     ]
-
-
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    if os.geteuid() != 0:
-        pytest.skip("the tests' engine needs root")
-    return ensure_engine(
-        Path(os.environ.get("GPUDOCK_TEST_SOCKET", "/run/gpudock-test/docker.sock"))
-    )
-
-
-@pytest.fixture(scope="module")
-def tools(engine: Engine) -> Tools:
-    return find_tools(engine.socket)
 
 
 @pytest.fixture(scope="module")

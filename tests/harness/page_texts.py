@@ -9,7 +9,8 @@ _ATTRIBUTES = {"title", "placeholder", "aria-label", "alt"}
 _WITHOUT_TEXT = {"script", "style", "code", "pre", "time", "textarea"}
 _CJK = re.compile("[\u4e00-\u9fff]")
 _SENTENCE = re.compile(r"[A-Za-z]+,? [a-z]+,? [a-z]+")
-_WORD = re.compile(r"[A-Za-z]{3,}")
+_WORD = re.compile(r"\b(?!GiB\b|MiB\b)[A-Za-z]{3,}")
+"""A word of three letters that is no unit."""
 
 
 class _Reader(HTMLParser):

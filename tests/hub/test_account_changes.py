@@ -225,6 +225,28 @@ def test_many_accounts_are_created_and_get_new_passwords(hub, admin, member):
     assert not [password for password in (*made.values(), *again.values()) if password in log]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "gbk"])
+def test_a_file_of_a_spreadsheet_is_read_beside_a_pasted_list(hub, admin, encoding):
+    note = {"utf-16": "Müßig", "cp1252": "Müßig", "gbk": "王小明"}[encoding]
+    file = f"Username;Note\r\nmax;{note}\r\n".encode(encoding)
+    form = {"action": "create", "names": "name\nlea", "_xsrf": admin._xsrf()}
+    page = admin.http.post("/hub/accounts/bulk", data=form, files={"file": ("x.csv", file)}).text
+    assert "2 of 2 accounts will be created" in page
+    assert 'value="lea\nmax"' in page
+
+
+def test_a_list_that_is_no_list_is_refused_with_a_sentence(hub, admin):
+    form = {"action": "create", "names": "", "_xsrf": admin._xsrf()}
+    files = {"file": ("x.xlsx", b"PK\x03\x04\0\0\0\0workbook")}
+    page = admin.http.post("/hub/accounts/bulk", data=form, files=files)
+    assert page.status_code == 200
+    assert "This is not a text file." in page.text
+    form["names"] = '"' + "x" * 200_000
+    page = admin.http.post("/hub/accounts/bulk", data=form)
+    assert page.status_code == 200
+    assert "Check its quotation marks." in page.text
+
+
 def passwords(page):
     rows = [line for line in page.splitlines() if "<code>" in line]
     return {

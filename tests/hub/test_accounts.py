@@ -50,9 +50,14 @@ def admin(native_hub, one_time_password):
     native_hub.start()
     assert file.read_text().strip() == one_time_password, "a second start makes no new one"
     client = HubClient(native_hub.url, "admin", one_time_password)
-    assert client.try_to_sign_in().url.path == "/hub/change-password"
+    page = client.try_to_sign_in()
+    assert page.url.path == "/hub/change-password"
+    assert "You have a one-time password." in page.text
     client.change_password(NEW_PASSWORD)
     assert not file.exists()
+    text = client.page("/hub/change-password").text
+    assert "Current password" in text
+    assert "one-time" not in text
     return client
 
 
@@ -71,6 +76,42 @@ def test_passwords_are_never_in_the_log(native_hub, admin, one_time_password):
     assert one_time_password not in log
     assert NEW_PASSWORD not in log
     assert str(native_hub.state / "admin-password") in log
+
+
+def test_a_space_after_the_name_is_no_part_of_it(native_hub, admin):
+    eve = HubClient(native_hub.url, "eve ", PASSWORD)
+    assert "as soon as an administrator has approved you" in eve.sign_up()
+    admin.authorize("eve")
+    eve.sign_in()
+    assert eve.api("GET", "/user").json()["name"] == "eve"
+
+
+def test_no_page_of_the_hub_stays_in_a_browser(native_hub, admin):
+    pages = ["/hub/login", "/hub/authorize", "/hub/token", "/hub/no-such-page", "/hub/api/user"]
+    for page in pages:
+        headers = admin.http.get(page, follow_redirects=False).headers
+        assert headers["Cache-Control"] == "no-store", page
+        assert headers["Vary"] == "Accept-Language", page
+    assert "no-store" not in admin.http.get("/hub/logo").headers.get("Cache-Control", "")
+
+
+def test_a_form_of_an_earlier_sign_in_says_what_to_do(native_hub, admin):
+    stale = admin._xsrf()
+    # Another tab signs out and in again.
+    admin.http.get("/hub/logout")
+    admin.sign_in()
+    form = {"_xsrf": stale, "action": "create", "names": "zoe"}
+    answer = admin.http.post("/hub/accounts/bulk", data=form)
+    assert answer.status_code == 403
+    assert "Go back, reload the page, and try again." in answer.text
+    del form["_xsrf"]
+    assert "the page is out of date" in admin.http.post("/hub/accounts/bulk", data=form).text
+    # A sign-in page is shown again, with what can be filled in.
+    again = HubClient(native_hub.url, "admin", NEW_PASSWORD)
+    form = {"username": "admin", "password": NEW_PASSWORD, "_xsrf": stale}
+    assert (
+        "Login form invalid or expired. Try again." in again.http.post("/hub/login", data=form).text
+    )
 
 
 def test_a_new_user_waits_for_approval(native_hub, admin):

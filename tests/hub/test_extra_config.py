@@ -34,3 +34,15 @@ c.JupyterHub.trusted_downstrem_ips = ["192.0.2.1"]
     assert 'Did you mean "trusted_downstream_ips"?' in hub.log.read_text()
     record = json.loads((hub.state / "loaded-configuration.json").read_text())
     assert list(record["files"]) == ["test.py"]
+
+
+def test_the_lab_keeps_its_pages_and_rights_beside_new_lists(new_hub, tmp_path):
+    hub = new_hub(
+        extra=f"""
+c.JupyterHub.services = [{{"name": "culler", "api_token": "{"c" * 32}"}}]
+c.JupyterHub.load_roles = [{{"name": "culler", "scopes": ["list:users"], "services": ["culler"]}}]
+c.JupyterHub.template_paths = [{str(tmp_path)!r}]
+"""
+    ).start()
+    assert {"culler", "gpudock", "gpudock-resume"} <= set(hub.admin.api("GET", "/services").json())
+    assert "Start a server" in hub.admin.page("/hub/spawn").text

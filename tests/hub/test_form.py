@@ -329,3 +329,9 @@ def test_two_servers_of_one_user_have_layouts_and_runtime_files_of_their_own(hub
     assert second["JUPYTERHUB_DEFAULT_URL"] == "/lab/workspaces/second"
     # In the container, and not in the workspace that both have.
     assert first["JUPYTER_RUNTIME_DIR"] == second["JUPYTER_RUNTIME_DIR"] == "/tmp/jupyter-runtime"
+
+
+def test_a_proxy_that_buffers_passes_the_progress_on(hub, ada):
+    ada.start_server(gpus=0)
+    with ada._progress_stream("") as answer:
+        assert answer.headers["X-Accel-Buffering"] == "no"

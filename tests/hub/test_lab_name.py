@@ -24,7 +24,7 @@ def test_the_name_is_in_the_title_and_beside_the_logo(hub):
         httpx.get(f"{hub.url}/hub/login").text,
         hub.client("ada").page("/hub/home").text,
     ):
-        assert "<title>Vision &lt;Lab&gt;</title>" in page
+        assert " – Vision &lt;Lab&gt;</title>" in page
         assert page.count("Vision &lt;Lab&gt;") == 2
         assert "<Lab>" not in page
         assert "invert(1)" not in page, "only JupyterHub's own logo needs it"
@@ -53,6 +53,6 @@ def test_the_logo_is_served_so_that_it_is_only_an_image(hub):
 def test_without_a_name_the_pages_are_jupyterhubs(new_hub):
     hub = new_hub().start()
     page = httpx.get(f"{hub.url}/hub/login").text
-    assert "<title>JupyterHub</title>" in page
+    assert "<title>Sign in – JupyterHub</title>" in page
     assert "invert(1)" in page
     assert httpx.get(f"{hub.url}/hub/logo").headers["Content-Type"] == "image/png"

@@ -235,3 +235,56 @@ def test_other_languages_and_broken_headers_get_english(hub, header):
 def test_programs_get_english(hub):
     refused = httpx.get(f"{hub.url}/hub/gpudock/servers")
     assert refused.json() == {"message": "You are no longer signed in. Reload the page to sign in."}
+
+
+def title(page: str) -> str:
+    found = re.search(r"<title>\s*(.*?)\s*</title>", page, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+PAGES = {
+    "login": ("Sign in", "登录"),
+    "signup": ("Sign up", "注册"),
+    "home": ("My GPUs", "我的 GPU"),
+    "spawn": ("Start a server", "启动服务器"),
+    "user/admin/lab": ("Your server is not running", "您的服务器未运行"),
+    "token": ("Token", "令牌"),
+    "change-password": ("Password", "密码"),
+    "change-password/ada": ("Set the password of ada", "设置 ada 的密码"),
+    "authorize": ("Accounts", "账户"),
+    "accounts/bulk?action=create": ("Create accounts", "创建账户"),
+    "accounts/bulk?action=reset": ("Reset passwords", "重置密码"),
+    "accounts/delete/ada": ("Delete the account &#34;ada&#34;?", "删除账户“ada”？"),
+    "admin": ("Admin", "管理"),
+    "no-such-page": ("404 : Not Found", "404 : 未找到"),
+}
+"""The pages of the Hub, and what tabs, bookmarks and screen readers call them."""
+SIGNED_OUT = {"login", "signup"}
+
+
+def test_each_page_has_a_title_of_its_own(hub, admin, member):
+    member("ada")
+    for language, position in (("en", 0), ("zh-CN", 1)):
+        header = {"Accept-Language": language}
+        found = {}
+        for path in PAGES:
+            browser = httpx if path in SIGNED_OUT else admin.http
+            url = f"{hub.url}/hub/{path}"
+            found[path] = title(browser.get(url, headers=header, follow_redirects=True).text)
+        assert found == {path: f"{titles[position]} – JupyterHub" for path, titles in PAGES.items()}
+
+
+def test_a_screen_reader_reads_why_a_sign_in_failed(hub):
+    for headers, text in (({}, "Invalid username or password"), (CHINESE, "用户名或密码不正确")):
+        gus = HubClient(hub.url, "gus", "wrong")
+        gus.http.headers.update(headers)
+        assert 'role="alert"' not in gus.http.get("/hub/login").text
+        page = gus.try_to_sign_in().text
+        alert = re.search(r'<p class="login_error" id="([\w-]+)" role="alert">([^<]*)</p>', page)
+        assert alert is not None
+        assert alert[2] == text
+        # The page begins with the focus in this field, and its description is read with it.
+        field = re.search(r'<input id="username_input"[^>]*>', page, re.DOTALL)
+        assert field is not None
+        assert f'aria-describedby="{alert[1]}"' in field[0]

@@ -1,4 +1,4 @@
-"""A faster start of JupyterHub's single-user server.
+"""A faster start of JupyterHub's single-user server; without a hub, JupyterLab alone.
 
 It does the same as ``python -m jupyterhub.singleuser``. But that imports the whole Hub with its
 database layers, and helpers of JupyterLab that are rarely used, which takes more than half of the
@@ -13,6 +13,7 @@ import os
 import sys
 from pathlib import Path
 
+import alone
 import bundle
 import inherited_limits
 from on_demand import absent, function, on_demand
@@ -63,6 +64,8 @@ def main() -> None:
         return
     inherited_limits.raise_open_files()
     inherited_limits.limit_threads()
+    if "JUPYTERHUB_API_TOKEN" not in os.environ:
+        alone.main(sys.argv[1:])
     try:
         bundle.use(BUNDLE)
         _import_server()

@@ -7,6 +7,7 @@ and answers an error with a traceback in each of the restarts that follow.
 from __future__ import annotations
 
 import ast
+import copy
 import difflib
 import sys
 import traceback
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _AGAIN = 'Fix the file, then run "make up" or "docker compose restart hub".'
+_SHARED = (
+    *("services", "load_roles", "custom_scopes", "extra_handlers"),
+    *("template_paths", "template_vars", "jinja_environment_options"),
+)
+"""Options in which the lab has parts of its own, and examples for JupyterHub set new lists."""
 _CHOSEN_CLASSES = ("spawner_class", "authenticator_class", "proxy_class")
 
 
@@ -48,8 +54,10 @@ def load(folder: Path, config: Config, record: Path, logo: str | None = None) ->
         raise SystemExit("\n".join(f"gpudock: {text}" for text in fatal))
     warnings = [complaint.text for complaint in complaints]
     paths = python_files(folder)
+    shipped = {option: copy.deepcopy(config.JupyterHub.get(option)) for option in _SHARED}
     for path in paths:
         _run(path, config)
+    _keep(shipped, config)
     classes = _configurable_classes(config)
     for path in paths:
         warnings += _check(path, config, classes)
@@ -74,6 +82,30 @@ def _run(path: Path, config: Config) -> None:
         if isinstance(error, SystemExit) and str(error).startswith("gpudock: "):
             raise  # of a file that this one loads
         raise SystemExit(f"gpudock: {_sentence(error, path)} {_AGAIN}") from error
+
+
+def _keep(shipped: dict[str, Any], config: Config) -> None:
+    """Put the lab's own parts back, in front of what the files have set instead.
+
+    Without them the lab has no desk, no pages or no rights. Templates of the files come first, so
+    that they are found; a part of the same name, or for the same address, is the file's.
+    """
+    for option, own in shipped.items():
+        now = config.JupyterHub.get(option)
+        if isinstance(own, dict) and isinstance(now, dict):
+            config.JupyterHub[option] = own | now
+        elif isinstance(own, list) and isinstance(now, list):
+            taken = [_identity(part) for part in now]
+            lost = [part for part in own if _identity(part) not in taken]
+            if lost:
+                config.JupyterHub[option] = now + lost if option == "template_paths" else lost + now
+
+
+def _identity(part: Any) -> Any:
+    """Return what a part of a list is known by: a name, a path, or an address."""
+    if isinstance(part, dict):
+        return part.get("name")
+    return part[0] if isinstance(part, tuple) else part
 
 
 def _sentence(error: BaseException, path: Path) -> str:

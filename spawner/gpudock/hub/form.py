@@ -18,14 +18,14 @@ from gpudock.policy.scheduling.reasons import ONE_SLICE
 from gpudock.policy.sessions import session_hours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from gpudock.broker import GPUStatus
     from gpudock.hub.options import Offers
     from gpudock.model import Quota
     from gpudock.policy.quota.resolve import EffectiveQuota
 
-_MIB_PER_GB = 1024
+_MIB_PER_GIB = 1024
 
 BUSY_CHOICES = (
     (WhenBusy.WAIT, Message("Wait in the queue; the server starts by itself when it is my turn")),
@@ -57,6 +57,7 @@ class ModelRow:
             them has just ended. They become free without intervention.
         unavailable: how many are out of service.
         sliced: whether they are MIG slices, of which a server gets one at most.
+        simulated: whether they are simulated, and compute nothing.
         note: what keeps some of them from everybody, if a person has to act; empty otherwise.
     """
 
@@ -68,6 +69,7 @@ class ModelRow:
     checked: int
     unavailable: int
     sliced: bool = False
+    simulated: bool = False
     note: str = ""
 
 
@@ -187,6 +189,7 @@ class FormView:
         chosen: Mapping[str, Any],
         refused: bool = False,
         shares_files: bool = False,
+        simulated: Container[str] = (),
     ) -> FormView:
         """Return the form of a lab.
 
@@ -200,8 +203,9 @@ class FormView:
             refused: whether they were just refused. They are shown as they were, and the Hub's page
                 says why.
             shares_files: see :class:`FormView`.
+            simulated: the UUIDs of the GPUs that are simulated.
         """
-        models = _rows(gpus)
+        models = _rows(gpus, simulated)
         whole = sum(model.total for model in models if not model.shared and not model.sliced)
         # A server gets one slot of a shared GPU, or one slice.
         total = max(whole, min(1, len(models)))
@@ -247,7 +251,7 @@ def _environment() -> Environment:
     )
 
 
-def _rows(gpus: Iterable[GPUStatus]) -> list[ModelRow]:
+def _rows(gpus: Iterable[GPUStatus], simulated: Container[str]) -> list[ModelRow]:
     by_model: dict[tuple[str, int, bool], list[GPUStatus]] = {}
     for status in gpus:
         key = (status.gpu.model, status.gpu.memory_mib, status.slots > 1)
@@ -255,7 +259,7 @@ def _rows(gpus: Iterable[GPUStatus]) -> list[ModelRow]:
     return [
         ModelRow(
             name=name,
-            memory=f"{round(memory_mib / _MIB_PER_GB)} GB",
+            memory=f"{round(memory_mib / _MIB_PER_GIB)} GiB",
             shared=shared,
             total=sum(status.slots for status in found),
             free=sum(
@@ -270,6 +274,7 @@ def _rows(gpus: Iterable[GPUStatus]) -> list[ModelRow]:
             ),
             unavailable=sum(status.slots for status in found if not status.in_service),
             sliced=any(status.gpu.parent_uuid is not None for status in found),
+            simulated=any(status.gpu.uuid in simulated for status in found),
             note=next((_NO_SLICES for status in found if _has_no_slices(status)), ""),
         )
         for (name, memory_mib, shared), found in sorted(by_model.items())

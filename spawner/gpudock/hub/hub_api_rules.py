@@ -159,6 +159,11 @@ class _UserServerHandler(UserServerAPIHandler):
 class _ProgressHandler(SpawnProgressAPIHandler):  # type: ignore[misc]
     """The messages of a start. All who follow it get the same ones, each in their own language."""
 
+    def set_default_headers(self) -> None:
+        """Ask proxies such as nginx to pass each message on at once, instead of all at the end."""
+        super().set_default_headers()
+        self.set_header("X-Accel-Buffering", "no")
+
     async def send_event(self, event: dict[str, Any]) -> None:
         """Send an event, in the language of the page that asks."""
         if "message" in event:

@@ -36,6 +36,11 @@ log = logging.getLogger(__name__)
 _DESK_SECONDS = 5.0
 """How long the home page waits for the desk. One that does not run refuses at once."""
 
+_STALE_PAGE = Message(
+    "Nothing was changed, because the page is out of date: you have signed in or out since it was "
+    "opened, or the browser blocks cookies. Go back, reload the page, and try again."
+)
+
 
 class HomeHandler(HubHomeHandler):  # type: ignore[misc]
     """The home page: the desk's "My GPUs".
@@ -208,6 +213,25 @@ def install_pages() -> None:
         await own_prepare(handler)
 
     BaseHandler.prepare = prepare
+    own_headers = BaseHandler.set_default_headers
+
+    def set_default_headers(handler: BaseHandler) -> None:
+        own_headers(handler)
+        # After a sign-out, a browser shows nothing of its former user when it goes back.
+        handler.set_header("Cache-Control", "no-store")
+        handler.set_header("Vary", "Accept-Language")
+
+    BaseHandler.set_default_headers = set_default_headers
+    own_check = BaseHandler.check_xsrf_cookie
+
+    def check_xsrf_cookie(handler: BaseHandler) -> None:
+        try:
+            own_check(handler)
+        except web.HTTPError as error:
+            log.info("%s %s: %s", handler.request.method, handler.request.path, error)
+            raise LocalizedHTTPError(error.status_code, _STALE_PAGE) from error
+
+    BaseHandler.check_xsrf_cookie = check_xsrf_cookie
 
 
 def _manages_group(user: User | None) -> bool:

@@ -194,15 +194,17 @@ class GPUDockerSpawner(DockerSpawner):
         problem = self._gpus_unknown(runtime)
         if problem is not None:
             return FormView.unavailable(offers, problem, chosen, shares_files=shares_files)
+        reading = runtime.inventory.reading()
         return FormView.of(
             offers=offers,
             gpus=runtime.broker.gpus.all(),
             quota=runtime.broker.quotas.effective(self.user.name, self._groups()),
             outlook=self._outlook_of,
-            problem=runtime.inventory.reading().problem,
+            problem=reading.problem,
             chosen=chosen,
             refused=refused is not None,
             shares_files=shares_files,
+            simulated=reading.simulated,
         )
 
     def _gpus_unknown(self, runtime: Runtime) -> str | None:

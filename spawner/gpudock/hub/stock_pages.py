@@ -211,6 +211,9 @@ def _pattern() -> re.Pattern[str]:
 _TEXT = _pattern()
 _FRAME = {
     '<html lang="en">': '<html lang="{{ language_tag() }}">',
+    '<p class="login_error">{{ login_error }}': (
+        '<p class="login_error" id="gpudock-login-error" role="alert">{{ login_error }}'
+    ),
     "{{ title }}": "{{ title|stock_text }}",
     "{{ btn_label }}": "{{ btn_label|stock_text }}",
     "{{ scope_info['description'] }}": "{{ scope_info['description']|stock_text }}",

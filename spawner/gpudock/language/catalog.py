@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from babel import Locale, UnknownLocaleError
 from babel.messages.pofile import read_po
 
 from gpudock.language.message import Message
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 LOCALES = Path(__file__).parent / "locale"
 ENGLISH = "en"
 CHINESE = "zh_CN"
+
+# Some programs write `zh_CN`, as POSIX does.
+_PRIMARY_END = re.compile("[-_]")
 
 _language: ContextVar[str] = ContextVar("language", default=ENGLISH)
 
@@ -88,23 +91,29 @@ def negotiate(accept_language: str) -> str:
     """
     asked: list[tuple[float, str]] = []
     for item in accept_language[:1000].split(","):
-        tag, _, parameters = item.strip().partition(";")
+        tag, *parameters = item.split(";")
         try:
-            weight = float(parameters.strip().removeprefix("q=") or 1)
+            weight = _weight(parameters)
         except ValueError:
             continue
         if weight > 0:
-            asked.append((weight, tag.strip()))
-    for _, tag in sorted(asked, key=lambda pair: -pair[0]):
-        try:
-            spoken = Locale.parse(tag, sep="-").language
-        except (ValueError, UnknownLocaleError):
-            continue
+            asked.append((weight, _PRIMARY_END.split(tag.strip().lower(), maxsplit=1)[0]))
+    for _, spoken in sorted(asked, key=lambda pair: -pair[0]):
+        # Readers of traditional characters read simplified ones rather than English.
         if spoken == "zh":
             return CHINESE
         if spoken == "en":
             return ENGLISH
     return ENGLISH
+
+
+def _weight(parameters: list[str]) -> float:
+    """Return how much a language is preferred: its parameter ``q``, or 1 without it."""
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            return float(value)
+    return 1.0
 
 
 def read_in(accept_language: str) -> None:

@@ -1,8 +1,8 @@
 """Files of comma-separated values as people make them.
 
 A spreadsheet saves them in the encoding, with the delimiter and with the decimal sign of its
-language: Excel in German writes Windows-1252 or UTF-16, semicolons and decimal commas. What a file
-uses is detected; what could mean two things is an error, not a guess.
+language: Excel in German writes Windows-1252 or UTF-16, semicolons and decimal commas, and Excel in
+Chinese GBK. What a file uses is detected; what could mean two things is an error, not a guess.
 """
 
 from __future__ import annotations
@@ -65,7 +65,9 @@ class CSVFile:
 
 
 def decode(content: bytes) -> str:
-    """Return the text of a file in UTF-8, UTF-16 or Windows-1252, without a byte order mark.
+    """Return the text of a file without a byte order mark.
+
+    The file is in UTF-8 or UTF-16, or in the encoding of Windows in western Europe or in China.
 
     Raises:
         CSVFileError: it is not text, or in another encoding.
@@ -78,7 +80,21 @@ def decode(content: bytes) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        return _decoded(content, "cp1252")
+        return _decoded(content, "gb18030" if _is_gbk(content) else "cp1252")
+
+
+def _is_gbk(content: bytes) -> bool:
+    """Return whether a text that is not UTF-8 is in GBK, rather than in Windows-1252.
+
+    Most Chinese characters in use are in GB2312, a part of GBK in which both bytes of a character
+    are above 160. In western languages a letter with an accent mostly stands beside ASCII.
+    """
+    try:
+        characters = [c for c in content.decode("gb18030") if not c.isascii()]
+    except UnicodeDecodeError:
+        return False
+    common = sum(len(c.encode("gb2312", "ignore")) > 0 for c in characters)
+    return common > len(characters) / 2
 
 
 def _utf_16_of(content: bytes) -> str:
@@ -113,11 +129,10 @@ def parse(text: str, known: Callable[[str], bool]) -> CSVFile:
     Raises:
         CSVFileError: it is not a table, for example because a quotation mark is not closed.
     """
-    text = text.removeprefix("\ufeff")
-    skipped = 0
-    found = _DELIMITER_LINE.match(text)
-    if found is not None and found[1] in DELIMITERS:
-        delimiter, text, skipped = found[1], text[found.end() :], 1
+    declared, text = declared_delimiter(text.removeprefix("\ufeff"))
+    skipped = 0 if declared is None else 1
+    if declared is not None:
+        delimiter = declared
     else:
         delimiter = max(DELIMITERS, key=lambda item: _suits(text, item, known))
     records = _records(text, delimiter, skipped)
@@ -129,6 +144,14 @@ def parse(text: str, known: Callable[[str], bool]) -> CSVFile:
         header_line,
         tuple((line, _fitted(row, len(header))) for line, row in records),
     )
+
+
+def declared_delimiter(text: str) -> tuple[str | None, str]:
+    """Return the delimiter that Excel's own first line names, if there is one, and the rest."""
+    found = _DELIMITER_LINE.match(text)
+    if found is None or found[1] not in DELIMITERS:
+        return None, text
+    return found[1], text[found.end() :]
 
 
 def _suits(text: str, delimiter: str, known: Callable[[str], bool]) -> tuple[int, int]:

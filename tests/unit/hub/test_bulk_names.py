@@ -6,6 +6,7 @@ import pytest
 
 from gpudock.hub.accounts.bulk import names_in
 from gpudock.hub.accounts.files import size_text
+from gpudock.policy.csv_file import CSVFileError
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,11 @@ from gpudock.hub.accounts.files import size_text
         (" \n\n", []),
         ("", []),
         ('"', []),
+        ("sep=;\nuser;room\nada;1\nbob;2\n", ["ada", "bob"]),
+        ("用户名,班级\nada,1\n", ["ada"]),
+        ("Benutzername;Raum\nada;1\n", ["ada"]),
+        ('name,note\nada,"two\nlines"\nbob,\n', ["ada", "bob"]),
+        ("ada\u00a0\n\u00a0bob\n", ["ada", "bob"]),
     ],
 )
 def test_names_are_found_in_lists_and_tables(text, names):
@@ -41,3 +47,8 @@ def test_names_are_found_in_lists_and_tables(text, names):
 )
 def test_sizes_are_for_people(size, text):
     assert size_text(size) == text
+
+
+def test_a_line_that_is_no_table_is_refused_with_a_sentence():
+    with pytest.raises(CSVFileError, match="quotation"):
+        names_in('ada\n"bob\ncarl' + "x" * 200_000)

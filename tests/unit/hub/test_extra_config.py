@@ -48,6 +48,32 @@ def test_a_file_extends_what_the_shipped_configuration_has_set(lab):
     assert lab.warnings == []
 
 
+def test_a_new_list_keeps_what_the_lab_needs(lab):
+    """Examples for JupyterHub set new lists of services and roles."""
+    lab.config.JupyterHub.services = [{"name": "gpudock", "url": "http://desk"}]
+    lab.config.JupyterHub.template_paths = ["/ours"]
+    lab.config.JupyterHub.template_vars = {"lab_name": "Vision Lab"}
+    lab.config.JupyterHub.custom_scopes = {"custom:gpudock:read": {"description": "See all"}}
+    found = lab.load(
+        culler="c.JupyterHub.services = [{'name': 'culler'}]\n"
+        "c.JupyterHub.load_roles = [{'name': 'culler', 'services': ['culler']}]\n"
+        "c.JupyterHub.template_paths = ['/theirs']\n"
+        "c.JupyterHub.custom_scopes = {'custom:more': {'description': 'More'}}\n"
+        "c.JupyterHub.template_vars = {'announcement': 'Closed on Monday'}\n"
+    ).JupyterHub
+    assert [service["name"] for service in found.services] == ["gpudock", "culler"]
+    assert [role["name"] for role in found.load_roles] == ["shipped", "culler"]
+    assert found.template_paths == ["/theirs", "/ours"]
+    assert set(found.template_vars) == {"lab_name", "announcement"}
+    assert set(found.custom_scopes) == {"custom:gpudock:read", "custom:more"}
+
+
+def test_a_part_of_the_lab_can_be_changed_by_its_name(lab):
+    found = lab.load(roles="c.JupyterHub.load_roles = [{'name': 'shipped', 'users': ['ada']}]\n")
+    assert found.JupyterHub.load_roles == [{"name": "shipped", "users": ["ada"]}]
+    assert "services" not in found.JupyterHub
+
+
 def test_a_later_file_has_the_last_word(lab):
     found = lab.load(
         a="c.JupyterHub.active_server_limit = 1\n", b="c.JupyterHub.active_server_limit += 1\n"

@@ -75,6 +75,12 @@ def test_a_lab_without_shared_gpus_does_not_speak_of_slots():
     assert 'name="share"' not in page
 
 
+def test_a_simulated_gpu_says_so_and_memory_has_the_unit_of_the_other_pages():
+    assert "simulated" not in form(status(0))
+    page = form(status(0), simulated={gpu(0).uuid})
+    assert re.search(r"· 40 GiB</span> <span class=.badge[^>]*>simulated</span>", page), page
+
+
 def test_slots_are_counted_beside_whole_gpus_and_may_be_chosen():
     page = form(status(0), status(1, GPUState.LEASED, slots=4, held=3))
     assert "<strong>1 of 1</strong> GPU is free." in page

@@ -40,6 +40,7 @@ def test_the_frame_names_the_language(sources):
     assert "{{ title|stock_text }}" in sources["page.html"]
     assert "stock_options" in sources["token.html"]
     assert "['description']|stock_text" in sources["oauth.html"]
+    assert 'id="gpudock-login-error" role="alert">{{ login_error }}' in sources["login.html"]
 
 
 def test_a_template_that_was_read_once_is_shown_in_each_language(environment):

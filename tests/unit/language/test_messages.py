@@ -93,6 +93,15 @@ def test_an_error_keeps_its_message():
         ("*", ENGLISH),
         (";;q=x,,zh;q=nan,%", ENGLISH),
         ("x" * 100_000, ENGLISH),
+        ("zh_CN", CHINESE),
+        ("ZH-hans", CHINESE),
+        ("zh-cmn-Hans-CN, en;q=0.9", CHINESE),
+        ("zh-Hant-HK-x-private", CHINESE),
+        ("zh ; q = 0.9, en;Q=0.3", CHINESE),
+        ("en;q=0.2;level=1, zh;q=0.1", ENGLISH),
+        ("zh;q=1e999, en", CHINESE),
+        ("\u4e2d\u6587, zh", CHINESE),
+        ("zhx, en", ENGLISH),
     ],
 )
 def test_the_browser_names_the_language(header, expected):

@@ -32,6 +32,17 @@ def test_every_encoding_of_a_spreadsheet_is_read(content: bytes) -> None:
     assert decode(content) == TEXT
 
 
+def test_a_table_from_a_chinese_spreadsheet_is_read() -> None:
+    text = "level,name,weight\r\ngroup,视觉组,2\r\nuser,王小明（教师）,1\r\nuser,李喆,1\r\n"
+    assert decode(text.encode("gbk")) == text
+
+
+@pytest.mark.parametrize("name", ["Müßig", "Zoë", "créée par Noël", "Übergröße"])
+def test_a_western_name_is_not_taken_for_chinese(name: str) -> None:
+    content = f"level,name\r\nuser,{name}\r\nuser,José\r\n".encode("cp1252", "replace")
+    assert decode(content) == content.decode("cp1252")
+
+
 def test_windows_text_keeps_its_euro_sign_and_its_quotation_marks() -> None:
     assert decode("“10 €”".encode("cp1252")) == "“10 €”"
 

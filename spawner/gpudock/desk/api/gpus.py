@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gpudock.broker import DeskBroker, GPUStatus
-    from gpudock.model import InventoryReading
     from gpudock.policy.sessions import Session
 
 T = TypeVar("T")
@@ -136,7 +135,7 @@ async def list_gpus(request: APIRequest) -> GPUList:
     users = await readable_users(request)
     backend = request.backend
     reading = backend.inventory.reading()
-    gpus = await backend.read(_gpus, None if backend.show_holders else users, _simulated(reading))
+    gpus = await backend.read(_gpus, None if backend.show_holders else users, reading.simulated)
     return GPUList(
         gpus=gpus,
         taken_at=reading.taken_at,
@@ -179,7 +178,7 @@ async def change_gpu(request: APIRequest) -> GPU:
 
     status = await _change(request, apply)
     sessions = await request.backend.read(_live_sessions)
-    return _gpu(status, sessions, None, _simulated(request.backend.inventory.reading()))
+    return _gpu(status, sessions, None, request.backend.inventory.reading().simulated)
 
 
 @router.add("DELETE", "gpus/{uuid}", Audience.MANAGER, errors=(409,))
@@ -211,11 +210,6 @@ async def _change(request: APIRequest, change: Callable[[DeskBroker], T]) -> T:
 def _recognized(text: str | None) -> str | None:
     """Return a sentence that the hub may have stored, or the agent sent, as the message it was."""
     return None if text is None else recognized(text)
-
-
-def _simulated(reading: InventoryReading) -> frozenset[str]:
-    """Return the UUIDs of the GPUs that are simulated."""
-    return frozenset(item.gpu.uuid for item in reading.readings if item.simulated)
 
 
 def _gpus(broker: DeskBroker, users: frozenset[str] | None, simulated: frozenset[str]) -> list[GPU]:

@@ -109,7 +109,7 @@ class ApproveHandler(_AskingPage):
 
     def get(self, _name: str) -> None:
         """Refuse a link."""
-        raise _by_form_only()
+        raise _by_form_only(self)
 
     @admin_users_scope
     async def post(self, name: str) -> None:
@@ -133,7 +133,7 @@ class RejectHandler(_AskingPage):
 
     def get(self, _name: str) -> None:
         """Refuse a link."""
-        raise _by_form_only()
+        raise _by_form_only(self)
 
     @admin_users_scope
     async def post(self, name: str) -> None:
@@ -324,8 +324,9 @@ async def _asked_engine(answer: Awaitable[Any]) -> Any:
         raise LocalizedHTTPError(_UNAVAILABLE, message) from error
 
 
-def _by_form_only() -> LocalizedHTTPError:
-    message = Message("Change accounts on the Accounts page (/hub/authorize).")
+def _by_form_only(handler: Any) -> LocalizedHTTPError:
+    page = f"{handler.hub.base_url}authorize"
+    message = Message("Change accounts on the Accounts page ({page}).", page=page)
     return LocalizedHTTPError(_METHOD_NOT_ALLOWED, message)
 
 

@@ -130,14 +130,23 @@ class GPUDockAuthenticator(NativeAuthenticator):
 
     def is_one_time_password(self, username: str, password: str) -> bool:
         """Return whether this right password was made by the lab, and must be changed."""
-        file = Path(self.one_time_password_file)
         name = self.normalize_username(username)
-        account = self.get_user(name)
-        if account is not None and is_one_time(account.password):
+        if self._was_reset(name):
             return True
-        if name != self.first_admin or not file.exists():
+        if not self.has_one_time_password(name):
             return False
+        file = Path(self.one_time_password_file)
         return hmac.compare_digest(file.read_text().strip().encode(), password.encode())
+
+    def has_one_time_password(self, username: str) -> bool:
+        """Return whether a user has not yet chosen a password of their own."""
+        name = self.normalize_username(username)
+        is_first = name == self.first_admin and Path(self.one_time_password_file).exists()
+        return is_first or self._was_reset(name)
+
+    def _was_reset(self, name: str) -> bool:
+        account = self.get_user(name)
+        return account is not None and is_one_time(account.password)
 
     async def address_of(self, handler: Any) -> str:
         """Return the address that a request came from."""

@@ -18,6 +18,7 @@ from gpudock.hub.accounts.states import deactivations
 from gpudock.hub.audit import record
 from gpudock.hub.http_errors import LocalizedHTTPError
 from gpudock.language import Message, message_of
+from gpudock.policy.csv_file import DELIMITERS, CSVFileError, declared_delimiter, decode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,11 @@ MAX_NAMES = 300
 
 _BAD_REQUEST = 400
 _UNAVAILABLE = 503
-_HEADINGS = {"name", "names", "user", "users", "username", "user name", "user_name", "login"}
-_DELIMITERS = ",;\t"
+_HEADINGS = {
+    *("name", "names", "user", "users", "username", "user name", "user_name", "login"),
+    *("benutzer", "benutzername", "nutzername", "kennung", "utilisateur", "usuario", "utente"),
+    *("用户", "用户名", "姓名", "账户", "账号", "帐号"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,20 @@ def names_in(text: str) -> list[str]:
     """Return the names in a pasted list or CSV file, each once, in order.
 
     Of several lines only the first column counts. One line may have all names.
+
+    Raises:
+        CSVFileError: a quotation mark is not closed.
     """
-    lines = [line for line in text.removeprefix("\ufeff").splitlines() if line.strip()]
+    declared, text = declared_delimiter(text.removeprefix("\ufeff"))
+    lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return []
-    delimiter = max(_DELIMITERS, key=lines[0].count)
-    rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
+    reader = csv.reader(lines, delimiter=declared or max(DELIMITERS, key=lines[0].count))
+    try:
+        rows = [row for row in reader if row]
+    except csv.Error as error:
+        message = Message("The list cannot be read. Check its quotation marks.")
+        raise CSVFileError(message) from error
     cells = rows[0] if len(rows) == 1 else [row[0] for row in rows]
     if len(rows) == 1 and len(cells) == 1:
         cells = cells[0].split()
@@ -81,15 +93,17 @@ class BulkHandler(BaseHandler):
             message = Message("Choose whether to create accounts or passwords.")
             raise LocalizedHTTPError(_BAD_REQUEST, message)
         text = self.get_body_argument("names", "")
-        for file in self.request.files.get("file", ()):
-            text += "\n" + file["body"].decode("utf-8-sig", "replace")
-        normalize = self.authenticator.normalize_username
-        names = list(dict.fromkeys(normalize(name) for name in names_in(text)))
-        problem = None
-        if not names:
-            problem = "The list has no names. Paste them, one in each line, or choose a file."
-        elif len(names) > MAX_NAMES:
-            problem = f"The list has {len(names)} names. Use lists of at most {MAX_NAMES}."
+        names: list[str] = []
+        try:
+            # Each may have a heading, and a delimiter of its own.
+            found = names_in(text)
+            for file in self.request.files.get("file", ()):
+                found += names_in(decode(file["body"]))
+        except CSVFileError as error:
+            problem: str | None = _problem_of(error)
+        else:
+            names = list(dict.fromkeys(map(self.authenticator.normalize_username, found)))
+            problem = _problem_with(names)
         if problem is not None:
             await self._show(text=text, action=action, problem=problem)
             return
@@ -172,3 +186,19 @@ class BulkHandler(BaseHandler):
     async def _show(self, **namespace: Any) -> None:
         names = {"problem": None, "rows": None, "made": None, "max_names": MAX_NAMES, **namespace}
         self.finish(await self.render_template("account_bulk.html", **names))
+
+
+def _problem_of(error: CSVFileError) -> str:
+    if error.line is None:
+        return message_of(error)
+    return Message("Line {line}: {problem}", line=error.line, problem=message_of(error))
+
+
+def _problem_with(names: Sequence[str]) -> str | None:
+    if not names:
+        return Message("The list has no names. Paste them, one in each line, or choose a file.")
+    if len(names) > MAX_NAMES:
+        return Message(
+            "The list has {n} names. Use lists of at most {most}.", n=len(names), most=MAX_NAMES
+        )
+    return None

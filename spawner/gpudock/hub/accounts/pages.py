@@ -70,7 +70,8 @@ class _SignUpHandler(SignUpHandler):
         human = not authenticator.recaptcha_key or await asyncio.to_thread(
             _is_human, authenticator.recaptcha_secret, self.get_body_argument(_RECAPTCHA)
         )
-        name = self.get_body_argument("username", strip=False)
+        # As at the sign-in: keyboards of phones add a space after a word.
+        name = self.get_body_argument("username")
         password = self.get_body_argument("signup_password", strip=False)
         confirmed = password == self.get_body_argument("signup_password_confirmation", strip=False)
         taken = authenticator.user_exists(name)

@@ -64,7 +64,8 @@ class _PasswordPage:
             return Message("The passwords do not match. Enter the same password twice.")
         problem = password_problem(handler.authenticator, password)
         if problem is None and not await handler.authenticator.set_password(self, name, password):
-            message = Message("There is no such account. Reload /hub/authorize.")
+            page = f"{handler.hub.base_url}authorize"
+            message = Message("There is no such account. Reload {page}.", page=page)
             raise LocalizedHTTPError(_NOT_FOUND, message)
         if problem is None:
             user = handler.find_user(name)

@@ -122,14 +122,18 @@ const DEACTIVATED = 'An administrator has deactivated your account. Ask them to 
 it.each([
   ['signed out', 401, 'Sign in.', /no longer signed in/],
   ['refused', 403, DEACTIVATED, DEACTIVATED]
-])('says that one is %s, and not that the lab is gone', async (_, status, message, shown) => {
-  const { lab } = renderPage(<MyGPUs />);
-  await session('Your server');
-  lab.respond = () => ({ status, body: { message } });
-  const soon = { timeout: 10_000 };
-  expect(await screen.findByText(shown, undefined, soon)).toBeDefined();
-  expect(screen.queryByText(/not responding/)).toBeNull();
-}, 20_000);
+])(
+  'says that one is %s, and not that the lab is gone',
+  async (_, status, message, shown) => {
+    const { lab } = renderPage(<MyGPUs />);
+    await session('Your server');
+    lab.respond = () => ({ status, body: { message } });
+    const soon = { timeout: 10_000 };
+    expect(await screen.findByText(shown, undefined, soon)).toBeDefined();
+    expect(screen.queryByText(/not responding/)).toBeNull();
+  },
+  20_000
+);
 
 const ENDED = 'Session ended. The GPU is free again. Your files are kept.';
 
