@@ -86,7 +86,7 @@ def _seconds(text: str) -> float:
 
 
 def _absolute(python: str) -> str:
-    """Return the path of a Python; a name without a slash is looked up on PATH.
+    """Return the path of a Python; a name without a slash is searched up on PATH.
 
     Links are kept: a virtual environment is known by the path of its Python.
     """
