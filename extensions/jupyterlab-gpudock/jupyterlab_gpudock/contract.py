@@ -245,16 +245,39 @@ class EnvironmentDocument(TypedDict):
             "probe_timeout",
             "torch_missing",
             "torch_broken",
+            "torch_crashed",
         ]
         | None
     )
     detail: str
+    signal: NotRequired[str | None]
+    """The signal that ended the Python for ``torch_crashed``, for example ``SIGSEGV``."""
+    torch_folder: NotRequired[str | None]
+    """The folder of packages that torch is imported from."""
+    torch_hidden: NotRequired[str | None]
+    """The version of another torch, which the one in the user's own folder hides."""
+    cudnn_enabled: NotRequired[bool | None]
+    cudnn_path: NotRequired[str | None]
+    """The folder of the loaded cuDNN; None: not loaded, or unknown."""
+    cudnn_origin: NotRequired[str | None]
+    """``own``, or where another one comes from: ``library_path``, ``user_package``,
+    ``elsewhere``."""
+    cuda_error: NotRequired[str]
+    """Why CUDA does not initialize, in the words of torch or CUDA."""
+    compute_error: NotRequired[str]
+    """Why a small computation failed; empty when none was tried."""
+    visible_devices: NotRequired[str | None]
+    """``CUDA_VISIBLE_DEVICES``; None: not set."""
+    nvcc: NotRequired[str | None]
+    """Version of nvcc; empty: missing. None: it was not looked for."""
 
 
 class Finding(TypedDict):
     """One finding of the verdict. The front end has its own texts; ``message`` is a fallback."""
 
     code: str
+    id: NotRequired[str]
+    """More exact than the code: ``gpu_too_new`` and ``gpu_too_old`` are both ``arch_missing``."""
     level: Literal["ok", "note", "warning", "error"]
     parameters: dict[str, str]
     message: str

@@ -1,15 +1,21 @@
-"""Write the front end's types, ``src/model/contract.ts``, from ``jupyterlab_gpudock/contract.py``.
+"""Write what the front end takes from the sources of the server.
 
-The sources are parsed instead of imported, because docstrings of fields become comments. The script
+Its types, ``src/model/contract.ts``, come from ``jupyterlab_gpudock/contract.py``, and its texts
+for findings, ``src/messages/findings.ts``, from ``jupyterlab_gpudock/kernel/findings.py``.
+
+The contract is parsed instead of imported, because docstrings of fields become comments. The script
 knows the constructs that ``contract.py`` uses, and fails on any other.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 import re
+import runpy
 import textwrap
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "jupyterlab_gpudock" / "contract.py"
@@ -17,6 +23,28 @@ TARGET = ROOT / "src" / "model" / "contract.ts"
 HEADER = """\
 // Generated from jupyterlab_gpudock/contract.py. Do not edit.
 // To renew it, run `make generate` in the root of the repository.
+"""
+FINDINGS = ROOT / "jupyterlab_gpudock" / "kernel" / "findings.py"
+FINDINGS_TARGET = ROOT / "src" / "messages" / "findings.ts"
+FINDINGS_HEADER = """\
+// Generated from jupyterlab_gpudock/kernel/findings.py. Do not edit.
+// To renew it, run `make generate` in the root of the repository.
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+/** What a finding means, and what to do about it; an empty advice means nothing. */
+export interface IFindingText {
+  readonly title: string;
+  readonly advice: string;
+}
+
+/** Return the texts for a finding; null for one that only a newer server knows. */
+export function findingText(
+  id: string,
+  parameters: Readonly<Record<string, string>>,
+  trans: TranslationBundle
+): IFindingText | null {
+  const value = (name: string): string => parameters[name] ?? '';
+  switch (id) {
 """
 WIDTH = 100
 PRIMITIVES = {"str": "string", "int": "number", "float": "number", "bool": "boolean"}
@@ -109,5 +137,43 @@ def _comment(doc: str, indent: str, names: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def finding_texts(path: Path = FINDINGS) -> str:
+    """Return the TypeScript function for the table of findings in a module."""
+    table: dict[str, Any] = runpy.run_path(str(path))["FINDINGS"]
+    lines = [FINDINGS_HEADER]
+    for finding_id, row in table.items():
+        lines.append(f"    case {_quoted(finding_id)}:\n      return {{\n")
+        lines.append(f"        title: {_translated(row.title)},\n")
+        lines.append(f"        advice: {_translated(row.advice)}\n      }};\n")
+    lines.append("    default:\n      return null;\n  }\n}\n")
+    return "".join(lines)
+
+
+def _translated(sentence: str) -> str:
+    """Return the call of the translator for a sentence, whose parameters become numbers."""
+    if not sentence:
+        return "''"
+    names = list(dict.fromkeys(re.findall(r"{(\w+)}", sentence)))
+    for place, name in enumerate(names, 1):
+        sentence = sentence.replace(f"{{{name}}}", f"%{place}")
+    values = [f"value('{name}')" for name in names]
+    call = f"trans.__({', '.join([_quoted(sentence), *values])})"
+    if len(f"        advice: {call},") <= WIDTH:
+        return call
+    return (
+        "trans.__(\n"
+        + ",\n".join(f"          {x}" for x in [_quoted(sentence), *values])
+        + ("\n        )")
+    )
+
+
+def _quoted(text: str) -> str:
+    """Return a literal with the quotes that the formatter of the front end chooses."""
+    if text.count("'") > text.count('"'):
+        return json.dumps(text, ensure_ascii=False)
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 if __name__ == "__main__":
     TARGET.write_text(typescript(SOURCE.read_text()))
+    FINDINGS_TARGET.write_text(finding_texts(), encoding="utf-8")

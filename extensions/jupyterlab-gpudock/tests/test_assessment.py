@@ -6,8 +6,9 @@ import pytest
 from samples import A100
 
 from jupyterlab_gpudock.kernel import compatibility
-from jupyterlab_gpudock.kernel.assessment import _MESSAGES, assess
+from jupyterlab_gpudock.kernel.assessment import assess
 from jupyterlab_gpudock.kernel.environment import Environment, Problem
+from jupyterlab_gpudock.kernel.findings import FINDINGS
 from jupyterlab_gpudock.nvml.readings import Reading, State
 
 TORCH = Environment(
@@ -164,7 +165,7 @@ def test_all_errors_are_reported_with_the_decisive_one_first():
 
 def test_every_state_and_problem_has_a_message():
     wanted = {state.value for state in State if state is not State.OK}
-    assert wanted | {problem.value for problem in Problem} <= set(_MESSAGES)
+    assert wanted | {problem.value for problem in Problem} <= set(FINDINGS)
 
 
 def test_the_table_is_in_order_and_has_its_sources():

@@ -47,3 +47,14 @@ def test_torch_compile_finds_a_compiler_and_pythons_headers():
             ["gcc", "-shared", "-fPIC", f"-I{include}", source, "-o", library], check=True
         )
         assert library.exists()
+
+
+def test_gpudock_env_states_the_versions_and_that_there_is_no_gpu():
+    done = subprocess.run(
+        ["gpudock-env", "--json"], capture_output=True, text=True, check=False, timeout=300
+    )
+    found = json.loads(done.stdout)
+    assert done.returncode == found["exit_status"] == 3, found["findings"]
+    assert found["torch"]["version"].startswith("2.6.0")
+    assert found["torch"]["cuda"] == "12.4"
+    assert found["cudnn"]["version"].startswith("9.1.")

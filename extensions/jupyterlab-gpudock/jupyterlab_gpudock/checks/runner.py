@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyterlab_gpudock.errors import RequestError
+from jupyterlab_gpudock.kernel.findings import title_of
 from jupyterlab_gpudock.kernel.interpreter import MAX_DETAIL, kill, last_line, read_tail
-from jupyterlab_gpudock.nvml.readings import GPU, SIMULATED_MESSAGE, Missing, State
+from jupyterlab_gpudock.nvml.readings import GPU, Missing, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -281,7 +282,7 @@ def _gpu(reading: Reading, gpu_uuid: str) -> GPU:
                 message = f"The GPU cannot be checked: {gpu.detail}."
                 raise RequestError(409, gpu.state, message, detail=gpu.detail)
             if gpu.simulated:
-                raise RequestError(409, "simulated", SIMULATED_MESSAGE)
+                raise RequestError(409, "simulated", title_of("simulated", {}))
             return gpu
     if reading.state is not State.OK:
         message = f"There is no GPU to check: {reading.detail}."

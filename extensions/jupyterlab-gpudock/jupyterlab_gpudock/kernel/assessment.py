@@ -1,7 +1,7 @@
 """Whether an environment can compute on the GPUs, and why not: rules over one table.
 
-An assessment consists of codes with parameters. The front end has the translated messages; the
-English ones here are for users of the REST interface. The contract calls it a verdict.
+An assessment consists of findings with parameters. Their sentences are in :mod:`.findings`. The
+contract calls it a verdict.
 """
 
 from __future__ import annotations
@@ -10,64 +10,58 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from jupyterlab_gpudock.kernel import compatibility as table
-from jupyterlab_gpudock.nvml.readings import SIMULATED_MESSAGE, Reading, State
+from jupyterlab_gpudock.kernel.findings import advice_of, code_of, title_of
+from jupyterlab_gpudock.nvml.readings import Reading, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from jupyterlab_gpudock.kernel.container import Container
     from jupyterlab_gpudock.kernel.environment import Environment
-
-_MESSAGES = {
-    "usable": "This environment can compute on the GPU, with cuDNN.",
-    "usable_without_cudnn": "This environment can compute on the GPU, but without cuDNN.",
-    "no_driver": "There is no NVIDIA driver here.",
-    "no_gpu": "The driver works, and shows no GPU to this server.",
-    "simulated": SIMULATED_MESSAGE,
-    "version_mismatch": "The driver's library and kernel module have different versions.",
-    "lost": "The GPU is lost, or this container has lost access to it.",
-    "hanging": "The GPU does not respond.",
-    "interrupted": "The GPUs cannot be read at the moment.",
-    "failed": "NVML fails.",
-    "no_python": "This is not a Python kernel, or its command does not name a Python.",
-    "python_missing": "This kernel's Python is missing.",
-    "python_broken": "This kernel's Python does not work.",
-    "probe_timeout": "This kernel's environment did not respond in time.",
-    "torch_missing": "PyTorch is not installed in this environment.",
-    "torch_broken": "PyTorch is installed and cannot be loaded.",
-    "torch_cpu_only": "This PyTorch was built without CUDA.",
-    "driver_too_old": "CUDA {cuda} needs driver {needed} or later; this is {driver}.",
-    "arch_missing": "This PyTorch has no code for a GPU of compute capability {capability}.",
-    "cuda_unavailable": "PyTorch finds no GPU, though the driver shows one.",
-    "cudnn_mismatch": "PyTorch was built with cuDNN {built} and cannot use cuDNN {loaded}.",
-    "ptx_only": (
-        "This PyTorch has no machine code for compute capability {capability}: the driver "
-        "translates it at the first use, which is slow."
-    ),
-    "minor_compatibility": (
-        "CUDA {cuda} came with driver {needed}; the older {driver} runs it, but not code that "
-        "needs translation."
-    ),
-    "forward_compatibility": (
-        "Driver {driver} is older than CUDA {cuda} needs ({needed}): it works through NVIDIA's "
-        "forward-compatibility package."
-    ),
-    "cudnn_newer": "cuDNN {loaded} is newer than the {built} that PyTorch was built with.",
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
     """One finding. ``level`` is ``ok``, ``note``, ``warning`` or ``error``."""
 
-    code: str
+    id: str
+    """A row of :data:`.findings.FINDINGS`."""
     level: str
     parameters: dict[str, str] = dataclasses.field(default_factory=dict)
     source: str | None = None
+    state: State | None = None
+    """The state of the GPUs that it is about, which is its code in the REST interface."""
+
+    @property
+    def code(self) -> str:
+        """The code that the REST interface has for it, which can be wider than the ID."""
+        return code_of(self.id) if self.state is None else self.state.value
+
+    @property
+    def title(self) -> str:
+        """What it means, in English."""
+        return title_of(self.id, self.parameters)
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, in English; empty when there is nothing to do."""
+        return advice_of(self.id, self.parameters)
 
     @property
     def message(self) -> str:
-        """The finding in English."""
-        return _MESSAGES[self.code].format_map(self.parameters)
+        """The finding and what to do about it, in English."""
+        return f"{self.title} {self.advice}".strip()
+
+    def document(self) -> dict[str, object]:
+        """Return ``Finding`` of the contract."""
+        return {
+            "code": self.code,
+            "id": self.id,
+            "level": self.level,
+            "parameters": self.parameters,
+            "message": self.message,
+            "source": self.source,
+        }
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -94,59 +88,133 @@ class Assessment:
             "usable": self.usable,
             "code": self.code,
             "parameters": self.parameters,
-            "findings": [
-                {**dataclasses.asdict(finding), "message": finding.message}
-                for finding in self.findings
-            ],
+            "findings": [finding.document() for finding in self.findings],
         }
 
 
-def assess(reading: Reading, environment: Environment) -> Assessment:
+def assess(
+    reading: Reading, environment: Environment, container: Container | None = None
+) -> Assessment:
     """Assess an environment against a reading of the GPUs.
 
     A broken GPU comes first, because it stops every environment; then what stops this environment;
     then what is worth knowing when all works.
+
+    Args:
+        reading: the GPUs.
+        environment: the versions of a Python environment.
+        container: what this container got of the host's GPUs; None: unknown.
     """
-    errors = tuple(_errors(reading, environment))
+    errors = tuple(_errors(reading, environment, container))
     if errors:
-        return Assessment(False, errors)
-    code = "usable" if environment.cudnn else "usable_without_cudnn"
+        return Assessment(False, (*errors, *_replaced(environment, errors)))
+    finding_id = "usable" if environment.cudnn else "usable_without_cudnn"
     level = "ok" if environment.cudnn else "warning"
-    return Assessment(True, (Finding(code, level), *_notes(reading, environment)))
+    return Assessment(
+        True,
+        (
+            Finding(finding_id, level),
+            *_notes(reading, environment),
+            *_replaced(environment, ()),
+        ),
+    )
 
 
-def _errors(reading: Reading, environment: Environment) -> Iterator[Finding]:
+def _errors(
+    reading: Reading, environment: Environment, container: Container | None
+) -> Iterator[Finding]:
     """Yield what stops the environment, the decisive finding first."""
     if reading.state is not State.OK:
-        yield Finding(reading.state.value, "error", _only(detail=reading.detail))
+        yield _of_state(reading, container)
+        if reading.state in (State.NO_DRIVER, State.NO_GPU):
+            yield from _of_packages(environment)
         return
     if any(gpu.simulated for gpu in reading.gpus):
         # What PyTorch and CUDA would need is of no interest where nothing can compute.
         yield Finding("simulated", "note")
         return
-    if environment.problem is not None:
-        yield Finding(environment.problem.value, "error", _only(detail=environment.detail))
-        return
-    if environment.torch_cuda is None:
-        yield Finding("torch_cpu_only", "error", _only(torch=environment.torch))
+    packages = list(_of_packages(environment))
+    if environment.problem is not None or environment.torch_cuda is None:
+        yield from packages
         return
     too_old = _older_driver(reading, environment, table.min_driver)
     if too_old is not None and not environment.cuda_available:
-        yield dataclasses.replace(too_old, code="driver_too_old", level="error")
+        yield dataclasses.replace(too_old, id="driver_too_old", level="error")
+        return
+    yield from _of_archs(reading, environment)
+    yield from packages
+    if not environment.cuda_available:
+        yield _of_cuda(reading, environment, container)
+    elif environment.compute_error:
+        yield Finding("compute_failed", "error", {"detail": environment.compute_error})
+
+
+def _of_state(reading: Reading, container: Container | None) -> Finding:
+    """Return why no GPU can be read, as exactly as the container shows it."""
+    finding_id = reading.state.value
+    parameters = _only(detail=reading.detail)
+    if container is None or reading.state not in (State.NO_DRIVER, State.NO_GPU):
+        return Finding(finding_id, "error", parameters)
+    if container.devices:
+        if reading.state is State.NO_DRIVER and "Library" in reading.detail:
+            finding_id = "driver_library_missing"
+    elif container.lease:
+        finding_id = "gpu_not_visible"
+    elif container.asks_for_gpu:
+        finding_id = "gpu_not_passed"
+        parameters["requested"] = container.requested or ""
+    elif container.is_container or container.requested is not None:
+        return Finding("no_gpu_given", "note", parameters, state=reading.state)
+    return Finding(finding_id, "error", parameters, state=reading.state)
+
+
+def _of_packages(environment: Environment) -> Iterator[Finding]:
+    """Yield what stops an environment on any GPU."""
+    if environment.problem is not None:
+        parameters = _only(detail=environment.detail, signal=environment.signal)
+        yield Finding(environment.problem.value, "error", parameters)
+        return
+    if environment.torch_cuda is None:
+        if environment.torch_hidden:
+            yield Finding("torch_cpu_only_user_package", "error", _hiding(environment))
+        else:
+            yield Finding("torch_cpu_only", "error", _only(torch=environment.torch))
+        return
+    built, loaded = environment.cudnn_built, environment.cudnn
+    if built and loaded and not table.cudnn_compatible(built, loaded):
+        yield Finding("cudnn_mismatch", "error", {"built": built, "loaded": loaded}, table.CUDNN)
+
+
+def _of_archs(reading: Reading, environment: Environment) -> Iterator[Finding]:
+    """Yield the GPUs that torch has no code for."""
+    if not environment.archs:
         return
     for capability in capabilities(reading):
-        if environment.archs and table.code_for(capability, environment.archs) is None:
+        if table.code_for(capability, environment.archs) is None:
+            age = table.age_for(capability, environment.archs)
             yield Finding(
-                "arch_missing",
+                f"gpu_too_{age}" if age else "arch_missing",
                 "error",
                 {"capability": capability, "archs": " ".join(environment.archs)},
                 table.BINARIES,
             )
-    built, loaded = environment.cudnn_built, environment.cudnn
-    if built and loaded and not table.cudnn_compatible(built, loaded):
-        yield Finding("cudnn_mismatch", "error", {"built": built, "loaded": loaded}, table.CUDNN)
-    if not environment.cuda_available:
-        yield Finding("cuda_unavailable", "error", {"cuda": environment.torch_cuda})
+
+
+def _of_cuda(reading: Reading, environment: Environment, container: Container | None) -> Finding:
+    """Return why torch finds no GPU though the driver shows one."""
+    parameters = _only(cuda=environment.torch_cuda, detail=environment.cuda_error)
+    visible = environment.visible_devices
+    if container is not None and container.devices and not container.has_uvm:
+        return Finding("uvm_missing", "error", parameters)
+    if "no NVIDIA driver" in environment.cuda_error:
+        return Finding("libcuda_missing", "error", parameters)
+    if visible is not None and (
+        visible.strip() in ("", "-1") or "No CUDA GPUs" in environment.cuda_error
+    ):
+        return Finding("devices_hidden", "error", {**parameters, "visible": visible})
+    if reading.gpus and all("no_slices" in gpu.health for gpu in reading.gpus):
+        return Finding("mig_without_slices", "error", parameters)
+    return Finding("cuda_unavailable", "error", parameters)
 
 
 def _notes(reading: Reading, environment: Environment) -> Iterator[Finding]:
@@ -154,9 +222,9 @@ def _notes(reading: Reading, environment: Environment) -> Iterator[Finding]:
     too_old = _older_driver(reading, environment, table.min_driver)
     behind = _older_driver(reading, environment, table.matching_driver)
     if too_old is not None:
-        yield dataclasses.replace(too_old, code="forward_compatibility", source=table.FORWARD)
+        yield dataclasses.replace(too_old, id="forward_compatibility", source=table.FORWARD)
     elif behind is not None:
-        yield dataclasses.replace(behind, code="minor_compatibility")
+        yield dataclasses.replace(behind, id="minor_compatibility")
     for capability in capabilities(reading):
         if environment.archs and table.code_for(capability, environment.archs) == "ptx":
             yield Finding("ptx_only", "warning", {"capability": capability}, table.BINARIES)
@@ -165,8 +233,26 @@ def _notes(reading: Reading, environment: Environment) -> Iterator[Finding]:
         yield Finding("cudnn_newer", "note", {"built": built, "loaded": loaded}, table.CUDNN)
 
 
+def _replaced(environment: Environment, errors: tuple[Finding, ...]) -> Iterator[Finding]:
+    """Yield packages that take the place of others, and the toolkit when it was looked for."""
+    if environment.cudnn_origin in ("library_path", "user_package", "elsewhere"):
+        parameters = _only(path=environment.cudnn_path)
+        yield Finding(f"cudnn_{environment.cudnn_origin}", "warning", parameters)
+    named = any(finding.id == "torch_cpu_only_user_package" for finding in errors)
+    if environment.torch_hidden and not named:
+        yield Finding("torch_user_package", "note", _hiding(environment))
+    if environment.nvcc == "":
+        yield Finding("nvcc_missing", "note")
+
+
+def _hiding(environment: Environment) -> dict[str, str]:
+    return _only(
+        torch=environment.torch, folder=environment.torch_folder, hidden=environment.torch_hidden
+    )
+
+
 def _older_driver(reading: Reading, environment: Environment, rule_for: object) -> Finding | None:
-    """Return a finding without a code when the driver is older than a rule of the table."""
+    """Return a finding without an ID when the driver is older than a rule of the table."""
     cuda = environment.torch_cuda
     assert callable(rule_for)
     rule = rule_for(cuda) if cuda else None

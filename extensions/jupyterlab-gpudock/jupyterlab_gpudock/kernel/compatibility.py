@@ -1,4 +1,9 @@
-"""The table of compatible versions: drivers, CUDA, GPUs, cuDNN. Each rule has its source."""
+"""The table of compatible versions: drivers, CUDA, GPUs, cuDNN. Each rule has its source.
+
+The oldest driver for each CUDA version is that of NVIDIA's "CUDA Compatibility" documentation
+(https://docs.nvidia.com/deploy/cuda-compatibility/), the driver that a CUDA version came with that
+of the "CUDA Toolkit Release Notes" (https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/).
+"""
 
 from __future__ import annotations
 
@@ -102,6 +107,22 @@ def code_for(capability: str, archs: tuple[str, ...]) -> str | None:
         elif not special and (of_major, of_minor) <= (major, minor):
             found = "ptx"
     return found
+
+
+def age_for(capability: str, archs: tuple[str, ...]) -> str | None:
+    """Return whether a GPU is ``new`` or ``old`` for a build; None: neither, or unknown.
+
+    Args:
+        capability: of the GPU, for example ``12.0``.
+        archs: what the build has, as for :func:`code_for`.
+    """
+    matches = [matched for arch in archs if (matched := _ARCH.fullmatch(arch))]
+    built = [(int(matched[2]), int(matched[3])) for matched in matches]
+    if not built:
+        return None
+    if _major_minor(capability) > max(built):
+        return "new"
+    return "old" if _major_minor(capability) < min(built) else None
 
 
 def cudnn_compatible(built: str, loaded: str) -> bool:

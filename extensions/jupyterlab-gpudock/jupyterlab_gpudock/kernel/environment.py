@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import signal
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -45,6 +46,8 @@ class Problem(StrEnum):
     TORCH_MISSING = "torch_missing"
     TORCH_BROKEN = "torch_broken"
     """torch is installed, and cannot be imported or fails."""
+    TORCH_CRASHED = "torch_crashed"
+    """The Python ended with a signal while it loaded or used torch."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,6 +70,27 @@ class Environment:
     problem: Problem | None = None
     detail: str = ""
     """The problem in the environment's own words."""
+    signal: str | None = None
+    """The signal that ended the Python of :attr:`Problem.TORCH_CRASHED`, for example SIGSEGV."""
+    torch_folder: str | None = None
+    """The folder of packages that torch is imported from."""
+    torch_hidden: str | None = None
+    """The version of another torch, which the one in the user's own folder hides."""
+    cudnn_enabled: bool | None = None
+    """Whether torch uses cuDNN; False when the environment turned it off."""
+    cudnn_path: str | None = None
+    """The folder of the loaded cuDNN; None: not loaded, or unknown."""
+    cudnn_origin: str | None = None
+    """``own``, or where another one comes from: ``library_path`` (LD_LIBRARY_PATH),
+    ``user_package`` (the user's own folder of packages) or ``elsewhere``."""
+    cuda_error: str = ""
+    """Why CUDA does not initialize, in the words of torch or CUDA."""
+    compute_error: str = ""
+    """Why a small computation fails, in the words of torch; empty when none was tried."""
+    visible_devices: str | None = None
+    """``CUDA_VISIBLE_DEVICES``; None: not set."""
+    nvcc: str | None = None
+    """The version of nvcc; empty: missing. None: it was not looked for."""
 
 
 def cudnn_version(number: object) -> str | None:
@@ -145,38 +169,48 @@ class Prober:
             self._cache[key] = (self._clock(), done.result())
 
     async def _probe_with_retry(self, interpreter: Interpreter) -> Environment:
-        found = await self._probe(interpreter)
+        found = await read_environment(interpreter, self._timeout_s)
         if found.problem is Problem.PROBE_TIMEOUT:
             # A machine can be slow for a while, as when many servers start at once. By now the
             # files are in memory.
             await asyncio.sleep(self._retry_s)
-            found = await self._probe(interpreter)
+            found = await read_environment(interpreter, self._timeout_s)
         return found
 
-    async def _probe(self, interpreter: Interpreter) -> Environment:
-        try:
-            process = await interpreter.start(_program())
-        except FileNotFoundError as error:
-            return Environment(
-                problem=Problem.PYTHON_MISSING, detail=str(error), executable=interpreter.path
-            )
-        except (OSError, ValueError) as error:
-            return Environment(
-                problem=Problem.PYTHON_BROKEN, detail=str(error), executable=interpreter.path
-            )
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                output, errors = await _read_both(process)
-        except TimeoutError:
-            return Environment(
-                problem=Problem.PROBE_TIMEOUT,
-                detail=f"{self._timeout_s:g} s",
-                executable=interpreter.path,
-            )
-        finally:
-            await _end(process)
-        found = _parse(output, errors, process.returncode)
-        return dataclasses.replace(found, executable=interpreter.path)
+
+async def read_environment(
+    interpreter: Interpreter, timeout_s: float, *arguments: str
+) -> Environment:
+    """Return the versions of an environment, read once; does not raise for a broken one.
+
+    Args:
+        interpreter: the environment's Python.
+        timeout_s: seconds after which its process is killed.
+        arguments: of the probe: ``compute`` also computes on each GPU and looks for nvcc.
+    """
+    try:
+        process = await interpreter.start(_program(), *arguments)
+    except FileNotFoundError as error:
+        return Environment(
+            problem=Problem.PYTHON_MISSING, detail=str(error), executable=interpreter.path
+        )
+    except (OSError, ValueError) as error:
+        return Environment(
+            problem=Problem.PYTHON_BROKEN, detail=str(error), executable=interpreter.path
+        )
+    try:
+        async with asyncio.timeout(timeout_s):
+            output, errors = await _read_both(process)
+    except TimeoutError:
+        return Environment(
+            problem=Problem.PROBE_TIMEOUT,
+            detail=f"{timeout_s:g} s",
+            executable=interpreter.path,
+        )
+    finally:
+        await _end(process)
+    found = _parse(output, errors, process.returncode)
+    return dataclasses.replace(found, executable=interpreter.path)
 
 
 def _program() -> str:
@@ -216,24 +250,44 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _parse(output: bytes, errors: bytes, returncode: int | None) -> Environment:
+    detail = last_line(errors) or f"exit status {returncode}"
     for line in reversed(output.splitlines()):
         if line.startswith(_MARK):
             try:
-                return _environment(json.loads(line[len(_MARK) :]))
+                document = json.loads(line[len(_MARK) :])
+                found = _environment(document)
             except (ValueError, TypeError, AttributeError):
                 break
-    detail = last_line(errors) or f"exit status {returncode}"
+            if document.get("stage", "done") == "done":
+                return found
+            # It ended halfway: what it sent until then is known.
+            if returncode is not None and returncode < 0:
+                return dataclasses.replace(
+                    found,
+                    problem=Problem.TORCH_CRASHED,
+                    detail=last_line(errors),
+                    signal=_signal_name(-returncode),
+                )
+            return dataclasses.replace(found, problem=Problem.PYTHON_BROKEN, detail=detail)
     return Environment(problem=Problem.PYTHON_BROKEN, detail=detail)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _environment(found: dict[str, Any]) -> Environment:
     """Return the result of a probe; a broken environment can print anything."""
 
-    def text(name: str) -> str | None:
+    def text(name: str, longest: int = _MAX_VERSION) -> str | None:
         value = found.get(name)
-        return value[:_MAX_VERSION] if isinstance(value, str) else None
+        return value[:longest] if isinstance(value, str) else None
 
     problem, archs = found.get("problem"), found.get("archs")
+    enabled = found.get("cudnn_enabled")
     cudnn = cudnn_version(found.get("cudnn"))
     return Environment(
         python=text("python"),
@@ -248,4 +302,13 @@ def _environment(found: dict[str, Any]) -> Environment:
         cuda_available=bool(found.get("cuda_available")),
         problem=Problem(problem) if problem else None,
         detail=str(found.get("detail", ""))[:MAX_DETAIL],
+        torch_folder=text("torch_folder", MAX_DETAIL),
+        torch_hidden=text("torch_hidden"),
+        cudnn_enabled=enabled if isinstance(enabled, bool) else None,
+        cudnn_path=text("cudnn_path", MAX_DETAIL),
+        cudnn_origin=text("cudnn_origin"),
+        cuda_error=text("cuda_error", MAX_DETAIL) or "",
+        compute_error=text("compute_error", MAX_DETAIL) or "",
+        visible_devices=text("visible_devices"),
+        nvcc=text("nvcc"),
     )

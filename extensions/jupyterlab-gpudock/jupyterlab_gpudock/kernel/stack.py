@@ -9,6 +9,7 @@ from jupyter_core.utils import ensure_async
 
 from jupyterlab_gpudock.errors import RequestError
 from jupyterlab_gpudock.kernel.assessment import assess, capabilities
+from jupyterlab_gpudock.kernel.container import read_container
 from jupyterlab_gpudock.kernel.environment import Environment, Prober, Problem
 from jupyterlab_gpudock.kernel.interpreter import Interpreter, interpreter_of
 
@@ -92,5 +93,5 @@ class Stack:
             "driver_cuda": reading.driver_cuda,
             "compute_capabilities": capabilities(reading),
             "environment": dataclasses.asdict(environment),
-            "verdict": assess(reading, environment).document(),
+            "verdict": assess(reading, environment, read_container()).document(),
         }

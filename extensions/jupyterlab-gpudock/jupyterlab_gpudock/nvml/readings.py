@@ -22,13 +22,6 @@ Metric = int | float | Missing
 """A number in the unit that its field names, or the reason why there is none."""
 
 
-SIMULATED_MESSAGE = (
-    "This GPU is simulated: it has readings, but it cannot compute, so PyTorch finds no CUDA "
-    "device and there is nothing to measure. Everything else works as with a real GPU."
-)
-"""What it means for the user that a GPU is simulated."""
-
-
 class State(StrEnum):
     """The state of all GPUs of this server, or of a single one."""
 

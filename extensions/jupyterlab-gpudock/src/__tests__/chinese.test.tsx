@@ -38,7 +38,7 @@ const trans = {
 const display = { trans, preferences: DEFAULTS };
 
 /** What is the same in any language: names, and a command to type. */
-const NAMES = /A100-SXM4-40GB|Python 3|train\.ipynb|jupyter server extension enable/g;
+const NAMES = /A100-SXM4-40GB|python -m pip uninstall torch|Python 3|train\.ipynb|jupyter server extension enable/g;
 /** Two Latin words in a row can be a name; three, or two with a full stop, are a sentence. */
 const ENGLISH = /[A-Za-z']{2,}[,;:]? [a-z']{2,}([,;:]? [A-Za-z']+|[.!?])/;
 
@@ -76,6 +76,11 @@ const STATES: Exclude<GPUState, 'ok'>[] = [
   'failed'
 ];
 const VERDICTS = [
+  ...['no_gpu_given', 'gpu_not_visible', 'gpu_not_passed', 'driver_library_missing'],
+  ...['libcuda_missing', 'uvm_missing', 'mig_without_slices', 'torch_crashed', 'compute_failed'],
+  ...['torch_cpu_only_user_package', 'torch_user_package', 'gpu_too_new', 'gpu_too_old'],
+  ...['devices_hidden', 'nvcc_missing', 'cudnn_library_path', 'cudnn_user_package'],
+  'cudnn_elsewhere',
   ...['usable', 'usable_without_cudnn', ...STATES, 'no_python', 'python_missing'],
   ...['python_broken', 'probe_timeout', 'torch_missing', 'torch_broken', 'torch_cpu_only'],
   ...['driver_too_old', 'arch_missing', 'cuda_unavailable', 'cudnn_mismatch', 'ptx_only'],

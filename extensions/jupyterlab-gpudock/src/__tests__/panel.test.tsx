@@ -74,6 +74,15 @@ test('all findings are shown with their sources, and unknown ones are quoted', (
   expect(screen.getByRole('link', { name: 'Source' }).getAttribute('href')).toBe(newer.source);
 });
 
+test('a finding is shown by its exact ID, and by its code if the panel does not know that', () => {
+  const finding = { level: 'error', parameters: { capability: '12.0' }, source: null } as const;
+  const exact = { ...finding, code: 'arch_missing', id: 'gpu_too_new', message: '' };
+  const newer = { ...finding, code: 'torch_cpu_only', id: 'brand_new', message: '' };
+  const text = show({ gpus: { stack: stack('usable', true, {}, [exact, newer]) } });
+  expect(text).toContain('too new for this torch, which has no code for compute capability 12.0.');
+  expect(text).toContain('Install a torch that is built for CUDA.');
+});
+
 test('a kernel can be selected whose stack is shown', () => {
   const selectKernel = vi.fn();
   const environments = ['python3', 'conda-old'].map(kernel =>
@@ -163,7 +172,7 @@ test.each([
   ['hanging', false, {}, 'is not responding'],
   ['cuda_unavailable', false, {}, 'torch cannot initialize CUDA'],
   ['no_python', false, {}, 'not a plain Python kernel'],
-  ['python_broken', false, { detail: 'no site module' }, 'does not start. no site module'],
+  ['python_broken', false, { detail: 'no site module' }, 'start. Repair its environment, or choose another one. no site module'],
   ['probe_timeout', false, {}, 'did not respond in time']
 ])('the verdict %s is shown', (code, usable, parameters, words) => {
   expect(show({ gpus: { stack: stack(code, usable, parameters) } })).toContain(words);

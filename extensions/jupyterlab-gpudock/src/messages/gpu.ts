@@ -1,6 +1,7 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { HealthNote, IGPU, ILease, IProcess, ThrottleReason } from '../model/contract';
+import { findingText } from './findings';
 import { isNumber, type Level } from './format';
 import { stateMessage } from './state';
 
@@ -218,7 +219,5 @@ export function gpuLabel(
 
 /** Return what it means for the user that a GPU is simulated. */
 export function simulatedMessage(trans: TranslationBundle): string {
-  return trans.__(
-    'This GPU is simulated: it has readings, but it cannot compute, so torch finds no CUDA device and there is nothing to measure. Everything else works as with a real GPU.'
-  );
+  return findingText('simulated', {}, trans)?.title ?? '';
 }

@@ -238,13 +238,35 @@ export interface IEnvironment {
     | 'probe_timeout'
     | 'torch_missing'
     | 'torch_broken'
+    | 'torch_crashed'
     | null;
   detail: string;
+  /** The signal that ended the Python for `torch_crashed`, for example `SIGSEGV`. */
+  signal?: string | null;
+  /** The folder of packages that torch is imported from. */
+  torch_folder?: string | null;
+  /** The version of another torch, which the one in the user's own folder hides. */
+  torch_hidden?: string | null;
+  cudnn_enabled?: boolean | null;
+  /** The folder of the loaded cuDNN; null: not loaded, or unknown. */
+  cudnn_path?: string | null;
+  /** `own`, or where another one comes from: `library_path`, `user_package`, `elsewhere`. */
+  cudnn_origin?: string | null;
+  /** Why CUDA does not initialize, in the words of torch or CUDA. */
+  cuda_error?: string;
+  /** Why a small computation failed; empty when none was tried. */
+  compute_error?: string;
+  /** `CUDA_VISIBLE_DEVICES`; null: not set. */
+  visible_devices?: string | null;
+  /** Version of nvcc; empty: missing. null: it was not looked for. */
+  nvcc?: string | null;
 }
 
 /** One finding of the verdict. The front end has its own texts; `message` is a fallback. */
 export interface IFinding {
   code: string;
+  /** More exact than the code: `gpu_too_new` and `gpu_too_old` are both `arch_missing`. */
+  id?: string;
   level: 'ok' | 'note' | 'warning' | 'error';
   parameters: Record<string, string>;
   message: string;
