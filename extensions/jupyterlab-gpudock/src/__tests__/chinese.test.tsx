@@ -38,7 +38,8 @@ const trans = {
 const display = { trans, preferences: DEFAULTS };
 
 /** What is the same in any language: names, and a command to type. */
-const NAMES = /A100-SXM4-40GB|python -m pip uninstall torch|Python 3|train\.ipynb|jupyter server extension enable/g;
+const NAMES =
+  /A100-SXM4-40GB|python -m pip uninstall torch|Python 3|train\.ipynb|jupyter server extension enable/g;
 /** Two Latin words in a row can be a name; three, or two with a full stop, are a sentence. */
 const ENGLISH = /[A-Za-z']{2,}[,;:]? [a-z']{2,}([,;:]? [A-Za-z']+|[.!?])/;
 

@@ -172,7 +172,12 @@ test.each([
   ['hanging', false, {}, 'is not responding'],
   ['cuda_unavailable', false, {}, 'torch cannot initialize CUDA'],
   ['no_python', false, {}, 'not a plain Python kernel'],
-  ['python_broken', false, { detail: 'no site module' }, 'start. Repair its environment, or choose another one. no site module'],
+  [
+    'python_broken',
+    false,
+    { detail: 'no site module' },
+    'start. Repair its environment, or choose another one. no site module'
+  ],
   ['probe_timeout', false, {}, 'did not respond in time']
 ])('the verdict %s is shown', (code, usable, parameters, words) => {
   expect(show({ gpus: { stack: stack(code, usable, parameters) } })).toContain(words);
