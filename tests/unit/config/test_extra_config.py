@@ -116,7 +116,7 @@ def test_an_absolute_link_within_the_folder_is_refused_because_it_leads_nowhere_
     found = examine(folder, logo="logo.svg")
     assert [item.fatal for item in found] == [True, True]
     assert f"15-absolute.py is a link to {target}" in found[0].text
-    assert 'ln -sfn 10-a.py' in found[0].text
+    assert "ln -sfn 10-a.py" in found[0].text
     assert f"jupyterhub_config.d/{name} is a link" in found[1].text
 
 
