@@ -203,7 +203,7 @@ class BulkHandler(BaseHandler):
                 name=work.by,
             )
             raise LocalizedHTTPError(_CONFLICT, message)
-        # Who waits for it cannot end it for the others.
+        # A request that ends must not end it for the others.
         return await asyncio.shield(work.made)
 
     async def _apply(self, action: str, listed: Sequence[str]) -> list[tuple[str, str]]:
