@@ -99,7 +99,7 @@ def test_a_long_password_is_refused_or_taken_but_no_crash(accounts):
 @pytest.mark.parametrize("page", [ToggleAuthorizationHandler, DiscardHandler])
 def test_no_link_changes_an_account_wherever_it_stands(page):
     with pytest.raises(web.HTTPError) as caught:
-        OURS[page].get(SimpleNamespace(), "eve")
+        OURS[page].get(SimpleNamespace(hub=SimpleNamespace(base_url="/hub/")), "eve")
     assert caught.value.status_code == 405
 
 
