@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import pytest
 
@@ -223,6 +226,67 @@ def test_many_accounts_are_created_and_get_new_passwords(hub, admin, member):
         assert 'role="alert"' in send(action, sent).text
     log = hub.log.read_text()
     assert not [password for password in (*made.values(), *again.values()) if password in log]
+
+
+def test_a_list_that_is_sent_twice_gives_each_account_one_password(hub, admin):
+    def send(action, text):
+        form = {"action": action, "names": text, "_xsrf": admin._xsrf(), "confirmed": "yes"}
+        return admin.http.post("/hub/accounts/bulk", data=form)
+
+    text = "\n".join(f"twin{n}" for n in range(8))
+    with ThreadPoolExecutor(2) as pool:
+        for action in ("create", "reset"):
+            answers = list(pool.map(lambda _: send(action, text), range(2)))  # noqa: B023
+            first, second = (passwords(answer.text) for answer in answers)
+            assert first == second
+            assert len(first) == 8
+    assert kinds(hub, "twin7") == ["account.create", "account.password"]
+    assert HubClient(hub.url, "twin7", second["twin7"]).try_to_sign_in().url.path == (
+        "/hub/change-password"
+    )
+
+
+def test_a_list_is_refused_while_another_one_is_worked_on(hub, admin):
+    def send(text):
+        form = {"action": "create", "names": text, "_xsrf": admin._xsrf(), "confirmed": "yes"}
+        return admin.http.post("/hub/accounts/bulk", data=form)
+
+    with ThreadPoolExecutor(2) as pool:
+        lists = ("\n".join(f"{kind}{n}" for n in range(8)) for kind in ("left", "right"))
+        answers = sorted(pool.map(send, lists), key=lambda answer: answer.status_code)
+    assert [answer.status_code for answer in answers] == [200, 409]
+    assert len(passwords(answers[0].text)) == 8
+    assert "are being changed" in answers[1].text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("/hub/spawn?gpus=1&image=a%26b", "/hub/spawn?gpus=1&amp;image=a%26b"),
+        ("/services/gpudock/queue#mine", "/services/gpudock/queue#mine"),
+        ("https://example.com/", "/hub/home"),
+        ("javascript:alert(1)", "/hub/home"),
+        ("/hub/change-password", "/hub/home"),
+    ],
+)
+def test_who_chooses_a_password_goes_on_to_the_page_they_wanted(hub, admin, wanted, found):
+    form = {"action": "create", "names": "nora", "_xsrf": admin._xsrf(), "confirmed": "yes"}
+    made = passwords(admin.http.post("/hub/accounts/bulk", data=form).text)
+    form["action"] = "reset"
+    made = made or passwords(admin.http.post("/hub/accounts/bulk", data=form).text)
+    nora = HubClient(hub.url, "nora", made["nora"])
+    nora.http.get("/hub/login")
+    sign_in = {"username": "nora", "password": made["nora"], "_xsrf": nora._xsrf()}
+    page = nora.http.post("/hub/login", params={"next": wanted}, data=sign_in)
+    assert page.url.path == "/hub/change-password"
+    action = html.unescape(page.text.split('<form action="')[1].split('"')[0])
+    new = {"old_password": "wrong", "_xsrf": nora._xsrf()}
+    new |= dict.fromkeys(("new_password", "new_password_confirmation"), "my-own-password")
+    refused = nora.http.post(action, data=new)  # it is not lost then, either
+    action = html.unescape(refused.text.split('<form action="')[1].split('"')[0])
+    done = nora.http.post(action, data={**new, "old_password": made["nora"]})
+    assert "alert-success" in done.text
+    assert f'href="{found}">Continue' in done.text
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "gbk"])

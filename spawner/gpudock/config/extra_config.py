@@ -125,7 +125,7 @@ def examine(folder: Path, reader: int | None = None, logo: str | None = None) ->
                 f'The hub\'s user may not read {FOLDER}. Run "chmod 755 {FOLDER}".', fatal=True
             )
         ]
-    return [found for path in paths if path.name != logo for found in _complaints(path, reader)]
+    return [found for path in paths for found in _complaints(path, reader, path.name == logo)]
 
 
 def changed_since(record: Record, folder: Path) -> list[str]:
@@ -149,16 +149,18 @@ def _is_loaded(path: Path) -> bool:
     return is_named and path.is_file()
 
 
-def _complaints(path: Path, reader: int | None) -> Iterator[Complaint]:
+def _complaints(path: Path, reader: int | None, is_logo: bool) -> Iterator[Complaint]:
     name = path.name
     if name in _NOT_CONFIGURATION:
         return
-    if path.is_symlink() and path.resolve().parent != path.parent.resolve():
+    if (remedy := _link_problem(path)) is not None:
         yield Complaint(
             f"{place(path)} is a link to {path.readlink()}, which is not in the hub's container."
-            " Put a copy of the file in its place.",
+            f" {remedy}",
             fatal=True,
         )
+    elif is_logo:
+        return  # its content is checked elsewhere
     elif path.is_dir():
         yield Complaint(
             f"{place(path)} is a folder, and files in it are not loaded. Move them to {FOLDER}.",
@@ -179,6 +181,25 @@ def _complaints(path: Path, reader: int | None) -> Iterator[Complaint]:
     elif (text := _syntax_problem(path)) is not None:
         # An older Python than the hub's does not know all of its syntax.
         yield Complaint(text, fatal=reader is None or sys.version_info >= HUB_PYTHON)
+
+
+def _link_problem(path: Path) -> str | None:
+    """Return what to do about a link that leads nowhere in the hub's container, if it is one.
+
+    The container has the folder at another place, so that only relative links in it work.
+    """
+    copy = "Put a copy of the file in its place."
+    seen = set()
+    while path.is_symlink():
+        target = path.readlink()
+        if path in seen or (path.parent / target.parent).resolve() != path.parent.resolve():
+            return copy
+        if target.is_absolute() and target.parent != IN_THE_HUB:
+            link = f"ln -sfn {target.name} {path.name}"
+            return f'Make the link relative: run "{link}" in {FOLDER}.'
+        seen.add(path)
+        path = path.parent / target.name
+    return None
 
 
 def _is_readable(path: Path, reader: int | None) -> bool:

@@ -109,7 +109,7 @@ def _decoded(content: bytes, encoding: str) -> str:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         message = Message(
-            "the file is not text in UTF-8, UTF-16 or Windows-1252 (byte {byte})."
+            "the file is not text in UTF-8, UTF-16, Windows-1252 or GBK (byte {byte})."
             ' Save it as "CSV UTF-8".',
             byte=error.start,
         )

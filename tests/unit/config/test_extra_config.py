@@ -106,6 +106,32 @@ def test_a_link_within_the_folder_is_a_file(folder):
     assert examine(folder) == []
 
 
+@pytest.mark.parametrize("name", ["20-b.py", "logo.svg"])
+def test_an_absolute_link_within_the_folder_is_refused_because_it_leads_nowhere_in_the_container(
+    folder, name
+):
+    target = write(folder, "10-a.py")
+    (folder / "15-absolute.py").symlink_to(target)
+    (folder / name).symlink_to("15-absolute.py")  # as bad as what it leads to
+    found = examine(folder, logo="logo.svg")
+    assert [item.fatal for item in found] == [True, True]
+    assert f"15-absolute.py is a link to {target}" in found[0].text
+    assert "ln -sfn 10-a.py" in found[0].text
+    assert f"jupyterhub_config.d/{name} is a link" in found[1].text
+
+
+def test_a_link_to_itself_is_refused(folder):
+    (folder / "10-a.py").symlink_to("10-a.py")
+    (found,) = examine(folder)
+    assert found.fatal
+
+
+def test_an_absolute_link_as_the_container_sees_it_is_a_file_there(folder, monkeypatch):
+    monkeypatch.setattr(extra_config, "IN_THE_HUB", folder)
+    (folder / "20-b.py").symlink_to(write(folder, "10-a.py"))
+    assert examine(folder) == []
+
+
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / extra_config.FOLDER).write_text("")
     (found,) = examine(tmp_path / extra_config.FOLDER)

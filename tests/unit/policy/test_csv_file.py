@@ -60,6 +60,7 @@ def test_what_is_no_text_is_said_with_its_line(content: bytes, line: int | None)
     with pytest.raises(CSVFileError, match="CSV UTF-8") as caught:
         decode(content)
     assert line is None or caught.value.line == line
+    assert line is None or "UTF-8, UTF-16, Windows-1252 or GBK" in str(caught.value)
 
 
 @given(st.binary(max_size=60))

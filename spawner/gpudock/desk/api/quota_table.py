@@ -158,8 +158,8 @@ async def preview_table(request: APIRequest) -> QuotaTablePreview:
     Nothing is changed. A file that would be rejected is answered with its problems, line by line.
     Users and groups that the Hub does not know are named; their limits are imported nevertheless.
 
-    The encoding (UTF-8, UTF-16 or Windows-1252), the delimiter and the decimal sign of the file are
-    detected, for the import as well.
+    The encoding (UTF-8, UTF-16, Windows-1252 or GBK), the delimiter and the decimal sign of the
+    file are detected, for the import as well.
     """
     rows: list[TableRow] = []
     problems: tuple[TableProblem, ...] = ()

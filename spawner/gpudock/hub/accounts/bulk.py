@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyterhub.handlers.base import BaseHandler
 from nativeauthenticator.handlers import admin_users_scope
@@ -27,6 +27,7 @@ MAX_NAMES = 300
 """How many accounts are changed at once; each password takes a quarter of a second."""
 
 _BAD_REQUEST = 400
+_CONFLICT = 409
 _UNAVAILABLE = 503
 _HEADINGS = {
     *("name", "names", "user", "users", "username", "user name", "user_name", "login"),
@@ -48,6 +49,23 @@ class Row:
     name: str
     outcome: str
     changes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The change that is being made.
+
+    Attributes:
+        by: the administrator who asked for it.
+        action: ``create`` or ``reset``.
+        names: the accounts that are changed.
+        made: the names and passwords of those that were changed, once it is done.
+    """
+
+    by: str
+    action: str
+    names: tuple[str, ...]
+    made: asyncio.Task[list[tuple[str, str]]]
 
 
 def names_in(text: str) -> list[str]:
@@ -78,7 +96,13 @@ def names_in(text: str) -> list[str]:
 
 
 class BulkHandler(BaseHandler):
-    """Creates many accounts, or gives many a new one-time password."""
+    """Creates many accounts, or gives many a new one-time password.
+
+    One list is worked on at a time. Each password is shown once, so a list that is sent again
+    meanwhile, by a double click or a reload, is answered with the passwords of the first time.
+    """
+
+    _work: ClassVar[_Work | None] = None
 
     @admin_users_scope
     async def get(self) -> None:
@@ -107,11 +131,11 @@ class BulkHandler(BaseHandler):
         if problem is not None:
             await self._show(text=text, action=action, problem=problem)
             return
-        rows = await self._rows(action, names)
         if self.get_body_argument("confirmed", "") != "yes":
+            rows = await self._rows(action, names)
             await self._show(text="\n".join(names), action=action, rows=rows)
             return
-        made = await self._apply(action, [row.name for row in rows if row.changes])
+        made = await self._made(action, tuple(names))
         self.set_header("Cache-Control", "no-store")
         await self._show(text="", action=action, made=made)
 
@@ -161,8 +185,30 @@ class BulkHandler(BaseHandler):
         outcome = Message("New password, and signed out everywhere")
         return Row(name, outcome, changes=True)
 
-    async def _apply(self, action: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    async def _made(self, action: str, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Make the changes, or wait for the same ones that are being made.
+
+        Raises:
+            LocalizedHTTPError: another list is worked on.
+        """
+        work = BulkHandler._work
+        if work is None or work.made.done():
+            task = asyncio.create_task(self._apply(action, names))
+            work = BulkHandler._work = _Work(self.current_user.name, action, names, task)
+            task.add_done_callback(_forget)
+        elif (work.by, work.action, work.names) != (self.current_user.name, action, names):
+            message = Message(
+                'Nothing was changed: other accounts are being changed by "{name}" at this moment. '
+                "Try again in a minute.",
+                name=work.by,
+            )
+            raise LocalizedHTTPError(_CONFLICT, message)
+        # A request that ends must not end it for the others.
+        return await asyncio.shield(work.made)
+
+    async def _apply(self, action: str, listed: Sequence[str]) -> list[tuple[str, str]]:
         """Make the changes; return the names and passwords of the accounts that were changed."""
+        names = [row.name for row in await self._rows(action, listed) if row.changes]
         made = []
         by = self.current_user.name
         for name in names:
@@ -186,6 +232,12 @@ class BulkHandler(BaseHandler):
     async def _show(self, **namespace: Any) -> None:
         names = {"problem": None, "rows": None, "made": None, "max_names": MAX_NAMES, **namespace}
         self.finish(await self.render_template("account_bulk.html", **names))
+
+
+def _forget(made: asyncio.Task[list[tuple[str, str]]]) -> None:
+    """Keep no passwords in memory when a list is done."""
+    if BulkHandler._work is not None and BulkHandler._work.made is made:  # noqa: SLF001
+        BulkHandler._work = None  # noqa: SLF001
 
 
 def _problem_of(error: CSVFileError) -> str:

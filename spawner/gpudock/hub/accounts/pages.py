@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import requests
 from jupyterhub.handlers.login import LoginHandler
@@ -25,6 +26,7 @@ from gpudock.hub.accounts.password_pages import (
     OwnPasswordHandler,
     PasswordOfUserHandler,
     password_problem,
+    wanted_page,
 )
 from gpudock.hub.accounts.states import is_deactivated
 from gpudock.hub.http_errors import LocalizedHTTPError
@@ -42,13 +44,16 @@ _RECAPTCHA_SECONDS = 10
 class _LoginHandler(LoginHandler):
     """The Hub's own sign-in page (NativeAuthenticator's does not work with JupyterHub 6).
 
-    After a sign-in with the one-time password, the next page is the one to change it.
+    After a sign-in with the one-time password, the next page is the one to change it, which then
+    leads on to the page that was wanted.
     """
 
     def get_next_url(self, user: Any = None, default: Any = None) -> str:
         password = self.get_body_argument("password", "", strip=False)
         if user is not None and self.authenticator.is_one_time_password(user.name, password):
-            return f"{self.hub.base_url}change-password"
+            page = f"{self.hub.base_url}change-password"
+            wanted = wanted_page(self)
+            return f"{page}?next={quote(wanted, safe='')}" if wanted else page
         return str(super().get_next_url(user, default))
 
 

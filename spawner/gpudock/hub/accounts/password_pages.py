@@ -34,6 +34,17 @@ def password_problem(authenticator: Any, password: str) -> str | None:
     return None
 
 
+def wanted_page(handler: Any) -> str | None:
+    """Return the page that a request's ``next`` wants afterwards, if it is one of this site.
+
+    The page for passwords itself is none: somebody may sign in from it.
+    """
+    page = f"{handler.hub.base_url}change-password"
+    # Without a default the answer would depend on whether the user has a server.
+    wanted = str(handler.get_next_url(default=page))
+    return None if wanted.partition("?")[0] == page else wanted
+
+
 def end_sessions(handler: Any, user: Any) -> None:
     """End all sessions of a user in browsers; the one that this request belongs to stays.
 
@@ -81,12 +92,22 @@ class _PasswordPage:
             user_name=name,
             alert="alert-success" if problem is None else "alert-danger",
             result_message=success if problem is None else problem,
+            wanted=wanted_page(handler),
         )
         handler.finish(html)
 
 
 class OwnPasswordHandler(_PasswordPage, ChangePasswordHandler):
     """A user changes their own password. Wrong ones count as at the sign-in."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Show the form, which keeps the page that was wanted at the sign-in."""
+        name = self.current_user.name
+        html = await self.render_template(
+            "change-password.html", user_name=name, wanted=wanted_page(self)
+        )
+        self.finish(html)
 
     @web.authenticated
     async def post(self) -> None:

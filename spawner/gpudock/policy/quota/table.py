@@ -41,6 +41,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", re.ASCII
 _MAX_CHARACTERS = 20 * 2**20
 _SHOWN_CHARACTERS = 60
 _MAX_COMPARED = 500
+_MAX_SEARCHES = 20
 # A spreadsheet takes a cell that begins so for a formula and computes it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SHIELD = "'"
@@ -126,36 +127,41 @@ def unknown_names(
         users: the names of all users.
         groups: the names of all groups.
     """
-    known = {"user": users, "group": groups}
+    known = {"user": _Names(users), "group": _Names(groups)}
     return [
-        TableProblem(
-            row.line,
-            _unknown(row, known[row.level]),
-            "name",
-        )
+        TableProblem(row.line, _unknown(row, known[row.level]), "name")
         for row in rows
-        if row.level in known and row.name not in known[row.level]
+        if row.level in known and row.name not in known[row.level].names
     ]
 
 
-def _unknown(row: QuotaRow, known: Collection[str]) -> str:
+def _unknown(row: QuotaRow, known: _Names) -> str:
     name = _shown(row.name)
     if row.level == "group":
         problem = Message('the lab has no group "{name}".', name=name)
     else:
         problem = Message('the lab has no user "{name}".', name=name)
-    return sentences(problem, _hint(row.name, known))
+    return sentences(problem, known.hint(row.name))
 
 
-def _hint(name: str, known: Collection[str]) -> str:
-    """Return a question whether a similar name is meant; empty if there is none."""
-    by_case = {other.casefold(): other for other in known}
-    folded = name.casefold()
-    # The search takes long with thousands of names, and helps with typing errors only.
-    similar = [folded] if folded in by_case else []
-    if not similar and len(by_case) <= _MAX_COMPARED:
-        similar = difflib.get_close_matches(folded, by_case, n=1, cutoff=0.8)
-    return Message('Is "{name}" meant?', name=by_case[similar[0]]) if similar else ""
+class _Names:
+    """The names that there are, among which similar ones are looked for."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = frozenset(names)
+        self._by_case = {name.casefold(): name for name in names}
+        # The search takes long with thousands of names, and helps with typing errors only: a file
+        # with many unknown names is not one with typing errors.
+        self._searches = _MAX_SEARCHES if len(self._by_case) <= _MAX_COMPARED else 0
+
+    def hint(self, name: str) -> str:
+        """Return a question whether a similar name is meant; empty if there is none."""
+        folded = name.casefold()
+        similar = [folded] if folded in self._by_case else []
+        if not similar and self._searches:
+            self._searches -= 1
+            similar = difflib.get_close_matches(folded, self._by_case, n=1, cutoff=0.8)
+        return Message('Is "{name}" meant?', name=self._by_case[similar[0]]) if similar else ""
 
 
 def _column_name(cell: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 
 import pytest
@@ -190,3 +191,23 @@ def test_users_and_groups_that_there_are_not_are_named():
         (5, 'the lab has no user "x".'),
         (6, 'the lab has no group "vison". Is "vision" meant?'),
     ]
+
+
+def test_ten_thousand_unknown_names_are_not_all_compared(monkeypatch) -> None:
+    compared = []
+    close = difflib.get_close_matches
+
+    def counted(name, names, **options):
+        compared.append(name)
+        return close(name, names, **options)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counted)
+    rows = read_table(
+        "level,name,max_gpus\nuser,AM0,1\n"
+        "user,adaa,1\n" + "".join(f"user,m{n}x,1\n" for n in range(1000))
+    )
+    warnings = unknown_names(rows, ["ada", *(f"am{n}" for n in range(200))], [])
+    assert len(warnings) == len(rows)
+    assert 'Is "am0" meant?' in warnings[0].message
+    assert 'Is "ada" meant?' in warnings[1].message
+    assert len(compared) <= 20
