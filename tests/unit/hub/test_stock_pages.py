@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import jinja2
 import pytest
 
-from gpudock.hub.stock_pages import STOCK_TEMPLATES, TEXTS, StockPages
+from gpudock.hub.stock_pages import REWORDED, STOCK_TEMPLATES, TEXTS, StockPages
 from gpudock.language.catalog import read_in
 from gpudock.language.templates import Translated
 
@@ -63,3 +64,21 @@ def test_other_templates_stay_as_they_are(environment):
     source = "<p>Start</p>"
     assert environment.preprocess(source, "mine.html", "/elsewhere/mine.html") == source
     assert environment.preprocess(source, None, None) == source
+
+
+def test_what_never_happens_is_named(sources):
+    assert '"Never used"|stock_text' in sources["home.html"]
+    dates = re.findall(
+        r"(last_activity|expires_at)\W+isoformat[^N]*?\"(Never \w+)\"", sources["token.html"]
+    )
+    assert sorted(set(dates)) == [("expires_at", "Never expires"), ("last_activity", "Never used")]
+    # Those of tokens, and of applications.
+    assert len(dates) == 3
+
+
+@pytest.mark.parametrize(("stock", "said"), REWORDED.items())
+def test_some_texts_are_said_in_the_labs_own_words(stock, said, environment):
+    source = environment.preprocess(f"<p>{stock}</p>", None, str(STOCK_TEMPLATES / "x.html"))
+    assert environment.from_string("{{ stock|stock_text }}").render(stock=stock) == said
+    if stock in TEXTS:
+        assert environment.from_string(source).render() == f"<p>{said}</p>"
