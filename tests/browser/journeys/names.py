@@ -67,11 +67,6 @@ def editor_of(user: str) -> re.Pattern[str]:
     return re.compile(f"^(GPUs at once of {user}$|{user} .*GPU)")
 
 
-def details_of(name: str) -> re.Pattern[str]:
-    """Match the button for all limits of a user or a group."""
-    return re.compile(f"^(Details of {name}$|{name})")
-
-
 def of_account(name: str) -> re.Pattern[str]:
     """Match the label of a button or link for one account."""
     return re.compile(f"[:：] ?{name}$")
