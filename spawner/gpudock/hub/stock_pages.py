@@ -231,6 +231,8 @@ _FRAME = {
     '<p class="login_error">{{ login_error }}': (
         '<p class="login_error" id="gpudock-login-error" role="alert">{{ login_error }}'
     ),
+    # Chrome's translation replaces texts that React keeps, and React fails.
+    '<div id="react-admin-hook">': '<div id="react-admin-hook" translate="no">',
     "{{ title }}": "{{ title|stock_text }}",
     "{{ btn_label }}": "{{ btn_label|stock_text }}",
     "{{ scope_info['description'] }}": "{{ scope_info['description']|stock_text }}",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 
 import jinja2
 import pytest
 
+import gpudock.desk
 from gpudock.hub.stock_pages import REWORDED, STOCK_TEMPLATES, TEXTS, StockPages
 from gpudock.language.catalog import read_in
 from gpudock.language.templates import Translated
@@ -42,6 +44,13 @@ def test_the_frame_names_the_language(sources):
     assert "stock_options" in sources["token.html"]
     assert "['description']|stock_text" in sources["oauth.html"]
     assert 'id="gpudock-login-error" role="alert">{{ login_error }}' in sources["login.html"]
+
+
+def test_browsers_do_not_translate_what_scripts_render(sources):
+    # Chrome's translation replaces texts that React keeps, and React fails.
+    assert '<div id="react-admin-hook" translate="no">' in sources["admin.html"]
+    desk = Path(gpudock.desk.__file__).parent / "templates" / "section.html"
+    assert '<div id="gpudock-desk" translate="no"' in desk.read_text()
 
 
 def test_a_template_that_was_read_once_is_shown_in_each_language(environment):
