@@ -65,7 +65,7 @@ class Person:
     def sign_in(self) -> None:
         """Sign in, and wait for any page of the Hub or for the server."""
         self.fill_in_sign_in()
-        expect(self.page.get_by_role("button", name="Logout")).to_be_visible()
+        expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
 
     def change_password(self, new: str) -> None:
         """Change the password on the page for it."""

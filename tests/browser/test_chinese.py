@@ -104,7 +104,7 @@ def test_from_signing_up_to_waiting(hub, admin, newcomer):
     expect(page).to_have_title("(1) 排队中 – 您的服务器正在启动 – JupyterHub")
     expect(page.get_by_text("您的请求会离开队列")).to_be_visible()
     assert_fits_a_phone(ada, "waiting")
-    page.get_by_role("button", name="停止等待").click()
+    page.get_by_role("button", name="退出排队").click()
     page.wait_for_url("**/hub/home")
     assert_chinese(ada, "home")
     bob.stop_server()
@@ -114,7 +114,7 @@ def test_times_that_the_hubs_scripts_write(hub, admin):
     hub.client("admin", ADMIN_PASSWORD).api("POST", "/users/admin/tokens", {"note": "备注"})
     admin.open("/hub/token")
     row = admin.page.locator(".token-row").filter(has_text="备注")
-    expect(row.get_by_text("从不").first).to_be_visible()
+    expect(row.get_by_text("从未使用")).to_be_visible()
     expect(row).to_contain_text("前")
     assert_chinese(admin, "token")
 

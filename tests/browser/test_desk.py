@@ -257,6 +257,16 @@ def test_a_warning_is_shown_before_a_session_ends(clean_hub, desk, token, visit)
     expect(warning.get_by_role("alert")).to_be_attached()
 
 
+# The page that she may not open has no scripts of its own.
+@pytest.mark.parametrize("page", ["", "audit"])
+def test_the_button_to_sign_out_works_by_keyboard(page, clean_hub, visit):
+    ada = visit("ada")
+    ada.open(f"{DESK}{page}")
+    ada.page.locator("#logout").focus()
+    ada.page.keyboard.press("Space")
+    expect(ada.page.locator("#username_input")).to_be_visible()
+
+
 def test_a_waiting_user_sees_the_position_and_can_leave_the_queue(clean_hub, desk, token, visit):
     set_quota(desk, token, "default", {"max_gpus": 3})
     clean_hub.client("grace").start_server(gpus=3)
@@ -267,7 +277,7 @@ def test_a_waiting_user_sees_the_position_and_can_leave_the_queue(clean_hub, des
     expect(card).to_contain_text("Position 1 of 1")
     expect(ada.page).to_have_title("(1) waiting – My GPUs – gpudock")
     expect(card).to_contain_text("Expected to start")
-    card.get_by_role("button", name="Cancel").click()
+    card.get_by_role("button", name="Leave the queue").click()
     ada.page.get_by_role("dialog").get_by_role("button", name="Leave the queue").click()
     expect(ada.page.get_by_text("You have no GPU right now.")).to_be_visible()
     wait_for(lambda: not clean_hub.queue(), "nobody waits")
@@ -481,7 +491,6 @@ def test_a_group_its_members_and_its_manager_are_set_on_the_page(clean_hub, hub,
     admin.page.get_by_role("button", name="New group…").click()
     admin.page.get_by_role("dialog").get_by_label("Name").fill("vision")
     admin.page.get_by_role("button", name="Create group").click()
-    admin.page.get_by_role("button", name="Details of vision").click()
     people = admin.page.get_by_role("region", name="Members and managers")
     people.get_by_label("Add a user").fill("ada")
     people.get_by_role("button", name="Add", exact=True).click()

@@ -155,7 +155,7 @@ def test_a_waiting_user_can_stop_waiting(busy, member):
         "You are number 1 of 1 in the queue. All matching GPUs are in use."
     )
     assert busy.queue() == ["dora"]
-    dora.page.get_by_role("button", name="Stop waiting").click()
+    dora.page.get_by_role("button", name="Leave the queue").click()
     dora.page.wait_for_url("**/hub/home")
     expect(dora.page.get_by_role("button", name="Start My Server")).to_be_visible()
     assert busy.queue() == []
@@ -167,7 +167,7 @@ def test_a_start_that_has_a_gpu_can_be_stopped(hub, admin, member):
     with hub.docker.hold("start"):
         gwen.start_button.click()
         expect(gwen.page.locator("#progress-message")).to_contain_text("Starting your container")
-        expect(gwen.page.get_by_role("button", name="Stop waiting")).to_have_count(0)
+        expect(gwen.page.get_by_role("button", name="Leave the queue")).to_have_count(0)
         expect(gwen.page.locator("#gpudock-stop-meaning")).to_contain_text("free for others")
         gwen.page.get_by_role("button", name="Stop starting").click()
     gwen.page.wait_for_url("**/hub/home")
@@ -181,7 +181,7 @@ def test_a_named_server_can_stop_waiting(busy, member):
     erin.start_button.click()
     expect(erin.page.locator("#progress-message")).to_contain_text("in the queue")
     assert busy.queue() == ["erin:second"]
-    erin.page.get_by_role("button", name="Stop waiting").click()
+    erin.page.get_by_role("button", name="Leave the queue").click()
     erin.page.wait_for_url("**/hub/home")
     assert busy.queue() == []
 
@@ -284,7 +284,7 @@ def test_the_tab_shows_the_place_of_a_user_who_waits(busy, member):
     kim.fill_in_form(gpus=1)
     kim.start_button.click()
     expect(kim.page).to_have_title(re.compile(r"^\(1\) waiting – Your server is starting – "))
-    kim.page.get_by_role("button", name="Stop waiting").click()
+    kim.page.get_by_role("button", name="Leave the queue").click()
     kim.page.wait_for_url("**/hub/home")
 
 
@@ -311,7 +311,7 @@ def test_no_page_of_the_hub_is_wider_than_a_phone(busy, admin, member):
     expect(leo.page.locator("#progress-message")).to_contain_text("in the queue")
     assert_fits(leo.page, "spawn-pending")
     keep_look(leo.page, "phone-spawn-pending")
-    leo.page.get_by_role("button", name="Stop waiting").click()
+    leo.page.get_by_role("button", name="Leave the queue").click()
     leo.page.wait_for_url("**/hub/home")
     leo.page.context.clear_cookies()
     for path in ("login", "signup"):

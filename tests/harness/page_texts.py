@@ -9,8 +9,8 @@ _ATTRIBUTES = {"title", "placeholder", "aria-label", "alt"}
 _WITHOUT_TEXT = {"script", "style", "code", "pre", "time", "textarea"}
 _CJK = re.compile("[\u4e00-\u9fff]")
 _SENTENCE = re.compile(r"[A-Za-z]+,? [a-z]+,? [a-z]+")
-_WORD = re.compile(r"\b(?!GiB\b|MiB\b)[A-Za-z]{3,}")
-"""A word of three letters that is no unit."""
+_QUANTITY = re.compile(r"\b[\d.]+ [KMGT]iB\b")
+_WORD = re.compile(r"[A-Za-z]{3,}")
 
 
 class _Reader(HTMLParser):
@@ -54,7 +54,8 @@ def english_texts(html: str, names: set[str]) -> list[str]:
     """
     reader = _Reader()
     reader.feed(html)
-    texts = [" ".join(text.split()) for text in reader.texts]
+    # Units are the same in each language.
+    texts = [" ".join(_QUANTITY.sub("", text).split()) for text in reader.texts]
     return [text for text in texts if text not in names and _is_english(text)]
 
 

@@ -68,7 +68,7 @@ def test_the_first_administrator_is_led_to_a_password_of_their_own(native_hub, a
 
 def test_the_one_time_password_is_good_for_nothing_afterwards(native_hub, admin, one_time_password):
     page = HubClient(native_hub.url, "admin", one_time_password).try_to_sign_in()
-    assert "Invalid username or password" in page.text
+    assert "The user name or the password is wrong." in page.text
 
 
 def test_passwords_are_never_in_the_log(native_hub, admin, one_time_password):
@@ -229,7 +229,7 @@ def test_every_character_of_a_long_password_counts(native_hub, admin):
     admin.authorize(name)
     user.sign_in()
     other = HubClient(native_hub.url, name, LONG_PASSWORD[:-1] + "!")
-    assert "Invalid username or password" in other.try_to_sign_in().text
+    assert "The user name or the password is wrong." in other.try_to_sign_in().text
     user.change_password(LONG_PASSWORD + "!")
     HubClient(native_hub.url, name, LONG_PASSWORD + "!").sign_in()
 

@@ -90,7 +90,7 @@ def test_signing_up_and_in(hub, admin):
     assert "用户名“fay”已被使用。" in fay.sign_up()
     assert_chinese(fay.try_to_sign_in(), "管理员尚未批准您的账户。")
     fay.password = "wrong"
-    assert_chinese(fay.try_to_sign_in(), "用户名或密码不正确")
+    assert_chinese(fay.try_to_sign_in(), "用户名或密码错误。请重试；管理员可以重置您的密码。")
     assert_chinese(admin.page("/hub/authorize"), "待批准")
     admin.change_account("discard", "fay").raise_for_status()
 
@@ -100,7 +100,7 @@ def test_the_frame_and_the_stock_pages(hub, member):
     page = assert_chinese(ada.page("/hub/home"), "我的 GPU", "令牌", "命名服务器", "退出")
     assert "Named Servers" not in page
     ada.api("POST", "/users/ada/tokens", {"note": "备注"})
-    assert_chinese(ada.page("/hub/token"), "申请新的 API 令牌", "1 小时", "从不", "撤销")
+    assert_chinese(ada.page("/hub/token"), "申请新的 API 令牌", "1 小时", "永不过期", "撤销")
     assert_chinese(ada.page("/hub/no-such-page"), "404 : 未找到", "没有这个页面。")
     assert_chinese(ada.page("/hub/admin"), "403 : 禁止访问", "无权访问该资源")
     assert_chinese(ada.page("/hub/change-password"), "当前密码", "至少")
@@ -165,7 +165,7 @@ def test_everybody_who_follows_a_start_reads_their_own_language(hub, admin, memb
     pages = ada.follow(), english.follow()
     pages[0].wait_for("您在队列中排第 1 位，共 1 位。")
     pages[1].wait_for("You are number 1 of 1 in the queue. All matching GPUs are in use.")
-    assert_chinese(ada.page("/hub/spawn-pending/ada"), "您的服务器正在启动", "停止等待")
+    assert_chinese(ada.page("/hub/spawn-pending/ada"), "您的服务器正在启动", "退出排队")
     admin.delete_server(user="bob")
     for page in pages:
         assert page.result()["ready"]
@@ -275,8 +275,16 @@ def test_each_page_has_a_title_of_its_own(hub, admin, member):
         assert found == {path: f"{titles[position]} – JupyterHub" for path, titles in PAGES.items()}
 
 
+WRONG = (
+    "The user name or the password is wrong. Try again; an administrator can reset your password."
+)
+
+
 def test_a_screen_reader_reads_why_a_sign_in_failed(hub):
-    for headers, text in (({}, "Invalid username or password"), (CHINESE, "用户名或密码不正确")):
+    for headers, text in (
+        ({}, WRONG),
+        (CHINESE, "用户名或密码错误。请重试；管理员可以重置您的密码。"),
+    ):
         gus = HubClient(hub.url, "gus", "wrong")
         gus.http.headers.update(headers)
         assert 'role="alert"' not in gus.http.get("/hub/login").text

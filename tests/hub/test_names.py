@@ -55,7 +55,7 @@ def test_two_names_that_look_alike_never_share_a_workspace(lenient_hub):
 @pytest.mark.parametrize("name", ["../x", "/", "..", "%2e%2e", "<b>x</b>"])
 def test_a_name_that_is_a_path_cannot_sign_in(lenient_hub, name):
     page = HubClient(lenient_hub.url, name, PASSWORD).try_to_sign_in()
-    assert "Invalid username or password" in page.text
+    assert "The user name or the password is wrong." in page.text
 
 
 @pytest.mark.parametrize("server", ["{0}", "ünï côdé", "a" * 200, "<script>", "-rf", "a b"])

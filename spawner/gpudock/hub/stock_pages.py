@@ -38,7 +38,7 @@ TEXTS: tuple[str, ...] = (
     ),
     Message("Sign in with"),
     Message("Sign in"),
-    Message("Username:"),
+    "Username:",
     Message("Password:"),
     Message("Show password"),
     Message("Hide password"),
@@ -104,7 +104,8 @@ TEXTS: tuple[str, ...] = (
     Message("Created"),
     Message("Expires"),
     Message("scopes"),
-    Message("Never"),
+    Message("Never used"),
+    Message("Never expires"),
     Message("N/A"),
     Message("revoke"),
     Message("Authorized Applications"),
@@ -161,7 +162,7 @@ ANSWERS: tuple[str, ...] = (
     Message("The signup was successful! You can now go to the home page and log in to the system."),
     Message("The signup was successful! Check your email to authorize your access."),
     # Sign-in, and errors.
-    Message("Invalid username or password"),
+    "Invalid username or password",
     Message("XSRF cookie does not match POST argument"),
     Message("'_xsrf' argument missing from POST"),
     Message("Login form invalid or expired. Try again."),
@@ -194,6 +195,17 @@ ANSWERS: tuple[str, ...] = (
 )
 """What the handlers of JupyterHub and NativeAuthenticator say."""
 
+REWORDED: dict[str, str] = {
+    # An option of the Token page's form.
+    "Never": Message("Never expires"),
+    "Username:": Message("User name:"),
+    "Invalid username or password": Message(
+        "The user name or the password is wrong. Try again; an administrator can reset your "
+        "password."
+    ),
+}
+"""What the lab says in words of its own instead, in English as well."""
+
 _KNOWN = {*TEXTS, *ANSWERS}
 
 
@@ -209,11 +221,18 @@ def _pattern() -> re.Pattern[str]:
 
 
 _TEXT = _pattern()
+# "Never" is said of servers and tokens without a use, and of tokens without an end.
+_NEVER = re.compile(
+    r"(?P<date>last_activity|expires_at)"
+    r"(?P<between>\W+isoformat[^{}]*\}\}\s*\{%-? else -?%\}\s*)Never\b"
+)
 _FRAME = {
     '<html lang="en">': '<html lang="{{ language_tag() }}">',
     '<p class="login_error">{{ login_error }}': (
         '<p class="login_error" id="gpudock-login-error" role="alert">{{ login_error }}'
     ),
+    # Chrome's translation replaces texts that React keeps, and React fails.
+    '<div id="react-admin-hook">': '<div id="react-admin-hook" translate="no">',
     "{{ title }}": "{{ title|stock_text }}",
     "{{ btn_label }}": "{{ btn_label|stock_text }}",
     "{{ scope_info['description'] }}": "{{ scope_info['description']|stock_text }}",
@@ -239,7 +258,12 @@ class StockPages(Extension):
             return source
         for found, replaced in _FRAME.items():
             source = source.replace(found, replaced)
-        return _TEXT.sub(_translatable, source)
+        return _TEXT.sub(_translatable, _NEVER.sub(_named_never, source))
+
+
+def _named_never(match: re.Match[str]) -> str:
+    what = "expires" if match["date"] == "expires_at" else "used"
+    return f"{match['date']}{match['between']}Never {what}"
 
 
 def _translatable(match: re.Match[str]) -> str:
@@ -255,6 +279,9 @@ def _translatable(match: re.Match[str]) -> str:
 
 def stock_text(text: str) -> str:
     """Return what JupyterHub says in the reader's language; other text stays as it is."""
+    text = REWORDED.get(text, text)
+    if isinstance(text, Message):
+        return localized(text)
     if text in _KNOWN:
         return catalog(language()).template(text)
     return localized(recognized(text))

@@ -13,7 +13,7 @@ MY_GPUS = re.compile("^(My GPUs|我的 GPU)")
 # Buttons of a session. Those of a server have its name in their labels.
 EXTEND = re.compile("^(Extend|延长)")
 STOP_SERVER = re.compile("^(Stop server|停止服务器)")
-LEAVE_QUEUE = re.compile("^(Cancel|Leave|取消|离开|退出)")
+LEAVE_QUEUE = re.compile("^(Leave the queue|退出排队)")
 
 # What a user reads.
 NEEDS_APPROVAL = re.compile("as soon as an administrator has approved you|批准")
@@ -65,11 +65,6 @@ def limit_of(user: str) -> re.Pattern[str]:
 def editor_of(user: str) -> re.Pattern[str]:
     """Match the field for the limit "GPUs at once" of a user."""
     return re.compile(f"^(GPUs at once of {user}$|{user} .*GPU)")
-
-
-def details_of(name: str) -> re.Pattern[str]:
-    """Match the button for all limits of a user or a group."""
-    return re.compile(f"^(Details of {name}$|{name})")
 
 
 def of_account(name: str) -> re.Pattern[str]:

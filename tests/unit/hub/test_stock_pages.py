@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 
 import jinja2
 import pytest
 
-from gpudock.hub.stock_pages import STOCK_TEMPLATES, TEXTS, StockPages
+import gpudock.desk
+from gpudock.hub.stock_pages import REWORDED, STOCK_TEMPLATES, TEXTS, StockPages
 from gpudock.language.catalog import read_in
 from gpudock.language.templates import Translated
 
@@ -43,6 +46,13 @@ def test_the_frame_names_the_language(sources):
     assert 'id="gpudock-login-error" role="alert">{{ login_error }}' in sources["login.html"]
 
 
+def test_browsers_do_not_translate_what_scripts_render(sources):
+    # Chrome's translation replaces texts that React keeps, and React fails.
+    assert '<div id="react-admin-hook" translate="no">' in sources["admin.html"]
+    desk = Path(gpudock.desk.__file__).parent / "templates" / "section.html"
+    assert '<div id="gpudock-desk" translate="no"' in desk.read_text()
+
+
 def test_a_template_that_was_read_once_is_shown_in_each_language(environment):
     source = environment.preprocess(
         '<button title="Show password">Start</button>', None, str(STOCK_TEMPLATES / "x.html")
@@ -63,3 +73,21 @@ def test_other_templates_stay_as_they_are(environment):
     source = "<p>Start</p>"
     assert environment.preprocess(source, "mine.html", "/elsewhere/mine.html") == source
     assert environment.preprocess(source, None, None) == source
+
+
+def test_what_never_happens_is_named(sources):
+    assert '"Never used"|stock_text' in sources["home.html"]
+    dates = re.findall(
+        r"(last_activity|expires_at)\W+isoformat[^N]*?\"(Never \w+)\"", sources["token.html"]
+    )
+    assert sorted(set(dates)) == [("expires_at", "Never expires"), ("last_activity", "Never used")]
+    # Those of tokens, and of applications.
+    assert len(dates) == 3
+
+
+@pytest.mark.parametrize(("stock", "said"), REWORDED.items())
+def test_some_texts_are_said_in_the_labs_own_words(stock, said, environment):
+    source = environment.preprocess(f"<p>{stock}</p>", None, str(STOCK_TEMPLATES / "x.html"))
+    assert environment.from_string("{{ stock|stock_text }}").render(stock=stock) == said
+    if stock in TEXTS:
+        assert environment.from_string(source).render() == f"<p>{said}</p>"

@@ -58,7 +58,7 @@ it('translates the frame that the template renders, and keeps icons and badges',
       <a id="gpudock-nav-lab">Lab</a>
       <a id="gpudock-nav-accounts">Accounts <span class="badge">2</span></a>
       <button id="dark-theme-toggle" aria-label="Toggle dark mode" title="Toggle dark mode"><i></i></button>
-      <a id="logout"><i class="fa"></i>Logout</a>
+      <a id="logout"><i class="fa"></i>Sign out</a>
     </nav>`;
   translateFrame('lab');
   expect(document.documentElement.lang).toBe('zh-CN');

@@ -33,7 +33,7 @@ export const en = {
     main: 'Main',
     menu: 'Toggle navigation',
     theme: 'Toggle dark mode',
-    logout: 'Logout',
+    logout: 'Sign out',
     pending: (number: number) => `${whole(number)} pending approval`,
     links: {
       mine: 'My GPUs',
@@ -149,8 +149,6 @@ export const en = {
       `Expected to start by ${when}, or by ${latest} if users who have used less, or whose sessions are shorter, come first.`,
     notExpected: 'The start time cannot be estimated yet.',
     waitingSince: (time: string) => `Waiting for ${time}.`,
-    cancelRequest: 'Cancel',
-    cancelLabel: (user: string) => `Cancel: ${user}`,
     cancelTitle: 'Leave the queue?',
     cancelText:
       'Your request loses its position. You can make a new request at any time, at the end of the queue.',
@@ -273,6 +271,7 @@ export const en = {
       `The server of ${user} is stopped, and everything that runs in it ends now. The workspace is kept.`,
     releaseAction: 'Stop server',
     released: (user: string) => `The server of ${user} is being stopped.`,
+    cancelLabel: (user: string) => `Remove from the queue: ${user}`,
     cancelTitle: (user: string) => `Remove ${user} from the queue?`,
     cancelText: (user: string) =>
       `The request of ${user} loses its position, and no server is started.`,

@@ -301,7 +301,8 @@ export class FakeLab {
     if (method === 'PATCH') return this.save((body as { changes: QuotaChange[] }).changes);
     const level = (parameters.get('level') ?? 'user') as Level;
     const search = parameters.get('search') ?? '';
-    const names = level === 'user' ? this.people : level === 'group' ? GROUPS : [''];
+    const groups = this.groups.map(group => group.name);
+    const names = level === 'user' ? this.people : level === 'group' ? groups : [''];
     const found = names.filter(name => name.includes(search));
     const sort = parameters.get('sort') ?? 'name';
     const rows = found.map(name => this.row(level, name));

@@ -44,7 +44,7 @@ export function QueueTable() {
                 <th scope="col">{t.lab.queueStart}</th>
                 {desk.manage && (
                   <th scope="col">
-                    <span className="visually-hidden">{t.mine.cancelRequest}</span>
+                    <span className="visually-hidden">{t.lab.cancelAction}</span>
                   </th>
                 )}
               </tr>
@@ -68,10 +68,10 @@ export function QueueTable() {
                       <button
                         type="button"
                         className="btn btn-sm btn-outline-danger"
-                        aria-label={t.mine.cancelLabel(nameOf(entry))}
+                        aria-label={t.lab.cancelLabel(nameOf(entry))}
                         onClick={() => setConfirming(entry)}
                       >
-                        {t.mine.cancelRequest}
+                        {t.lab.cancelAction}
                       </button>
                     </td>
                   )}

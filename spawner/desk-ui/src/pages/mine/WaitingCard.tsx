@@ -1,4 +1,4 @@
-/** A request in the queue: why it waits, when it may start, and how to cancel it. */
+/** A request in the queue: why it waits, when it may start, and how to leave. */
 import { useState } from 'react';
 import { useCancelRequest } from '../../api/queries';
 import type { WaitingRequest } from '../../api/types';
@@ -54,7 +54,7 @@ export function WaitingCard({ entry }: { readonly entry: WaitingRequest }) {
           className="btn btn-sm btn-outline-danger ms-auto"
           onClick={() => setConfirming(true)}
         >
-          <Icon name="xmark" /> {t.mine.cancelRequest}
+          <Icon name="xmark" /> {t.mine.cancelAction}
         </button>
       </div>
       {confirming && (

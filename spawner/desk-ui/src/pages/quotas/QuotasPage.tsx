@@ -38,6 +38,7 @@ export function QuotasPage() {
   const [staged, setStaged] = useState<Staged>(NO_CHANGES);
   const [selected, setSelected] = useState<RowSelectionState>({});
   const [details, setDetails] = useState<QuotaRow | null>(null);
+  const [created, setCreated] = useState<string | null>(null);
   const [open, setOpen] = useState<Open>(null);
   const [contradictions, setContradictions] = useState<readonly string[]>([]);
   useUnsavedWarning(staged.size > 0);
@@ -76,8 +77,15 @@ export function QuotasPage() {
   );
   const show = (change: Parameters) => {
     setSelected({});
+    setCreated(null);
     setParameters({ offset: null, ...change });
   };
+  // The row of a group that was just made comes with the next answer.
+  const made = rows.find(row => row.level === 'group' && row.name === created);
+  if (made !== undefined) {
+    setDetails(made);
+    setCreated(null);
+  }
   const chosen = rows.filter(row => selected[keyOf(row)] && canEdit(row));
 
   return (
@@ -249,6 +257,7 @@ export function QuotasPage() {
           onCreated={name => {
             setOpen(null);
             show({ search: name });
+            setCreated(name);
           }}
           onClose={() => setOpen(null)}
         />

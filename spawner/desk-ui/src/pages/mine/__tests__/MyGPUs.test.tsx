@@ -84,13 +84,14 @@ it('counts the GPUs of sessions that start and end by themselves', async () => {
   await inUse(/^3 /);
 }, 30_000);
 
-it('shows the position in the queue, and cancels the request', async () => {
+it('shows the position in the queue, which the user can leave', async () => {
   const { lab } = renderPage(<MyGPUs />);
   const card = await session('Server "big"');
   expect(card.getByText('Position 2 of 3')).toBeDefined();
   expect(card.getByText(/Expected to start/)).toBeDefined();
-  await userEvent.click(card.getByRole('button', { name: 'Cancel' }));
-  await userEvent.click(await screen.findByRole('button', { name: 'Leave the queue' }));
+  await userEvent.click(card.getByRole('button', { name: 'Leave the queue' }));
+  const question = within(await screen.findByRole('dialog', { name: 'Leave the queue?' }));
+  await userEvent.click(question.getByRole('button', { name: 'Leave the queue' }));
   await waitFor(() => expect(screen.queryByText('Position 2 of 3')).toBeNull());
   expect(lab.calls).toEqual(['DELETE queue/r2']);
 });

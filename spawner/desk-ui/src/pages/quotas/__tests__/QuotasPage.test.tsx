@@ -182,6 +182,19 @@ it('lets the lead of a group change only the limits of its members', async () =>
   expect(screen.queryByRole('button', { name: 'Edit selected…' })).toBeNull();
 });
 
+it('opens a group that was just made, once', async () => {
+  renderPage(<QuotasPage />, { admin: true });
+  await userEvent.click(await screen.findByRole('button', { name: 'Groups' }));
+  await userEvent.click(await screen.findByRole('button', { name: 'New group…' }));
+  const dialog = within(await screen.findByRole('dialog', { name: 'New group' }));
+  await userEvent.type(dialog.getByRole('textbox', { name: 'Name' }), 'lasers');
+  await userEvent.click(dialog.getByRole('button', { name: 'Create group' }));
+  const details = within(await screen.findByRole('dialog', { name: /lasers/ }));
+  expect(await details.findByRole('region', { name: 'Members and managers' })).toBeDefined();
+  await userEvent.click(details.getByRole('button', { name: 'Close' }));
+  await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
+});
+
 it('shows managers who is in their groups, which only administrators change', async () => {
   renderPage(<QuotasPage />, { user: 'grace', leads: ['vision'] });
   const people = within(
