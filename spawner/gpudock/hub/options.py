@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import enum
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -86,6 +87,19 @@ def parse(raw: Mapping[str, Any], offers: Offers) -> SpawnOptions:
         when_busy=_choice(_given(raw, "when_busy"), WhenBusy, WhenBusy.WAIT, "when_busy"),
         remember=_flag(_given(raw, "remember"), default=True, name="remember"),
     )
+
+
+def parse_remembered(raw: Mapping[str, Any], offers: Offers) -> SpawnOptions:
+    """Return the options of an earlier start; what the lab offers no longer gets its default.
+
+    A client of the API may have sent anything.
+    """
+    valid = {}
+    for name, value in raw.items():
+        with suppress(OptionError):
+            parse({name: value}, offers)
+            valid[name] = value
+    return parse(valid, offers)
 
 
 def _given(raw: Mapping[str, Any], name: str) -> Any:

@@ -24,7 +24,7 @@ from gpudock.hub.http_errors import LocalizedSpawnException
 from gpudock.hub.jupyter_folders import jupyter_folders
 from gpudock.hub.lifecycle import terminate
 from gpudock.hub.links import comes_from_lab
-from gpudock.hub.options import Offers, SpawnOptions, parse
+from gpudock.hub.options import Offers, SpawnOptions, parse, parse_remembered
 from gpudock.hub.outlook import Outlook, OutlookKind
 from gpudock.hub.progress import ProgressLog
 from gpudock.hub.runtime import Runtime
@@ -249,11 +249,8 @@ class GPUDockerSpawner(DockerSpawner):
         return Offers(images=images, default_gpus=1 if has_gpus else 0)
 
     def _last_choices(self, offers: Offers) -> dict[str, Any]:
-        """Return the options of the last start; a client of the API may have sent anything."""
-        try:
-            return parse(self.orm_spawner.user_options or {}, offers).as_user_options()
-        except OptionError:
-            return {}
+        """Return the options of the last start, as far as the lab still offers them."""
+        return parse_remembered(self.orm_spawner.user_options or {}, offers).as_user_options()
 
     def _remembered(self, offers: Offers) -> dict[str, Any]:
         """Return the options of the last start, if the form is to show them."""

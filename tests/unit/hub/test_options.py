@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpudock.hub.errors import OptionError
-from gpudock.hub.options import Offers, parse
+from gpudock.hub.options import Offers, parse, parse_remembered
 from gpudock.model import MAX_GPUS, Share, WhenBusy
 
 OFFERS = Offers(images={"PyTorch 2.6": "gpudock/pytorch-cuda:v2.6", "Own": "lab/own:1"})
@@ -26,6 +26,13 @@ def test_form_and_rest_mean_the_same():
 def test_parsed_options_survive_the_hubs_database():
     options = parse({"gpus": 2, "gpu_model": "A100*"}, OFFERS)
     assert parse(options.as_user_options(), OFFERS) == options
+
+
+def test_what_is_remembered_and_no_longer_offered_costs_no_other_choice():
+    raw = {"image": "lab/gone:1", "gpus": 2, "when_busy": "cpu", "share": [1, 2], "other": "thing"}
+    options = parse_remembered(raw, OFFERS)
+    assert options == parse({"gpus": 2, "when_busy": "cpu"}, OFFERS)
+    assert parse_remembered({}, OFFERS) == parse({}, OFFERS)
 
 
 @pytest.mark.parametrize(
