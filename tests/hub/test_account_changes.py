@@ -267,6 +267,8 @@ def test_a_list_is_refused_while_another_one_is_worked_on(hub, admin):
         ("https://example.com/", "/hub/home"),
         ("javascript:alert(1)", "/hub/home"),
         ("/hub/change-password", "/hub/home"),
+        ("/hub/", "/hub/home"),
+        ("/", "/hub/home"),
     ],
 )
 def test_who_chooses_a_password_goes_on_to_the_page_they_wanted(hub, admin, wanted, found):

@@ -37,12 +37,15 @@ def password_problem(authenticator: Any, password: str) -> str | None:
 def wanted_page(handler: Any) -> str | None:
     """Return the page that a request's ``next`` wants afterwards, if it is one of this site.
 
-    The page for passwords itself is none: somebody may sign in from it.
+    The page for passwords itself is none: somebody may sign in from it. Nor are the addresses of the
+    lab and its Hub, which just lead somewhere.
     """
-    page = f"{handler.hub.base_url}change-password"
+    hub = str(handler.hub.base_url)
+    page = f"{hub}change-password"
     # Without a default the answer would depend on whether the user has a server.
     wanted = str(handler.get_next_url(default=page))
-    return None if wanted.partition("?")[0] == page else wanted
+    entrances = {page, hub, hub.rstrip("/"), hub.removesuffix("hub/")}
+    return None if wanted.partition("?")[0] in entrances else wanted
 
 
 def end_sessions(handler: Any, user: Any) -> None:
