@@ -37,8 +37,8 @@ def password_problem(authenticator: Any, password: str) -> str | None:
 def wanted_page(handler: Any) -> str | None:
     """Return the page that a request's ``next`` wants afterwards, if it is one of this site.
 
-    The page for passwords itself is none: somebody may sign in from it. Nor are the addresses of the
-    lab and its Hub, which just lead somewhere.
+    The page for passwords itself is none: somebody may sign in from it. Nor are the addresses of
+    the lab and its Hub, which just lead somewhere.
     """
     hub = str(handler.hub.base_url)
     page = f"{hub}change-password"
