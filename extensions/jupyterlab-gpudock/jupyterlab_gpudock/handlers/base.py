@@ -26,7 +26,7 @@ class Handler(APIHandler):
         """Take the services behind the routes."""
         self._services = services
 
-    async def prepare(self) -> None:
+    async def prepare(self) -> None:  # type: ignore[override]  # as of APIHandler itself
         """Have the desk answer in the languages of this request."""
         LANGUAGE.set(self.request.headers.get("Accept-Language", "en"))
         await super().prepare()
