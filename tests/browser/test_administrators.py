@@ -103,7 +103,7 @@ def test_the_admin_page_searches(admin, member):
     member("quentin")
     member("rosa")
     admin.open("/hub/admin")
-    admin.page.get_by_label("user-search").fill("quen")
+    admin.page.get_by_label("Search Users").fill("quen")
     expect(row(admin, "rosa")).to_have_count(0)
     expect(row(admin, "quentin")).to_be_visible()
     # The page follows its address, which the click changes: the box is checked a moment later.

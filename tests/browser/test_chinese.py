@@ -26,6 +26,14 @@ READING = GPUReading(
 )
 NAMES = {"JupyterHub", "NVIDIA A100-SXM4-40GB", "The error", "admin", "ada", "bob", "Notebook"}
 NAMES |= {"Dying", "Mute", "Gone", "Unbuilt"}
+# The Admin page hides what the lab does not offer, and the fields of the Hub's documents.
+HIDDEN = "#react-admin-hook .collapse, .version_footer, #shutdown-button, .start-all, .start-button"
+WITHOUT_HIDDEN = f"""() => {{
+  const copy = document.documentElement.cloneNode(true);
+  const hidden = "{HIDDEN}, [data-testid='edit-username-input']";
+  copy.querySelectorAll(hidden).forEach(element => element.remove());
+  return copy.outerHTML;
+}}"""
 PHONE = {"width": 390, "height": 844}
 
 
@@ -129,3 +137,33 @@ def test_pages_without_a_way_on(hub, admin):
     assert_chinese(admin, "bulk")
     admin.open("/hub/change-password")
     assert_chinese(admin, "password")
+
+
+def test_the_admin_page_which_a_script_of_the_hub_renders(hub, admin):
+    client = hub.client("admin", ADMIN_PASSWORD)
+    client.api("POST", "/groups/User")
+    try:
+        page = admin.page
+        admin.open("/hub/admin")
+        expect(page.get_by_test_id("user-name-div-admin")).to_be_visible()
+        expect(page.get_by_placeholder("搜索用户")).to_be_visible()
+        expect(page.get_by_text("显示第 1-")).to_be_visible()
+        assert english_texts(page.evaluate(WITHOUT_HIDDEN), NAMES) == []
+        assert_fits_a_phone(admin, "admin")
+        page.get_by_role("button", name="编辑用户").first.click()
+        expect(page.get_by_role("heading", name="编辑用户 ")).to_be_visible()
+        assert english_texts(page.evaluate(WITHOUT_HIDDEN), NAMES) == []
+        assert_fits_a_phone(admin, "admin-user")
+        page.get_by_role("button", name="返回").click()
+        page.get_by_role("button", name="管理用户组").click()
+        # A group is called what people have named it.
+        group = page.get_by_role("link", name="User", exact=True)
+        expect(group).to_be_visible()
+        expect(page.get_by_text("0 个用户")).to_be_visible()
+        assert "User" in english_texts(page.content(), NAMES)
+        group.click()
+        expect(page.get_by_role("heading", name="管理组成员")).to_be_visible()
+        expect(page.get_by_placeholder("按用户名添加")).to_be_visible()
+        expect(page.get_by_role("button", name="删除用户组")).to_be_visible()
+    finally:
+        client.api("DELETE", "/groups/User")

@@ -57,6 +57,7 @@ class FakeDesk:
             "leases/lease-7": LEASE,
         }
         self.statuses: dict[str, int] = {}
+        self.languages: set[str] = set()
 
     def count(self, path: str) -> int:
         return sum(asked[1] == path for asked in self.asked)
@@ -72,6 +73,7 @@ def desk(jp_asyncio_loop):
         async def _answer(self, path: str) -> None:
             token = self.request.headers["Authorization"]
             desk.asked.append((self.request.method, path, self.request.body, token))
+            desk.languages.add(self.request.headers["Accept-Language"])
             self.set_status(desk.statuses.get(path, 200))
             answer = desk.answers[path]
             self.finish(answer if isinstance(answer, bytes) else json.dumps(answer))
@@ -229,10 +231,12 @@ def under_a_hub(desk, monkeypatch):
 
 @pytest.fixture
 def fetch(under_a_hub, jp_fetch):
-    async def ask(*path: str, body: str | None = "") -> tuple[int, dict]:
-        method = "GET" if body is None else "POST"
+    async def ask(
+        *path: str, body: str | None = "", headers: dict[str, str] | None = None
+    ) -> tuple[int, dict]:
+        about = {"method": "GET" if body is None else "POST", "body": body}
         try:
-            response = await jp_fetch("gpudock", "api", *path, method=method, body=body)
+            response = await jp_fetch("gpudock", "api", *path, **about, headers=headers)
         except HTTPClientError as error:
             response = error.response
         return response.code, json.loads(response.body)
@@ -249,6 +253,15 @@ async def test_an_extension_is_asked_for_and_told(fetch, desk):
     assert (method, json.loads(body)) == ("POST", {"hours": 1.5})
     await fetch("lease", "extend")
     assert [asked[2] for asked in desk.asked if asked[1].endswith("extend")][1] == b""
+
+
+async def test_the_desk_is_asked_in_the_languages_of_the_browser(fetch, desk):
+    chinese = {"Accept-Language": "zh-CN,zh;q=0.9"}
+    await fetch("lease", body=None, headers=chinese)
+    await fetch("lease", "extend", headers=chinese)
+    assert desk.languages == {"zh-CN,zh;q=0.9"}
+    await fetch("lease", "extend")
+    assert desk.languages == {"zh-CN,zh;q=0.9", "en"}
 
 
 async def test_an_extension_that_gains_nothing_is_rejected_in_the_desks_words(fetch, desk):

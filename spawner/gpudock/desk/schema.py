@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import re
 import unicodedata
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +24,9 @@ from pydantic import (
 from gpudock.language import Message, message_of
 from gpudock.language.catalog import localized
 from gpudock.model import is_gpu_uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_TEXT_LENGTH = 255
 MAX_TIME = 253402300800.0
@@ -214,8 +217,36 @@ def sentence(error: ValidationError, whole: str) -> str:
             return reason
     else:
         message = found["msg"]
-        reason = _REASONS.get(found["type"]) or message[:1].lower() + message[1:]
+        reason = _reason(found["type"], found.get("ctx", {})) or message[:1].lower() + message[1:]
     place: str = _WHOLES.get(whole) or whole[0].upper() + whole[1:]
     if where:
         place = Message('{whole}: "{where}"', whole=place, where=where)
     return Message("{place} is not valid: {reason}.", place=place, reason=reason)
+
+
+def _reason(kind: str, limits: Mapping[str, Any]) -> Message | None:
+    """Return what is wrong with a value, by the type of Pydantic's error and what it expected."""
+    match kind:
+        case "greater_than_equal":
+            return Message("it is less than {limit}", limit=limits["ge"])
+        case "greater_than":
+            return Message("it is not more than {limit}", limit=limits["gt"])
+        case "less_than_equal":
+            return Message("it is more than {limit}", limit=limits["le"])
+        case "less_than":
+            return Message("it is not less than {limit}", limit=limits["lt"])
+        case "string_too_long":
+            return Message("it has more than {limit} characters", limit=limits["max_length"])
+        case "string_too_short":
+            return Message("it has fewer than {limit} characters", limit=limits["min_length"])
+        case "too_long":
+            return Message("it has more than {limit} items", limit=limits["max_length"])
+        case "too_short":
+            return Message("it has fewer than {limit} items", limit=limits["min_length"])
+        case "string_pattern_mismatch":
+            return Message("it does not have the form that is expected")
+        case "literal_error" | "enum":
+            choices = str(limits["expected"]).replace(" or ", ", ").replace("'", '"')
+            return Message("it is none of {choices}", choices=choices)
+        case _:
+            return _REASONS.get(kind)

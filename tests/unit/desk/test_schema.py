@@ -1,15 +1,18 @@
 """How values in requests are read, and the messages for invalid ones."""
 
 import datetime as dt
+import re
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from gpudock.desk.api.leases import SessionQuery
 from gpudock.desk.api.quota_models import QuotaChanges
-from gpudock.desk.schema import MAX_TIME, DeviceUUID, Limit, Moment, Name, sentence
+from gpudock.desk.schema import MAX_TIME, DeviceUUID, Limit, Moment, Name, Offset, sentence
+from gpudock.language.catalog import catalog
 
 
 def read(kind, value):
@@ -86,3 +89,41 @@ def test_an_error_names_the_field():
         QuotaChanges, {"changes": [{"level": "user", "name": 5, "document": None}]}
     )
     assert said(QuotaChanges, []) == "The body is not valid: it is not an object."
+
+
+def queries():
+    """The fields of addresses, each with a value that is wrong by one rule of its schema."""
+    wrong = {
+        "enum": lambda _: "no choice",
+        "maximum": lambda limit: str(limit + 1),
+        "minimum": lambda limit: str(limit - 1),
+        "maxLength": lambda limit: "x" * (limit + 1),
+        "minLength": lambda limit: "x" * (limit - 1),
+        "pattern": lambda _: "\n",
+    }
+    for name, model in {"sessions": SessionQuery, "queries": Bounded}.items():
+        for field, schema in model.model_json_schema()["properties"].items():
+            for part in schema.get("anyOf", [schema]):
+                for rule in wrong.keys() & part.keys():
+                    value = wrong[rule](part[rule])
+                    yield pytest.param(model, field, value, id=f"{name}-{field}-{rule}")
+
+
+class Bounded(BaseModel):
+    """One field for each rule that the endpoints use."""
+
+    offset: Offset = 0
+    limit: Limit = 1
+    user: Name | None = None
+    gpu: DeviceUUID | None = None
+    state: Literal["live", "ended"] = "live"
+
+
+@pytest.mark.parametrize(("model", "field", "value"), list(queries()))
+def test_why_a_value_is_wrong_is_in_the_language_of_the_reader(model, field, value):
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate_strings({field: value})
+    text = sentence(caught.value, "the address")
+    assert "should" not in text, "Pydantic's own words"
+    chinese = catalog("zh_CN").translate(text)
+    assert not re.search("[A-Za-z]{3,} [a-z]{2,} [a-z]+", chinese), chinese

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_server.base.handlers import APIHandler
 
 from jupyterlab_gpudock.errors import RequestError
+from jupyterlab_gpudock.lease.desk_client import LANGUAGE
 
 if TYPE_CHECKING:
     from jupyterlab_gpudock.app.services import Services
@@ -24,6 +25,11 @@ class Handler(APIHandler):
     def initialize(self, services: Services) -> None:
         """Take the services behind the routes."""
         self._services = services
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as of APIHandler itself
+        """Have the desk answer in the languages of this request."""
+        LANGUAGE.set(self.request.headers.get("Accept-Language", "en"))
+        await super().prepare()
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log exceptions, except those that the client receives as its answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -19,6 +20,8 @@ _CONNECT_TIMEOUT_S, _REQUEST_TIMEOUT_S = 3.0, 8.0
 _MAX_BODY_BYTES = 1024 * 1024
 _MAX_MESSAGE_LENGTH = 500
 INVALID_RESPONSE = "The desk of the hub returned an invalid response."
+LANGUAGE: ContextVar[str] = ContextVar("language", default="en")
+"""The languages of whom the answers are for, as in the header ``Accept-Language``."""
 
 
 class DeskError(Exception):
@@ -110,7 +113,7 @@ class DeskClient:
         self._environment = environment
 
     async def fetch(self, path: str, method: str = "GET", body: object = None) -> dict[str, Any]:
-        """Return the JSON object that the desk returns.
+        """Return the JSON object that the desk returns, with its sentences in :data:`LANGUAGE`.
 
         Args:
             path: below the API's URL.
@@ -130,6 +133,7 @@ class DeskClient:
             headers={
                 "Authorization": f"token {here.token}",
                 "Accept": "application/json",
+                "Accept-Language": LANGUAGE.get(),
                 "Content-Type": "application/json",
             },
             body=content,
