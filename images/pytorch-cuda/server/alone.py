@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +15,9 @@ PORT = 8888
 _MOUNTS = Path("/proc/self/mountinfo")
 _MOUNT_POINT = 4
 """The field of a line of ``mountinfo`` that names the mount point, see proc_pid_mountinfo(5)."""
+
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+"""How the kernel writes a space or a backslash there; all other characters are themselves."""
 
 
 def main(arguments: list[str]) -> None:
@@ -48,8 +52,7 @@ def workspace_folders(workspace: Path, mounts: Path) -> list[Path]:
         mounts: a file as ``/proc/self/mountinfo``.
     """
     points = [line.split()[_MOUNT_POINT] for line in mounts.read_text().splitlines()]
-    # The kernel writes a space as \040.
-    found = {Path(point.encode().decode("unicode_escape")) for point in points}
+    found = {Path(_ESCAPED.sub(lambda octal: chr(int(octal[1], 8)), point)) for point in points}
     inside = {path for path in found if path.is_relative_to(workspace) and path.is_dir()}
     return sorted({workspace, *inside})
 

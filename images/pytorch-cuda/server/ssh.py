@@ -13,8 +13,9 @@ KEYS_VARIABLE = "SSH_PUBLIC_KEY"
 HOST_KEY = Path("/workspace/.gpudock/ssh/host_ed25519")
 """It is in the workspace so that clients know the server after the container was replaced."""
 _MAX_KEY_LINES = 1000
-_OWN = {"HOME", "LOGNAME", "MAIL", "PWD", "OLDPWD", "SHELL", "SHLVL", "TERM", "USER", "_"}
-"""Variables of the environment that sshd or the shell sets itself."""
+_NOT_PASSED_ON = {KEYS_VARIABLE, "HOME", "LOGNAME", "MAIL", "PWD", "OLDPWD", "SHELL", "SHLVL"}
+_NOT_PASSED_ON |= {"TERM", "USER", "_"}
+"""The keys, and variables of the environment that sshd or the shell sets itself."""
 
 CONFIG = """\
 Port {port}
@@ -155,19 +156,14 @@ def set_env(environment: os._Environ[str] | dict[str, str]) -> str:
     """Return the line of sshd's configuration that gives sessions the container's environment.
 
     Without it, sessions would have nothing but sshd's own few variables: another Python path, and
-    no settings of CUDA and the GPU.
+    no settings of CUDA and the GPU. A value of several lines cannot be in it.
     """
     pairs = [
         _quoted(f"{name}={value}")
         for name, value in environment.items()
-        if name not in _OWN and name != KEYS_VARIABLE and name.isidentifier() and _fits(value)
+        if name not in _NOT_PASSED_ON and name.isidentifier() and value.isprintable()
     ]
     return f"SetEnv {' '.join(pairs)}" if pairs else ""
-
-
-def _fits(value: str) -> bool:
-    """Return whether a value can be in a line of the configuration."""
-    return value.isprintable()
 
 
 def _quoted(text: str) -> str:

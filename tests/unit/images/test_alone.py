@@ -30,17 +30,20 @@ def ssh(alone):
 
 def test_folders_that_are_mounted_in_the_workspace_are_found(alone, tmp_path):
     (tmp_path / "my data").mkdir()
+    (tmp_path / "数据").mkdir()
     (tmp_path / "key").touch()
     mounts = tmp_path / "mountinfo"
     lines = [
         "22 1 0:2 / / rw - overlay overlay rw",
         f"23 22 0:3 / {tmp_path} rw - ext4 /dev/vda rw",
         f"24 23 0:3 / {tmp_path}/my\\040data rw - ext4 /dev/vda rw",
+        f"24 23 0:3 / {tmp_path}/数据 rw - ext4 /dev/vda rw",
         f"25 23 0:3 / {tmp_path}/key ro - ext4 /dev/vda rw",
         f"26 23 0:3 / {tmp_path}-2 ro - ext4 /dev/vda rw",
     ]
     mounts.write_text("\n".join(lines))
-    assert alone.workspace_folders(tmp_path, mounts) == [tmp_path, tmp_path / "my data"]
+    expected = [tmp_path, tmp_path / "my data", tmp_path / "数据"]
+    assert alone.workspace_folders(tmp_path, mounts) == expected
 
 
 def test_a_folder_of_somebody_else_is_named_with_its_owner(alone, tmp_path):
